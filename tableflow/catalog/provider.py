@@ -1,0 +1,123 @@
+"""The protocol between the planner and whatever holds a table.
+
+Connectors implement it; planner and binder only call it.  Nothing here reads data: :meth:`TableProvider.source`
+returns a plain value that the runtime gives to the connector in the process that runs the scan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tableflow.expressions.nodes import Expression
+from tableflow.serialization import serializable
+from tableflow.types import SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDefinition:
+    """A column as a table declares it."""
+
+    name: str
+    type: SqlType
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """Columns in order, and sets of column names whose values are unique together."""
+
+    columns: tuple[ColumnDefinition, ...]
+    keys: tuple[tuple[str, ...], ...] = ()
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class ColumnStatistics:
+    """What is known of a column's values; None is unknown.
+
+    ``minimum`` and ``maximum`` are storage values (see :mod:`tableflow.expressions.nodes`) and *bounds*: no value lies
+    outside, so interval analysis may rely on them.  ``distinct`` is an estimate.
+    """
+
+    minimum: Any = None
+    maximum: Any = None
+    nulls: int | None = None
+    distinct: float | None = None
+    average_bytes: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatistics:
+    """``rows`` is exact or None; columns by name."""
+
+    rows: int | None = None
+    columns: dict[str, ColumnStatistics] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRequest:
+    """What a plan would like a scan to do: columns by name, conjuncts over them, a row limit.
+
+    Columns in ``predicates`` are ``ColumnRef``s whose ``name`` is the table's column name.
+    """
+
+    columns: tuple[str, ...]
+    predicates: tuple[Expression, ...] = ()
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider's answer: ``exact`` conjuncts are done by the scan, ``inexact`` ones only prune and stay above."""
+
+    request: ScanRequest
+    exact: tuple[Expression, ...] = ()
+    inexact: tuple[Expression, ...] = ()
+
+
+class TableProvider(Protocol):
+    """A table, view of files or outside table that can be scanned."""
+
+    @property
+    def schema(self) -> TableSchema:
+        """Columns and keys."""
+        ...
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a scan ends."""
+        ...
+
+    def statistics(self) -> TableStatistics:
+        """What is known without reading data (footers, manifests); cheap after the first call."""
+        ...
+
+    def accept(self, request: ScanRequest) -> Accepted:
+        """Which of the wishes the scan fulfils."""
+        ...
+
+    def source(self, accepted: Accepted) -> tuple[str, Any]:
+        """(kind, JSON-ready options) for the runtime's source builder."""
+        ...
+
+
+class Catalog(Protocol):
+    """The frozen snapshot that a binder sees."""
+
+    def table(self, path: Sequence[str]) -> TableProvider | None:
+        """The table of this (possibly schema-qualified) name, case-insensitively; None if there is none."""
+        ...
+
+    def view(self, path: Sequence[str]) -> str | None:
+        """The text of a view, to be bound again; None if there is none."""
+        ...
+
+    def file(self, path: str) -> TableProvider:
+        """The table behind a quoted path or glob; raises :class:`~tableflow.errors.ConnectorError`."""
+        ...
+
+    def names(self) -> Sequence[str]:
+        """All table and view names, for 'did you mean'."""
+        ...

@@ -1,0 +1,13 @@
+"""Types of the extension module; each native file adds its own section."""
+
+from typing import Any
+
+class Vector:
+    def __init__(self, array: Any) -> None: ...
+    def __arrow_c_array__(self, requested_schema: Any = ...) -> tuple[Any, Any]: ...
+    def __len__(self) -> int: ...
+    null_count: int
+    nbytes: int
+    format: str
+    @property
+    def dictionary(self) -> Vector | None: ...

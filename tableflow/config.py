@@ -1,0 +1,181 @@
+"""Settings: typed keys declared once; passed as frozen values, never read globally."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from tableflow.errors import ConfigError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Key(Generic[T]):
+    """One setting: name (Flink's where Flink has it), how its text is read, default, one line of doc."""
+
+    name: str
+    parse: Callable[[str], T]
+    default: T
+    doc: str
+
+
+def _boolean(text: str) -> bool:
+    lowered = text.strip().lower()
+    if lowered in {"true", "on", "1", "yes"}:
+        return True
+    if lowered in {"false", "off", "0", "no"}:
+        return False
+    raise ValueError("a boolean is true or false")
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        value = int(text.strip().replace("_", ""))
+        if value < least:
+            raise ValueError(f"a whole number of at least {least} is expected")
+        return value
+
+    return parse
+
+
+_UNITS = {"": 1, "b": 1, "kb": 2**10, "kib": 2**10, "mb": 2**20, "mib": 2**20, "gb": 2**30, "gib": 2**30, "tb": 2**40}
+
+
+def _bytes(text: str) -> int:
+    stripped = text.strip().lower().replace(" ", "")
+    digits = stripped.rstrip("kmgtib")
+    unit = stripped[len(digits) :]
+    if unit not in _UNITS:
+        raise ValueError("a size is a number with b, kb, mb, gb or tb")
+    value = int(float(digits) * _UNITS[unit])
+    if value < 0:
+        raise ValueError("a size is not negative")
+    return value
+
+
+_DURATIONS = {
+    "us": 1,
+    "ms": 1_000,
+    "": 1_000,
+    "s": 1_000_000,
+    "min": 60_000_000,
+    "h": 3_600_000_000,
+    "d": 86_400_000_000,
+}
+
+
+def _duration(text: str) -> int:
+    stripped = text.strip().lower().replace(" ", "")
+    digits = stripped.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = stripped[len(digits) :]
+    if unit not in _DURATIONS:
+        raise ValueError("a duration is a number with us, ms, s, min, h or d")
+    return int(float(digits) * _DURATIONS[unit])
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        lowered = text.strip().lower()
+        if lowered not in allowed:
+            raise ValueError(f"one of {', '.join(allowed)} is expected")
+        return lowered
+
+    return parse
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in text.split(",") if part.strip())
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _machine_memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+PARALLELISM = Key(
+    "parallelism.default", _at_least(1), len(os.sched_getaffinity(0)), "tasks per stage and worker threads"
+)
+BATCH_ROWS = Key("execution.batch-rows", _at_least(1), 65_536, "most rows of a batch")
+FUSION = Key("execution.fusion", _boolean, default=True, doc="run chains of operators as one native call per batch")
+RUNTIME_MODE = Key(
+    "execution.runtime-mode", _choice("auto", "batch", "streaming"), "auto", "auto is batch if all sources are bounded"
+)
+SCHEDULER_SEED = Key(
+    "execution.scheduler-seed", _at_least(-1), -1, "run in one thread in an order drawn from this seed; -1: threads"
+)
+CHANNEL_BATCHES = Key("execution.channel-batches", _at_least(1), 8, "batches a channel holds before its producer waits")
+BUFFER_TIMEOUT = Key(
+    "execution.buffer-timeout", _duration, 2_000, "how long a partly filled exchange buffer may wait, in microseconds"
+)
+MEMORY_LIMIT = Key("memory.limit", _bytes, int(_machine_memory() * 0.6), "memory for operators, buffers and results")
+DISABLED_RULES = Key(
+    "optimizer.disabled-rules", _names, frozenset[str](), "rewrite rules that are switched off, by name"
+)
+BROADCAST_THRESHOLD = Key(
+    "optimizer.broadcast-bytes", _bytes, 64 * 2**20, "largest input that is broadcast without a hint"
+)
+JOIN_ENUMERATION_LIMIT = Key(
+    "optimizer.join-enumeration-limit", _at_least(2), 10, "relations up to which join orders are enumerated"
+)
+FORCE_REPRESENTATION = Key(
+    "debug.representation",
+    _choice("natural", "wide", "dictionary"),
+    "natural",
+    "force canonical or dictionary columns at scans",
+)
+TIME_ZONE = Key("table.local-time-zone", _text, "UTC", "zone that TIMESTAMP_LTZ is shown in")
+
+KEYS: Mapping[str, Key[Any]] = {
+    key.name: key
+    for key in (
+        PARALLELISM, BATCH_ROWS, FUSION, RUNTIME_MODE, SCHEDULER_SEED, CHANNEL_BATCHES, BUFFER_TIMEOUT, MEMORY_LIMIT,
+        DISABLED_RULES, BROADCAST_THRESHOLD, JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, TIME_ZONE,
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Immutable values by key name; keys that were not set have their defaults."""
+
+    texts: tuple[tuple[str, str], ...] = ()
+
+    def get(self, key: Key[T]) -> T:
+        """The value of a key."""
+        for name, text in self.texts:
+            if name == key.name:
+                return key.parse(text)
+        return key.default
+
+    def with_value(self, name: str, text: str) -> Settings:
+        """With one key set; unknown keys and values that do not fit are :class:`ConfigError`."""
+        key = find_key(name)
+        try:
+            key.parse(text)
+        except ValueError as error:
+            raise ConfigError(f"setting {name!r} cannot be {text!r}", detail=str(error), hint=key.doc) from None
+        return Settings((*(item for item in self.texts if item[0] != key.name), (key.name, text)))
+
+    def without(self, name: str | None = None) -> Settings:
+        """With one key, or all, back at the default."""
+        if name is None:
+            return Settings()
+        key = find_key(name)
+        return Settings(tuple(item for item in self.texts if item[0] != key.name))
+
+
+def find_key(name: str) -> Key[Any]:
+    """The declared key of this name; :class:`ConfigError` offers the nearest."""
+    key = KEYS.get(name.lower())
+    if key is None:
+        near = difflib.get_close_matches(name.lower(), KEYS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else "SET; lists all settings"
+        raise ConfigError(f"unknown setting {name!r}", hint=hint)
+    return key

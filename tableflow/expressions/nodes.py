@@ -1,0 +1,172 @@
+"""Bound, typed expressions: what the binder returns, rules rewrite and operators evaluate.
+
+Columns are named by the id of their :class:`~tableflow.types.Field`, which is unique in a plan; an operator
+resolves ids to positions in its input once, when it opens.  Expressions never hold plans: the binder turns
+a subquery into a join and refers to that join's column.
+
+Literals hold *storage values*: DECIMAL as the scaled integer, DATE as days, TIME and TIMESTAMP as
+micro- or nanoseconds by precision, INTERVAL as ``(months, days, microseconds)``, ARRAY and ROW as tuples, MAP as
+a tuple of pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tableflow.errors import Span
+from tableflow.serialization import serializable
+from tableflow.types import SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """Base: every expression has a type and may have a place in the script.
+
+    Spans do not take part in equality, so that ``a + b`` equals ``a + b`` wherever it was written.
+    """
+
+    type: SqlType
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class ColumnRef(Expression):
+    """The value of the column with this id."""
+
+    id: int
+    name: str = field(default="", compare=False)
+    span: Span | None = field(default=None, compare=False)
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class Literal(Expression):
+    """A constant; ``value`` is a storage value (see the module), None is NULL."""
+
+    value: Any
+    span: Span | None = field(default=None, compare=False)
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class Call(Expression):
+    """A function or operator of the registry applied to arguments already cast to what it takes.
+
+    Operators are functions: add subtract multiply divide modulo negate concat; eq ne lt le gt ge
+    is_distinct_from is_not_distinct_from; and or not (and, or: two or more arguments); is_null is_not_null;
+    is_true is_false is_not_true is_not_false; like (value, pattern[, escape]) ilike; in (value, item, item...);
+    coalesce nullif if; try.
+    """
+
+    function: str
+    args: tuple[Expression, ...]
+    span: Span | None = field(default=None, compare=False)
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class Case(Expression):
+    """Searched CASE: the result of the first arm whose condition is TRUE, else ``otherwise``."""
+
+    conditions: tuple[Expression, ...]
+    results: tuple[Expression, ...]
+    otherwise: Expression
+    span: Span | None = field(default=None, compare=False)
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class Cast(Expression):
+    """CAST to ``type``; a value that does not fit is an error, or NULL with ``lenient`` (TRY_CAST)."""
+
+    operand: Expression
+    lenient: bool = False
+    span: Span | None = field(default=None, compare=False)
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class AggregateCall(Expression):
+    """An aggregate over the rows of a group; only :class:`Aggregate` nodes hold these.
+
+    Functions: count (no argument: rows), sum, avg, min, max, any_value, stddev_samp, stddev_pop, var_samp, var_pop,
+    bool_and, bool_or, count_if.  ``filter`` keeps rows where it is TRUE.
+    """
+
+    function: str
+    args: tuple[Expression, ...] = ()
+    distinct: bool = False
+    filter: Expression | None = None
+    span: Span | None = field(default=None, compare=False)
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One item of an ORDER BY over the column with this id."""
+
+    column: ColumnRef
+    descending: bool = False
+    nulls_first: bool = False
+
+
+def children(of: Expression) -> tuple[Expression, ...]:
+    """Direct operands, in evaluation order."""
+    match of:
+        case Call(args=args):
+            return args
+        case Case(conditions=conditions, results=results, otherwise=otherwise):
+            return (*conditions, *results, otherwise)
+        case Cast(operand=operand):
+            return (operand,)
+        case AggregateCall(args=args, filter=condition):
+            return args if condition is None else (*args, condition)
+        case _:
+            return ()
+
+
+def with_children(of: Expression, new: tuple[Expression, ...]) -> Expression:
+    """The same node over other operands, given in the order of :func:`children`."""
+    match of:
+        case Call():
+            return replace(of, args=new)
+        case Case(conditions=conditions):
+            n = len(conditions)
+            return replace(of, conditions=new[:n], results=new[n : 2 * n], otherwise=new[-1])
+        case Cast():
+            return replace(of, operand=new[0])
+        case AggregateCall(filter=None):
+            return replace(of, args=new)
+        case AggregateCall():
+            return replace(of, args=new[:-1], filter=new[-1])
+        case _:
+            return of
+
+
+def walk(of: Expression) -> Iterator[Expression]:
+    """The expression and everything below it, parents first."""
+    yield of
+    for child in children(of):
+        yield from walk(child)
+
+
+def transform(of: Expression, rewrite: Callable[[Expression], Expression]) -> Expression:
+    """``rewrite`` applied to every node, operands first; unchanged nodes are kept as they are."""
+    old = children(of)
+    if old:
+        new = tuple(transform(child, rewrite) for child in old)
+        if any(a is not b for a, b in zip(old, new, strict=True)):
+            of = with_children(of, new)
+    return rewrite(of)
+
+
+def column_ids(of: Expression) -> frozenset[int]:
+    """Ids of all columns the expression reads."""
+    return frozenset(node.id for node in walk(of) if isinstance(node, ColumnRef))
+
+
+def substitute(of: Expression, by_id: dict[int, Expression]) -> Expression:
+    """Columns replaced by expressions (view expansion, merging of projections)."""
+    return transform(of, lambda node: by_id.get(node.id, node) if isinstance(node, ColumnRef) else node)

@@ -1,0 +1,106 @@
+"""Physical plan nodes: how a query is computed.  Each operator's file declares its node beside the operator.
+
+A node's expressions name columns by id; its ``fields`` are its output columns *in batch order*.  ``facts`` is what
+planning knew: delivered properties and the estimate.  A plan is cut into stages at exchanges and publications; there,
+a node's input is replaced by :class:`Input`, so a node with `Input` leaves is the complete definition of an
+operator, and is what an ``OperatorSpec`` carries as JSON.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tableflow.physical.properties import ANYWHERE, Estimate, Properties
+from tableflow.serialization import serializable
+from tableflow.types import Field
+
+UNKNOWN = Estimate(0.0, 0.0, 0.0)
+_NOTHING = Properties(ANYWHERE)
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What planning knew of a node; nothing at run time depends on it but EXPLAIN and table sizing."""
+
+    properties: Properties = _NOTHING
+    estimate: Estimate = UNKNOWN
+
+
+NO_FACTS = Facts()
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """Bounds of a column's values, from statistics: storage values, both inclusive, None if unbounded; never lies."""
+
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhysicalNode:
+    """Base: output columns in batch order, what planning knew, and bounds of columns known here (by id)."""
+
+    fields: tuple[Field, ...]
+    facts: Facts = NO_FACTS
+
+    @property
+    def inputs(self) -> tuple[PhysicalNode, ...]:
+        """Inputs by port."""
+        return ()
+
+    def with_inputs(self, new: tuple[PhysicalNode, ...]) -> PhysicalNode:
+        """The same node over other inputs."""
+        return self
+
+
+@serializable
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input(PhysicalNode):
+    """Where a stage's chain is cut: rows with these fields arrive on a port (or lie in a publication).
+
+    ``domains`` (column id, bounds) carries what is known of the columns across the cut.
+    """
+
+    domains: tuple[tuple[int, Domain], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnaryNode(PhysicalNode):
+    """Base of nodes with one input."""
+
+    input: PhysicalNode
+
+    @property
+    def inputs(self) -> tuple[PhysicalNode, ...]:
+        """The input."""
+        return (self.input,)
+
+    def with_inputs(self, new: tuple[PhysicalNode, ...]) -> PhysicalNode:
+        """Over another input."""
+        return replace(self, input=new[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinaryNode(PhysicalNode):
+    """Base of nodes with a left (port 0) and a right (port 1) input."""
+
+    left: PhysicalNode
+    right: PhysicalNode
+
+    @property
+    def inputs(self) -> tuple[PhysicalNode, ...]:
+        """Left, right."""
+        return (self.left, self.right)
+
+    def with_inputs(self, new: tuple[PhysicalNode, ...]) -> PhysicalNode:
+        """Over other inputs."""
+        return replace(self, left=new[0], right=new[1])
+
+
+def positions(fields: tuple[Field, ...]) -> dict[int, int]:
+    """Column id -> position in a batch with these fields."""
+    return {f.id: i for i, f in enumerate(fields)}

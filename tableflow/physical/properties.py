@@ -1,0 +1,79 @@
+"""Interesting properties: what a physical node requires of its inputs, delivers and preserves.
+
+Partitioning says which task a row is in, ordering how rows follow each other within a task.  Exchanges and sorts are
+*enforcers*: they establish a property at a cost.  After Graefe and McKenna, "The Volcano Optimizer Generator" (1993).
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from tableflow.serialization import serializable
+
+
+@serializable
+class PartitioningKind(enum.Enum):
+    """Where rows are.  ARBITRARY: anywhere; REPLICATED: every row in every task."""
+
+    ARBITRARY = "arbitrary"
+    SINGLE = "single"
+    HASH = "hash"
+    RANGE = "range"
+    REPLICATED = "replicated"
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class Partitioning:
+    """``keys`` are column ids: HASH rows with equal keys are in one task; RANGE tasks hold ascending key ranges."""
+
+    kind: PartitioningKind
+    keys: tuple[int, ...] = ()
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class OrderingKey:
+    """One column of an ordering."""
+
+    column: int
+    descending: bool = False
+    nulls_first: bool = False
+
+
+@serializable
+class ChangelogMode(enum.Enum):
+    """What a stream of changes looks like, see docs/architecture.md, Changelogs."""
+
+    APPEND = "append"
+    RETRACT = "retract"
+    UPSERT = "upsert"
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """Delivered properties.  ``keys`` are sets of column ids whose values are unique together in the whole output."""
+
+    partitioning: Partitioning
+    ordering: tuple[OrderingKey, ...] = ()
+    bounded: bool = True
+    changelog: ChangelogMode = ChangelogMode.APPEND
+    keys: tuple[frozenset[int], ...] = ()
+    event_time: frozenset[int] = frozenset()
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Expected output: rows in all tasks together, bytes per row, and the cumulative cost (abstract units)."""
+
+    rows: float
+    row_bytes: float
+    cost: float
+
+
+ANYWHERE = Partitioning(PartitioningKind.ARBITRARY)
+SINGLE = Partitioning(PartitioningKind.SINGLE)
+REPLICATED = Partitioning(PartitioningKind.REPLICATED)

@@ -1,0 +1,259 @@
+"""The logical algebra: what a query means, over columns with ids that are unique in the plan.
+
+A node's ``fields`` are its output.  A column that passes through a node keeps its id, so expressions survive
+reordering.  Subqueries are joins: the binder emits them *dependent* (``Join.dependent``: the right side refers to
+columns of the left), and unnesting makes every one of them an ordinary join.  There are no expressions that hold plans.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from tableflow.catalog.provider import TableProvider
+from tableflow.errors import Span
+from tableflow.expressions.nodes import AggregateCall, Expression, SortKey
+from tableflow.types import Field
+
+
+class JoinKind(enum.Enum):
+    """Which rows a join keeps.
+
+    INNER, LEFT, RIGHT, FULL give both sides' columns; SEMI and ANTI the left side's.  MARK gives the left side's and a
+    BOOLEAN: TRUE if a right row satisfies the condition, else NULL if for some right row it is NULL, else FALSE
+    (three-valued IN).  SINGLE is LEFT that fails if a left row finds a second match (a scalar subquery).
+    ANTI keeps left rows for which the condition is not TRUE for any right row; with ``null_aware`` it keeps left rows for
+    which it is FALSE for every right row (NOT IN).
+    """
+
+    INNER = "inner"
+    LEFT = "left"
+    RIGHT = "right"
+    FULL = "full"
+    SEMI = "semi"
+    ANTI = "anti"
+    MARK = "mark"
+    SINGLE = "single"
+
+
+class SetKind(enum.Enum):
+    """Set operations; the ALL forms keep multiplicities."""
+
+    UNION_ALL = "union all"
+    UNION = "union"
+    INTERSECT = "intersect"
+    INTERSECT_ALL = "intersect all"
+    EXCEPT = "except"
+    EXCEPT_ALL = "except all"
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A hint of a SELECT block, attached by the binder to the block's topmost join tree node or scan.
+
+    ``name`` is upper case; ``arguments`` are relation aliases (or numbers as text), in order.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Base of all logical nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan(Node):
+    """Rows of a table.  ``columns`` are the table's column names, one per field.
+
+    ``alias`` is the name hints use.  ``predicates`` and ``limit`` are what pushdown moved here (conjuncts over the fields);
+    physical planning offers them to the provider and keeps above the scan what it does not do exactly.
+    ``block`` is the number of the SELECT block it was written in (hints see only their own block's aliases).
+    """
+
+    table: str
+    provider: TableProvider = field(compare=False)
+    fields: tuple[Field, ...]
+    columns: tuple[str, ...]
+    alias: str = ""
+    predicates: tuple[Expression, ...] = ()
+    limit: int | None = None
+    block: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Values(Node):
+    """Constant rows; expressions without columns.  No fields and one row is the input of a SELECT without FROM."""
+
+    fields: tuple[Field, ...]
+    rows: tuple[tuple[Expression, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter(Node):
+    """Rows for which every conjunct is TRUE."""
+
+    input: Node
+    conjuncts: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Project(Node):
+    """One expression per field; a bare column passed through keeps its id (same field)."""
+
+    input: Node
+    fields: tuple[Field, ...]
+    expressions: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Join(Node):
+    """See :class:`JoinKind`.  ``mark`` is the field that a MARK join adds."""
+
+    kind: JoinKind
+    left: Node
+    right: Node
+    conjuncts: tuple[Expression, ...] = ()
+    mark: Field | None = None
+    null_aware: bool = False
+    dependent: bool = False
+    hints: tuple[Hint, ...] = ()
+    block: int = 0
+    span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate(Node):
+    """Groups by the input's columns ``keys`` (ids kept); one AggregateCall per field of ``results``.
+
+    Without keys there is exactly one output row.  No results and keys is DISTINCT.  Aggregates' arguments are
+    arbitrary expressions over the input.
+    """
+
+    input: Node
+    keys: tuple[Field, ...]
+    results: tuple[Field, ...]
+    calls: tuple[AggregateCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sort(Node):
+    """Rows in this order; only what is directly above (Limit, the result) may rely on it."""
+
+    input: Node
+    keys: tuple[SortKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit(Node):
+    """At most ``limit`` rows (None: all) after skipping ``offset``, in the input's order if it is a Sort."""
+
+    input: Node
+    limit: int | None
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetOperation(Node):
+    """Inputs' columns correspond by position (types already equal); ``fields`` are new ids."""
+
+    kind: SetKind
+    inputs: tuple[Node, ...]
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared(Node):
+    """One reader of a subplan that is computed once: equal ``key``, equal ``input``; ``fields`` rename its columns."""
+
+    key: int
+    input: Node
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hinted(Node):
+    """Carries a SELECT block's hints where the block has no join; normalisation moves or reports them."""
+
+    input: Node
+    hints: tuple[Hint, ...]
+    block: int = 0
+
+
+Logical: TypeAlias = Scan | Values | Filter | Project | Join | Aggregate | Sort | Limit | SetOperation | Shared | Hinted
+
+
+def inputs(of: Node) -> tuple[Node, ...]:
+    """Direct inputs, left to right."""
+    match of:
+        case Filter() | Project() | Aggregate() | Sort() | Limit() | Shared() | Hinted():
+            return (of.input,)
+        case Join(left=left, right=right):
+            return (left, right)
+        case SetOperation(inputs=many):
+            return many
+        case _:
+            return ()
+
+
+def with_inputs(of: Node, new: tuple[Node, ...]) -> Node:
+    """The same node over other inputs; itself when none changed."""
+    if all(a is b for a, b in zip(inputs(of), new, strict=True)):
+        return of
+    match of:
+        case Filter() | Project() | Aggregate() | Sort() | Limit() | Shared() | Hinted():
+            return replace(of, input=new[0])
+        case Join():
+            return replace(of, left=new[0], right=new[1])
+        case SetOperation():
+            return replace(of, inputs=new)
+        case _:
+            return of
+
+
+def output(of: Node) -> tuple[Field, ...]:
+    """The node's output fields in order."""
+    match of:
+        case Scan(fields=fields) | Values(fields=fields) | Project(fields=fields) | SetOperation(fields=fields):
+            return fields
+        case Shared(fields=fields):
+            return fields
+        case Filter(input=child) | Sort(input=child) | Limit(input=child) | Hinted(input=child):
+            return output(child)
+        case Aggregate(keys=keys, results=results):
+            return (*keys, *results)
+        case Join():
+            return _join_output(of)
+    raise TypeError(type(of).__name__)
+
+
+def _nullable(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    return tuple(f if f.nullable else replace(f, nullable=True) for f in fields)
+
+
+def _join_output(of: Join) -> tuple[Field, ...]:
+    left = output(of.left)
+    match of.kind:
+        case JoinKind.SEMI | JoinKind.ANTI:
+            return left
+        case JoinKind.MARK:
+            return left if of.mark is None else (*left, of.mark)
+        case JoinKind.INNER:
+            return (*left, *output(of.right))
+        case JoinKind.LEFT | JoinKind.SINGLE:
+            return (*left, *_nullable(output(of.right)))
+        case JoinKind.RIGHT:
+            return (*_nullable(left), *output(of.right))
+        case JoinKind.FULL:
+            return (*_nullable(left), *_nullable(output(of.right)))
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A bound query: the plan, and the result's columns (ids into the plan's output) under their final names."""
+
+    root: Node
+    columns: tuple[Field, ...]

@@ -1,0 +1,47 @@
+"""What travels on a channel: batches and control events, in one order that is never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tableflow.columnar.batch import Batch
+
+END_OF_TIME = 2**63 - 1
+"""The watermark after the last row of an input that ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """The claim that later rows on this channel have event time >= ``time`` (microseconds)."""
+
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """The input has nothing to give for now; it does not hold time back until its next row or watermark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """A numbered cut through all inputs; with ``checkpoint`` it is also a snapshot barrier."""
+
+    number: int
+    checkpoint: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Superstep:
+    """The end of one round of a loop."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfInput:
+    """Nothing follows: ``Watermark(END_OF_TIME)`` and every later epoch at once."""
+
+
+Control: TypeAlias = Watermark | Idle | Epoch | Superstep | EndOfInput
+Event: TypeAlias = Batch | Control

@@ -1,0 +1,76 @@
+"""What a connector implements to be read: splits handed out on request, and a reader per split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from tableflow.columnar.batch import Batch
+from tableflow.runtime.operator import Wake
+from tableflow.serialization import serializable
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A part of a source: connector-defined, JSON-ready ``definition``; ``offset`` resumes inside it."""
+
+    id: str
+    definition: Any
+    offset: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Nothing to give now; ask again when ``wake`` is ready."""
+
+    wake: Wake
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The split is finished."""
+
+
+Poll: TypeAlias = Batch | Later | Done
+
+
+class SplitAssigner(Protocol):
+    """Hands splits out to the tasks of a source; one per source and job, called from any worker thread."""
+
+    def next(self, task_index: int) -> Split | Later | None:
+        """The next split for this task, :class:`Later`, or None when there will be no more."""
+        ...
+
+
+class SplitReader(Protocol):
+    """Reads one split; owned by one task."""
+
+    def poll(self) -> Poll:
+        """At most a batch of rows, without blocking on I/O; a bounded amount of decoding (tens of ms) is fine."""
+        ...
+
+    def offset(self) -> Any:
+        """Where a new reader of this split would go on after what was polled so far."""
+        ...
+
+    def close(self) -> None:
+        """Closes files; may be called in any state."""
+        ...
+
+
+class Source(Protocol):
+    """Made from a :class:`~tableflow.runtime.graph.SourceSpec` by the function given to the runtime."""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether its splits end."""
+        ...
+
+    def assigner(self) -> SplitAssigner:
+        """A fresh assigner over all splits."""
+        ...
+
+    def reader(self, split: Split, batch_rows: int) -> SplitReader:
+        """A reader that starts at the split's offset."""
+        ...
