@@ -10,9 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tableflow.expressions.intervals import Domain
 from tableflow.physical.properties import ANYWHERE, Estimate, Properties
 from tableflow.serialization import serializable
 from tableflow.types import Field
+
+__all__ = [
+    "NO_FACTS", "UNKNOWN", "BinaryNode", "Domain", "Facts", "Input", "PhysicalNode", "UnaryNode", "positions",
+]  # fmt: skip
 
 UNKNOWN = Estimate(0.0, 0.0, 0.0)
 _NOTHING = Properties(ANYWHERE)
@@ -28,16 +33,6 @@ class Facts:
 
 
 NO_FACTS = Facts()
-
-
-@serializable
-@dataclass(frozen=True, slots=True)
-class Domain:
-    """Bounds of a column's values, from statistics: storage values, both inclusive, None if unbounded; never lies."""
-
-    minimum: int | float | None = None
-    maximum: int | float | None = None
-    nullable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
