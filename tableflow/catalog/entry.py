@@ -1,0 +1,60 @@
+"""Entries of the catalog: immutable values that a store holds by name.
+
+A table has a provider, or a definition from which its provider is made when it is first asked for: so a
+table over files that do not exist yet can be declared, and only reading it fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from tableflow.catalog.provider import ColumnDefinition, TableProvider
+
+DEFAULT_SCHEMA = "default"
+"""The schema that exists always and that unqualified names mean until another is chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableDefinition:
+    """What CREATE TABLE said: columns, key, the connector and its options; ``text`` is the statement, for SHOW."""
+
+    name: str
+    connector: str
+    columns: tuple[ColumnDefinition, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    primary_key: tuple[str, ...] = ()
+    partitioned_by: tuple[str, ...] = ()
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableEntry:
+    """A table under the name it was written with."""
+
+    name: str
+    provider: TableProvider | None = field(default=None, compare=False)
+    definition: TableDefinition | None = None
+    temporary: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The word for it in messages."""
+        return "table"
+
+
+@dataclass(frozen=True, slots=True)
+class ViewEntry:
+    """A view: the text of its query, bound again at each use."""
+
+    name: str
+    text: str
+    temporary: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The word for it in messages."""
+        return "view"
+
+
+Entry: TypeAlias = TableEntry | ViewEntry

@@ -1,0 +1,126 @@
+"""The frozen catalog that a binder sees; implements :class:`tableflow.catalog.provider.Catalog`.
+
+A snapshot never changes: the store replaces its state as a whole, so a statement that is being planned is not
+touched by DDL that runs meanwhile.  Temporary objects hide permanent ones of the same name.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tableflow.catalog.entry import DEFAULT_SCHEMA, Entry, TableDefinition, TableEntry, ViewEntry
+from tableflow.catalog.provider import TableProvider
+from tableflow.errors import CatalogError
+
+FileOpener = Callable[[str], TableProvider]
+TableOpener = Callable[[TableDefinition], TableProvider]
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaEntries:
+    """A schema: its name as written, permanent and temporary objects by lower-case name."""
+
+    name: str
+    permanent: Mapping[str, Entry] = field(default_factory=dict)
+    temporary: Mapping[str, Entry] = field(default_factory=dict)
+
+    def find(self, name: str) -> Entry | None:
+        """The object a name means: the temporary one if there is one."""
+        folded = name.lower()
+        return self.temporary.get(folded) or self.permanent.get(folded)
+
+    def visible(self) -> list[Entry]:
+        """Every object that a name can mean, in order of name."""
+        both = {**self.permanent, **self.temporary}
+        return [both[name] for name in sorted(both)]
+
+
+class ProviderCache:
+    """Providers of one snapshot, each made once: within a statement a table's files are listed one time.
+
+    The next statement makes them again and so sees files that have come since; what is expensive about a file (its
+    footer) the connector remembers.
+    """
+
+    def __init__(self, open_file: FileOpener, open_table: TableOpener) -> None:
+        self._open_file = open_file
+        self._open_table = open_table
+        self._tables: dict[int, TableProvider] = {}
+        self._files: dict[str, TableProvider] = {}
+        self._lock = threading.Lock()
+
+    def table(self, entry: TableEntry) -> TableProvider:
+        """The provider of an entry; errors of the connector pass through and are not remembered."""
+        if entry.provider is not None:
+            return entry.provider
+        if entry.definition is None:
+            raise CatalogError(f"table {entry.name!r} has neither a provider nor a definition")
+        with self._lock:
+            key = id(entry)  # entries live as long as the snapshot
+            if key not in self._tables:
+                self._tables[key] = self._open_table(entry.definition)
+            return self._tables[key]
+
+    def file(self, path: str) -> TableProvider:
+        """The provider of a path or glob."""
+        with self._lock:
+            if path not in self._files:
+                self._files[path] = self._open_file(path)
+            return self._files[path]
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogSnapshot:
+    """All schemas at one moment, and the providers made of them."""
+
+    schemas: Mapping[str, SchemaEntries]
+    current_schema: str
+    providers: ProviderCache
+
+    def entry(self, path: Sequence[str]) -> Entry | None:
+        """The object of a name, qualified or not; None if there is none."""
+        schema, name = split_path(path, self.current_schema)
+        entries = self.schemas.get(schema.lower())
+        return None if entries is None else entries.find(name)
+
+    def table(self, path: Sequence[str]) -> TableProvider | None:
+        """See :class:`~tableflow.catalog.provider.Catalog`."""
+        found = self.entry(path)
+        return self.providers.table(found) if isinstance(found, TableEntry) else None
+
+    def view(self, path: Sequence[str]) -> str | None:
+        """See :class:`~tableflow.catalog.provider.Catalog`."""
+        found = self.entry(path)
+        return found.text if isinstance(found, ViewEntry) else None
+
+    def file(self, path: str) -> TableProvider:
+        """See :class:`~tableflow.catalog.provider.Catalog`."""
+        return self.providers.file(path)
+
+    def names(self) -> Sequence[str]:
+        """Names of all tables and views; those of other schemas than the current one qualified."""
+        found: list[str] = []
+        for folded, schema in self.schemas.items():
+            prefix = "" if folded == self.current_schema.lower() else f"{schema.name}."
+            found.extend(prefix + entry.name for entry in schema.visible())
+        return found
+
+    def entries(self, schema: str | None = None) -> list[Entry]:
+        """The visible objects of a schema (the current one if None), in order of name."""
+        found = self.schemas.get((schema or self.current_schema).lower())
+        return [] if found is None else found.visible()
+
+
+def split_path(path: Sequence[str], current_schema: str) -> tuple[str, str]:
+    """(schema, name) of a name with one or two parts."""
+    match tuple(path):
+        case (name,):
+            return current_schema, name
+        case (schema, name):
+            return schema, name
+    raise CatalogError(
+        f"name {'.'.join(path)!r} has {len(path)} parts",
+        hint=f"write schema.name, or the name alone for the current schema ({DEFAULT_SCHEMA!r} at the start)",
+    )
