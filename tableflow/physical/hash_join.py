@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tableflow.errors import Span
 from tableflow.expressions.nodes import Expression
 from tableflow.physical.node import BinaryNode, UnaryNode
 from tableflow.serialization import serializable
@@ -64,6 +65,7 @@ class HashJoin(BinaryNode):
     null_aware: bool = False
     mark: int | None = None
     publication: str = ""
+    span: Span | None = field(default=None, compare=False)
 
 
 @serializable

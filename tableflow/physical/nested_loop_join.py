@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tableflow.errors import Span
 from tableflow.expressions.nodes import Expression
 from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.node import BinaryNode
@@ -23,3 +24,4 @@ class NestedLoopJoin(BinaryNode):
     null_aware: bool = False
     mark: int | None = None
     publication: str = ""
+    span: Span | None = field(default=None, compare=False)

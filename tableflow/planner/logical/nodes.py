@@ -166,6 +166,17 @@ class SetOperation(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Replicate(Node):
+    """Each row as often as its BIGINT column ``count`` (an id) says; not at all when it is NULL or below one.
+
+    ``count`` stays in the output, where nothing may read it any more.  INTERSECT ALL and EXCEPT ALL are made of it.
+    """
+
+    input: Node
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Shared(Node):
     """One reader of a subplan that is computed once: equal ``key``, equal ``input``; ``fields`` rename its columns."""
 
@@ -183,13 +194,15 @@ class Hinted(Node):
     block: int = 0
 
 
-Logical: TypeAlias = Scan | Values | Filter | Project | Join | Aggregate | Sort | Limit | SetOperation | Shared | Hinted
+Logical: TypeAlias = (
+    Scan | Values | Filter | Project | Join | Aggregate | Sort | Limit | SetOperation | Replicate | Shared | Hinted
+)
 
 
 def inputs(of: Node) -> tuple[Node, ...]:
     """Direct inputs, left to right."""
     match of:
-        case Filter() | Project() | Aggregate() | Sort() | Limit() | Shared() | Hinted():
+        case Filter() | Project() | Aggregate() | Sort() | Limit() | Replicate() | Shared() | Hinted():
             return (of.input,)
         case Join(left=left, right=right):
             return (left, right)
@@ -204,7 +217,7 @@ def with_inputs(of: Node, new: tuple[Node, ...]) -> Node:
     if all(a is b for a, b in zip(inputs(of), new, strict=True)):
         return of
     match of:
-        case Filter() | Project() | Aggregate() | Sort() | Limit() | Shared() | Hinted():
+        case Filter() | Project() | Aggregate() | Sort() | Limit() | Replicate() | Shared() | Hinted():
             return replace(of, input=new[0])
         case Join():
             return replace(of, left=new[0], right=new[1])
@@ -221,7 +234,9 @@ def output(of: Node) -> tuple[Field, ...]:
             return fields
         case Shared(fields=fields):
             return fields
-        case Filter(input=child) | Sort(input=child) | Limit(input=child) | Hinted(input=child):
+        case (
+            Filter(input=child) | Sort(input=child) | Limit(input=child) | Replicate(input=child) | Hinted(input=child)
+        ):
             return output(child)
         case Aggregate(keys=keys, results=results):
             return (*keys, *results)
