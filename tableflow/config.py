@@ -114,6 +114,9 @@ CHANNEL_BATCHES = Key("execution.channel-batches", _at_least(1), 8, "batches a c
 BUFFER_TIMEOUT = Key(
     "execution.buffer-timeout", _duration, 2_000, "how long a partly filled exchange buffer may wait, in microseconds"
 )
+SOURCE_IDLE_TIMEOUT = Key(
+    "table.exec.source.idle-timeout", _duration, 30_000_000, "when a silent split stops holding event time back, in us"
+)
 MEMORY_LIMIT = Key("memory.limit", _bytes, int(_machine_memory() * 0.6), "memory for operators, buffers and results")
 DISABLED_RULES = Key(
     "optimizer.disabled-rules", _names, frozenset[str](), "rewrite rules that are switched off, by name"
@@ -135,8 +138,8 @@ TIME_ZONE = Key("table.local-time-zone", _text, "UTC", "zone that TIMESTAMP_LTZ 
 KEYS: Mapping[str, Key[Any]] = {
     key.name: key
     for key in (
-        PARALLELISM, BATCH_ROWS, FUSION, RUNTIME_MODE, SCHEDULER_SEED, CHANNEL_BATCHES, BUFFER_TIMEOUT, MEMORY_LIMIT,
-        DISABLED_RULES, BROADCAST_THRESHOLD, JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, TIME_ZONE,
+        PARALLELISM, BATCH_ROWS, FUSION, RUNTIME_MODE, SCHEDULER_SEED, CHANNEL_BATCHES, BUFFER_TIMEOUT,
+        SOURCE_IDLE_TIMEOUT, MEMORY_LIMIT, DISABLED_RULES, BROADCAST_THRESHOLD, JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, TIME_ZONE,
     )
 }  # fmt: skip
 

@@ -7,6 +7,9 @@ from typing import TypeAlias
 
 from tableflow.columnar.batch import Batch
 
+START_OF_TIME = -(2**63)
+"""The watermark before anything is known: no row is late."""
+
 END_OF_TIME = 2**63 - 1
 """The watermark after the last row of an input that ends."""
 

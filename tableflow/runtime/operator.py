@@ -45,7 +45,8 @@ class Suspend:
     wake: Wake
 
 
-Emission: TypeAlias = Iterator[Batch | Suspend]
+Emission: TypeAlias = Iterator[Batch | Suspend | Watermark]
+"""Batches, waits, and (only from an operator that ``generates_watermarks``) watermarks."""
 
 
 class Reservation(Protocol):
@@ -100,6 +101,14 @@ class OperatorContext(Protocol):
         """Adds to a counter of this operator that EXPLAIN ANALYZE shows."""
         ...
 
+    def now(self) -> int:
+        """Processing time in microseconds since 1970; simulated under a seed."""
+        ...
+
+    def set_timer(self, time: int) -> None:
+        """Asks for one :meth:`Operator.on_timer` as soon as :meth:`now` has reached ``time``; equal times are one timer."""
+        ...
+
 
 class Operator(ABC):
     """One parallel instance of a physical operator; only :meth:`process` is required."""
@@ -138,6 +147,11 @@ class Operator(ABC):
     @property
     def finished(self) -> bool:
         """Whether further input cannot change the output (LIMIT reached): the task then ends its inputs early."""
+        return False
+
+    @property
+    def generates_watermarks(self) -> bool:
+        """Whether it makes event time: watermarks it yields go on, those of its input (but the last) stop at it."""
         return False
 
     def snapshot(self) -> bytes:

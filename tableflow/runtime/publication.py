@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from tableflow.runtime.operator import Suspend, Wake
+from tableflow.runtime.operator import Reservation, Suspend, Wake
 
 Partial_contra = TypeVar("Partial_contra", contravariant=True)
 Partial = TypeVar("Partial")
@@ -46,6 +46,13 @@ class Publication(Protocol[Partial, Handle]):
 
         Used as ``yield from context.publication(key).contribute(...)`` in an emission; ``sealer`` of the last contributor
         is the one that is used.
+        """
+        ...
+
+    def adopt(self, reservation: Reservation) -> None:
+        """Takes over the memory that the handle lives in: released when the publication is freed, not with the task.
+
+        The operator that reserved it must not resize or release it any more.
         """
         ...
 
