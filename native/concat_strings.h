@@ -1,0 +1,12 @@
+// Strings of several parts, put together as bytes or over one dictionary.
+#pragma once
+
+#include "gather.h"
+
+namespace tableflow {
+
+// All parts are strings, dictionaries of strings, or NULL; `validity` (may be null) is that of the result before NULL dictionary
+// entries are looked at.
+VectorPtr concat_strings(std::span<const Rows> parts, int64_t total, BufferPtr validity);
+
+}  // namespace tableflow

@@ -1,0 +1,66 @@
+// Take and concat in Python: all columns of a batch in one call.
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include "gather.h"
+#include "numpy_array.h"
+
+namespace nb = nanobind;
+using namespace tableflow;
+
+namespace {
+
+template <class Index> void check_index(const Index* index, int64_t n, int64_t length, bool nullable) {
+  bool bad = false;
+  for (int64_t i = 0; i < n; ++i) {
+    const bool inside = index[i] >= 0 && int64_t(index[i]) < length;
+    bad |= !inside && !(nullable && index[i] == Index(-1));
+  }
+  if (bad) throw std::out_of_range("a row number lies outside the column");
+}
+
+template <class Index>
+std::vector<VectorPtr> take(const std::vector<VectorPtr>& columns, ArrayIn<Index> index, bool nullable) {
+  nb::gil_scoped_release released;
+  const int64_t n = int64_t(index.size());
+  std::vector<VectorPtr> out;
+  out.reserve(columns.size());
+  int64_t checked = INT64_MAX;
+  for (const auto& column : columns) {
+    if (column->length < checked) check_index(index.data(), n, checked = column->length, nullable);
+    out.push_back(gather(column, index.data(), n, nullable));
+  }
+  return out;
+}
+
+// columns[c][p] is part p of column c; selections[p] the rows of part p that count, or None.
+std::vector<VectorPtr> concat_columns(const std::vector<std::vector<VectorPtr>>& columns,
+                                      const std::vector<std::optional<ArrayIn<uint32_t>>>& selections) {
+  nb::gil_scoped_release released;
+  std::vector<VectorPtr> out;
+  out.reserve(columns.size());
+  std::vector<int64_t> checked(selections.size(), INT64_MAX);
+  for (const auto& column : columns) {
+    if (column.size() != selections.size()) throw std::invalid_argument("one selection per part is expected");
+    std::vector<Rows> parts(column.size());
+    for (size_t p = 0; p < column.size(); ++p) {
+      parts[p].vector = column[p];
+      parts[p].n = column[p]->length;
+      if (!selections[p]) continue;
+      parts[p].narrow = selections[p]->data();
+      parts[p].n = int64_t(selections[p]->size());
+      if (column[p]->length < checked[p]) check_rows(parts[p].narrow, parts[p].n, checked[p] = column[p]->length);
+    }
+    out.push_back(concat(parts));
+  }
+  return out;
+}
+
+}  // namespace
+
+void register_gather(nb::module_& m) {
+  m.def("take", &take<uint32_t>, nb::arg("columns"), nb::arg("index"), nb::arg("nullable"));
+  m.def("take", &take<int64_t>, nb::arg("columns"), nb::arg("index"), nb::arg("nullable"));
+  m.def("concat", &concat_columns, nb::arg("columns"), nb::arg("selections"));
+}

@@ -1,0 +1,24 @@
+"""The hash of a value, version 1, for whole rows: defined on SQL values, never on how a batch stores them.
+
+``native/hash.h`` is the definition.  Key columns of the two sides of a comparison have been cast to one type before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tableflow.columnar import _native
+from tableflow.columnar.batch import Selection
+from tableflow.columnar.column import Column
+
+HASH_VERSION = _native.HASH_VERSION
+
+
+def hash_rows(columns: Sequence[Column], selection: Selection | None = None) -> npt.NDArray[np.uint64]:
+    """Hashes of the selected rows (all without a selection), aligned with them; one column at least."""
+    if not columns:
+        raise ValueError("rows are hashed over at least one column")
+    return _native.hash_columns([column.vector for column in columns], selection, len(columns[0]))
