@@ -1,0 +1,245 @@
+"""From a physical plan to a job graph: the plan is cut into stages at exchanges, publications and operators with
+several streamed inputs.
+
+What stays together is a chain that one task runs without handing rows to anybody.  An operator's definition is its
+plan node with :class:`~tableflow.physical.node.Input` leaves, so a job graph is all that a worker needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from tableflow.config import PARALLELISM, Settings
+from tableflow.expressions.intervals import Domain
+from tableflow.expressions.nodes import column_ids
+from tableflow.physical.exchange import Exchange
+from tableflow.physical.hash_join import HashBuild, HashJoin, JoinDistribution
+from tableflow.physical.materialize import PublishedScan, PublishRows, SharedResult
+from tableflow.physical.nested_loop_join import NestedLoopJoin
+from tableflow.physical.node import Input, PhysicalNode, positions
+from tableflow.physical.properties import OrderingKey, PartitioningKind
+from tableflow.physical.scan import TableScan
+from tableflow.physical.set_operation import UnionAll
+from tableflow.physical.sort import SortRows
+from tableflow.runtime.graph import Edge, ExchangeKind, JobGraph, OperatorSpec, SourceSpec, Stage
+from tableflow.types import Field
+
+Place = tuple[int, int]
+"""(stage, position in its chain) of an operator; position -1 is the stage's source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A job graph, and where each plan node went (by identity): for EXPLAIN ANALYZE."""
+
+    graph: JobGraph
+    places: Mapping[int, Place]
+
+
+@dataclass(slots=True)
+class _Chain:
+    """A stage that is being put together; its last operator gives the rows with these fields."""
+
+    id: int
+    parallelism: int
+    fields: tuple[Field, ...]
+    operators: list[OperatorSpec] = field(default_factory=list)
+    source: SourceSpec | None = None
+    publishes: list[str] = field(default_factory=list)
+    reads: list[str] = field(default_factory=list)
+
+
+def lower(root: PhysicalNode, settings: Settings) -> Lowered:
+    """The job graph of a plan; its rows come from the single task of ``graph.result``."""
+    lowering = _Lowering(settings)
+    last = lowering.lower(root)
+    if last.parallelism != 1:
+        last = lowering.exchange(last, ExchangeKind.GATHER, 1)
+    result = lowering.close(last)
+    stages = tuple(sorted(lowering.stages, key=lambda stage: stage.id))
+    return Lowered(JobGraph(stages, tuple(lowering.edges), result, settings.texts), lowering.places)
+
+
+class _Lowering:
+    def __init__(self, settings: Settings) -> None:
+        self.parallelism = settings.get(PARALLELISM)
+        self.stages: list[Stage] = []
+        self.edges: list[Edge] = []
+        self.places: dict[int, Place] = {}
+        self._next = 0
+        self._published: set[str] = set()
+        self._domains: dict[int, Domain] = {}
+
+    def lower(self, node: PhysicalNode) -> _Chain:
+        """The chain that gives the rows of ``node``."""
+        match node:
+            case TableScan():
+                return self._scan(node)
+            case Exchange():
+                return self._exchange(node)
+            case HashJoin(distribution=JoinDistribution.PUBLISHED):
+                return self._published_join(node)
+            case NestedLoopJoin():
+                self._publish_rows(node.right, node.publication)
+                return self._reading(node, self.lower(node.left), node.publication)
+            case HashJoin() | UnionAll():
+                return self._meeting(node)
+            case SharedResult():
+                return self._shared(node)
+            case _ if node.inputs:
+                return self._append(self.lower(node.inputs[0]), node)
+            case _:
+                return self._append(self._open(1, ()), node)
+
+    def close(self, chain: _Chain) -> int:
+        """Ends a chain; its stage is complete."""
+        self.stages.append(
+            Stage(
+                chain.id,
+                tuple(chain.operators),
+                chain.parallelism,
+                chain.source,
+                tuple(chain.publishes),
+                tuple(dict.fromkeys(chain.reads)),
+            )
+        )
+        return chain.id
+
+    def exchange(
+        self,
+        chain: _Chain,
+        kind: ExchangeKind,
+        parallelism: int,
+        keys: tuple[int, ...] = (),
+        ordering: tuple[OrderingKey, ...] = (),
+        *,
+        blocking: bool = False,
+    ) -> _Chain:
+        """A new chain that receives the rows of ``chain`` on port 0."""
+        where = positions(chain.fields)
+        head = self._open(parallelism, chain.fields)
+        self.edges.append(
+            Edge(
+                self.close(chain),
+                head.id,
+                0,
+                kind,
+                tuple(where[key] for key in keys),
+                tuple((where[key.column], key.descending, key.nulls_first) for key in ordering),
+                blocking,
+            )
+        )
+        return head
+
+    def _open(self, parallelism: int, fields: tuple[Field, ...]) -> _Chain:
+        chain = _Chain(self._next, parallelism, fields)
+        self._next += 1
+        return chain
+
+    def _append(self, chain: _Chain, node: PhysicalNode, inputs: tuple[tuple[Field, ...], ...] | None = None) -> _Chain:
+        """Puts ``node`` at the end of the chain, cut off from its inputs (which deliver ``inputs``)."""
+        arriving = tuple(child.fields for child in node.inputs) if inputs is None else inputs
+        definition = node.with_inputs(tuple(self._leaf(fields) for fields in arriving))
+        self.places[id(node)] = (chain.id, len(chain.operators))
+        chain.operators.append(OperatorSpec(type(node).__name__, definition, type(node).__name__))
+        chain.fields = node.fields
+        if isinstance(node, SortRows) and node.publication:
+            chain.publishes.append(node.publication)
+        return chain
+
+    def _leaf(self, fields: tuple[Field, ...]) -> Input:
+        # An outer join below may have added NULLs to a column that has none in its table.
+        known = tuple((f.id, _admitting_nulls(self._domains[f.id], f)) for f in fields if f.id in self._domains)
+        return Input(fields=fields, domains=known)
+
+    def _scan(self, node: TableScan) -> _Chain:
+        self._domains.update(node.domains)
+        chain = self._open(self.parallelism, node.fields)
+        chain.source = node.source
+        self.places[id(node)] = (chain.id, -1)
+        return chain
+
+    def _exchange(self, node: Exchange) -> _Chain:
+        chain = self.lower(node.input)
+        parallelism = node.parallelism or self.parallelism
+        self.places[id(node)] = (chain.id, len(chain.operators) - 1)
+        return self.exchange(chain, node.kind, parallelism, node.keys, node.ordering, blocking=node.blocking)
+
+    def _published_join(self, node: HashJoin) -> _Chain:
+        build = self.lower(node.right)
+        payload = _payload(node)
+        terminal = HashBuild(
+            fields=payload,
+            facts=node.right.facts,
+            input=node.right,
+            keys=node.right_keys,
+            null_safe=node.null_safe,
+            publication=node.publication,
+            null_aware=node.null_aware,
+        )
+        self._append(build, terminal)
+        build.publishes.append(node.publication)
+        self.close(build)
+        chain = self.lower(node.left)
+        chain.reads.append(node.publication)
+        return self._append(chain, node, (chain.fields, payload))
+
+    def _reading(self, node: PhysicalNode, chain: _Chain, publication: str) -> _Chain:
+        chain.reads.append(publication)
+        return self._append(chain, node)
+
+    def _publish_rows(self, node: PhysicalNode, publication: str) -> None:
+        if publication in self._published:
+            return
+        self._published.add(publication)
+        chain = self.lower(node)
+        self._append(chain, PublishRows(fields=node.fields, facts=node.facts, input=node, publication=publication))
+        chain.publishes.append(publication)
+        self.close(chain)
+
+    def _shared(self, node: SharedResult) -> _Chain:
+        self._publish_rows(node.input, node.publication)
+        single = node.facts.properties.partitioning.kind is PartitioningKind.SINGLE
+        chain = self._open(1 if single else self.parallelism, node.fields)
+        chain.reads.append(node.publication)
+        scan = PublishedScan(fields=node.fields, facts=node.facts, publication=node.publication)
+        self._append(chain, scan)
+        self.places[id(node)] = self.places[id(scan)]
+        return chain
+
+    def _meeting(self, node: PhysicalNode) -> _Chain:
+        """An operator with several streamed inputs heads a stage of its own."""
+        producers = []
+        for child in node.inputs:
+            if isinstance(child, Exchange):
+                chain = self.lower(child.input)
+                self.places[id(child)] = (chain.id, len(chain.operators) - 1)
+                where = positions(chain.fields)
+                keys = tuple(where[key] for key in child.keys)
+                producers.append((self.close(chain), child.kind, keys, child.parallelism or self.parallelism))
+            else:
+                chain = self.lower(child)
+                kind = ExchangeKind.FORWARD
+                producers.append((self.close(chain), kind, (), chain.parallelism))
+        head = self._open(self._common_parallelism(node, [p for *_, p in producers]), node.fields)
+        for port, (producer, kind, keys, parallelism) in enumerate(producers):
+            if kind is ExchangeKind.FORWARD and parallelism != head.parallelism:
+                kind = ExchangeKind.REBALANCE
+            self.edges.append(Edge(producer, head.id, port, kind, keys))
+        return self._append(head, node)
+
+    def _common_parallelism(self, node: PhysicalNode, offered: list[int]) -> int:
+        if isinstance(node, UnionAll):
+            return self.parallelism
+        return offered[0]
+
+
+def _payload(join: HashJoin) -> tuple[Field, ...]:
+    """Build columns that probing needs: those of the output and of the residual condition."""
+    read = {f.id for f in join.fields}.union(*(column_ids(e) for e in join.residual))
+    return tuple(f for f in join.right.fields if f.id in read)
+
+
+def _admitting_nulls(domain: Domain, column: Field) -> Domain:
+    return replace(domain, nullable=True) if column.nullable and not domain.nullable else domain

@@ -1,0 +1,56 @@
+"""Which columns each node's parent reads: physical nodes keep no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tableflow.expressions.nodes import Expression, column_ids
+from tableflow.planner.logical import nodes as logical
+
+Needed = dict[int, frozenset[int]]
+
+
+def _read_by(expressions: Iterable[Expression]) -> frozenset[int]:
+    return frozenset[int]().union(*(column_ids(e) for e in expressions))
+
+
+def needed_columns(root: logical.Node, wanted: frozenset[int]) -> Needed:
+    """For each node (by identity): ids its parents read.  A node that is reached twice gets the union."""
+    needed: Needed = {}
+    _visit(root, wanted, needed)
+    return needed
+
+
+def _visit(node: logical.Node, wanted: frozenset[int], needed: Needed) -> None:
+    known = needed.get(id(node))
+    if known is not None:
+        wanted = wanted | known
+        if wanted == known:
+            return
+    needed[id(node)] = wanted
+    match node:
+        case logical.Filter(input=child, conjuncts=conjuncts):
+            _visit(child, wanted | _read_by(conjuncts), needed)
+        case logical.Project(input=child, fields=fields, expressions=expressions):
+            kept = (e for f, e in zip(fields, expressions, strict=True) if f.id in wanted)
+            _visit(child, _read_by(kept), needed)
+        case logical.Join(left=left, right=right, conjuncts=conjuncts):
+            both = wanted | _read_by(conjuncts)
+            for side in (left, right):
+                _visit(side, both & {f.id for f in logical.output(side)}, needed)
+        case logical.Aggregate(input=child, keys=keys, calls=calls):
+            _visit(child, frozenset(f.id for f in keys) | _read_by(calls), needed)
+        case logical.Sort(input=child, keys=keys):
+            _visit(child, wanted | {key.column.id for key in keys}, needed)
+        case logical.Replicate(input=child, count=count):
+            _visit(child, wanted | {count}, needed)
+        case logical.SetOperation(inputs=many, fields=fields):
+            kept_positions = [i for i, f in enumerate(fields) if f.id in wanted]
+            for child in many:
+                columns = logical.output(child)
+                _visit(child, frozenset(columns[i].id for i in kept_positions), needed)
+        case logical.Shared(input=child):
+            _visit(child, frozenset(f.id for f in logical.output(child)), needed)
+        case _:
+            for child in logical.inputs(node):
+                _visit(child, wanted, needed)

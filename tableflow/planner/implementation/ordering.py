@@ -1,0 +1,87 @@
+"""Implementation rules of sorts, limits and their union, top-N."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tableflow.physical.node import PhysicalNode
+from tableflow.physical.properties import SINGLE, OrderingKey, Partitioning, PartitioningKind
+from tableflow.physical.sort import LimitRows, SortRows, TopN
+from tableflow.planner.implementation import costs
+from tableflow.planner.implementation.enforcers import enforce
+from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, Required
+from tableflow.planner.logical import nodes as logical
+
+if TYPE_CHECKING:
+    from tableflow.planner.implementation.search import Search
+
+_TOP_N_ROWS = 100_000
+"""Above this a heap per task does not pay: sort, then cut."""
+_RANGE_SORT_ROWS = 200_000.0
+
+
+def ordering_of(node: logical.Sort) -> tuple[OrderingKey, ...]:
+    """The sort's keys as a physical ordering, each column once."""
+    ordering: list[OrderingKey] = []
+    for key in node.keys:
+        if all(known.column != key.column.id for known in ordering):
+            ordering.append(OrderingKey(key.column.id, key.descending, key.nulls_first))
+    return tuple(ordering)
+
+
+def implement_sort(search: Search, node: logical.Sort, required: Required) -> Iterable[PhysicalNode]:
+    """Sorted by the enforcer in every task; large inputs also by ranges, so that the gather need not merge runs."""
+    ordering = ordering_of(node)
+    wanted = replace(required, ordering=ordering)
+    yield search.best(node.input, wanted)
+    rows = search.cardinality.rows(node)
+    if search.parallelism > 1 and rows > _RANGE_SORT_ROWS:
+        child = search.best(node.input, NOTHING)
+        if child.facts.properties.partitioning.kind is not PartitioningKind.SINGLE:
+            ranged = Partitioning(PartitioningKind.RANGE, tuple(key.column for key in ordering))
+            facts = search.facts(node, child.fields, (child,), costs.sort_cost(rows) * 0.8, ranged, ordering)
+            yield SortRows(
+                fields=child.fields, facts=facts, input=child, keys=ordering, publication=search.publication("sort")
+            )
+
+
+def implement_limit(search: Search, node: logical.Limit, required: Required) -> Iterable[PhysicalNode]:
+    """A limit over a sort is a top-N: each task keeps its best rows, one task the best of those."""
+    reach = None if node.limit is None else node.limit + node.offset
+    if isinstance(node.input, logical.Sort) and reach is not None and reach <= _TOP_N_ROWS:
+        yield _top_n(search, node, node.input, reach)
+        return
+    if isinstance(node.input, logical.Sort):
+        ordered = search.best(node.input, replace(IN_ONE_TASK, ordering=ordering_of(node.input)))
+        yield _limit(search, node, ordered, node.limit, node.offset)
+        return
+    child = search.best(node.input, NOTHING)
+    if reach is not None and child.facts.properties.partitioning.kind is not PartitioningKind.SINGLE:
+        child = _limit(search, node, child, reach, 0)
+    yield _limit(search, node, enforce(search, child, IN_ONE_TASK), node.limit, node.offset)
+
+
+def _limit(search: Search, node: logical.Limit, child: PhysicalNode, limit: int | None, offset: int) -> PhysicalNode:
+    properties = child.facts.properties
+    facts = search.facts(node, child.fields, (child,), 1.0, properties.partitioning, properties.ordering)
+    return LimitRows(fields=child.fields, facts=facts, input=child, limit=limit, offset=offset)
+
+
+def _top_n(search: Search, node: logical.Limit, sort: logical.Sort, reach: int) -> PhysicalNode:
+    ordering = ordering_of(sort)
+    child = search.best(sort.input, NOTHING)
+    rows = child.facts.estimate.rows
+    partitioning = child.facts.properties.partitioning
+    if partitioning.kind is not PartitioningKind.SINGLE and search.parallelism > 1:
+        kept = min(rows, reach * search.share(partitioning))
+        work = rows * costs.SORT_COMPARISON + costs.sort_cost(kept)
+        facts = search.facts(node, child.fields, (child,), work, partitioning, ordering, rows=kept)
+        local = TopN(fields=child.fields, facts=facts, input=child, keys=ordering, limit=reach)
+        child = enforce(search, local, replace(IN_ONE_TASK, ordering=ordering))
+        rows = kept
+    work = rows * costs.SORT_COMPARISON
+    facts = search.facts(node, child.fields, (child,), work, SINGLE, ordering)
+    assert node.limit is not None
+    return TopN(fields=child.fields, facts=facts, input=child, keys=ordering, limit=node.limit, offset=node.offset)

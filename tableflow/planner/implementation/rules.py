@@ -1,0 +1,59 @@
+"""The list of implementation rules, one per logical node type, and the entry of physical planning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from tableflow.config import Settings
+from tableflow.physical.node import PhysicalNode
+from tableflow.planner.implementation.aggregates import implement_aggregate, implement_replicate
+from tableflow.planner.implementation.joins import implement_join
+from tableflow.planner.implementation.leaves import (
+    implement_filter,
+    implement_hinted,
+    implement_project,
+    implement_scan,
+    implement_values,
+)
+from tableflow.planner.implementation.ordering import implement_limit, implement_sort, ordering_of
+from tableflow.planner.implementation.requirements import IN_ONE_TASK
+from tableflow.planner.implementation.search import Cardinality, Rule, Search
+from tableflow.planner.implementation.unions import implement_set_operation, implement_shared
+from tableflow.planner.logical import nodes as logical
+from tableflow.types import Field
+
+RULES: Mapping[type, Rule] = {
+    logical.Scan: implement_scan,
+    logical.Values: implement_values,
+    logical.Filter: implement_filter,
+    logical.Project: implement_project,
+    logical.Join: implement_join,
+    logical.Aggregate: implement_aggregate,
+    logical.Replicate: implement_replicate,
+    logical.Sort: implement_sort,
+    logical.Limit: implement_limit,
+    logical.SetOperation: implement_set_operation,
+    logical.Shared: implement_shared,
+    logical.Hinted: implement_hinted,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PhysicalPlan:
+    """A plan whose rows arrive in one task, in the query's order; result column i is the column ``columns[i].id``."""
+
+    root: PhysicalNode
+    columns: tuple[Field, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def plan_physical(query: logical.Query, cardinality: Cardinality, settings: Settings) -> PhysicalPlan:
+    """The cheapest physical plan of an optimised query."""
+    wanted = frozenset(f.id for f in query.columns)
+    search = Search(query.root, wanted, cardinality, settings, RULES)
+    required = IN_ONE_TASK
+    if isinstance(query.root, logical.Sort):
+        required = replace(required, ordering=ordering_of(query.root))
+    root = search.best(query.root, required)
+    return PhysicalPlan(root, query.columns, tuple(search.warnings))

@@ -1,0 +1,56 @@
+"""Implementation rules of UNION ALL and of common subplans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from tableflow.errors import InternalError
+from tableflow.physical.materialize import SharedResult
+from tableflow.physical.node import PhysicalNode
+from tableflow.physical.properties import ANYWHERE
+from tableflow.physical.set_operation import UnionAll
+from tableflow.planner.implementation import costs
+from tableflow.planner.implementation.enforcers import arrange
+from tableflow.planner.implementation.requirements import NOTHING, Required
+from tableflow.planner.logical import nodes as logical
+
+if TYPE_CHECKING:
+    from tableflow.planner.implementation.search import Search
+
+
+def implement_set_operation(search: Search, node: logical.SetOperation, required: Required) -> Iterable[PhysicalNode]:
+    """UNION ALL; the other set operations have been rewritten."""
+    if node.kind is not logical.SetKind.UNION_ALL:
+        raise InternalError(f"{node.kind.value} reached physical planning")
+    wanted = search.needed(node)
+    kept = [i for i, f in enumerate(node.fields) if f.id in wanted]
+    branches = []
+    for child in node.inputs:
+        columns = logical.output(child)
+        branches.append(arrange(search.best(child, NOTHING), tuple(columns[i] for i in kept)))
+    fields = tuple(node.fields[i] for i in kept)
+    work = sum(branch.facts.estimate.rows for branch in branches) * 0.5
+    yield UnionAll(fields=fields, facts=search.facts(node, fields, branches, work, ANYWHERE), branches=tuple(branches))
+
+
+def implement_shared(search: Search, node: logical.Shared, required: Required) -> Iterable[PhysicalNode]:
+    """The first reader plans the input and pays for it; the others read the same published rows."""
+    first = search.shared.get(node.key)
+    sources = logical.output(node.input)
+    if first is None:
+        child = search.best(node.input, NOTHING)
+        publication = search.publication("shared")
+    else:
+        assert isinstance(first, SharedResult)
+        child, publication, sources = first.input, first.publication, first.sources
+    reading = child.facts.estimate.rows * costs.OUTPUT_VALUE
+    plan = SharedResult(
+        fields=node.fields,
+        facts=search.facts(node, node.fields, (child,) if first is None else (), reading, ANYWHERE),
+        input=child,
+        publication=publication,
+        sources=sources,
+    )
+    search.shared.setdefault(node.key, plan)
+    yield plan
