@@ -28,11 +28,40 @@ class Span:
         return Span(min(self.start, other.start), max(self.end, other.end))
 
 
-class TableFlowError(Exception):
+class Warning(Exception):  # noqa: A001, N818 - PEP 249 names it so
+    """Important warnings (PEP 249)."""
+
+
+class Error(Exception):
+    """Base of all errors (PEP 249)."""
+
+
+class InterfaceError(Error):
+    """Misuse of the Python interface itself, such as a closed cursor (PEP 249)."""
+
+
+class DatabaseError(Error):
+    """Errors of the engine (PEP 249)."""
+
+
+class OperationalError(DatabaseError):
+    """Problems that are not under the programmer's control (PEP 249)."""
+
+
+class ProgrammingError(DatabaseError):
+    """Mistakes in the statement or its parameters (PEP 249)."""
+
+
+class NotSupportedError(DatabaseError):
+    """A feature that is not there (PEP 249)."""
+
+
+class TableFlowError(DatabaseError):
     """A failure with its kind, and what the user can do.
 
     ``message`` is lower case, without a full stop, and quotes the identifier it speaks of; ``detail``
     says what was found; ``hint`` says what to do.  ``retryable`` decides whether recovery may try again.
+    ``script`` is the text that ``span`` points into, once somebody who has it has caught the error.
     """
 
     retryable = False
@@ -50,6 +79,7 @@ class TableFlowError(Exception):
         self.detail = detail
         self.hint = hint
         self.span = span
+        self.script: str | None = None
 
     def at(self, span: Span | None) -> TableFlowError:
         """The same error, pointing at ``span`` if it did not point anywhere yet."""
@@ -58,55 +88,54 @@ class TableFlowError(Exception):
         return self
 
     def __str__(self) -> str:
-        parts = [self.message]
-        if self.detail:
-            parts.append(f"detail: {self.detail}")
-        if self.hint:
-            parts.append(f"hint: {self.hint}")
-        return "\n".join(parts)
+        return render(self, self.script).removeprefix("error: ")
 
 
-class SqlSyntaxError(TableFlowError):
+class SqlSyntaxError(TableFlowError, ProgrammingError):
     """The text is not a statement of the dialect."""
 
 
-class BindError(TableFlowError):
+class BindError(TableFlowError, ProgrammingError):
     """A name, type or arity does not fit."""
 
 
-class UnsupportedError(TableFlowError):
+class UnsupportedError(TableFlowError, NotSupportedError):
     """A feature that is refused at planning time, by name and at its position."""
 
 
-class PlanError(TableFlowError):
+class PlanError(TableFlowError, ProgrammingError):
     """No plan satisfies the query under the given settings."""
 
 
-class CatalogError(TableFlowError):
+class CatalogError(TableFlowError, ProgrammingError):
     """A table, view, schema or connector is missing, exists already or is declared wrongly."""
 
 
-class ConfigError(TableFlowError):
+class ConfigError(TableFlowError, ProgrammingError):
     """A setting is unknown or its value does not fit its type."""
 
 
-class ConnectorError(TableFlowError):
+class ConnectorError(TableFlowError, OperationalError):
     """A file or an outside system could not be read or written; names it."""
+
+
+class IntegrityError(TableFlowError):
+    """A constraint does not hold; names table, constraint, row and values."""
 
 
 class DataError(TableFlowError):
     """A row's value could not be computed: overflow, division by zero, a cast that fails."""
 
 
-class MemoryLimitError(TableFlowError):
+class MemoryLimitError(TableFlowError, OperationalError):
     """A growing structure was refused memory; names the operator, the bytes and ``memory.limit``."""
 
 
-class CancelledError(TableFlowError):
+class CancelledError(TableFlowError, OperationalError):
     """The query was cancelled by its user."""
 
 
-class SerializationError(TableFlowError):
+class SerializationError(TableFlowError, OperationalError):
     """A plan, program or snapshot could not be read: damaged or of another version."""
 
 

@@ -15,8 +15,10 @@ def bar_chart(labels: Sequence[str], series: Mapping[str, Sequence[float]], titl
     width = left + group * len(labels) + 20
     highest = max((max(values) for values in series.values()), default=1.0) or 1.0
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height + top + 40}" '
-        'font-family="sans-serif" font-size="11">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height + top + 40}" '
+            'font-family="sans-serif" font-size="11">'
+        ),
         f'<text x="{left}" y="18" font-size="14">{escape(title)}</text>',
     ]
     for step in range(5):

@@ -24,7 +24,7 @@ class Engine(ABC):
 
 
 class TableFlow(Engine):
-    """This engine, through its DB-API connection."""
+    """Our engine, through its DB-API connection."""
 
     name = "tableflow"
 
