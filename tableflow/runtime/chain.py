@@ -1,0 +1,251 @@
+"""The operators of one task, one behind the other, and the emissions that are not finished yet.
+
+Invariants: events reach each operator in the order they came in; what an operator emits for a control event comes
+before the event; while an emission is unfinished nothing new is fed.  The unfinished work is a stack: the deepest
+operator's emission is on top and is pulled first, so at most one batch per operator is in flight.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import Any, Protocol, TypeAlias
+
+from tableflow.columnar.batch import Batch
+from tableflow.errors import InternalError
+from tableflow.runtime.alignment import Aligned, PortEnded
+from tableflow.runtime.counters import OperatorBlock
+from tableflow.runtime.events import END_OF_TIME, EndOfInput, Epoch, Idle, Superstep, Watermark
+from tableflow.runtime.exchange import Outputs
+from tableflow.runtime.operator import Emission, Operator, Suspend, Wake
+
+
+class Stoppable(Protocol):
+    """Whoever may want the chain to stop."""
+
+    stopping: bool
+
+
+class Progress(enum.Enum):
+    """Where pulling stopped."""
+
+    FREE = enum.auto()  # nothing unfinished: more can be fed
+    FULL = enum.auto()  # an output has no room
+    SUSPENDED = enum.auto()  # an operator waits
+    SPENT = enum.auto()  # the budget of this step is used up
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much a step may do: until ``deadline`` (perf_counter nanoseconds) and at most ``pulls`` pulls."""
+
+    deadline: int
+    pulls: int
+
+
+@dataclass(frozen=True, slots=True)
+class _EndOfPort:
+    """``on_end(port)`` of one operator, once what was emitted before is finished."""
+
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Freeze:
+    """The moment between an operator's last emission of an epoch and the epoch itself."""
+
+    epoch: Epoch
+
+
+_Step: TypeAlias = Watermark | Idle | Epoch | Superstep | EndOfInput | _EndOfPort | _Freeze
+Snapshots: TypeAlias = Callable[[Epoch, int, bytes], None]
+_EXHAUSTED: Any = object()
+
+
+class Chain:
+    """See the module; ``current`` is the operator that runs, for error messages."""
+
+    def __init__(
+        self,
+        operators: Sequence[Operator],
+        blocks: Sequence[OperatorBlock],
+        outputs: Outputs,
+        ports: int,
+        on_snapshot: Snapshots | None = None,
+    ) -> None:
+        self.operators = list(operators)
+        self.outputs = outputs
+        self.current = 0
+        self.ended = False
+        self.input_wanted = True
+        self.suspended: Wake | None = None
+        self._blocks = list(blocks)
+        self._on_snapshot = on_snapshot
+        # (operator, emission to pull) or (operator, None, event to hand to it); len(operators) means the outputs.
+        self._stack: list[tuple[int, Emission | None, _Step | None]] = []
+        self._open_ports = list(range(ports))
+        self._ending = -1
+        self._may_finish = [type(operator).finished is not Operator.finished for operator in operators]
+        self._makes_time = [operator.generates_watermarks for operator in operators]
+        self.has_preference = bool(operators) and (type(operators[0]).preferred_port is not Operator.preferred_port)
+
+    def feed(self, batch: Batch, port: int) -> None:
+        """One batch for the first operator; only when pulling said FREE."""
+        self._arrive(batch, 0, port)
+
+    def control(self, event: Aligned) -> None:
+        """One aligned control event for the first operator; only when pulling said FREE."""
+        if isinstance(event, PortEnded):
+            if event.last:
+                self.end()
+            else:
+                self._open_ports.remove(event.port)
+                self._stack.append((0, None, _EndOfPort(event.port)))
+        else:
+            self._stack.append((0, None, event))
+
+    def end(self) -> None:
+        """All inputs have ended."""
+        self._stack.append((0, None, EndOfInput()))
+
+    def timer(self, position: int, time: int) -> None:
+        """A timer of the operator at ``position`` has come; only when pulling said FREE."""
+        self._started(position, self.operators[position].on_timer(time))
+
+    def pull(self, budget: Budget, job: Stoppable) -> Progress:
+        """Works the stack down until it is empty or something is in the way."""
+        stack, outputs = self._stack, self.outputs
+        pulls = budget.pulls
+        if self.suspended is not None:
+            if not self.suspended.ready:
+                return Progress.SUSPENDED
+            self.suspended = None
+        while stack:
+            if outputs.full:
+                return Progress.FULL
+            if pulls == 0 or job.stopping:
+                return Progress.SPENT
+            pulls -= 1
+            index, emission, event = stack[-1]
+            if emission is None:
+                stack.pop()
+                self._hand(index, event)
+                continue
+            self.current = index
+            began = perf_counter_ns()
+            item: Any = next(emission, _EXHAUSTED)
+            now = perf_counter_ns()
+            self._blocks[index].busy += now - began
+            if item is _EXHAUSTED:
+                stack.pop()
+                self._rested(index)
+            elif item.__class__ is Batch:
+                self._emitted(item, index)
+            elif item.__class__ is Suspend:
+                if not item.wake.ready:
+                    self.suspended = item.wake
+                    return Progress.SUSPENDED
+            else:
+                self._odd(item, index)
+            if now >= budget.deadline:
+                return Progress.SPENT if stack else Progress.FREE
+        return Progress.FREE
+
+    def _arrive(self, batch: Batch, index: int, port: int) -> None:
+        """A batch reaches an operator, or the outputs."""
+        if index == len(self.operators):
+            self.outputs.rows(batch)
+            return
+        block = self._blocks[index]
+        block.rows_in[port] += batch.rows
+        block.batches_in[port] += 1
+        self.current = index
+        began = perf_counter_ns()
+        emission = self.operators[index].process(batch, port)
+        block.busy += perf_counter_ns() - began
+        self._started(index, emission)
+
+    def _emitted(self, batch: Batch, index: int) -> None:
+        rows = batch.rows
+        if rows:
+            block = self._blocks[index]
+            block.rows_out += rows
+            block.batches_out += 1
+            self._arrive(batch, index + 1, 0)
+
+    def _odd(self, item: Any, index: int) -> None:
+        """An item that is neither a batch nor a wait."""
+        if isinstance(item, Watermark) and self._makes_time[index]:
+            self._stack.append((index + 1, None, item))
+        else:
+            raise InternalError("an emission gave something that is no batch", detail=repr(item)[:200])
+
+    def _started(self, index: int, emission: Emission | None) -> None:
+        if emission is not None:
+            self._stack.append((index, emission, None))
+        else:
+            self._rested(index)
+
+    def _rested(self, index: int) -> None:
+        """An operator has emitted all it had to say so far."""
+        if self._may_finish[index] and index > self._ending and self.operators[index].finished:
+            self._finish_early(index)
+
+    def _finish_early(self, index: int) -> None:
+        """No input can change what this operator gives: whoever is before it stops, and it comes to its end."""
+        self.input_wanted = False
+        self.discard()
+        self._ending = index - 1
+        self._stack.append((index, None, EndOfInput()))
+
+    def _hand(self, index: int, event: _Step | None) -> None:
+        """Hands a control event to one operator; it reaches the next one behind what this one emits for it."""
+        if index == len(self.operators):
+            if isinstance(event, EndOfInput):
+                self.ended = True
+            self.outputs.control(event)  # type: ignore[arg-type]
+            return
+        self.current = index
+        operator, stack = self.operators[index], self._stack
+        began = perf_counter_ns()
+        emission: Iterator[Any] | None = None
+        match event:
+            case Watermark():
+                if not self._makes_time[index]:
+                    stack.append((index + 1, None, event))
+                emission = operator.on_watermark(event)
+            case Idle():
+                stack.append((index + 1, None, event))
+            case Epoch():
+                stack.append((index + 1, None, event))
+                if event.checkpoint is not None and self._on_snapshot is not None:
+                    stack.append((index, None, _Freeze(event)))
+                emission = operator.on_epoch(event)
+            case Superstep():
+                stack.append((index + 1, None, event))
+                emission = operator.on_superstep(event)
+            case EndOfInput():
+                self._ending = index
+                ports = self._open_ports if index == 0 else [0]
+                stack.append((index + 1, None, event))
+                stack.extend((index, None, _EndOfPort(port)) for port in reversed(ports))
+                emission = operator.on_watermark(Watermark(END_OF_TIME))
+            case _EndOfPort(port=port):
+                emission = operator.on_end(port)
+            case _Freeze(epoch=epoch):
+                assert self._on_snapshot is not None
+                self._on_snapshot(epoch, index, operator.snapshot())
+        self._blocks[index].busy += perf_counter_ns() - began
+        self._started(index, emission)
+
+    def discard(self) -> None:
+        """Drops all unfinished emissions, the deepest first, closing those that can be closed."""
+        self.suspended = None
+        while self._stack:
+            index, emission, _ = self._stack.pop()
+            close = getattr(emission, "close", None)
+            if close is not None:
+                self.current = index
+                close()

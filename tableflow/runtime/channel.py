@@ -1,0 +1,136 @@
+"""A bounded first-in-first-out queue of events between two tasks.
+
+Invariants: order is never changed; putting never blocks (the producer asks :attr:`Channel.full` before it makes
+more); each end is used by one task at a time, so the queue itself needs no lock.  Control events travel in band and
+may exceed the capacity by a few, because a task makes none without having had room before.
+
+::
+
+    open --end--> ended --next() took the last event--> drained
+      |             |
+      +---close()---+--> closed: the consumer wants nothing more; what is queued is dropped, puts do nothing
+
+A *blocking* channel hands nothing on before its producer has ended; it is never full, and what it holds is a
+reservation that can be refused.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from tableflow.columnar.batch import Batch
+from tableflow.runtime.events import EndOfInput, Event
+from tableflow.runtime.memory import MemoryPool, PoolReservation
+
+
+class Wakeable(Protocol):
+    """A task, or whatever else sits at the end of a channel."""
+
+    def wake(self) -> None:
+        """Something it may have waited for has happened."""
+        ...
+
+
+class _Nobody:
+    def wake(self) -> None:
+        """Nobody waits."""
+
+
+NOBODY = _Nobody()
+
+
+class Channel:
+    """See the module; ``consumer`` and ``producer`` are set when the tasks at both ends exist."""
+
+    __slots__ = (
+        "_held", "_low", "_memory", "_queue", "_starved", "_visible", "capacity", "closed", "consumer", "producer",
+    )  # fmt: skip
+
+    def __init__(self, capacity: int, memory: MemoryPool, blocking: str | None = None) -> None:
+        self.capacity = capacity
+        self.closed = False
+        self.consumer: Wakeable = NOBODY
+        self.producer: Wakeable = NOBODY
+        self._queue: deque[tuple[Event, int]] = deque()
+        self._memory = memory
+        # The producer is woken when half of the queue is free again, so that it does more than one batch per step.
+        self._low = capacity // 2
+        self._starved = False
+        self._held: PoolReservation | None = memory.reserve(blocking) if blocking is not None else None
+        self._visible = blocking is None
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def full(self) -> bool:
+        """Whether the producer must wait; it is then woken when there is room."""
+        if len(self._queue) < self.capacity or self.closed or self._held is not None:
+            return False
+        self._starved = True
+        # The consumer may have taken events before it could see the flag.
+        return len(self._queue) > self._low and not self.closed
+
+    @property
+    def ready(self) -> bool:
+        """Whether the consumer would get an event."""
+        return self._visible and bool(self._queue)
+
+    def put(self, event: Event, size: int = 0) -> None:
+        """Appends an event (a batch of ``size`` bytes) and wakes the consumer."""
+        if self.closed:
+            if self._held is not None:  # a blocking channel has one writer of its reservation: us, until the end
+                self._drop()
+            return
+        if self._held is None:
+            if size:
+                self._memory.account(size)
+        elif size:
+            self._held.resize(self._held.bytes + size)
+        self._queue.append((event, size))
+        if self.closed:  # closed meanwhile by the consumer's thread, which may have missed this one
+            self._drop()
+        elif self._visible:
+            self.consumer.wake()
+        elif event.__class__ is EndOfInput:
+            self._visible = True
+            self.consumer.wake()
+
+    def next(self) -> tuple[Event, int]:
+        """The oldest event and its bytes; only when :attr:`ready`."""
+        event, size = self._queue.popleft()
+        if size:
+            self._give_back(size)
+        if self._starved and len(self._queue) <= self._low:
+            self._starved = False
+            self.producer.wake()
+        return event, size
+
+    def close(self) -> None:
+        """The consumer wants nothing more: drops what is queued and lets the producer find out."""
+        if not self.closed:
+            self.closed = True
+            if self._visible:
+                self._drop()
+            self.producer.wake()
+
+    def dispose(self) -> None:
+        """Gives back what is left; only when no task runs any more."""
+        self.closed = True
+        self._drop()
+
+    def _drop(self) -> None:
+        while self._queue:
+            try:
+                event, size = self._queue.popleft()
+            except IndexError:  # the other end drops at the same moment
+                return
+            if size and isinstance(event, Batch):
+                self._give_back(size)
+
+    def _give_back(self, size: int) -> None:
+        if self._held is None:
+            self._memory.account(-size)
+        else:
+            self._held.resize(self._held.bytes - size)

@@ -1,0 +1,93 @@
+"""What an operator sees of the world: the runtime's side of :class:`~tableflow.runtime.operator.OperatorContext`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tableflow.config import Settings
+from tableflow.runtime.counters import OperatorBlock
+from tableflow.runtime.memory import MemoryPool, PoolReservation
+from tableflow.runtime.published import PublishedBuild
+
+
+class Clock(Protocol):
+    """Processing time."""
+
+    def now(self) -> int:
+        """Microseconds since 1970; never turns back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TaskWorld:
+    """What all operators of one task share."""
+
+    task_index: int
+    parallelism: int
+    batch_rows: int
+    settings: Settings
+    memory: MemoryPool
+    clock: Clock
+    publication: Callable[[str], PublishedBuild]
+    set_timer: Callable[[int, int], None]
+
+
+class Context:
+    """The context of one operator of one task; holds its reservations until they are released."""
+
+    def __init__(self, world: TaskWorld, position: int, block: OperatorBlock) -> None:
+        self._world = world
+        self._position = position
+        self._block = block
+        self._reservations: list[PoolReservation] = []
+
+    @property
+    def task_index(self) -> int:
+        """Number of this instance, from 0."""
+        return self._world.task_index
+
+    @property
+    def parallelism(self) -> int:
+        """Tasks of this stage."""
+        return self._world.parallelism
+
+    @property
+    def batch_rows(self) -> int:
+        """Most rows an emitted batch may have."""
+        return self._world.batch_rows
+
+    @property
+    def settings(self) -> Settings:
+        """Frozen settings of the job."""
+        return self._world.settings
+
+    def reserve(self, name: str, bytes: int = 0) -> PoolReservation:
+        """A new reservation; what is left of it is released when the task closes."""
+        reservation = self._world.memory.reserve(f"operator {self._block.name!r} ({name})", bytes)
+        self._reservations.append(reservation)
+        return reservation
+
+    def publication(self, key: str) -> Any:
+        """The published build with this key."""
+        return self._world.publication(key)
+
+    def count(self, counter: str, by: int = 1) -> None:
+        """Adds to a named counter of this operator."""
+        self._block.named[counter] += by
+
+    def now(self) -> int:
+        """Processing time in microseconds since 1970."""
+        return self._world.clock.now()
+
+    def set_timer(self, time: int) -> None:
+        """Asks for ``on_timer`` once :meth:`now` has reached ``time``."""
+        self._world.set_timer(time, self._position)
+
+    def release(self) -> None:
+        """Gives all reservations back that nobody adopted."""
+        for reservation in self._reservations:
+            if not reservation.adopted:
+                reservation.release()
+        self._reservations.clear()

@@ -1,0 +1,154 @@
+"""What a job counts, and the frozen picture of it that EXPLAIN ANALYZE and progress render.
+
+Each block has one writer (the task it belongs to) and is read by anybody without a lock: numbers may be a moment
+apart from each other, never wrong by themselves, and exact once the job has ended.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from tableflow.runtime.events import START_OF_TIME
+
+
+class OperatorBlock:
+    """One operator in one task."""
+
+    __slots__ = ("batches_in", "batches_out", "busy", "name", "named", "rows_in", "rows_out")
+
+    def __init__(self, name: str, ports: int = 1) -> None:
+        self.name = name
+        self.rows_in = [0] * ports
+        self.batches_in = [0] * ports
+        self.rows_out = 0
+        self.batches_out = 0
+        self.busy = 0
+        self.named: Counter[str] = Counter()
+
+
+class EdgeBlock:
+    """One outgoing exchange of one task."""
+
+    __slots__ = ("batches", "bytes", "rows")
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.batches = 0
+        self.bytes = 0
+
+
+class TaskBlock:
+    """One task: times in nanoseconds, watermark of each input, and its operators and exchanges."""
+
+    __slots__ = ("backpressured", "busy", "bytes_in", "edges", "operators", "source", "steps", "waiting", "watermarks")
+
+    def __init__(self, operators: list[OperatorBlock], edges: list[EdgeBlock], inputs: int) -> None:
+        self.operators = operators
+        self.edges = edges
+        self.source: OperatorBlock | None = None
+        self.busy = 0
+        self.waiting = 0
+        self.backpressured = 0
+        self.steps = 0
+        self.bytes_in = 0
+        self.watermarks = [START_OF_TIME] * inputs
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorCounts:
+    """One operator, summed over its tasks; ``busy`` in microseconds, ``rows_in`` and ``batches_in`` per port."""
+
+    name: str
+    rows_in: tuple[int, ...]
+    batches_in: tuple[int, ...]
+    rows_out: int
+    batches_out: int
+    busy: int
+    named: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeCounts:
+    """One exchange, summed over the producer's tasks."""
+
+    consumer: int
+    port: int
+    rows: int
+    batches: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageCounts:
+    """One stage; times in microseconds are summed over tasks, ``watermark`` is the smallest of all inputs."""
+
+    stage: int
+    tasks: int
+    source: OperatorCounts | None
+    operators: tuple[OperatorCounts, ...]
+    edges: tuple[EdgeCounts, ...]
+    busy: int
+    waiting: int
+    backpressured: int
+    bytes_in: int
+    watermark: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobCounters:
+    """The whole job at one moment."""
+
+    stages: tuple[StageCounts, ...]
+    memory_used: int
+    memory_peak: int
+
+    def stage(self, id: int) -> StageCounts:
+        """The counts of the stage with this id."""
+        return next(stage for stage in self.stages if stage.stage == id)
+
+
+def sum_operators(blocks: list[OperatorBlock]) -> OperatorCounts:
+    """One operator over all its tasks."""
+    named: Counter[str] = Counter()
+    for block in blocks:
+        named.update(dict(block.named))
+    ports = range(max(len(block.rows_in) for block in blocks))
+    return OperatorCounts(
+        name=blocks[0].name,
+        rows_in=tuple(sum(block.rows_in[port] for block in blocks) for port in ports),
+        batches_in=tuple(sum(block.batches_in[port] for block in blocks) for port in ports),
+        rows_out=sum(block.rows_out for block in blocks),
+        batches_out=sum(block.batches_out for block in blocks),
+        busy=sum(block.busy for block in blocks) // 1000,
+        named=tuple(sorted(named.items())),
+    )
+
+
+def sum_tasks(stage: int, blocks: list[TaskBlock], targets: list[tuple[int, int]]) -> StageCounts:
+    """One stage over all its tasks; ``targets`` are (consumer, port) of its edges."""
+    sources = [block.source for block in blocks if block.source is not None]
+    edges = [
+        EdgeCounts(
+            consumer,
+            port,
+            rows=sum(block.edges[i].rows for block in blocks),
+            batches=sum(block.edges[i].batches for block in blocks),
+            bytes=sum(block.edges[i].bytes for block in blocks),
+        )
+        for i, (consumer, port) in enumerate(targets)
+    ]
+    return StageCounts(
+        stage=stage,
+        tasks=len(blocks),
+        source=sum_operators(sources) if sources else None,
+        operators=tuple(
+            sum_operators([block.operators[i] for block in blocks]) for i in range(len(blocks[0].operators))
+        ),
+        edges=tuple(edges),
+        busy=sum(block.busy for block in blocks) // 1000,
+        waiting=sum(block.waiting for block in blocks) // 1000,
+        backpressured=sum(block.backpressured for block in blocks) // 1000,
+        bytes_in=sum(block.bytes_in for block in blocks),
+        watermark=min((time for block in blocks for time in block.watermarks), default=START_OF_TIME),
+    )

@@ -1,0 +1,184 @@
+r"""A running job: tasks, its result, and how it ends.
+
+::
+
+    made --start()--> running --all tasks ended--> done --close()--> closed
+                        |  \--a task failed------> stopping --all tasks ended--> done
+                        |---cancel()--------------> stopping
+                        \---result complete, no side effects elsewhere--> stopping (quietly)
+
+Invariants: the first error wins; after :meth:`Job.close` no reservation is held, every operator and reader was closed
+and no thread works for the job any more.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from tableflow.columnar.batch import Batch
+from tableflow.config import CHANNEL_BATCHES, MEMORY_LIMIT, SCHEDULER_SEED, Settings
+from tableflow.errors import CancelledError, InternalError, TableFlowError
+from tableflow.runtime.channel import Channel
+from tableflow.runtime.counters import JobCounters
+from tableflow.runtime.deployment import Build, Deployment, Sources
+from tableflow.runtime.events import EndOfInput
+from tableflow.runtime.graph import JobGraph
+from tableflow.runtime.memory import MemoryPool
+from tableflow.runtime.scheduler import WorkerPool
+from tableflow.runtime.simulation import SimulatedScheduler
+from tableflow.runtime.task import Task
+
+_STUCK_SECONDS = 60.0
+_CANCEL_SECONDS = 60.0
+
+
+class Job:
+    """One execution of a job graph; used from one thread, except :meth:`cancel`, which any thread may call."""
+
+    def __init__(
+        self,
+        graph: JobGraph,
+        build: Build,
+        sources: Sources,
+        settings: Settings,
+        pool: WorkerPool | None,
+        *,
+        memory: MemoryPool | None = None,
+    ) -> None:
+        """``pool`` may be None when ``settings`` give a seed; ``memory`` is shared with other jobs if given."""
+        self.stopping = False
+        self.memory = MemoryPool(settings.get(MEMORY_LIMIT)) if memory is None else memory
+        self._lock = threading.Lock()
+        self._error: TableFlowError | None = None
+        self._complete = False
+        self._wakened = threading.Event()
+        seed = settings.get(SCHEDULER_SEED)
+        self._simulation = SimulatedScheduler(seed) if seed >= 0 else None
+        scheduler = self._simulation or pool
+        if scheduler is None:
+            raise InternalError("a job needs a worker pool or a seed")
+        self._driver = threading.RLock()
+        self._result = Channel(settings.get(CHANNEL_BATCHES), self.memory)
+        self._result.consumer = self
+        self._deployment = Deployment(graph, build, sources, settings, scheduler, self.memory, self, self._result)
+        self._running = len(self._deployment.tasks)
+
+    def start(self) -> None:
+        """Sets the tasks going; returns at once."""
+        for task in self._deployment.first:
+            task.wake()
+
+    def next_batch(self, timeout: float | None = None) -> Batch | None:
+        """The next batch of the result, or None at its end; raises the job's error, or TimeoutError.
+
+        Producers wait while results are unread.  An interrupt (KeyboardInterrupt) cancels the job.
+        """
+        limit = None if timeout is None else time.monotonic() + timeout
+        try:
+            while True:
+                self._wakened.clear()
+                if self._error is not None and not self._complete:
+                    raise self._error
+                if self._result.ready:
+                    event, _ = self._result.next()
+                    if isinstance(event, Batch):
+                        return event
+                    if isinstance(event, EndOfInput):
+                        self._completed()
+                elif not self._running:
+                    return None
+                else:
+                    self._wait(limit)
+        except (KeyboardInterrupt, SystemExit):
+            self.cancel()
+            raise
+
+    def _completed(self) -> None:
+        """The result is complete: what still runs is of no use, unless it has effects of its own."""
+        if not self._deployment.has_side_effects:
+            self._complete = True
+            self._stop(None)
+
+    def _wait(self, limit: float | None) -> None:
+        """Waits for something to happen; drives the tasks if nobody else does."""
+        remaining = None if limit is None else limit - time.monotonic()
+        if remaining is not None and remaining <= 0:
+            raise TimeoutError("no batch of the result has come in time")
+        if self._simulation is None:
+            self._wakened.wait(remaining)
+            return
+        with self._driver:
+            if self._simulation.advance() or not self._running:
+                return
+        if not self._simulation.wait(_STUCK_SECONDS if remaining is None else remaining) and remaining is None:
+            raise InternalError("the job is stuck: no task can run")
+
+    def cancel(self) -> None:
+        """Stops every task and returns when all have closed; readers of the result get CancelledError."""
+        self._stop(CancelledError("the query was cancelled"))
+        self._await_end()
+
+    def close(self) -> None:
+        """Ends the job in whatever state it is and gives everything back; called again it does nothing."""
+        self._stop(None if self._complete else CancelledError("the query was closed"))
+        self._await_end()
+        self._deployment.dispose()
+        self._result.dispose()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Drops the rest of the result and returns when the job has ended; raises its error."""
+        while self.next_batch(timeout) is not None:
+            pass
+
+    def counters(self) -> JobCounters:
+        """What the job has done so far."""
+        return self._deployment.counters()
+
+    @property
+    def running(self) -> bool:
+        """Whether any task has not ended."""
+        return self._running > 0
+
+    def _await_end(self) -> None:
+        limit = time.monotonic() + _CANCEL_SECONDS
+        while self._running:
+            if self._simulation is not None:
+                with self._driver:
+                    if not self._simulation.advance():
+                        break
+                continue
+            self._wakened.clear()
+            if self._running:
+                self._wakened.wait(1.0)
+            if time.monotonic() > limit:
+                raise InternalError("a task did not stop")
+
+    def _stop(self, error: TableFlowError | None) -> None:
+        """Makes every task close; an error is kept if it is the first and the job was still at work."""
+        with self._lock:
+            if error is not None and self._error is None and not self._complete and self._running:
+                self._error = error
+            if self.stopping or not self._running:
+                return
+            self.stopping = True
+        for build in self._deployment.builds.values():
+            build.fail(self._error or CancelledError("the query has its result"))
+        for task in self._deployment.tasks:
+            task.wake()
+        self._wakened.set()
+
+    def wake(self) -> None:
+        """The result's channel has something."""
+        self._wakened.set()
+
+    def failed(self, error: TableFlowError) -> None:
+        """A task failed: keeps the first error and stops the others."""
+        self._stop(error)
+
+    def ended(self, task: Task) -> None:
+        """A task has closed everything."""
+        with self._lock:
+            self._running -= 1
+        if not self._running:
+            self._wakened.set()

@@ -1,0 +1,265 @@
+"""One parallel instance of a stage: takes input, runs the chain, never blocks.
+
+::
+
+    waiting --wake()--> runnable --a worker takes it--> running --wake()--> notified
+       ^                   ^                              | |                  |
+       |                   +---- step(): more to do ------+ |                  |
+       +------------------------ step(): nothing to do -----+                  |
+                           ^                                                   |
+                           +---- step(): nothing to do, or more ---------------+
+                                 step(): ended, failed, cancelled --> ended
+
+Invariants: a task is in the scheduler's queue at most once and runs on at most one thread; a wake-up between its last
+look at an input and its going to sleep is never lost; operators and inputs are closed exactly once.
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections.abc import Callable, Sequence
+from time import perf_counter_ns
+from typing import Protocol
+
+from tableflow.columnar.batch import Batch
+from tableflow.errors import InternalError, TableFlowError
+from tableflow.runtime.chain import Chain, Progress
+from tableflow.runtime.context import Context
+from tableflow.runtime.counters import TaskBlock
+from tableflow.runtime.gate import TaskInput
+from tableflow.runtime.operator import Wake
+from tableflow.runtime.published import PublishedBuild
+from tableflow.runtime.scheduler import Scheduler
+from tableflow.runtime.timers import TaskTimers
+from tableflow.runtime.wake import After
+
+
+class State(enum.IntEnum):
+    """See the diagram above."""
+
+    WAITING = 0
+    RUNNABLE = 1
+    RUNNING = 2
+    NOTIFIED = 3
+    ENDED = 4
+
+
+class Outcome(enum.Enum):
+    """What a step says."""
+
+    WAIT = enum.auto()
+    MORE = enum.auto()
+    ENDED = enum.auto()
+
+
+class Supervisor(Protocol):
+    """What a task needs of its job."""
+
+    stopping: bool
+    """Whether every task is to close now."""
+
+    def failed(self, error: TableFlowError) -> None:
+        """A task failed; the first error wins and stops the job."""
+        ...
+
+    def ended(self, task: Task) -> None:
+        """A task has closed everything."""
+        ...
+
+
+class Task:
+    """See the module."""
+
+    def __init__(
+        self,
+        name: str,
+        chain: Chain,
+        input: TaskInput,
+        contexts: Sequence[Context],
+        block: TaskBlock,
+        scheduler: Scheduler,
+        job: Supervisor,
+        timers: TaskTimers,
+        *,
+        reads: Sequence[PublishedBuild] = (),
+        restored: Sequence[bytes] = (),
+        publishes: bool = False,
+    ) -> None:
+        self.name = name
+        self.block = block
+        self._timers = timers
+        timers.wake = self.wake
+        self._chain = chain
+        self._input = input
+        self._contexts = list(contexts)
+        self._scheduler = scheduler
+        self._job = job
+        self._reads = list(reads)
+        self._restored = list(restored)
+        self._publishes = publishes
+        self._opened = False
+        self._state = State.WAITING
+        self._lock = threading.Lock()
+        self._since = perf_counter_ns()
+        self._progress = Progress.FREE
+        self._awaited: Wake | None = None
+
+    def wake(self) -> None:
+        """Something has happened that the task may wait for; from any thread."""
+        state = self._state
+        if state in (State.RUNNABLE, State.NOTIFIED, State.ENDED):
+            return
+        with self._lock:
+            if self._state is State.RUNNING:
+                self._state = State.NOTIFIED
+            if self._state is not State.WAITING:
+                return
+            self._state = State.RUNNABLE
+        self._scheduler.submit(self)
+
+    def run(self) -> None:
+        """One turn on a worker thread."""
+        self._state = State.RUNNING
+        began = perf_counter_ns()
+        block = self.block
+        if self._progress is Progress.FULL:
+            block.backpressured += began - self._since
+        else:
+            block.waiting += began - self._since
+        outcome = Outcome.MORE
+        try:
+            outcome = self._guarded_step()
+        finally:  # an interrupt leaves the task runnable, so that it can still be closed
+            self._since = perf_counter_ns()
+            block.busy += self._since - began
+            block.steps += 1
+            again = self._settle(outcome)
+            if again:
+                self._scheduler.submit(self)
+        if outcome is Outcome.ENDED:
+            self._job.ended(self)
+
+    def _settle(self, outcome: Outcome) -> bool:
+        """The state after a step; whether the task is to run again at once."""
+        with self._lock:
+            if outcome is Outcome.ENDED:
+                self._state = State.ENDED
+                return False
+            if outcome is Outcome.WAIT and self._state is State.RUNNING:
+                self._state = State.WAITING
+                return False
+            self._state = State.RUNNABLE
+            return True
+
+    def _guarded_step(self) -> Outcome:
+        try:
+            if not self._job.stopping:
+                outcome = self._step()
+                if outcome is not Outcome.ENDED:
+                    return outcome
+        except Exception as error:  # noqa: BLE001 - whatever it is ends the job, with the operator's name on it
+            self._job.failed(self._named(error))
+        self._close()
+        return Outcome.ENDED
+
+    def _step(self) -> Outcome:
+        """Makes progress until there is no input, no room, or no budget."""
+        if not self._opened and not self._open():
+            return Outcome.WAIT
+        chain, job, timers = self._chain, self._job, self._timers
+        budget = self._scheduler.budget()
+        fed = 0
+        while True:
+            self._progress = chain.pull(budget, job)
+            if chain.ended:
+                return Outcome.ENDED
+            if self._progress is not Progress.FREE:
+                break
+            if chain.outputs.closed and not self._publishes:
+                return Outcome.ENDED
+            if fed >= budget.pulls or perf_counter_ns() >= budget.deadline:
+                self._progress = Progress.SPENT
+                break
+            if timers.pending and timers.deliver(chain):
+                continue
+            chain.current = -1
+            taken = self._input.next(chain.operators[0].preferred_port() if chain.has_preference else None)
+            if taken is None:
+                break
+            fed += 1
+            if taken.__class__ is Batch:
+                chain.feed(taken, self._input.port)
+            else:
+                chain.control(taken)  # type: ignore[arg-type]
+        return self._rest()
+
+    def _rest(self) -> Outcome:
+        """What the end of a step means for the scheduler."""
+        outputs, timers = self._chain.outputs, self._timers
+        outputs.tend(self._scheduler.now())
+        if not self._chain.input_wanted:
+            self._input.close()
+        if self._progress is Progress.SPENT:
+            return Outcome.MORE
+        timers.arm(_earlier(outputs.deadline, self._input.deadline))
+        if self._progress is Progress.SUSPENDED:
+            self._wait_for(self._chain.suspended)
+        return Outcome.WAIT
+
+    def _wait_for(self, wake: Wake | None) -> None:
+        """Subscribes to what the chain is suspended on, once."""
+        if wake is None or wake is self._awaited:
+            return
+        if isinstance(wake, After):
+            wake = self._timers.after(wake)
+            self._chain.suspended = wake
+        self._awaited = wake
+        wake.subscribe(self.wake)
+
+    def _open(self) -> bool:
+        """Opens the operators once everything they read is sealed; whether that is so."""
+        for build in self._reads:
+            if not build.sealed.ready:
+                self._wait_for(build.sealed)
+                return False
+        self._opened = True
+        chain = self._chain
+        for position, (operator, context) in enumerate(zip(chain.operators, self._contexts, strict=True)):
+            chain.current = position
+            operator.open(context)
+            if position < len(self._restored):
+                operator.restore(self._restored[position])
+        return True
+
+    def _close(self) -> None:
+        """Gives everything back, whatever state it is in; an error in it is reported like any other."""
+        chain = self._chain
+        steps: list[Callable[[], None]] = [chain.discard, self._input.close]
+        steps += [operator.close for operator in chain.operators]
+        steps += [context.release for context in self._contexts]
+        steps += [build.reader_closed for build in self._reads]
+        self._timers.close()
+        for position, step in enumerate(steps, -2):
+            try:
+                if position >= 0:
+                    chain.current = min(position, len(chain.operators) - 1)
+                step()
+            except Exception as error:  # noqa: BLE001 - the rest must still be closed
+                self._job.failed(self._named(error))
+
+    def _named(self, error: Exception) -> TableFlowError:
+        """The error as the user sees it."""
+        if isinstance(error, TableFlowError):
+            return error
+        position = self._chain.current
+        where = f"operator {self.block.operators[position].name!r}" if position >= 0 else f"the input of {self.name}"
+        wrapped = InternalError(f"{where} failed", detail=f"{type(error).__name__}: {error}")
+        wrapped.__cause__ = error
+        return wrapped
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
