@@ -1,0 +1,66 @@
+"""What a connector is to the registry: a name, its options, and two functions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tableflow.catalog.entry import TableDefinition
+from tableflow.catalog.provider import TableProvider
+from tableflow.config import Settings
+from tableflow.connectors.option import Option
+from tableflow.errors import InternalError
+from tableflow.runtime.source import Source
+
+
+class ObjectStore:
+    """Objects of this process that a source refers to by key, because a SourceSpec is a plain value."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, Any] = {}
+        self._next = 0
+        self._lock = threading.Lock()
+
+    def add(self, value: Any) -> str:
+        """Keeps an object and returns its key, which is never used again."""
+        with self._lock:
+            self._next += 1
+            key = f"object-{self._next}"
+            self._objects[key] = value
+            return key
+
+    def get(self, key: str) -> Any:
+        """The object of a key."""
+        with self._lock:
+            if key not in self._objects:
+                raise InternalError(f"object {key!r} is not in this process")
+            return self._objects[key]
+
+    def remove(self, key: str) -> None:
+        """Lets an object go; nothing happens if it is gone."""
+        with self._lock:
+            self._objects.pop(key, None)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenContext:
+    """What a source may need besides its options."""
+
+    settings: Settings = field(default_factory=Settings)
+    objects: ObjectStore = field(default_factory=ObjectStore)
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """``create`` makes the provider of a declared table from its options as read; ``open`` makes the source of a spec.
+
+    ``create`` is None for a connector that CREATE TABLE cannot name.
+    """
+
+    name: str
+    doc: str
+    options: tuple[Option, ...]
+    open: Callable[[Any, OpenContext], Source]
+    create: Callable[[TableDefinition, dict[str, Any]], TableProvider] | None = None

@@ -1,0 +1,139 @@
+"""The Arrow format: IPC files (Feather) and streams, memory-mapped; splits are record batches of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.ipc
+
+from tableflow import types as t
+from tableflow.columnar.representation import from_arrow_type
+from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format
+from tableflow.connectors.filesystem.path import FileVersion
+from tableflow.connectors.filesystem.widening import fits
+from tableflow.connectors.reading import Chunk, read_error
+from tableflow.connectors.storage import column_from_arrow
+from tableflow.errors import ConnectorError, UnsupportedError
+from tableflow.runtime.source import Split
+
+_FILE_MAGIC = b"ARROW1"
+
+
+class ArrowFormat(Format):
+    """See the module."""
+
+    name = "arrow"
+    suffixes = ("arrow", "feather", "ipc", "arrows")
+
+    def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:
+        """The schema of the first file; all files must have its columns."""
+        columns = file_columns(files[0])
+        for file in files[1:]:
+            _check(file, columns)
+        return columns
+
+    def resolve(
+        self, files: Sequence[FileVersion], columns: tuple[FileColumn, ...], options: Mapping[str, Any]
+    ) -> tuple[FileColumn, ...]:
+        """Declared columns are found by name without regard to case; types may widen."""
+        if not files:
+            return columns
+        names = {column.name.lower(): column.name for column in reversed(file_columns(files[0]))}
+        found = tuple(
+            FileColumn(column.name, column.type, column.nullable, names.get(column.name.lower(), column.name))
+            for column in columns
+        )
+        for file in files:
+            _check(file, found)
+        return found
+
+    def splits(self, scan: FileScan) -> Iterator[Split]:
+        """One per record batch of a file; a stream is one split."""
+        for number, file in enumerate(scan.files):
+            if is_stream(file):
+                yield Split(file.path, [number, None])
+                continue
+            with _open(file) as reader:
+                batches = reader.num_record_batches
+            for batch in range(batches):
+                yield Split(f"{file.path}#{batch}", [number, batch])
+
+    def read(self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str) -> Iterator[Chunk]:
+        """Slices of record batches; the resume token is the number of rows delivered."""
+        number, batch = split.definition
+        file = scan.files[number]
+        file.check()
+        columns = scan.read_columns
+        positions = _check(file, columns)
+        skip, done = offset or 0, offset or 0
+        with _open(file) as reader:
+            batches = reader if batch is None else iter([reader.get_batch(batch)])
+            for record_batch in batches:
+                start = min(skip, record_batch.num_rows)
+                skip -= start
+                for first in range(start, record_batch.num_rows, batch_rows):
+                    part = record_batch.slice(first, batch_rows)
+                    done += part.num_rows
+                    arrays = [
+                        column_from_arrow(
+                            part.column(i), from_arrow_type(_storage(part.column(i).type)), c.type, representation
+                        )
+                        for i, c in zip(positions, columns, strict=True)
+                    ]
+                    yield Chunk(arrays, part.num_rows, done)
+
+
+def _storage(of: pa.DataType) -> pa.DataType:
+    return of.storage_type if isinstance(of, pa.BaseExtensionType) else of
+
+
+def is_stream(file: FileVersion) -> bool:
+    """Whether it lacks the magic of an IPC file."""
+    try:
+        with open(file.path, "rb") as opened:  # noqa: PTH123
+            return opened.read(len(_FILE_MAGIC)) != _FILE_MAGIC
+    except OSError as error:
+        raise read_error(f"file {file.path!r}", error) from None
+
+
+def _open(file: FileVersion) -> Any:
+    try:
+        mapped = pa.memory_map(file.path)
+        return pa.ipc.open_stream(mapped) if is_stream(file) else pa.ipc.open_file(mapped)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise ConnectorError(
+            f"file {file.path!r} is not an Arrow file, or damaged", detail=" ".join(str(error).split())[:300]
+        ) from None
+
+
+def file_columns(file: FileVersion) -> tuple[FileColumn, ...]:
+    """The columns of a file's schema."""
+    with _open(file) as reader:
+        schema = reader.schema
+    found: list[FileColumn] = []
+    for field in schema:
+        try:
+            of = from_arrow_type(_storage(field.type))
+        except UnsupportedError as error:
+            raise ConnectorError(
+                f"column {field.name!r} of file {file.path!r} cannot be read", detail=error.message
+            ) from None
+        occurrence = sum(field.name == other.name for other in found)
+        found.append(FileColumn(field.name, of, field.nullable, field.name, occurrence))
+    return tuple(found)
+
+
+def _check(file: FileVersion, columns: Sequence[FileColumn]) -> list[int]:
+    """Positions of the columns in a file; one that is missing or of another type is named."""
+    present = {column.key: (i, column.type) for i, column in enumerate(file_columns(file))}
+    positions: list[int] = []
+    for column in columns:
+        if column.key not in present:
+            raise ConnectorError(f"file {file.path!r} has no column {column.key[0]!r}")
+        position, of = present[column.key]
+        if not (isinstance(of, t.NullType) or fits(of, column.type)):
+            raise ConnectorError(f"column {column.key[0]!r} of file {file.path!r} is {of}, not {column.type}")
+        positions.append(position)
+    return positions

@@ -1,0 +1,118 @@
+"""The filesystem connector: its options, declared tables, and tables named by a path."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from tableflow.catalog.entry import TableDefinition
+from tableflow.connectors.connector import Connector
+from tableflow.connectors.filesystem.format import FileColumn, Format
+from tableflow.connectors.filesystem.formats import BY_SUFFIX, FORMATS
+from tableflow.connectors.filesystem.path import FileVersion, expand, suffix
+from tableflow.connectors.filesystem.source import open_source
+from tableflow.connectors.filesystem.table import KIND, FileTable
+from tableflow.connectors.naming import distinct_names
+from tableflow.connectors.option import Option, boolean, character, choice, read_options, text
+from tableflow.errors import CatalogError, ConnectorError
+
+OPTIONS = (
+    Option("path", "text", text, "a file, a directory (all files below it) or a glob", required=True),
+    Option("format", "text", choice(*FORMATS), f"{', '.join(FORMATS)}; by default told by the ending of the files"),
+    Option(
+        "csv.header",
+        "true, false or auto",
+        choice("true", "false", "auto"),
+        "whether the first line names the columns; auto: with declared columns, if it does name them; else, if no cell "
+        "of it is empty, a number, a date or a truth value",
+        default="auto",
+    ),
+    Option(
+        "csv.field-delimiter", "character", character, "what separates fields", default=",", aliases=("csv.delimiter",)
+    ),
+    Option(
+        "csv.null-literal", "text", text, "the unquoted text that is NULL; by default the empty text", default=""
+    ),
+    Option("csv.quote-character", "character", character, "what encloses fields; doubled inside", default='"'),
+    Option("csv.disable-quote-character", "boolean", boolean, "quotes have no meaning", default=False),
+    Option(
+        "csv.ignore-parse-errors", "boolean", boolean, "fields that do not parse are NULL, rows are skipped",
+        default=False,
+    ),
+    Option("json.ignore-parse-errors", "boolean", boolean, "fields that do not parse are NULL, rows are skipped",
+           default=False),
+    Option("json.fail-on-missing-field", "boolean", boolean, "a field that a row does not have is an error, not NULL",
+           default=False),
+)  # fmt: skip
+
+
+def create(definition: TableDefinition, options: dict[str, Any]) -> FileTable:
+    """The provider of a declared table; columns may be left out, then they come from the files."""
+    path = options["path"]
+    format_name = options["format"]
+    wanted = None if format_name is None else frozenset(FORMATS[format_name].suffixes)
+    files = expand(path, may_be_empty=bool(definition.columns and format_name))
+    if wanted is None and len(files) > 1:
+        files = tuple(file for file in files if suffix(file.path) in BY_SUFFIX)
+    file_format = FORMATS[format_name] if format_name else _format_of(path, files)
+    keys = (definition.primary_key,) if definition.primary_key else ()
+    if not definition.columns:
+        return _inferred(file_format, files, options, keys)
+    names, _ = distinct_names([column.name for column in definition.columns])
+    for column, name in zip(definition.columns, names, strict=True):
+        if column.name != name:
+            raise CatalogError(f"table {definition.name!r} declares column {column.name!r} twice")
+    declared = tuple(FileColumn(c.name, c.type, c.nullable) for c in definition.columns)
+    return FileTable(file_format, files, file_format.resolve(files, declared, options), options, keys=keys)
+
+
+def file_provider(path: str, options: Mapping[str, str] | None = None) -> FileTable:
+    """The table behind a quoted path, directory or glob, its format told by the ending."""
+    values = read_options(KIND, OPTIONS, {"path": path, **(options or {})})
+    files = expand(path, suffixes=frozenset(BY_SUFFIX))
+    file_format = FORMATS[values["format"]] if values["format"] else _format_of(path, files)
+    return _inferred(file_format, files, values, ())
+
+
+def _inferred(
+    file_format: Format, files: tuple[FileVersion, ...], options: dict[str, Any], keys: tuple[tuple[str, ...], ...]
+) -> FileTable:
+    found = file_format.infer(files, options)
+    names, warnings = distinct_names([column.name for column in found])
+    columns: list[FileColumn] = []
+    seen: dict[str, int] = {}
+    for column, name in zip(found, names, strict=True):
+        occurrence = seen.get(column.name, 0)
+        seen[column.name] = occurrence + 1
+        columns.append(FileColumn(name, column.type, column.nullable, column.name, occurrence))
+    return FileTable(file_format, files, tuple(columns), options, keys=keys, warnings=warnings)
+
+
+def _format_of(path: str, files: tuple[FileVersion, ...]) -> Format:
+    """The one format that the endings of the files tell."""
+    found: dict[str, FileVersion] = {}
+    for file in files:
+        ending = suffix(file.path)
+        file_format = BY_SUFFIX.get(ending)
+        if file_format is None:
+            near = difflib.get_close_matches(ending, BY_SUFFIX, 1)
+            hint = f"did you mean .{near[0]}?" if near else f"endings are {', '.join(f'.{one}' for one in BY_SUFFIX)}"
+            raise ConnectorError(
+                f"file {file.path!r} has no ending that tells its format",
+                hint=f"{hint}; or declare a table with 'format' = ...",
+            )
+        found.setdefault(file_format.name, file)
+    if not found:
+        raise ConnectorError(f"the format of {path!r} is not known", hint="say it: 'format' = 'parquet'")
+    if len(found) > 1:
+        (first, one), (second, other) = list(found.items())[:2]
+        raise ConnectorError(
+            f"path {path!r} has files of several formats",
+            detail=f"{one.path!r} is {first}, {other.path!r} is {second}",
+            hint="name one of them with a glob such as '*.parquet'",
+        )
+    return FORMATS[next(iter(found))]
+
+
+CONNECTOR = Connector(KIND, "files of a local file system", OPTIONS, open_source, create)

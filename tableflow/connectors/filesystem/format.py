@@ -1,0 +1,93 @@
+"""What a file format implements, and the plain value that describes one scan of files."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tableflow.catalog.provider import TableStatistics
+from tableflow.connectors.filesystem.path import FileVersion
+from tableflow.connectors.reading import Chunk
+from tableflow.expressions.nodes import Expression
+from tableflow.runtime.source import Split
+from tableflow.serialization import serializable
+from tableflow.types import SqlType
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class FileColumn:
+    """A column of a table over files: its name and type there, and where a file has it.
+
+    ``source`` is its name in the files, ``occurrence`` counts earlier columns of exactly that name.
+    """
+
+    name: str
+    type: SqlType
+    nullable: bool = True
+    source: str = ""
+    occurrence: int = 0
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What identifies it inside a file."""
+        return self.source or self.name, self.occurrence
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class FileScan:
+    """One scan: files, all columns of the table, positions of those to read, conjuncts that may prune, a limit."""
+
+    format: str
+    files: tuple[FileVersion, ...]
+    columns: tuple[FileColumn, ...]
+    projection: tuple[int, ...]
+    options: tuple[tuple[str, Any], ...] = ()
+    predicates: tuple[Expression, ...] = ()
+    limit: int | None = None
+
+    @property
+    def read_columns(self) -> tuple[FileColumn, ...]:
+        """The columns of the result, in its order."""
+        return tuple(self.columns[i] for i in self.projection)
+
+    def option(self, name: str) -> Any:
+        """The value of a format option; None if it is not set."""
+        return dict(self.options).get(name)
+
+
+class Format(ABC):
+    """A file format: stateless, one instance for all files."""
+
+    name: str
+    suffixes: tuple[str, ...]
+
+    @abstractmethod
+    def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:
+        """The columns of files nobody declared; names may still differ only in case."""
+
+    def resolve(
+        self, files: Sequence[FileVersion], columns: tuple[FileColumn, ...], options: Mapping[str, Any]
+    ) -> tuple[FileColumn, ...]:
+        """Declared columns with their place in the files; raises if the files do not have them."""
+        return columns
+
+    def statistics(self, files: Sequence[FileVersion], columns: Sequence[FileColumn]) -> TableStatistics:
+        """What is known without reading data."""
+        return TableStatistics()
+
+    def prunes(self, predicate: Expression) -> bool:
+        """Whether :meth:`splits` can make use of a conjunct."""
+        return False
+
+    def splits(self, scan: FileScan) -> Iterator[Split]:
+        """The parts of a scan, in order; a split's ``definition`` starts with the number of the file."""
+        for number, file in enumerate(scan.files):
+            yield Split(file.path, [number])
+
+    @abstractmethod
+    def read(self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str) -> Iterator[Chunk]:
+        """The rows of a split after ``offset`` (None: all), at most ``batch_rows`` at a time."""

@@ -1,0 +1,102 @@
+"""The ORC format through pyarrow; splits are stripes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from tableflow.catalog.provider import ColumnStatistics, TableStatistics
+from tableflow.columnar.representation import from_arrow_type
+from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format
+from tableflow.connectors.filesystem.path import FileVersion
+from tableflow.connectors.filesystem.widening import fits
+from tableflow.connectors.reading import Chunk
+from tableflow.connectors.storage import column_from_arrow
+from tableflow.errors import ConnectorError
+from tableflow.runtime.source import Split
+
+
+class OrcFormat(Format):
+    """See the module."""
+
+    name = "orc"
+    suffixes = ("orc",)
+
+    def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:
+        """The schema of the first file; all files must have its columns."""
+        columns = tuple(
+            FileColumn(field.name, from_arrow_type(field.type), nullable=True) for field in _open(files[0]).schema
+        )
+        for file in files[1:]:
+            _check(file, columns)
+        return columns
+
+    def resolve(
+        self, files: Sequence[FileVersion], columns: tuple[FileColumn, ...], options: Mapping[str, Any]
+    ) -> tuple[FileColumn, ...]:
+        """Declared columns are found by name without regard to case; types may widen."""
+        if not files:
+            return columns
+        names = {field.name.lower(): field.name for field in _open(files[0]).schema}
+        found = tuple(FileColumn(c.name, c.type, c.nullable, names.get(c.name.lower(), c.name)) for c in columns)
+        for file in files:
+            _check(file, found)
+        return found
+
+    def statistics(self, files: Sequence[FileVersion], columns: Sequence[FileColumn]) -> TableStatistics:
+        """Rows only."""
+        rows = sum(_open(file).nrows for file in files)
+        return TableStatistics(rows, {column.name: ColumnStatistics() for column in columns})
+
+    def splits(self, scan: FileScan) -> Iterator[Split]:
+        """One per stripe."""
+        for number, file in enumerate(scan.files):
+            for stripe in range(_open(file).nstripes):
+                yield Split(f"{file.path}#{stripe}", [number, stripe])
+
+    def read(self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str) -> Iterator[Chunk]:
+        """Slices of a stripe; the resume token is the number of rows delivered."""
+        number, stripe = split.definition
+        file = scan.files[number]
+        file.check()
+        columns = scan.read_columns
+        _check(file, columns)
+        opened = _open(file)
+        # With no column wanted one is read all the same, so that rows are counted.
+        names = list(dict.fromkeys(column.key[0] for column in columns)) or [opened.schema.names[0]]
+        data = opened.read_stripe(stripe, columns=names)
+        done = offset or 0
+        while done < data.num_rows:
+            part = data.slice(done, batch_rows)
+            arrays = [
+                column_from_arrow(array, from_arrow_type(array.type), column.type, representation)
+                for column in columns
+                for array in (part.column(column.key[0]),)
+            ]
+            done += part.num_rows
+            yield Chunk(arrays, part.num_rows, done)
+
+
+def _open(file: FileVersion) -> Any:
+    try:
+        from pyarrow import orc
+    except ImportError:
+        raise ConnectorError("ORC files cannot be read", detail="this build of pyarrow has no ORC") from None
+    try:
+        return orc.ORCFile(file.path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise ConnectorError(
+            f"file {file.path!r} is not an ORC file, or damaged", detail=" ".join(str(error).split())[:300]
+        ) from None
+
+
+def _check(file: FileVersion, columns: Sequence[FileColumn]) -> None:
+    present = {field.name: from_arrow_type(field.type) for field in _open(file).schema}
+    for column in columns:
+        of = present.get(column.key[0])
+        if of is None:
+            raise ConnectorError(f"file {file.path!r} has no column {column.key[0]!r}")
+        if not fits(of, column.type):
+            raise ConnectorError(f"column {column.key[0]!r} of file {file.path!r} is {of}, not {column.type}")

@@ -1,0 +1,151 @@
+"""The Parquet format: splits are row groups, pruned by their statistics; columns are read on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tableflow.catalog.provider import TableStatistics
+from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format
+from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn, read_footer
+from tableflow.connectors.filesystem.parquet_reader import read_rows
+from tableflow.connectors.filesystem.parquet_statistics import declared_range, table_statistics
+from tableflow.connectors.filesystem.path import FileVersion
+from tableflow.connectors.filesystem.widening import fits
+from tableflow.connectors.pruning import can_prune, may_match
+from tableflow.connectors.reading import Chunk
+from tableflow.errors import ConnectorError
+from tableflow.expressions.nodes import Expression
+from tableflow.runtime.source import Split
+
+SPLIT_ROWS = 1 << 20
+"""A row group with more rows is cut, so that tasks share it."""
+
+
+class ParquetFormat(Format):
+    """See the module."""
+
+    name = "parquet"
+    suffixes = ("parquet", "parq", "pq")
+
+    def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:
+        """The columns of the first file; all files must have them."""
+        first = tuple(FileColumn(c.name, c.type, c.nullable) for c in read_footer(files[0]).columns)
+        columns = tuple(
+            FileColumn(c.name, c.type, c.nullable, c.name, sum(d.name == c.name for d in first[:i]))
+            for i, c in enumerate(first)
+        )
+        nullable = [column.nullable for column in columns]
+        for file in files[1:]:
+            found = place_columns(read_footer(file), columns, files[0].path)
+            nullable = [known or place.nullable for known, place in zip(nullable, found, strict=True)]
+        return tuple(FileColumn(c.name, c.type, may) for c, may in zip(columns, nullable, strict=True))
+
+    def resolve(
+        self, files: Sequence[FileVersion], columns: tuple[FileColumn, ...], options: Mapping[str, Any]
+    ) -> tuple[FileColumn, ...]:
+        """Declared columns are found by name, exactly or else without regard to case; types may widen."""
+        if not files:
+            return columns
+        names = [column.name for column in read_footer(files[0]).columns]
+        by_folded = {name.lower(): name for name in reversed(names)}
+        resolved = tuple(
+            FileColumn(
+                column.name,
+                column.type,
+                column.nullable,
+                column.name if column.name in names else by_folded.get(column.name.lower(), column.name),
+            )
+            for column in columns
+        )
+        for file in files:
+            place_columns(read_footer(file), resolved, None)
+        return resolved
+
+    def statistics(self, files: Sequence[FileVersion], columns: Sequence[FileColumn]) -> TableStatistics:
+        """Merged from all footers."""
+        footers = [read_footer(file) for file in files]
+        return table_statistics(footers, columns, [place_columns(footer, columns, None) for footer in footers])
+
+    def prunes(self, predicate: Expression) -> bool:
+        """Row groups are skipped by what :mod:`tableflow.connectors.pruning` understands."""
+        return can_prune(predicate)
+
+    def splits(self, scan: FileScan) -> Iterator[Split]:
+        """One per row group, or more for a big one; none for groups that cannot match, or after the limit."""
+        left = scan.limit
+        for number, file in enumerate(scan.files):
+            file.check()
+            footer = read_footer(file)
+            for group in _matching_groups(footer, scan):
+                if left is not None and left <= 0:
+                    return
+                rows = footer.group_rows[group]
+                if left is not None:
+                    left -= rows
+                for start in range(0, rows, SPLIT_ROWS):
+                    count = min(SPLIT_ROWS, rows - start)
+                    yield Split(f"{file.path}#{group}+{start}", [number, group, start, count])
+
+    def read(self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str) -> Iterator[Chunk]:
+        """Rows of one row group."""
+        number, group, start, count = split.definition
+        file = scan.files[number]
+        file.check()
+        footer = read_footer(file)
+        columns = scan.read_columns
+        places = place_columns(footer, columns, None)
+        return read_rows(footer, columns, places, group, start, count, offset or 0, batch_rows, representation)
+
+
+def _matching_groups(footer: Footer, scan: FileScan) -> Iterator[int]:
+    """Row groups that have rows and may hold one that satisfies every conjunct."""
+    places = {
+        column.name: (place, column.type)
+        for column, place in zip(scan.columns, place_columns(footer, scan.columns, None), strict=True)
+    }
+    for group, rows in enumerate(footer.group_rows):
+        ranges = (
+            {}
+            if not scan.predicates
+            else {name: declared_range(footer.range(group, place), of) for name, (place, of) in places.items()}
+        )
+        if rows and all(may_match(predicate, ranges.get) for predicate in scan.predicates):
+            yield group
+
+
+def place_columns(footer: Footer, columns: Sequence[FileColumn], reference: str | None) -> tuple[FooterColumn, ...]:
+    """Where a file has the table's columns; a missing one or another type is named.
+
+    With ``reference`` types must be those of that file, else they may widen to what was declared.
+    """
+    by_key: dict[tuple[str, int], FooterColumn] = {}
+    for present in footer.columns:
+        occurrence = 0
+        while (present.name, occurrence) in by_key:
+            occurrence += 1
+        by_key[present.name, occurrence] = present
+    return tuple(_place(footer, by_key, column, reference) for column in columns)
+
+
+def _place(
+    footer: Footer, by_key: Mapping[tuple[str, int], FooterColumn], column: FileColumn, reference: str | None
+) -> FooterColumn:
+    path = footer.file.path
+    found = by_key.get(column.key)
+    if found is None:
+        import difflib
+
+        near = difflib.get_close_matches(column.key[0], [name for name, _ in by_key], 1)
+        if reference is not None:
+            raise ConnectorError(
+                f"file {path!r} has no column {column.key[0]!r}",
+                detail=f"file {reference!r}, read as the same table, has it",
+            )
+        raise ConnectorError(
+            f"file {path!r} has no column {column.name!r}", hint=f"did you mean {near[0]!r}?" if near else None
+        )
+    if not (found.type == column.type or (reference is None and fits(found.type, column.type))):
+        detail = "that was declared" if reference is None else f"that file {reference!r} has"
+        raise ConnectorError(f"column {found.name!r} of file {path!r} is {found.type}, not the {column.type} {detail}")
+    return found

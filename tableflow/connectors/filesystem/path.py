@@ -1,0 +1,100 @@
+"""Paths: a file, a directory or a glob to the files it means, each pinned by size and modification time."""
+
+from __future__ import annotations
+
+import glob
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tableflow.connectors.reading import read_error
+from tableflow.errors import ConnectorError
+from tableflow.serialization import serializable
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class FileVersion:
+    """A file as it was when a query was planned: what is known of its content holds for this version only."""
+
+    path: str
+    size: int
+    modified: int
+
+    def check(self) -> None:
+        """Raises if the file has changed since."""
+        if stat_file(self.path) != self:
+            raise ConnectorError(f"file {self.path!r} was changed while it was being read", hint="run the query again")
+
+
+def stat_file(path: str) -> FileVersion:
+    """The version of a file now."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - a Path would be made for nothing
+    except OSError as error:
+        raise read_error(f"file {path!r}", error) from None
+    return FileVersion(path, status.st_size, status.st_mtime_ns)
+
+
+def expand(path: str, *, suffixes: frozenset[str] | None = None, may_be_empty: bool = False) -> tuple[FileVersion, ...]:
+    """The files of a path in order of name.
+
+    A directory means all files below it except those whose name, or a directory's on the way, starts with ``.`` or
+    ``_``; with ``suffixes`` only those with one of these endings.  Nothing found is a :class:`ConnectorError`
+    unless ``may_be_empty`` and the directory is there.
+    """
+    local = _local(path)
+    if Path(local).is_file():
+        return (stat_file(local),)
+    if Path(local).is_dir():
+        found = _below(local, suffixes)
+        if not found and not may_be_empty:
+            raise ConnectorError(f"directory {path!r} has no files to read", detail=_wanted(suffixes))
+    elif glob.has_magic(local):
+        matches = sorted(glob.glob(local, recursive=True))  # noqa: PTH207 - patterns may be absolute
+        found = [match for match in matches if Path(match).is_file()]
+        if not found:
+            raise ConnectorError(f"no file matches {path!r}", hint="** matches any number of directories")
+    else:
+        raise _missing(path, local)
+    return tuple(stat_file(name) for name in found)
+
+
+def _local(path: str) -> str:
+    if path.startswith("file://"):
+        path = path.removeprefix("file://")
+    elif "://" in path:
+        scheme = path.split("://")[0]
+        raise ConnectorError(f"path {path!r} cannot be read", detail=f"{scheme} is not a local file system")
+    return os.path.expanduser(path)  # noqa: PTH111 - keeps the spelling of relative paths
+
+
+def _below(directory: str, suffixes: frozenset[str] | None) -> list[str]:
+    found: list[str] = []
+    for root, directories, names in os.walk(directory):
+        directories[:] = sorted(name for name in directories if name[0] not in "._")
+        for name in sorted(names):
+            if name[0] not in "._" and (suffixes is None or suffix(name) in suffixes):
+                found.append(os.path.join(root, name))  # noqa: PTH118
+    return found
+
+
+def suffix(path: str) -> str:
+    """The lower-case ending of a file name without the dot; empty if there is none."""
+    return Path(path).suffix.lower().removeprefix(".")
+
+
+def _wanted(suffixes: frozenset[str] | None) -> str | None:
+    return None if suffixes is None else f"its format is told by one of the endings {', '.join(sorted(suffixes))}"
+
+
+def _missing(path: str, local: str) -> ConnectorError:
+    import difflib
+
+    parent = Path(local).parent
+    hint = None
+    if parent.is_dir():
+        near = difflib.get_close_matches(Path(local).name, [p.name for p in parent.iterdir()], 1)
+        if near:
+            hint = f"did you mean {str(parent / near[0]) if parent != Path() else near[0]!r}?"
+    return ConnectorError(f"file {path!r} does not exist", hint=hint)

@@ -1,0 +1,60 @@
+"""The source of a table over files: splits from the format, readers over its generators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tableflow.config import FORCE_REPRESENTATION
+from tableflow.connectors.connector import OpenContext
+from tableflow.connectors.filesystem.format import FileScan, Format
+from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
+from tableflow.connectors.storage import null_count
+from tableflow.errors import ConnectorError
+from tableflow.runtime.source import Split
+from tableflow.serialization import decode
+
+
+class FileSource:
+    """A bounded source over one :class:`FileScan`."""
+
+    bounded = True
+
+    def __init__(self, scan: FileScan, format: Format, representation: str) -> None:
+        self._scan = scan
+        self._format = format
+        self._representation = representation
+
+    def assigner(self) -> ListAssigner:
+        """A fresh assigner; files are opened as splits are asked for."""
+        return ListAssigner(self._format.splits(self._scan))
+
+    def reader(self, split: Split, batch_rows: int) -> ChunkReader:
+        """A reader from the split's offset on."""
+        file = self._scan.files[split.definition[0]]
+        return ChunkReader(
+            split.offset,
+            lambda offset: self._checked(
+                file.path, self._format.read(self._scan, split, offset, batch_rows, self._representation)
+            ),
+            f"file {file.path!r}",
+        )
+
+    def _checked(self, path: str, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        """The chunks; a NULL in a column that is declared NOT NULL would make plans wrong, so it is an error."""
+        required = [(i, column) for i, column in enumerate(self._scan.read_columns) if not column.nullable]
+        for chunk in chunks:
+            for i, column in required:
+                if null_count(chunk.columns[i]):
+                    raise ConnectorError(
+                        f"file {path!r} has a NULL in column {column.name!r}", detail="the column is declared NOT NULL"
+                    )
+            yield chunk
+
+
+def open_source(options: Any, context: OpenContext) -> FileSource:
+    """The source of a spec's options."""
+    from tableflow.connectors.filesystem.formats import FORMATS
+
+    scan: FileScan = decode(options)
+    return FileSource(scan, FORMATS[scan.format], context.settings.get(FORCE_REPRESENTATION))

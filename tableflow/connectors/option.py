@@ -1,0 +1,101 @@
+"""Options of a connector: declared once, used to read WITH (...), for its errors and for its documentation."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tableflow.errors import CatalogError
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: its name (Flink's where Flink has it), how its text is read, and a line of documentation.
+
+    ``parse`` raises ValueError saying what is expected.  ``kind`` is the type in the documentation.
+    """
+
+    name: str
+    kind: str
+    parse: Callable[[str], Any]
+    doc: str
+    default: Any = None
+    required: bool = False
+    aliases: tuple[str, ...] = ()
+
+
+def text(value: str) -> str:
+    """Any text, as it is."""
+    return value
+
+
+def boolean(value: str) -> bool:
+    """``true`` or ``false``."""
+    folded = value.strip().lower()
+    if folded not in {"true", "false"}:
+        raise ValueError("true or false is expected")
+    return folded == "true"
+
+
+def character(value: str) -> str:
+    r"""One ASCII character; ``\t`` may be written for a tab."""
+    spelled = {"\\t": "\t", "tab": "\t"}.get(value, value)
+    if len(spelled) != 1 or not spelled.isascii() or spelled in "\r\n":
+        raise ValueError("one ASCII character is expected")
+    return spelled
+
+
+def choice(*allowed: str) -> Callable[[str], str]:
+    """One of some words, in any case."""
+
+    def parse(value: str) -> str:
+        if value.strip().lower() not in allowed:
+            raise ValueError(f"one of {', '.join(allowed)} is expected")
+        return value.strip().lower()
+
+    return parse
+
+
+def read_options(connector: str, declared: Sequence[Option], given: Mapping[str, str]) -> dict[str, Any]:
+    """The value of every declared option; unknown, missing and unreadable ones are :class:`CatalogError`."""
+    by_name = {name: option for option in declared for name in (option.name, *option.aliases)}
+    values = {option.name: option.default for option in declared}
+    for name, value in given.items():
+        option = by_name.get(name.lower())
+        if option is None:
+            raise _unknown(connector, name, by_name)
+        try:
+            values[option.name] = option.parse(value)
+        except ValueError as error:
+            raise CatalogError(
+                f"option {option.name!r} of connector {connector!r} cannot be {value!r}",
+                detail=str(error),
+                hint=option.doc,
+            ) from None
+    for option in declared:
+        if option.required and values[option.name] is None:
+            raise CatalogError(
+                f"connector {connector!r} needs option {option.name!r}", hint=f"'{option.name}' = ...: {option.doc}"
+            )
+    return values
+
+
+def _unknown(connector: str, name: str, known: Mapping[str, Option]) -> CatalogError:
+    near = difflib.get_close_matches(name.lower(), known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"its options are {', '.join(sorted(known))}"
+    return CatalogError(f"connector {connector!r} has no option {name!r}", hint=hint)
+
+
+def describe_options(declared: Sequence[Option]) -> str:
+    """A Markdown table of the options, for the documentation."""
+    lines = ["| option | type | default | meaning |", "|---|---|---|---|"]
+    for option in declared:
+        if option.required:
+            default = "(required)"
+        else:
+            default = "" if option.default is None else f"`{str(option.default).lower()}`"
+        names = ", ".join(f"`{name}`" for name in (option.name, *option.aliases))
+        lines.append(f"| {names} | {option.kind} | {default} | {option.doc} |")
+    return "\n".join(lines)

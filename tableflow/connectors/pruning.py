@@ -1,0 +1,161 @@
+"""Which parts of a table cannot hold a row that satisfies a conjunct, by the range of its columns.
+
+Sound, never complete: ``may_match`` is False only if no row of the part makes the conjunct TRUE.  Understood are
+comparisons of a column with a literal, IN lists, IS [NOT] NULL, a bare BOOLEAN column, and AND, OR over these;
+lossless numeric casts around the column are looked through.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from tableflow import types as t
+from tableflow.expressions.nodes import Call, Cast, ColumnRef, Expression, Literal
+
+_FLIPPED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq"}
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRange:
+    """What is known of a column in one part: bounds as storage values, NULLs, rows; None is unknown."""
+
+    type: t.SqlType
+    minimum: Any = None
+    maximum: Any = None
+    nulls: int | None = None
+    rows: int | None = None
+
+    @property
+    def all_null(self) -> bool:
+        """Whether surely no value is present."""
+        return self.nulls is not None and self.nulls == self.rows
+
+
+RangeOf = Callable[[str], ColumnRange | None]
+
+
+def can_prune(predicate: Expression) -> bool:
+    """Whether the conjunct is of a shape that could rule parts out."""
+    match predicate:
+        case Call(function="and", args=args):
+            return any(can_prune(arg) for arg in args)
+        case Call(function="or", args=args):
+            return all(can_prune(arg) for arg in args)
+        case Call(function="is_null" | "is_not_null", args=(ColumnRef(),)):
+            return True
+        case Call(function="in", args=(value, *items)):
+            return _column(value) is not None and all(isinstance(item, Literal) for item in items)
+        case Call(function=function, args=(left, right)) if function in _FLIPPED:
+            return _comparison(function, left, right) is not None
+        case ColumnRef(type=t.BooleanType()):
+            return True
+        case _:
+            return False
+
+
+def may_match(predicate: Expression, range_of: RangeOf) -> bool:
+    """Whether a row of the part could make the conjunct TRUE."""
+    match predicate:
+        case Call(function="and", args=args):
+            return all(may_match(arg, range_of) for arg in args)
+        case Call(function="or", args=args):
+            return any(may_match(arg, range_of) for arg in args)
+        case Call(function="is_null", args=(ColumnRef(name=name),)):
+            known = range_of(name)
+            return known is None or known.nulls is None or known.nulls > 0
+        case Call(function="is_not_null", args=(ColumnRef(name=name),)):
+            known = range_of(name)
+            return known is None or not known.all_null
+        case Call(function="in", args=(value, *items)):
+            column = _column(value)
+            if column is None or not all(isinstance(item, Literal) for item in items):
+                return True
+            return any(_compares("eq", column, item, range_of) for item in items if isinstance(item, Literal))
+        case Call(function=function, args=(left, right)) if function in _FLIPPED:
+            parts = _comparison(function, left, right)
+            return parts is None or _compares(*parts, range_of)
+        case ColumnRef(type=t.BooleanType(), name=name):
+            known = range_of(name)
+            return known is None or not (known.all_null or known.maximum is False)
+        case _:
+            return True
+
+
+def _comparison(function: str, left: Expression, right: Expression) -> tuple[str, ColumnRef, Literal] | None:
+    if isinstance(left, Literal):
+        function, left, right = _FLIPPED[function], right, left
+    column = _column(left)
+    if column is None or not isinstance(right, Literal):
+        return None
+    return function, column, right
+
+
+def _column(expression: Expression) -> ColumnRef | None:
+    """The column below lossless numeric casts."""
+    while isinstance(expression, Cast) and _lossless(expression.operand.type, expression.type):
+        expression = expression.operand
+    return expression if isinstance(expression, ColumnRef) else None
+
+
+def _lossless(of: t.SqlType, to: t.SqlType) -> bool:
+    match of, to:
+        case t.IntegerType(), t.IntegerType():
+            return to.bits >= of.bits
+        case t.IntegerType(), t.DecimalType():
+            return to.precision - to.scale >= of.digits
+        case t.DecimalType(), t.DecimalType():
+            return to.scale >= of.scale and to.precision - to.scale >= of.precision - of.scale
+        case t.StringType(fixed=False), t.StringType(length=None):
+            return True
+        case _:
+            return of == to
+
+
+def _compares(function: str, column: ColumnRef, literal: Literal, range_of: RangeOf) -> bool:
+    if literal.value is None:
+        return False  # a comparison with NULL is never TRUE
+    known = range_of(column.name)
+    if known is None:
+        return True
+    if known.all_null:
+        return False
+    value = _comparable(literal.value, literal.type)
+    low = _comparable(known.minimum, known.type)
+    high = _comparable(known.maximum, known.type)
+    if value is None:
+        return True
+    try:
+        match function:
+            case "eq":
+                return (low is None or low <= value) and (high is None or value <= high)
+            case "lt":
+                return low is None or low < value
+            case "le":
+                return low is None or low <= value
+            case "gt":
+                return high is None or high > value
+            case _:
+                return high is None or high >= value
+    except TypeError:  # storage values of types that do not compare in Python: nothing is known
+        return True
+
+
+def _comparable(value: Any, of: t.SqlType) -> Any:
+    """A value that compares across the representations of a family; None if it says nothing."""
+    if value is None:
+        return None
+    match of:
+        case t.DecimalType(scale=scale):
+            return Fraction(value, 10**scale)
+        case t.FloatType() if math.isnan(value):
+            return None
+        case t.TimestampType(precision=precision) | t.TimeType(precision=precision):
+            return value * 1000 if precision <= 6 else value
+        case t.StringType(fixed=True):
+            return None  # trailing blanks do not count
+        case _:
+            return value

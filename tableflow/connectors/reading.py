@@ -1,0 +1,91 @@
+"""Readers and assigners that bounded connectors share.
+
+A reader is a generator of :class:`Chunk` that can be started at a resume token; :class:`ChunkReader` makes it a
+:class:`~tableflow.runtime.source.SplitReader` and turns what libraries raise into one
+:class:`~tableflow.errors.ConnectorError` that names the file.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.errors import ConnectorError, TableFlowError
+from tableflow.runtime.source import Done, Poll, Split
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some rows, and the token with which a new reader of the split goes on after them."""
+
+    columns: list[Column]
+    rows: int
+    resume: Any
+
+
+class ListAssigner:
+    """Hands out splits of a known sequence, in order, to whoever asks; the sequence is advanced under a lock."""
+
+    def __init__(self, splits: Iterable[Split]) -> None:
+        self._splits = iter(splits)
+        self._lock = threading.Lock()
+
+    def next(self, task_index: int) -> Split | None:
+        """The next split, or None for ever."""
+        with self._lock:
+            return next(self._splits, None)
+
+
+class ChunkReader:
+    """Polls a generator of chunks; ``start(offset)`` opens it on the first poll."""
+
+    def __init__(self, offset: Any, start: Callable[[Any], Iterator[Chunk]], subject: str) -> None:
+        self._offset = offset
+        self._start = start
+        self._subject = subject
+        self._chunks: Iterator[Chunk] | None = None
+
+    def poll(self) -> Poll:
+        """The next rows; any failure is a :class:`ConnectorError`."""
+        try:
+            if self._chunks is None:
+                self._chunks = self._start(self._offset)
+            chunk = next(self._chunks, None)
+        except TableFlowError:
+            raise
+        except (pa.ArrowException, OSError, ValueError, EOFError) as error:
+            raise read_error(self._subject, error) from error
+        if chunk is None:
+            return Done()
+        self._offset = chunk.resume
+        return Batch(chunk.columns, chunk.rows)
+
+    def offset(self) -> Any:
+        """The token after the rows polled so far."""
+        return self._offset
+
+    def close(self) -> None:
+        """Closes what the generator holds."""
+        close = getattr(self._chunks, "close", None)
+        self._chunks = iter(())
+        if close is not None:
+            close()
+
+
+def read_error(subject: str, error: BaseException) -> ConnectorError:
+    """One paragraph for a failure of the system or of a library; ``subject`` names the file and the part of it."""
+    match error:
+        case FileNotFoundError():
+            return ConnectorError(f"{subject} does not exist")
+        case PermissionError():
+            return ConnectorError(f"{subject} may not be read", detail="permission denied")
+        case IsADirectoryError():
+            return ConnectorError(f"{subject} is a directory")
+    text = " ".join(str(error).split()) or type(error).__name__
+    return ConnectorError(f"{subject} could not be read", detail=text[:500])

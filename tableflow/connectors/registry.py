@@ -1,0 +1,63 @@
+"""All connectors, and the three ways in: a declared table, a path, a source to run."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from tableflow.catalog.entry import TableDefinition
+from tableflow.catalog.provider import TableProvider
+from tableflow.config import Settings
+from tableflow.connectors import memory
+from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
+from tableflow.connectors.filesystem import connector as filesystem
+from tableflow.connectors.option import read_options
+from tableflow.errors import CatalogError, InternalError
+from tableflow.runtime.graph import SourceSpec
+from tableflow.runtime.source import Source
+
+CONNECTORS: Mapping[str, Connector] = {
+    connector.name: connector
+    for connector in (
+        filesystem.CONNECTOR,
+        memory.CONNECTOR,
+    )
+}
+
+file_provider = filesystem.file_provider
+
+
+def create_provider(definition: TableDefinition) -> TableProvider:
+    """The provider of a declared table; :class:`CatalogError` names what is wrong with the declaration."""
+    connector = CONNECTORS.get(definition.connector.lower())
+    if connector is None or connector.create is None:
+        known = [name for name, one in CONNECTORS.items() if one.create is not None]
+        near = difflib.get_close_matches(definition.connector.lower(), known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+        raise CatalogError(f"table {definition.name!r} names unknown connector {definition.connector!r}", hint=hint)
+    given = {name: value for name, value in definition.options if name.lower() != "connector"}
+    return connector.create(definition, read_options(connector.name, connector.options, given))
+
+
+def open_source(spec: SourceSpec, context: OpenContext) -> Source:
+    """The source of a spec, in the process that runs the scan."""
+    connector = CONNECTORS.get(spec.kind)
+    if connector is None:
+        raise InternalError(f"no connector {spec.kind!r} for a source")
+    return connector.open(spec.options, context)
+
+
+class Sources:
+    """Opens sources under one session's settings and objects; ``open`` is what the runtime is given."""
+
+    def __init__(self, settings: Settings | None = None, objects: ObjectStore | None = None) -> None:
+        self.objects = ObjectStore() if objects is None else objects
+        self._context = OpenContext(Settings() if settings is None else settings, self.objects)
+
+    def with_settings(self, settings: Settings) -> Sources:
+        """The same objects under other settings."""
+        return Sources(settings, self.objects)
+
+    def open(self, spec: SourceSpec) -> Source:
+        """See :func:`open_source`."""
+        return open_source(spec, self._context)
