@@ -51,8 +51,8 @@ def truncated_quotient(a: Array, b: Array) -> Array:
     safe = np.where(b == 0, 1, b)
     quotient: Array = np.floor_divide(a, safe)
     inexact = (quotient * safe != a) & ((a < 0) != (safe < 0))
-    quotient = quotient + inexact.astype(np.int64)
-    return quotient
+    result: Array = quotient + inexact.astype(np.int64)
+    return result
 
 
 def remainder(a: Array, b: Array) -> Array:
@@ -87,8 +87,8 @@ def rescale(values: Array, digits: int) -> Array:
     quotient: Array = values // divisor
     rest = values - quotient * divisor
     up = np.where(values < 0, rest * 2 > divisor, rest * 2 >= divisor)
-    quotient = quotient + up.astype(np.int64)
-    return quotient
+    result: Array = quotient + up.astype(np.int64)
+    return result
 
 
 def outside(values: Array, of: t.SqlType) -> Mask | None:

@@ -1,0 +1,1 @@
+"""The functions, one file per family; each file ends in the tuple of its entries."""

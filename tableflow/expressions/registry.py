@@ -1,0 +1,128 @@
+"""The function registry: finds a function or operator by name and binds a call to its arguments.
+
+Names match without regard to case; operators are found by their symbol (``+``) or by the name in the plan (``add``).
+What does not fit is a :class:`~tableflow.errors.BindError` with the expected signature, or the nearest names.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import TypeVar
+
+from tableflow import types as t
+from tableflow.errors import BindError, Span
+from tableflow.expressions.coercion import can_cast, cast, common_type, implicit_cast, unify
+from tableflow.expressions.function import AggregateFunction, Function
+from tableflow.expressions.functions import aggregates, arithmetic, comparison, conditional, logic, mathematics
+from tableflow.expressions.functions.conditional import bind_case
+from tableflow.expressions.nodes import AggregateCall, Call, Expression
+
+__all__ = [
+    "AGGREGATES", "FUNCTIONS", "aggregate", "bind_case", "can_cast", "cast", "common_type", "function", "implicit_cast",
+    "is_aggregate", "resolve_aggregate", "resolve_call", "unify",
+]  # fmt: skip
+
+FUNCTIONS: tuple[Function, ...] = (
+    *arithmetic.FUNCTIONS,
+    *comparison.FUNCTIONS,
+    *logic.FUNCTIONS,
+    *conditional.FUNCTIONS,
+    *mathematics.FUNCTIONS,
+)
+AGGREGATES: tuple[AggregateFunction, ...] = aggregates.AGGREGATES
+
+Entry = TypeVar("Entry", Function, AggregateFunction)
+
+
+def _index(entries: tuple[Entry, ...]) -> dict[str, Entry]:
+    by_name = {name: entry for entry in entries for name in (entry.name, *entry.aliases)}
+    if len(by_name) != sum(1 + len(entry.aliases) for entry in entries):
+        raise ValueError("two functions share a name")
+    return by_name
+
+
+_FUNCTIONS = _index(FUNCTIONS)
+_AGGREGATES = _index(AGGREGATES)
+if _clash := _FUNCTIONS.keys() & _AGGREGATES.keys():
+    raise ValueError(f"scalar and aggregate functions share {sorted(_clash)}")
+
+
+def function(name: str) -> Function:
+    """The entry that a bound Call's ``function`` names; :class:`KeyError` if there is none."""
+    return _FUNCTIONS[name]
+
+
+def aggregate(name: str) -> AggregateFunction:
+    """The entry that a bound AggregateCall's ``function`` names; :class:`KeyError` if there is none."""
+    return _AGGREGATES[name]
+
+
+def is_aggregate(name: str) -> bool:
+    """Whether this is the name of an aggregate."""
+    return name.lower() in _AGGREGATES
+
+
+def _unknown(name: str, span: Span | None) -> BindError:
+    near = difflib.get_close_matches(name.lower(), [*_FUNCTIONS, *_AGGREGATES], 3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "SHOW FUNCTIONS; lists all"
+    return BindError(f"unknown function {name!r}", hint=hint, span=span)
+
+
+def _misfit(name: str, signature: str, args: Sequence[Expression], span: Span | None) -> BindError:
+    given = ", ".join(str(argument.type) for argument in args)
+    return BindError(
+        f"function {name!r} does not take ({given})",
+        detail=f"expected {signature}",
+        hint="cast the arguments to what it takes" if args else None,
+        span=span,
+    )
+
+
+def resolve_call(name: str, args: Sequence[Expression], span: Span | None = None) -> Expression:
+    """The function or operator applied to these arguments, with implicit casts; a Call, Case, Literal or argument."""
+    if name == "-" and len(args) == 1:
+        name = "negate"
+    entry = _FUNCTIONS.get(name.lower())
+    if entry is None:
+        if name.lower() in _AGGREGATES:
+            raise BindError(f"aggregate {name!r} is not allowed here", hint="use it in SELECT or HAVING", span=span)
+        raise _unknown(name, span)
+    try:
+        if entry.bind is not None:
+            return entry.bind(args, span)
+        binding = entry.rule(args) if entry.rule is not None else None
+    except BindError as error:
+        error.at(span)
+        raise
+    if binding is None:
+        raise _misfit(name, entry.signature, args, span)
+    if entry.name in ("and", "or"):
+        return logic.connect(entry.name, binding.args, span)
+    return Call(binding.type, entry.name, binding.args, span)
+
+
+def resolve_aggregate(
+    name: str,
+    args: Sequence[Expression],
+    distinct: bool = False,
+    filter: Expression | None = None,
+    span: Span | None = None,
+) -> AggregateCall:
+    """The aggregate over these arguments (none: count(*)); DISTINCT is dropped where it changes nothing."""
+    entry = _AGGREGATES.get(name.lower())
+    if entry is None:
+        raise _unknown(name, span)
+    if distinct and not args:
+        raise BindError("DISTINCT needs an argument", hint=entry.signature, span=span)
+    condition = None
+    if filter is not None:
+        condition = implicit_cast(filter, t.BOOLEAN)
+        if condition is None:
+            raise BindError(f"FILTER takes a condition, not {filter.type}", span=getattr(filter, "span", None) or span)
+    binding = entry.rule(args)
+    if binding is None:
+        raise _misfit(name, entry.signature, args, span)
+    return AggregateCall(
+        binding.type, entry.name, binding.args, distinct and not entry.ignores_duplicates, condition, span
+    )
