@@ -56,7 +56,7 @@ class ChunkReader:
         try:
             if self._chunks is None:
                 self._chunks = self._start(self._offset)
-            chunk = next(self._chunks, None)
+            chunk = next((one for one in self._chunks if one.rows), None)
         except TableFlowError:
             raise
         except (pa.ArrowException, OSError, ValueError, EOFError) as error:

@@ -8,8 +8,6 @@ import pyarrow.feather
 import pyarrow.orc
 import pyarrow.parquet as pq
 import pytest
-from conftest import all_types
-from scanning import batches_of, rows_of, scan, spec_of, splits_of
 
 from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import ColumnDefinition
@@ -18,6 +16,7 @@ from tableflow.config import Settings
 from tableflow.connectors import MemoryTable, Sources, create_provider
 from tableflow.runtime.source import Done
 from tableflow.types import DecimalType, StringType
+from tests.connectors.scanning import all_types, batches_of, rows_of, scan, spec_of, splits_of
 
 FORMATS = ["parquet", "csv", "json", "arrow", "orc", "memory"]
 

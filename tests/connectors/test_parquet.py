@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from scanning import scan, spec_of, splits_of
 
 from tableflow import types as t
 from tableflow.catalog.entry import TableDefinition
@@ -16,6 +15,7 @@ from tableflow.catalog.provider import ColumnDefinition, ScanRequest
 from tableflow.connectors import Sources, create_provider, file_provider
 from tableflow.errors import ConnectorError
 from tableflow.expressions.nodes import Call, Cast, ColumnRef, Literal
+from tests.connectors.scanning import scan, spec_of, splits_of
 
 
 def call(function, *args):

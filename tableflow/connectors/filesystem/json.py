@@ -13,13 +13,14 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
 from tableflow import types as t
 from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.csv import inferred_type
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format
-from tableflow.connectors.filesystem.json_row import RowDecoder
+from tableflow.connectors.filesystem.json_row import EPOCH_DAY, RowDecoder
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import (
     BLOCK_BYTES,
@@ -127,10 +128,7 @@ class JsonParser:
             read_options=pa_json.ReadOptions(use_threads=False, block_size=len(data) + 1),
             parse_options=pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
         )
-        columns = [
-            table.column(field.name) if field.type == target else table.column(field.name).cast(target)
-            for field, target in zip(schema, self._targets, strict=True)
-        ]
+        columns = [_cast(table.column(field.name), target) for field, target in zip(schema, self._targets, strict=True)]
         return pa.table(columns, names=[f"f{i}" for i in range(len(columns))])
 
     def _decode(self, offset: int, data: bytes) -> pa.Table:
@@ -180,6 +178,15 @@ class JsonParser:
             detail=f"{error}; the line is {shown!r}",
             hint="'json.ignore-parse-errors' = 'true' reads such fields as NULL and skips such lines",
         )
+
+
+def _cast(column: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:
+    if column.type == target:
+        return column
+    if pa.types.is_time(target):
+        dated = pc.binary_join_element_wise(pa.scalar(EPOCH_DAY), column, pa.scalar(""))
+        column = dated.cast(pa.timestamp(target.unit))
+    return column.cast(target)
 
 
 def _parsed_type(of: t.SqlType) -> pa.DataType | None:

@@ -14,6 +14,8 @@ from tableflow import types as t
 from tableflow.columnar.representation import canonical
 
 _EXACT = Context(prec=100)
+EPOCH_DAY = "1970-01-01T"
+"""Put before a time of day, so that it is read as a timestamp: Arrow has no cast from text to time."""
 
 
 class RowDecoder:
@@ -67,7 +69,8 @@ def json_value(value: Any, of: t.SqlType) -> Any:
         case t.DateType():
             return dt.date.fromisoformat(_string(value))
         case t.TimeType():
-            return pa.scalar(_string(value)).cast(canonical(of)).value
+            unit = canonical(of).unit
+            return pa.scalar(f"{EPOCH_DAY}{_string(value)}").cast(pa.timestamp(unit)).cast(canonical(of)).value
         case t.TimestampType():
             return _timestamp(_string(value), of)
         case t.ArrayType(element=element):
