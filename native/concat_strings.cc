@@ -75,8 +75,8 @@ void put_bytes(const Rows& part, char* out) {
   const Vector& v = strings_of(part);
   const char* end = bytes_end(v);
   if (part.n > 0 && contiguous(part)) {
-    const auto last = v.str(part.n - 1);
-    const char* first = v.str(0).data();
+    const auto last = v.str(part.first + part.n - 1);
+    const char* first = v.str(part.first).data();
     std::memcpy(out, first, size_t(last.data() + last.size() - first));
     return;
   }

@@ -9,7 +9,7 @@
 
 namespace tableflow {
 
-// Rows of one vector: the first n, or those that an index names.  Indices are not checked here: callers whose indices come from
+// Rows of one vector: n from `first` on, or those that an index names.  Indices are not checked here: callers whose indices come from
 // outside check them first.  With `nullable` index -1 (UINT32_MAX among narrow ones) stands for NULL.
 struct Rows {
   VectorPtr vector;
@@ -17,6 +17,7 @@ struct Rows {
   const uint32_t* narrow = nullptr;
   const int64_t* wide = nullptr;
   bool nullable = false;
+  int64_t first = 0;
 };
 
 // The rows of all parts in order.  Parts may differ in representation: integers of mixed widths (and decimals beside scaled
@@ -25,11 +26,11 @@ struct Rows {
 VectorPtr concat(std::span<const Rows> parts);
 
 inline VectorPtr gather(const VectorPtr& vector, const uint32_t* index, int64_t n, bool nullable = false) {
-  const Rows part{vector, n, index, nullptr, nullable};
+  const Rows part{vector, n, index, nullptr, nullable, 0};
   return concat({&part, 1});
 }
 inline VectorPtr gather(const VectorPtr& vector, const int64_t* index, int64_t n, bool nullable = false) {
-  const Rows part{vector, n, nullptr, index, nullable};
+  const Rows part{vector, n, nullptr, index, nullable, 0};
   return concat({&part, 1});
 }
 

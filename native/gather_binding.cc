@@ -57,10 +57,32 @@ std::vector<VectorPtr> concat_columns(const std::vector<std::vector<VectorPtr>>&
   return out;
 }
 
+// Rows [starts[p], starts[p] + counts[p]) of part p, all parts put together.
+std::vector<VectorPtr> concat_ranges(const std::vector<std::vector<VectorPtr>>& columns, const std::vector<int64_t>& starts,
+                                     const std::vector<int64_t>& counts) {
+  nb::gil_scoped_release released;
+  std::vector<VectorPtr> out;
+  out.reserve(columns.size());
+  for (const auto& column : columns) {
+    if (column.size() != starts.size() || column.size() != counts.size()) throw std::invalid_argument("one range per part is expected");
+    std::vector<Rows> parts(column.size());
+    for (size_t p = 0; p < column.size(); ++p) {
+      const int64_t length = column[p]->length;
+      if (starts[p] < 0 || counts[p] < 0 || starts[p] > length - counts[p]) throw std::out_of_range("a range lies outside the column");
+      parts[p].vector = column[p];
+      parts[p].n = counts[p];
+      parts[p].first = starts[p];
+    }
+    out.push_back(concat(parts));
+  }
+  return out;
+}
+
 }  // namespace
 
 void register_gather(nb::module_& m) {
   m.def("take", &take<uint32_t>, nb::arg("columns"), nb::arg("index"), nb::arg("nullable"));
   m.def("take", &take<int64_t>, nb::arg("columns"), nb::arg("index"), nb::arg("nullable"));
   m.def("concat", &concat_columns, nb::arg("columns"), nb::arg("selections"));
+  m.def("concat_ranges", &concat_ranges, nb::arg("columns"), nb::arg("starts"), nb::arg("counts"));
 }

@@ -5,10 +5,6 @@
 
 namespace tableflow::rows {
 
-struct Identity {
-  int64_t operator()(int64_t i) const { return i; }
-};
-
 // Calls f with a function from position to row, negative for NULL; one instantiation per form of index.
 template <class F> void with_index(const Rows& part, F f) {
   if (part.narrow) {
@@ -22,7 +18,7 @@ template <class F> void with_index(const Rows& part, F f) {
     const int64_t* index = part.wide;
     f([index](int64_t i) { return index[i]; });
   } else {
-    f(Identity{});
+    f([first = part.first](int64_t i) { return first + i; });
   }
 }
 
@@ -71,7 +67,7 @@ template <class To, class From> void put_values(const Rows& part, To* out) {
   const From* values = part.vector->values<From>();
   if (!has_index(part)) {
     if constexpr (std::is_same_v<To, From>) {
-      if (part.n) std::memcpy(out, values, size_t(part.n) * sizeof(To));
+      if (part.n) std::memcpy(out, values + part.first, size_t(part.n) * sizeof(To));
       return;
     }
   }

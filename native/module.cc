@@ -7,6 +7,7 @@ void register_vector(nb::module_& m);
 void register_gather(nb::module_& m);
 void register_hash(nb::module_& m);
 void register_partition(nb::module_& m);
+void register_sort(nb::module_& m);
 
 NB_MODULE(_native, m) {
   m.doc() = "Hot kernels of TableFlow; typed wrappers are in tableflow.columnar.kernels.";
@@ -14,4 +15,5 @@ NB_MODULE(_native, m) {
   register_gather(m);
   register_hash(m);
   register_partition(m);
+  register_sort(m);
 }

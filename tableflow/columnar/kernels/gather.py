@@ -74,6 +74,24 @@ def concat(batches: Sequence[Batch]) -> Batch:
     return Batch(columns, sum(batch.rows for batch in batches), None, _concat_weights(batches), first.event_time)
 
 
+def concat_ranges(blocks: Sequence[Batch], starts: Sequence[int], counts: Sequence[int]) -> Batch:
+    """Rows ``[starts[i], starts[i] + counts[i])`` of each block in order; blocks have no selections."""
+    first = blocks[0]
+    flat = [i for i, column in enumerate(first.columns) if not _nested(column)]
+    made = iter(_native.concat_ranges([[block.columns[i].vector for block in blocks] for i in flat], starts, counts))
+    pieces = list(zip(blocks, starts, counts, strict=True))
+    columns = [
+        Column(column.type, pa.concat_arrays([block.columns[i].array.slice(at, count) for block, at, count in pieces]))
+        if _nested(column)
+        else Column(column.type, vector=next(made))
+        for i, column in enumerate(first.columns)
+    ]
+    weights = None
+    if any(block.weights is not None for block in blocks):
+        weights = np.concatenate([weights_of(block)[at : at + count] for block, at, count in pieces])
+    return Batch(columns, sum(counts), None, weights, first.event_time)
+
+
 def _concat_weights(batches: Sequence[Batch]) -> npt.NDArray[np.int64] | None:
     if all(batch.weights is None for batch in batches):
         return None

@@ -1,0 +1,95 @@
+// Sorting, comparison and merging in Python.
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include "numpy_array.h"
+#include "sort_compare.h"
+#include "sort_merge.h"
+
+namespace nb = nanobind;
+using namespace tableflow;
+using namespace tableflow::sorting;
+
+namespace {
+
+using Columns = std::vector<VectorPtr>;
+using Flags = std::vector<std::pair<bool, bool>>;  // (descending, nulls first)
+
+std::vector<Direction> directions_of(const Flags& flags) {
+  std::vector<Direction> directions;
+  for (const auto& [descending, nulls_first] : flags) directions.push_back({descending, nulls_first});
+  return directions;
+}
+
+void check_columns(const Columns& columns, size_t expected, int64_t n) {
+  if (columns.size() != expected || columns.empty()) throw std::invalid_argument("as many key columns as directions are expected");
+  for (const auto& column : columns) {
+    if (column->length != n) throw std::invalid_argument("key columns have different lengths");
+    if (column->kind == Kind::Nested) throw std::invalid_argument("values of a nested type have no order");
+  }
+}
+
+ArrayOut<int64_t> sort_indices(const Columns& columns, const Flags& flags, int64_t n) {
+  BufferPtr out;
+  {
+    nb::gil_scoped_release released;
+    check_columns(columns, flags.size(), n);
+    if (n > UINT32_MAX) throw std::invalid_argument("more rows than a row number can count");
+    const auto order = sort_rows(columns, directions_of(flags), n);
+    out = std::make_shared<Buffer>(size_t(n) * 8);
+    for (size_t i = 0; i < order.size(); ++i) out->as<int64_t>()[i] = order[i];
+  }
+  return to_numpy<int64_t>(std::move(out), size_t(n));
+}
+
+int64_t lower_bound_row(const Columns& sorted, int64_t n, const Columns& keys, int64_t row, const Flags& flags) {
+  nb::gil_scoped_release released;
+  check_columns(sorted, flags.size(), n);
+  check_columns(keys, flags.size(), keys.empty() ? 0 : keys[0]->length);
+  if (row < 0 || row >= keys[0]->length) throw std::out_of_range("the boundary lies outside its columns");
+  return lower_bound(sorted, n, keys, row, directions_of(flags));
+}
+
+ArrayOut<uint32_t> select_before(const Columns& columns, std::optional<ArrayIn<uint32_t>> selection, int64_t length,
+                                 const Columns& keys, int64_t row, const Flags& flags) {
+  const int64_t n = selection ? int64_t(selection->size()) : length;
+  const uint32_t* rows = selection ? selection->data() : nullptr;
+  auto out = std::make_shared<Buffer>(size_t(n) * 4);
+  int64_t kept = 0;
+  {
+    nb::gil_scoped_release released;
+    check_columns(columns, flags.size(), length);
+    check_columns(keys, flags.size(), keys.empty() ? 0 : keys[0]->length);
+    if (row < 0 || row >= keys[0]->length) throw std::out_of_range("the threshold lies outside its columns");
+    if (rows) check_rows(rows, n, length);
+    kept = rows_before(columns, rows, n, keys, row, directions_of(flags), out->as<uint32_t>());
+  }
+  return to_numpy<uint32_t>(std::move(out), size_t(kept));
+}
+
+nb::tuple merge(Merger& merger, int64_t most) {
+  Merged merged;
+  {
+    nb::gil_scoped_release released;
+    merged = merger.merge(most);
+  }
+  return nb::make_tuple(nb::cast(merged.taken), to_numpy<int64_t>(std::move(merged.order), size_t(merged.rows)));
+}
+
+}  // namespace
+
+void register_sort(nb::module_& m) {
+  m.def("sort_indices", &sort_indices, nb::arg("columns"), nb::arg("directions"), nb::arg("length"));
+  m.def("lower_bound", &lower_bound_row, nb::arg("columns"), nb::arg("length"), nb::arg("keys"), nb::arg("row"), nb::arg("directions"));
+  m.def("select_before", &select_before, nb::arg("columns"), nb::arg("selection").none(), nb::arg("length"), nb::arg("keys"),
+        nb::arg("row"), nb::arg("directions"));
+  nb::class_<Merger>(m, "Merger", "Merges sorted inputs block by block; see native/sort_merge.h.")
+      .def("__init__", [](Merger* self, size_t inputs, const Flags& flags) { new (self) Merger(inputs, directions_of(flags)); },
+           nb::arg("inputs"), nb::arg("directions"))
+      .def("push", &Merger::push, nb::arg("input"), nb::arg("keys"), nb::arg("length"), nb::call_guard<nb::gil_scoped_release>())
+      .def("finish", &Merger::finish, nb::arg("input"))
+      .def("wants", &Merger::wants, nb::arg("input"))
+      .def("merge", &merge, nb::arg("most"));
+}
