@@ -14,12 +14,24 @@ from tableflow import types as t
 from tableflow.errors import BindError, Span
 from tableflow.expressions.coercion import can_cast, cast, common_type, implicit_cast, unify
 from tableflow.expressions.function import AggregateFunction, Function
-from tableflow.expressions.functions import aggregates, arithmetic, comparison, conditional, logic, mathematics
+from tableflow.expressions.functions import (
+    aggregates,
+    arithmetic,
+    comparison,
+    conditional,
+    dates,
+    logic,
+    mathematics,
+    patterns,
+    statement,
+    strings,
+)
 from tableflow.expressions.functions.conditional import bind_case
+from tableflow.expressions.functions.statement import StatementClock
 from tableflow.expressions.nodes import AggregateCall, Call, Expression
 
 __all__ = [
-    "AGGREGATES", "FUNCTIONS", "aggregate", "bind_case", "can_cast", "cast", "common_type", "function", "implicit_cast",
+    "AGGREGATES", "FUNCTIONS", "StatementClock", "aggregate", "bind_case", "can_cast", "cast", "common_type", "function", "implicit_cast",
     "is_aggregate", "resolve_aggregate", "resolve_call", "unify",
 ]  # fmt: skip
 
@@ -29,10 +41,14 @@ FUNCTIONS: tuple[Function, ...] = (
     *logic.FUNCTIONS,
     *conditional.FUNCTIONS,
     *mathematics.FUNCTIONS,
+    *strings.FUNCTIONS,
+    *patterns.FUNCTIONS,
+    *dates.FUNCTIONS,
+    *statement.FUNCTIONS,
 )
 AGGREGATES: tuple[AggregateFunction, ...] = aggregates.AGGREGATES
 
-Entry = TypeVar("Entry", Function, AggregateFunction)
+Entry = TypeVar("Entry", bound=Function | AggregateFunction)
 
 
 def _index(entries: tuple[Entry, ...]) -> dict[str, Entry]:
@@ -79,8 +95,15 @@ def _misfit(name: str, signature: str, args: Sequence[Expression], span: Span | 
     )
 
 
-def resolve_call(name: str, args: Sequence[Expression], span: Span | None = None) -> Expression:
-    """The function or operator applied to these arguments, with implicit casts; a Call, Case, Literal or argument."""
+def resolve_call(
+    name: str, args: Sequence[Expression], span: Span | None = None, clock: StatementClock | None = None
+) -> Expression:
+    """The function or operator applied to these arguments, with implicit casts; a Call, Case, Literal or argument.
+
+    ``clock`` is the statement's: CURRENT_TIMESTAMP and its like are literals of its time (of now without one).
+    """
+    if not args and (reading := statement.read_clock(name.lower(), clock, span)) is not None:
+        return reading
     if name == "-" and len(args) == 1:
         name = "negate"
     entry = _FUNCTIONS.get(name.lower())

@@ -1,0 +1,346 @@
+"""Parts, truncation and differences of dates, times and timestamps.  Weeks are ISO weeks, which start on Monday."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from tableflow import types as t
+from tableflow.errors import BindError, Span
+from tableflow.expressions.casting.calendar import DAY, days_of, intervals, per_second
+from tableflow.expressions.coercion import cast
+from tableflow.expressions.function import Binding, Function, always, overloads
+from tableflow.expressions.functions import moments
+from tableflow.expressions.functions.comparison import comparable
+from tableflow.expressions.nodes import Call, Expression, Literal
+from tableflow.expressions.operand import Array, Operand, both, build, numbers
+
+_N = t.BIGINT
+_Part = Callable[[Array, Array], Array]
+"""From days since 1970 and microseconds of the day."""
+
+
+def _months(days: Array) -> Array:
+    months: Array = days.astype("M8[D]").astype("M8[M]").astype(np.int64)
+    return months
+
+
+def _first_of_month(months: Array) -> Array:
+    days: Array = months.astype("M8[M]").astype("M8[D]").astype(np.int64)
+    return days
+
+
+def _year(days: Array) -> Array:
+    return _months(days) // 12 + 1970
+
+
+def _day_of_year(days: Array) -> Array:
+    return days - _first_of_month(_months(days) // 12 * 12) + 1
+
+
+def _iso_thursday(days: Array) -> Array:
+    result: Array = days - (days + 3) % 7 + 3
+    return result
+
+
+_DATE_PARTS: dict[str, _Part] = {
+    "year": lambda d, _: _year(d),
+    "quarter": lambda d, _: _months(d) % 12 // 3 + 1,
+    "month": lambda d, _: _months(d) % 12 + 1,
+    "week": lambda d, _: (_day_of_year(_iso_thursday(d)) - 1) // 7 + 1,
+    "day": lambda d, _: d - _first_of_month(_months(d)) + 1,
+    "dow": lambda d, _: (d + 4) % 7,
+    "isodow": lambda d, _: (d + 3) % 7 + 1,
+    "doy": lambda d, _: _day_of_year(d),
+    "isoyear": lambda d, _: _year(_iso_thursday(d)),
+    "decade": lambda d, _: _year(d) // 10,
+    "century": lambda d, _: (_year(d) - 1) // 100 + 1,
+    "millennium": lambda d, _: (_year(d) - 1) // 1000 + 1,
+}
+_TIME_PARTS: dict[str, _Part] = {
+    "hour": lambda _, u: u // 3_600_000_000,
+    "minute": lambda _, u: u // 60_000_000 % 60,
+    "second": lambda _, u: u // 1_000_000 % 60,
+    "millisecond": lambda _, u: u // 1000 % 60_000,
+    "microsecond": lambda _, u: u % 60_000_000,
+}
+_PARTS: dict[str, _Part] = {**_DATE_PARTS, **_TIME_PARTS, "epoch": lambda d, u: d * 86400.0 + u / 1e6}
+_ALIASES = {
+    "years": "year", "yr": "year", "y": "year", "quarters": "quarter", "months": "month", "mon": "month", "weeks": "week",
+    "weekofyear": "week", "days": "day", "dayofmonth": "day", "d": "day", "dayofweek": "dow", "weekday": "dow",
+    "dayofyear": "doy", "hours": "hour", "h": "hour", "minutes": "minute", "min": "minute", "seconds": "second", "sec": "second",
+    "s": "second", "milliseconds": "millisecond", "ms": "millisecond", "microseconds": "microsecond", "us": "microsecond",
+}  # fmt: skip
+
+
+def _days_and_time(of: Operand) -> tuple[Array, Array]:
+    """Days since 1970-01-01 and microseconds of the day."""
+    values = numbers(of)
+    if isinstance(of.type, t.DateType):
+        return values, np.zeros(len(values), np.int64)
+    unit = per_second(of.type)
+    return values // (86400 * unit), values % (86400 * unit) // (unit // 1_000_000)
+
+
+def _unit(argument: Expression, known: Sequence[str], what: str, span: Span | None) -> str:
+    text = argument.value if isinstance(argument, Literal) and isinstance(argument.value, str) else None
+    name = None if text is None else _ALIASES.get(text.lower(), text.lower())
+    if name is None or name not in known:
+        raise BindError(
+            f"{what} needs a literal unit" if text is None else f"{what} does not know the unit {text!r}",
+            hint=f"units are {', '.join(known)}",
+            span=getattr(argument, "span", None) or span,
+        )
+    return name
+
+
+def _bind_extract(args: Sequence[Expression], span: Span | None) -> Expression:
+    if len(args) != 2:
+        raise BindError("EXTRACT takes a field and a value", hint="extract(year FROM value)", span=span)
+    value = cast(args[1], t.TIMESTAMP) if isinstance(args[1].type, t.NullType) else args[1]
+    match value.type:
+        case t.DateType() | t.TimestampType():
+            known = tuple(_PARTS)
+        case t.TimeType():
+            known = (*_TIME_PARTS, "epoch")
+        case t.IntervalType():
+            known = ("year", "month", "day", *_TIME_PARTS, "epoch")
+        case _:
+            raise BindError(
+                f"EXTRACT does not take {value.type}",
+                hint="cast it to DATE or TIMESTAMP",
+                span=getattr(value, "span", None) or span,
+            )
+    field = _unit(args[0], known, "EXTRACT", span)
+    return Call(t.DOUBLE if field == "epoch" else _N, "extract", (Literal(t.STRING, field), value), span)
+
+
+def _extract(args: Sequence[Operand], to: t.SqlType) -> Operand:
+    field, value = args[0].value, args[1]
+    if isinstance(value.type, t.IntervalType):
+        return build(to, _interval_part(field, value), value.valid)
+    days, time = _days_and_time(value)
+    if isinstance(value.type, t.TimeType):
+        days = np.zeros(len(days), np.int64)
+    return build(to, _PARTS[field](days, time), value.valid)
+
+
+def _interval_part(field: str, of: Operand) -> Array:
+    months, days, microseconds = intervals(of)
+    match field:
+        case "year":
+            result: Array = np.trunc(months / 12)
+        case "month":
+            result = np.fmod(months, 12)
+        case "day":
+            result = days
+        case "hour":
+            result = np.trunc(microseconds / 3_600_000_000)
+        case "epoch":
+            result = comparable(of).astype(np.float64) / 1e9
+        case _:
+            magnitude = _TIME_PARTS[field](days, np.abs(microseconds))
+            result = np.where(microseconds < 0, -magnitude, magnitude)
+    return result
+
+
+def _named_part(name: str) -> Callable[[Sequence[Expression], Span | None], Expression]:
+    def bind(args: Sequence[Expression], span: Span | None) -> Expression:
+        if len(args) != 1:
+            raise BindError(f"{name.upper()} takes one date or timestamp", hint=f"{name}(value)", span=span)
+        return _bind_extract([Literal(t.STRING, name), *args], span)
+
+    return bind
+
+
+_TRUNCATIONS = (
+    "microsecond", "millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year", "decade", "century",
+    "millennium",
+)  # fmt: skip
+_SECONDS = {"microsecond": 1, "millisecond": 1000, "second": 10**6, "minute": 60 * 10**6, "hour": 3600 * 10**6}
+_MONTHS = {"month": 1, "quarter": 3, "year": 12, "decade": 120, "century": 1200, "millennium": 12000}
+
+
+def _start_of(unit: str, days: Array) -> Array:
+    """The first day of the unit that each day lies in."""
+    if unit == "day":
+        return days
+    if unit == "week":
+        result: Array = days - (days + 3) % 7
+        return result
+    months = _months(days) + 1970 * 12
+    # Centuries and millennia start in the year 1 of theirs.
+    offset = 12 if unit in ("century", "millennium") else 0
+    size = _MONTHS[unit]
+    return _first_of_month((months - offset) // size * size + offset - 1970 * 12)
+
+
+def _bind_trunc(args: Sequence[Expression], span: Span | None) -> Expression:
+    if len(args) != 2:
+        raise BindError("DATE_TRUNC takes a unit and a value", hint="date_trunc('month', value)", span=span)
+    value = cast(args[1], t.TIMESTAMP) if isinstance(args[1].type, t.NullType) else args[1]
+    unit = _unit(args[0], _TRUNCATIONS, "DATE_TRUNC", span)
+    if not isinstance(value.type, t.DateType | t.TimestampType):
+        raise BindError(
+            f"DATE_TRUNC does not take {value.type}",
+            hint="cast it to DATE or TIMESTAMP",
+            span=getattr(value, "span", None) or span,
+        )
+    return Call(value.type, "date_trunc", (Literal(t.STRING, unit), value), span)
+
+
+def _trunc(args: Sequence[Operand], to: t.SqlType) -> Operand:
+    unit, value = args[0].value, args[1]
+    days, time = _days_and_time(value)
+    if isinstance(to, t.DateType):
+        return build(to, days if unit in _SECONDS else _start_of(unit, days), value.valid)
+    factor = per_second(to) // 1_000_000
+    if unit in _SECONDS:
+        kept = days * DAY + time // _SECONDS[unit] * _SECONDS[unit]
+    else:
+        kept = _start_of(unit, days) * DAY
+    return build(to, kept * factor, value.valid)
+
+
+def _bind_difference(args: Sequence[Expression], span: Span | None) -> Expression:
+    if len(args) != 3:
+        raise BindError("DATE_DIFF takes a unit and two values", hint="date_diff('day', start, end)", span=span)
+    unit = _unit(args[0], _TRUNCATIONS, "DATE_DIFF", span)
+    sides = [cast(a, t.TIMESTAMP) if isinstance(a.type, t.NullType) else a for a in args[1:]]
+    for side in sides:
+        if not isinstance(side.type, t.DateType | t.TimestampType):
+            raise BindError(f"DATE_DIFF does not take {side.type}", hint="cast it to DATE or TIMESTAMP", span=span)
+    return Call(_N, "date_diff", (Literal(t.STRING, unit), *sides), span)
+
+
+def _ordinal(unit: str, of: Operand) -> Array:
+    """The running number of the unit that each value lies in."""
+    days, time = _days_and_time(of)
+    if unit in _SECONDS:
+        result: Array = days * (DAY // _SECONDS[unit]) + time // _SECONDS[unit]
+        return result
+    if unit in ("day", "week"):
+        return _start_of(unit, days) // (7 if unit == "week" else 1)
+    offset = 12 if unit in ("century", "millennium") else 0
+    return (_months(days) + 1970 * 12 - offset) // _MONTHS[unit]
+
+
+def _difference(args: Sequence[Operand], to: t.SqlType) -> Operand:
+    unit, start, end = args[0].value, args[1], args[2]
+    return build(to, _ordinal(unit, end) - _ordinal(unit, start), both(start.valid, end.valid))
+
+
+def _make_date(args: Sequence[Operand], to: t.SqlType) -> Operand:
+    year, month, day = (numbers(arg) for arg in args)
+    days, wrong = days_of(*np.broadcast_arrays(year, month, day))
+    return build(to, days, both(*(arg.valid for arg in args)), wrong)
+
+
+def _last_day(args: Sequence[Operand], to: t.SqlType) -> Operand:
+    days, _ = _days_and_time(args[0])
+    return build(to, _first_of_month(_months(days) + 1) - 1, args[0].valid)
+
+
+_DAYS = pa.array(["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"])
+_MONTH_NAMES = pa.array([
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+])  # fmt: skip
+
+
+def _name_of(names: pa.Array, number: Callable[[Array], Array]) -> Callable[[Sequence[Operand], t.SqlType], Operand]:
+    def kernel(args: Sequence[Operand], to: t.SqlType) -> Operand:
+        valid = args[0].valid
+        index = number(_days_and_time(args[0])[0])
+        return Operand(to, names.take(pa.array(index, mask=None if valid is None else ~valid)))
+
+    return kernel
+
+
+def _moved(operator: str) -> Callable[[Sequence[Expression]], Binding | None]:
+    def rule(args: Sequence[Expression]) -> Binding | None:
+        return moments.addition(args) if operator == "add" else moments.subtraction(args)
+
+    return rule
+
+
+def _bind_moved(operator: str) -> Callable[[Sequence[Expression], Span | None], Expression]:
+    rule = _moved(operator)
+
+    def bind(args: Sequence[Expression], span: Span | None) -> Expression:
+        binding = rule(args)
+        if binding is None:
+            raise BindError(
+                f"DATE_{operator[:3].upper()} takes a date or timestamp and an interval",
+                hint="or use + and -",
+                span=span,
+            )
+        return Call(binding.type, operator, binding.args, span)
+
+    return bind
+
+
+def _part_functions() -> tuple[Function, ...]:
+    names = {
+        "year": (), "quarter": (), "month": (), "week": ("weekofyear",), "day": ("dayofmonth",), "dayofweek": (),
+        "dayofyear": (), "hour": (), "minute": (), "second": (), "epoch": (),
+    }  # fmt: skip
+    answers = {
+        "year": "1995", "quarter": "1", "month": "3", "week": "11", "day": "15", "dayofweek": "3", "dayofyear": "74",
+        "hour": "10", "minute": "20", "second": "30", "epoch": "795262830.0",
+    }  # fmt: skip
+    value = "TIMESTAMP '1995-03-15 10:20:30'"
+    return tuple(
+        Function(
+            name, f"{name}(value)", f"The same as extract({name} FROM value).", (f"{name}({value})", answers[name]),
+            "dates", bind=_named_part(name), aliases=aliases,
+        )
+        for name, aliases in names.items()
+    )  # fmt: skip
+
+
+_DATE_OR_STAMP = [((t.DATE,), t.STRING), ((t.TIMESTAMP,), t.STRING)]
+FUNCTIONS = (
+    Function(
+        "extract", "extract(field FROM value)",
+        "A part of a date, time, timestamp or interval: " + ", ".join(_PARTS) + ". BIGINT, epoch (seconds) DOUBLE; dow is 0 "
+        "on Sunday, isodow 7.",
+        ("extract(year FROM DATE '1995-03-15')", "1995"), "dates", bind=_bind_extract, kernel=_extract,
+        aliases=("date_part",),
+    ),
+    *_part_functions(),
+    Function(
+        "date_trunc", "date_trunc(unit, value)", "The start of the unit in which a date or timestamp lies; the type stays.",
+        ("date_trunc('month', DATE '1995-03-15')", "1995-03-01"), "dates", bind=_bind_trunc, kernel=_trunc,
+    ),
+    Function(
+        "date_diff", "date_diff(unit, start, end)", "How many starts of the unit lie between two dates or timestamps.",
+        ("date_diff('month', DATE '1995-01-31', DATE '1995-02-01')", "1"), "dates", bind=_bind_difference,
+        kernel=_difference, aliases=("datediff",),
+    ),
+    Function(
+        "date_add", "date_add(value, interval)", "The same as value + interval.",
+        ("date_add(DATE '1995-01-31', INTERVAL '1' MONTH)", "1995-02-28"), "dates", bind=_bind_moved("add"),
+    ),
+    Function(
+        "date_sub", "date_sub(value, interval)", "The same as value - interval.",
+        ("date_sub(DATE '1995-03-31', INTERVAL '1' MONTH)", "1995-02-28"), "dates", bind=_bind_moved("subtract"),
+    ),
+    Function(
+        "make_date", "make_date(year, month, day)", "A date from its parts.", ("make_date(1995, 3, 15)", "1995-03-15"), "dates",
+        rule=overloads(((_N, _N, _N), t.DATE)), kernel=_make_date, can_raise=always, failure="there is no such date",
+    ),
+    Function(
+        "last_day", "last_day(value)", "The last day of the month.", ("last_day(DATE '1996-02-03')", "1996-02-29"), "dates",
+        rule=overloads(((t.DATE,), t.DATE), ((t.TIMESTAMP,), t.DATE)), kernel=_last_day,
+    ),
+    Function(
+        "dayname", "dayname(value)", "The English name of the weekday.", ("dayname(DATE '1995-03-15')", "Wednesday"), "dates",
+        rule=overloads(*_DATE_OR_STAMP), kernel=_name_of(_DAYS, lambda days: (days + 4) % 7),
+    ),
+    Function(
+        "monthname", "monthname(value)", "The English name of the month.", ("monthname(DATE '1995-03-15')", "March"), "dates",
+        rule=overloads(*_DATE_OR_STAMP), kernel=_name_of(_MONTH_NAMES, lambda days: _months(days) % 12),
+    ),
+)  # fmt: skip

@@ -1,0 +1,87 @@
+"""What depends on the statement rather than on rows: its time, which is one for the whole statement; and chance."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from tableflow import types as t
+from tableflow.errors import Span
+from tableflow.expressions.function import Function, overloads
+from tableflow.expressions.literals import literal_from_python
+from tableflow.expressions.nodes import Expression
+from tableflow.expressions.operand import Operand, build
+
+
+@dataclass(frozen=True, slots=True)
+class StatementClock:
+    """The instant at which a statement began, and the session's zone."""
+
+    instant: dt.datetime
+    zone: str = "UTC"
+
+    @staticmethod
+    def now(zone: str = "UTC") -> StatementClock:
+        """The clock of a statement that begins now."""
+        return StatementClock(dt.datetime.now(dt.UTC), zone)
+
+    @property
+    def local(self) -> dt.datetime:
+        """The instant as the session's wall clock shows it, without zone."""
+        return self.instant.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
+
+
+_READINGS: dict[str, Callable[[StatementClock], object]] = {
+    "current_timestamp": lambda clock: clock.instant,
+    "now": lambda clock: clock.instant,
+    "localtimestamp": lambda clock: clock.local,
+    "current_date": lambda clock: clock.local.date(),
+    "today": lambda clock: clock.local.date(),
+    "current_time": lambda clock: clock.local.time(),
+    "localtime": lambda clock: clock.local.time(),
+}
+
+
+def read_clock(name: str, clock: StatementClock | None, span: Span | None) -> Expression | None:
+    """The literal that CURRENT_TIMESTAMP and its like mean in a statement; None for other names."""
+    reading = _READINGS.get(name)
+    return None if reading is None else literal_from_python(reading(clock or StatementClock.now()), span)
+
+
+def _bind_reading(name: str) -> Callable[[Sequence[Expression], Span | None], Expression]:
+    def bind(_args: Sequence[Expression], span: Span | None) -> Expression:
+        return literal_from_python(_READINGS[name](StatementClock.now()), span)
+
+    return bind
+
+
+def _random(args: Sequence[Operand], to: t.SqlType) -> Operand:
+    return build(to, np.random.default_rng().random(len(args[0])))
+
+
+FUNCTIONS = (
+    Function(
+        "current_timestamp", "current_timestamp", "When the statement began, a TIMESTAMP_LTZ.",
+        ("current_timestamp = now()", "true"), "statement", bind=_bind_reading("now"), aliases=("now",),
+    ),
+    Function(
+        "localtimestamp", "localtimestamp", "When the statement began, as the session's wall clock shows it: a TIMESTAMP.",
+        ("localtimestamp IS NULL", "false"), "statement", bind=_bind_reading("localtimestamp"),
+    ),
+    Function(
+        "current_date", "current_date", "The day on which the statement began, in the session's zone.",
+        ("current_date = today()", "true"), "statement", bind=_bind_reading("today"), aliases=("today",),
+    ),
+    Function(
+        "current_time", "current_time", "The time of day at which the statement began, in the session's zone.",
+        ("current_time IS NULL", "false"), "statement", bind=_bind_reading("localtime"), aliases=("localtime",),
+    ),
+    Function(
+        "random", "random()", "A number from 0 up to but without 1, another one for each row.", ("random() < 1", "true"),
+        "statement", rule=overloads(((), t.DOUBLE)), kernel=_random, aliases=("rand",), deterministic=False,
+    ),
+)  # fmt: skip
