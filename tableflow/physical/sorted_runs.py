@@ -1,0 +1,106 @@
+"""Sorted runs: rows collected into runs of bounded size, each sorted when it is full, merged when all have come.
+
+Invariant: all memory is reserved before it is used, and no call sorts more than about ``RUN_ROWS`` rows, so a task stays
+responsive however large its input is.  Rows with equal keys keep their order of arrival.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.gather import compact, concat
+from tableflow.columnar.kernels.sorting import Key, SortedMerge, sort_batch
+from tableflow.physical.properties import OrderingKey
+from tableflow.runtime.operator import Emission, Reservation, Suspend
+from tableflow.runtime.wake import READY
+from tableflow.types import Field
+
+RUN_ROWS = 1 << 18
+RUN_BYTES = 32 << 20
+_TAIL_BATCHES = 128
+_PUSHES = 16
+
+
+def key_positions(keys: Sequence[OrderingKey], fields: tuple[Field, ...]) -> tuple[Key, ...]:
+    """Keys by position in a batch with these fields."""
+    at = {f.id: i for i, f in enumerate(fields)}
+    return tuple((at[key.column], key.descending, key.nulls_first) for key in keys)
+
+
+class BatchBuffer:
+    """Batches in order of arrival, without selections; many small ones are put together as they come."""
+
+    def __init__(self) -> None:
+        self._whole: list[Batch] = []
+        self._tail: list[Batch] = []
+        self.rows = 0
+        self.bytes = 0
+
+    def add(self, batch: Batch) -> None:
+        """Keeps the selected rows."""
+        batch = compact(batch)
+        self._tail.append(batch)
+        self.rows += batch.length
+        self.bytes += batch.nbytes
+        if len(self._tail) >= _TAIL_BATCHES:
+            self._whole.append(concat(self._tail))
+            self._tail = []
+
+    def take(self) -> Batch:
+        """Everything as one batch; the buffer is empty afterwards and must not be now."""
+        batches = [*self._whole, *self._tail]
+        self._whole, self._tail = [], []
+        self.rows = self.bytes = 0
+        return concat(batches)
+
+
+class SortedRuns:
+    """Collects rows into sorted runs under a reservation."""
+
+    def __init__(self, keys: Sequence[Key], reservation: Reservation) -> None:
+        self.keys = tuple(keys)
+        self.runs: list[Batch] = []
+        self._reservation = reservation
+        self._buffer = BatchBuffer()
+        self._held = 0
+
+    def add(self, batch: Batch) -> None:
+        """Keeps the selected rows of a batch, and sorts a run when there are enough."""
+        if batch.rows == 0:
+            return
+        # Forming a run holds its rows twice more: put together, and in order.
+        self._reservation.resize(self._held + 3 * (self._buffer.bytes + batch.nbytes))
+        self._buffer.add(batch)
+        if self._buffer.rows >= RUN_ROWS or self._buffer.bytes >= RUN_BYTES:
+            self._form_run()
+
+    def finish(self) -> list[Batch]:
+        """All runs, the last rows included; nothing is added afterwards."""
+        if self._buffer.rows:
+            self._form_run()
+        return self.runs
+
+    def _form_run(self) -> None:
+        run = sort_batch(self._buffer.take(), self.keys)
+        self.runs.append(run)
+        self._held += run.nbytes
+        self._reservation.resize(self._held)
+
+
+def merged(runs: Sequence[Batch], keys: Sequence[Key], batch_rows: int, limit: int | None = None) -> Emission:
+    """The rows of sorted runs as one sorted stream of batches; of equal keys the earlier run's come first."""
+    merge = SortedMerge(len(runs), keys)
+    for i, run in enumerate(runs):
+        merge.push(i, run)
+        merge.finish(i)
+        if i % _PUSHES == _PUSHES - 1:  # each looks at all keys of a run
+            yield Suspend(READY)
+    left = limit
+    while left is None or left > 0:
+        batch = merge.next(batch_rows if left is None else min(batch_rows, left))
+        if batch is None:
+            return
+        if left is not None:
+            left -= batch.length
+        yield batch
