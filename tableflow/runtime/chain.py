@@ -17,7 +17,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.errors import InternalError
 from tableflow.runtime.alignment import Aligned, PortEnded
 from tableflow.runtime.counters import OperatorBlock
-from tableflow.runtime.events import END_OF_TIME, EndOfInput, Epoch, Idle, Superstep, Watermark
+from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, EndOfInput, Epoch, Idle, Superstep, Watermark
 from tableflow.runtime.exchange import Outputs
 from tableflow.runtime.operator import Emission, Operator, Suspend, Wake
 
@@ -56,11 +56,10 @@ class _EndOfPort:
 class _Freeze:
     """The moment between an operator's last emission of an epoch and the epoch itself."""
 
-    epoch: Epoch
-
 
 _Step: TypeAlias = Watermark | Idle | Epoch | Superstep | EndOfInput | _EndOfPort | _Freeze
-Snapshots: TypeAlias = Callable[[Epoch, int, bytes], None]
+Snapshots: TypeAlias = Callable[[Epoch, tuple[bytes, ...]], None]
+Judge: TypeAlias = Callable[[int], Watermark | None]
 _EXHAUSTED: Any = object()
 
 
@@ -73,8 +72,9 @@ class Chain:
         blocks: Sequence[OperatorBlock],
         outputs: Outputs,
         ports: int,
-        on_snapshot: Snapshots | None = None,
+        judge_time: Judge | None = None,
     ) -> None:
+        """``judge_time`` makes task time of generated watermarks; without it the later one counts."""
         self.operators = list(operators)
         self.outputs = outputs
         self.current = 0
@@ -82,7 +82,13 @@ class Chain:
         self.input_wanted = True
         self.suspended: Wake | None = None
         self._blocks = list(blocks)
-        self._on_snapshot = on_snapshot
+        self.on_snapshot: Snapshots | None = None
+        """Gets the states of all operators when they have passed a checkpoint on."""
+        self._frozen: list[bytes] = []
+        self._judge_time = judge_time or self._later_only
+        self._generated = START_OF_TIME
+        self._sent = START_OF_TIME
+        self._idle = False
         # (operator, emission to pull) or (operator, None, event to hand to it); len(operators) means the outputs.
         self._stack: list[tuple[int, Emission | None, _Step | None]] = []
         self._open_ports = list(range(ports))
@@ -93,6 +99,10 @@ class Chain:
 
     def feed(self, batch: Batch, port: int) -> None:
         """One batch for the first operator; only when pulling said FREE."""
+        if self._idle:
+            # Whoever ignores us must wait for us again, even if no row of this batch comes through.
+            self._idle = False
+            self.outputs.control(Watermark(self._sent))
         self._arrive(batch, 0, port)
 
     def control(self, event: Aligned) -> None:
@@ -105,6 +115,12 @@ class Chain:
                 self._stack.append((0, None, _EndOfPort(event.port)))
         else:
             self._stack.append((0, None, event))
+
+    def source_time(self, watermark: Watermark) -> None:
+        """Time has advanced because a split ended or fell silent: for those behind the generator of watermarks."""
+        if True in self._makes_time:
+            behind = len(self._makes_time) - self._makes_time[::-1].index(True)
+            self._stack.append((behind, None, watermark))
 
     def end(self) -> None:
         """All inputs have ended."""
@@ -178,9 +194,18 @@ class Chain:
     def _odd(self, item: Any, index: int) -> None:
         """An item that is neither a batch nor a wait."""
         if isinstance(item, Watermark) and self._makes_time[index]:
-            self._stack.append((index + 1, None, item))
+            watermark = self._judge_time(item.time)
+            if watermark is not None:
+                self._stack.append((index + 1, None, watermark))
         else:
             raise InternalError("an emission gave something that is no batch", detail=repr(item)[:200])
+
+    def _later_only(self, time: int) -> Watermark | None:
+        """Generated time that has advanced."""
+        if time <= self._generated:
+            return None
+        self._generated = time
+        return Watermark(time)
 
     def _started(self, index: int, emission: Emission | None) -> None:
         if emission is not None:
@@ -203,9 +228,7 @@ class Chain:
     def _hand(self, index: int, event: _Step | None) -> None:
         """Hands a control event to one operator; it reaches the next one behind what this one emits for it."""
         if index == len(self.operators):
-            if isinstance(event, EndOfInput):
-                self.ended = True
-            self.outputs.control(event)  # type: ignore[arg-type]
+            self._send(event)
             return
         self.current = index
         operator, stack = self.operators[index], self._stack
@@ -220,8 +243,8 @@ class Chain:
                 stack.append((index + 1, None, event))
             case Epoch():
                 stack.append((index + 1, None, event))
-                if event.checkpoint is not None and self._on_snapshot is not None:
-                    stack.append((index, None, _Freeze(event)))
+                if event.checkpoint is not None and self.on_snapshot is not None:
+                    stack.append((index, None, _Freeze()))
                 emission = operator.on_epoch(event)
             case Superstep():
                 stack.append((index + 1, None, event))
@@ -234,11 +257,25 @@ class Chain:
                 emission = operator.on_watermark(Watermark(END_OF_TIME))
             case _EndOfPort(port=port):
                 emission = operator.on_end(port)
-            case _Freeze(epoch=epoch):
-                assert self._on_snapshot is not None
-                self._on_snapshot(epoch, index, operator.snapshot())
+            case _Freeze():
+                self._frozen.append(operator.snapshot())
         self._blocks[index].busy += perf_counter_ns() - began
         self._started(index, emission)
+
+    def _send(self, event: Any) -> None:
+        """A control event has passed all operators."""
+        self.outputs.control(event)
+        match event:
+            case Watermark(time=time):
+                self._sent = time
+                self._idle = False
+            case Idle():
+                self._idle = True
+            case EndOfInput():
+                self.ended = True
+            case Epoch(checkpoint=int()) if self.on_snapshot is not None:
+                states, self._frozen = tuple(self._frozen), []
+                self.on_snapshot(event, states)
 
     def discard(self) -> None:
         """Drops all unfinished emissions, the deepest first, closing those that can be closed."""

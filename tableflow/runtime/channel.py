@@ -10,16 +10,16 @@ may exceed the capacity by a few, because a task makes none without having had r
       |             |
       +---close()---+--> closed: the consumer wants nothing more; what is queued is dropped, puts do nothing
 
-A *blocking* channel hands nothing on before its producer has ended; it is never full, and what it holds is a
-reservation that can be refused.
+An *unbounded* channel is never full, and what it holds is a reservation that can be refused.  A *blocking* one is
+unbounded and hands nothing on before its producer has ended.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from typing import Protocol
 
-from tableflow.columnar.batch import Batch
 from tableflow.runtime.events import EndOfInput, Event
 from tableflow.runtime.memory import MemoryPool, PoolReservation
 
@@ -44,10 +44,13 @@ class Channel:
     """See the module; ``consumer`` and ``producer`` are set when the tasks at both ends exist."""
 
     __slots__ = (
-        "_held", "_low", "_memory", "_queue", "_starved", "_visible", "capacity", "closed", "consumer", "producer",
+        "_held", "_lock", "_low", "_memory", "_queue", "_starved", "_visible", "capacity", "closed", "consumer", "producer",
     )  # fmt: skip
 
-    def __init__(self, capacity: int, memory: MemoryPool, blocking: str | None = None) -> None:
+    def __init__(
+        self, capacity: int, memory: MemoryPool, unbounded: str | None = None, *, blocking: bool = False
+    ) -> None:
+        """``unbounded`` names the holder of the reservation."""
         self.capacity = capacity
         self.closed = False
         self.consumer: Wakeable = NOBODY
@@ -57,8 +60,9 @@ class Channel:
         # The producer is woken when half of the queue is free again, so that it does more than one batch per step.
         self._low = capacity // 2
         self._starved = False
-        self._held: PoolReservation | None = memory.reserve(blocking) if blocking is not None else None
-        self._visible = blocking is None
+        self._held: PoolReservation | None = memory.reserve(unbounded) if unbounded is not None else None
+        self._visible = not blocking
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -80,14 +84,9 @@ class Channel:
     def put(self, event: Event, size: int = 0) -> None:
         """Appends an event (a batch of ``size`` bytes) and wakes the consumer."""
         if self.closed:
-            if self._held is not None:  # a blocking channel has one writer of its reservation: us, until the end
-                self._drop()
             return
-        if self._held is None:
-            if size:
-                self._memory.account(size)
-        elif size:
-            self._held.resize(self._held.bytes + size)
+        if size:
+            self._account(size)
         self._queue.append((event, size))
         if self.closed:  # closed meanwhile by the consumer's thread, which may have missed this one
             self._drop()
@@ -101,7 +100,7 @@ class Channel:
         """The oldest event and its bytes; only when :attr:`ready`."""
         event, size = self._queue.popleft()
         if size:
-            self._give_back(size)
+            self._account(-size)
         if self._starved and len(self._queue) <= self._low:
             self._starved = False
             self.producer.wake()
@@ -111,8 +110,7 @@ class Channel:
         """The consumer wants nothing more: drops what is queued and lets the producer find out."""
         if not self.closed:
             self.closed = True
-            if self._visible:
-                self._drop()
+            self._drop()
             self.producer.wake()
 
     def dispose(self) -> None:
@@ -123,14 +121,15 @@ class Channel:
     def _drop(self) -> None:
         while self._queue:
             try:
-                event, size = self._queue.popleft()
+                _, size = self._queue.popleft()
             except IndexError:  # the other end drops at the same moment
                 return
-            if size and isinstance(event, Batch):
-                self._give_back(size)
+            if size:
+                self._account(-size)
 
-    def _give_back(self, size: int) -> None:
+    def _account(self, size: int) -> None:
         if self._held is None:
-            self._memory.account(-size)
-        else:
-            self._held.resize(self._held.bytes - size)
+            self._memory.account(size)
+            return
+        with self._lock:  # both ends change the reservation
+            self._held.resize(self._held.bytes + size)

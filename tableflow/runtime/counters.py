@@ -43,7 +43,7 @@ class TaskBlock:
 
     __slots__ = ("backpressured", "busy", "bytes_in", "edges", "operators", "source", "steps", "waiting", "watermarks")
 
-    def __init__(self, operators: list[OperatorBlock], edges: list[EdgeBlock], inputs: int) -> None:
+    def __init__(self, operators: list[OperatorBlock], edges: list[EdgeBlock]) -> None:
         self.operators = operators
         self.edges = edges
         self.source: OperatorBlock | None = None
@@ -52,7 +52,7 @@ class TaskBlock:
         self.backpressured = 0
         self.steps = 0
         self.bytes_in = 0
-        self.watermarks = [START_OF_TIME] * inputs
+        self.watermarks: list[int] = []
 
 
 @dataclass(frozen=True, slots=True)

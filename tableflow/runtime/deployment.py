@@ -2,83 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from tableflow.config import BATCH_ROWS, BUFFER_TIMEOUT, CHANNEL_BATCHES, SOURCE_IDLE_TIMEOUT, Settings
+from tableflow.config import BATCH_ROWS, BUFFER_TIMEOUT, CHANNEL_BATCHES, RUNTIME_MODE, SOURCE_IDLE_TIMEOUT, Settings
 from tableflow.errors import InternalError
+from tableflow.runtime.blocking import ReadAhead, ReadInline
 from tableflow.runtime.chain import Chain
 from tableflow.runtime.channel import Channel
+from tableflow.runtime.checkpoint import RestoredAssigner, TaskId, TaskSnapshot
 from tableflow.runtime.context import Context, TaskWorld
 from tableflow.runtime.counters import EdgeBlock, JobCounters, OperatorBlock, TaskBlock, sum_tasks
-from tableflow.runtime.exchange import Outputs
+from tableflow.runtime.events import Watermark
+from tableflow.runtime.exchange import Outputs, Writer
 from tableflow.runtime.gate import Gate, TaskInput
-from tableflow.runtime.graph import Edge, ExchangeKind, JobGraph, OperatorSpec, SourceSpec, Stage
+from tableflow.runtime.graph import JobGraph, OperatorSpec, SourceSpec, Stage
+from tableflow.runtime.loop import LoopControl, LoopGate
 from tableflow.runtime.memory import MemoryPool
 from tableflow.runtime.operator import Operator
 from tableflow.runtime.published import PublishedBuild
 from tableflow.runtime.scheduler import Scheduler
-from tableflow.runtime.source import Source, SplitAssigner
+from tableflow.runtime.simulation import SimulatedScheduler
+from tableflow.runtime.source import BlockingReader, Source, Split, SplitAssigner, SplitReader
 from tableflow.runtime.split_input import SplitInput
 from tableflow.runtime.task import Supervisor, Task
 from tableflow.runtime.timers import TaskTimers
+from tableflow.runtime.topology import Topology
 from tableflow.runtime.writers import result_writer, writer
 
 Build: TypeAlias = Callable[[OperatorSpec], Operator]
 Sources: TypeAlias = Callable[[SourceSpec], Source]
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What tasks are made with and run in."""
+
+    build: Build
+    sources: Sources
+    settings: Settings
+    scheduler: Scheduler
+    memory: MemoryPool
+    job: Supervisor
+    result: Channel
+    keeps_snapshots: bool = False
+    restored: Mapping[TaskId, TaskSnapshot] = field(default_factory=dict)
+
+
 class Deployment:
     """All tasks of one job.  ``first`` are those that can begin without being woken by an input."""
 
-    def __init__(
-        self,
-        graph: JobGraph,
-        build: Build,
-        sources: Sources,
-        settings: Settings,
-        scheduler: Scheduler,
-        memory: MemoryPool,
-        job: Supervisor,
-        result: Channel,
-    ) -> None:
+    def __init__(self, graph: JobGraph, around: Surroundings) -> None:
+        self.topology = Topology(graph)
         self._graph = graph
-        self._build = build
-        self._sources = sources
-        self._settings = settings
-        self._scheduler = scheduler
-        self._memory = memory
-        self._job = job
-        self._result = result
-        self._batch_rows = settings.get(BATCH_ROWS)
-        self._stages = {stage.id: stage for stage in graph.stages}
-        self._blocks: dict[int, list[TaskBlock]] = {}
-        self.builds = self._make_builds()
-        # channels[edge][producer task][consumer task], None where an exchange joins no such pair
-        self._channels = [self._connect(edge) for edge in graph.edges]
+        self._around = around
+        self._batch_rows = around.settings.get(BATCH_ROWS)
+        self._blocks: dict[int, list[TaskBlock]] = {stage.id: [] for stage in graph.stages}
+        self.builds = {
+            key: PublishedBuild(key, stage.parallelism, self.topology.readers(key))
+            for stage in graph.stages
+            for key in stage.publishes
+        }
+        self._sources = {s.id: around.sources(s.source) for s in graph.stages if s.source is not None}
+        self._batch_mode = self._runs_as_batch()
+        self._channels = [self._connect(number) for number in range(len(graph.edges))]
         self.tasks: list[Task] = []
         self.first: list[Task] = []
         for stage in graph.stages:
             self._deploy(stage)
 
-    @property
-    def has_side_effects(self) -> bool:
-        """Whether a stage does something that is neither sent, nor published, nor the result."""
-        producers = {edge.producer for edge in self._graph.edges}
-        return any(
-            stage.id not in producers and not stage.publishes and stage.id != self._graph.result
-            for stage in self._graph.stages
-        )
-
-    def _make_builds(self) -> dict[str, PublishedBuild]:
-        builds: dict[str, PublishedBuild] = {}
-        for stage in self._graph.stages:
-            for key in stage.publishes:
-                if key in builds:
-                    raise InternalError(f"two stages publish the build {key!r}")
-                readers = sum(other.parallelism for other in self._graph.stages if key in other.reads)
-                builds[key] = PublishedBuild(key, stage.parallelism, readers)
-        return builds
+    def _runs_as_batch(self) -> bool:
+        """Whether time stays at its beginning until the end, so that no row is late."""
+        mode = self._around.settings.get(RUNTIME_MODE)
+        return mode == "batch" or (mode == "auto" and all(source.bounded for source in self._sources.values()))
 
     def _publication(self, key: str) -> PublishedBuild:
         build = self.builds.get(key)
@@ -86,132 +83,172 @@ class Deployment:
             raise InternalError(f"no stage publishes the build {key!r}")
         return build
 
-    def _connect(self, edge: Edge) -> list[list[Channel | None]]:
-        """The channels of one edge."""
-        producers = self._stages[edge.producer].parallelism
-        consumers = self._stages[edge.consumer].parallelism
-        if edge.kind is ExchangeKind.FORWARD and producers != consumers:
-            raise InternalError(f"a forward exchange joins {producers} with {consumers} tasks")
-        if edge.kind is ExchangeKind.GATHER and consumers != 1:
-            raise InternalError(f"a gather exchange has {consumers} consuming tasks")
-        capacity = self._settings.get(CHANNEL_BATCHES)
-        held = f"the blocking exchange from stage {edge.producer} to stage {edge.consumer}" if edge.blocking else None
+    def _connect(self, number: int) -> list[list[Channel]]:
+        """The channels of one edge: by producing task, then in the order of consuming tasks."""
+        edge = self._graph.edges[number]
+        consumers = self.topology.stages[edge.consumer].parallelism
+        capacity = self._around.settings.get(CHANNEL_BATCHES)
+        unbounded = None
+        if edge.blocking or edge.feedback:
+            kind = "feedback" if edge.feedback else "blocking exchange"
+            unbounded = f"the {kind} from stage {edge.producer} to stage {edge.consumer}"
+        targets = 1 if edge.kind.value == "forward" else consumers
         return [
-            [
-                Channel(capacity, self._memory, held) if edge.kind is not ExchangeKind.FORWARD or i == j else None
-                for j in range(consumers)
-            ]
-            for i in range(producers)
+            [Channel(capacity, self._around.memory, unbounded, blocking=edge.blocking) for _ in range(targets)]
+            for _ in range(self.topology.stages[edge.producer].parallelism)
         ]
+
+    def _arriving(self, number: int, index: int) -> list[Channel]:
+        """The channels of an edge that end at one consuming task."""
+        channels = self._channels[number]
+        if self._graph.edges[number].kind.value == "forward":
+            return channels[index]
+        return [targets[index] for targets in channels]
 
     def _deploy(self, stage: Stage) -> None:
         """Makes the tasks of one stage."""
-        source = self._sources(stage.source) if stage.source is not None else None
-        assigner = source.assigner() if source is not None else None
-        self._blocks[stage.id] = []
+        assigner = None
+        if stage.id in self._sources:
+            assigner = self._sources[stage.id].assigner()
+            saved = [s.source for task, s in sorted(self._around.restored.items()) if task[0] == stage.id and s.source]
+            if saved:
+                assigner = RestoredAssigner(assigner, saved)
+        loop = LoopControl(stage.parallelism)
         for index in range(stage.parallelism):
-            task = self._make_task(stage, index, source, assigner)
+            task = self._make_task(stage, index, assigner, loop)
             self.tasks.append(task)
+            if not self.topology.incoming(stage.id):
+                self.first.append(task)
 
-    def _make_task(self, stage: Stage, index: int, source: Source | None, assigner: SplitAssigner | None) -> Task:
-        incoming = [
-            (edge.port, channel)
-            for edge, channels in zip(self._graph.edges, self._channels, strict=True)
-            if edge.consumer == stage.id
-            for row in channels
-            if (channel := row[index]) is not None
-        ]
-        outgoing = [i for i, edge in enumerate(self._graph.edges) if edge.producer == stage.id]
-        ports = max((port for port, _ in incoming), default=0) + 1
-        operators = [OperatorBlock(spec.name, ports if i == 0 else 1) for i, spec in enumerate(stage.operators)]
-        is_result = stage.id == self._graph.result
-        edges = [EdgeBlock() for _ in range(len(outgoing) + is_result)]
-        block = TaskBlock(operators, edges, len(incoming))
+    def _make_task(self, stage: Stage, index: int, assigner: SplitAssigner | None, loop: LoopControl) -> Task:
+        around, topology = self._around, self.topology
+        ports = topology.ports(stage.id)
+        blocks = [OperatorBlock(spec.name, ports if i == 0 else 1) for i, spec in enumerate(stage.operators)]
+        writers, edges = self._writers(stage, index)
+        block = TaskBlock(blocks, edges)
         self._blocks[stage.id].append(block)
-        timers = TaskTimers(self._scheduler)
-        taken_from = self._make_input(stage, index, incoming, source, assigner, timers, block)
-        writers = [
-            writer(self._graph.edges[i], self._channels[i][index], index, self._batch_rows, edges[n])
-            for n, i in enumerate(outgoing)
-        ]
-        if is_result:
-            if stage.parallelism != 1:
-                raise InternalError("the result stage has more than one task")
-            writers.append(result_writer(self._result, self._batch_rows, edges[-1]))
+        timers = TaskTimers(around.scheduler)
+        if assigner is None:
+            taken_from: TaskInput = self._gate(stage, index, block, loop, timers)
+            judge_time = None
+        else:
+            splits = self._splits(stage, index, block, assigner, timers)
+            taken_from, judge_time = splits, (_no_time if self._batch_mode else splits.judge_time)
         world = TaskWorld(
-            index, stage.parallelism, self._batch_rows, self._settings, self._memory, self._scheduler,
+            index, stage.parallelism, self._batch_rows, around.settings, around.memory, around.scheduler,
             self._publication, timers.set,
         )  # fmt: skip
-        task = Task(
-            name=f"stage {stage.id} task {index}",
-            chain=Chain(
-                [self._build(spec) for spec in stage.operators],
-                operators,
-                Outputs(writers, self._settings.get(BUFFER_TIMEOUT)),
-                ports,
-            ),
-            input=taken_from,
-            contexts=[Context(world, i, operators[i]) for i in range(len(operators))],
-            block=block,
-            scheduler=self._scheduler,
-            job=self._job,
-            timers=timers,
-            reads=[self._publication(key) for key in stage.reads],
-            publishes=bool(stage.publishes),
+        chain = Chain(
+            [around.build(spec) for spec in stage.operators],
+            blocks,
+            Outputs(writers, around.settings.get(BUFFER_TIMEOUT)),
+            ports,
+            judge_time,
         )
-        for _, channel in incoming:
-            channel.consumer = task
-        for i in outgoing:
-            for produced in self._channels[i][index]:
-                if produced is not None:
-                    produced.producer = task
-        if is_result:
-            self._result.producer = task
-        if not incoming:
-            self.first.append(task)
+        saved = around.restored.get((stage.id, index))
+        task = Task(
+            (stage.id, index),
+            chain,
+            taken_from,
+            [Context(world, i, blocks[i]) for i in range(len(blocks))],
+            block,
+            around.scheduler,
+            around.job,
+            timers,
+            reads=[self._publication(key) for key in stage.reads],
+            restored=saved.states if saved is not None else (),
+            publishes=bool(stage.publishes),
+            keeps_snapshots=around.keeps_snapshots,
+        )
+        self._attach(task, stage, index)
         return task
 
-    def _make_input(
-        self,
-        stage: Stage,
-        index: int,
-        incoming: list[tuple[int, Channel]],
-        source: Source | None,
-        assigner: SplitAssigner | None,
-        timers: TaskTimers,
-        block: TaskBlock,
-    ) -> TaskInput:
-        if source is None or assigner is None or stage.source is None:
-            gate = Gate([channel for _, channel in incoming], [port for port, _ in incoming])
-            gate.count_in(block)
-            return gate
-        block.source = OperatorBlock(stage.source.kind)
+    def _writers(self, stage: Stage, index: int) -> tuple[list[Writer], list[EdgeBlock]]:
+        outgoing = self.topology.outgoing(stage.id)
+        blocks = [EdgeBlock() for _ in outgoing]
+        writers = []
+        for number, block in zip(outgoing, blocks, strict=True):
+            edge = self._graph.edges[number]
+            made = writer(edge, self._channels[number][index], index, self._batch_rows, block)
+            made.leaves_loop = not self.topology.in_loop(edge)
+            made.feeds_back = edge.feedback
+            writers.append(made)
+        if stage.id == self._graph.result:
+            blocks.append(EdgeBlock())
+            writers.append(result_writer(self._around.result, self._batch_rows, blocks[-1]))
+        return writers, blocks
+
+    def _gate(
+        self, stage: Stage, index: int, block: TaskBlock, loop: LoopControl, timers: TaskTimers
+    ) -> Gate | LoopGate:
+        channels: list[Channel] = []
+        ports: list[int] = []
+        back: list[Channel] = []
+        back_ports: list[int] = []
+        for number in self.topology.incoming(stage.id):
+            edge = self._graph.edges[number]
+            arriving = self._arriving(number, index)
+            (back if edge.feedback else channels).extend(arriving)
+            (back_ports if edge.feedback else ports).extend([edge.port] * len(arriving))
+        gate = Gate(channels, ports)
+        gate.count_in(block)
+        return LoopGate(gate, back, back_ports, loop, timers) if back else gate
+
+    def _splits(
+        self, stage: Stage, index: int, block: TaskBlock, assigner: SplitAssigner, timers: TaskTimers
+    ) -> SplitInput:
+        around, source = self._around, self._sources[stage.id]
+        block.source = OperatorBlock(stage.source.kind if stage.source is not None else "")
+        simulated = isinstance(around.scheduler, SimulatedScheduler)
+
+        def open_reader(split: Split) -> SplitReader:
+            reader = source.reader(split, self._batch_rows)
+            if not isinstance(reader, BlockingReader):
+                return reader
+            return ReadInline(reader) if simulated else ReadAhead(reader, around.memory, split.id)
+
+        idle_timeout = around.settings.get(SOURCE_IDLE_TIMEOUT)
         return SplitInput(
-            source, assigner, index, self._batch_rows, timers, self._scheduler,
-            self._settings.get(SOURCE_IDLE_TIMEOUT), block.source,
-        )  # fmt: skip
+            source.bounded, assigner, open_reader, index, timers, around.scheduler, idle_timeout, block.source
+        )
+
+    def _attach(self, task: Task, stage: Stage, index: int) -> None:
+        """Tells the channels who is at their ends."""
+        for number in self.topology.incoming(stage.id):
+            for channel in self._arriving(number, index):
+                channel.consumer = task
+        for number in self.topology.outgoing(stage.id):
+            for channel in self._channels[number][index]:
+                channel.producer = task
+        if stage.id == self._graph.result:
+            self._around.result.producer = task
 
     def counters(self) -> JobCounters:
         """A picture of all counters."""
+        edges = self._graph.edges
         return JobCounters(
             stages=tuple(
                 sum_tasks(
                     stage.id,
                     self._blocks[stage.id],
-                    [(edge.consumer, edge.port) for edge in self._graph.edges if edge.producer == stage.id],
+                    [(edges[i].consumer, edges[i].port) for i in self.topology.outgoing(stage.id)],
                 )
                 for stage in self._graph.stages
             ),
-            memory_used=self._memory.used,
-            memory_peak=self._memory.peak,
+            memory_used=self._around.memory.used,
+            memory_peak=self._around.memory.peak,
         )
 
     def dispose(self) -> None:
         """Gives back what channels and builds still hold; only when no task runs any more."""
-        for rows in self._channels:
-            for row in rows:
-                for channel in row:
-                    if channel is not None:
-                        channel.dispose()
+        for producers in self._channels:
+            for targets in producers:
+                for channel in targets:
+                    channel.dispose()
         for build in self.builds.values():
             build.free()
+
+
+def _no_time(_: int) -> Watermark | None:
+    """In batch mode time stays where it is."""
+    return None

@@ -16,7 +16,7 @@ from tableflow.columnar.kernels.hashing import hash_rows
 from tableflow.columnar.kernels.partition import partition
 from tableflow.runtime.channel import Channel
 from tableflow.runtime.counters import EdgeBlock
-from tableflow.runtime.events import Control, Watermark
+from tableflow.runtime.events import Control, Superstep, Watermark
 
 
 class Lane(ABC):
@@ -158,6 +158,10 @@ class Writer:
 
     def __init__(self, buffers: Sequence[Buffer]) -> None:
         self.buffers = list(buffers)
+        self.leaves_loop = True
+        """Whether it goes out of any loop, so that supersteps stop here."""
+        self.feeds_back = False
+        """Whether it goes back to the head of a loop, who is not a reason to go on."""
 
     @property
     def full(self) -> bool:
@@ -178,6 +182,8 @@ class Writer:
 
     def control(self, event: Control) -> None:
         """Takes a control event behind all rows so far."""
+        if self.leaves_loop and event.__class__ is Superstep:
+            return
         for buffer in self.buffers:
             buffer.control(event)
 
@@ -204,6 +210,7 @@ class Outputs:
 
     def __init__(self, writers: Sequence[Writer], timeout: int) -> None:
         self._writers = list(writers)
+        self._wanting = [writer for writer in writers if not writer.feeds_back] or self._writers
         self._timeout = timeout
         self.deadline: int | None = None
         """When waiting rows are sent at the latest (microseconds), None while none wait."""
@@ -219,7 +226,7 @@ class Outputs:
     @property
     def closed(self) -> bool:
         """Whether there are edges and nobody behind them wants anything more."""
-        return bool(self._writers) and all(writer.closed for writer in self._writers)
+        return bool(self._wanting) and all(writer.closed for writer in self._wanting)
 
     def rows(self, batch: Batch) -> None:
         """Sends a batch, now or with others."""

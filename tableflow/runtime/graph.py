@@ -52,7 +52,8 @@ class Edge:
 
     ``keys`` are positions in the producer's output (HASH); ``ordering`` is (position, descending, nulls_first) for
     a GATHER that merges sorted inputs, and then the consumer sees one sorted stream.  ``blocking``: nothing is
-    handed on before the producer has ended; rows are held under the memory budget meanwhile.
+    handed on before the producer has ended; rows are held under the memory budget meanwhile.  ``feedback``: the way
+    back from the tail of a loop to its head, outside the credits.
     """
 
     producer: int
@@ -62,6 +63,7 @@ class Edge:
     keys: tuple[int, ...] = ()
     ordering: tuple[tuple[int, bool, bool], ...] = ()
     blocking: bool = False
+    feedback: bool = False
 
 
 @serializable

@@ -15,19 +15,24 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from tableflow.columnar.batch import Batch
 from tableflow.config import CHANNEL_BATCHES, MEMORY_LIMIT, SCHEDULER_SEED, Settings
 from tableflow.errors import CancelledError, InternalError, TableFlowError
 from tableflow.runtime.channel import Channel
+from tableflow.runtime.checkpoint import Acknowledgement, Beginning, Checkpoints, TaskSnapshot
 from tableflow.runtime.counters import JobCounters
-from tableflow.runtime.deployment import Build, Deployment, Sources
-from tableflow.runtime.events import EndOfInput
+from tableflow.runtime.deployment import Build, Deployment, Sources, Surroundings
+from tableflow.runtime.events import EndOfInput, Epoch
 from tableflow.runtime.graph import JobGraph
 from tableflow.runtime.memory import MemoryPool
 from tableflow.runtime.scheduler import WorkerPool
 from tableflow.runtime.simulation import SimulatedScheduler
 from tableflow.runtime.task import Task
+
+OnCheckpoint: TypeAlias = Callable[[int, tuple[TaskSnapshot, ...]], None]
 
 _STUCK_SECONDS = 60.0
 _CANCEL_SECONDS = 60.0
@@ -45,8 +50,14 @@ class Job:
         pool: WorkerPool | None,
         *,
         memory: MemoryPool | None = None,
+        on_checkpoint: OnCheckpoint | None = None,
+        restored: Sequence[TaskSnapshot] = (),
     ) -> None:
-        """``pool`` may be None when ``settings`` give a seed; ``memory`` is shared with other jobs if given."""
+        """``pool`` may be None when ``settings`` give a seed; ``memory`` is shared with other jobs if given.
+
+        ``on_checkpoint`` gets the snapshots of all tasks when a checkpoint is complete; ``restored`` are such
+        snapshots, of the same graph, to begin from.
+        """
         self.stopping = False
         self.memory = MemoryPool(settings.get(MEMORY_LIMIT)) if memory is None else memory
         self._lock = threading.Lock()
@@ -61,8 +72,15 @@ class Job:
         self._driver = threading.RLock()
         self._result = Channel(settings.get(CHANNEL_BATCHES), self.memory)
         self._result.consumer = self
-        self._deployment = Deployment(graph, build, sources, settings, scheduler, self.memory, self, self._result)
+        saved = {snapshot.task: snapshot for snapshot in restored}
+        keeps = on_checkpoint is not None
+        around = Surroundings(
+            build, sources, settings, scheduler, self.memory, self, self._result, keeps_snapshots=keeps, restored=saved
+        )
+        self._deployment = Deployment(graph, around)
         self._running = len(self._deployment.tasks)
+        self._on_checkpoint = on_checkpoint
+        self._checkpoints = Checkpoints([task.id for task in self._deployment.tasks])
 
     def start(self) -> None:
         """Sets the tasks going; returns at once."""
@@ -96,7 +114,7 @@ class Job:
 
     def _completed(self) -> None:
         """The result is complete: what still runs is of no use, unless it has effects of its own."""
-        if not self._deployment.has_side_effects:
+        if not self._deployment.topology.has_side_effects:
             self._complete = True
             self._stop(None)
 
@@ -134,6 +152,36 @@ class Job:
     def counters(self) -> JobCounters:
         """What the job has done so far."""
         return self._deployment.counters()
+
+    def inject(self, epoch: Epoch) -> None:
+        """Sends an epoch through all sources; with a checkpoint use :meth:`checkpoint`."""
+        for task in self._deployment.tasks:
+            task.inject(epoch)
+
+    def checkpoint(self, epoch: int, checkpoint: int) -> Beginning:
+        """Begins a checkpoint with epoch number ``epoch``, or says why not; needs ``on_checkpoint``."""
+        unsealed = [key for key, build in self._deployment.builds.items() if not build.sealed.ready]
+        with self._lock:
+            ending = self.stopping or not self._running or self._on_checkpoint is None
+            decision = self._checkpoints.begin(checkpoint, ending=ending, unsealed=unsealed)
+        if decision is Beginning.BEGUN:
+            self.inject(Epoch(epoch, checkpoint))
+            for task in self._deployment.tasks:
+                self._acknowledge_ended(task)
+        return decision
+
+    def acknowledged(self, checkpoint: int, snapshot: TaskSnapshot) -> None:
+        """A task has saved its state."""
+        with self._lock:
+            outcome, snapshots = self._checkpoints.acknowledge(checkpoint, snapshot)
+        if outcome is Acknowledgement.COMPLETE and self._on_checkpoint is not None:
+            self._on_checkpoint(checkpoint, snapshots)
+
+    def _acknowledge_ended(self, task: Task) -> None:
+        """A task that has ended acknowledges every checkpoint with its final state."""
+        if task.final is not None:
+            for checkpoint in self._checkpoints.awaiting(task.id):
+                self.acknowledged(checkpoint, task.final)
 
     @property
     def running(self) -> bool:
@@ -178,6 +226,7 @@ class Job:
 
     def ended(self, task: Task) -> None:
         """A task has closed everything."""
+        self._acknowledge_ended(task)
         with self._lock:
             self._running -= 1
         if not self._running:

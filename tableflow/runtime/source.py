@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from tableflow.columnar.batch import Batch
 from tableflow.runtime.operator import Wake
@@ -59,6 +59,27 @@ class SplitReader(Protocol):
         ...
 
 
+@runtime_checkable
+class BlockingReader(Protocol):
+    """What a connector that must block gives instead of a :class:`SplitReader`; used by one thread at a time."""
+
+    def read(self) -> Batch | Done | None:
+        """Waits for rows; None when there were none for a while or it was interrupted."""
+        ...
+
+    def interrupt(self) -> None:
+        """Makes a blocked :meth:`read` return soon; from any thread."""
+        ...
+
+    def offset(self) -> Any:
+        """Where a new reader would go on after what was read."""
+        ...
+
+    def close(self) -> None:
+        """Closes connections and files."""
+        ...
+
+
 class Source(Protocol):
     """Made from a :class:`~tableflow.runtime.graph.SourceSpec` by the function given to the runtime."""
 
@@ -71,6 +92,6 @@ class Source(Protocol):
         """A fresh assigner over all splits."""
         ...
 
-    def reader(self, split: Split, batch_rows: int) -> SplitReader:
-        """A reader that starts at the split's offset."""
+    def reader(self, split: Split, batch_rows: int) -> SplitReader | BlockingReader:
+        """A reader that starts at the split's offset; one that blocks gets a thread of its own."""
         ...

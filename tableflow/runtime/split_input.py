@@ -1,22 +1,25 @@
 """The input of a source task: splits from the assigner, batches from their readers.
 
 Readers that have nothing to give are left alone until they wake the task.  A bounded source reads few splits at a
-time, an unbounded one all that it is given.  Epochs are injected between batches.
+time, an unbounded one all that it is given.  Epochs are injected between batches, and note the offsets.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
 from time import perf_counter_ns
-from typing import Any
 
 from tableflow.columnar.batch import Batch
 from tableflow.runtime.alignment import PortEnded
+from tableflow.runtime.checkpoint import SourceState
 from tableflow.runtime.counters import OperatorBlock
-from tableflow.runtime.events import Epoch, Idle
+from tableflow.runtime.events import Epoch, Idle, Watermark
 from tableflow.runtime.gate import Taken
 from tableflow.runtime.operator import Wake
-from tableflow.runtime.source import Done, Later, Source, Split, SplitAssigner, SplitReader
+from tableflow.runtime.source import Done, Later, Split, SplitAssigner, SplitReader
+from tableflow.runtime.split_time import SplitTime
 from tableflow.runtime.timers import TaskTimers, Timekeeper
 from tableflow.runtime.wake import After
 
@@ -26,13 +29,14 @@ _BOUNDED_READERS = 4
 class OpenSplit:
     """A split that is being read, and what its reader waits for."""
 
-    __slots__ = ("awaited", "reader", "silent_since", "split")
+    __slots__ = ("awaited", "idle", "reader", "silent_since", "split")
 
     def __init__(self, split: Split, reader: SplitReader) -> None:
         self.split = split
         self.reader = reader
         self.awaited: Wake | None = None
         self.silent_since: int | None = None
+        self.idle = False
 
     @property
     def ready(self) -> bool:
@@ -45,10 +49,10 @@ class SplitInput:
 
     def __init__(
         self,
-        source: Source,
+        bounded: bool,
         assigner: SplitAssigner,
+        open_reader: Callable[[Split], SplitReader],
         task_index: int,
-        batch_rows: int,
         timers: TaskTimers,
         clock: Timekeeper,
         idle_timeout: int,
@@ -56,33 +60,46 @@ class SplitInput:
     ) -> None:
         self.port = 0
         self.deadline: int | None = None
-        self._source = source
+        self.noted = SourceState()
+        """Where the splits stood at the last epoch that :meth:`next` gave."""
+        self._bounded = bounded
         self._assigner = assigner
+        self._open_reader = open_reader
         self._task_index = task_index
-        self._batch_rows = batch_rows
         self._timers = timers
         self._clock = clock
         self._idle_timeout = idle_timeout
         self._block = block
         self._open: deque[OpenSplit] = deque()
+        self._finished: list[str] = []
+        self._time = SplitTime()
+        self._current = ""
         self._assignment: Wake | None = None
         self._exhausted = False
         self._idle = False
         self._epochs: deque[Epoch] = deque()
-        self._closed = False
+        self._pending: deque[Watermark] = deque()
 
     def inject(self, epoch: Epoch) -> None:
         """Sends an epoch before the next batch; from any thread, followed by a wake-up of the task."""
         self._epochs.append(epoch)
 
-    def offsets(self) -> tuple[tuple[str, Any], ...]:
-        """Where each open split stands, by split id."""
-        return tuple((each.split.id, each.reader.offset()) for each in self._open)
+    def state(self) -> SourceState:
+        """Where the splits stand now."""
+        opened = tuple(replace(each.split, offset=each.reader.offset()) for each in self._open)
+        return SourceState(tuple(self._finished), opened)
+
+    def judge_time(self, time: int) -> Watermark | None:
+        """A watermark generated from the batch given last: the task's, if it has advanced."""
+        return self._time.advanced(self._current, time)
 
     def next(self, preferred: int | None) -> Taken | None:
-        """The next epoch, batch, or the end; None when every reader waits."""
+        """The next epoch, watermark, batch, or the end; None when every reader waits."""
         if self._epochs:
+            self.noted = self.state()
             return self._epochs.popleft()
+        if self._pending:
+            return self._pending.popleft()
         began = perf_counter_ns()
         try:
             batch = self._poll()
@@ -95,37 +112,45 @@ class SplitInput:
             self._block.batches_out += 1
             return batch
         if self._exhausted and not self._open:
-            return PortEnded(0, last=True)
-        return None if self._source.bounded else self._silence()
+            return self._pending.popleft() if self._pending else PortEnded(0, last=True)
+        silence = None if self._bounded else self._silence()
+        return self._pending.popleft() if self._pending else silence
 
     def _poll(self) -> Batch | None:
-        """The next batch of any split."""
+        """The next batch of any split: asks each that may have something once, then the assigner for more."""
         while True:
             for _ in range(len(self._open)):
                 current = self._open[0]
-                if not current.ready:
+                batch = self._ask(current) if current.ready else None
+                if batch is not None:
+                    return batch
+                if self._open and self._open[0] is current:
                     self._open.rotate(-1)
-                    continue
-                given = current.reader.poll()
-                if isinstance(given, Batch):
-                    current.silent_since = None
-                    current.awaited = None
-                    if given.rows:
-                        return given
-                elif isinstance(given, Later):
-                    self._put_off(current, given)
-                elif isinstance(given, Done):
-                    self._open.popleft()
-                    current.reader.close()
-            if not any(each.ready for each in self._open) and not self._take_split():
-                return None
+            if not self._take_split():
+                break
+        if any(each.ready for each in self._open):
+            self._timers.wake()
+        return None
 
-    def _put_off(self, current: OpenSplit, later: Later) -> None:
-        if current.silent_since is None:
-            current.silent_since = self._clock.now()
-        if current.awaited is not later.wake:
-            current.awaited = self._subscribe(later.wake)
-        self._open.rotate(-1)
+    def _ask(self, current: OpenSplit) -> Batch | None:
+        given = current.reader.poll()
+        current.awaited = None
+        if isinstance(given, Batch):
+            current.silent_since = None
+            current.idle = False
+            self._time.spoke(current.split.id)
+            self._current = current.split.id
+            return given if given.rows else None
+        if isinstance(given, Later):
+            if current.silent_since is None:
+                current.silent_since = self._clock.now()
+            current.awaited = self._subscribe(given.wake)
+        elif isinstance(given, Done):
+            self._open.popleft()
+            self._finished.append(current.split.id)
+            self._note(self._time.finished(current.split.id))
+            current.reader.close()
+        return None
 
     def _subscribe(self, wake: Wake) -> Wake:
         if isinstance(wake, After):
@@ -135,7 +160,7 @@ class SplitInput:
 
     def _take_split(self) -> bool:
         """Asks for one more split; whether there was one."""
-        if self._exhausted or (self._source.bounded and len(self._open) >= _BOUNDED_READERS):
+        if self._exhausted or (self._bounded and len(self._open) >= _BOUNDED_READERS):
             return False
         if self._assignment is not None and not self._assignment.ready:
             return False
@@ -143,24 +168,37 @@ class SplitInput:
         given = self._assigner.next(self._task_index)
         if given is None:
             self._exhausted = True
+            self._note(self._time.handed_out())
         elif isinstance(given, Later):
+            self._note(self._time.handed_out())
             self._assignment = self._subscribe(given.wake)
         else:
-            self._open.appendleft(OpenSplit(given, self._source.reader(given, self._batch_rows)))
+            self._open.appendleft(OpenSplit(given, self._open_reader(given)))
+            self._time.opened(given.id)
             return True
         return False
 
+    def _note(self, watermark: Watermark | None) -> None:
+        if watermark is not None:
+            self._pending.append(watermark)
+
     def _silence(self) -> Idle | None:
-        """Idle, once, when every open split has been silent for the timeout."""
-        if self._idle or not self._open:
+        """Takes silent splits out of the task's time; Idle, once, when none is left."""
+        now = self._clock.now()
+        self.deadline = None
+        for each in self._open:
+            if each.silent_since is None or each.idle:
+                continue
+            due = each.silent_since + self._idle_timeout
+            if now >= due:
+                each.idle = True
+                self._note(self._time.silent(each.split.id))
+            elif self.deadline is None or due < self.deadline:
+                self.deadline = due
+        if self._idle or not self._time.all_idle:
             return None
-        since = max(each.silent_since or 0 for each in self._open)
-        if self._clock.now() >= since + self._idle_timeout:
-            self._idle = True
-            self.deadline = None
-            return Idle()
-        self.deadline = since + self._idle_timeout
-        return None
+        self._idle = True
+        return Idle()
 
     def close(self) -> None:
         """Closes all readers."""

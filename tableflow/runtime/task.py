@@ -25,12 +25,15 @@ from typing import Protocol
 from tableflow.columnar.batch import Batch
 from tableflow.errors import InternalError, TableFlowError
 from tableflow.runtime.chain import Chain, Progress
+from tableflow.runtime.checkpoint import TaskId, TaskSnapshot
 from tableflow.runtime.context import Context
 from tableflow.runtime.counters import TaskBlock
+from tableflow.runtime.events import Epoch, Watermark
 from tableflow.runtime.gate import TaskInput
 from tableflow.runtime.operator import Wake
 from tableflow.runtime.published import PublishedBuild
 from tableflow.runtime.scheduler import Scheduler
+from tableflow.runtime.split_input import SplitInput
 from tableflow.runtime.timers import TaskTimers
 from tableflow.runtime.wake import After
 
@@ -63,6 +66,10 @@ class Supervisor(Protocol):
         """A task failed; the first error wins and stops the job."""
         ...
 
+    def acknowledged(self, checkpoint: int, snapshot: TaskSnapshot) -> None:
+        """A task has passed a checkpoint on and saved its state."""
+        ...
+
     def ended(self, task: Task) -> None:
         """A task has closed everything."""
         ...
@@ -73,7 +80,7 @@ class Task:
 
     def __init__(
         self,
-        name: str,
+        id: TaskId,
         chain: Chain,
         input: TaskInput,
         contexts: Sequence[Context],
@@ -85,13 +92,15 @@ class Task:
         reads: Sequence[PublishedBuild] = (),
         restored: Sequence[bytes] = (),
         publishes: bool = False,
+        keeps_snapshots: bool = False,
     ) -> None:
-        self.name = name
+        self.id = id
         self.block = block
         self._timers = timers
         timers.wake = self.wake
         self._chain = chain
         self._input = input
+        self._splits = input if isinstance(input, SplitInput) else None
         self._contexts = list(contexts)
         self._scheduler = scheduler
         self._job = job
@@ -104,6 +113,11 @@ class Task:
         self._since = perf_counter_ns()
         self._progress = Progress.FREE
         self._awaited: Wake | None = None
+        self._keeps_snapshots = keeps_snapshots
+        self.final: TaskSnapshot | None = None
+        """The state at the end of all input, which every later checkpoint takes."""
+        if keeps_snapshots:
+            chain.on_snapshot = self._acknowledge
 
     def wake(self) -> None:
         """Something has happened that the task may wait for; from any thread."""
@@ -173,6 +187,7 @@ class Task:
         while True:
             self._progress = chain.pull(budget, job)
             if chain.ended:
+                self._keep_final_state()
                 return Outcome.ENDED
             if self._progress is not Progress.FREE:
                 break
@@ -190,9 +205,30 @@ class Task:
             fed += 1
             if taken.__class__ is Batch:
                 chain.feed(taken, self._input.port)
+            elif taken.__class__ is Watermark and self._splits is not None:
+                chain.source_time(taken)
             else:
                 chain.control(taken)  # type: ignore[arg-type]
         return self._rest()
+
+    def inject(self, epoch: Epoch) -> bool:
+        """Sends an epoch from here if this is a task of a source; from any thread."""
+        if self._splits is None:
+            return False
+        self._splits.inject(epoch)
+        self.wake()
+        return True
+
+    def _acknowledge(self, epoch: Epoch, states: tuple[bytes, ...]) -> None:
+        source = None if self._splits is None else self._splits.noted
+        if epoch.checkpoint is not None:
+            self._job.acknowledged(epoch.checkpoint, TaskSnapshot(self.id, states, source))
+
+    def _keep_final_state(self) -> None:
+        if self._keeps_snapshots:
+            states = tuple(operator.snapshot() for operator in self._chain.operators)
+            source = None if self._splits is None else self._splits.state()
+            self.final = TaskSnapshot(self.id, states, source)
 
     def _rest(self) -> Outcome:
         """What the end of a step means for the scheduler."""
@@ -253,7 +289,9 @@ class Task:
         if isinstance(error, TableFlowError):
             return error
         position = self._chain.current
-        where = f"operator {self.block.operators[position].name!r}" if position >= 0 else f"the input of {self.name}"
+        where = (
+            f"operator {self.block.operators[position].name!r}" if position >= 0 else f"the input of stage {self.id[0]}"
+        )
         wrapped = InternalError(f"{where} failed", detail=f"{type(error).__name__}: {error}")
         wrapped.__cause__ = error
         return wrapped

@@ -1,0 +1,130 @@
+"""Sources that must block: a plain ``read()`` in a thread of its own, seen by the task as ``poll()``.
+
+Invariants: the connector's reader is used by one thread at a time; the mailbox is bounded; ``offset`` is that of the
+last item that was polled, not of what was read ahead; ``close`` unblocks the thread and waits for it to go.
+
+::
+
+    reading --read() gave rows--> mailbox full? --yes--> waiting for room --poll()--> reading
+       |                                                     |
+       +--Done, error, or close()----------------------------+--> reader closed, thread gone
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Any
+
+from tableflow.columnar.batch import Batch
+from tableflow.errors import InternalError
+from tableflow.runtime.memory import MemoryPool
+from tableflow.runtime.source import BlockingReader, Done, Later, Poll
+from tableflow.runtime.wake import READY, Signal
+
+_MAILBOX = 2
+_JOIN_SECONDS = 5.0
+
+
+class ReadAhead:
+    """Runs a blocking reader in a thread and gives what it reads without blocking."""
+
+    def __init__(self, reader: BlockingReader, memory: MemoryPool, name: str) -> None:
+        self._reader = reader
+        self._memory = memory
+        self._offset = reader.offset()
+        self._mailbox: deque[tuple[Batch | Done | BaseException, Any, int]] = deque()
+        self._changed = threading.Condition()
+        self._arrival = Signal()
+        self._stopped = False
+        self._finished = False
+        self._thread = threading.Thread(target=self._work, name=f"tableflow-read-{name}", daemon=True)
+        self._thread.start()
+
+    def poll(self) -> Poll:
+        """The next item that was read; raises the reader's error."""
+        with self._changed:
+            if not self._mailbox:
+                if self._finished:
+                    return Done()
+                if self._arrival.ready:
+                    self._arrival = Signal()
+                return Later(self._arrival)
+            item, offset, size = self._mailbox.popleft()
+            self._changed.notify()
+        if size:
+            self._memory.account(-size)
+        self._offset = offset
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
+    def offset(self) -> Any:
+        """Where reading goes on after what was polled."""
+        return self._offset
+
+    def close(self) -> None:
+        """Stops the thread and returns when it has closed the reader."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+        self._reader.interrupt()
+        self._thread.join(_JOIN_SECONDS)
+        if self._thread.is_alive():
+            raise InternalError(f"the thread {self._thread.name!r} did not stop")
+        while self._mailbox:
+            self._memory.account(-self._mailbox.popleft()[2])
+
+    def _work(self) -> None:
+        item: Batch | Done | BaseException | None
+        try:
+            while not self._stopped:
+                item = self._reader.read()
+                if item is not None and not self._deliver(item):
+                    break
+        except BaseException as error:  # noqa: BLE001 - it belongs to the task
+            self._deliver(error)
+        finally:
+            try:
+                self._reader.close()
+            except BaseException as error:  # noqa: BLE001 - as above
+                self._deliver(error)
+            with self._changed:
+                self._finished = True
+                arrival = self._arrival
+            arrival.set()
+
+    def _deliver(self, item: Batch | Done | BaseException) -> bool:
+        """Puts an item into the mailbox when there is room; whether reading goes on."""
+        size = item.nbytes if isinstance(item, Batch) else 0
+        with self._changed:
+            while len(self._mailbox) >= _MAILBOX and not self._stopped:
+                self._changed.wait()
+            if self._stopped:
+                return False
+            self._memory.account(size)
+            offset = self._offset if isinstance(item, BaseException) else self._reader.offset()
+            self._mailbox.append((item, offset, size))
+            arrival = self._arrival
+        arrival.set()
+        return isinstance(item, Batch)
+
+
+class ReadInline:
+    """The same in the caller's thread, for a simulation, where nothing else may decide the order."""
+
+    def __init__(self, reader: BlockingReader) -> None:
+        self._reader = reader
+
+    def poll(self) -> Poll:
+        """What the reader gives, waiting for it."""
+        item = self._reader.read()
+        return Later(READY) if item is None else item
+
+    def offset(self) -> Any:
+        """Where reading goes on."""
+        return self._reader.offset()
+
+    def close(self) -> None:
+        """Closes the reader."""
+        self._reader.close()

@@ -1,0 +1,63 @@
+"""Event time of a source task: the minimum over its splits.
+
+Pure bookkeeping.  A split that is known from the start holds time back at the beginning of time until its first
+watermark, also before it is handed out; a split found later starts at the time reached.  Idle splits do not count, and
+when all are idle, or none is open, time stays where it is.
+"""
+
+from __future__ import annotations
+
+from tableflow.runtime.events import START_OF_TIME, Watermark
+
+
+class SplitTime:
+    """Watermarks by split; each method gives the task's new watermark if it has advanced."""
+
+    def __init__(self) -> None:
+        self.watermark = START_OF_TIME
+        self._times: dict[str, int] = {}
+        self._idle: set[str] = set()
+        self._all_known_handed_out = False
+
+    def opened(self, split: str) -> None:
+        """A split begins to be read."""
+        self._times[split] = self.watermark if self._all_known_handed_out else START_OF_TIME
+
+    def handed_out(self) -> Watermark | None:
+        """The assigner has no split to give at the moment: what it gives from now on was found later."""
+        self._all_known_handed_out = True
+        return self._advance()
+
+    def advanced(self, split: str, time: int) -> Watermark | None:
+        """Rows of this split have reached ``time``."""
+        self._times[split] = max(self._times[split], time)
+        return self._advance()
+
+    def silent(self, split: str) -> Watermark | None:
+        """The split is idle."""
+        self._idle.add(split)
+        return self._advance()
+
+    def spoke(self, split: str) -> None:
+        """The split has given rows: it counts again."""
+        self._idle.discard(split)
+
+    def finished(self, split: str) -> Watermark | None:
+        """The split has ended."""
+        del self._times[split]
+        self._idle.discard(split)
+        return self._advance()
+
+    @property
+    def all_idle(self) -> bool:
+        """Whether there are splits and none of them counts."""
+        return bool(self._times) and len(self._idle) == len(self._times)
+
+    def _advance(self) -> Watermark | None:
+        if not self._all_known_handed_out:
+            return None
+        time = min((time for split, time in self._times.items() if split not in self._idle), default=START_OF_TIME)
+        if time <= self.watermark:
+            return None
+        self.watermark = time
+        return Watermark(time)
