@@ -1,0 +1,51 @@
+# Everything sets itself up: python3 (3.11 or later), pip, make and g++ (11 or later) are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NATIVE := $(wildcard native/*.cc native/*.h) CMakeLists.txt
+
+.PHONY: demo test check fast slow native clean fmt
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# Run-time and build dependencies, then the package with its extension, in place.
+$(VENV)/.installed: pyproject.toml $(NATIVE) | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check "scikit-build-core>=1.0" "nanobind>=2.4" "cmake>=3.24" ninja tpchgen-cli
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.developed: $(VENV)/.installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e ".[dev]"
+	touch $@
+
+## a first look: TPC-H data, a query, where the time went
+demo: $(VENV)/.installed
+	@$(BIN)/python examples/demo.py
+
+## everything that must hold
+test: check fast slow
+
+check: $(VENV)/.developed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fast: $(VENV)/.developed
+	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+slow: $(VENV)/.developed
+	$(BIN)/python -m pytest -q -n 2 -m slow
+
+## rebuild the extension beside its wrappers, for work on it
+native: $(VENV)/.developed
+	$(BIN)/cmake -S . -B build/dev -G Ninja -DTABLEFLOW_IN_TREE=ON -DPython_EXECUTABLE=$(abspath $(BIN)/python)
+	$(BIN)/ninja -C build/dev
+
+fmt: $(VENV)/.developed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf build $(VENV) tableflow/columnar/_native*.so
