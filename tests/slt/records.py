@@ -1,0 +1,94 @@
+"""Reading sqllogictest files: statements that succeed or fail, queries with their expected rows.
+
+::
+
+    statement ok
+    CREATE VIEW t AS SELECT * FROM (VALUES (1, 'a')) v(x, y)
+
+    statement error column .* does not exist
+    SELECT z FROM t
+
+    query IT rowsort
+    SELECT x, y FROM t
+    ----
+    1  a
+
+Values are separated by tabs or two and more spaces.  Column types: I integer, R number (compared at 1e-9 relative), T text.
+Sorting: nosort (as given), rowsort.  ``(empty)`` is the empty string, NULL is NULL.  A line ``# differs: reason`` before a
+record says that DuckDB gives another answer, and why; such records are listed by :mod:`tests.slt.differences`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record; ``rows`` is None for statements, ``error`` the pattern of a failing one."""
+
+    file: str
+    line: int
+    sql: str
+    types: str = ""
+    sort: str = "nosort"
+    rows: tuple[tuple[str, ...], ...] | None = None
+    error: str | None = None
+    differs: str | None = None
+
+    @property
+    def place(self) -> str:
+        """``file:line``."""
+        return f"{self.file}:{self.line}"
+
+
+_HEADER = re.compile(r"(statement|query)\b\s*(.*)")
+
+
+def read(path: Path) -> list[Record]:
+    """All records of a file, in order."""
+    lines = path.read_text().splitlines()
+    records: list[Record] = []
+    differs: str | None = None
+    number = 0
+    while number < len(lines):
+        line = lines[number].strip()
+        number += 1
+        if line.startswith("# differs:"):
+            differs = line.removeprefix("# differs:").strip()
+            continue
+        if not line or line.startswith("#"):
+            continue
+        header = _HEADER.fullmatch(line)
+        if header is None:
+            raise ValueError(f"{path.name}:{number}: not a record: {line!r}")
+        block, number, start = _block(lines, number)
+        records.append(_record(path.name, start - 1, header, block, differs))
+        differs = None
+    return records
+
+
+def _block(lines: list[str], number: int) -> tuple[list[str], int, int]:
+    start = number + 1
+    block = []
+    while number < len(lines) and lines[number].strip():
+        block.append(lines[number])
+        number += 1
+    return block, number, start
+
+
+def _record(file: str, line: int, header: re.Match[str], block: list[str], differs: str | None) -> Record:
+    kind, rest = header.groups()
+    if kind == "statement":
+        outcome, _, pattern = rest.partition(" ")
+        if outcome not in {"ok", "error"}:
+            raise ValueError(f"{file}:{line}: statement ok or statement error")
+        error = (pattern.strip() or ".") if outcome == "error" else None
+        return Record(file, line, "\n".join(block), error=error, differs=differs)
+    words = rest.split()
+    cut = block.index("----") if "----" in block else len(block)
+    rows = tuple(tuple(re.split(r"\t|\s{2,}", text.strip())) for text in block[cut + 1 :])
+    types, sort = words[0], words[1] if len(words) > 1 else "nosort"
+    return Record(file, line, "\n".join(block[:cut]), types, sort, rows, differs=differs)
