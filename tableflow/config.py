@@ -133,13 +133,16 @@ FORCE_REPRESENTATION = Key(
     "natural",
     "force canonical or dictionary columns at scans",
 )
+SERIALIZE_PLANS = Key(
+    "debug.serialize-plans", _boolean, default=False, doc="send every plan and job graph through its JSON form"
+)
 TIME_ZONE = Key("table.local-time-zone", _text, "UTC", "zone that TIMESTAMP_LTZ is shown in")
 
 KEYS: Mapping[str, Key[Any]] = {
     key.name: key
     for key in (
         PARALLELISM, BATCH_ROWS, FUSION, RUNTIME_MODE, SCHEDULER_SEED, CHANNEL_BATCHES, BUFFER_TIMEOUT,
-        SOURCE_IDLE_TIMEOUT, MEMORY_LIMIT, DISABLED_RULES, BROADCAST_THRESHOLD, JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, TIME_ZONE,
+        SOURCE_IDLE_TIMEOUT, MEMORY_LIMIT, DISABLED_RULES, BROADCAST_THRESHOLD, JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
     )
 }  # fmt: skip
 

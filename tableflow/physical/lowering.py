@@ -7,7 +7,7 @@ plan node with :class:`~tableflow.physical.node.Input` leaves, so a job graph is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from tableflow.config import PARALLELISM, Settings
@@ -34,7 +34,21 @@ class Lowered:
     """A job graph, and where each plan node went (by identity): for EXPLAIN ANALYZE."""
 
     graph: JobGraph
+    root: PhysicalNode
     places: Mapping[int, Place]
+
+    def nodes(self) -> Iterator[tuple[PhysicalNode, Place]]:
+        """Every node that became an operator or a source, once."""
+        seen: set[int] = set()
+        stack = [self.root]
+        while stack:
+            node = stack.pop()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            if id(node) in self.places and not isinstance(node, Exchange):
+                yield node, self.places[id(node)]
+            stack.extend(node.inputs)
 
 
 @dataclass(slots=True)
@@ -58,7 +72,7 @@ def lower(root: PhysicalNode, settings: Settings) -> Lowered:
         last = lowering.exchange(last, ExchangeKind.GATHER, 1)
     result = lowering.close(last)
     stages = tuple(sorted(lowering.stages, key=lambda stage: stage.id))
-    return Lowered(JobGraph(stages, tuple(lowering.edges), result, settings.texts), lowering.places)
+    return Lowered(JobGraph(stages, tuple(lowering.edges), result, settings.texts), root, lowering.places)
 
 
 class _Lowering:

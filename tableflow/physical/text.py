@@ -111,6 +111,21 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             return f"{type(node).__name__} [{_columns(node.fields)}]"
 
 
+def summary(node: PhysicalNode) -> str:
+    """A short name of the operator for charts."""
+    match node:
+        case TableScan():
+            return f"TableScan {node.table}"
+        case HashJoin():
+            return f"HashJoin {node.kind.value} on {' and '.join(map(to_sql, node.left_keys))}"
+        case HashAggregate():
+            return f"HashAggregate {node.phase.value} by {_columns(node.keys)}"
+        case Pipeline():
+            return "Pipeline " + ", ".join(type(step).__name__ for step in node.steps)
+        case _:
+            return type(node).__name__
+
+
 def expectation(node: PhysicalNode, names: dict[int, str]) -> str:
     """Estimated rows and cost, and the properties delivered."""
     estimate, properties = node.facts.estimate, node.facts.properties

@@ -1,0 +1,52 @@
+"""EXPLAIN and EXPLAIN ANALYZE."""
+
+from __future__ import annotations
+
+import json
+
+from tableflow.errors import UnsupportedError
+from tableflow.physical.node import PhysicalNode
+from tableflow.physical.text import explain_physical
+from tableflow.planner.logical.text import explain_logical
+from tableflow.runtime.counters import JobCounters
+from tableflow.serialization import dumps
+from tableflow.session.job_result import JobResult, counts_at
+from tableflow.session.planned import Planned
+from tableflow.sql.statements import Explain, ExplainKind
+
+
+def explain(statement: Explain, planned: Planned) -> str:
+    """The plan as text (or JSON), without running it."""
+    match statement.kind:
+        case ExplainKind.LOGICAL:
+            return explain_logical(planned.optimized.query.root)
+        case ExplainKind.PLAIN | ExplainKind.PHYSICAL | ExplainKind.COST:
+            return explain_physical(planned.root)
+        case ExplainKind.JSON:
+            document = {"plan": json.loads(dumps(planned.root)), "job": json.loads(dumps(planned.lowered.graph))}
+            return json.dumps(document, indent=1)
+        case _:
+            raise UnsupportedError(
+                f"EXPLAIN {statement.kind.value.upper()} is not there yet",
+                hint="EXPLAIN [LOGICAL | PHYSICAL | COST | JSON | ANALYZE] query",
+                span=statement.span,
+            )
+
+
+def explain_analyzed(planned: Planned, result: JobResult) -> str:
+    """Runs the query to its end and shows the plan with what happened."""
+    while result.next_batch() is not None:
+        pass
+    counters = result.counters()
+    text = explain_physical(planned.root, lambda node: _actual(node, planned, counters))
+    moved = sum(edge.rows for stage in counters.stages for edge in stage.edges)
+    return f"{text}\n\n{moved:,} rows exchanged, memory peak {counters.memory_peak / 2**20:.1f} MiB"
+
+
+def _actual(node: PhysicalNode, planned: Planned, counters: JobCounters) -> str:
+    place = planned.lowered.places.get(id(node))
+    counts = None if place is None else counts_at(counters, place)
+    if counts is None:
+        return ""
+    named = "".join(f", {name} {value:,}" for name, value in counts.named)
+    return f"  (actual rows {counts.rows_out:,}, busy {counts.busy / 1e3:.2f} ms{named})"

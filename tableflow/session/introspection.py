@@ -1,0 +1,71 @@
+"""SHOW and DESCRIBE: what is there, as rows of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tableflow.catalog.entry import TableEntry, ViewEntry
+from tableflow.catalog.provider import ColumnDefinition
+from tableflow.catalog.snapshot import CatalogSnapshot
+from tableflow.config import KEYS, Settings
+from tableflow.connectors.registry import CONNECTORS
+from tableflow.errors import CatalogError
+from tableflow.expressions.registry import functions
+from tableflow.session.fixed_result import FixedResult
+from tableflow.sql.hints import HINTS
+from tableflow.sql.statements import Show, ShowKind
+from tableflow.types import Field
+
+
+def show(statement: Show, catalog: CatalogSnapshot, settings: Settings) -> FixedResult:
+    """The rows of a SHOW."""
+    entries = catalog.entries()
+    match statement.kind:
+        case ShowKind.TABLES:
+            return FixedResult(["name"], [[e.name] for e in entries if isinstance(e, TableEntry)])
+        case ShowKind.VIEWS:
+            return FixedResult(["name"], [[e.name] for e in entries if isinstance(e, ViewEntry)])
+        case ShowKind.FUNCTIONS:
+            return FixedResult(
+                ["name", "signature", "description"], [[f.name, f.signature, f.doc] for f in functions()]
+            )
+        case ShowKind.CONNECTORS:
+            return FixedResult(["name", "description"], [[c.name, c.doc] for c in CONNECTORS.values()])
+        case ShowKind.HINTS:
+            return FixedResult(["name", "description"], [[name, doc] for name, doc in sorted(HINTS.items())])
+        case ShowKind.SETTINGS:
+            return show_settings(settings)
+        case ShowKind.CREATE:
+            return FixedResult(["statement"], [[_definition(statement.name, catalog)]])
+
+
+def show_settings(settings: Settings) -> FixedResult:
+    """All settings with their values."""
+    set_values = dict(settings.texts)
+    rows = [[name, set_values.get(name, _text(key.default)), key.doc] for name, key in sorted(KEYS.items())]
+    return FixedResult(["key", "value", "description"], rows)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ",".join(sorted(value)) if isinstance(value, frozenset) else str(value)
+
+
+def _definition(name: Sequence[str], catalog: CatalogSnapshot) -> str:
+    entry = catalog.entry(name)
+    match entry:
+        case ViewEntry():
+            return f"CREATE VIEW {entry.name} AS {entry.text}"
+        case TableEntry(definition=definition) if definition is not None and definition.text is not None:
+            return definition.text
+        case TableEntry():
+            return f"-- {entry.name} was registered by the program"
+        case None:
+            raise CatalogError(f"table or view {'.'.join(name)!r} does not exist")
+
+
+def describe_columns(columns: Sequence[Field] | Sequence[ColumnDefinition]) -> FixedResult:
+    """A row per column."""
+    rows = [[c.name, str(c.type), "YES" if c.nullable else "NO"] for c in columns]
+    return FixedResult(["column", "type", "nullable"], rows)

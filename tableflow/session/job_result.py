@@ -1,0 +1,93 @@
+"""The result of a running job as Arrow record batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.gather import compact
+from tableflow.columnar.representation import boundary, canonical
+from tableflow.errors import TableFlowError
+from tableflow.physical.node import positions
+from tableflow.physical.text import summary
+from tableflow.runtime.counters import JobCounters, OperatorCounts
+from tableflow.runtime.job import Job
+from tableflow.session.outcome import OperatorTime, ResultColumn
+from tableflow.session.planned import Planned
+
+
+class JobResult:
+    """Batches of the job, columns in the query's order, declared types; closes the job at the end."""
+
+    def __init__(self, job: Job, planned: Planned, script: str, on_close: Callable[[JobResult], None]) -> None:
+        self.columns: Sequence[ResultColumn] = [ResultColumn(f.name, f.type, f.nullable) for f in planned.columns]
+        self.schema = pa.schema([pa.field(f.name, canonical(f.type)) for f in planned.columns])
+        where = positions(planned.root.fields)
+        self._positions = [where[f.id] for f in planned.columns]
+        self._planned = planned
+        self._job = job
+        self._script = script
+        self._on_close = on_close
+        self._counters: JobCounters | None = None
+
+    def next_batch(self) -> pa.RecordBatch | None:
+        """See :class:`~tableflow.session.outcome.Result`; errors point into the statement."""
+        if self._counters is not None:
+            return None
+        try:
+            batch = self._job.next_batch()
+            while batch is not None and batch.rows == 0:
+                batch = self._job.next_batch()
+        except TableFlowError as error:
+            error.script = error.script or self._script
+            self.close()
+            raise
+        if batch is None:
+            self.close()
+            return None
+        return self._record_batch(batch)
+
+    def _record_batch(self, batch: Batch) -> pa.RecordBatch:
+        whole = compact(batch)
+        if not self._positions:
+            # A record batch cannot have rows without columns; the planner gives every result at least one.
+            return pa.record_batch([pa.nulls(whole.length)], names=[""]).select([])
+        arrays = [boundary(whole.columns[i]) for i in self._positions]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def cancel(self) -> None:
+        """Stops the job; a reader waiting in another thread gets CancelledError."""
+        self._job.cancel()
+
+    def close(self) -> None:
+        """Ends the job and keeps its counters."""
+        if self._counters is None:
+            self._job.cancel()
+            self._counters = self._job.counters()
+            self._job.close()
+            self._on_close(self)
+
+    def counters(self) -> JobCounters:
+        """The job's counters, final once it is closed."""
+        return self._job.counters() if self._counters is None else self._counters
+
+    def times(self) -> Sequence[OperatorTime]:
+        """Busy time and rows by plan node."""
+        counters = self.counters()
+        found = []
+        for node, place in self._planned.lowered.nodes():
+            counts = counts_at(counters, place)
+            if counts is not None:
+                found.append(OperatorTime(summary(node), float(counts.busy), counts.rows_out))
+        return found
+
+
+def counts_at(counters: JobCounters, place: tuple[int, int]) -> OperatorCounts | None:
+    """The counts of the operator at (stage, position); position -1 is the stage's source."""
+    stage, position = place
+    counted = counters.stage(stage)
+    if position < 0:
+        return counted.source
+    return counted.operators[position] if position < len(counted.operators) else None

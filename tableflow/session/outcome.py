@@ -1,0 +1,69 @@
+"""What a statement gives: rows, or a message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from tableflow.types import SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class ResultColumn:
+    """A column of a result."""
+
+    name: str
+    type: SqlType
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorTime:
+    """One operator of a finished job: its line in the plan, busy microseconds of all its tasks, rows it gave."""
+
+    label: str
+    busy: float
+    rows: int
+
+
+class Result(Protocol):
+    """Rows that come batch by batch."""
+
+    @property
+    def columns(self) -> Sequence[ResultColumn]:
+        """Names and types."""
+        ...
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of the record batches."""
+        ...
+
+    def next_batch(self) -> pa.RecordBatch | None:
+        """The next rows, never an empty batch; None at the end."""
+        ...
+
+    def cancel(self) -> None:
+        """Stops the query, from any thread."""
+        ...
+
+    def close(self) -> None:
+        """Ends the query if it still runs and gives everything back."""
+        ...
+
+    def times(self) -> Sequence[OperatorTime]:
+        """Where the time went so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``result`` for statements with rows, else ``message``; ``rowcount`` is -1 where rows were not changed."""
+
+    result: Result | None = None
+    message: str = ""
+    rowcount: int = -1
+    warnings: tuple[str, ...] = ()

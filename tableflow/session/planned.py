@@ -1,0 +1,47 @@
+"""From a bound query to a job graph, with everything EXPLAIN wants to show kept on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tableflow.config import FUSION, SERIALIZE_PLANS, Settings
+from tableflow.physical.fusion import fuse
+from tableflow.physical.heads import prefers_port
+from tableflow.physical.lowering import Lowered, lower
+from tableflow.physical.node import PhysicalNode
+from tableflow.planner.driver import Optimized, optimize
+from tableflow.planner.implementation.rules import plan_physical
+from tableflow.planner.logical.nodes import Query
+from tableflow.runtime.diamonds import check_diamonds
+from tableflow.serialization import dumps, loads
+from tableflow.types import Field
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A query ready to run; result column i is the column ``columns[i].id`` of ``root``'s output."""
+
+    optimized: Optimized
+    root: PhysicalNode
+    lowered: Lowered
+    columns: tuple[Field, ...]
+    warnings: tuple[str, ...]
+
+
+def plan(query: Query, settings: Settings) -> Planned:
+    """Optimises, finds the cheapest physical plan, fuses and lowers."""
+    optimized = optimize(query, settings)
+    physical = plan_physical(optimized.query, optimized.statistics, settings)
+    root = physical.root
+    if settings.get(SERIALIZE_PLANS):
+        root = loads(dumps(root))
+    if settings.get(FUSION):
+        root = fuse(root, settings)
+    lowered = lower(root, settings)
+    graph = lowered.graph
+    if settings.get(SERIALIZE_PLANS):
+        graph = loads(dumps(graph))
+    check_diamonds(graph, {stage.id: prefers_port(stage) for stage in graph.stages})
+    return Planned(
+        optimized, root, replace(lowered, graph=graph), physical.columns, (*optimized.warnings, *physical.warnings)
+    )
