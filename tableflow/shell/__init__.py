@@ -1,1 +1,1 @@
-"""."""
+"""What people type at: the command line, and how results are shown."""

@@ -1,0 +1,80 @@
+"""The command line: ``tableflow run``.
+
+Exit codes: 0 all is well, 1 a statement failed, 2 the command line is wrong, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tableflow import __version__
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; errors are shown on standard error, never as a traceback."""
+    given = _parser().parse_args(arguments)
+    # Loaded only now, so that --help and --version answer at once.
+    from tableflow.shell.run import run_script
+
+    try:
+        script = _script(given)
+        return run_script(script, given.set, given.format, timing=given.timing, out=sys.stdout, err=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except _UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+class _UsageError(Exception):
+    """A file that cannot be read, a setting without a value."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tableflow", description="A SQL engine for tables that are finished and tables that are not."
+    )
+    parser.add_argument("--version", action="version", version=f"tableflow {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run a SQL script", description="Runs the statements of a script in order.")
+    run.add_argument("file", nargs="?", help="the script; - is standard input")
+    run.add_argument("-c", dest="sql", metavar="SQL", help="the script itself")
+    run.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", type=_setting, help="a setting, as SET; repeatable"
+    )
+    run.add_argument("--format", choices=("table", "csv", "json"), default="table", help="json is one object a line")
+    run.add_argument("--timing", action="store_true", help="show how long each statement took, and its operators")
+    return parser
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key.strip(), value.strip()
+
+
+def _script(given: argparse.Namespace) -> str:
+    if (given.file is None) == (given.sql is None):
+        raise _UsageError("give a script file, - for standard input, or -c SQL")
+    if given.sql is not None:
+        return str(given.sql)
+    try:
+        return sys.stdin.read() if given.file == "-" else Path(given.file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise _UsageError(f"script {given.file!r} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise _UsageError(f"script {given.file!r} is not UTF-8 (byte {error.start})") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Running a script for the command line: results to one stream, everything else to another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TextIO
+
+from tableflow.errors import TableFlowError, render
+from tableflow.session import Outcome, Session
+from tableflow.shell.rendering import open_renderer
+from tableflow.shell.timing import Timed, chart
+
+
+def run_script(
+    script: str, settings: Sequence[tuple[str, str]], format: str, *, timing: bool, out: TextIO, err: TextIO
+) -> int:
+    """Runs all statements until one fails; the exit code."""
+    try:
+        session = Session(dict(settings))
+    except TableFlowError as error:
+        print(render(error), file=err)
+        return 2
+    try:
+        start = time.perf_counter()
+        for outcome in session.script(script):
+            _show(outcome, format, out, err)
+            if timing:
+                _show_timing(outcome, time.perf_counter() - start, err)
+            start = time.perf_counter()
+        return 0
+    except TableFlowError as error:
+        out.flush()
+        print(render(error, error.script or script), file=err)
+        return 1
+    finally:
+        session.close()
+
+
+def _show(outcome: Outcome, format: str, out: TextIO, err: TextIO) -> None:
+    for warning in outcome.warnings:
+        print(f"warning: {warning}", file=err)
+    result = outcome.result
+    if result is None:
+        if outcome.message and format == "table":
+            print(outcome.message, file=out)
+        return
+    try:
+        renderer = open_renderer(format, result.schema, out)
+        while (batch := result.next_batch()) is not None:
+            renderer.write(batch)
+        renderer.finish()
+        out.flush()
+    finally:
+        result.close()
+
+
+def _show_timing(outcome: Outcome, seconds: float, err: TextIO) -> None:
+    operators = [] if outcome.result is None else outcome.result.times()
+    if operators:
+        print(f"\n{chart([Timed(o.label, o.busy, o.rows) for o in operators])}", file=err)
+    print(f"{seconds * 1e3:.1f} ms", file=err)
