@@ -1,0 +1,109 @@
+"""Every record of the corpus under every mode, and every expectation against DuckDB."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tableflow.errors import InternalError, TableFlowError
+from tableflow.session import Session
+from tests import modes
+from tests.modes import Evidence, Mode
+from tests.slt.compare import mismatch
+from tests.slt.records import Record, read
+
+FILES = sorted((Path(__file__).parent / "corpus").glob("*.slt"))
+FAST = [modes.DEFAULT, modes.ONE_ROW, *modes.SHAPES, *modes.SEEDS[:3]]
+SLOW = [*modes.SEEDS[3:], *modes.RULES_OFF]
+
+
+def _rows(session: Session, sql: str, evidence: Evidence) -> tuple[list[tuple[object, ...]], Evidence]:
+    result = session.execute(sql).result
+    rows: list[tuple[object, ...]] = []
+    if result is None:
+        return rows, evidence
+    while (batch := result.next_batch()) is not None:
+        rows.extend(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+    result.close()
+    counters = getattr(result, "counters", None)
+    return rows, evidence if counters is None else evidence.plus(counters())
+
+
+def _run(session: Session, record: Record, evidence: Evidence) -> tuple[str | None, Evidence]:
+    """What is wrong, or None."""
+    try:
+        rows, evidence = _rows(session, record.sql, evidence)
+    except InternalError as error:
+        return f"InternalError: {error}", evidence
+    except TableFlowError as error:
+        if record.error is not None and re.search(record.error, str(error), re.DOTALL | re.IGNORECASE):
+            return None, evidence
+        return f"{type(error).__name__}: {error}", evidence
+    if record.error is not None:
+        return f"succeeded, an error like {record.error!r} is expected", evidence
+    return (None if record.rows is None else mismatch(record, rows)), evidence
+
+
+def _check(path: Path, mode: Mode) -> Evidence:
+    session = Session(mode.settings)
+    evidence = Evidence()
+    problems = []
+    try:
+        for record in read(path):
+            problem, evidence = _run(session, record, evidence)
+            if problem is not None:
+                problems.append(f"{record.place}: {record.sql}\n    {problem}")
+    finally:
+        session.close()
+    assert not problems, "\n".join(problems)
+    return evidence
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("mode", FAST, ids=lambda mode: mode.name)
+def test_corpus(path: Path, mode: Mode) -> None:
+    _check(path, mode)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", SLOW, ids=lambda mode: mode.name)
+def test_corpus_in_more_modes(mode: Mode) -> None:
+    for path in FILES:
+        _check(path, mode)
+
+
+@pytest.mark.parametrize("mode", FAST, ids=lambda mode: mode.name)
+def test_mode_was_in_force(mode: Mode) -> None:
+    evidence = _check(next(path for path in FILES if path.stem == "joins"), mode)
+    assert mode.proof(evidence), evidence
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_expectations_are_duckdbs(path: Path) -> None:
+    """Where a record does not say that (and why) DuckDB differs, DuckDB gives the same rows or fails as well."""
+    connection = duckdb.connect()
+    problems = []
+    for record in read(path):
+        problem = _duckdb_problem(connection, record)
+        if problem is not None and record.differs is None:
+            problems.append(f"{record.place}: {record.sql}\n    {problem}")
+        if problem is None and record.differs is not None:
+            problems.append(f"{record.place}: DuckDB agrees, the note that it differs is wrong")
+    assert not problems, "\n".join(problems)
+
+
+def _duckdb_problem(connection: duckdb.DuckDBPyConnection, record: Record) -> str | None:
+    try:
+        rows = connection.execute(record.sql).fetchall()
+    except duckdb.Error as error:
+        return None if record.error is not None else str(error)
+    if record.error is not None:
+        return "DuckDB succeeds"
+    return None if record.rows is None else mismatch(record, rows)
+
+
+def test_the_corpus_is_not_empty() -> None:
+    assert sum(len(read(path)) for path in FILES) > 200
