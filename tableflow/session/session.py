@@ -106,7 +106,7 @@ class Session:
 
     def _worker_pool(self) -> WorkerPool:
         threads = self.settings.get(PARALLELISM)
-        if self._pool is not None and self._pool.size != threads and not self._running:
+        if self._pool is not None and self._pool.threads != threads and not self._running:
             self._pool.close()
             self._pool = None
         if self._pool is None:

@@ -36,7 +36,7 @@ def _completed(block: str, connection: duckdb.DuckDBPyConnection) -> str:
     start = next((i for i, line in enumerate(lines) if not line.startswith("#")), None)
     if start is None:
         return block
-    header, body = lines[start], [line for line in lines[start + 1 :]]
+    header, body = lines[start], lines[start + 1 :]
     if header == "statement ok":
         connection.execute("\n".join(body))
         return block
