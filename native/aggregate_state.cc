@@ -29,7 +29,7 @@ template <class F> void with_numbers(const Vector& v, const Lanes& lanes, F f) {
 
 // combine(accumulated, value) for every lane; a run is combined into a local first, starting from `neutral`.
 template <class A, class Get, class Combine>
-void accumulate(std::vector<A>& all, const Lanes& lanes, A neutral, Get get, Combine combine) {
+void accumulate(Array<A>& all, const Lanes& lanes, A neutral, Get get, Combine combine) {
   A* state = all.data();
   if (lanes.runs) {
     for (int r = 0; r < lanes.run_count; ++r) {
@@ -66,9 +66,9 @@ void CountTrue::update(const Vector* values, const Lanes& lanes) {
 
 void IntegerSum::resize(int64_t groups) {
   if (narrow_) {
-    narrow_sums_.resize(size_t(groups), 0);
+    narrow_sums_.resize_zero(size_t(groups));
   } else {
-    wide_sums_.resize(size_t(groups), 0);
+    wide_sums_.resize_zero(size_t(groups));
   }
   if (!wraps_.empty()) wraps_.resize(size_t(groups), 0);
 }
@@ -119,8 +119,8 @@ int64_t IntegerSum::bytes() const {
 }
 
 void IntegerSum::clear() {
-  narrow_sums_.clear();
-  wide_sums_.clear();
+  narrow_sums_.release();
+  wide_sums_.release();
   wraps_.clear();
 }
 
@@ -195,7 +195,7 @@ void TextExtreme::update(const Vector* values, const Lanes& lanes) {
 }
 
 void TextExtreme::clear() {
-  best_.clear();
+  best_.release();
   pages_.clear();
   page_used_ = page_size_ = 0;
   page_bytes_ = 0;

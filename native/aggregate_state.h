@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "group_input.h"
+#include "group_memory.h"
 
 namespace tableflow {
 
@@ -46,11 +47,11 @@ class Presence {
   void track(int64_t groups) {
     if (tracked_) return;
     tracked_ = true;
-    seen_.assign(size_t(groups), 1);
+    seen_.resize(size_t(groups), 1);
   }
   bool tracked() const { return tracked_; }
   void resize(int64_t groups) {
-    if (tracked_) seen_.resize(size_t(groups), 0);
+    if (tracked_) seen_.resize_zero(size_t(groups));
   }
   void mark(const Lanes& lanes) {
     if (!tracked_) return;
@@ -64,24 +65,24 @@ class Presence {
   int64_t bytes() const { return int64_t(seen_.capacity()); }
   void clear() {
     tracked_ = false;
-    seen_.clear();
+    seen_.release();
   }
 
  private:
   bool tracked_ = false;
-  std::vector<uint8_t> seen_;
+  Array<uint8_t> seen_;
 };
 
 // Rows, or (merging) the sum of counts.
 class Count final : public Accumulator {
  public:
   explicit Count(bool merging) : merging_(merging) {}
-  void resize(int64_t groups) override { counts.resize(size_t(groups), 0); }
+  void resize(int64_t groups) override { counts.resize_zero(size_t(groups)); }
   void update(const Vector* values, const Lanes& lanes) override;
   int64_t bytes() const override { return int64_t(counts.capacity() * 8); }
   int64_t bytes_per_group() const override { return 8; }
-  void clear() override { counts.clear(); }
-  std::vector<int64_t> counts;
+  void clear() override { counts.release(); }
+  Array<int64_t> counts;
 
  private:
   bool merging_;
@@ -90,12 +91,12 @@ class Count final : public Accumulator {
 // Rows whose boolean argument is TRUE.
 class CountTrue final : public Accumulator {
  public:
-  void resize(int64_t groups) override { counts.resize(size_t(groups), 0); }
+  void resize(int64_t groups) override { counts.resize_zero(size_t(groups)); }
   void update(const Vector* values, const Lanes& lanes) override;
   int64_t bytes() const override { return int64_t(counts.capacity() * 8); }
   int64_t bytes_per_group() const override { return 8; }
-  void clear() override { counts.clear(); }
-  std::vector<int64_t> counts;
+  void clear() override { counts.release(); }
+  Array<int64_t> counts;
 };
 
 // Exact sum of integers of any width.
@@ -116,19 +117,19 @@ class IntegerSum final : public Accumulator {
   void add_wide(const Vector& v, const Lanes& lanes);
   void wrapped(uint32_t group, bool upwards);
   bool narrow_;
-  std::vector<int64_t> narrow_sums_;
-  std::vector<int128> wide_sums_;
+  Array<int64_t> narrow_sums_;
+  Array<int128> wide_sums_;
   std::vector<int32_t> wraps_;  // empty until a sum leaves 128 bits
 };
 
 class FloatSum final : public Accumulator {
  public:
-  void resize(int64_t groups) override { sums.resize(size_t(groups), 0.0); }
+  void resize(int64_t groups) override { sums.resize_zero(size_t(groups)); }
   void update(const Vector* values, const Lanes& lanes) override;
   int64_t bytes() const override { return int64_t(sums.capacity() * 8); }
   int64_t bytes_per_group() const override { return 8; }
-  void clear() override { sums.clear(); }
-  std::vector<double> sums;
+  void clear() override { sums.release(); }
+  Array<double> sums;
 };
 
 // Least or greatest value of a type whose order is that of an integer (floats by their ordered bits).
@@ -139,8 +140,8 @@ template <class T> class Extreme final : public Accumulator {
   void update(const Vector* values, const Lanes& lanes) override;
   int64_t bytes() const override { return int64_t(best.capacity() * sizeof(T)); }
   int64_t bytes_per_group() const override { return int64_t(sizeof(T)); }
-  void clear() override { best.clear(); }
-  std::vector<T> best;
+  void clear() override { best.release(); }
+  Array<T> best;
 
  private:
   bool greatest_;
@@ -150,7 +151,7 @@ template <class T> class Extreme final : public Accumulator {
 class TextExtreme final : public Accumulator {
  public:
   explicit TextExtreme(bool greatest) : greatest_(greatest) {}
-  void resize(int64_t groups) override { best_.resize(size_t(groups)); }
+  void resize(int64_t groups) override { best_.resize_zero(size_t(groups)); }
   void update(const Vector* values, const Lanes& lanes) override;
   int64_t bytes() const override { return int64_t(best_.capacity() * sizeof(Entry)) + page_bytes_; }
   int64_t bytes_per_group() const override { return int64_t(sizeof(Entry)); }
@@ -166,7 +167,7 @@ class TextExtreme final : public Accumulator {
   void store(Entry& entry, std::string_view text);
   char* take(size_t bytes);
   bool greatest_;
-  std::vector<Entry> best_;
+  Array<Entry> best_;
   std::vector<std::unique_ptr<char[]>> pages_;
   size_t page_used_ = 0, page_size_ = 0;
   int64_t page_bytes_ = 0;
@@ -181,13 +182,13 @@ class Moments final : public Accumulator {
     double mean = 0.0, deviation = 0.0;
   };
   explicit Moments(double scale) : scale_(scale) {}
-  void resize(int64_t groups) override { states.resize(size_t(groups)); }
+  void resize(int64_t groups) override { states.resize_zero(size_t(groups)); }
   void update(const Vector* values, const Lanes& lanes) override;
   void merge(const Vector& counts, const Vector& means, const Vector& deviations, const Lanes& lanes);
   int64_t bytes() const override { return int64_t(states.capacity() * sizeof(State)); }
   int64_t bytes_per_group() const override { return int64_t(sizeof(State)); }
-  void clear() override { states.clear(); }
-  std::vector<State> states;
+  void clear() override { states.release(); }
+  Array<State> states;
 
  private:
   double scale_;  // decimals: what their scaled integers are divided by

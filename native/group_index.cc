@@ -162,10 +162,20 @@ void KeyIndex::find_single(std::span<const Input> inputs, const Piece& piece, ui
   const uint8_t* nulls = any_null ? nulls_.data() : nullptr;
   if (mode_ == Mode::Direct) {
     if (find_direct(piece.n, values_.data(), nulls, groups)) return;
-    mode_ = Mode::OneWord;
-    std::vector<uint32_t>().swap(direct_);
+    leave_direct();
+  }
+  const bool full = size_t(size_ + piece.n) * 5 / 3 + 1 > word_slots_.size();
+  if (full && size_ && keys_.column(0).key_class == KeyClass::Integer && become_direct()) {
+    if (find_direct(piece.n, values_.data(), nulls, groups)) return;
+    leave_direct();
   }
   find_one_word(piece.n, values_.data(), nulls, groups);
+}
+
+void KeyIndex::leave_direct() {
+  if (mode_ != Mode::Direct) return;
+  mode_ = Mode::OneWord;
+  direct_.release();
 }
 
 bool KeyIndex::find_direct(int n, const int64_t* values, const uint8_t* nulls, uint32_t* groups) {
@@ -212,9 +222,14 @@ bool KeyIndex::cover(int64_t least, int64_t most, int n) {
   } else if (int64_t last; __builtin_add_overflow(high, slack, &last)) {
     slack = 0;
   }
-  std::vector<uint32_t> wider(size_t(cells + slack), 0u);
-  if (!direct_.empty()) std::copy(direct_.begin(), direct_.end(), wider.begin() + (base_ - start));
-  direct_.swap(wider);
+  if (direct_.empty() || start == base_) {
+    direct_.resize_zero(size_t(cells + slack));
+  } else {
+    Array<uint32_t> wider;
+    wider.resize_zero(size_t(cells + slack));
+    std::copy_n(direct_.data(), direct_.size(), wider.data() + (base_ - start));
+    direct_.swap(wider);
+  }
   base_ = start;
   return true;
 }
@@ -226,11 +241,27 @@ void KeyIndex::reserve_slots(int64_t n) {
   rehash(std::bit_ceil(std::max<size_t>(wanted, 1024)));
 }
 
+// Instead of growing the hash table: whether the keys seen turned out to lie close together.
+bool KeyIndex::become_direct() {
+  int64_t least = INT64_MAX, most = INT64_MIN;
+  for (int64_t group = 0; group < size_; ++group) {
+    if (group == null_group_) continue;
+    least = std::min(least, int64_t(words_[size_t(group)]));
+    most = std::max(most, int64_t(words_[size_t(group)]));
+  }
+  if (least > most || !cover(least, most, 0)) return false;
+  word_slots_.release();
+  mode_ = Mode::Direct;
+  for (int64_t group = 0; group < size_; ++group)
+    if (group != null_group_) direct_[size_t(int64_t(words_[size_t(group)]) - base_)] = uint32_t(group + 1);
+  return true;
+}
+
 void KeyIndex::rehash(size_t capacity) {
   mask_ = capacity - 1;
   if (mode_ == Mode::OneWord) {
-    std::vector<WordSlot>().swap(word_slots_);  // the old table is rebuilt from the words, not read
-    word_slots_.assign(capacity, WordSlot{0, 0, 0});
+    word_slots_.release();  // rebuilt from the words, not read
+    word_slots_.resize_zero(capacity);
     for (int64_t group = 0; group < size_; ++group) {
       if (group + prefetch_distance < size_)
         __builtin_prefetch(&word_slots_[hash_value(int64_t(words_[size_t(group + prefetch_distance)])) & mask_], 1);
@@ -242,8 +273,8 @@ void KeyIndex::rehash(size_t capacity) {
     return;
   }
   const int stride = keys_.words();
-  std::vector<TagSlot>().swap(tag_slots_);
-  tag_slots_.assign(capacity, TagSlot{0, 0});
+  tag_slots_.release();
+  tag_slots_.resize_zero(capacity);
   for (int64_t group = 0; group < size_; ++group) {
     const uint64_t hash = hash_words(&words_[size_t(group * stride)], stride);
     uint64_t i = hash & mask_;
@@ -293,7 +324,7 @@ void KeyIndex::find_words(int n, uint32_t* groups) {
       if (!slot.group) {
         groups[i] = next_group();
         slot = {tag, groups[i] + 1};
-        words_.insert(words_.end(), key, key + stride);
+        words_.append(key, size_t(stride));
         break;
       }
       if (slot.tag == tag && std::equal(key, key + stride, &words_[size_t(slot.group - 1) * size_t(stride)])) {

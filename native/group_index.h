@@ -7,6 +7,7 @@
 #pragma once
 
 #include "group_keys.h"
+#include "group_memory.h"
 
 namespace tableflow {
 
@@ -42,6 +43,8 @@ class KeyIndex {
   void find_text(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
   void find_single(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
   bool find_direct(int n, const int64_t* values, const uint8_t* nulls, uint32_t* groups);
+  bool become_direct();
+  void leave_direct();
   bool cover(int64_t least, int64_t most, int n);
   void find_one_word(int n, const int64_t* values, const uint8_t* nulls, uint32_t* groups);
   void find_words(int n, uint32_t* groups);
@@ -54,11 +57,11 @@ class KeyIndex {
   Mode mode_;
   int64_t size_ = 0;
   int64_t null_group_ = -1;
-  std::vector<uint64_t> words_;  // of each group
-  std::vector<WordSlot> word_slots_;
-  std::vector<TagSlot> tag_slots_;
+  Array<uint64_t> words_;  // of each group
+  Array<WordSlot> word_slots_;
+  Array<TagSlot> tag_slots_;
   uint64_t mask_ = 0;
-  std::vector<uint32_t> direct_;  // by value - base_: number + 1
+  Array<uint32_t> direct_;  // by value - base_: number + 1
   int64_t base_ = 0;
   // Groups by the combination of small codes; valid for these dictionaries.
   std::vector<uint32_t> grid_;
