@@ -16,8 +16,22 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import Aggregate, AggregateOverflow, GroupTable
 from tableflow.errors import UnsupportedError
 from tableflow.types import (
-    BIGINT, BOOLEAN, BYTES, DATE, DOUBLE, FLOAT, INT, INTERVAL, NULL, SMALLINT, STRING, TIMESTAMP, TINYINT,
-    ArrayType, DecimalType, SqlType,
+    BIGINT,
+    BOOLEAN,
+    BYTES,
+    DATE,
+    DOUBLE,
+    FLOAT,
+    INT,
+    INTERVAL,
+    NULL,
+    SMALLINT,
+    STRING,
+    TIMESTAMP,
+    TINYINT,
+    ArrayType,
+    DecimalType,
+    SqlType,
 )  # fmt: skip
 
 D = DecimalType(12, 2)
@@ -57,15 +71,25 @@ def _values(of: SqlType) -> st.SearchStrategy:
             return st.none()
         case _:
             small = st.integers(-100, 100)
-            return small if of in (TINYINT, D, WIDE) else small | st.sampled_from([-(2**15), 2**15 - 1]) if of == SMALLINT else (
-                small | st.sampled_from([-(2**31), 2**31 - 1]) if of in (INT, DATE) else small | st.sampled_from([-(2**63), 2**63 - 1])
+            return (
+                small
+                if of in (TINYINT, D, WIDE)
+                else small | st.sampled_from([-(2**15), 2**15 - 1])
+                if of == SMALLINT
+                else (
+                    small | st.sampled_from([-(2**31), 2**31 - 1])
+                    if of in (INT, DATE)
+                    else small | st.sampled_from([-(2**63), 2**63 - 1])
+                )
             )
 
 
 def _array(values: list, storage: pa.DataType) -> pa.Array:
     if pa.types.is_decimal(storage):
         context = decimal.Context(prec=60)
-        return pa.array([None if v is None else decimal.Decimal(v).scaleb(-storage.scale, context) for v in values], storage)
+        return pa.array(
+            [None if v is None else decimal.Decimal(v).scaleb(-storage.scale, context) for v in values], storage
+        )
     if pa.types.is_dictionary(storage):
         return pa.array(values, pa.string()).dictionary_encode().cast(storage)
     if storage in (pa.date32(), pa.timestamp("us")):
@@ -77,7 +101,8 @@ def _array(values: list, storage: pa.DataType) -> pa.Array:
 def _column(draw, of: SqlType, n: int):
     values = draw(st.lists(_values(of) | st.none(), min_size=n, max_size=n))
     fits = [
-        storage for storage in _storages(of)
+        storage
+        for storage in _storages(of)
         if not pa.types.is_integer(storage)
         or all(v is None or -(1 << storage.bit_width - 1) <= v < 1 << storage.bit_width - 1 for v in values)
     ]
@@ -141,7 +166,7 @@ KEYS = [[], [BIGINT], [INT], [D], [WIDE], [DOUBLE], [FLOAT], [STRING], [BOOLEAN]
 
 
 @pytest.mark.parametrize("types", KEYS, ids=lambda types: "-".join(map(str, types)) or "none")
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_groups_are_the_distinct_keys(types, data):
     count = [Aggregate("count", (), (), BIGINT)]
@@ -159,7 +184,11 @@ def test_groups_are_the_distinct_keys(types, data):
 
 
 def _extreme(values, greatest):
-    order = (lambda v: (v == "nan", 0.0 if v == "nan" else v)) if any(isinstance(v, float) or v == "nan" for v in values) else None
+    order = (
+        (lambda v: (v == "nan", 0.0 if v == "nan" else v))
+        if any(isinstance(v, float) or v == "nan" for v in values)
+        else None
+    )
     return None if not values else (max if greatest else min)(values, key=order)
 
 
@@ -207,9 +236,9 @@ def _same(actual, expected):
     return actual == expected
 
 
-@pytest.mark.parametrize(("function", "of", "result"), CALLS, ids=lambda v: str(v))
+@pytest.mark.parametrize(("function", "of", "result"), CALLS, ids=str)
 @pytest.mark.parametrize("filtered", [False, True], ids=["", "filter"])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_aggregates_equal_the_reference(function, of, result, filtered, data):
     distinct = function in {"count", "sum", "avg", "var_pop", "min"} and data.draw(st.booleans())
@@ -239,12 +268,14 @@ def _state_types(function, of, result):
     return [BIGINT] if function.startswith("count") else [result if function == "sum" else of]
 
 
-@pytest.mark.parametrize(("function", "of", "result"), CALLS, ids=lambda v: str(v))
+@pytest.mark.parametrize(("function", "of", "result"), CALLS, ids=str)
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_merged_states_give_the_result_of_all_rows(function, of, result, data):
     states = _state_types(function, of, result)
-    final = GroupTable([SMALLINT], [Aggregate(function, tuple(range(len(states))), tuple(states), result, merging=True)])
+    final = GroupTable(
+        [SMALLINT], [Aggregate(function, tuple(range(len(states))), tuple(states), result, merging=True)]
+    )
     groups: dict[tuple, list] = {}
     for columns, n, selection, rows in data.draw(_batches([SMALLINT, of])):
         rows_of = Aggregate(function, (0,), (of,), result)
@@ -275,7 +306,9 @@ def test_many_integer_keys(spacing, order):
     if order == "descending":
         values = values[::-1].copy()
     values[77_777] = 2**62 if spacing == 3 else values[77_777]  # leaves the array in the middle
-    table = GroupTable([BIGINT], [Aggregate("sum", (0,), (BIGINT,), DecimalType(38, 0)), Aggregate("count", (), (), BIGINT)])
+    table = GroupTable(
+        [BIGINT], [Aggregate("sum", (0,), (BIGINT,), DecimalType(38, 0)), Aggregate("count", (), (), BIGINT)]
+    )
     for start in range(0, len(values), 50_000):
         part = Column(BIGINT, pa.array(values[start : start + 50_000]))
         table.update([part], [part], len(part))
@@ -301,7 +334,9 @@ def test_many_string_keys():
 def test_dictionaries_may_change_from_batch_to_batch():
     table = GroupTable([STRING, STRING], [Aggregate("count", (), (), BIGINT)])
     for entries in (["x", "y"], ["y", "z"], ["x", "y"], [None, "y"]):
-        column = Column(STRING, pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 1], pa.int32()), pa.array(entries)))
+        column = Column(
+            STRING, pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 1], pa.int32()), pa.array(entries))
+        )
         table.update([column, column], [], 4)
     keys, counts = _export(table)
     assert dict(zip(keys, counts, strict=True)) == {
@@ -341,7 +376,10 @@ def test_clear_begins_anew():
 
 
 def test_memory_stays_below_what_was_announced():
-    table = GroupTable([BIGINT, STRING], [Aggregate("sum", (0,), (BIGINT,), DecimalType(38, 0)), Aggregate("max", (1,), (STRING,), STRING)])
+    table = GroupTable(
+        [BIGINT, STRING],
+        [Aggregate("sum", (0,), (BIGINT,), DecimalType(38, 0)), Aggregate("max", (1,), (STRING,), STRING)],
+    )
     for i in range(20):
         numbers = Column(BIGINT, pa.array(np.arange(i * 5000, i * 5000 + 5000) * 7919))
         texts = Column(STRING, pa.array([f"text {i} {k}" for k in range(5000)]))

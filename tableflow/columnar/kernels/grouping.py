@@ -86,7 +86,9 @@ class GroupTable:
 
     def bytes_after(self, keys: Sequence[Column], arguments: Sequence[Column], rows: int) -> int:
         """An upper bound of :attr:`bytes` after these columns (``rows`` rows of them) were taken."""
-        text = sum(c.nbytes for c in (*keys, *arguments) if c.vector.format in {"u", "U", "z", "Z"} or c.vector.dictionary)
+        text = sum(
+            c.nbytes for c in (*keys, *arguments) if c.vector.format in {"u", "U", "z", "Z"} or c.vector.dictionary
+        )
         return self._table.bytes_after(rows) + 2 * text
 
     def keys(self, start: int, count: int) -> list[Column]:
