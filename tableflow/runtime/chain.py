@@ -127,6 +127,10 @@ class Chain:
         """All inputs have ended."""
         self._stack.append((0, None, EndOfInput()))
 
+    def skip_to_end(self) -> None:
+        """Everything was given before, in an earlier life: only the end goes out."""
+        self._stack.append((len(self.operators), None, EndOfInput()))
+
     def timer(self, position: int, time: int) -> None:
         """A timer of the operator at ``position`` has come; only when pulling said FREE."""
         self._started(position, self.operators[position].on_timer(time))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tableflow.errors import InternalError
 from tableflow.runtime.alignment import Alignment, PortEnded
@@ -144,6 +145,9 @@ def test_every_epoch_passes_once_in_order_whatever_the_interleaving(ends, random
         for event in out:
             if isinstance(event, Epoch):
                 passed.append(event.number)
-                assert all(count <= event.number or counts[i] - len(queues[i]) + 1 > event.number for i, count in enumerate(counts))
+                assert all(
+                    count <= event.number or counts[i] - len(queues[i]) + 1 > event.number
+                    for i, count in enumerate(counts)
+                )
     assert passed == list(range(max(counts)))
     assert a.finished

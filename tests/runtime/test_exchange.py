@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.hashing import hash_rows
@@ -110,7 +111,11 @@ def test_broadcast_and_rebalance():
     for value in range(7):
         outputs.rows(batch(value))
     outputs.control(Epoch(1))
-    assert [drained(channel) for channel in channels] == [[[0], [3], [6], Epoch(1)], [[1], [4], Epoch(1)], [[2], [5], Epoch(1)]]
+    assert [drained(channel) for channel in channels] == [
+        [[0], [3], [6], Epoch(1)],
+        [[1], [4], Epoch(1)],
+        [[2], [5], Epoch(1)],
+    ]
 
 
 def test_rebalance_prefers_the_shortest_queue_and_needs_room_in_one():
@@ -159,7 +164,9 @@ def test_the_buffer_timeout_sends_to_a_starving_consumer_only():
 
 
 @given(
-    st.lists(st.one_of(st.lists(st.integers(0, 9), min_size=1, max_size=5), st.integers(0, 100).map(Watermark)), max_size=30),
+    st.lists(
+        st.one_of(st.lists(st.integers(0, 9), min_size=1, max_size=5), st.integers(0, 100).map(Watermark)), max_size=30
+    ),
     st.integers(1, 6),
 )
 def test_no_watermark_overtakes_a_row(steps, batch_rows):
@@ -170,12 +177,16 @@ def test_no_watermark_overtakes_a_row(steps, batch_rows):
     outputs.control(EndOfInput())
     received = [drained(channel) for channel in channels]
     marks = [step for step in steps if isinstance(step, Watermark)]
-    targets = {value: i for i, events in enumerate(received) for rows in events if isinstance(rows, list) for value in rows}
+    targets = {
+        value: i for i, events in enumerate(received) for rows in events if isinstance(rows, list) for value in rows
+    }
     for i, events in enumerate(received):
         assert events[-1] == EndOfInput()
         assert ([e for e in events if isinstance(e, Watermark)] or [None])[-1] == (marks or [None])[-1]
         flat = [x for e in events[:-1] for x in (e if isinstance(e, list) else [e])]
-        mine = [x for s in steps for x in (s if isinstance(s, list) else [s]) if isinstance(x, Watermark) or targets[x] == i]
+        mine = [
+            x for s in steps for x in (s if isinstance(s, list) else [s]) if isinstance(x, Watermark) or targets[x] == i
+        ]
         # What was received is what was sent, but for watermarks that were replaced by later ones.
         position = 0
         for item in flat:
