@@ -145,6 +145,7 @@ class Deployment:
             ports,
             judge_time,
         )
+        saved = around.restored.get((stage.id, index))
         task = Task(
             (stage.id, index),
             chain,
@@ -155,7 +156,7 @@ class Deployment:
             around.job,
             timers,
             reads=[self._publication(key) for key in stage.reads],
-            restored=around.restored.get((stage.id, index)),
+            restored=saved.states if saved is not None else (),
             publishes=bool(stage.publishes),
             keeps_snapshots=around.keeps_snapshots,
         )

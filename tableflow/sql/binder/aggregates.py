@@ -1,0 +1,93 @@
+"""GROUP BY: takes aggregates out of bound expressions and puts columns of an Aggregate node in their place.
+
+Expressions are bound over the block's input first.  Above the aggregation only keys and results exist, so each
+expression is rewritten from the top: what equals a key is that key, an aggregate is its result, and a column of the
+input that is left over is the user's mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tableflow import types
+from tableflow.errors import BindError
+from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, children, walk, with_children
+from tableflow.planner.logical.nodes import Aggregate
+from tableflow.sql.binder.block import Block
+from tableflow.sql.binder.projection import Projection
+from tableflow.types import Field
+
+
+class Grouping:
+    """The aggregation of a block; made once its keys and all expressions above it are bound."""
+
+    def __init__(self, block: Block, keys: Sequence[Expression], above: Iterable[Expression]) -> None:
+        self._block = block
+        calls = dict.fromkeys(
+            node for expression in above for node in walk(expression) if isinstance(node, AggregateCall)
+        )
+        below: list[Expression] = [*keys, *calls]
+        block.attach(below)
+        self._below = _joined_below(block)
+        self._input_ids = block.scope.ids
+        self._keys: dict[Expression, Field] = {}
+        self._results = {call: self._result(call) for call in calls}
+        projection = Projection(block.context, block.plan)
+        for key in keys:
+            check_groupable(key)
+            self._keys[key] = projection.add(key, key.name if isinstance(key, ColumnRef) else "key")
+        for column in (node for call in calls for node in walk(call) if isinstance(node, ColumnRef)):
+            projection.add(column, column.name)
+        fields = tuple({field.id: field for field in self._keys.values()}.values())
+        self._key_ids = {field.id for field in fields}
+        block.plan = Aggregate(projection.node(), fields, tuple(self._results.values()), tuple(calls))
+
+    def _result(self, call: AggregateCall) -> Field:
+        nullable = call.function not in {"count", "count_if"}
+        return self._block.context.field(call.function, call.type, nullable=nullable)
+
+    def rewrite(self, expression: Expression) -> Expression:
+        """The expression over the aggregation's output."""
+        key = self._keys.get(expression)
+        if key is not None:
+            return ColumnRef(key.type, key.id, key.name, getattr(expression, "span", None))
+        if isinstance(expression, AggregateCall):
+            result = self._results[expression]
+            return ColumnRef(result.type, result.id, result.name, expression.span)
+        if isinstance(expression, ColumnRef):
+            self._check(expression)
+            return expression
+        old = children(expression)
+        new = tuple(self.rewrite(child) for child in old)
+        return with_children(expression, new) if any(a is not b for a, b in zip(old, new, strict=True)) else expression
+
+    def attach(self, expressions: Sequence[Expression]) -> None:
+        """Join the waiting subqueries of rewritten expressions above the aggregation."""
+        for each in self._block.needed(expressions):
+            each.conjuncts = tuple(map(self.rewrite, each.conjuncts))
+            for column in each.outer.values():
+                self._check(column)
+        self._block.attach(expressions)
+
+    def _check(self, column: ColumnRef) -> None:
+        if column.id in self._key_ids:
+            return
+        if column.id in self._input_ids or column.id in self._below:
+            name = column.name or "subquery"
+            raise BindError(
+                f"column {name!r} is neither grouped nor aggregated",
+                detail="a group may hold several values of it",
+                hint=f"add {name} to GROUP BY, or use any_value({name})",
+                span=column.span,
+            )
+
+
+def _joined_below(block: Block) -> frozenset[int]:
+    """Columns of subqueries that were joined below the aggregation."""
+    return frozenset[int]().union(*(each.provides for each in block.waiting if each.attached))
+
+
+def check_groupable(key: Expression) -> None:
+    """Refuse to group by what has no equality."""
+    if isinstance(key.type, types.MapType | types.JsonType):
+        raise BindError(f"cannot group by a {key.type}", span=getattr(key, "span", None))

@@ -1,0 +1,164 @@
+"""The state of a SELECT block while it is bound: its plan so far, its names, and subqueries waiting to be joined.
+
+A subquery in an expression becomes a column of a join.  The binder does not know yet where that join belongs: below the
+aggregation or above it, on the left or the right of an outer join.  So the subquery waits (:class:`Waiting`) until a
+clause needs its column, and :meth:`Block.attach` joins it to the plan at that point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from tableflow.errors import BindError, Span, UnsupportedError
+from tableflow.expressions.nodes import ColumnRef, Expression, column_ids
+from tableflow.planner.logical.nodes import Join, JoinKind, Node, Values
+from tableflow.sql.binder.context import Source, StatementContext
+from tableflow.sql.binder.ctes import Ctes
+from tableflow.sql.binder.scope import Scope, did_you_mean
+from tableflow.types import Field
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A subquery of an expression: how it joins, and the ids it provides and reads."""
+
+    kind: JoinKind
+    plan: Node
+    provides: frozenset[int]
+    outer: dict[int, ColumnRef]
+    conjuncts: tuple[Expression, ...] = ()
+    mark: Field | None = None
+    span: Span | None = None
+    inner: frozenset[int] = frozenset()
+    attached: bool = False
+
+    def reads(self) -> frozenset[int]:
+        """Columns of the left side that the join needs."""
+        return frozenset(self.outer).union(*map(column_ids, self.conjuncts)) - self.inner
+
+
+@dataclass(slots=True)
+class Outer:
+    """A reference to a column of an enclosing block."""
+
+    owner: Block
+    column: ColumnRef
+
+
+@dataclass(eq=False, slots=True)
+class Block:
+    """See the module.  ``outer`` are the columns of enclosing blocks that this block, or one inside it, refers to."""
+
+    context: StatementContext
+    source: Source
+    ctes: Ctes
+    parent: Block | None
+    number: int
+    plan: Node
+    scope: Scope = field(default_factory=Scope)
+    waiting: list[Waiting] = field(default_factory=list)
+    outer: dict[int, Outer] = field(default_factory=dict)
+    hidden: Scope | None = None
+    """Relations of FROM that a JOIN's ON cannot see, for a hint."""
+
+    @staticmethod
+    def begin(context: StatementContext, source: Source, ctes: Ctes, parent: Block | None) -> Block:
+        """A new block over one row without columns, which is what a SELECT without FROM reads."""
+        return Block(context, source, ctes, parent, context.block(), Values((), ((),)))
+
+    def attach(self, needed: Iterable[Expression]) -> None:
+        """Join the waiting subqueries that these expressions read."""
+        self.plan = self.attached_to(self.plan, needed)
+
+    def attached_to(self, plan: Node, needed: Iterable[Expression]) -> Node:
+        """The plan with the waiting subqueries that these expressions read joined to it."""
+        for each in self.needed(needed):
+            each.attached = True
+            plan = Join(
+                each.kind, plan, each.plan, each.conjuncts, each.mark, dependent=bool(each.outer), span=each.span,
+                block=self.number,
+            )  # fmt: skip
+        return plan
+
+    def needed(self, expressions: Iterable[Expression]) -> list[Waiting]:
+        """Subqueries not joined yet that these expressions read, directly or through one another, in order."""
+        if not any(not each.attached for each in self.waiting):
+            return []
+        ids = set().union(*map(column_ids, expressions))
+        found: list[Waiting] = []
+        for each in reversed(self.waiting):
+            if not each.attached and not ids.isdisjoint(each.provides):
+                found.append(each)
+                ids |= each.reads()
+        return found[::-1]
+
+    def column(self, parts: Sequence[str], span: Span | None) -> ColumnRef | None:
+        """The column of this block that a name means; None if this block has none."""
+        found = self.scope.find(parts[0]) if len(parts) == 1 else self.scope.find_qualified(parts[:-1], parts[-1])
+        if not found:
+            return None
+        if len(found) > 1:
+            owners = [r.alias for r in self.scope.relations for c in r.columns if any(c.id == f.id for f in found)]
+            raise BindError(
+                f"column {'.'.join(parts)!r} is ambiguous",
+                detail=f"it is a column of {' and of '.join(dict.fromkeys(owners))}" if len(set(owners)) > 1 else None,
+                hint=f"write {owners[0]}.{parts[-1]}" if len(set(owners)) > 1 else "name the columns differently",
+                span=span,
+            )
+        return ColumnRef(found[0].type, found[0].id, found[0].name, span)
+
+    def outer_column(self, parts: Sequence[str], span: Span | None) -> ColumnRef | None:
+        """The column of the nearest enclosing block that a name means; noted on the way."""
+        owner = self.parent
+        while owner is not None:
+            found = owner.column(parts, span)
+            if found is not None:
+                self.note_outer(Outer(owner, found))
+                return found
+            owner = owner.parent
+        return None
+
+    def note_outer(self, outer: Outer) -> None:
+        """Remember the reference here and in every block between here and the owner."""
+        block: Block | None = self
+        while block is not None and block is not outer.owner:
+            block.outer.setdefault(outer.column.id, outer)
+            block = block.parent
+
+    def adopt(self, outers: Iterable[Outer]) -> dict[int, ColumnRef]:
+        """Take over references of a relation or subquery bound for this block; those to this block's own columns."""
+        own: dict[int, ColumnRef] = {}
+        for outer in outers:
+            if outer.owner is self:
+                own[outer.column.id] = outer.column
+            else:
+                self.note_outer(outer)
+        return own
+
+    def unknown_column(self, parts: Sequence[str], span: Span | None, also: Iterable[str] = ()) -> BindError:
+        """The error for a name that nothing answers to."""
+        name = ".".join(parts)
+        if self.hidden is not None and len(parts) > 1 and self.hidden.relation(parts[:-1]) is not None:
+            return BindError(
+                f"column {name!r} cannot be seen in this ON",
+                detail="JOIN binds more tightly than a comma in FROM",
+                hint="write CROSS JOIN instead of the comma",
+                span=span,
+            )
+        if len(parts) > 1 and self.scope.relation(parts[:-1]) is None:
+            relations = [relation.alias for relation in self.scope.relations]
+            hint = did_you_mean(parts[-2], relations)
+            return BindError(f"no table in FROM is named {'.'.join(parts[:-1])!r}", hint=hint, span=span)
+        if not self.scope.relations:
+            known = [*also]
+            hint = did_you_mean(parts[-1], known) or "a query without FROM has no columns"
+            return BindError(f"column {name!r} does not exist", hint=hint, span=span)
+        relation = self.scope.relation(parts[:-1]) if len(parts) > 1 else None
+        known = [column.name for column in relation.columns] if relation else [*self.scope.names(), *also]
+        return BindError(f"column {name!r} does not exist", hint=did_you_mean(parts[-1], known), span=span)
+
+
+def refused(what: str, span: Span | None) -> UnsupportedError:
+    """The error for a feature that does not exist yet."""
+    return UnsupportedError(f"{what} is not supported yet", span=span)

@@ -1,0 +1,64 @@
+"""CREATE and DROP as data; a view's query is bound once here, so that mistakes show at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlglot.tokenizer_core import TokenType
+
+from tableflow.errors import BindError, CatalogError, Span, TableFlowError
+from tableflow.sql.binder.context import Source, StatementContext
+from tableflow.sql.binder.ctes import Ctes
+from tableflow.sql.binder.queries import bind_query
+from tableflow.sql.binder.tables import renamed
+from tableflow.sql.ddl_syntax import ViewText, parse_create, parse_drop
+from tableflow.sql.dialect import parse_query, parse_with
+from tableflow.sql.statements import CreateTable, CreateView, Drop
+from tableflow.sql.tokens import tokenize
+
+
+def bind_create(text: str, start: int, context: StatementContext) -> CreateTable | CreateView:
+    """A CREATE statement."""
+    try:
+        created = parse_with(text, tokenize(text), parse_create)
+    except TableFlowError as error:
+        raise _moved(error, start) from None
+    return replace(created, text=text) if isinstance(created, CreateTable) else _view(created, text, start, context)
+
+
+def bind_drop(text: str, start: int) -> Drop:
+    """A DROP statement."""
+    try:
+        return parse_with(text, tokenize(text), parse_drop)
+    except TableFlowError as error:
+        raise _moved(error, start) from None
+
+
+def _moved(error: TableFlowError, start: int) -> TableFlowError:
+    error.span = error.span.shifted(start) if error.span is not None else None
+    return error
+
+
+def _view(view: ViewText, text: str, start: int, context: StatementContext) -> CreateView:
+    query = text[view.start :]
+    begins = start + view.start
+    parsed = parse_query(query)
+    for token in parsed.tokens:
+        if token.token_type is TokenType.PLACEHOLDER:
+            raise BindError("a view cannot hold parameters", span=Span(token.start + begins, token.end + 1 + begins))
+    context.views = (".".join(view.name).lower(),)
+    bound = bind_query(context, Source(query, parsed.tokens, begins), parsed.tree, Ctes(), None)
+    columns = renamed(bound.columns, view.columns, Span(start, begins))
+    names: set[str] = set()
+    for column in columns:
+        if column.name.lower() in names:
+            raise CatalogError(
+                f"the view has two columns named {column.name!r}",
+                hint="give one of them another name with AS",
+                span=Span(begins, begins + len(query)),
+            )
+        names.add(column.name.lower())
+    if view.columns:
+        listed = ", ".join('"' + name.replace('"', '""') + '"' for name in view.columns)
+        query = f"SELECT * FROM ({query}\n) AS view_text ({listed})"
+    return CreateView(view.name, query, view.temporary, view.or_replace, view.if_not_exists)

@@ -1,0 +1,174 @@
+"""A SELECT block, in the order in which SQL means it: FROM, WHERE, GROUP BY, HAVING, SELECT, DISTINCT, ORDER BY, LIMIT."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from tableflow.errors import BindError, SqlSyntaxError
+from tableflow.expressions.nodes import Expression, Literal
+from tableflow.planner.logical.nodes import Aggregate, Filter, Node
+from tableflow.sql.binder import subqueries
+from tableflow.sql.binder.aggregates import Grouping, check_groupable
+from tableflow.sql.binder.block import Block, refused
+from tableflow.sql.binder.expressions import Clause, ExpressionBinder, flattened, has_aggregate
+from tableflow.sql.binder.hints import Hints
+from tableflow.sql.binder.items import SelectList
+from tableflow.sql.binder.order import (
+    check_sortable,
+    is_all,
+    limited_plan,
+    ordered_items,
+    ordinal,
+    sort_key,
+    sorted_plan,
+)
+from tableflow.sql.binder.projection import Projection
+from tableflow.sql.binder.queries import Bound, only
+from tableflow.sql.binder.tables import bind_from
+from tableflow.types import Field
+
+_CLAUSES = frozenset({
+    "expressions", "from_", "joins", "where", "group", "having", "distinct", "order", "limit", "offset", "with_", "hint",
+})  # fmt: skip
+
+
+def bind_select(block: Block, node: exp.Select) -> Bound:
+    """The plan of a SELECT block."""
+    only(block, node, _CLAUSES)
+    hints = Hints.read(block, node.args.get("hint"))
+    bind_from(block, node)
+    if hints is not None:
+        block.plan = hints.attached(block)
+    if not node.expressions:
+        raise SqlSyntaxError("a select list is expected after SELECT", span=block.source.span(node))
+    items = SelectList(block, node.expressions)
+    _where(block, node, items)
+    keys = _keys(block, node, items)
+    expressions = items.bind()
+    order = _order(block, node, items)
+    having = _having(block, node, items)
+    grouping = None
+    above = [*expressions, *(key for key, _ in order), *having]
+    if keys is not None or having or any(map(has_aggregate, above)):
+        grouping = Grouping(block, keys or [], above)
+        expressions = [grouping.rewrite(each) for each in expressions]
+        order = [(grouping.rewrite(key), item) for key, item in order]
+        if having:
+            having = [grouping.rewrite(each) for each in having]
+            grouping.attach(having)
+            block.plan = Filter(block.plan, tuple(having))
+    wanted = [*expressions, *(key for key, _ in order)]
+    if grouping is not None:
+        grouping.attach(wanted)
+    else:
+        block.attach(wanted)
+    plan, columns = _output(block, node, items.names_of_output(), expressions, order)
+    return Bound(limited_plan(block, node, plan), columns, tuple(block.outer.values()))
+
+
+def _where(block: Block, node: exp.Select, items: SelectList) -> None:
+    where = node.args.get("where")
+    if where is None:
+        return
+    binder = ExpressionBinder(block, Clause("WHERE", aliases=items))
+    rest = [each for each in flattened(where.this, exp.And) if not subqueries.conjunct(binder, each)]
+    conjuncts = [binder.condition(each) for each in rest]
+    if conjuncts:
+        block.attach(conjuncts)
+        block.plan = Filter(block.plan, tuple(dict.fromkeys(conjuncts)))
+
+
+def _keys(block: Block, node: exp.Select, items: SelectList) -> list[Expression] | None:
+    """Expressions of GROUP BY; None without GROUP BY."""
+    group = node.args.get("group")
+    if group is None:
+        return None
+    for key in ("grouping_sets", "cube", "rollup", "totals"):
+        if group.args.get(key):
+            raise refused(key.replace("_", " ").upper(), block.source.span(group))
+    if group.args.get("all") is False:
+        raise refused("GROUP BY DISTINCT", block.source.span(group))
+    if group.args.get("all"):
+        if group.expressions:
+            raise SqlSyntaxError("GROUP BY ALL takes no expressions", span=block.source.span(group.expressions[0]))
+        return [each for each in items.bind() if not has_aggregate(each) and not isinstance(each, Literal)]
+    if not group.expressions:
+        raise SqlSyntaxError("an expression is expected after GROUP BY", span=block.source.span(node))
+    binder = ExpressionBinder(block, Clause("GROUP BY", aliases=items))
+    keys: list[Expression] = []
+    for each in group.expressions:
+        for part in each.expressions if isinstance(each, exp.Tuple) else [each]:
+            keys.append(_key(block, part, items, binder))
+    return keys
+
+
+def _key(block: Block, node: exp.Expr, items: SelectList, binder: ExpressionBinder) -> Expression:
+    span = block.source.span(node)
+    if isinstance(node, exp.GroupingSets | exp.Cube | exp.Rollup):
+        raise refused(f"GROUP BY {node.key.upper().replace('GROUPINGSETS', 'GROUPING SETS')}", span)
+    index = ordinal(node, items.count(), "GROUP BY", span)
+    key = binder.bind(node) if index is None else items.at(index)
+    if has_aggregate(key):
+        raise BindError("GROUP BY cannot hold an aggregate", span=span)
+    return key
+
+
+def _having(block: Block, node: exp.Select, items: SelectList) -> list[Expression]:
+    having = node.args.get("having")
+    if having is None:
+        return []
+    binder = ExpressionBinder(block, Clause("HAVING", aggregates=True, aliases=items))
+    return list(dict.fromkeys(binder.condition(each) for each in flattened(having.this, exp.And)))
+
+
+def _order(block: Block, node: exp.Select, items: SelectList) -> list[tuple[Expression, exp.Ordered]]:
+    """Expressions of ORDER BY: a bare name is an output column first, inside an expression an input column first."""
+    binder = ExpressionBinder(block, Clause("ORDER BY", aggregates=True, aliases=items))
+    keys: list[tuple[Expression, exp.Ordered]] = []
+    for item in ordered_items(block, node.args.get("order")):
+        target, span = item.this, block.source.span(item.this)
+        if is_all(item):
+            keys += [(each, item) for each in items.bind()]
+            continue
+        index = ordinal(target, items.count(), "ORDER BY", span)
+        found = items.at(index) if index is not None else None
+        if found is None and isinstance(target, exp.Column) and len(target.parts) == 1:
+            found = items.output(target.name, span)
+        if found is None:
+            found = binder.bind(target)
+        check_sortable(found, span)
+        keys.append((found, item))
+    return keys
+
+
+def _output(
+    block: Block,
+    node: exp.Select,
+    names: Sequence[str],
+    expressions: Sequence[Expression],
+    order: Sequence[tuple[Expression, exp.Ordered]],
+) -> tuple[Node, tuple[Field, ...]]:
+    """Project, make distinct and sort; the columns under their names."""
+    projection = Projection(block.context, block.plan)
+    fields = [projection.add(each, name) for each, name in zip(expressions, names, strict=True)]
+    distinct = node.args.get("distinct")
+    if distinct is not None:
+        if distinct.args.get("on") is not None:
+            raise refused("DISTINCT ON", block.source.span(distinct.args["on"]))
+        for key, item in order:
+            if not projection.holds(key):
+                raise BindError(
+                    "with SELECT DISTINCT, ORDER BY can only use what is selected", span=block.source.span(item.this)
+                )
+        for each in expressions:
+            check_groupable(each)
+    keys = [sort_key(projection.add(key, "order"), item) for key, item in order if not isinstance(key, Literal)]
+    plan = projection.node()
+    if distinct is not None:
+        plan = Aggregate(plan, tuple({field.id: field for field in fields}.values()), (), ())
+    columns = tuple(
+        Field(field.id, name, field.type, field.nullable) for field, name in zip(fields, names, strict=True)
+    )
+    return sorted_plan(plan, keys), columns

@@ -1,0 +1,92 @@
+"""UNION, INTERSECT and EXCEPT: columns by position, each of the inputs' common type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from tableflow.errors import BindError, TableFlowError
+from tableflow.expressions.coercion import unify
+from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.planner.logical.nodes import Node, Project, SetKind, SetOperation
+from tableflow.sql.binder.aggregates import check_groupable
+from tableflow.sql.binder.block import Block
+from tableflow.sql.binder.projection import exactly
+from tableflow.sql.binder.queries import Bound, bind_query, modified, only
+from tableflow.types import Field
+
+_KINDS = {
+    (exp.Union, True): SetKind.UNION, (exp.Union, False): SetKind.UNION_ALL,
+    (exp.Intersect, True): SetKind.INTERSECT, (exp.Intersect, False): SetKind.INTERSECT_ALL,
+    (exp.Except, True): SetKind.EXCEPT, (exp.Except, False): SetKind.EXCEPT_ALL,
+}  # fmt: skip
+_ASSOCIATIVE = frozenset({SetKind.UNION, SetKind.UNION_ALL, SetKind.INTERSECT, SetKind.INTERSECT_ALL})
+_OWN = ("order", "limit", "offset", "with_")
+
+
+def bind_set_operation(block: Block, node: exp.SetOperation) -> Bound:
+    """A set operation; a chain of the same kind becomes one node with many inputs."""
+    only(block, node, {"this", "expression", "distinct", *_OWN})
+    kind = _kind(node)
+    operands: list[exp.Expr] = [node.expression]
+    first: exp.Expr = node.this
+    while isinstance(first, exp.SetOperation) and _kind(first) is kind and kind in _ASSOCIATIVE:
+        if any(first.args.get(key) for key in _OWN):
+            break
+        only(block, first, {"this", "expression", "distinct"})
+        operands.append(first.expression)
+        first = first.this
+    trees = [first, *reversed(operands)]
+    bound = [bind_query(block.context, block.source, each, block.ctes, block.parent) for each in trees]
+    width = len(bound[0].columns)
+    for each, tree in zip(bound, trees, strict=True):
+        if len(each.columns) != width:
+            raise BindError(
+                f"{kind.value.upper()} of {width} and {len(each.columns)} columns",
+                detail="all its queries have the same number of columns",
+                span=block.source.span(tree) or block.source.span(node),
+            )
+    inputs = _unified(block, bound, kind, trees)
+    fields = tuple(
+        block.context.field(column.name, inputs[0][1][index].type, nullable=any(c[index].nullable for _, c in inputs))
+        for index, column in enumerate(bound[0].columns)
+    )
+    if kind is not SetKind.UNION_ALL:
+        for field in fields:
+            check_groupable(ColumnRef(field.type, field.id, field.name, block.source.span(node)))
+    plan = SetOperation(kind, tuple(plan for plan, _ in inputs), fields)
+    outer = tuple(outer for each in bound for outer in each.outer)
+    return modified(block, node, Bound(plan, fields, outer))
+
+
+def _kind(node: exp.SetOperation) -> SetKind:
+    return _KINDS[type(node), bool(node.args.get("distinct"))]
+
+
+def _unified(
+    block: Block, bound: Sequence[Bound], kind: SetKind, trees: Sequence[exp.Expr]
+) -> list[tuple[Node, tuple[Field, ...]]]:
+    """Inputs with exactly the wanted columns, cast to common types."""
+    inputs = [exactly(block.context, each.plan, each.columns) for each in bound]
+    casts: list[list[Expression]] = []
+    for index in range(len(bound[0].columns)):
+        references = [ColumnRef(columns[index].type, columns[index].id) for _, columns in inputs]
+        try:
+            casts.append(unify(references, f"column {index + 1} of {kind.value.upper()}"))
+        except TableFlowError as error:
+            raise error.at(block.source.span(trees[-1])) from None
+    unified: list[tuple[Node, tuple[Field, ...]]] = []
+    for number, (plan, columns) in enumerate(inputs):
+        wanted = [column[number] for column in casts]
+        if all(isinstance(each, ColumnRef) for each in wanted):
+            unified.append((plan, columns))
+            continue
+        fields = tuple(
+            column
+            if isinstance(each, ColumnRef)
+            else block.context.field(column.name, each.type, nullable=column.nullable)
+            for column, each in zip(columns, wanted, strict=True)
+        )
+        unified.append((Project(plan, fields, tuple(wanted)), fields))
+    return unified

@@ -1,0 +1,109 @@
+"""Any statement: the first keyword decides who reads it, and the result is data."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from tableflow.catalog.provider import Catalog
+from tableflow.config import TIME_ZONE, Settings
+from tableflow.errors import InternalError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
+from tableflow.expressions.registry import StatementClock
+from tableflow.planner.logical.nodes import Query
+from tableflow.sql import session_grammar
+from tableflow.sql.binder.context import Parameters, Source, StatementContext
+from tableflow.sql.binder.ctes import Ctes
+from tableflow.sql.binder.ddl import bind_create, bind_drop
+from tableflow.sql.binder.queries import bind_query
+from tableflow.sql.dialect import parse_query
+from tableflow.sql.lexer import Kind, Lexeme, lex
+from tableflow.sql.statements import Describe, Explain, QueryStatement, Statement
+
+Result = TypeVar("Result")
+
+_QUERIES = frozenset({"SELECT", "WITH", "FROM", "VALUES", "("})
+_LATER = {
+    "ALTER": "ALTER", "INSERT": "INSERT", "UPDATE": "UPDATE", "DELETE": "DELETE", "MERGE": "MERGE", "TRUNCATE": "TRUNCATE",
+    **session_grammar.REFUSED,
+}  # fmt: skip
+_FIRST = sorted((_QUERIES | session_grammar.OWNED | _LATER.keys() | {"CREATE", "DROP"}) - {"("})
+
+
+def bind(text: str, start: int, catalog: Catalog, settings: Settings, parameters: Parameters = ()) -> Statement:
+    """The statement that the text is; ``start`` is its offset in the script, into which all spans point.
+
+    Raises :class:`~tableflow.errors.TableFlowError` for whatever is wrong with it.
+    """
+    context = StatementContext(catalog, parameters, StatementClock.now(settings.get(TIME_ZONE)))
+    try:
+        statement = _bound(text, start, context)
+    except RecursionError:
+        raise SqlSyntaxError(
+            "the statement is nested too deeply",
+            hint="split it with WITH or views",
+            span=Span(start, start + len(text)),
+        ) from None
+    return replace(statement, span=Span(start, start + len(text)), warnings=tuple(context.warnings))
+
+
+def _bound(text: str, start: int, context: StatementContext) -> Statement:
+    first = _first(text)
+    if first is None:
+        raise SqlSyntaxError("the statement is empty", span=Span(start, start + len(text)))
+    word = first.text.upper()
+    if word in _QUERIES:
+        return QueryStatement(query_of(text, start, context))
+    if word == "CREATE":
+        return bind_create(text, start, context)
+    if word == "DROP":
+        return bind_drop(text, start)
+    if word in session_grammar.OWNED:
+        return _command(text, start, context)
+    span = first.span.shifted(start)
+    if word in _LATER:
+        raise UnsupportedError(f"{_LATER[word]} is not supported yet", span=span)
+    if first.kind is Kind.ERROR:
+        raise SqlSyntaxError(first.reason, span=span)
+    near = difflib.get_close_matches(word, _FIRST, 1, cutoff=0.6)
+    raise SqlSyntaxError(
+        f"{first.text!r} begins no statement",
+        hint=f"did you mean {near[0]}?" if near else "begin with SELECT",
+        span=span,
+    )
+
+
+def query_of(text: str, start: int, context: StatementContext) -> Query:
+    """A query bound as a whole."""
+    parsed = located(start, lambda: parse_query(text))
+    source = Source(text, parsed.tokens, start)
+    bound = bind_query(context, source, parsed.tree, Ctes(), None)
+    if bound.outer:
+        raise InternalError("a query refers to a block around it, and there is none")
+    context.check_parameters_used([source])
+    return Query(bound.plan, bound.columns)
+
+
+def located(start: int, parse: Callable[[], Result]) -> Result:
+    """What ``parse`` gives; the spans of its errors are moved from the statement's text into the script."""
+    try:
+        return parse()
+    except TableFlowError as error:
+        if error.span is not None:
+            error.span = error.span.shifted(start)
+        raise
+
+
+def _command(text: str, start: int, context: StatementContext) -> Statement:
+    command = located(start, lambda: session_grammar.parse_command(text))
+    if not isinstance(command, session_grammar.Embedded):
+        return command
+    query = query_of(command.text, start + command.offset, context)
+    if command.kind is None:
+        return Describe(query=query)
+    return Explain(command.kind, query, command.text)
+
+
+def _first(text: str) -> Lexeme | None:
+    return next((lexeme for lexeme in lex(text) if lexeme.kind not in {Kind.SPACE, Kind.COMMENT}), None)

@@ -1,0 +1,269 @@
+"""What FROM reads: tables, files, views, WITH names, subqueries, VALUES, parenthesised joins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from sqlglot import exp
+
+from tableflow.catalog.provider import TableProvider
+from tableflow.errors import BindError, CatalogError, Span, TableFlowError, UnsupportedError
+from tableflow.expressions.coercion import common_type, unify
+from tableflow.expressions.nodes import Expression, Literal
+from tableflow.planner.logical.nodes import Node, Project, Scan, SetKind, SetOperation, Values
+from tableflow.sql.binder.block import Block, refused
+from tableflow.sql.binder.context import Source
+from tableflow.sql.binder.ctes import Cte, Ctes
+from tableflow.sql.binder.expressions import Clause, ExpressionBinder
+from tableflow.sql.binder.parts import Part
+from tableflow.sql.binder.queries import Bound, bind_query, modified, only
+from tableflow.sql.binder.scope import Relation, Scope, did_you_mean
+from tableflow.types import Field
+
+MAX_VIEW_DEPTH = 30
+
+
+def bind_from(block: Block, node: exp.Select) -> None:
+    """FROM: the block's plan and scope."""
+    from tableflow.sql.binder.joins import bind_chains
+
+    clause = node.args.get("from_")
+    if clause is None:
+        return
+    part = bind_chains(block, clause.this, node.args.get("joins") or [], Scope())
+    block.plan, block.scope = part.plan, part.scope
+
+
+def bind_relation(block: Block, node: exp.Expr, visible: Scope) -> Part:
+    """One item of FROM; LATERAL subqueries see the columns of ``visible``."""
+    span = block.source.span(node)
+    block.context.count_relation(span)
+    match node:
+        case exp.Table():
+            return _table(block, node, span)
+        case exp.Subquery():
+            return _subquery(block, node, visible)
+        case exp.Values():
+            only(block, node, {"expressions", "alias"})
+            return _relation(block, node, bind_values(block, node), "values", span)
+        case exp.Lateral():
+            return _lateral(block, node, visible, span)
+        case exp.Unnest():
+            raise refused("UNNEST", span)
+    raise BindError("a table, subquery or file is expected", span=span)
+
+
+def _table(block: Block, node: exp.Table, span: Span | None) -> Part:
+    only(block, node, {"this", "db", "catalog", "alias", "joins"})
+    if isinstance(node.this, exp.Values):
+        return _relation(block, node, bind_values(block, node.this), "values", span)
+    if not isinstance(node.this, exp.Identifier):
+        raise refused(f"a table function ({node.this.name or node.this.key})", span)
+    path = tuple(part.name for part in node.parts)
+    if node.this.meta.get("file"):
+        if len(path) > 1:
+            raise BindError("a file is one string", span=span)
+        return _file(block, node, path[0], span)
+    if len(path) == 1:
+        cte = block.ctes.find(path[0], span)
+        if cte is not None:
+            return _relation(block, node, _cte(block, cte), cte.name, span)
+    provider = block.context.catalog.table(path)
+    if provider is not None:
+        return _scan(block, node, provider, path, span)
+    text = block.context.catalog.view(path)
+    if text is not None:
+        return _relation(block, node, _view(block, path, text, span), path[-1], span, path)
+    raise CatalogError(
+        f"table {'.'.join(path)!r} does not exist",
+        hint=did_you_mean(path[-1], [*block.context.catalog.names(), *block.ctes.by_name]),
+        span=span,
+    )
+
+
+def _file(block: Block, node: exp.Table, path: str, span: Span | None) -> Part:
+    try:
+        provider = block.context.catalog.file(path)
+    except TableFlowError as error:
+        raise error.at(span) from None
+    stem = PurePath(path).name.split(".")[0] or "file"
+    return _scan(block, node, provider, (stem,), span, table=path)
+
+
+def _scan(
+    block: Block, node: exp.Table, provider: TableProvider, path: tuple[str, ...], span: Span | None, table: str = ""
+) -> Part:
+    try:
+        columns = provider.schema.columns
+    except TableFlowError as error:
+        raise error.at(span) from None
+    taken: set[str] = set()
+    fields: list[Field] = []
+    for column in columns:
+        name, number = column.name, 0
+        while name.lower() in taken:
+            number += 1
+            name = f"{column.name}_{number}"
+        if number:
+            block.context.warn(f"column {column.name!r} of {path[-1]!r} is called {name!r}: names ignore case", span)
+        taken.add(name.lower())
+        fields.append(block.context.field(name, column.type, nullable=column.nullable))
+    alias = _alias(node) or path[-1]
+    scan = Scan(
+        table or ".".join(path), provider, tuple(fields), tuple(column.name for column in columns), alias,
+        block=block.number,
+    )  # fmt: skip
+    return _relation(block, node, Bound(scan, tuple(fields)), path[-1], span, path)
+
+
+def _cte(block: Block, cte: Cte) -> Bound:
+    bound = bind_query(block.context, block.source, cte.query, cte.visible, cte.parent)
+    return Bound(bound.plan, renamed(bound.columns, cte.columns, cte.span), bound.outer)
+
+
+def _view(block: Block, path: tuple[str, ...], text: str, span: Span | None) -> Bound:
+    from tableflow.sql.dialect import parse_query
+
+    context, key = block.context, ".".join(path).lower()
+    if key in context.views:
+        raise BindError(f"view {path[-1]!r} refers to itself", detail=" -> ".join((*context.views, key)), span=span)
+    if len(context.views) >= MAX_VIEW_DEPTH:
+        raise UnsupportedError(f"views are nested more than {MAX_VIEW_DEPTH} levels deep", span=span)
+    context.views = (*context.views, key)
+    try:
+        parsed = parse_query(text)
+        bound = bind_query(context, Source(text, parsed.tokens, fixed=span or Span(0, 0)), parsed.tree, Ctes(), None)
+    except TableFlowError as error:
+        error.span = span
+        error.detail = f"in view {path[-1]!r}" + (f": {error.detail}" if error.detail else "")
+        raise
+    context.views = context.views[:-1]
+    return bound
+
+
+def _subquery(block: Block, node: exp.Subquery, visible: Scope) -> Part:
+    from tableflow.sql.binder.joins import bind_chains
+
+    span = block.source.span(node)
+    inner = node.this
+    if isinstance(inner, exp.Table) or (isinstance(inner, exp.Subquery) and inner.args.get("joins")):
+        only(block, node, {"this", "alias", "joins"})
+        part = bind_chains(block, inner, inner.args.get("joins") or [], visible)
+        if _alias(node) is None:
+            return part
+        return _relation(block, node, Bound(part.plan, part.scope.columns), "", span, needs=part.needs)
+    only(block, node, {"this", "alias", "joins", "order", "limit", "offset", "with_"})
+    return _relation(block, node, _query(block, node, block.parent), "", span)
+
+
+def _query(block: Block, node: exp.Subquery, parent: Block | None) -> Bound:
+    """A query in parentheses with what may follow it inside FROM."""
+    bound = bind_query(block.context, block.source, node.this, block.ctes, parent)
+    if any(node.args.get(key) for key in ("order", "limit", "offset")):
+        bound = modified(Block.begin(block.context, block.source, block.ctes, parent), node, bound)
+    return bound
+
+
+def _lateral(block: Block, node: exp.Lateral, visible: Scope, span: Span | None) -> Part:
+    only(block, node, {"this", "alias"})
+    inner = node.this
+    if not isinstance(inner, exp.Subquery):
+        raise refused("LATERAL of anything but a subquery", span)
+    before, block.scope = block.scope, visible
+    bound = _query(block, inner, block)
+    block.scope = before
+    return _relation(block, node, bound, "", span)
+
+
+def _relation(
+    block: Block,
+    node: exp.Expr,
+    bound: Bound,
+    name: str,
+    span: Span | None,
+    path: Sequence[str] = (),
+    needs: frozenset[int] = frozenset(),
+) -> Part:
+    """A bound relation under its alias and column aliases."""
+    own = block.adopt(bound.outer)
+    alias = node.args.get("alias")
+    names = [column.name for column in alias.args.get("columns") or ()] if alias is not None else []
+    columns = renamed(bound.columns, names, block.source.span(alias) if alias is not None else span)
+    called = _alias(node)
+    relation = Relation(called or name, columns, () if called else tuple(path), span)
+    return Part(bound.plan, Scope.of(relation), needs | frozenset(own))
+
+
+def _alias(node: exp.Expr) -> str | None:
+    alias = node.args.get("alias")
+    return alias.this.name if alias is not None and alias.this is not None else None
+
+
+def renamed(columns: Sequence[Field], names: Sequence[str], span: Span | None) -> tuple[Field, ...]:
+    """Columns under other names, as far as there are names."""
+    if len(names) > len(columns):
+        raise BindError(f"{len(names)} column names are given to {len(columns)} columns", span=span)
+    seen: set[str] = set()
+    for name in names:
+        if name.lower() in seen:
+            raise BindError(f"column name {name!r} is given twice", span=span)
+        seen.add(name.lower())
+    given = [*names, *(column.name for column in columns[len(names) :])]
+    return tuple(
+        Field(column.id, name, column.type, column.nullable) for column, name in zip(columns, given, strict=True)
+    )
+
+
+def bind_values(block: Block, node: exp.Values) -> Bound:
+    """VALUES (..), (..): columns ``col0``, ``col1`` and so on, each of the common type of its values."""
+    rows = [row.expressions for row in node.expressions]
+    width = len(rows[0])
+    for row, tree in zip(rows, node.expressions, strict=True):
+        if len(row) != width:
+            raise BindError(
+                f"a row of VALUES has {len(row)} values, the first has {width}", span=block.source.span(tree)
+            )
+    inner = Block.begin(block.context, block.source, block.ctes, block.parent)
+    binder = ExpressionBinder(inner, Clause("VALUES"))
+    bound = [binder.bind_all(row) for row in rows]
+    columns = [_unified([row[index] for row in bound], index) for index in range(width)]
+    fields = tuple(
+        block.context.field(f"col{index}", column[0].type, nullable=any(_may_be_null(each) for each in column))
+        for index, column in enumerate(columns)
+    )
+    table = tuple(zip(*columns, strict=True))
+    if inner.waiting:
+        raise refused("a subquery in VALUES", block.source.span(node))
+    plan: Node = Values(fields, table)
+    if inner.outer:
+        plan = _rows_as_union(block, fields, table)
+    return Bound(plan, fields, tuple(inner.outer.values()))
+
+
+def _unified(values: list[Expression], index: int) -> list[Expression]:
+    # long lists of literals are nearly always of one type
+    first = values[0].type
+    if all(value.type == first for value in values):
+        return values
+    if common_type([value.type for value in values]) is None:
+        try:
+            return unify(values, f"column {index + 1} of VALUES")
+        except TableFlowError as error:
+            raise error.at(getattr(values[-1], "span", None)) from None
+    return unify(values, f"column {index + 1} of VALUES")
+
+
+def _may_be_null(value: Expression) -> bool:
+    return not isinstance(value, Literal) or value.value is None
+
+
+def _rows_as_union(block: Block, fields: tuple[Field, ...], rows: Sequence[tuple[Expression, ...]]) -> Node:
+    """Rows that read columns of an enclosing query: constant rows cannot, projections can."""
+    plans: list[Node] = []
+    for row in rows:
+        own = tuple(block.context.renewed(field) for field in fields)
+        plans.append(Project(Values((), ((),)), own, row))
+    if len(rows) == 1:
+        return Project(Values((), ((),)), fields, rows[0])
+    return SetOperation(SetKind.UNION_ALL, tuple(plans), fields)

@@ -1,0 +1,116 @@
+"""The ``TableFlow`` dialect for sqlglot, and text to syntax trees with errors of ours.
+
+Anything that is not wholly understood is a syntax error at its place; nothing becomes an opaque command.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import ParseError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from tableflow.errors import Span, SqlSyntaxError, TableFlowError, UnsupportedError
+from tableflow.sql.parser import RefusedError, TableFlowParser, UnreadableError
+from tableflow.sql.tokens import RESERVED, tokenize
+
+Result = TypeVar("Result")
+
+
+class TableFlow(Dialect):
+    """Settings of the parser; the tokens come from :mod:`tableflow.sql.tokens`."""
+
+    NULL_ORDERING = "nulls_are_last"
+    SUPPORTS_ORDER_BY_ALL = True
+    SUPPORTS_SEMI_ANTI_JOIN = True
+    TYPED_DIVISION = True
+    SAFE_DIVISION = False
+    SUPPORTS_LIMIT_ALL = True
+    Parser = TableFlowParser
+
+
+_LATER = {
+    "EMIT": "EMIT", "ITERATE": "ITERATE", "UNTIL": "UNTIL", "MATCH_RECOGNIZE": "MATCH_RECOGNIZE", "PIVOT": "PIVOT",
+    "UNPIVOT": "UNPIVOT", "TABLESAMPLE": "TABLESAMPLE", "TABLE": "TABLE as an argument", "INTO": "SELECT INTO",
+    "->": "a lambda expression", "=>": "a named argument", "{": "a {...} literal", "RETURNING": "RETURNING",
+}  # fmt: skip
+_WORDS = sorted({*RESERVED, "GROUP BY", "ORDER BY", "PARTITION BY"} - {"GROUP", "ORDER"})
+
+
+class Parsed:
+    """A query's tree with what else the binder needs to know of its text."""
+
+    __slots__ = ("text", "tokens", "tree")
+
+    def __init__(self, tree: exp.Expr, tokens: list[Token], text: str) -> None:
+        self.tree = tree
+        self.tokens = tokens
+        self.text = text
+
+
+def parse_query(text: str) -> Parsed:
+    """The tree of one query; :class:`~tableflow.errors.SqlSyntaxError` points into ``text``."""
+    tokens = tokenize(text)
+    return Parsed(parse_with(text, tokens, lambda parser: parser.parse_query()), tokens, text)
+
+
+_DIALECT: Any = TableFlow()
+
+
+def parse_with(text: str, tokens: list[Token], parse: Callable[[TableFlowParser], Result]) -> Result:
+    """What ``parse`` reads from the tokens; all of them have to be read."""
+    parser = TableFlowParser(dialect=_DIALECT)
+    try:
+        parser.begin(text, tokens)
+        found = parse(parser)
+        if parser.current:
+            parser.fail("")
+        return found
+    except RefusedError as error:
+        raise error.cause from None
+    except ParseError as error:
+        raise _explained(error, text, tokens) from None
+    except RecursionError:
+        raise SqlSyntaxError("the statement is nested too deeply", hint="split it with WITH or views") from None
+
+
+def _explained(error: ParseError, text: str, tokens: list[Token]) -> TableFlowError:
+    span = error.span if isinstance(error, UnreadableError) else Span(len(text), len(text))
+    index = next((i for i, token in enumerate(tokens) if token.start >= span.start), len(tokens))
+    token = tokens[index] if index < len(tokens) else None
+    if token is not None and token.token_type not in {TokenType.STRING, TokenType.IDENTIFIER}:
+        if (later := _LATER.get(token.text.upper())) is not None:
+            return UnsupportedError(f"{later} is not supported yet", span=Span(token.start, token.end + 1))
+        if token.token_type is TokenType.HINT:
+            return SqlSyntaxError("a hint can only follow SELECT", span=Span(token.start, token.end + 1))
+    found = "the end of the statement" if token is None else repr(text[token.start : token.end + 1])
+    expected = _expected(str(error))
+    message = f"syntax error at {found}" + (f": {expected}" if expected else "")
+    return SqlSyntaxError(message, hint=_nearest_keyword(tokens, index), span=span)
+
+
+def _expected(message: str) -> str:
+    if message.startswith("Required "):
+        return "an expression is expected"
+    if message.startswith("Expecting "):
+        return f"{message.removeprefix('Expecting ')!r} is expected"
+    if message.startswith("Expected table name"):
+        return "a table name is expected"
+    return message if message[1:2].isupper() else message[:1].lower() + message[1:]
+
+
+def _nearest_keyword(tokens: list[Token], index: int) -> str | None:
+    for token in reversed(tokens[max(0, index - 2) : index + 1]):
+        word = token.text.upper()
+        if token.token_type is not TokenType.VAR or len(word) < 3:
+            continue
+        near = difflib.get_close_matches(word, _WORDS, 4, cutoff=0.75)
+        if near:
+            # letters in the wrong order are the commonest slip
+            best = next((each for each in near if sorted(each) == sorted(word)), near[0])
+            return f"did you mean {best} instead of {token.text!r}?"
+    return None

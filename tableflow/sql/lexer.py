@@ -1,0 +1,151 @@
+"""Text into lexemes: the one place that knows strings, comments, quoting and numbers.
+
+The script splitter, the SQL parser, the session commands and the shell all use it, so they never disagree about
+where a string ends.  Every character of the text belongs to exactly one lexeme; nothing is an exception here:
+malformed text is a lexeme of kind ``ERROR`` with the reason, and who needs a statement raises it.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tableflow.errors import Span, SqlSyntaxError
+
+
+class Kind(enum.Enum):
+    """What a lexeme is."""
+
+    SPACE = "space"
+    COMMENT = "comment"
+    HINT = "hint"
+    WORD = "word"
+    QUOTED = "quoted identifier"
+    STRING = "string"
+    DOLLAR = "dollar-quoted string"
+    BYTES = "byte string"
+    NUMBER = "number"
+    OPERATOR = "operator"
+    ERROR = "error"
+
+
+class Lexeme(NamedTuple):
+    """A piece of text ``[start, end)``; ``reason`` says what is wrong with an ``ERROR``."""
+
+    kind: Kind
+    start: int
+    end: int
+    text: str
+    reason: str = ""
+
+    @property
+    def value(self) -> str:
+        """What the lexeme stands for: quotes removed and doubled ones undone."""
+        match self.kind:
+            case Kind.STRING | Kind.QUOTED:
+                quote = self.text[0]
+                return self.text[1:-1].replace(quote * 2, quote)
+            case Kind.DOLLAR:
+                tag = self.text.index("$", 1) + 1
+                return self.text[tag:-tag]
+            case Kind.BYTES:
+                return self.text[2:-1]
+            case Kind.NUMBER:
+                return self.text.replace("_", "")
+            case Kind.HINT:
+                return self.text[3:-2]
+            case _:
+                return self.text
+
+    @property
+    def span(self) -> Span:
+        """The place of the lexeme."""
+        return Span(self.start, self.end)
+
+
+_PATTERN = re.compile(
+    r"""(?P<SPACE>\s+)
+      | (?P<COMMENT>--[^\n\r]*|/\*)
+      | (?P<BYTES>[xX]'[^']*')
+      | (?P<WORD>[^\W\d][\w$]*)
+      | (?P<NUMBER>(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d+)?)
+      | (?P<STRING>'(?:[^']|'')*')
+      | (?P<QUOTED>"(?:[^"]|"")*"|`(?:[^`]|``)*`)
+      | (?P<DOLLAR>\$(?:[^\W\d]\w*)?\$)
+      | (?P<OPERATOR>::|\|\||<>|!=|<=|>=|==|//|=>|->>|->|:=|[()\[\]{},;.:+\-*/%<>=?&|^~@])
+      | (?P<ERROR>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_KINDS = {kind.name: kind for kind in Kind}
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+_WORD_START = re.compile(r"[^\W\d]")
+_UNTERMINATED = {"'": "string", '"': "quoted identifier", "`": "quoted identifier"}
+
+
+def lex(text: str) -> Iterator[Lexeme]:
+    """All lexemes of the text in order, without gaps."""
+    position, size = 0, len(text)
+    match = _PATTERN.match
+    while position < size:
+        found = match(text, position)
+        if found is None or found.lastgroup is None:
+            raise AssertionError("the pattern matches any character")
+        kind, end = _KINDS[found.lastgroup], found.end()
+        reason = ""
+        if kind is Kind.COMMENT and text.startswith("/*", position):
+            kind, end, reason = _block_comment(text, position)
+        elif kind is Kind.DOLLAR:
+            kind, end, reason = _dollar_string(text, position, found.group())
+        elif kind is Kind.NUMBER and end < size and _WORD_START.match(text, end):
+            kind, end, reason = _malformed_number(text, end)
+        elif kind is Kind.ERROR:
+            end, reason = _unreadable(text, position)
+        yield Lexeme(kind, position, end, text[position:end], reason)
+        position = end
+
+
+def significant(text: str) -> list[Lexeme]:
+    """The lexemes a parser reads; :class:`~tableflow.errors.SqlSyntaxError` for malformed text."""
+    kept: list[Lexeme] = []
+    for lexeme in lex(text):
+        if lexeme.kind is Kind.SPACE or lexeme.kind is Kind.COMMENT:
+            continue
+        if lexeme.kind is Kind.ERROR:
+            raise SqlSyntaxError(lexeme.reason, span=lexeme.span)
+        kept.append(lexeme)
+    return kept
+
+
+def _block_comment(text: str, start: int) -> tuple[Kind, int, str]:
+    depth, position = 1, start + 2
+    while depth:
+        edge = _COMMENT_EDGE.search(text, position)
+        if edge is None:
+            return Kind.ERROR, len(text), "comment is not closed: */ is missing"
+        depth += 1 if edge.group() == "/*" else -1
+        position = edge.end()
+    # "/*+/" opens a hint only if a hint is in it
+    is_hint = text.startswith("+", start + 2) and position - start >= len("/*+*/")
+    return (Kind.HINT if is_hint else Kind.COMMENT), position, ""
+
+
+def _dollar_string(text: str, start: int, tag: str) -> tuple[Kind, int, str]:
+    end = text.find(tag, start + len(tag))
+    if end < 0:
+        return Kind.ERROR, len(text), f"string is not closed: {tag} is missing"
+    return Kind.DOLLAR, end + len(tag), ""
+
+
+def _malformed_number(text: str, end: int) -> tuple[Kind, int, str]:
+    while end < len(text) and (text[end].isalnum() or text[end] in "_$"):
+        end += 1
+    return Kind.ERROR, end, "a number cannot be followed by letters"
+
+
+def _unreadable(text: str, start: int) -> tuple[int, str]:
+    character = text[start]
+    if character in _UNTERMINATED:
+        return len(text), f"{_UNTERMINATED[character]} is not closed: {character} is missing"
+    return start + 1, f"character {character!r} is not part of the language"

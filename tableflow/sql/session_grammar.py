@@ -1,0 +1,186 @@
+"""Session commands: SET, RESET, SHOW, USE, DESCRIBE and the prefix EXPLAIN, parsed by a grammar of their own.
+
+The grammar never reads a query: EXPLAIN and DESCRIBE parse their prefix and say where the embedded query begins.
+Commands that the dialect has but this version does not are refused by name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tableflow.errors import Span, SqlSyntaxError, TableFlowError, UnsupportedError
+from tableflow.sql.statements import (
+    Describe,
+    ExplainKind,
+    ObjectKind,
+    ResetStatement,
+    SetStatement,
+    Show,
+    ShowKind,
+    Use,
+)
+
+if TYPE_CHECKING:
+    from lark import Lark, Token, Tree
+
+OWNED = frozenset({"SET", "RESET", "SHOW", "USE", "DESCRIBE", "DESC", "EXPLAIN"})
+"""First keywords of statements that this grammar owns."""
+
+REFUSED: dict[str, str] = {
+    "STOP": "STOP JOB", "CANCEL": "CANCEL JOB", "CHECKPOINT": "CHECKPOINT JOB", "ANALYZE": "ANALYZE TABLE",
+    "VACUUM": "VACUUM", "FLUSH": "FLUSH", "EXECUTE": "EXECUTE STATEMENT SET", "COPY": "COPY", "BEGIN": "BEGIN",
+    "COMMIT": "COMMIT", "ROLLBACK": "ROLLBACK", "CALL": "CALL",
+}  # fmt: skip
+"""First keywords of session commands that do not exist yet."""
+
+GRAMMAR = r"""
+start: set | reset | show | use | describe | explain
+set: "SET"i [key (EQUALS | TO) value]
+reset: "RESET"i [key]
+key: STRING | DOTTED
+value: STRING | BARE
+use: "USE"i [SCHEMA] name
+show: "SHOW"i (LISTED | LATER | "CREATE"i OBJECT path)
+describe: ("DESCRIBE"i | "DESC"i) (QUERY | [OBJECT] path)
+explain: "EXPLAIN"i [KIND] (JOB | QUERY)
+path: name ("." name)*
+name: QUOTED | NAME
+
+EQUALS: "="
+TO.2: /TO\b/i
+SCHEMA.2: /(SCHEMA|DATABASE)(?=\s)/i
+OBJECT.2: /(TABLE|VIEW)(?=\s)/i
+LISTED.2: /(TABLES|VIEWS|FUNCTIONS|CONNECTORS|HINTS|SETTINGS)\b/i
+LATER.2: /(JOBS|CHECKPOINTS|WATERMARKS|VERSIONS)\b[\s\S]*/i
+KIND.2: /(COST|CHANGELOG|PHYSICAL|LOGICAL|JSON|ANALYZE|WATERMARK)\b/i
+JOB.2: /JOB\b[\s\S]*/i
+QUERY.1: /((SELECT|WITH|FROM|VALUES)\b|\()[\s\S]*/i
+STRING: /'([^']|'')*'/
+QUOTED: /"([^"]|"")+"|`([^`]|``)+`/
+DOTTED: /[^\W\d][\w.\-]*/
+NAME: /[^\W\d][\w$]*/
+BARE: /[^\s'"=][^'"]*/
+COMMENT.9: /--[^\n]*|\/\*([^*]|\*(?!\/))*\*\//
+%ignore /\s+/
+%ignore COMMENT
+"""
+
+_EXPECTED = {
+    "EQUALS": "=", "TO": "TO", "DOTTED": "a setting", "STRING": "a string", "BARE": "a value", "NAME": "a name",
+    "QUOTED": "a name", "LISTED": "TABLES, VIEWS, FUNCTIONS, CONNECTORS, HINTS or SETTINGS", "QUERY": "a query",
+    "OBJECT": "TABLE or VIEW", "$END": "the end of the statement", "CREATE": "CREATE TABLE or CREATE VIEW",
+    "DOT": "'.'",
+}  # fmt: skip
+_SUGGESTED = (
+    "TABLES", "VIEWS", "FUNCTIONS", "CONNECTORS", "HINTS", "SETTINGS", "CREATE", "SELECT", "COST", "CHANGELOG",
+    "PHYSICAL", "LOGICAL", "JSON", "ANALYZE", "WATERMARK", "TABLE", "VIEW", "SCHEMA",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A command around a query: EXPLAIN of a kind, or (``kind`` None) DESCRIBE; the query begins at ``offset``."""
+
+    kind: ExplainKind | None
+    text: str
+    offset: int
+
+
+Command: TypeAlias = SetStatement | ResetStatement | Show | Describe | Use | Embedded
+
+
+def parse_command(text: str) -> Command:
+    """The command that the text is; errors point into the text."""
+    from lark.exceptions import UnexpectedInput
+
+    try:
+        tree: Any = _parser().parse(text)
+    except UnexpectedInput as error:
+        raise _explained(error, text) from None
+    command: Tree[Token] = tree.children[0]
+    found: Command = _BUILDERS[str(command.data)](command.children)
+    return found
+
+
+@functools.cache
+def _parser() -> Lark:
+    # imported and built at the first command: most scripts have none, and it takes 60 ms
+    from lark import Lark
+
+    return Lark(GRAMMAR, parser="lalr", propagate_positions=True, maybe_placeholders=True)
+
+
+def _unquoted(token: Any) -> str:
+    text = str(token)
+    return text[1:-1].replace(text[0] * 2, text[0]) if text[:1] in {"'", '"', "`"} else text.strip()
+
+
+def _path(tree: Any) -> tuple[str, ...]:
+    return tuple(_unquoted(name.children[0]) for name in tree.children)
+
+
+def _set(children: list[Any]) -> SetStatement:
+    key = children[0]
+    if key is None:
+        return SetStatement()
+    return SetStatement(_unquoted(key.children[0]), _unquoted(children[-1].children[0]))
+
+
+def _reset(children: list[Any]) -> ResetStatement:
+    return ResetStatement(None if children[0] is None else _unquoted(children[0].children[0]))
+
+
+def _use(children: list[Any]) -> Use:
+    return Use(_unquoted(children[-1].children[0]))
+
+
+def _show(children: list[Any]) -> Show:
+    first = children[0]
+    if first.type == "LATER":
+        raise _refused(f"SHOW {str(first).split()[0].upper()}", first)
+    if first.type == "LISTED":
+        return Show(ShowKind[str(first).upper()])
+    return Show(ShowKind.CREATE, _path(children[1]), ObjectKind[str(first).upper()])
+
+
+def _describe(children: list[Any]) -> Describe | Embedded:
+    last = children[-1]
+    if getattr(last, "type", None) == "QUERY":
+        return Embedded(None, str(last), last.start_pos)
+    return Describe(_path(last))
+
+
+def _explain(children: list[Any]) -> Embedded:
+    kind, query = children
+    if query.type == "JOB":
+        raise _refused("EXPLAIN JOB", query)
+    explained = ExplainKind.PLAIN if kind is None else ExplainKind[str(kind).upper()]
+    return Embedded(explained, str(query), query.start_pos)
+
+
+_BUILDERS: dict[str, Any] = {
+    "set": _set, "reset": _reset, "use": _use, "show": _show, "describe": _describe, "explain": _explain,
+}  # fmt: skip
+
+
+def _refused(what: str, token: Any) -> TableFlowError:
+    return UnsupportedError(f"{what} is not supported yet", span=Span(token.start_pos, token.start_pos + len(token)))
+
+
+def _explained(error: Any, text: str) -> SqlSyntaxError:
+    position = error.pos_in_stream
+    if position is None or position < 0 or position >= len(text):
+        position = len(text)
+    word = text[position:].split(None, 1)[0] if text[position:].strip() else ""
+    expected = set(getattr(error, "expected", None) or getattr(error, "allowed", None) or ())
+    names = list(dict.fromkeys(_EXPECTED[name] for name in sorted(expected) if name in _EXPECTED))
+    found = repr(word) if word else "the end of the statement"
+    near = difflib.get_close_matches(word.upper(), _SUGGESTED, 1, cutoff=0.7)
+    return SqlSyntaxError(
+        f"syntax error at {found}" + (f": {' or '.join(names)} is expected" if names else ""),
+        hint=f"did you mean {near[0]} instead of {word!r}?" if near else None,
+        span=Span(position, position + len(word)),
+    )

@@ -1,0 +1,74 @@
+"""A script into statements with their offsets.
+
+Statements end with ``;``, except inside strings, comments, parentheses of quoting (``$$ ... $$``) and between BEGIN
+and END of a statement set.  Everything between two ends belongs to the second statement, so offsets are exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tableflow.errors import Span
+from tableflow.sql.lexer import Kind, lex
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptStatement:
+    """One statement: its text without surrounding space and comments, and where it starts in the script.
+
+    ``terminated`` is False for a last statement without ``;`` and for one whose string or comment is still open:
+    the shell then waits for more.
+    """
+
+    text: str
+    start: int
+    terminated: bool = True
+
+    @property
+    def span(self) -> Span:
+        """The statement's place in the script."""
+        return Span(self.start, self.start + len(self.text))
+
+
+def split(script: str) -> list[ScriptStatement]:
+    """The statements of a script in order; empty ones (only space and comments) are left out."""
+    statements: list[ScriptStatement] = []
+    first: int | None = None
+    last = 0
+    words: list[str] = []
+    depth = 0
+    for lexeme in lex(script):
+        if lexeme.kind is Kind.SPACE or lexeme.kind is Kind.COMMENT:
+            continue
+        if lexeme.kind is Kind.OPERATOR and lexeme.text == ";" and depth == 0:
+            if first is not None:
+                statements.append(ScriptStatement(script[first:last], first))
+            first, words = None, []
+            continue
+        if first is None:
+            first = lexeme.start
+        last = lexeme.end
+        if lexeme.kind is Kind.WORD:
+            depth = _block_depth(words, lexeme.text.upper(), depth)
+    if first is not None:
+        statements.append(ScriptStatement(script[first:last], first, terminated=False))
+    return statements
+
+
+def is_complete(script: str) -> bool:
+    """Whether a shell may run the text: its last statement is terminated (or there is none)."""
+    statements = split(script)
+    return not statements or statements[-1].terminated
+
+
+def _block_depth(words: list[str], word: str, depth: int) -> int:
+    """Nesting of BEGIN..END after ``word``; ``words`` remembers how the statement began."""
+    if len(words) < 4:
+        words.append(word)
+        if word == "BEGIN" and words[:3] == ["EXECUTE", "STATEMENT", "SET"]:
+            return depth + 1
+    if depth == 0:
+        return 0
+    if word == "CASE" or word == "BEGIN":
+        return depth + 1
+    return depth - 1 if word == "END" else depth

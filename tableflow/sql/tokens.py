@@ -1,0 +1,117 @@
+"""Lexemes as the tokens that sqlglot's parser reads, with the keywords of this dialect and no others.
+
+sqlglot knows some 250 keywords of all its dialects; here a word is a keyword only if the grammar of a query needs it,
+so that people may call their columns ``date``, ``key`` or ``comment``.  Statements other than queries are parsed by the
+text of their words.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlglot.tokenizer_core import Token, TokenType
+
+from tableflow.errors import SqlSyntaxError
+from tableflow.sql.lexer import Kind, Lexeme, significant
+
+RESERVED: Final[dict[str, TokenType]] = {
+    name: TokenType[name]
+    for name in (
+        "ALL", "AND", "ANY", "ASC", "BETWEEN", "CASE", "COLLATE", "CREATE", "CROSS", "DESC", "DISTINCT", "ELSE", "END",
+        "ESCAPE", "EXCEPT", "EXISTS", "FALSE", "FETCH", "FOR", "FROM", "FULL", "HAVING", "ILIKE", "IN", "INNER",
+        "INTERSECT", "INTERVAL", "INTO", "IS", "JOIN", "LATERAL", "LEFT", "LIKE", "LIMIT", "MATCH_RECOGNIZE", "NATURAL",
+        "NOT", "NULL", "OFFSET", "ON", "OR", "OUTER", "OVER", "QUALIFY", "RIGHT", "SELECT", "SOME", "TABLE", "THEN",
+        "TRUE", "UNION", "UNNEST", "USING", "VALUES", "WHEN", "WHERE", "WINDOW", "WITH",
+    )
+} | {
+    "AS": TokenType.ALIAS,
+    "TABLESAMPLE": TokenType.TABLE_SAMPLE,
+    # half of GROUP BY: never a name, so that a forgotten BY is found where it is missing
+    "GROUP": TokenType.COMMAND,
+    "ORDER": TokenType.COMMAND,
+}  # fmt: skip
+"""Words that are names only when quoted."""
+
+UNRESERVED: Final[dict[str, TokenType]] = {
+    name: TokenType[name]
+    for name in (
+        "ANTI", "ARRAY", "ASOF", "CUBE", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "FILTER", "LOCALTIME",
+        "LOCALTIMESTAMP", "PIVOT", "RANGE", "RECURSIVE", "ROLLUP", "ROWS", "SEMI", "UNPIVOT",
+    )
+} | {"EMIT": TokenType.BEGIN, "ITERATE": TokenType.COMMIT, "UNTIL": TokenType.ROLLBACK}  # fmt: skip
+"""Words with a meaning in some places and names elsewhere.
+
+sqlglot has no tokens for the last three; the borrowed ones mean nothing to the parser, whose statements we do not use.
+"""
+
+NEVER_BARE_ALIASES: Final = frozenset({TokenType.BEGIN, TokenType.COMMIT, TokenType.ROLLBACK})
+"""EMIT, ITERATE and UNTIL, which may follow a select item or a table."""
+
+_KEYWORDS: Final = RESERVED | UNRESERVED
+_PAIRS: Final = {
+    ("GROUP", "BY"): TokenType.GROUP_BY,
+    ("ORDER", "BY"): TokenType.ORDER_BY,
+    ("PARTITION", "BY"): TokenType.PARTITION_BY,
+    ("GROUPING", "SETS"): TokenType.GROUPING_SETS,
+}
+_FIRST_OF_PAIR: Final = frozenset(first for first, _ in _PAIRS)
+_OPERATORS: Final = {
+    "(": TokenType.L_PAREN, ")": TokenType.R_PAREN, "[": TokenType.L_BRACKET, "]": TokenType.R_BRACKET,
+    "{": TokenType.L_BRACE, "}": TokenType.R_BRACE, ",": TokenType.COMMA, ";": TokenType.SEMICOLON,
+    ".": TokenType.DOT, ":": TokenType.COLON, "+": TokenType.PLUS, "-": TokenType.DASH, "*": TokenType.STAR,
+    "/": TokenType.SLASH, "%": TokenType.MOD, "<": TokenType.LT, ">": TokenType.GT, "=": TokenType.EQ,
+    "?": TokenType.PLACEHOLDER, "&": TokenType.AMP, "|": TokenType.PIPE, "^": TokenType.CARET, "~": TokenType.TILDE,
+    "@": TokenType.PARAMETER, "::": TokenType.DCOLON, "||": TokenType.DPIPE, "<>": TokenType.NEQ, "!=": TokenType.NEQ,
+    "<=": TokenType.LTE, ">=": TokenType.GTE, "==": TokenType.EQ, "//": TokenType.DIV, "=>": TokenType.FARROW,
+    "->": TokenType.ARROW, "->>": TokenType.DARROW, ":=": TokenType.COLON_EQ,
+}  # fmt: skip
+_BY_KIND: Final = {
+    Kind.QUOTED: TokenType.IDENTIFIER,
+    Kind.STRING: TokenType.STRING,
+    Kind.DOLLAR: TokenType.STRING,
+    Kind.BYTES: TokenType.HEX_STRING,
+    Kind.NUMBER: TokenType.NUMBER,
+    Kind.HINT: TokenType.HINT,
+}
+
+
+def tokenize(text: str) -> list[Token]:
+    """Tokens with their character offsets (``end`` is the last character, as in sqlglot)."""
+    tokens: list[Token] = []
+    lexemes = significant(text)
+    skip = False
+    for index, lexeme in enumerate(lexemes):
+        if skip:
+            skip = False
+            continue
+        start, end = lexeme.start, lexeme.end
+        if lexeme.kind is Kind.WORD:
+            upper = lexeme.text.upper()
+            if upper in _FIRST_OF_PAIR and (pair := _pair(upper, lexemes, index)) is not None:
+                skip, end = True, lexemes[index + 1].end
+                tokens.append(Token(pair, text[start:end], 1, 1, start, end - 1))
+                continue
+            tokens.append(Token(_KEYWORDS.get(upper, TokenType.VAR), lexeme.text, 1, 1, start, end - 1))
+        elif lexeme.kind is Kind.OPERATOR:
+            tokens.append(Token(_OPERATORS[lexeme.text], lexeme.text, 1, 1, start, end - 1))
+        else:
+            tokens.append(Token(_BY_KIND[lexeme.kind], _checked_value(lexeme), 1, 1, start, end - 1))
+    return tokens
+
+
+def _pair(upper: str, lexemes: list[Lexeme], index: int) -> TokenType | None:
+    if index + 1 >= len(lexemes) or lexemes[index + 1].kind is not Kind.WORD:
+        return None
+    return _PAIRS.get((upper, lexemes[index + 1].text.upper()))
+
+
+def _checked_value(lexeme: Lexeme) -> str:
+    value = lexeme.value
+    if lexeme.kind is Kind.QUOTED and not value:
+        raise SqlSyntaxError("a quoted identifier cannot be empty", span=lexeme.span)
+    if lexeme.kind is Kind.BYTES:
+        try:
+            bytes.fromhex(value)
+        except ValueError:
+            raise SqlSyntaxError("a byte string holds pairs of hexadecimal digits", span=lexeme.span) from None
+    return value
