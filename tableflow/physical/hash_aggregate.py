@@ -1,14 +1,29 @@
-"""Grouping by hash table, in one or two phases."""
+"""Grouping by hash table, in one or two phases.
+
+The table belongs to one task.  A partial phase never needs more than a bounded table: it hands its states on when the
+table has grown, and stops grouping altogether when grouping does not reduce the rows.
+"""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.grouping import AggregateOverflow, GroupTable
+from tableflow.errors import DataError, InternalError
 from tableflow.expressions.nodes import AggregateCall
-from tableflow.physical.node import UnaryNode
+from tableflow.physical.aggregate_states import AggregateInputs, merging_inputs, row_inputs, state_types
+from tableflow.physical.node import UnaryNode, positions
+from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation
 from tableflow.serialization import serializable
-from tableflow.types import Field
+from tableflow.types import Field, SqlType
+
+_TRIAL_ROWS = 65_536
+_LEAST_REDUCTION = 0.8
+_PARTIAL_BYTES = 32 * 2**20
 
 
 @serializable
@@ -33,3 +48,99 @@ class HashAggregate(UnaryNode):
     phase: AggregatePhase
     keys: tuple[Field, ...]
     calls: tuple[AggregateCall, ...]
+
+
+class HashAggregateOperator(Operator):
+    """One task's part of a :class:`HashAggregate`.
+
+    ::
+
+        grouping --(PARTIAL: table is large)--> emits states, empties the table, goes on grouping
+        grouping --(PARTIAL: rows hardly reduced)--> emits states --> passing rows on, each as its own state
+    """
+
+    def __init__(self, node: HashAggregate) -> None:
+        self._node = node
+        where = positions(node.input.fields)
+        self._key_positions = [where[key.id] for key in node.keys]
+        self._inputs: AggregateInputs = (
+            merging_inputs(node.calls, len(node.keys))
+            if node.phase is AggregatePhase.FINAL
+            else row_inputs(node.calls, node.input.fields)
+        )
+        self._passing = False
+        self._rows = 0
+
+    def open(self, context: OperatorContext) -> None:
+        """Makes the empty table."""
+        self._context = context
+        self._table = self._new_table([key.type for key in self._node.keys])
+        self._reservation: Reservation = context.reserve("groups", self._table.bytes)
+
+    def process(self, batch: Batch, port: int) -> Emission | None:
+        """Takes rows (or states); only a partial phase emits before the end."""
+        if batch.weights is not None:
+            raise InternalError("a hash aggregation over changing rows")
+        arguments = self._inputs.columns(batch)
+        keys = [batch.columns[i] for i in self._key_positions]
+        if self._passing:
+            return self._pass_on(batch, keys, arguments)
+        self._reservation.resize(self._table.bytes_after(keys, arguments, batch.rows))
+        self._table.update(keys, arguments, batch.length, batch.selection)
+        self._reservation.resize(self._table.bytes)
+        self._rows += batch.rows
+        if self._node.phase is AggregatePhase.PARTIAL and self._node.keys:
+            return self._relieve()
+        return None
+
+    def on_end(self, port: int) -> Emission | None:
+        """Emits all groups."""
+        return self._emit()
+
+    def close(self) -> None:
+        """Gives the memory back."""
+        if hasattr(self, "_table"):
+            self._table.clear()
+            self._reservation.release()
+
+    def _new_table(self, keys: list[SqlType]) -> GroupTable:
+        return GroupTable(keys, self._inputs.aggregates, state_types(self._node.calls))
+
+    def _relieve(self) -> Emission | None:
+        if self._rows >= _TRIAL_ROWS and self._table.groups > _LEAST_REDUCTION * self._rows:
+            self._passing = True
+            self._context.count("passed")
+            return self._emit()
+        return self._emit() if self._table.bytes > _PARTIAL_BYTES else None
+
+    def _emit(self) -> Iterator[Batch]:
+        groups, most = self._table.groups, self._context.batch_rows
+        for start in range(0, groups, most):
+            count = min(most, groups - start)
+            yield Batch([*self._table.keys(start, count), *self._values(self._table, start, count)], count)
+        self._context.count("groups", groups)
+        self._table.clear()
+        self._reservation.resize(self._table.bytes)
+        self._rows = 0
+
+    def _values(self, table: GroupTable, start: int, count: int) -> list[Column]:
+        try:
+            if self._node.phase is AggregatePhase.PARTIAL:
+                return table.states(start, count)
+            return table.results(start, count)
+        except AggregateOverflow as overflow:
+            message, call = overflow.args
+            raise DataError(
+                message,
+                detail=f"the {self._node.calls[call].function} of a group does not fit {self._node.calls[call].type}",
+                hint="cast the argument to DOUBLE",
+                span=self._node.calls[call].span,
+            ) from None
+
+    def _pass_on(self, batch: Batch, keys: list[Column], arguments: list[Column]) -> Iterator[Batch]:
+        table = self._new_table([])
+        self._reservation.resize(self._table.bytes + table.bytes_after([], arguments, batch.length))
+        table.spread(arguments, batch.length, batch.selection)
+        yield Batch([*keys, *self._values(table, 0, batch.length)], batch.length, batch.selection)
+        table.clear()
+        self._reservation.resize(self._table.bytes)

@@ -87,6 +87,7 @@ class Chain:
         self._frozen: list[bytes] = []
         self._judge_time = judge_time or self._later_only
         self._generated = START_OF_TIME
+        self._times = [START_OF_TIME] * len(self.operators)
         self._sent = START_OF_TIME
         self._idle = False
         # (operator, emission to pull) or (operator, None, event to hand to it); len(operators) means the outputs.
@@ -125,6 +126,10 @@ class Chain:
     def end(self) -> None:
         """All inputs have ended."""
         self._stack.append((0, None, EndOfInput()))
+
+    def skip_to_end(self) -> None:
+        """Everything was given before, in an earlier life: only the end goes out."""
+        self._stack.append((len(self.operators), None, EndOfInput()))
 
     def timer(self, position: int, time: int) -> None:
         """A timer of the operator at ``position`` has come; only when pulling said FREE."""
@@ -238,7 +243,10 @@ class Chain:
             case Watermark():
                 if not self._makes_time[index]:
                     stack.append((index + 1, None, event))
-                emission = operator.on_watermark(event)
+                # One that only ends idleness tells the operator nothing new.
+                if event.time > self._times[index]:
+                    self._times[index] = event.time
+                    emission = operator.on_watermark(event)
             case Idle():
                 stack.append((index + 1, None, event))
             case Epoch():

@@ -33,11 +33,15 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class TaskSnapshot:
-    """One task's state at a barrier (or at its end): one entry per operator, and its splits if it has a source."""
+    """One task's state at a barrier: one entry per operator, and its splits if it has a source.
+
+    ``finished``: the task had ended before; all its output is in the state of others, and restored it only ends.
+    """
 
     task: TaskId
     states: tuple[bytes, ...]
     source: SourceState | None = None
+    finished: bool = False
 
 
 class Beginning(enum.Enum):

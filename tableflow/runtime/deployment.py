@@ -145,7 +145,6 @@ class Deployment:
             ports,
             judge_time,
         )
-        saved = around.restored.get((stage.id, index))
         task = Task(
             (stage.id, index),
             chain,
@@ -156,7 +155,7 @@ class Deployment:
             around.job,
             timers,
             reads=[self._publication(key) for key in stage.reads],
-            restored=saved.states if saved is not None else (),
+            restored=around.restored.get((stage.id, index)),
             publishes=bool(stage.publishes),
             keeps_snapshots=around.keeps_snapshots,
         )

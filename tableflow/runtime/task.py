@@ -90,7 +90,7 @@ class Task:
         timers: TaskTimers,
         *,
         reads: Sequence[PublishedBuild] = (),
-        restored: Sequence[bytes] = (),
+        restored: TaskSnapshot | None = None,
         publishes: bool = False,
         keeps_snapshots: bool = False,
     ) -> None:
@@ -105,7 +105,7 @@ class Task:
         self._scheduler = scheduler
         self._job = job
         self._reads = list(reads)
-        self._restored = list(restored)
+        self._restored = restored
         self._publishes = publishes
         self._opened = False
         self._state = State.WAITING
@@ -225,10 +225,12 @@ class Task:
             self._job.acknowledged(epoch.checkpoint, TaskSnapshot(self.id, states, source))
 
     def _keep_final_state(self) -> None:
-        if self._keeps_snapshots:
+        if self._restored is not None and self._restored.finished:
+            self.final = self._restored
+        elif self._keeps_snapshots:
             states = tuple(operator.snapshot() for operator in self._chain.operators)
             source = None if self._splits is None else self._splits.state()
-            self.final = TaskSnapshot(self.id, states, source)
+            self.final = TaskSnapshot(self.id, states, source, finished=True)
 
     def _rest(self) -> Outcome:
         """What the end of a step means for the scheduler."""
@@ -260,12 +262,15 @@ class Task:
                 self._wait_for(build.sealed)
                 return False
         self._opened = True
-        chain = self._chain
+        chain, restored = self._chain, self._restored
+        if restored is not None and restored.finished:
+            chain.skip_to_end()
+            return True
         for position, (operator, context) in enumerate(zip(chain.operators, self._contexts, strict=True)):
             chain.current = position
             operator.open(context)
-            if position < len(self._restored):
-                operator.restore(self._restored[position])
+            if restored is not None:
+                operator.restore(restored.states[position])
         return True
 
     def _close(self) -> None:

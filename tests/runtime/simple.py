@@ -60,7 +60,7 @@ class Calls(Operator):
         return self._hook("on_epoch", epoch)
 
     def on_superstep(self, superstep):
-        return self._hook("on_superstep", superstep)
+        return self._hook("on_superstep", superstep.number)
 
     def on_end(self, port):
         return self._hook("on_end", port)

@@ -1,0 +1,369 @@
+#include "group_index.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "hash.h"
+
+namespace tableflow {
+
+namespace {
+
+constexpr size_t grid_limit = 1 << 14;
+constexpr int64_t direct_least = 1 << 15;  // cells an array may have whatever the number of groups
+constexpr int64_t direct_ratio = 16;       // cells per group beyond that
+constexpr int prefetch_distance = 16;
+constexpr size_t cached_bytes = 1 << 18;  // tables up to this size are not prefetched
+
+uint64_t hash_words(const uint64_t* words, int n) {
+  uint64_t hash = hash_value(int64_t(words[0]));
+  for (int w = 1; w < n; ++w) hash = hash_combine(hash, words[w]);
+  return hash;
+}
+
+}  // namespace
+
+KeyIndex::KeyIndex(const std::vector<std::string>& formats) : keys_(formats) {
+  if (formats.empty()) {
+    mode_ = Mode::Constant;
+    size_ = 1;
+  } else if (keys_.words() > 1 || formats.size() > 1) {
+    mode_ = Mode::Words;
+    if (keys_.words() == 1) mode_ = Mode::OneWord;
+  } else {
+    const KeyClass of = keys_.column(0).key_class;
+    mode_ = of == KeyClass::Text ? Mode::Text : of == KeyClass::Integer ? Mode::Direct : Mode::OneWord;
+  }
+  packed_.resize(size_t(piece_rows) * size_t(std::max(1, keys_.words())));
+  hashes_.resize(piece_rows);
+  values_.resize(piece_rows);
+  nulls_.resize(piece_rows);
+  cells_.resize(piece_rows);
+}
+
+uint32_t KeyIndex::next_group() {
+  if (size_ >= int64_t(UINT32_MAX) - 2) throw std::length_error("too many groups");
+  return uint32_t(size_++);
+}
+
+uint32_t KeyIndex::null_group() {
+  if (null_group_ < 0) {
+    null_group_ = next_group();
+    words_.push_back(0);
+  }
+  return uint32_t(null_group_);
+}
+
+void KeyIndex::find_or_insert(std::span<const Input> inputs, const Piece& piece, uint32_t* groups) {
+  if (piece.n == 0) return;
+  if (mode_ == Mode::Constant) {
+    std::fill_n(groups, piece.n, 0u);
+  } else if (mode_ == Mode::Text) {
+    find_text(inputs, piece, groups);
+  } else if (keys_.columns() == 1 || !find_by_codes(inputs, piece, groups)) {
+    find_general(inputs, piece, groups);
+  }
+}
+
+void KeyIndex::find_general(std::span<const Input> inputs, const Piece& piece, uint32_t* groups) {
+  if (keys_.columns() == 1 && keys_.words() == 1) {
+    find_single(inputs, piece, groups);
+    return;
+  }
+  keys_.pack(inputs, piece, packed_.data());
+  if (mode_ == Mode::OneWord) {
+    find_one_word(piece.n, reinterpret_cast<const int64_t*>(packed_.data()), nullptr, groups);
+  } else {
+    find_words(piece.n, groups);
+  }
+}
+
+bool KeyIndex::find_by_codes(std::span<const Input> inputs, const Piece& piece, uint32_t* groups) {
+  size_t cells = 1;
+  for (const Input& input : inputs) {
+    const Vector& v = *input.vector;
+    if (v.kind == Kind::Bool) {
+      cells *= 3;
+    } else if (v.kind == Kind::Dict && v.code_kind == Kind::I32 && size_t(v.dictionary->length) < grid_limit) {
+      cells *= size_t(v.dictionary->length) + 1;
+    } else {
+      return false;
+    }
+    if (cells > grid_limit) return false;
+  }
+  bool same = grid_dictionaries_.size() == inputs.size() && grid_.size() == cells;
+  for (size_t c = 0; same && c < inputs.size(); ++c) {
+    const auto& now = inputs[c].vector->dictionary;
+    const auto& then = grid_dictionaries_[c];
+    same = bool(now) == bool(then) && (!now || same_entries(*now, *then));
+  }
+  if (!same) {
+    grid_.assign(cells, UINT32_MAX);
+    grid_dictionaries_.clear();
+    for (const Input& input : inputs) grid_dictionaries_.push_back(input.vector->dictionary);
+  }
+  uint32_t* cell = cells_.data();
+  std::fill_n(cell, piece.n, 0u);
+  for (const Input& input : inputs) {
+    const Vector& v = *input.vector;
+    const uint32_t null_code = v.kind == Kind::Bool ? 2 : uint32_t(v.dictionary->length);
+    with_positions(piece, input, [&](auto at) {
+      const auto add = [&](auto code) {
+        if (v.validity) {
+          for (int i = 0; i < piece.n; ++i) cell[i] = cell[i] * (null_code + 1) + (v.valid(at(i)) ? code(at(i)) : null_code);
+        } else {
+          for (int i = 0; i < piece.n; ++i) cell[i] = cell[i] * (null_code + 1) + code(at(i));
+        }
+      };
+      if (v.kind == Kind::Bool) {
+        add([&](int64_t row) { return uint32_t(bit(v.data, v.offset + row)); });
+      } else {
+        // A damaged code must not leave the grid; it is refused where the entry is first read.
+        add([codes = v.values<int32_t>(), null_code](int64_t row) { return std::min(uint32_t(codes[row]), null_code); });
+      }
+    });
+  }
+  uint32_t found = 0;
+  for (int i = 0; i < piece.n; ++i) {
+    groups[i] = grid_[cell[i]];
+    found |= uint32_t(groups[i] == UINT32_MAX);
+  }
+  if (found) insert_missing(inputs, piece, cell, groups);
+  return true;
+}
+
+void KeyIndex::insert_missing(std::span<const Input> inputs, const Piece& piece, const uint32_t* cells, uint32_t* groups) {
+  // One row of each new combination goes the general way, by itself: there are few.
+  for (int i = 0; i < piece.n; ++i) {
+    if (groups[i] != UINT32_MAX) continue;
+    uint32_t& known = grid_[cells[i]];
+    if (known == UINT32_MAX) {
+      const Piece one{piece.rows ? piece.rows + i : nullptr, piece.first + i, 1};
+      std::vector<Input> row(inputs.begin(), inputs.end());
+      for (Input& input : row) input.positions += input.positions ? i : 0;
+      uint32_t group = 0;
+      find_general(row, one, &group);
+      known = group;
+    }
+    groups[i] = known;
+  }
+}
+
+void KeyIndex::find_text(std::span<const Input> inputs, const Piece& piece, uint32_t* groups) {
+  StringPool& pool = keys_.pool(0);
+  const bool any_null = keys_.load(0, inputs[0], piece, values_.data(), nulls_.data());
+  const uint32_t null = any_null ? pool.intern_null() : 0;
+  for (int i = 0; i < piece.n; ++i) groups[i] = values_[size_t(i)] < 0 ? null : uint32_t(values_[size_t(i)]);
+  size_ = pool.size();
+}
+
+void KeyIndex::find_single(std::span<const Input> inputs, const Piece& piece, uint32_t* groups) {
+  const bool any_null = keys_.load(0, inputs[0], piece, values_.data(), nulls_.data());
+  const uint8_t* nulls = any_null ? nulls_.data() : nullptr;
+  if (mode_ == Mode::Direct) {
+    if (find_direct(piece.n, values_.data(), nulls, groups)) return;
+    leave_direct();
+  }
+  const bool full = size_t(size_ + piece.n) * 5 / 3 + 1 > word_slots_.size();
+  if (full && size_ && keys_.column(0).key_class == KeyClass::Integer && become_direct()) {
+    if (find_direct(piece.n, values_.data(), nulls, groups)) return;
+    leave_direct();
+  }
+  find_one_word(piece.n, values_.data(), nulls, groups);
+}
+
+void KeyIndex::leave_direct() {
+  if (mode_ != Mode::Direct) return;
+  mode_ = Mode::OneWord;
+  direct_.release();
+}
+
+bool KeyIndex::find_direct(int n, const int64_t* values, const uint8_t* nulls, uint32_t* groups) {
+  int64_t least = INT64_MAX, most = INT64_MIN;
+  for (int i = 0; i < n; ++i) {
+    if (nulls && nulls[i]) continue;
+    least = std::min(least, values[i]);
+    most = std::max(most, values[i]);
+  }
+  if (least <= most && !cover(least, most, n)) return false;
+  for (int i = 0; i < n; ++i) {
+    if (nulls && nulls[i]) {
+      groups[i] = null_group();
+      continue;
+    }
+    uint32_t& cell = direct_[size_t(values[i] - base_)];
+    if (cell == 0) {
+      cell = next_group() + 1;
+      words_.push_back(uint64_t(values[i]));
+    }
+    groups[i] = cell - 1;
+  }
+  return true;
+}
+
+// Makes the array reach over the values; false when it would have too many cells for so few groups.
+bool KeyIndex::cover(int64_t least, int64_t most, int n) {
+  const int64_t end = direct_.empty() ? 0 : base_ + int64_t(direct_.size()) - 1;
+  if (!direct_.empty() && least >= base_ && most <= end) return true;
+  const int64_t low = direct_.empty() ? least : std::min(least, base_);
+  const int64_t high = direct_.empty() ? most : std::max(most, end);
+  const int64_t allowed = std::max(direct_least, direct_ratio * (size_ + n));
+  int64_t cells;
+  if (__builtin_sub_overflow(high, low, &cells) || cells >= allowed) return false;
+  ++cells;
+  // Slack on the side that grew, so that ascending and descending keys cost amortised constant time.
+  int64_t slack = std::min(allowed - cells, std::max<int64_t>(cells / 2, 1024));
+  int64_t start = low;
+  if (!direct_.empty() && least < base_) {
+    if (__builtin_sub_overflow(low, slack, &start)) {
+      start = low;
+      slack = 0;
+    }
+  } else if (int64_t last; __builtin_add_overflow(high, slack, &last)) {
+    slack = 0;
+  }
+  if (direct_.empty() || start == base_) {
+    direct_.resize_zero(size_t(cells + slack));
+  } else {
+    Array<uint32_t> wider;
+    wider.resize_zero(size_t(cells + slack));
+    std::copy_n(direct_.data(), direct_.size(), wider.data() + (base_ - start));
+    direct_.swap(wider);
+  }
+  base_ = start;
+  return true;
+}
+
+void KeyIndex::reserve_slots(int64_t n) {
+  const size_t wanted = size_t(size_ + n) * 5 / 3 + 1;
+  const size_t have = mode_ == Mode::OneWord ? word_slots_.size() : tag_slots_.size();
+  if (wanted <= have) return;
+  rehash(std::bit_ceil(std::max<size_t>(wanted, 1024)));
+}
+
+// Instead of growing the hash table: whether the keys seen turned out to lie close together.
+bool KeyIndex::become_direct() {
+  int64_t least = INT64_MAX, most = INT64_MIN;
+  for (int64_t group = 0; group < size_; ++group) {
+    if (group == null_group_) continue;
+    least = std::min(least, int64_t(words_[size_t(group)]));
+    most = std::max(most, int64_t(words_[size_t(group)]));
+  }
+  if (least > most || !cover(least, most, 0)) return false;
+  word_slots_.release();
+  mode_ = Mode::Direct;
+  for (int64_t group = 0; group < size_; ++group)
+    if (group != null_group_) direct_[size_t(int64_t(words_[size_t(group)]) - base_)] = uint32_t(group + 1);
+  return true;
+}
+
+void KeyIndex::rehash(size_t capacity) {
+  mask_ = capacity - 1;
+  if (mode_ == Mode::OneWord) {
+    word_slots_.release();  // rebuilt from the words, not read
+    word_slots_.resize_zero(capacity);
+    for (int64_t group = 0; group < size_; ++group) {
+      if (group + prefetch_distance < size_)
+        __builtin_prefetch(&word_slots_[hash_value(int64_t(words_[size_t(group + prefetch_distance)])) & mask_], 1);
+      if (group == null_group_) continue;
+      uint64_t i = hash_value(int64_t(words_[size_t(group)])) & mask_;
+      while (word_slots_[i].group) i = (i + 1) & mask_;
+      word_slots_[i] = {words_[size_t(group)], uint32_t(group + 1), 0};
+    }
+    return;
+  }
+  const int stride = keys_.words();
+  tag_slots_.release();
+  tag_slots_.resize_zero(capacity);
+  for (int64_t group = 0; group < size_; ++group) {
+    const uint64_t hash = hash_words(&words_[size_t(group * stride)], stride);
+    uint64_t i = hash & mask_;
+    while (tag_slots_[i].group) i = (i + 1) & mask_;
+    tag_slots_[i] = {uint32_t(hash >> 32), uint32_t(group + 1)};
+  }
+}
+
+void KeyIndex::find_one_word(int n, const int64_t* values, const uint8_t* nulls, uint32_t* groups) {
+  reserve_slots(n);
+  const bool far = word_slots_.size() * sizeof(WordSlot) > cached_bytes;
+  for (int i = 0; i < n; ++i) hashes_[size_t(i)] = hash_value(values[i]);
+  for (int i = 0; i < n; ++i) {
+    if (far && i + prefetch_distance < n) __builtin_prefetch(&word_slots_[hashes_[size_t(i + prefetch_distance)] & mask_], 1);
+    if (nulls && nulls[i]) {
+      groups[i] = null_group();
+      continue;
+    }
+    const uint64_t key = uint64_t(values[i]);
+    for (uint64_t at = hashes_[size_t(i)] & mask_;; at = (at + 1) & mask_) {
+      WordSlot& slot = word_slots_[at];
+      if (slot.group && slot.key == key) {
+        groups[i] = slot.group - 1;
+        break;
+      }
+      if (!slot.group) {
+        groups[i] = next_group();
+        slot = {key, groups[i] + 1, 0};
+        words_.push_back(key);
+        break;
+      }
+    }
+  }
+}
+
+void KeyIndex::find_words(int n, uint32_t* groups) {
+  reserve_slots(n);
+  const int stride = keys_.words();
+  const bool far = tag_slots_.size() * sizeof(TagSlot) > cached_bytes;
+  for (int i = 0; i < n; ++i) hashes_[size_t(i)] = hash_words(&packed_[size_t(i * stride)], stride);
+  for (int i = 0; i < n; ++i) {
+    if (far && i + prefetch_distance < n) __builtin_prefetch(&tag_slots_[hashes_[size_t(i + prefetch_distance)] & mask_], 1);
+    const uint64_t* key = &packed_[size_t(i * stride)];
+    const uint32_t tag = uint32_t(hashes_[size_t(i)] >> 32);
+    for (uint64_t at = hashes_[size_t(i)] & mask_;; at = (at + 1) & mask_) {
+      TagSlot& slot = tag_slots_[at];
+      if (!slot.group) {
+        groups[i] = next_group();
+        slot = {tag, groups[i] + 1};
+        words_.append(key, size_t(stride));
+        break;
+      }
+      if (slot.tag == tag && std::equal(key, key + stride, &words_[size_t(slot.group - 1) * size_t(stride)])) {
+        groups[i] = slot.group - 1;
+        break;
+      }
+    }
+  }
+}
+
+VectorPtr KeyIndex::column(int c, int64_t from, int64_t n) {
+  if (mode_ == Mode::Text) return keys_.pool_slice(from, n);
+  if (keys_.columns() == 1 && keys_.words() == 1) {
+    const bool inside = null_group_ >= from && null_group_ < from + n;
+    return keys_.unpack_single(words_.data() + from, n, inside ? null_group_ - from : -1);
+  }
+  return keys_.unpack(c, words_.data() + from * keys_.words(), n);
+}
+
+int64_t KeyIndex::bytes() const {
+  return keys_.bytes() + int64_t(words_.capacity() * 8 + word_slots_.size() * sizeof(WordSlot) + tag_slots_.size() * sizeof(TagSlot) +
+                                 direct_.capacity() * 4 + grid_.capacity() * 4);
+}
+
+int64_t KeyIndex::bytes_after(int64_t rows) const {
+  if (mode_ == Mode::Constant) return bytes();
+  const int64_t groups = size_ + rows;
+  const int64_t word_bytes = std::max<int64_t>(int64_t(words_.capacity()) * 8, 2 * groups * 8 * std::max(1, keys_.words()));
+  int64_t slots = 0;
+  if (mode_ == Mode::OneWord || mode_ == Mode::Words) {
+    const int64_t have = int64_t(mode_ == Mode::OneWord ? word_slots_.size() : tag_slots_.size());
+    const int64_t wanted = int64_t(std::bit_ceil(uint64_t(groups * 5 / 3 + 1024)));
+    slots = std::max(have, wanted) * int64_t(mode_ == Mode::OneWord ? sizeof(WordSlot) : sizeof(TagSlot));
+  } else if (mode_ == Mode::Direct) {
+    slots = int64_t(direct_.size()) * 4 + std::max(direct_least, direct_ratio * groups) * 4;
+  } else {
+    slots = groups * 64;
+  }
+  return keys_.bytes() + word_bytes + slots;
+}
+
+}  // namespace tableflow

@@ -1,0 +1,77 @@
+// Keys to dense group numbers, in order of first appearance.
+//
+// Four ways, chosen by the key columns and by what was seen: no columns (one group); one string column (the pool's numbers
+// are the groups'); one integer column whose values lie close together (an array by value, given up when they do not);
+// else a hash table by open addressing with linear probing, with the key in the slot when it is one word.
+// Small dictionaries and booleans in front of it are looked up by their codes alone.
+#pragma once
+
+#include "group_keys.h"
+#include "group_memory.h"
+
+namespace tableflow {
+
+class KeyIndex {
+ public:
+  explicit KeyIndex(const std::vector<std::string>& formats);
+
+  // groups[i] of each row of the piece; new keys get the next numbers.
+  void find_or_insert(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
+  int64_t size() const { return size_; }
+  int columns() const { return keys_.columns(); }
+  // Groups [from, from + n) of a key column.
+  VectorPtr column(int c, int64_t from, int64_t n);
+  int64_t bytes() const;
+  // Bytes after at most `rows` more rows, without the bytes of strings.
+  int64_t bytes_after(int64_t rows) const;
+
+ private:
+  enum class Mode : uint8_t { Constant, Text, Direct, OneWord, Words };
+  struct WordSlot {
+    uint64_t key;
+    uint32_t group;  // number + 1; 0 is empty
+    uint32_t unused;
+  };
+  struct TagSlot {
+    uint32_t tag;
+    uint32_t group;
+  };
+
+  bool find_by_codes(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
+  void insert_missing(std::span<const Input> inputs, const Piece& piece, const uint32_t* cells, uint32_t* groups);
+  void find_general(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
+  void find_text(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
+  void find_single(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
+  bool find_direct(int n, const int64_t* values, const uint8_t* nulls, uint32_t* groups);
+  bool become_direct();
+  void leave_direct();
+  bool cover(int64_t least, int64_t most, int n);
+  void find_one_word(int n, const int64_t* values, const uint8_t* nulls, uint32_t* groups);
+  void find_words(int n, uint32_t* groups);
+  void reserve_slots(int64_t n);
+  void rehash(size_t capacity);
+  uint32_t null_group();
+  uint32_t next_group();
+
+  KeyWords keys_;
+  Mode mode_;
+  int64_t size_ = 0;
+  int64_t null_group_ = -1;
+  Array<uint64_t> words_;  // of each group
+  Array<WordSlot> word_slots_;
+  Array<TagSlot> tag_slots_;
+  uint64_t mask_ = 0;
+  Array<uint32_t> direct_;  // by value - base_: number + 1
+  int64_t base_ = 0;
+  // Groups by the combination of small codes; valid for these dictionaries.
+  std::vector<uint32_t> grid_;
+  std::vector<VectorPtr> grid_dictionaries_;
+  // Scratch of one piece.
+  std::vector<uint64_t> packed_, hashes_;
+  std::vector<int64_t> values_;
+  std::vector<uint8_t> nulls_;
+  std::vector<uint32_t> cells_, missing_rows_, missing_groups_;
+  std::vector<int> missing_;
+};
+
+}  // namespace tableflow

@@ -1,0 +1,301 @@
+#include "group_table.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace tableflow {
+
+namespace {
+
+constexpr int64_t clustered_groups = 64;  // tables up to this size order each piece by group
+
+// DISTINCT changes nothing.
+bool idempotent(const std::string& function) {
+  return function == "min" || function == "max" || function == "any_value" || function == "bool_and" || function == "bool_or";
+}
+
+}  // namespace
+
+struct GroupTable::Selected {
+  int filter = -1, argument = -1, distinct = -1;
+  int n = 0;
+  bool has_rows = false;
+  std::vector<uint32_t> lanes = std::vector<uint32_t>(piece_rows);
+  std::vector<uint32_t> groups = std::vector<uint32_t>(piece_rows);
+  std::vector<uint32_t> rows = std::vector<uint32_t>(piece_rows);
+  std::vector<Run> runs;
+  bool clustered = false;
+
+  void find_runs() {
+    runs.clear();
+    for (int i = 0; i < n;) {
+      int end = i + 1;
+      while (end < n && groups[size_t(end)] == groups[size_t(i)]) ++end;
+      runs.push_back({groups[size_t(i)], i, end});
+      i = end;
+    }
+  }
+};
+
+GroupTable::GroupTable(const std::vector<std::string>& key_formats, const std::vector<AggregateSpec>& calls)
+    : key_formats_(key_formats), index_(std::make_unique<KeyIndex>(key_formats)), group_of_(piece_rows) {
+  for (size_t i = 0; i < calls.size(); ++i) {
+    const AggregateSpec& call = calls[i];
+    int set = -1;
+    if (call.distinct && !idempotent(call.function)) {
+      for (size_t s = 0; s < sets_.size(); ++s)
+        if (sets_[s].arguments == call.arguments && sets_[s].filter == call.filter) set = int(s);
+      if (set < 0) {
+        set = int(sets_.size());
+        std::vector<std::string> formats{"i"};
+        formats.insert(formats.end(), call.formats.begin(), call.formats.end());
+        sets_.push_back({call.arguments, call.filter, std::move(formats), nullptr});
+      }
+    }
+    calls_.emplace_back(int(i), call, set, slots_);
+  }
+  clear();
+}
+
+GroupTable::~GroupTable() = default;
+
+void GroupTable::clear() {
+  index_ = std::make_unique<KeyIndex>(key_formats_);
+  for (Slot& slot : slots_) {
+    slot.accumulator->clear();
+    if (slot.presence) slot.presence->clear();
+    // Without keys there is a group before there is a row.
+    if (slot.presence && key_formats_.empty()) slot.presence->track(0);
+  }
+  for (DistinctSet& set : sets_) set.index = std::make_unique<KeyIndex>(set.formats);
+  groups_ = 0;
+  resize(index_->size());
+}
+
+void GroupTable::resize(int64_t groups) {
+  if (groups == groups_) return;
+  groups_ = groups;
+  for (Slot& slot : slots_) {
+    slot.accumulator->resize(groups);
+    if (slot.presence) slot.presence->resize(groups);
+  }
+}
+
+void GroupTable::update(std::span<const Input> keys, std::span<const Input> arguments, const uint32_t* rows, int64_t n) {
+  for (int64_t first = 0; first < n; first += piece_rows) {
+    const Piece piece{rows ? rows + first : nullptr, first, int(std::min<int64_t>(piece_rows, n - first))};
+    const int64_t before = groups_;
+    index_->find_or_insert(keys, piece, group_of_.data());
+    resize(index_->size());
+    update_piece(arguments, piece, before);
+  }
+}
+
+void GroupTable::spread(std::span<const Input> arguments, const uint32_t* rows, int64_t n, int64_t length) {
+  for (Slot& slot : slots_) {
+    slot.accumulator->clear();
+    if (slot.presence) {
+      slot.presence->clear();
+      slot.presence->track(0);
+    }
+  }
+  groups_ = 0;
+  resize(length);
+  for (int64_t first = 0; first < n; first += piece_rows) {
+    const Piece piece{rows ? rows + first : nullptr, first, int(std::min<int64_t>(piece_rows, n - first))};
+    for (int i = 0; i < piece.n; ++i) group_of_[size_t(i)] = rows ? piece.rows[i] : uint32_t(first + i);
+    update_piece(arguments, piece, 0);
+  }
+}
+
+// All rows of the piece, by group when there are few groups, else as they come.
+void GroupTable::order_by_group(int n) {
+  if (cache_.empty()) cache_.push_back(std::make_unique<Selected>());
+  Selected& all = *cache_[0];
+  all.n = n;
+  all.has_rows = false;
+  all.clustered = groups_ <= clustered_groups && n > 64;
+  cached_ = 1;
+  if (!all.clustered) {
+    std::iota(all.lanes.begin(), all.lanes.begin() + n, 0u);
+    std::copy_n(group_of_.begin(), n, all.groups.begin());
+    return;
+  }
+  if (groups_ == 1) {
+    std::iota(all.lanes.begin(), all.lanes.begin() + n, 0u);
+    std::fill_n(all.groups.begin(), n, 0u);
+    all.runs.assign(1, Run{0, 0, n});
+    return;
+  }
+  int starts[clustered_groups + 1] = {};
+  for (int i = 0; i < n; ++i) ++starts[group_of_[size_t(i)] + 1];
+  all.runs.clear();
+  for (int64_t g = 0; g < groups_; ++g) {
+    const int count = starts[g + 1];
+    starts[g + 1] = starts[g] + count;
+    if (count) all.runs.push_back({uint32_t(g), starts[g], starts[g] + count});
+  }
+  for (int i = 0; i < n; ++i) {
+    const uint32_t group = group_of_[size_t(i)];
+    all.lanes[size_t(starts[group]++)] = uint32_t(i);
+  }
+  for (const Run& run : all.runs) std::fill(all.groups.begin() + run.begin, all.groups.begin() + run.end, run.group);
+}
+
+void GroupTable::keep_lanes(const Selected& from, Selected& to, const uint8_t* keep) {
+  int n = 0;
+  for (int i = 0; i < from.n; ++i) {
+    to.lanes[size_t(n)] = from.lanes[size_t(i)];
+    to.groups[size_t(n)] = from.groups[size_t(i)];
+    n += keep[i];
+  }
+  to.n = n;
+  to.has_rows = false;
+  to.clustered = from.clustered;
+  if (to.clustered) to.find_runs();
+}
+
+GroupTable::Selected& GroupTable::selected(std::span<const Input> arguments, const Piece& piece, int filter, int argument) {
+  if (argument >= 0 && !may_hold_nulls(*arguments[size_t(argument)].vector)) argument = -1;
+  for (size_t i = 0; i < cached_; ++i) {
+    Selected& known = *cache_[i];
+    if (known.distinct < 0 && known.filter == filter && known.argument == argument) return known;
+  }
+  const Selected& from = argument >= 0 ? selected(arguments, piece, filter, -1) : *cache_[0];
+  if (cached_ == cache_.size()) cache_.push_back(std::make_unique<Selected>());
+  Selected& to = *cache_[cached_++];
+  to.filter = filter;
+  to.argument = argument;
+  to.distinct = -1;
+  const Input& input = arguments[size_t(argument >= 0 ? argument : filter)];
+  const Vector& v = *input.vector;
+  if (argument < 0 && v.kind != Kind::Bool && v.kind != Kind::Null) throw std::invalid_argument("a filter is boolean");
+  uint8_t keep[piece_rows];
+  with_positions(piece, input, [&](auto at) {
+    for (int i = 0; i < from.n; ++i) {
+      const int64_t row = at(int(from.lanes[size_t(i)]));
+      keep[i] = row_is_valid(v, row) && (argument >= 0 || bit(v.data, v.offset + row));
+    }
+  });
+  keep_lanes(from, to, keep);
+  return to;
+}
+
+GroupTable::Selected& GroupTable::distinct_rows(std::span<const Input> arguments, const Piece& piece, int number) {
+  for (size_t i = 0; i < cached_; ++i)
+    if (cache_[i]->distinct == number) return *cache_[i];
+  DistinctSet& set = sets_[size_t(number)];
+  // Rows where the filter holds and no argument is NULL.
+  uint8_t keep[piece_rows];
+  Selected* from = &selected(arguments, piece, set.filter, set.arguments[0]);
+  for (size_t a = 1; a < set.arguments.size(); ++a) {
+    const Input& input = arguments[size_t(set.arguments[a])];
+    with_positions(piece, input, [&](auto at) {
+      for (int i = 0; i < from->n; ++i) keep[i] = row_is_valid(*input.vector, at(int(from->lanes[size_t(i)])));
+    });
+    if (cached_ == cache_.size()) cache_.push_back(std::make_unique<Selected>());
+    Selected& next = *cache_[cached_++];
+    next.distinct = -2;  // not to be found
+    keep_lanes(*from, next, keep);
+    from = &next;
+  }
+  // (group, values) of these rows; a row counts if it brings a new one.
+  const size_t n = size_t(from->n);
+  std::vector<uint32_t> numbers(n), by_row(n), by_lane(n);
+  for (size_t i = 0; i < n; ++i) {
+    by_lane[i] = uint32_t(piece.first + from->lanes[i]);
+    by_row[i] = piece.rows ? piece.rows[from->lanes[i]] : by_lane[i];
+  }
+  Vector group;
+  group.kind = Kind::I32;
+  group.length = from->n;
+  group.data = reinterpret_cast<const uint8_t*>(from->groups.data());
+  std::vector<Input> inputs{{&group, true, nullptr}};
+  for (const int a : set.arguments) {
+    const Input& input = arguments[size_t(a)];
+    inputs.push_back({input.vector, input.dense, input.dense ? by_lane.data() : by_row.data()});
+  }
+  const Piece rows{nullptr, 0, from->n};
+  const int64_t before = set.index->size();
+  set.index->find_or_insert(inputs, rows, numbers.data());
+  std::vector<uint8_t> taken(size_t(set.index->size() - before), 0);
+  for (int i = 0; i < from->n; ++i) {
+    const int64_t fresh = int64_t(numbers[size_t(i)]) - before;
+    keep[i] = fresh >= 0 && !taken[size_t(fresh)];
+    if (keep[i]) taken[size_t(fresh)] = 1;
+  }
+  if (cached_ == cache_.size()) cache_.push_back(std::make_unique<Selected>());
+  Selected& to = *cache_[cached_++];
+  to.filter = to.argument = -1;
+  to.distinct = number;
+  keep_lanes(*from, to, keep);
+  return to;
+}
+
+Lanes GroupTable::lanes_for(const Selected& rows, const Input* input, const Piece& piece) {
+  Lanes lanes;
+  lanes.groups = rows.groups.data();
+  lanes.n = rows.n;
+  if (rows.clustered) {
+    lanes.runs = rows.runs.data();
+    lanes.run_count = int(rows.runs.size());
+  }
+  lanes.index = rows.lanes.data();
+  lanes.base = piece.first;
+  if (input && piece.rows && !input->dense) {
+    auto& own = const_cast<Selected&>(rows);
+    if (!own.has_rows) {
+      for (int i = 0; i < rows.n; ++i) own.rows[size_t(i)] = piece.rows[rows.lanes[size_t(i)]];
+      own.has_rows = true;
+    }
+    lanes.index = rows.rows.data();
+    lanes.base = 0;
+  }
+  return lanes;
+}
+
+void GroupTable::update_piece(std::span<const Input> arguments, const Piece& piece, int64_t before) {
+  if (slots_.empty()) return;
+  order_by_group(piece.n);
+  for (Slot& slot : slots_) {
+    const Input* input = slot.argument >= 0 ? &arguments[size_t(slot.argument)] : nullptr;
+    Selected& rows = slot.distinct >= 0 ? distinct_rows(arguments, piece, slot.distinct)
+                                        : selected(arguments, piece, slot.filter, slot.skips_nulls ? slot.argument : -1);
+    const Lanes lanes = lanes_for(rows, input, piece);
+    if (slot.presence) {
+      if (slot.filter >= 0 || (slot.distinct < 0 && lanes.n < piece.n) ||
+          (slot.distinct >= 0 && may_hold_nulls(*input->vector)))
+        slot.presence->track(before);
+      slot.presence->resize(groups_);
+      slot.presence->mark(lanes);
+    }
+    if (auto* moments = dynamic_cast<Moments*>(slot.accumulator.get()); moments && !slot.skips_nulls) {
+      moments->merge(*input->vector, *arguments[size_t(slot.argument + 1)].vector, *arguments[size_t(slot.argument + 2)].vector, lanes);
+    } else if (lanes.n && (!input || input->vector->kind != Kind::Null)) {
+      slot.accumulator->update(input ? input->vector : nullptr, lanes);
+    }
+  }
+}
+
+std::vector<VectorPtr> GroupTable::states(int64_t from, int64_t n) const {
+  std::vector<VectorPtr> out;
+  for (const auto& call : calls_) call.states(slots_, from, n, out);
+  return out;
+}
+
+int64_t GroupTable::bytes() const {
+  int64_t total = index_->bytes();
+  for (const Slot& slot : slots_) total += slot.accumulator->bytes() + (slot.presence ? slot.presence->bytes() : 0);
+  for (const auto& set : sets_) total += set.index->bytes();
+  return total;
+}
+
+int64_t GroupTable::bytes_after(int64_t rows) const {
+  int64_t total = index_->bytes_after(rows);
+  for (const Slot& slot : slots_)
+    total += std::max(slot.accumulator->bytes(), 2 * (groups_ + rows) * (slot.accumulator->bytes_per_group() + 1));
+  for (const auto& set : sets_) total += set.index->bytes_after(rows);
+  return total;
+}
+
+}  // namespace tableflow

@@ -1,0 +1,317 @@
+"""The reference evaluator: expressions over batches, a column at a time.
+
+A row's failure is never an exception while evaluating: it is a bit in a mask, and the row's value is NULL.  CASE, COALESCE,
+AND and OR evaluate an arm only for the rows that the arms before left open.  In AND and OR, and among the conjuncts of
+a filter, an error counts only if no other arm decides the row, so that arms commute.  Only :func:`filter_rows` and
+:func:`project` raise, for the first row whose error counts.
+
+A function of one dictionary column is evaluated on the dictionary's entries and mapped over the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from tableflow import types as t
+from tableflow.columnar.batch import Batch, Selection
+from tableflow.columnar.column import Column
+from tableflow.errors import InternalError
+from tableflow.expressions.casting import convert
+from tableflow.expressions.frame import Frame, Rows, scattered
+from tableflow.expressions.functions.logic import truth
+from tableflow.expressions.literals import operand_of
+from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal
+from tableflow.expressions.operand import Mask, Operand, blank, build, either
+from tableflow.expressions.properties import can_raise
+from tableflow.expressions.registry import function
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """One value for each row that was asked for; ``errors`` marks those that could not be computed (None: all could)."""
+
+    column: Column
+    errors: Mask | None
+
+
+def evaluate(
+    expression: Expression, columns: Mapping[int, Column], length: int, selection: Selection | None = None
+) -> Evaluated:
+    """The expression's values for the selected rows (all, without a selection), densely, in their order."""
+    frame = Frame(columns, length, selection)
+    result = compute(expression, frame)
+    return Evaluated(_column(result, frame.rows), _errors(result, frame.rows))
+
+
+def compute(of: Expression, frame: Frame) -> Operand:
+    """The expression's values for the rows of a frame, constant where they are."""
+    match of:
+        case ColumnRef(id=number):
+            return frame.operand(number)
+        case Literal():
+            return operand_of(of)
+        case Case():
+            return _case(of, frame)
+        case Cast():
+            return _cast(of, frame)
+        case Call(function=name):
+            lazy = _LAZY.get(name)
+            return _call(of, frame) if lazy is None else lazy(of, frame)
+    raise InternalError(f"a {type(of).__name__} cannot be evaluated")
+
+
+def _errors(of: Operand, rows: int) -> Mask | None:
+    if of.errors is None or not of.errors.any():
+        return None
+    return np.broadcast_to(of.errors, rows)
+
+
+def _array(of: Operand, rows: int) -> pa.Array:
+    if not of.constant:
+        return of.array
+    if isinstance(of.type, t.NullType):
+        return pa.nulls(rows)
+    return pa.repeat(of.array[0], rows) if rows != 1 else of.array
+
+
+def _column(of: Operand, rows: int) -> Column:
+    return Column(of.type, _array(of, rows))
+
+
+def _call(of: Call, frame: Frame) -> Operand:
+    entry = function(of.function)
+    if entry.kernel is None:
+        raise InternalError(f"function {of.function!r} has no kernel")
+    args = [compute(argument, frame) for argument in of.args] or [Operand(t.NULL, pa.nulls(frame.rows))]
+    kernel = entry.kernel
+    constant = all(argument.constant for argument in args)
+    if entry.deterministic and _is_mapped(args):
+        result = _by_entry(args, of.type, kernel)
+    else:
+        result = kernel(args, of.type)
+    inherited = either(*(argument.errors for argument in args))
+    if inherited is not None and inherited.any():
+        result = _with_errors(result, either(result.errors, inherited))
+    result.constant = constant
+    return result
+
+
+def _with_errors(of: Operand, errors: Mask | None) -> Operand:
+    """The operand with these rows in error, and therefore NULL."""
+    wide = None if errors is None else np.broadcast_to(errors, len(of))
+    return Operand(of.type, blank(of.array, wide), constant=of.constant, errors=errors)
+
+
+def _is_mapped(args: Sequence[Operand]) -> bool:
+    """Whether the only argument that is not constant is a dictionary with no more entries than rows."""
+    varying = [argument for argument in args if not argument.constant]
+    if len(varying) != 1 or not pa.types.is_dictionary(varying[0].array.type):
+        return False
+    return len(varying[0].array.dictionary) <= len(varying[0])
+
+
+def _by_entry(
+    args: Sequence[Operand], to: t.SqlType, kernel: Callable[[Sequence[Operand], t.SqlType], Operand]
+) -> Operand:
+    """The kernel on the entries of the one dictionary (and on NULL, if a row is), mapped over its codes."""
+    position = next(i for i, argument in enumerate(args) if not argument.constant)
+    array = args[position].array
+    entries, codes = array.dictionary, array.indices
+    if codes.null_count:
+        codes = codes.fill_null(len(entries))
+        entries = pa.concat_arrays([entries, pa.nulls(1, entries.type)])
+    inner = list(args)
+    inner[position] = Operand(args[position].type, entries)
+    result = kernel(inner, to)
+    errors = None
+    if result.errors is not None and result.errors.any():
+        errors = np.broadcast_to(result.errors, len(entries))[codes.to_numpy()]
+    values = result.array
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        # Different entries may have become equal: codes must not tell them apart.
+        encoded = result.plain.dictionary_encode()
+        mapped = pa.DictionaryArray.from_arrays(encoded.indices.take(codes), encoded.dictionary)
+    else:
+        mapped = values.take(codes)
+    return Operand(to, mapped, errors=errors)
+
+
+def _cast(of: Cast, frame: Frame) -> Operand:
+    operand = compute(of.operand, frame)
+    inherited = operand.errors
+    source = Operand(operand.type, operand.array, constant=operand.constant)
+    if source.type != of.type and _is_mapped([source]):
+        result = _by_entry([source], of.type, lambda args, to: convert(args[0], to))
+    else:
+        result = convert(source, of.type)
+    own = None if of.lenient else result.errors
+    return Operand(of.type, result.array, constant=operand.constant, errors=either(own, inherited))
+
+
+def _try(of: Call, frame: Frame) -> Operand:
+    result = compute(of.args[0], frame)
+    return Operand(result.type, result.array, constant=result.constant)
+
+
+def _open_part(arm: Expression, frame: Frame, closed: Mask) -> tuple[Operand, Rows | None]:
+    """The arm for the rows that are not closed (their numbers), or for all rows (None) where that does no harm."""
+    if not closed.any():
+        return compute(arm, frame), None
+    left = np.flatnonzero(~closed)
+    if can_raise(arm) or len(left) * 8 < frame.rows:
+        return compute(arm, frame.narrowed(left)), left
+    return compute(arm, frame), None
+
+
+def _truth(result: Operand, left: Rows | None, rows: int) -> tuple[Mask, Mask, Mask]:
+    """Where an arm is TRUE, where FALSE, where in error, over all rows; rows not evaluated are none of these."""
+    here = rows if left is None else len(left)
+    true, false = truth(result, here)
+    errors = np.zeros(here, np.bool_) if result.errors is None else np.broadcast_to(result.errors, here)
+    true, false = true & ~errors, false & ~errors
+    if left is None:
+        return true, false, errors
+    return scattered(true, left, rows), scattered(false, left, rows), scattered(errors, left, rows)
+
+
+def _connective(of: Call, frame: Frame, *, decided_by: bool) -> Operand:
+    """AND (decided by FALSE) and OR (decided by TRUE)."""
+    rows = frame.rows
+    decided, errors = np.zeros(rows, np.bool_), np.zeros(rows, np.bool_)
+    agreed = np.ones(rows, np.bool_)
+    for arm in of.args:
+        result, left = _open_part(arm, frame, decided)
+        true, false, failed = _truth(result, left, rows)
+        decided = decided | (true if decided_by else false)
+        agreed &= false if decided_by else true
+        errors |= failed
+        if decided.all():
+            break
+    values = decided if decided_by else ~decided
+    return build(t.BOOLEAN, values, decided | agreed | (errors & ~decided), errors & ~decided)
+
+
+def _and(of: Call, frame: Frame) -> Operand:
+    return _connective(of, frame, decided_by=False)
+
+
+def _or(of: Call, frame: Frame) -> Operand:
+    return _connective(of, frame, decided_by=True)
+
+
+def _coalesce(of: Call, frame: Frame) -> Operand:
+    left = np.arange(frame.rows)
+    pieces: list[tuple[Rows, Operand]] = []
+    for arm in of.args:
+        if len(left) == 0 and pieces:
+            break
+        part = frame if len(left) == frame.rows else frame.narrowed(left)
+        result = compute(arm, part)
+        pieces.append((left, result))
+        valid = result.valid
+        missing = np.zeros(1, np.bool_) if valid is None else ~valid
+        if result.errors is not None:
+            missing = missing & ~result.errors
+        left = left[np.broadcast_to(missing, len(left))]
+    return _assembled(pieces, of.type, frame.rows)
+
+
+def _case(of: Case, frame: Frame) -> Operand:
+    left = np.arange(frame.rows)
+    errors = np.zeros(frame.rows, np.bool_)
+    pieces: list[tuple[Rows, Operand]] = []
+    for condition, arm in zip(of.conditions, of.results, strict=True):
+        if len(left) == 0:
+            break
+        part = frame if len(left) == frame.rows else frame.narrowed(left)
+        true, _, failed = _truth(compute(condition, part), None, part.rows)
+        errors[left[failed]] = True
+        chosen = left[true]
+        if len(chosen):
+            pieces.append((chosen, compute(arm, _part(frame, chosen))))
+        left = left[~true & ~failed]
+    if len(left) or not pieces:
+        pieces.append((left, compute(of.otherwise, _part(frame, left))))
+    result = _assembled(pieces, of.type, frame.rows)
+    return _with_errors(result, either(result.errors, errors)) if errors.any() else result
+
+
+def _part(frame: Frame, rows: Rows) -> Frame:
+    return frame if len(rows) == frame.rows else frame.narrowed(rows)
+
+
+def _assembled(pieces: Sequence[tuple[Rows, Operand]], to: t.SqlType, rows: int) -> Operand:
+    """One operand from parts computed for some rows each; later parts win, rows in none are NULL."""
+    if len(pieces) == 1 and len(pieces[0][0]) == rows and not pieces[0][1].constant:
+        return pieces[0][1]
+    index = np.full(rows, -1, np.int64)
+    errors = np.zeros(rows, np.bool_)
+    start = 0
+    for numbers, operand in pieces:
+        index[numbers] = start if operand.constant else start + np.arange(len(numbers))
+        errors[numbers] = False if operand.errors is None else np.broadcast_to(operand.errors, len(numbers))
+        start += len(operand)
+    arrays = _alike([operand for _, operand in pieces], to)
+    taken = pa.concat_arrays(arrays).take(pa.array(index, mask=index < 0))
+    return Operand(to, taken, errors=errors if errors.any() else None)
+
+
+def _alike(operands: Sequence[Operand], to: t.SqlType) -> list[pa.Array]:
+    """The operands' arrays in one representation."""
+    if isinstance(to, t.DecimalType) and all(pa.types.is_integer(operand.array.type) for operand in operands):
+        return [operand.array.cast(pa.int64()) for operand in operands]
+    return [operand.with_type(to).plain for operand in operands]
+
+
+_LAZY: dict[str, Callable[[Call, Frame], Operand]] = {"and": _and, "or": _or, "coalesce": _coalesce, "try": _try}
+
+
+def _frame(batch: Batch, positions: Mapping[int, int], selection: Rows | None) -> Frame:
+    columns = {number: batch.columns[position] for number, position in positions.items()}
+    return Frame(columns, batch.length, selection)
+
+
+def filter_rows(conjuncts: Sequence[Expression], batch: Batch, positions: Mapping[int, int]) -> Selection:
+    """Row numbers (of the stored rows, ascending) for which every conjunct is TRUE.
+
+    Raises :class:`~tableflow.errors.DataError` for a row in error that no other conjunct refuses.
+    """
+    chosen = np.arange(batch.length, dtype=np.uint32) if batch.selection is None else batch.selection
+    whole = batch.selection is None
+    failed = np.zeros(len(chosen), np.bool_)
+    for conjunct in conjuncts:
+        frame = _frame(batch, positions, None if whole else chosen)
+        true, _, errors = _truth(compute(conjunct, frame), None, frame.rows)
+        kept = true | errors
+        failed |= errors
+        if not kept.all():
+            chosen, failed, whole = chosen[kept], failed[kept], False
+    if failed.any():
+        raise _failure(conjuncts, _frame(batch, positions, chosen[failed][:1]))
+    return chosen
+
+
+def project(expressions: Sequence[Expression], batch: Batch, positions: Mapping[int, int]) -> list[Column]:
+    """The expressions for the rows that count, densely: columns of ``batch.rows`` values.
+
+    Raises :class:`~tableflow.errors.DataError` for the first row that cannot be computed.
+    """
+    frame = _frame(batch, positions, batch.selection)
+    columns = []
+    for expression in expressions:
+        result = compute(expression, frame)
+        errors = _errors(result, frame.rows)
+        if errors is not None and errors.any():
+            raise _failure([expression], frame.narrowed(np.flatnonzero(errors)[:1]))
+        columns.append(_column(result, frame.rows))
+    return columns
+
+
+def _failure(expressions: Sequence[Expression], row: Frame) -> Exception:
+    from tableflow.expressions.failure import explain
+
+    return explain(expressions, row)

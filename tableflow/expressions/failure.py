@@ -1,0 +1,75 @@
+"""Why a row could not be computed: finds the operation that failed and words it with its arguments' values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tableflow.errors import DataError, InternalError, TableFlowError
+from tableflow.expressions.evaluation import compute
+from tableflow.expressions.frame import Frame
+from tableflow.expressions.functions.logic import truth
+from tableflow.expressions.literals import storage_values
+from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal, children, walk
+from tableflow.expressions.registry import function
+from tableflow.expressions.text import literal_text, to_sql
+
+_LONGEST = 200
+
+
+def explain(expressions: Sequence[Expression], row: Frame) -> TableFlowError:
+    """The error of the first expression that fails for the frame's only row."""
+    for expression in expressions:
+        if _fails(expression, row):
+            return _innermost(expression, row)
+    return InternalError("a row failed and does not fail when it is looked at again")
+
+
+def _fails(of: Expression, row: Frame) -> bool:
+    errors = compute(of, row).errors
+    return errors is not None and bool(errors.any())
+
+
+def _innermost(of: Expression, row: Frame) -> TableFlowError:
+    operands = _evaluated(of, row) if isinstance(of, Case) else children(of)
+    failing = next((operand for operand in operands if _fails(operand, row)), None)
+    return _worded(of, row) if failing is None else _innermost(failing, row)
+
+
+def _evaluated(of: Case, row: Frame) -> list[Expression]:
+    """The conditions up to the one that holds, and its result."""
+    seen: list[Expression] = []
+    for condition, result in zip(of.conditions, of.results, strict=True):
+        seen.append(condition)
+        if truth(compute(condition, row), 1)[0][0]:
+            return [*seen, result]
+    return [*seen, of.otherwise]
+
+
+def _worded(of: Expression, row: Frame) -> TableFlowError:
+    args = children(of)
+    values = [storage_values(compute(argument, row))[0] for argument in args]
+    if isinstance(of, Call):
+        failure = function(of.function).failure
+        message = failure if isinstance(failure, str) else failure(values, of.type)
+    elif isinstance(of, Cast):
+        message = f"cannot cast {literal_text(values[0], of.operand.type)[:_LONGEST]} to {of.type}"
+    else:
+        return InternalError(f"a {type(of).__name__} failed")
+    return DataError(
+        message,
+        detail=_detail(of, row),
+        hint="TRY_CAST gives NULL instead" if isinstance(of, Cast) else "try(...) gives NULL instead",
+        span=getattr(of, "span", None),
+    )
+
+
+def _detail(of: Expression, row: Frame) -> str:
+    """The operation, and the values of the columns and computed arguments in it."""
+    named: dict[str, Expression] = {to_sql(node): node for node in walk(of) if isinstance(node, ColumnRef)}
+    named |= {to_sql(child): child for child in children(of) if not isinstance(child, Literal)}
+    parts = []
+    for text, node in named.items():
+        value = storage_values(compute(node, row))[0]
+        parts.append(f"{text} = {literal_text(value, node.type)}"[:_LONGEST])
+    where = f" where {', '.join(parts)}" if parts else ""
+    return f"in {to_sql(of)[:_LONGEST]}{where}"

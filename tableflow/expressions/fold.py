@@ -1,0 +1,124 @@
+"""Folding of constants and simplification of conditions.
+
+Every rewrite keeps three-valued logic and errors: an expression that fails is left to the runtime, where it fails only if
+a row needs it; an operand is dropped only if it cannot fail, or if the evaluator would not count its error.
+"""
+
+from __future__ import annotations
+
+from tableflow import types as t
+from tableflow.expressions.evaluation import evaluate
+from tableflow.expressions.functions.logic import connect
+from tableflow.expressions.literals import storage_values
+from tableflow.expressions.nodes import Call, Case, Cast, Expression, Literal, transform
+from tableflow.expressions.operand import Operand
+from tableflow.expressions.properties import can_raise, deterministic, is_constant
+
+TRUE, FALSE = Literal(t.BOOLEAN, value=True), Literal(t.BOOLEAN, value=False)
+_OPPOSITES = {
+    "eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt", "is_null": "is_not_null",
+    "is_not_null": "is_null", "is_true": "is_not_true", "is_not_true": "is_true", "is_false": "is_not_false",
+    "is_not_false": "is_false", "is_distinct_from": "is_not_distinct_from", "is_not_distinct_from": "is_distinct_from",
+}  # fmt: skip
+
+
+def fold(expression: Expression) -> Expression:
+    """The expression with constants computed and conditions simplified; equal to it for every row, errors included."""
+    return transform(expression, _fold_node)
+
+
+def _fold_node(of: Expression) -> Expression:
+    match of:
+        case Call(function="and"):
+            return _fold_connective(of, FALSE, TRUE)
+        case Call(function="or"):
+            return _fold_connective(of, TRUE, FALSE)
+        case Call(function="not", args=(operand,)):
+            return _negated(operand, of)
+        case Call(function="coalesce"):
+            return _fold_coalesce(of)
+        case Case():
+            return _fold_case(of)
+        case Call(function="try", args=(operand,)) if not can_raise(operand):
+            return operand
+    return _computed(of)
+
+
+def _computed(of: Expression) -> Expression:
+    """A constant's value, unless it fails."""
+    if isinstance(of, Literal) or not isinstance(of, Call | Cast | Case) or not is_constant(of):
+        return of
+    result = evaluate(of, {}, 1)
+    if result.errors is not None and result.errors.any():
+        return of
+    value = storage_values(Operand(of.type, result.column.array))[0]
+    return Literal(of.type, value, of.span)
+
+
+def _fold_connective(of: Call, dominant: Literal, neutral: Literal) -> Expression:
+    """Without neutral, repeated and nested operands; the dominant one decides alone, because it outweighs errors."""
+    flat = connect(of.function, of.args, of.span)
+    operands = flat.args if isinstance(flat, Call) and flat.function == of.function else (flat,)
+    if dominant in operands:
+        return Literal(t.BOOLEAN, dominant.value, of.span)
+    kept: list[Expression] = []
+    for operand in operands:
+        repeated = operand in kept and deterministic(operand)
+        if operand != neutral and not repeated:
+            kept.append(operand)
+    if not kept:
+        return Literal(t.BOOLEAN, neutral.value, of.span)
+    return _computed(connect(of.function, kept, of.span))
+
+
+def _negated(operand: Expression, of: Call) -> Expression:
+    """NOT moved inwards: to the opposite comparison, through AND and OR."""
+    match operand:
+        case Call(function="not", args=(inner,)):
+            return inner
+        case Call(function="and" | "or" as name, args=args):
+            inverse = [_negated(arg, Call(t.BOOLEAN, "not", (arg,), of.span)) for arg in args]
+            return _fold_node(Call(t.BOOLEAN, "or" if name == "and" else "and", tuple(inverse), operand.span))
+        case Call(function=name, args=args) if name in _OPPOSITES:
+            return _computed(Call(t.BOOLEAN, _OPPOSITES[name], args, operand.span))
+    return _computed(of)
+
+
+def _fold_coalesce(of: Call) -> Expression:
+    """Without NULLs and what follows a value that is never NULL."""
+    kept: list[Expression] = []
+    for operand in of.args:
+        if isinstance(operand, Literal) and operand.value is None:
+            continue
+        kept.append(operand)
+        if isinstance(operand, Literal):
+            break
+    if not kept:
+        return Literal(of.type, None, of.span)
+    return kept[0] if len(kept) == 1 else _computed(Call(of.type, "coalesce", tuple(kept), of.span))
+
+
+def _fold_case(of: Case) -> Expression:
+    """Without arms that are never reached."""
+    conditions: list[Expression] = []
+    results: list[Expression] = []
+    otherwise = of.otherwise
+    for condition, result in zip(of.conditions, of.results, strict=True):
+        if isinstance(condition, Literal) and condition.value is not True:
+            continue
+        if isinstance(condition, Literal):
+            otherwise = result
+            break
+        conditions.append(condition)
+        results.append(result)
+    if not conditions:
+        return otherwise
+    return _computed(Case(of.type, tuple(conditions), tuple(results), otherwise, of.span))
+
+
+def split_conjuncts(expression: Expression) -> tuple[Expression, ...]:
+    """The conjuncts of a condition, folded; none if it is always TRUE."""
+    folded = fold(expression)
+    if folded == TRUE:
+        return ()
+    return folded.args if isinstance(folded, Call) and folded.function == "and" else (folded,)

@@ -1,0 +1,51 @@
+"""From an operator's definition to the operator: one line per plan node that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tableflow.errors import InternalError
+from tableflow.physical.filter import FilterRows, FilterRowsOperator
+from tableflow.physical.hash_aggregate import HashAggregate, HashAggregateOperator
+from tableflow.physical.hash_join import HashBuild, HashBuildOperator, HashJoin, HashJoinOperator
+from tableflow.physical.materialize import (
+    PublishedScan,
+    PublishedScanOperator,
+    PublishRows,
+    PublishRowsOperator,
+)
+from tableflow.physical.nested_loop_join import NestedLoopJoin, NestedLoopJoinOperator
+from tableflow.physical.pipeline import Pipeline, PipelineOperator
+from tableflow.physical.project import ProjectColumns, ProjectColumnsOperator
+from tableflow.physical.set_operation import Replicate, ReplicateOperator, UnionAll, UnionAllOperator
+from tableflow.physical.sort import LimitRows, LimitRowsOperator, SortRows, SortRowsOperator, TopN, TopNOperator
+from tableflow.physical.values import ValuesScan, ValuesScanOperator
+from tableflow.runtime.graph import OperatorSpec
+from tableflow.runtime.operator import Operator
+
+OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
+    FilterRows: FilterRowsOperator,
+    ProjectColumns: ProjectColumnsOperator,
+    Pipeline: PipelineOperator,
+    HashAggregate: HashAggregateOperator,
+    HashJoin: HashJoinOperator,
+    HashBuild: HashBuildOperator,
+    NestedLoopJoin: NestedLoopJoinOperator,
+    SortRows: SortRowsOperator,
+    TopN: TopNOperator,
+    LimitRows: LimitRowsOperator,
+    UnionAll: UnionAllOperator,
+    Replicate: ReplicateOperator,
+    ValuesScan: ValuesScanOperator,
+    PublishRows: PublishRowsOperator,
+    PublishedScan: PublishedScanOperator,
+}
+
+
+def build_operator(spec: OperatorSpec) -> Operator:
+    """A new operator for one task; :class:`InternalError` for a definition that is none."""
+    make = OPERATORS.get(type(spec.definition))
+    if make is None:
+        raise InternalError(f"no operator for {type(spec.definition).__name__} in {spec.name!r}")
+    return make(spec.definition)
