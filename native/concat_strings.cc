@@ -17,7 +17,6 @@ const Vector& strings_of(const Rows& part) { return is_dictionary(part) ? *part.
 
 // Copies short strings as whole words where the source has bytes to spare; the target is padded.
 inline void copy_bytes(char* to, std::string_view from, const char* source_end) {
-  if (from.empty()) return;  // NULL has no address
   if (from.size() <= 16 && from.data() + 16 <= source_end) {
     std::memcpy(to, from.data(), 16);
   } else {
@@ -53,40 +52,55 @@ template <class F> void for_strings(const Rows& part, F f) {
   });
 }
 
-// Whether the rows' bytes lie together in the source, nothing between them.
-bool contiguous(const Rows& part) { return !has_index(part) && !is_dictionary(part) && !may_have_nulls(part); }
+// Whether the rows' bytes lie together in the source (what NULL may have there comes along).
+bool contiguous(const Rows& part) { return !has_index(part) && !is_dictionary(part) && part.vector->kind != Kind::Null; }
+
+// Offsets of a contiguous part behind `end` bytes; returns the part's bytes.
+template <class From, class To> int64_t shift_offsets(const Rows& part, int64_t end, To* out) {
+  const From* offsets = reinterpret_cast<const From*>(part.vector->offsets) + part.vector->offset + part.first;
+  const int64_t by = end - int64_t(offsets[0]);
+  for (int64_t i = 1; i <= part.n; ++i) out[i] = To(int64_t(offsets[i]) + by);
+  return int64_t(offsets[part.n]) - int64_t(offsets[0]);
+}
 
 // Offsets of all rows; returns the bytes, or -1 when they do not fit into Offset.
 template <class Offset> int64_t put_offsets(std::span<const Rows> parts, Offset* out) {
   int64_t end = 0;
   out[0] = 0;
   for (const Rows& part : parts) {
-    for_strings(part, [&](int64_t i, std::string_view s) {
-      end += int64_t(s.size());
-      out[i + 1] = Offset(end);
-    });
+    if (contiguous(part)) {
+      end += part.vector->kind == Kind::Str ? shift_offsets<int32_t>(part, end, out) : shift_offsets<int64_t>(part, end, out);
+    } else {
+      for_strings(part, [&](int64_t i, std::string_view s) {
+        end += int64_t(s.size());
+        out[i + 1] = Offset(end);
+      });
+    }
     if (sizeof(Offset) == 4 && end > INT32_MAX) return -1;
     out += part.n;
   }
   return end;
 }
 
-void put_bytes(const Rows& part, char* out) {
+// The bytes of a part's rows; `ends` are the offsets made for them.
+template <class Offset> void put_bytes(const Rows& part, const Offset* ends, char* out) {
   const Vector& v = strings_of(part);
-  const char* end = bytes_end(v);
   if (part.n > 0 && contiguous(part)) {
     const auto last = v.str(part.first + part.n - 1);
     const char* first = v.str(part.first).data();
     std::memcpy(out, first, size_t(last.data() + last.size() - first));
     return;
   }
-  for_strings(part, [&](int64_t, std::string_view s) {
-    copy_bytes(out, s, end);
-    out += s.size();
+  const char* end = bytes_end(v);
+  const Offset first = ends[0];
+  with_index(part, [&](auto index) {
+    for (int64_t i = 0; i < part.n; ++i) {
+      if (ends[i + 1] == ends[i]) continue;  // empty or NULL
+      const int64_t row = index(i);
+      copy_bytes(out + (ends[i] - first), v.str(is_dictionary(part) ? part.vector->code(row) : row), end);
+    }
   });
 }
-
-template <class Offset> int64_t offset_at(const BufferPtr& offsets, int64_t i) { return int64_t(offsets->as<Offset>()[i]); }
 
 template <class Offset>
 VectorPtr as_bytes(std::span<const Rows> parts, int64_t total, const BufferPtr& validity, bool binary) {
@@ -96,7 +110,8 @@ VectorPtr as_bytes(std::span<const Rows> parts, int64_t total, const BufferPtr& 
   auto data = std::make_shared<Buffer>(size_t(bytes));
   int64_t row = 0;
   for (const Rows& part : parts) {
-    put_bytes(part, data->as<char>() + offset_at<Offset>(offsets, row));
+    const Offset* ends = offsets->as<Offset>() + row;
+    put_bytes(part, ends, data->as<char>() + *ends);
     row += part.n;
   }
   const bool large = sizeof(Offset) == 8;

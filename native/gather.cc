@@ -26,12 +26,14 @@ BufferPtr put_validity(std::span<const Rows> parts, int64_t total) {
   for (const Rows& part : parts) {
     const Vector& v = *part.vector;
     if (!may_have_nulls(part)) {
-      put_bits(bits->data(), at, part.n, [](int64_t) { return true; });
+      set_bits(bits->data(), at, part.n);
+    } else if (v.kind != Kind::Null && !has_index(part)) {
+      copy_bits(bits->data(), at, v.validity, v.offset + part.first, part.n);
     } else if (v.kind != Kind::Null) {
       with_index(part, [&](auto index) {
-        put_bits(bits->data(), at, part.n, [&](int64_t i) {
+        put_bits(bits->data(), at, part.n, [index, validity = v.validity, offset = v.offset](int64_t i) {
           const int64_t row = index(i);
-          return row >= 0 && v.valid(row);
+          return row >= 0 && (!validity || bit(validity, offset + row));
         });
       });
     }
@@ -89,13 +91,16 @@ BufferPtr booleans(std::span<const Rows> parts, int64_t total) {
   int64_t at = 0;
   for (const Rows& part : parts) {
     const Vector& v = *part.vector;
-    if (v.kind == Kind::Bool)
+    if (v.kind == Kind::Bool && !has_index(part)) {
+      copy_bits(bits->data(), at, v.data, v.offset + part.first, part.n);
+    } else if (v.kind == Kind::Bool) {
       with_index(part, [&](auto index) {
         put_bits(bits->data(), at, part.n, [&](int64_t i) {
           const int64_t row = index(i);
           return row >= 0 && bit(v.data, v.offset + row);
         });
       });
+    }
     at += part.n;
   }
   return bits;

@@ -24,20 +24,45 @@ template <class F> void with_index(const Rows& part, F f) {
 
 inline bool has_index(const Rows& part) { return part.narrow || part.wide; }
 
+inline void or_word(uint8_t* out, int64_t position, uint64_t word) {
+  uint8_t* at = out + (position >> 3);
+  const int shift = int(position & 7);
+  uint64_t old;
+  std::memcpy(&old, at, 8);
+  old |= word << shift;
+  std::memcpy(at, &old, 8);
+  if (shift) at[8] |= uint8_t(word >> (64 - shift));
+}
+
 // Bits [position, position + n) of zeroed, padded memory; get(i) is the i-th.
 template <class Get> void put_bits(uint8_t* out, int64_t position, int64_t n, Get get) {
   for (int64_t i = 0; i < n; i += 64) {
     const int64_t count = n - i < 64 ? n - i : 64;
     uint64_t word = 0;
     for (int64_t k = 0; k < count; ++k) word |= uint64_t(get(i + k)) << k;
-    uint8_t* at = out + ((position + i) >> 3);
-    const int shift = int((position + i) & 7);
-    uint64_t old;
-    std::memcpy(&old, at, 8);
-    old |= word << shift;
-    std::memcpy(at, &old, 8);
-    if (shift) at[8] |= uint8_t(word >> (64 - shift));
+    or_word(out, position + i, word);
   }
+}
+
+inline void set_bits(uint8_t* out, int64_t position, int64_t n) {
+  int64_t i = 0;
+  for (; i + 64 <= n; i += 64) or_word(out, position + i, ~uint64_t(0));
+  if (i < n) or_word(out, position + i, (uint64_t(1) << (n - i)) - 1);
+}
+
+// Bits [from, from + n) of `source` to [position, position + n) of zeroed, padded memory; reads no byte without such bits.
+inline void copy_bits(uint8_t* out, int64_t position, const uint8_t* source, int64_t from, int64_t n) {
+  const int64_t last_byte = (from + n - 1) >> 3;
+  int64_t i = 0;
+  for (; i + 64 <= n && ((from + i) >> 3) + 8 <= last_byte; i += 64) {
+    const uint8_t* at = source + ((from + i) >> 3);
+    const int shift = int((from + i) & 7);
+    uint64_t word;
+    std::memcpy(&word, at, 8);
+    if (shift) word = word >> shift | uint64_t(at[8]) << (64 - shift);
+    or_word(out, position + i, word);
+  }
+  put_bits(out, position + i, n - i, [&](int64_t k) { return bit(source, from + i + k); });
 }
 
 inline BufferPtr zeroed_bits(int64_t n) {

@@ -4,6 +4,7 @@ namespace tableflow {
 
 namespace {
 
+// Values under NULL are hashed too where that is safe: choosing costs less than branching.
 template <bool Selected, bool Combine, class Get>
 void fill(const Vector& v, const uint32_t* selection, int64_t n, uint64_t* out, Get get) {
   const auto put = [&](int64_t i, uint64_t hash) { out[i] = Combine ? hash_combine(out[i], hash) : hash; };
@@ -11,9 +12,20 @@ void fill(const Vector& v, const uint32_t* selection, int64_t n, uint64_t* out, 
     for (int64_t i = 0; i < n; ++i) put(i, get(Selected ? selection[i] : i));
     return;
   }
+  const uint8_t* validity = v.validity;
+  const int64_t offset = v.offset;
+  if (v.kind == Kind::Dict) {  // a code under NULL may be anything
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t row = Selected ? selection[i] : i;
+      put(i, bit(validity, offset + row) ? get(row) : null_hash);
+    }
+    return;
+  }
   for (int64_t i = 0; i < n; ++i) {
     const int64_t row = Selected ? selection[i] : i;
-    put(i, v.valid(row) ? get(row) : null_hash);
+    const uint64_t null_mask = uint64_t(bit(validity, offset + row)) - 1;
+    const uint64_t hash = get(row);
+    put(i, hash ^ ((hash ^ null_hash) & null_mask));
   }
 }
 

@@ -15,30 +15,55 @@ struct Entry {
 
 constexpr size_t few = 256;  // below, comparing beats counting
 
-// Stable radix sort by the low `bits` of word, least significant byte first; bytes that all entries share cost nothing.
-template <class T, class Word> void radix_sort(T* entries, T* spare, size_t n, Word word) {
-  std::array<std::array<uint32_t, 256>, 8> counts{};
+// Turns counts into the places where buckets begin.
+void accumulate(std::array<uint32_t, 256>& counts) {
+  uint32_t begin = 0;
+  for (auto& c : counts) {
+    const uint32_t size = c;
+    c = begin;
+    begin += size;
+  }
+}
+
+// Stable radix sort by the low `bytes` bytes of word(entry), least significant first; bytes that all entries share cost nothing.
+template <class T, class Word> void radix_sort(T* entries, T* spare, size_t n, int bytes, Word word) {
+  std::array<std::array<uint32_t, 256>, 8> counts;
+  for (int b = 0; b < bytes; ++b) counts[size_t(b)].fill(0);
   for (size_t i = 0; i < n; ++i) {
     const uint64_t w = word(entries[i]);
-    for (int b = 0; b < 8; ++b) ++counts[size_t(b)][w >> (8 * b) & 255];
+    for (int b = 0; b < bytes; ++b) ++counts[size_t(b)][w >> (8 * b) & 255];
   }
   T *from = entries, *to = spare;
-  for (int b = 0; b < 8; ++b) {
+  for (int b = 0; b < bytes; ++b) {
     auto& count = counts[size_t(b)];
     if (count[word(from[0]) >> (8 * b) & 255] == n) continue;
-    uint32_t begin = 0;
-    for (auto& c : count) {
-      const uint32_t size = c;
-      c = begin;
-      begin += size;
-    }
+    accumulate(count);
     for (size_t i = 0; i < n; ++i) to[count[word(from[i]) >> (8 * b) & 255]++] = from[i];
     std::swap(from, to);
   }
   if (from != entries) std::copy_n(from, n, entries);
 }
 
-// Words and rows in one number: for keys so short that both fit.
+// Stable sort by the low `bytes` bytes of the words (higher ones are equal): the most significant byte first until a bucket fits
+// into the nearest cache, there the least significant first.  Rows ascend within equal words.
+void sort_entries(Entry* entries, Entry* spare, size_t n, int bytes) {
+  if (n < 2 || bytes == 0) return;
+  if (n <= 64) {
+    std::sort(entries, entries + n, [](const Entry& a, const Entry& b) { return a.word != b.word ? a.word < b.word : a.row < b.row; });
+    return;
+  }
+  if (n <= 1024) return radix_sort(entries, spare, n, bytes, [](const Entry& e) { return e.word; });
+  const int shift = 8 * (bytes - 1);
+  std::array<uint32_t, 256> begins{};
+  for (size_t i = 0; i < n; ++i) ++begins[entries[i].word >> shift & 255];
+  if (begins[entries[0].word >> shift & 255] == n) return sort_entries(entries, spare, n, bytes - 1);
+  accumulate(begins);
+  for (size_t i = 0; i < n; ++i) spare[begins[entries[i].word >> shift & 255]++] = entries[i];
+  std::copy_n(spare, n, entries);
+  for (size_t b = 0, begin = 0; b < 256; begin = begins[b++]) sort_entries(entries + begin, spare + begin, begins[b] - begin, bytes - 1);
+}
+
+// Keys and rows in one number: for keys so short that both fit.
 std::vector<uint32_t> sort_packed(const std::vector<uint64_t>& keys, int64_t bits, size_t n) {
   std::vector<uint64_t> packed(n), spare(n);
   const int shift = int(64 - bits);
@@ -46,7 +71,7 @@ std::vector<uint32_t> sort_packed(const std::vector<uint64_t>& keys, int64_t bit
   if (n <= few) {
     std::sort(packed.begin(), packed.end());
   } else {
-    radix_sort(packed.data(), spare.data(), n, [](uint64_t p) { return p >> 32; });
+    radix_sort(packed.data(), spare.data(), n, int(bits + 7) / 8, [](uint64_t p) { return p >> 32; });
   }
   std::vector<uint32_t> order(n);
   for (size_t i = 0; i < n; ++i) order[i] = uint32_t(packed[i]);
@@ -77,7 +102,7 @@ class Sorter {
     if (high - low <= few) return by_comparing(level, offset, low, high);
     const size_t n = high - low;
     for (size_t i = 0; i < n; ++i) entries_[i] = {word(order_[low + i], w), order_[low + i]};
-    radix_sort(entries_.data(), spare_.data(), n, [](const Entry& e) { return e.word; });
+    sort_entries(entries_.data(), spare_.data(), n, 8);
     for (size_t i = 0; i < n; ++i) order_[low + i] = entries_[i].row;
     each_tie(low, high, [&](uint32_t a, uint32_t b) { return word(a, w) == word(b, w); },
              [&](size_t from, size_t to) { by_words(level, offset + 1, from, to); });

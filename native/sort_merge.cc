@@ -11,7 +11,7 @@ constexpr int64_t window_rows = 4096;
 }  // namespace
 
 Merger::Merger(size_t inputs, std::vector<Direction> directions)
-    : directions_(std::move(directions)), statistics_(directions_.size()), inputs_(inputs) {
+    : directions_(std::move(directions)), statistics_(directions_.size()), inputs_(inputs), first_words_(inputs) {
   layout_ = make_layout(statistics_, directions_);
 }
 
@@ -53,7 +53,7 @@ int Merger::compare_texts(size_t column, const Input& a, const Input& b) const {
   return directions_[column].descending ? -c : c;
 }
 
-bool Merger::before(size_t a, size_t b) const {
+bool Merger::before_by_rest(size_t a, size_t b) const {
   const Input &x = inputs_[a], &y = inputs_[b];
   const uint64_t *key_x = head(x), *key_y = head(y);
   for (const KeyLevel& level : layout_.levels) {
@@ -87,8 +87,10 @@ size_t Merger::fill_heap() {
     }
   }
   if (missing || heap_.size() < 2) return missing;
-  for (const size_t i : heap_)
+  for (const size_t i : heap_) {
     if (inputs_[i].at == inputs_[i].window_end) encode(inputs_[i]);
+    note_head(i);
+  }
   for (size_t i = heap_.size() / 2; i-- > 0;) sift(i);
   return missing;
 }
@@ -121,8 +123,9 @@ Merged Merger::merge(int64_t most) {
       heap_[0] = heap_.back();
       heap_.pop_back();
       if (heap_.empty()) break;
-    } else if (input.at == input.window_end) {
-      encode(input);
+    } else {
+      if (input.at == input.window_end) encode(input);
+      note_head(first);
     }
     sift(0);
   }

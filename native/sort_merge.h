@@ -39,7 +39,9 @@ class Merger {
   };
 
   const uint64_t* head(const Input& input) const { return input.window.data() + (input.at - input.window_first) * layout_.words; }
-  bool before(size_t a, size_t b) const;
+  bool before(size_t a, size_t b) const { return first_words_[a] != first_words_[b] ? first_words_[a] < first_words_[b] : before_by_rest(a, b); }
+  bool before_by_rest(size_t a, size_t b) const;
+  void note_head(size_t input) { first_words_[input] = layout_.words ? *head(inputs_[input]) : 0; }
   int compare_texts(size_t column, const Input& a, const Input& b) const;
   void encode(Input& input);
   void sift(size_t hole);
@@ -49,6 +51,7 @@ class Merger {
   std::vector<KeyStatistics> statistics_;
   KeyLayout layout_;
   std::vector<Input> inputs_;
+  std::vector<uint64_t> first_words_;  // of each input's head: decides most comparisons
   std::vector<size_t> heap_;
 };
 
