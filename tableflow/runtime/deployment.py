@@ -16,10 +16,11 @@ from tableflow.runtime.context import Context, TaskWorld
 from tableflow.runtime.counters import EdgeBlock, JobCounters, OperatorBlock, TaskBlock, sum_tasks
 from tableflow.runtime.events import Watermark
 from tableflow.runtime.exchange import Outputs, Writer
-from tableflow.runtime.gate import Gate, TaskInput
+from tableflow.runtime.gate import Gate, Inlet, TaskInput
 from tableflow.runtime.graph import JobGraph, OperatorSpec, SourceSpec, Stage
 from tableflow.runtime.loop import LoopControl, LoopGate
 from tableflow.runtime.memory import MemoryPool
+from tableflow.runtime.merge import MergedChannels
 from tableflow.runtime.operator import Operator
 from tableflow.runtime.published import PublishedBuild
 from tableflow.runtime.scheduler import Scheduler
@@ -180,15 +181,22 @@ class Deployment:
     def _gate(
         self, stage: Stage, index: int, block: TaskBlock, loop: LoopControl, timers: TaskTimers
     ) -> Gate | LoopGate:
-        channels: list[Channel] = []
+        channels: list[Inlet] = []
         ports: list[int] = []
         back: list[Channel] = []
         back_ports: list[int] = []
         for number in self.topology.incoming(stage.id):
             edge = self._graph.edges[number]
             arriving = self._arriving(number, index)
-            (back if edge.feedback else channels).extend(arriving)
-            (back_ports if edge.feedback else ports).extend([edge.port] * len(arriving))
+            if edge.feedback:
+                back += arriving
+                back_ports += [edge.port] * len(arriving)
+            elif edge.ordering and len(arriving) > 1:
+                channels.append(MergedChannels(arriving, edge.ordering, self._batch_rows))
+                ports.append(edge.port)
+            else:
+                channels += arriving
+                ports += [edge.port] * len(arriving)
         gate = Gate(channels, ports)
         gate.count_in(block)
         return LoopGate(gate, back, back_ports, loop, timers) if back else gate

@@ -12,8 +12,8 @@ from typing import Protocol, TypeAlias
 
 from tableflow.columnar.batch import Batch
 from tableflow.runtime.alignment import Aligned, Alignment, PortEnded
-from tableflow.runtime.channel import Channel
 from tableflow.runtime.counters import TaskBlock
+from tableflow.runtime.events import Event
 
 Taken: TypeAlias = Batch | Aligned
 
@@ -35,10 +35,27 @@ class TaskInput(Protocol):
         ...
 
 
+class Inlet(Protocol):
+    """The consumer's end of a channel, or of several that look like one."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is an event now."""
+        ...
+
+    def next(self) -> tuple[Event, int]:
+        """The oldest event and its bytes."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more is wanted."""
+        ...
+
+
 class Gate:
     """The channels of one task, all ports together."""
 
-    def __init__(self, channels: Sequence[Channel], ports: Sequence[int]) -> None:
+    def __init__(self, channels: Sequence[Inlet], ports: Sequence[int]) -> None:
         self.port = 0
         self.deadline: int | None = None
         self.alignment = Alignment(ports)

@@ -77,7 +77,10 @@ def test_what_is_emitted_for_an_event_goes_before_it():
 
 def test_the_end_goes_through_one_operator_after_the_other():
     log = []
-    rest = lambda port: iter([batch(port)])
+
+    def rest(port):
+        return iter([batch(port)])
+
     chain, sink, _ = chain_of(Calls(log, on_end=rest), Calls(log, on_end=rest), ports=2)
     chain.control(PortEnded(1, last=False))
     pull(chain)

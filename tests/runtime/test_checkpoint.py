@@ -35,7 +35,10 @@ def test_outcomes_by_name():
     assert held.begin(1, **begin) is Beginning.BEGUN
     assert held.begin(1, **begin) is Beginning.OLD
     assert held.begin(2, **begin) is Beginning.BEGUN
-    say = lambda n, task: held.acknowledge(n, TaskSnapshot(task, ()))[0]
+
+    def say(n, task):
+        return held.acknowledge(n, TaskSnapshot(task, ()))[0]
+
     assert say(1, (0, 0)) is Acknowledgement.PENDING
     assert say(1, (0, 0)) is Acknowledgement.DUPLICATE
     assert say(1, (7, 0)) is Acknowledgement.UNKNOWN_TASK

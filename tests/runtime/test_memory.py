@@ -67,7 +67,7 @@ def test_what_a_task_forgets_is_released(scheduling):
         def open(self, context):
             context.reserve("something", 77)
 
-    only = plan.stage(Forgetful, lambda: Calls(), source=Batches([batch(1)]))
+    only = plan.stage(Forgetful, Calls, source=Batches([batch(1)]))
     assert run(plan.job(only, pool, **seed)) == [1]
 
 

@@ -184,8 +184,7 @@ class Blocking:
 
 class BlockingSource(Batches):
     def reader(self, split, batch_rows):
-        reader = Blocking(self.splits[split.definition], self.log, forever=not self.bounded)
-        return reader
+        return Blocking(self.splits[split.definition], self.log, forever=not self.bounded)
 
 
 def readers():
