@@ -49,6 +49,20 @@ class UnreadableError(ParseError):
         self.span = span
 
 
+def _placed(parse: Callable[[Any], tuple[str, Any]]) -> Callable[[Any], tuple[str, Any]]:
+    """A clause's parser that notes where its keyword stands: sqlglot takes clauses in any order, the binder does not."""
+
+    def read(parser: Any) -> tuple[str, Any]:
+        start = parser.current.start
+        key, clause = parse(parser)
+        for node in clause if isinstance(clause, list) else [clause]:
+            if node is not None:
+                node.meta["keyword"] = start
+        return key, clause
+
+    return read
+
+
 class TableFlowParser(BaseParser):
     """Parses one statement's tokens; see the module for what differs from sqlglot."""
 
@@ -91,16 +105,15 @@ class TableFlowParser(BaseParser):
     SUPPORTS_TABLE_QUERY = False
     SET_OP_MODIFIERS: ClassVar[Any] = {"order", "limit", "offset"}
     QUERY_MODIFIER_PARSERS: ClassVar[Any] = {
-        TokenType.WHERE: BaseParser.QUERY_MODIFIER_PARSERS[TokenType.WHERE],
-        TokenType.GROUP_BY: BaseParser.QUERY_MODIFIER_PARSERS[TokenType.GROUP_BY],
-        TokenType.HAVING: BaseParser.QUERY_MODIFIER_PARSERS[TokenType.HAVING],
-        TokenType.QUALIFY: BaseParser.QUERY_MODIFIER_PARSERS[TokenType.QUALIFY],
-        TokenType.WINDOW: BaseParser.QUERY_MODIFIER_PARSERS[TokenType.WINDOW],
-        TokenType.ORDER_BY: BaseParser.QUERY_MODIFIER_PARSERS[TokenType.ORDER_BY],
-        TokenType.LIMIT: BaseParser.QUERY_MODIFIER_PARSERS[TokenType.LIMIT],
-        TokenType.FETCH: lambda self: ("limit", self.parse_fetch()),
-        TokenType.OFFSET: BaseParser.QUERY_MODIFIER_PARSERS[TokenType.OFFSET],
-    }
+        **{
+            key: _placed(BaseParser.QUERY_MODIFIER_PARSERS[key])
+            for key in (
+                TokenType.WHERE, TokenType.GROUP_BY, TokenType.HAVING, TokenType.QUALIFY, TokenType.WINDOW,
+                TokenType.ORDER_BY, TokenType.LIMIT, TokenType.OFFSET,
+            )
+        },
+        TokenType.FETCH: _placed(lambda self: ("limit", self.parse_fetch())),
+    }  # fmt: skip
     QUERY_MODIFIER_TOKENS: ClassVar[Any] = set(QUERY_MODIFIER_PARSERS)
 
     def begin(self, text: str, given: list[Token]) -> None:
@@ -268,6 +281,21 @@ class TableFlowParser(BaseParser):
             meta["start"] = token.start
             meta["end"] = self._prev.end
         return node
+
+    def _parse_range(self, this: Any = None, parse_is: bool = False) -> Any:
+        token = self._curr
+        node = super()._parse_range(this, parse_is)
+        if node is not None and this is None:
+            meta = node.meta
+            meta["start"] = token.start
+            meta["end"] = self._prev.end
+        return node
+
+    def _parse_ordered(self, parse_method: Any = None) -> Any:
+        if self._curr.token_type is TokenType.ALL:
+            self._advance()
+            return super()._parse_ordered(lambda: exp.Var(this="ALL"))
+        return super()._parse_ordered(parse_method)
 
     def _parse_type(self, parse_interval: bool = True, fallback_to_identifier: bool = False) -> Any:
         kind = self._curr.token_type

@@ -76,7 +76,7 @@ class StatementContext:
             return
         wanted = sum(len(text.placeholders) for text in texts)
         if len(given) != wanted:
-            raise BindError(f"{wanted} parameters are expected, {len(given)} were given")
+            raise BindError(f"{len(given)} parameters were given to a statement with {wanted}")
 
 
 class Source:
@@ -123,7 +123,7 @@ def parameter(context: StatementContext, source: Source, node: exp.Placeholder) 
     if number >= len(given):
         raise BindError(
             f"no value was given for parameter {number + 1}",
-            detail=f"{len(source.placeholders)} are expected, {len(given)} were given",
+            detail=f"the statement has {len(source.placeholders)}, given were {len(given)}",
             span=span,
         )
     return literal_from_python(given[number], span)

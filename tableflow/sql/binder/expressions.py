@@ -17,7 +17,7 @@ from tableflow.errors import BindError, Span, SqlSyntaxError, TableFlowError, Un
 from tableflow.expressions.coercion import cast, unify
 from tableflow.expressions.literals import number_literal
 from tableflow.expressions.nodes import AggregateCall, Call, Case, ColumnRef, Expression, Literal, column_ids, walk
-from tableflow.expressions.registry import is_aggregate, resolve_aggregate, resolve_call
+from tableflow.expressions.registry import function, is_aggregate, resolve_aggregate, resolve_call
 from tableflow.sql.binder import subqueries
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.context import parameter
@@ -140,18 +140,30 @@ class ExpressionBinder:
                 return item
         found: Expression | None = self.block.column(parts, span)
         if found is None and len(parts) == 1 and aliases is not None:
-            found = aliases.find(parts[0])
+            found = self._alias(aliases, parts[0], span)
         if found is None:
             found = self._member(parts, span) or self.block.outer_column(parts, span)
         if found is None:
             raise self.block.unknown_column(parts, span, aliases.names() if aliases is not None else ())
         return found
 
+    def _alias(self, aliases: Names, name: str, span: Span | None) -> Expression | None:
+        found = aliases.find(name)
+        if found is not None and has_aggregate(found):
+            if not self.clause.aggregates:
+                hint = "use HAVING" if self.clause.name == "WHERE" else None
+                raise BindError(
+                    f"{name!r} is an aggregate and cannot stand in {self.clause.name}", hint=hint, span=span
+                )
+            if self.inside_aggregate:
+                raise BindError(f"{name!r} is an aggregate inside another", hint="use a subquery", span=span)
+        return found
+
     def _member(self, parts: list[str], span: Span | None) -> Expression | None:
         """``column.field`` and ``table.column.field`` of a ROW column."""
         for split in range(1, len(parts)):
             column = self.block.column(parts[:split], span)
-            if column is not None and isinstance(column.type, types.RowType):
+            if column is not None and (split > 1 or isinstance(column.type, types.RowType)):
                 found: Expression = column
                 for name in parts[split:]:
                     found = field_of(found, name, span)
@@ -341,6 +353,8 @@ class ExpressionBinder:
         name = node.name.lower()
         if is_aggregate(name):
             return self.aggregate(node, None)
+        if name == "map" and node.meta_get("line") is None:
+            return self._syntax("map", "MAP[...]", self.bind_all(node.expressions), node)
         if len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Star):
             raise BindError(f"function {node.name!r} does not take *", span=self.source.span(node))
         return self.call(name, self.bind_all(node.expressions), node)
@@ -380,19 +394,28 @@ class ExpressionBinder:
     def _index(self, node: exp.Bracket) -> Expression:
         found = self.bind(node.this)
         for index in node.expressions:
-            found = self.call("element_at", [found, self.bind(index)], node)
+            found = self._syntax("element_at", "an index [...]", [found, self.bind(index)], node)
         return found
 
     def _array(self, node: exp.Array) -> Expression:
-        return self.call("array", self.bind_all(node.expressions), node)
+        return self._syntax("array", "ARRAY[...]", self.bind_all(node.expressions), node)
 
     def _tuple(self, node: exp.Tuple) -> Expression:
         if not node.expressions:
             raise SqlSyntaxError("an expression is expected in ()", span=self.source.span(node))
-        return self.call("row", self.bind_all(node.expressions), node)
+        return self._syntax("row", "a row (a, b) as a value", self.bind_all(node.expressions), node)
 
     def _at_time_zone(self, node: exp.AtTimeZone) -> Expression:
-        return self.call("at_time_zone", [self.bind(node.this), self.bind(node.args["zone"])], node)
+        args = [self.bind(node.this), self.bind(node.args["zone"])]
+        return self._syntax("at_time_zone", "AT TIME ZONE", args, node)
+
+    def _syntax(self, name: str, what: str, args: Sequence[Expression], node: Any) -> Expression:
+        """A call that is written without its name: if the registry lacks it, the name would mean nothing to a user."""
+        try:
+            function(name)
+        except KeyError:
+            raise refused(what, self.span(node, args)) from None
+        return self.call(name, args, node)
 
     def _unexpected(self, node: Any) -> TableFlowError:
         span = self.source.span(node)

@@ -28,17 +28,11 @@ _KINDS = {
 
 
 def bind_chains(block: Block, first: exp.Expr, joins: Sequence[exp.Join], visible: Scope) -> Part:
-    """All of FROM: chains of joins, crossed where commas stand."""
-    chains: list[tuple[exp.Expr, list[exp.Join], Span | None]] = [(first, [], None)]
-    for join in joins:
-        if join.args.get("kind") == "COMMA":
-            chains.append((join.this, [], block.source.span(join)))
-        else:
-            chains[-1][1].append(join)
+    """All of FROM: chains of joins, crossed where commas stand.  Joins that hang on the first relation come first."""
     whole: Part | None = None
-    for table, rest, span in chains:
+    for table, rest, span in _chains(block, first, [*(first.args.get("joins") or []), *joins]):
         seen = visible if whole is None else visible.beside(whole.scope)
-        part = _relation_with_joins(block, table, seen)
+        part = bind_relation(block, table, seen) if table is first else _operand(block, table, seen)
         for join in rest:
             part = _joined(block, part, join, seen)
         whole = part if whole is None else _crossed(block, whole, part, span)
@@ -47,13 +41,20 @@ def bind_chains(block: Block, first: exp.Expr, joins: Sequence[exp.Join], visibl
     return whole
 
 
-def _relation_with_joins(block: Block, table: exp.Expr, visible: Scope) -> Part:
-    part = bind_relation(block, table, visible)
-    if isinstance(table, exp.Subquery | exp.Table):
-        # FROM first: the joins hang on the table
-        for join in table.args.get("joins") or []:
-            part = _joined(block, part, join, visible)
-    return part
+def _chains(
+    block: Block, first: exp.Expr, joins: Sequence[exp.Join]
+) -> list[tuple[exp.Expr, list[exp.Join], Span | None]]:
+    chains: list[tuple[exp.Expr, list[exp.Join], Span | None]] = [(first, [], None)]
+    for join in joins:
+        if join.args.get("kind") == "COMMA":
+            chains.append((join.this, [], block.source.span(join)))
+        else:
+            chains[-1][1].append(join)
+    return chains
+
+
+def _operand(block: Block, table: exp.Expr, visible: Scope) -> Part:
+    return bind_chains(block, table, [], visible) if table.args.get("joins") else bind_relation(block, table, visible)
 
 
 def _crossed(block: Block, left: Part, right: Part, span: Span | None) -> Part:
@@ -82,7 +83,7 @@ def _combined(
 def _joined(block: Block, left: Part, node: exp.Join, visible: Scope) -> Part:
     span = block.source.span(node)
     method, kind = node.args.get("method") or "", _kind(block, node)
-    right = bind_relation(block, node.this, visible.beside(left.scope))
+    right = _operand(block, node.this, visible.beside(left.scope))
     both = left.scope.beside(right.scope)
     if node.args.get("using") is not None or method == "NATURAL":
         names = _shared(left, right) if method == "NATURAL" else [each.name for each in node.args["using"]]

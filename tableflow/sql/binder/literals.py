@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import re
 from fractions import Fraction
 
@@ -25,6 +27,8 @@ _SEPARATORS = {"YEAR": "-", "DAY": r"\s+", "HOUR": ":", "MINUTE": ":"}
 _NUMBER = re.compile(r"([+-]?)(\d+(?:\.\d*)?|\.\d+)")
 _PART = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*([A-Za-z]+)")
 _CLOCK = re.compile(r"([+-]?)(\d+):(\d\d)(?::(\d\d(?:\.\d*)?))?$")
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_EPOCH = dt.date(1970, 1, 1)
 _MOST_MONTHS, _MOST_MICROSECONDS = 2**31, 2**63
 
 
@@ -117,6 +121,10 @@ def _ranged(text: str, unit: str, until: str) -> Interval:
 
 def typed_string(text: str, to: types.SqlType, span: Span | None) -> Expression:
     """DATE '...', TIMESTAMP '...' and the like: read now, with an error now."""
+    if to == types.DATE and _ISO_DATE.fullmatch(text):
+        # by far the commonest, and a hundred times faster than the cast of a column of one row
+        with contextlib.suppress(ValueError):
+            return Literal(types.DATE, (dt.date.fromisoformat(text) - _EPOCH).days, span)
     found = cast(Literal(types.STRING, text, span), to)
     if isinstance(found, Cast):
         raise BindError(f"cannot read {text!r} as {to}", span=span)

@@ -109,10 +109,12 @@ def _rows(block: Block, node: Any, what: str) -> int | None:
     if isinstance(node, exp.Var):
         return None
     span = block.source.span(node)
+    if node.find(exp.Column, exp.Query) is not None:
+        raise BindError(f"{what} is a constant number of rows", span=span)
     outside = Block.begin(block.context, block.source, block.ctes, None)
     expression = ExpressionBinder(outside, Clause(what)).bind(node)
     value = _constant(expression)
-    if outside.waiting or value is _UNKNOWN:
+    if value is _UNKNOWN:
         raise BindError(f"{what} is a constant number of rows", span=span)
     if value is None:
         return None

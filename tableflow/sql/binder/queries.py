@@ -20,8 +20,11 @@ _NAMES = {
     "qualify": "QUALIFY", "windows": "WINDOW", "into": "SELECT INTO", "pivots": "PIVOT", "sample": "TABLESAMPLE",
     "laterals": "LATERAL VIEW", "kind": "SELECT AS", "limit_options": "LIMIT with PERCENT or TIES",
     "by_name": "UNION BY NAME", "version": "FOR VERSION AS OF", "match": "MATCH_RECOGNIZE", "ordinality": "WITH ORDINALITY",
-    "with_fill": "WITH FILL", "search": "SEARCH", "cycle": "CYCLE", "only": "ONLY",
+    "order": "ORDER BY", "group": "GROUP BY", "with_fill": "WITH FILL", "search": "SEARCH", "cycle": "CYCLE", "only": "ONLY",
 }  # fmt: skip
+
+
+_ORDER_OF_CLAUSES = ("where", "group", "having", "qualify", "windows", "order", "limit", "offset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,26 @@ def modified(block: Block, node: exp.Expr, bound: Bound) -> Bound:
     return Bound(plan, bound.columns, (*bound.outer, *block.outer.values()))
 
 
+def in_order(block: Block, node: exp.Expr) -> None:
+    """Refuse clauses in the wrong order, which sqlglot forgives."""
+    last, before = -1, ""
+    for key in _ORDER_OF_CLAUSES:
+        clause = node.args.get(key)
+        first: Any = clause[0] if isinstance(clause, list) and clause else clause
+        at = first.meta_get("keyword") if isinstance(first, exp.Expr) else None
+        if at is None:
+            continue
+        name = _NAMES.get(key, key.upper())
+        if at < last:
+            raise SqlSyntaxError(f"{before} cannot stand before {name}", span=block.source.place(at, at + len(name)))
+        if key != "limit":
+            # OFFSET may stand before LIMIT or behind it
+            last, before = at, name
+
+
 def only(block: Block, node: exp.Expr, known: Iterable[str]) -> None:
     """Refuse, by name, whatever else sqlglot has read into the node."""
+    in_order(block, node)
     for key, value in node.args.items():
         if value and key not in known:
             first: Any = value[0] if isinstance(value, list) else value

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from tableflow.errors import BindError, TableFlowError
+from tableflow.errors import BindError, SqlSyntaxError, TableFlowError
 from tableflow.expressions.coercion import unify
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.planner.logical.nodes import Node, Project, SetKind, SetOperation
@@ -38,6 +38,12 @@ def bind_set_operation(block: Block, node: exp.SetOperation) -> Bound:
         operands.append(first.expression)
         first = first.this
     trees = [first, *reversed(operands)]
+    for tree in trees:
+        if isinstance(tree, exp.Select) and any(tree.args.get(key) for key in ("order", "limit", "offset")):
+            raise SqlSyntaxError(
+                f"ORDER BY and LIMIT of a single query of {kind.value.upper()} need parentheses around the query",
+                span=block.source.span(tree),
+            )
     bound = [bind_query(block.context, block.source, each, block.ctes, block.parent) for each in trees]
     width = len(bound[0].columns)
     for each, tree in zip(bound, trees, strict=True):

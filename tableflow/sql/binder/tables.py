@@ -149,7 +149,7 @@ def _subquery(block: Block, node: exp.Subquery, visible: Scope) -> Part:
     inner = node.this
     if isinstance(inner, exp.Table) or (isinstance(inner, exp.Subquery) and inner.args.get("joins")):
         only(block, node, {"this", "alias", "joins"})
-        part = bind_chains(block, inner, inner.args.get("joins") or [], visible)
+        part = bind_chains(block, inner, [], visible)
         if _alias(node) is None:
             return part
         return _relation(block, node, Bound(part.plan, part.scope.columns), "", span, needs=part.needs)
@@ -202,6 +202,8 @@ def _alias(node: exp.Expr) -> str | None:
 
 def renamed(columns: Sequence[Field], names: Sequence[str], span: Span | None) -> tuple[Field, ...]:
     """Columns under other names, as far as there are names."""
+    if not names:
+        return tuple(columns)
     if len(names) > len(columns):
         raise BindError(f"{len(names)} column names are given to {len(columns)} columns", span=span)
     seen: set[str] = set()
