@@ -52,10 +52,15 @@ VALUES: dict[t.SqlType, st.SearchStrategy[Any]] = {
     t.BYTES: st.binary(max_size=20),
     t.DATE: st.dates(),
     t.TIMESTAMP: st.datetimes(),
+    t.TIME: st.times(),
     t.NULL: st.none(),
+    t.INTERVAL: st.tuples(st.integers(-3, 3), st.integers(-40, 40), st.integers(-(10**9), 10**9)).map(
+        lambda parts: pa.MonthDayNano(list(parts))
+    ),
     ARRAY: st.lists(st.none() | st.integers(-3, 3), max_size=3),
 }
 FLAT = [of for of in VALUES if of is not ARRAY]
+ORDERED = [of for of in FLAT if of is not t.INTERVAL]
 
 
 def _integers(values: list[Any]) -> list[pa.DataType]:

@@ -15,7 +15,8 @@ from tableflow import types as t
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels import gather, sorting
-from tests.kernels.columns import FLAT, batches, rows_of
+from tableflow.errors import UnsupportedError
+from tests.kernels.columns import ORDERED, batches, rows_of
 
 DIRECTIONS = st.tuples(st.booleans(), st.booleans())
 
@@ -47,7 +48,7 @@ def sort_key(keys):
 
 @st.composite
 def sortable(draw, max_rows=40):
-    types = draw(st.lists(st.sampled_from(FLAT), min_size=1, max_size=3))
+    types = draw(st.lists(st.sampled_from(ORDERED), min_size=1, max_size=3))
     positions = draw(st.lists(st.integers(0, len(types) - 1), min_size=1, max_size=3))
     keys = [(position, *draw(DIRECTIONS)) for position in positions]
     return types, keys, draw(batches(types, max_rows))
@@ -157,9 +158,19 @@ def test_what_comes_from_outside_is_checked():
         sorting.lower_bound(batch, [(0, False, False)], batch, 2)
     with pytest.raises(ValueError, match="as many key columns"):
         sorting.sort_indices(batch, [])
-    with pytest.raises(ValueError, match="no order"):
+    with pytest.raises(UnsupportedError, match="no order"):
         sorting.sort_indices(Batch([Column(t.ArrayType(t.BIGINT), pa.array([[1]]))], 1), [(0, False, False)])
     merge = sorting.SortedMerge(1, [(0, False, False)])
     merge.push(0, batch)
     with pytest.raises(ValueError, match="wants none"):
         merge.push(0, batch)
+
+
+def test_intervals_order_by_length():
+    def interval(months, days, nanoseconds):
+        return pa.MonthDayNano([months, days, nanoseconds])
+
+    values = [interval(1, 0, 0), None, interval(0, 29, 0), interval(0, 0, 5), interval(0, 30, 1), interval(0, -1, 0)]
+    batch = Batch([Column(t.INTERVAL, pa.array(values, pa.month_day_nano_interval()))], len(values))
+    assert sorting.sort_indices(batch, [(0, False, False)]).tolist() == [5, 3, 2, 0, 4, 1]
+    assert sorting.sort_indices(batch, [(0, True, False)]).tolist() == [4, 0, 2, 3, 5, 1]

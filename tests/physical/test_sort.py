@@ -26,7 +26,7 @@ from tableflow.physical.sort import (
 )
 from tableflow.runtime.graph import ExchangeKind
 from tableflow.runtime.operator import Operator
-from tests.kernels.columns import FLAT, batches, rows_of
+from tests.kernels.columns import ORDERED, batches, rows_of
 from tests.kernels.test_sorting import sort_key
 from tests.physical.jobs import collect, fields, leaf, through
 from tests.runtime.simple import Batches, Plan
@@ -36,7 +36,7 @@ SEEDS = [None, 0, 1, 2]
 
 @st.composite
 def inputs(draw):
-    types = draw(st.lists(st.sampled_from(FLAT), min_size=1, max_size=3))
+    types = draw(st.lists(st.sampled_from(ORDERED), min_size=1, max_size=3))
     keys = draw(
         st.lists(st.tuples(st.integers(0, len(types) - 1), st.booleans(), st.booleans()), min_size=1, max_size=2)
     )

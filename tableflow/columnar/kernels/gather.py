@@ -33,11 +33,11 @@ def take_columns(columns: Sequence[Column], indices: Index, nullable: bool = Fal
     if indices.dtype not in (np.uint32, np.int64):
         indices = indices.astype(np.int64)
     indices = np.ascontiguousarray(indices)
-    flat = [column for column in columns if not _nested(column)]
+    flat = [column for column in columns if not is_nested(column)]
     taken = iter(_native.take([column.vector for column in flat], indices, nullable))
     return [
         Column(column.type, _take_nested(column.array, indices, nullable))
-        if _nested(column)
+        if is_nested(column)
         else Column(column.type, vector=next(taken))
         for column in columns
     ]
@@ -63,11 +63,11 @@ def concat(batches: Sequence[Batch]) -> Batch:
         return compact(batches[0])
     first = batches[0]
     selections = [batch.selection for batch in batches]
-    flat = [i for i, column in enumerate(first.columns) if not _nested(column)]
+    flat = [i for i, column in enumerate(first.columns) if not is_nested(column)]
     made = iter(_native.concat([[batch.columns[i].vector for batch in batches] for i in flat], selections))
     columns = [
         Column(column.type, _concat_nested([batch.columns[i] for batch in batches], batches))
-        if _nested(column)
+        if is_nested(column)
         else Column(column.type, vector=next(made))
         for i, column in enumerate(first.columns)
     ]
@@ -77,12 +77,12 @@ def concat(batches: Sequence[Batch]) -> Batch:
 def concat_ranges(blocks: Sequence[Batch], starts: Sequence[int], counts: Sequence[int]) -> Batch:
     """Rows ``[starts[i], starts[i] + counts[i])`` of each block in order; blocks have no selections."""
     first = blocks[0]
-    flat = [i for i, column in enumerate(first.columns) if not _nested(column)]
+    flat = [i for i, column in enumerate(first.columns) if not is_nested(column)]
     made = iter(_native.concat_ranges([[block.columns[i].vector for block in blocks] for i in flat], starts, counts))
     pieces = list(zip(blocks, starts, counts, strict=True))
     columns = [
         Column(column.type, pa.concat_arrays([block.columns[i].array.slice(at, count) for block, at, count in pieces]))
-        if _nested(column)
+        if is_nested(column)
         else Column(column.type, vector=next(made))
         for i, column in enumerate(first.columns)
     ]
@@ -105,7 +105,8 @@ def weights_of(batch: Batch) -> npt.NDArray[np.int64]:
     return batch.weights if batch.selection is None else batch.weights[batch.selection]
 
 
-def _nested(column: Column) -> bool:
+def is_nested(column: Column) -> bool:
+    """Whether kernels see the column through pyarrow only."""
     return family(column.type) is TypeFamily.NESTED
 
 

@@ -13,12 +13,20 @@ import numpy.typing as npt
 from tableflow.columnar import _native
 from tableflow.columnar.batch import Selection
 from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.gather import is_nested
+from tableflow.errors import UnsupportedError
 
 HASH_VERSION = _native.HASH_VERSION
 
 
 def hash_rows(columns: Sequence[Column], selection: Selection | None = None) -> npt.NDArray[np.uint64]:
-    """Hashes of the selected rows (all without a selection), aligned with them; one column at least."""
+    """Hashes of the selected rows (all without a selection), aligned with them; one column at least.
+
+    Raises :class:`~tableflow.errors.UnsupportedError` for a nested type.
+    """
     if not columns:
         raise ValueError("rows are hashed over at least one column")
+    for column in columns:
+        if is_nested(column):
+            raise UnsupportedError(f"values of type {column.type} cannot be a key", hint="use parts of them as keys")
     return _native.hash_columns([column.vector for column in columns], selection, len(columns[0]))

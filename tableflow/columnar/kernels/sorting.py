@@ -14,14 +14,19 @@ import numpy.typing as npt
 
 from tableflow.columnar import _native
 from tableflow.columnar.batch import Batch, Selection
-from tableflow.columnar.kernels.gather import compact, concat_ranges, take_columns, take_rows
+from tableflow.columnar.kernels.gather import compact, concat_ranges, is_nested, take_columns, take_rows
+from tableflow.errors import UnsupportedError
 
 Key: TypeAlias = tuple[int, bool, bool]
 """(position, descending, nulls_first)."""
 
 
 def _vectors(batch: Batch, keys: Sequence[Key]) -> list[_native.Vector]:
-    return [batch.columns[position].vector for position, _, _ in keys]
+    columns = [batch.columns[position] for position, _, _ in keys]
+    for column in columns:
+        if is_nested(column):
+            raise UnsupportedError(f"values of type {column.type} have no order", hint="order by parts of them")
+    return [column.vector for column in columns]
 
 
 def _directions(keys: Sequence[Key]) -> list[tuple[bool, bool]]:
@@ -30,9 +35,10 @@ def _directions(keys: Sequence[Key]) -> list[tuple[bool, bool]]:
 
 def sort_indices(batch: Batch, keys: Sequence[Key]) -> npt.NDArray[np.int64]:
     """The stored rows that count, in order; rows with equal keys keep their order.  At least one key."""
-    columns = [batch.columns[position] for position, _, _ in keys]
+    vectors = _vectors(batch, keys)
     if batch.selection is None:
-        return _native.sort_indices([column.vector for column in columns], _directions(keys), batch.length)
+        return _native.sort_indices(vectors, _directions(keys), batch.length)
+    columns = [batch.columns[position] for position, _, _ in keys]
     chosen = [column.vector for column in take_columns(columns, batch.selection)]
     order = _native.sort_indices(chosen, _directions(keys), len(batch.selection))
     return batch.selection[order].astype(np.int64)
