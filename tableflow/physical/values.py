@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.gather import concat
+from tableflow.columnar.representation import widen
+from tableflow.expressions.evaluation import project
 from tableflow.expressions.nodes import Expression
 from tableflow.physical.node import PhysicalNode
+from tableflow.runtime.operator import Emission, Operator, OperatorContext
 from tableflow.serialization import serializable
+
+_ONE_ROW = Batch((), 1)
 
 
 @serializable
@@ -15,3 +24,39 @@ class ValuesScan(PhysicalNode):
     """Rows of expressions without columns; produced by one task."""
 
     rows: tuple[tuple[Expression, ...], ...]
+
+
+class ValuesScanOperator(Operator):
+    """Evaluates its rows when its (absent) input ends; task 0 alone gives them."""
+
+    _context: OperatorContext
+
+    def __init__(self, node: ValuesScan) -> None:
+        self._rows = node.rows
+        self._types = [f.type for f in node.fields]
+
+    def open(self, context: OperatorContext) -> None:
+        """Needs no state."""
+        self._context = context
+
+    def process(self, batch: Batch, port: int) -> Emission | None:
+        """Never called: the operator has no input."""
+        return None
+
+    def on_end(self, port: int) -> Emission | None:
+        """All rows."""
+        return self._emit() if self._context.task_index == 0 else None
+
+    def _emit(self) -> Emission:
+        size = self._context.batch_rows
+        for first in range(0, len(self._rows), size):
+            yield self._evaluate(self._rows[first : first + size])
+
+    def _evaluate(self, rows: Sequence[tuple[Expression, ...]]) -> Batch:
+        whole = concat([Batch(project(row, _ONE_ROW, {}), 1) for row in rows])
+        return whole.with_columns(
+            [
+                widen(Column(of, column.array)) if column.array.type == "null" else Column(of, column.array)
+                for column, of in zip(whole.columns, self._types, strict=True)
+            ]
+        )
