@@ -1,21 +1,42 @@
 // The extension module: each concept's file registers its own functions.
 #include <nanobind/nanobind.h>
 
+#include <cstdlib>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 namespace nb = nanobind;
 
 void register_vector(nb::module_& m);
 void register_gather(nb::module_& m);
 void register_group(nb::module_& m);
 void register_hash(nb::module_& m);
+void register_parquet(nb::module_& m);
 void register_partition(nb::module_& m);
 void register_sort(nb::module_& m);
 
+namespace {
+
+// Buffers of a batch are a few hundred kilobytes and live for milliseconds.  Left to its defaults malloc maps each of them
+// anew, and a scan spends as long in page faults as in decoding.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+#endif
+}
+
+}  // namespace
+
 NB_MODULE(_native, m) {
+  keep_freed_memory();
   m.doc() = "Hot kernels of TableFlow; typed wrappers are in tableflow.columnar.kernels.";
   register_vector(m);
   register_gather(m);
   register_group(m);
   register_hash(m);
+  register_parquet(m);
   register_partition(m);
   register_sort(m);
 }

@@ -83,3 +83,22 @@ class GroupTable:
     def groups(self) -> int: ...
     @property
     def bytes(self) -> int: ...
+
+# Parquet: decoding of column chunks
+class ParquetColumnReader:
+    def __init__(
+        self,
+        fd: int,
+        offset: int,
+        size: int,
+        num_values: int,
+        optional: bool,
+        conversion: str,
+        format: str,
+        type_length: int,
+        codec: str,
+        decompress: Any,
+    ) -> None: ...
+    left: int
+    def read(self, rows: int) -> Vector: ...
+    def skip(self, rows: int) -> None: ...

@@ -5,7 +5,7 @@ providers to the planner; takes a :class:`~tableflow.runtime.graph.SourceSpec` a
 A connector is one module and one line in :mod:`tableflow.connectors.registry`.
 """
 
-from tableflow.connectors.memory import MemoryTable
+from tableflow.connectors.memory import MemoryTable, memory_provider
 from tableflow.connectors.registry import CONNECTORS, Sources, create_provider, file_provider, open_source
 
-__all__ = ["CONNECTORS", "MemoryTable", "Sources", "create_provider", "file_provider", "open_source"]
+__all__ = ["CONNECTORS", "MemoryTable", "Sources", "create_provider", "file_provider", "memory_provider", "open_source"]

@@ -93,6 +93,11 @@ class MemoryTable:
         self._objects.remove(self._key)
 
 
+def memory_provider(table: pa.Table, objects: ObjectStore) -> MemoryTable:
+    """A table over Arrow data that a session registers under a name."""
+    return MemoryTable(table, objects)
+
+
 def _storage(of: pa.DataType) -> pa.DataType:
     return of.storage_type if isinstance(of, pa.BaseExtensionType) else of
 

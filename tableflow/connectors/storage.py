@@ -55,7 +55,11 @@ def represent(column: Column, representation: str) -> Column:
         if pa.types.is_dictionary(wide.type):
             return column
         return Column(column.type, widen(column).array.dictionary_encode())
-    if isinstance(column.type, t.DecimalType) and column.type.precision <= SCALED_DIGITS:
+    if (
+        isinstance(column.type, t.DecimalType)
+        and column.type.precision <= SCALED_DIGITS
+        and column.vector.format.startswith("d:")
+    ):
         return Column(column.type, scaled_integers(column.array))
     return column
 

@@ -18,8 +18,8 @@ from tableflow.errors import ConnectorError
 from tableflow.expressions.nodes import Expression
 from tableflow.runtime.source import Split
 
-SPLIT_ROWS = 1 << 20
-"""A row group with more rows is cut, so that tasks share it."""
+SPLIT_ROWS = 1 << 18
+"""A row group with more rows is cut, so that tasks share it, unless that would mean to decode rows twice."""
 
 
 class ParquetFormat(Format):
@@ -83,8 +83,9 @@ class ParquetFormat(Format):
                 rows = footer.group_rows[group]
                 if left is not None:
                     left -= rows
-                for start in range(0, rows, SPLIT_ROWS):
-                    count = min(SPLIT_ROWS, rows - start)
+                part = SPLIT_ROWS if _skips_cheaply(footer, group, scan) else rows
+                for start in range(0, rows, part):
+                    count = min(part, rows - start)
                     yield Split(f"{file.path}#{group}+{start}", [number, group, start, count])
 
     def read(self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str) -> Iterator[Chunk]:
@@ -96,6 +97,12 @@ class ParquetFormat(Format):
         columns = scan.read_columns
         places = place_columns(footer, columns, None)
         return read_rows(footer, columns, places, group, start, count, offset or 0, batch_rows, representation)
+
+
+def _skips_cheaply(footer: Footer, group: int, scan: FileScan) -> bool:
+    """Whether all columns are decoded natively: pyarrow would decode what it passes over."""
+    places = place_columns(footer, scan.read_columns, None)
+    return all(footer.plan(group, place) is not None for place in places)
 
 
 def _matching_groups(footer: Footer, scan: FileScan) -> Iterator[int]:

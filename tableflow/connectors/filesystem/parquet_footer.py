@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tableflow import types as t
+from tableflow.columnar.kernels.parquet import ChunkPlan, plan_chunk
 from tableflow.columnar.representation import from_arrow_type
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.pruning import ColumnRange
@@ -44,11 +45,22 @@ class Footer:
         self.columns = columns
         self.group_rows = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
         self._ranges: dict[tuple[int, int], ColumnRange] = {}
+        self._plans: dict[tuple[int, int], ChunkPlan | None] = {}
 
     @property
     def rows(self) -> int:
         """Rows of the file."""
         return int(self.metadata.num_rows)
+
+    def plan(self, group: int, column: FooterColumn) -> ChunkPlan | None:
+        """How one column chunk is decoded natively; None if it is not."""
+        if column.leaf is None:
+            return None
+        key = group, column.leaf
+        if key not in self._plans:
+            chunk = self.metadata.row_group(group).column(column.leaf)
+            self._plans[key] = plan_chunk(chunk, self.metadata.schema.column(column.leaf), column.arrow)
+        return self._plans[key]
 
     def range(self, group: int, column: FooterColumn) -> ColumnRange:
         """What the statistics of one column chunk say."""

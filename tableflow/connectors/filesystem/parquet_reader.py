@@ -1,21 +1,19 @@
-"""Reading rows of one row group through pyarrow, at most a batch at a time."""
+"""Reading rows of one row group, at most a batch at a time."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from tableflow import types as t
+from tableflow.columnar.column import Column
 from tableflow.connectors.filesystem.format import FileColumn
+from tableflow.connectors.filesystem.parquet_column import ArrowColumns, NativeColumn
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn
 from tableflow.connectors.reading import Chunk
-from tableflow.connectors.storage import column_from_arrow
+from tableflow.connectors.storage import convert, represent
 from tableflow.errors import ConnectorError
-
-_DICTIONARY_BYTES = 6
-"""A string chunk with fewer uncompressed bytes per value than this surely kept its dictionary."""
 
 
 def read_rows(
@@ -33,22 +31,61 @@ def read_rows(
     if not columns:
         yield from _bare_rows(count, done, batch_rows)
         return
-    names = list(dict.fromkeys(place.name for place in places))
-    dictionaries = [place.name for place in places if _is_dictionary(footer, group, place)]
-    with pq.ParquetFile(
-        footer.file.path, metadata=footer.metadata, read_dictionary=dictionaries, memory_map=True, pre_buffer=False
-    ) as file:
-        for batch in _batches(file, footer, group, names, start + done, start + count, batch_rows):
-            positions = _positions(footer, places, batch.schema)
-            try:
-                arrays = [
-                    column_from_arrow(batch.column(position), place.type, column.type, representation)
-                    for position, place, column in zip(positions, places, columns, strict=True)
-                ]
-            except pa.ArrowException as error:
-                raise _damaged(footer, group, error) from error
-            done += batch.num_rows
-            yield Chunk(arrays, batch.num_rows, done)
+    reader = GroupReader(footer, group, places, start + done, batch_rows)
+    try:
+        while done < count:
+            rows = min(batch_rows, count - done)
+            read = reader.read(rows)
+            done += rows
+            yield Chunk(
+                [
+                    _declared(footer, column, place, declared, representation)
+                    for column, place, declared in zip(read, places, columns, strict=True)
+                ],
+                rows,
+                done,
+            )
+    finally:
+        reader.close()
+
+
+class GroupReader:
+    """All wanted columns of a row group: each natively where possible, the others together through pyarrow."""
+
+    def __init__(self, footer: Footer, group: int, places: Sequence[FooterColumn], start: int, batch_rows: int) -> None:
+        self._fd = os.open(footer.file.path, os.O_RDONLY)
+        self._native: dict[int, NativeColumn] = {}
+        self._arrow: ArrowColumns | None = None
+        self._others: list[int] = []
+        try:
+            for i, place in enumerate(places):
+                plan = footer.plan(group, place)
+                if plan is None:
+                    self._others.append(i)
+                else:
+                    self._native[i] = NativeColumn(footer, group, place, plan, self._fd, start, batch_rows)
+            if self._others:
+                self._arrow = ArrowColumns(footer, group, [places[i] for i in self._others], start, batch_rows)
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, rows: int) -> list[Column]:
+        """The next rows, in the order of the places."""
+        found = {i: column.read(rows) for i, column in self._native.items()}
+        if self._arrow is not None:
+            found.update(zip(self._others, self._arrow.read(rows), strict=True))
+        return [found[i] for i in range(len(found))]
+
+    def close(self) -> None:
+        """Closes all files; further calls do nothing."""
+        for column in self._native.values():
+            column.close()
+        if self._arrow is not None:
+            self._arrow.close()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 def _bare_rows(count: int, done: int, batch_rows: int) -> Iterator[Chunk]:
@@ -59,45 +96,13 @@ def _bare_rows(count: int, done: int, batch_rows: int) -> Iterator[Chunk]:
         yield Chunk([], rows, done)
 
 
-def _positions(footer: Footer, places: Sequence[FooterColumn], schema: pa.Schema) -> list[int]:
-    """Positions in what pyarrow has read, which is all columns with one of the names."""
-    found: list[int] = []
-    for place in places:
-        same_name = [column for column in footer.columns if column.name == place.name]
-        occurrence = next(i for i, column in enumerate(same_name) if column == place)
-        found.append(schema.get_all_field_indices(place.name)[occurrence])
-    return found
-
-
-def _batches(
-    file: pq.ParquetFile, footer: Footer, group: int, names: list[str], start: int, end: int, batch_rows: int
-) -> Iterator[pa.RecordBatch]:
-    position = 0
-    batches = file.iter_batches(batch_size=batch_rows, row_groups=[group], columns=names, use_threads=False)
-    while position < end:
-        try:
-            batch = next(batches, None)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise _damaged(footer, group, error) from error
-        if batch is None:
-            raise ConnectorError(
-                f"file {footer.file.path!r} is damaged", detail=f"row group {group} has fewer rows than its footer says"
-            )
-        first, position = position, position + batch.num_rows
-        if position > start:
-            skip = max(0, start - first)
-            yield batch.slice(skip, min(position, end) - first - skip)
-
-
-def _is_dictionary(footer: Footer, group: int, place: FooterColumn) -> bool:
-    if place.leaf is None or not isinstance(place.type, t.StringType | t.JsonType):
-        return False
-    chunk = footer.metadata.row_group(group).column(place.leaf)
-    return bool(chunk.has_dictionary_page) and chunk.total_uncompressed_size < _DICTIONARY_BYTES * chunk.num_values
-
-
-def _damaged(footer: Footer, group: int, error: Exception) -> ConnectorError:
-    text = " ".join(str(error).split())
-    return ConnectorError(
-        f"file {footer.file.path!r} is damaged or incomplete", detail=f"row group {group}: {text[:300]}"
-    )
+def _declared(footer: Footer, column: Column, place: FooterColumn, declared: FileColumn, representation: str) -> Column:
+    try:
+        if place.type != declared.type:
+            column = convert(column, declared.type)
+        return represent(column, representation)
+    except (pa.ArrowException, ValueError) as error:
+        raise ConnectorError(
+            f"column {place.name!r} of file {footer.file.path!r} could not be read as {declared.type}",
+            detail=" ".join(str(error).split())[:300],
+        ) from error

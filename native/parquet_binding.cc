@@ -1,0 +1,111 @@
+// The Parquet decoder in Python: one reader per column chunk.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+
+#include <map>
+#include <system_error>
+
+#include "parquet_column.h"
+
+namespace nb = nanobind;
+using namespace tableflow;
+using namespace tableflow::parquet;
+
+namespace {
+
+constexpr int64_t kMostRows = int64_t(1) << 27;
+
+Conversion conversion_of(const std::string& name) {
+  static const std::map<std::string, Conversion> names = {
+      {"bool", Conversion::Bool}, {"i32:i8", Conversion::I32ToI8}, {"i32:i16", Conversion::I32ToI16},
+      {"i32", Conversion::I32}, {"u8:i16", Conversion::U8ToI16}, {"u16:i32", Conversion::U16ToI32},
+      {"u32:i64", Conversion::U32ToI64}, {"i64", Conversion::I64}, {"i32*1000", Conversion::I32Thousand},
+      {"i64*1000", Conversion::I64Thousand}, {"f32", Conversion::F32}, {"f64", Conversion::F64},
+      {"fixed:i64", Conversion::FixedToI64}, {"fixed:i128", Conversion::FixedToI128}, {"string", Conversion::String}};
+  const auto found = names.find(name);
+  if (found == names.end()) throw std::invalid_argument("unknown conversion " + name);
+  return found->second;
+}
+
+// Calls back into Python: decompress(bytes, size) -> object with size bytes.
+class PythonDecompress {
+ public:
+  explicit PythonDecompress(nb::object function) : function_(std::make_shared<Held>(std::move(function))) {}
+
+  void operator()(const uint8_t* in, size_t in_size, uint8_t* out, size_t out_size) const {
+    nb::gil_scoped_acquire acquired;
+    nb::object result;
+    try {
+      result = function_->object(nb::bytes(reinterpret_cast<const char*>(in), in_size), out_size);
+    } catch (const nb::python_error& error) {
+      throw Corrupt(std::string("a page could not be decompressed: ") + error.what());
+    }
+    Py_buffer view;
+    if (PyObject_GetBuffer(result.ptr(), &view, PyBUF_SIMPLE)) throw nb::python_error();
+    const bool fits = size_t(view.len) == out_size;
+    if (fits && out_size) std::memcpy(out, view.buf, out_size);
+    PyBuffer_Release(&view);
+    if (!fits) throw Corrupt("a page has another size after decompression than its header says");
+  }
+
+ private:
+  // Released under the GIL, wherever the reader is dropped.
+  struct Held {
+    nb::object object;
+    explicit Held(nb::object o) : object(std::move(o)) {}
+    ~Held() {
+      nb::gil_scoped_acquire acquired;
+      object.reset();
+    }
+  };
+  std::shared_ptr<Held> function_;
+};
+
+std::shared_ptr<ColumnChunkReader> make_reader(int fd, int64_t offset, int64_t size, int64_t num_values, bool optional,
+                                               const std::string& conversion, const std::string& format, int type_length,
+                                               const std::string& codec, nb::object decompress) {
+  ChunkDefinition chunk;
+  chunk.offset = offset;
+  chunk.size = size;
+  chunk.num_values = num_values;
+  chunk.optional = optional;
+  chunk.decompress = codec != "none";
+  chunk.snappy = codec == "snappy";
+  chunk.type_length = type_length;
+  chunk.conversion = conversion_of(conversion);
+  chunk.format = format;
+  Decompress callback;
+  if (codec == "other") callback = PythonDecompress(std::move(decompress));
+  else if (codec != "none" && codec != "snappy") throw std::invalid_argument("unknown codec " + codec);
+  return std::make_shared<ColumnChunkReader>(fd, std::move(chunk), std::move(callback));
+}
+
+void translate(const std::exception_ptr& pointer, void*) {
+  try {
+    std::rethrow_exception(pointer);
+  } catch (const Unsupported& error) {
+    PyErr_SetString(PyExc_NotImplementedError, error.what());
+  } catch (const std::system_error& error) {
+    PyErr_SetString(PyExc_OSError, error.what());
+  }
+}
+
+}  // namespace
+
+void register_parquet(nb::module_& m) {
+  nb::register_exception_translator(translate);
+  nb::class_<ColumnChunkReader>(m, "ParquetColumnReader", "Decodes a flat column chunk; see parquet_column.h.")
+      .def(nb::new_(&make_reader), nb::arg("fd"), nb::arg("offset"), nb::arg("size"), nb::arg("num_values"), nb::arg("optional"),
+           nb::arg("conversion"), nb::arg("format"), nb::arg("type_length"), nb::arg("codec"), nb::arg("decompress").none())
+      .def_prop_ro("left", [](const ColumnChunkReader& r) { return r.left(); })
+      .def("read", [](ColumnChunkReader& r, int64_t rows) {
+        nb::gil_scoped_release released;
+        if (rows > kMostRows) throw std::out_of_range("too many rows for one call");
+        return r.read(rows);
+      }, nb::arg("rows"))
+      .def("skip", [](ColumnChunkReader& r, int64_t rows) {
+        nb::gil_scoped_release released;
+        r.skip(rows);
+      }, nb::arg("rows"));
+}

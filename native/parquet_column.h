@@ -1,0 +1,105 @@
+// Decodes one flat column chunk of a Parquet file, some rows at a time, into the representation the engine computes in.
+//
+// The bytes are untrusted: sizes are checked before anything is allocated or copied, codes before they are used.
+// Buffers of results are new for each call and owned by the result alone; the dictionary of a chunk is shared.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "parquet_file.h"
+#include "parquet_page.h"
+#include "parquet_rle.h"
+#include "vector.h"
+
+namespace tableflow::parquet {
+
+// What is stored and what becomes of it.
+enum class Conversion {
+  Bool,       // BOOLEAN
+  I32ToI8, I32ToI16, I32, U8ToI16, U16ToI32, U32ToI64,  // INT32 by logical type
+  I64,        // INT64
+  I32Thousand, I64Thousand,  // milliseconds to microseconds
+  F32, F64,   // FLOAT, DOUBLE
+  FixedToI64, FixedToI128,  // big-endian decimals of a fixed number of bytes
+  String,     // BYTE_ARRAY: dictionary or string
+};
+
+struct ChunkDefinition {
+  int64_t offset = 0;  // of the first page (the dictionary's, if there is one)
+  int64_t size = 0;
+  int64_t num_values = 0;
+  bool optional = false;   // definition levels 0 and 1; otherwise there are none
+  bool decompress = false; // pages are compressed
+  bool snappy = false;     // natively; otherwise through the callback
+  int type_length = 0;     // FIXED_LEN_BYTE_ARRAY
+  Conversion conversion = Conversion::I64;
+  std::string format;      // Arrow format of the result; of the values for strings
+};
+
+// Fills `out` with exactly `out_size` bytes or throws.
+using Decompress = std::function<void(const uint8_t* in, size_t in_size, uint8_t* out, size_t out_size)>;
+
+// A data page that is being read.
+struct Page {
+  int64_t left = 0;  // values, NULLs included
+  Encoding encoding{};
+  RleReader levels;
+  RleReader codes;
+  const uint8_t* values = nullptr;
+  const uint8_t* end = nullptr;
+  int64_t bit = 0;  // BOOLEAN, PLAIN: bits taken
+};
+
+// Decodes the present values of a page into rows [row, row + rows) of the result that was begun last.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  virtual void dictionary(const uint8_t* data, const uint8_t* end, int64_t count) = 0;
+  // `validity` is of the whole result; its bits are set before the rows are appended.  Null: the column has no NULL.
+  virtual void begin(int64_t rows, const uint8_t* validity) = 0;
+  virtual void append(Page& page, int64_t row, int64_t rows, int64_t present) = 0;
+  // The rows begun; the buffers are given away.
+  virtual VectorPtr finish(int64_t rows, BufferPtr validity, int64_t nulls) = 0;
+};
+
+std::unique_ptr<Sink> make_fixed_sink(const ChunkDefinition& chunk);
+std::unique_ptr<Sink> make_string_sink(const ChunkDefinition& chunk);
+
+class ColumnChunkReader {
+ public:
+  ColumnChunkReader(int fd, ChunkDefinition chunk, Decompress decompress);
+
+  int64_t left() const { return left_; }  // rows
+  // The next rows; `rows` must not exceed left().
+  VectorPtr read(int64_t rows);
+  // Passes rows over; whole pages are not decompressed.
+  void skip(int64_t rows);
+
+ private:
+  PageHeader next_header();
+  // Opens the next page that has values; one with at most `passable` is passed over, and their number returned.
+  int64_t next_page(int64_t passable);
+  void read_dictionary(const PageHeader& header);
+  void open_page(const PageHeader& header);
+  const uint8_t* contents(const PageHeader& header, int64_t plain_bytes, bool compressed, BufferPtr& buffer, size_t* size);
+  // Levels of the next rows of the page into the validity at `row`; returns how many are present.
+  int64_t read_levels(uint8_t* validity, int64_t row, int64_t rows);
+
+  ChunkDefinition chunk_;
+  Decompress decompress_;
+  FileRange file_;
+  std::unique_ptr<Sink> sink_;
+  int64_t position_;  // of the next header
+  int64_t left_;      // values of the chunk not delivered
+  int64_t unopened_;  // values of pages not opened yet
+  bool first_ = true;
+  Page page_;
+  BufferPtr page_buffer_;
+  std::vector<uint8_t> level_bytes_;  // levels that lie outside the compressed part, padded
+};
+
+}  // namespace tableflow::parquet

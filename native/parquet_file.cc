@@ -1,0 +1,47 @@
+#include "parquet_file.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include "parquet_page.h"
+
+namespace tableflow::parquet {
+namespace {
+
+constexpr int64_t kWindow = 256 << 10;
+
+}  // namespace
+
+FileRange::FileRange(int fd, int64_t begin, int64_t size) : fd_(-1), begin_(begin), end_(begin + size) {
+  if (begin < 0 || size < 0 || end_ < begin) throw Corrupt("a column chunk lies outside the file");
+  fd_ = ::dup(fd);
+  if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "dup");
+}
+
+FileRange::~FileRange() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+const uint8_t* FileRange::view(int64_t offset, int64_t size) {
+  if (offset < begin_ || size < 0 || offset > end_ || size > end_ - offset) throw Corrupt("a page reaches past its column chunk");
+  if (window_ && offset >= window_offset_ && offset + size <= window_offset_ + window_size_)
+    return window_->data() + (offset - window_offset_);
+  const int64_t wanted = std::min(std::max(size, kWindow), end_ - offset);
+  if (!window_ || int64_t(window_->size()) < wanted) window_ = std::make_unique<Buffer>(size_t(wanted));
+  window_size_ = 0;
+  window_offset_ = offset;
+  while (window_size_ < wanted) {
+    const ssize_t got = ::pread(fd_, window_->data() + window_size_, size_t(wanted - window_size_), offset + window_size_);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw std::system_error(errno, std::generic_category(), "read");
+    if (got == 0) break;
+    window_size_ += got;
+  }
+  if (window_size_ < size) throw Corrupt("the file ends inside a column chunk");
+  return window_->data();
+}
+
+}  // namespace tableflow::parquet

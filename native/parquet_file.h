@@ -1,0 +1,33 @@
+// A window over a byte range of a file, read with pread: a file that shrinks while it is read is an error, not a signal.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "vector.h"
+
+namespace tableflow::parquet {
+
+class FileRange {
+ public:
+  // Takes its own descriptor of the same open file.  Throws std::system_error.
+  FileRange(int fd, int64_t begin, int64_t size);
+  ~FileRange();
+  FileRange(const FileRange&) = delete;
+  FileRange& operator=(const FileRange&) = delete;
+
+  int64_t end() const { return end_; }
+
+  // Bytes [offset, offset + size), with 64 readable bytes behind them; valid until the next call.  Throws Corrupt if they
+  // lie outside the range or the file ends before.
+  const uint8_t* view(int64_t offset, int64_t size);
+
+ private:
+  int fd_;
+  int64_t begin_, end_;
+  std::unique_ptr<Buffer> window_;
+  int64_t window_offset_ = 0;
+  int64_t window_size_ = 0;
+};
+
+}  // namespace tableflow::parquet

@@ -1,0 +1,186 @@
+// Strings: dictionary codes while all pages of a result have them, else the bytes.
+#include <algorithm>
+
+#include "parquet_column.h"
+
+namespace tableflow::parquet {
+namespace {
+
+constexpr int64_t kLargestBatch = INT32_MAX;
+
+[[noreturn]] void too_few() { throw Corrupt("a page has fewer strings than its header says"); }
+
+// Offsets and bytes that grow.
+class StringBuilder {
+ public:
+  void begin(int64_t rows) {
+    offsets_ = std::make_shared<Buffer>(size_t(rows + 1) * 4);
+    offsets_->as<int32_t>()[0] = 0;
+    next_ = offsets_->as<int32_t>() + 1;
+    bytes_ = std::make_shared<Buffer>(size_t(std::max<int64_t>(rows * 8, 64)));
+    size_ = 0;
+  }
+
+  void grow(int64_t more) {
+    if (size_ + more > kLargestBatch) throw Unsupported("a batch of strings is larger than 2 GB");
+    auto larger = std::make_shared<Buffer>(size_t(std::max<int64_t>(size_ + more, 2 * size_)));
+    std::memcpy(larger->data(), bytes_->data(), size_t(size_));
+    bytes_ = std::move(larger);
+  }
+
+  // `from` has 16 readable bytes past its end.
+  void add(const uint8_t* from, int64_t length) {
+    if (size_ + length > int64_t(bytes_->size())) grow(length);
+    uint8_t* to = bytes_->data() + size_;
+    if (length <= 16) std::memcpy(to, from, 16);
+    else std::memcpy(to, from, size_t(length));
+    size_ += length;
+    *next_++ = int32_t(size_);
+  }
+
+  void add_null() { *next_++ = int32_t(size_); }
+
+  VectorPtr finish(const std::string& format, int64_t rows, BufferPtr validity, int64_t nulls) {
+    return make_string(format, rows, std::move(offsets_), std::move(bytes_), std::move(validity), nulls);
+  }
+
+ private:
+  BufferPtr offsets_, bytes_;
+  int32_t* next_ = nullptr;
+  int64_t size_ = 0;
+};
+
+class StringSink final : public Sink {
+ public:
+  explicit StringSink(const ChunkDefinition& chunk) : format_(chunk.format), chunk_values_(chunk.num_values) {}
+
+  void dictionary(const uint8_t* data, const uint8_t* end, int64_t count) override {
+    if (count > (end - data) / 4) too_few();
+    StringBuilder builder;
+    builder.begin(std::max<int64_t>(count, 1));
+    append_plain(builder, data, end, 0, count, nullptr);
+    count_ = uint32_t(count);
+    // NULL rows have code 0, so there is always an entry to look at.
+    if (count == 0) builder.add_null();
+    dictionary_ = builder.finish(format_, std::max<int64_t>(count, 1), nullptr, 0);
+    // A dictionary of almost every row saves nothing to those who compute with codes.
+    prefers_codes_ = count <= 1024 || count <= chunk_values_ / 4;
+  }
+
+  void begin(int64_t rows, const uint8_t* validity) override {
+    rows_ = rows;
+    validity_ = validity;
+    has_bytes_ = false;
+    codes_ = nullptr;
+  }
+
+  void append(Page& page, int64_t row, int64_t rows, int64_t present) override {
+    const uint8_t* validity = present < rows ? validity_ : nullptr;
+    if (page.encoding == Encoding::Plain) {
+      want_bytes(row);
+      append_plain(builder_, page.values, page.end, row, rows, validity);
+      return;
+    }
+    if (!dictionary_) throw Corrupt("a page has codes, but there is no dictionary");
+    if (!has_bytes_ && prefers_codes_) {
+      if (!codes_) codes_ = std::make_shared<Buffer>(size_t(rows_) * 4);
+      decode(page, codes_->as<uint32_t>() + row, row, rows, present, validity);
+      return;
+    }
+    scratch_.resize(size_t(rows));
+    decode(page, scratch_.data(), row, rows, present, validity);
+    want_bytes(row);
+    append_codes(scratch_.data(), row, rows, validity);
+  }
+
+  VectorPtr finish(int64_t rows, BufferPtr validity, int64_t nulls) override {
+    if (!codes_) {
+      want_bytes(0);
+      return builder_.finish(format_, rows, std::move(validity), nulls);
+    }
+    return make_dictionary(rows, std::move(codes_), std::move(validity), dictionary_, nulls);
+  }
+
+ private:
+  struct Codes {
+    uint32_t* out;
+    uint32_t size;
+    void run(uint32_t code, int64_t n) {
+      if (code >= size) throw Corrupt("a code lies outside the dictionary");
+      std::fill_n(out, n, code);
+      out += n;
+    }
+    void values(const uint32_t* codes, int64_t n) {
+      uint32_t outside = 0;
+      for (int64_t i = 0; i < n; ++i) {
+        outside |= uint32_t(codes[i] >= size);
+        out[i] = codes[i];
+      }
+      if (outside) throw Corrupt("a code lies outside the dictionary");
+      out += n;
+    }
+  };
+
+  void decode(Page& page, uint32_t* out, int64_t row, int64_t rows, int64_t present, const uint8_t* validity) {
+    page.codes.read(present, Codes{out, count_});
+    if (!validity) return;
+    for (int64_t i = rows, from = present; i-- > 0;) out[i] = bit(validity, row + i) ? out[--from] : 0;
+  }
+
+  // From now on this result has bytes; the rows that were there as codes are copied.
+  void want_bytes(int64_t row) {
+    if (has_bytes_) return;
+    builder_.begin(rows_);
+    has_bytes_ = true;
+    if (codes_) append_codes(codes_->as<uint32_t>(), 0, row, validity_);
+    codes_ = nullptr;
+  }
+
+  void append_codes(const uint32_t* codes, int64_t row, int64_t rows, const uint8_t* validity) {
+    const Vector& d = *dictionary_;
+    const int32_t* offsets = reinterpret_cast<const int32_t*>(d.offsets);
+    for (int64_t i = 0; i < rows; ++i) {
+      if (validity && !bit(validity, row + i)) {
+        builder_.add_null();
+        continue;
+      }
+      const int32_t start = offsets[codes[i]], length = offsets[codes[i] + 1] - start;
+      builder_.add(d.data + start, length);
+    }
+  }
+
+  static void append_plain(StringBuilder& builder, const uint8_t*& at, const uint8_t* end, int64_t row, int64_t rows,
+                           const uint8_t* validity) {
+    for (int64_t i = 0; i < rows; ++i) {
+      if (validity && !bit(validity, row + i)) {
+        builder.add_null();
+        continue;
+      }
+      uint32_t length;
+      if (end - at < 4) too_few();
+      std::memcpy(&length, at, 4);
+      at += 4;
+      if (length > uint64_t(end - at)) throw Corrupt("a string reaches past its page");
+      builder.add(at, length);
+      at += length;
+    }
+  }
+
+  std::string format_;
+  int64_t chunk_values_;
+  VectorPtr dictionary_;
+  uint32_t count_ = 0;
+  bool prefers_codes_ = true;
+  int64_t rows_ = 0;
+  const uint8_t* validity_ = nullptr;
+  bool has_bytes_ = false;
+  BufferPtr codes_;
+  StringBuilder builder_;
+  std::vector<uint32_t> scratch_;
+};
+
+}  // namespace
+
+std::unique_ptr<Sink> make_string_sink(const ChunkDefinition& chunk) { return std::make_unique<StringSink>(chunk); }
+
+}  // namespace tableflow::parquet

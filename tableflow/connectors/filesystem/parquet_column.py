@@ -1,0 +1,158 @@
+"""The columns of one row group, read side by side some rows at a time.
+
+A column is decoded natively where :mod:`tableflow.columnar.kernels.parquet` covers it.  What that refuses on the way, be
+it unsupported or damaged, pyarrow gets to read from the same row on, and its word is final.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tableflow import types as t
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.parquet import ChunkPlan, ParquetColumnReader, open_chunk
+from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn
+from tableflow.connectors.storage import column_from_arrow
+from tableflow.errors import ConnectorError
+
+_DICTIONARY_BYTES = 6
+"""A string chunk with fewer uncompressed bytes per value than this surely kept its dictionary."""
+
+
+class ArrowColumns:
+    """Some columns of a row group through pyarrow, from a row on."""
+
+    def __init__(self, footer: Footer, group: int, places: Sequence[FooterColumn], start: int, batch_rows: int) -> None:
+        self._footer = footer
+        self._group = group
+        self._places = places
+        self._skip = start
+        names = list(dict.fromkeys(place.name for place in places))
+        self._subject = f"row group {group}, column{'s' if len(names) > 1 else ''} {', '.join(map(repr, names))}"
+        dictionaries = [place.name for place in places if _is_dictionary(footer, group, place)]
+        try:
+            self._file = pq.ParquetFile(
+                footer.file.path,
+                metadata=footer.metadata,
+                read_dictionary=dictionaries,
+                memory_map=False,
+                pre_buffer=False,
+            )
+            self._batches = self._file.iter_batches(
+                batch_size=batch_rows, row_groups=[group], columns=names, use_threads=False
+            )
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise self._damaged(error) from error
+        self._rest: pa.RecordBatch | None = None
+        self._positions: list[int] | None = None
+
+    def read(self, rows: int) -> list[Column]:
+        """The next rows of all columns, in the order of the places."""
+        parts = list(self._parts(rows))
+        if self._positions is None:
+            self._positions = _positions(self._footer, self._places, parts[0].schema)
+        columns: list[Column] = []
+        for position, place in zip(self._positions, self._places, strict=True):
+            arrays = [part.column(position) for part in parts]
+            try:
+                array = arrays[0] if len(arrays) == 1 else pa.chunked_array(arrays).combine_chunks()
+                columns.append(column_from_arrow(array, place.type, place.type, "natural"))
+            except (pa.ArrowException, ValueError) as error:
+                raise self._damaged(error) from error
+        return columns
+
+    def _parts(self, rows: int) -> Iterator[pa.RecordBatch]:
+        while rows > 0:
+            if self._rest is None or self._rest.num_rows == 0:
+                self._rest = self._next()
+            if self._skip:
+                passed = min(self._skip, self._rest.num_rows)
+                self._skip -= passed
+                self._rest = self._rest.slice(passed)
+                continue
+            part = self._rest.slice(0, rows)
+            self._rest = self._rest.slice(part.num_rows)
+            rows -= part.num_rows
+            yield part
+
+    def _next(self) -> pa.RecordBatch:
+        try:
+            batch = next(self._batches, None)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise self._damaged(error) from error
+        if batch is None:
+            raise ConnectorError(
+                f"file {self._footer.file.path!r} is damaged",
+                detail=f"{self._subject}: fewer rows than its footer says",
+            )
+        return batch
+
+    def _damaged(self, error: Exception) -> ConnectorError:
+        text = " ".join(str(error).split())
+        return ConnectorError(
+            f"file {self._footer.file.path!r} is damaged or incomplete", detail=f"{self._subject}: {text[:300]}"
+        )
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._batches = iter(())
+        self._file.close()
+
+
+class NativeColumn:
+    """One column of a row group, decoded natively from a row on while that works."""
+
+    def __init__(
+        self, footer: Footer, group: int, place: FooterColumn, plan: ChunkPlan, fd: int, start: int, batch_rows: int
+    ) -> None:
+        self._footer = footer
+        self._group = group
+        self._place = place
+        self._position = start
+        self._batch_rows = batch_rows
+        self._other: ArrowColumns | None = None
+        self._reader: ParquetColumnReader | None = None
+        try:
+            self._reader = open_chunk(fd, plan)
+            self._reader.skip(start)
+        except (NotImplementedError, ValueError, IndexError, OSError):
+            self._reader = None
+
+    def read(self, rows: int) -> Column:
+        """The next rows."""
+        if self._reader is not None:
+            try:
+                vector = self._reader.read(rows)
+                self._position += rows
+                return Column(self._place.type, vector=vector)
+            except (NotImplementedError, ValueError, IndexError, OSError):
+                self._reader = None
+        if self._other is None:
+            self._other = ArrowColumns(self._footer, self._group, [self._place], self._position, self._batch_rows)
+        return self._other.read(rows)[0]
+
+    def close(self) -> None:
+        """Closes the files."""
+        self._reader = None
+        if self._other is not None:
+            self._other.close()
+
+
+def _positions(footer: Footer, places: Sequence[FooterColumn], schema: pa.Schema) -> list[int]:
+    """Positions in what pyarrow has read, which is all columns with one of the names."""
+    found: list[int] = []
+    for place in places:
+        same_name = [column for column in footer.columns if column.name == place.name]
+        occurrence = next(i for i, column in enumerate(same_name) if column == place)
+        found.append(schema.get_all_field_indices(place.name)[occurrence])
+    return found
+
+
+def _is_dictionary(footer: Footer, group: int, place: FooterColumn) -> bool:
+    if place.leaf is None or not isinstance(place.type, t.StringType | t.JsonType):
+        return False
+    chunk = footer.metadata.row_group(group).column(place.leaf)
+    return bool(chunk.has_dictionary_page) and chunk.total_uncompressed_size < _DICTIONARY_BYTES * chunk.num_values
