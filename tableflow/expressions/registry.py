@@ -31,7 +31,7 @@ from tableflow.expressions.functions.statement import StatementClock
 from tableflow.expressions.nodes import AggregateCall, Call, Expression
 
 __all__ = [
-    "AGGREGATES", "FUNCTIONS", "StatementClock", "aggregate", "bind_case", "can_cast", "cast", "common_type", "function", "implicit_cast",
+    "AGGREGATES", "FUNCTIONS", "StatementClock", "aggregate", "bind_case", "can_cast", "cast", "common_type", "function", "functions", "implicit_cast",
     "is_aggregate", "resolve_aggregate", "resolve_call", "unify",
 ]  # fmt: skip
 
@@ -72,6 +72,11 @@ def function(name: str) -> Function:
 def aggregate(name: str) -> AggregateFunction:
     """The entry that a bound AggregateCall's ``function`` names; :class:`KeyError` if there is none."""
     return _AGGREGATES[name]
+
+
+def functions() -> tuple[Function | AggregateFunction, ...]:
+    """All functions, scalar and aggregate, by name."""
+    return tuple(sorted((*FUNCTIONS, *AGGREGATES), key=lambda entry: entry.name))
 
 
 def is_aggregate(name: str) -> bool:

@@ -52,7 +52,7 @@ def _type(of: exp.DataType) -> t.SqlType:
     name = of.this.name
     params = [int(p.this.this) for p in of.expressions if isinstance(p, exp.DataTypeParam)]
     if name == "DECIMAL":
-        return t.DecimalType(*((params + [0])[:2] if params else (38, 0)))
+        return t.DecimalType(*([*params, 0][:2] if params else (38, 0)))
     if name in ("CHAR", "VARCHAR") and params:
         return t.StringType(params[0], name == "CHAR")
     if name == "ARRAY":
@@ -118,7 +118,8 @@ def _bind(tree: exp.Expression, columns: dict[str, ColumnRef]) -> Expression:
             return _bind_nested(tree, sub)
     name = _OPERATORS.get(type(tree))
     if name is not None:
-        return registry.resolve_call(name, [sub(tree.this), sub(tree.expression)])
+        found = registry.resolve_call(name, [sub(tree.this), sub(tree.expression)])
+        return registry.resolve_call("not", [found]) if tree.args.get("negate") else found
     raise NotImplementedError(repr(tree))
 
 
