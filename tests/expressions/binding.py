@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import sqlglot
 from sqlglot import exp
 
@@ -34,18 +36,18 @@ def bind(sql: str, columns: dict[str, ColumnRef] | None = None) -> Expression:
 
 class _Plain(sqlglot.Dialect):
     class Tokenizer(sqlglot.tokens.Tokenizer):
-        KEYWORDS = {k: v for k, v in sqlglot.tokens.Tokenizer.KEYWORDS.items() if k != "DIV"} | {
+        KEYWORDS: ClassVar = {k: v for k, v in sqlglot.tokens.Tokenizer.KEYWORDS.items() if k != "DIV"} | {
             "//": sqlglot.tokens.TokenType.DIV
         }
 
     class Parser(sqlglot.parser.Parser):
-        FUNCTIONS = {}
-        FUNCTION_PARSERS = {
+        FUNCTIONS: ClassVar = {}
+        FUNCTION_PARSERS: ClassVar = {
             k: v
             for k, v in sqlglot.parser.Parser.FUNCTION_PARSERS.items()
             if k in ("CAST", "TRY_CAST", "EXTRACT", "POSITION")
         }
-        NO_PAREN_FUNCTIONS = {}
+        NO_PAREN_FUNCTIONS: ClassVar = {}
 
 
 def _type(of: exp.DataType) -> t.SqlType:
