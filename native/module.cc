@@ -8,6 +8,7 @@
 
 namespace nb = nanobind;
 
+void register_program(nb::module_& m);
 void register_vector(nb::module_& m);
 void register_gather(nb::module_& m);
 void register_group(nb::module_& m);
@@ -32,6 +33,7 @@ void keep_freed_memory() {
 NB_MODULE(_native, m) {
   keep_freed_memory();
   m.doc() = "Hot kernels of TableFlow; typed wrappers are in tableflow.columnar.kernels.";
+  register_program(m);
   register_vector(m);
   register_gather(m);
   register_group(m);

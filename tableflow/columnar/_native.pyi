@@ -102,3 +102,25 @@ class ParquetColumnReader:
     left: int
     def read(self, rows: int) -> Vector: ...
     def skip(self, rows: int) -> None: ...
+class ProgramResult:
+    columns: list[Vector | None]
+    @property
+    def selection(self) -> npt.NDArray[np.uint32]: ...
+    dropped: bool
+    compact: bool
+    rows: int
+    failed: int
+    failed_row: int
+
+class Program:
+    def __init__(
+        self,
+        registers: list[str],
+        code: list[tuple[str, int, list[int], tuple[Any, ...], int]],
+        outputs: list[tuple[int, int, str]],
+        inputs: int,
+        errors: int,
+    ) -> None: ...
+    def run(
+        self, columns: list[Vector | None], length: int, selection: npt.NDArray[np.uint32] | None, numbered: bool
+    ) -> ProgramResult: ...
