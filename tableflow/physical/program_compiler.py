@@ -1,0 +1,312 @@
+"""Bound expressions as programs: what can be computed natively, and with which instructions.
+
+Invariant: a compiled expression gives what the reference evaluator gives, lane by lane, errors and NULLs included; what
+has no instruction raises NotCompilableError and is left to the evaluator.  An expression over one string column becomes a
+block, which is computed once per entry where the column is dictionary-coded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from tableflow import types as t
+from tableflow.columnar.kernels.programs import ProgramDefinition, ProgramOutput
+from tableflow.expressions.intervals import Domain
+from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal, walk
+from tableflow.physical.filter import FilterRows
+from tableflow.physical.node import positions
+from tableflow.physical.program_builder import (
+    Builder,
+    NotCompilableError,
+    Value,
+    is_exact,
+    kind_of,
+    scale_of,
+    type_bounds,
+)
+from tableflow.physical.program_functions import FUNCTIONS
+from tableflow.physical.program_numbers import Numbers
+from tableflow.physical.program_order import kept_part
+from tableflow.physical.project import ProjectColumns
+from tableflow.types import Field
+
+Step: TypeAlias = FilterRows | ProjectColumns
+Domains: TypeAlias = Mapping[int, Domain]
+
+
+def compilable(expression: Expression, inputs: Sequence[Field], domains: Domains) -> bool:
+    """Whether a program can compute the expression over such rows."""
+    try:
+        Compiler(inputs, domains).value(expression)
+    except NotCompilableError:
+        return False
+    return True
+
+
+def fails(expression: Expression, inputs: Sequence[Field], domains: Domains) -> bool:
+    """Whether a compilable expression may be in error for some row."""
+    return Compiler(inputs, domains).value(expression).fails
+
+
+def compile_steps(inputs: tuple[Field, ...], domains: Domains, steps: Sequence[Step]) -> ProgramDefinition:
+    """One program for filters and projections one after the other; NotCompilableError if some expression has none."""
+    compiler = Compiler(inputs, domains)
+    for i, step in enumerate(steps):
+        if isinstance(step, FilterRows):
+            compiler.filter(step.conjuncts)
+        else:
+            compiler.define(
+                step.fields, step.expressions, checked=any(isinstance(s, FilterRows) for s in steps[i + 1 :])
+            )
+    return compiler.finish(steps[-1].fields)
+
+
+class Compiler:
+    """Compiles expressions over rows with these fields into one program."""
+
+    def __init__(self, inputs: Sequence[Field], domains: Domains) -> None:
+        self.inputs = tuple(inputs)
+        self.domains = domains
+        self.builder = Builder()
+        self.numbers = Numbers(self.builder)
+        self._places = positions(self.inputs)
+        self._defined: dict[int, Expression] = {}
+        self._memo: dict[Expression, Value] = {}
+        self._in_block = False
+
+    # Steps
+
+    def filter(self, conjuncts: Sequence[Expression]) -> None:
+        """Keeps rows for which all are TRUE; those that may fail come last and each for itself."""
+        groups: dict[frozenset[int], list[Expression]] = {}
+        prices: dict[frozenset[int], int] = {}
+        failing: list[Expression] = []
+        for conjunct in conjuncts:
+            trial = self._trial()
+            if trial.value(conjunct).fails:
+                failing.append(conjunct)
+                continue
+            reads = self._reads(conjunct)
+            groups.setdefault(reads, []).append(conjunct)
+            prices[reads] = prices.get(reads, 0) + trial.builder.cost()
+        ranks = {
+            reads: (1.0 - kept_part(group, self.domains)) / max(prices[reads], 1) for reads, group in groups.items()
+        }
+        for reads in sorted(groups, key=lambda reads: -ranks[reads]):
+            members = groups[reads]
+            self._filter_by(members[0] if len(members) == 1 else Call(t.BOOLEAN, "and", tuple(members)))
+        for conjunct in failing:
+            self._filter_by(conjunct)
+        if failing:
+            self.builder.act("settle")
+
+    def _filter_by(self, condition: Expression) -> None:
+        self.builder.act("filter.bool", [self.value(condition)])
+        self._memo.clear()
+
+    def define(self, fields: Sequence[Field], expressions: Sequence[Expression], *, checked: bool) -> None:
+        """Columns of a projection.  With ``checked`` those that may fail are computed here: a filter follows."""
+        for field, expression in zip(fields, expressions, strict=True):
+            if checked and not isinstance(expression, ColumnRef):
+                value = self.value(expression) if self._trial().value(expression).fails else None
+                if value is not None:
+                    self.builder.act(f"check.{value.kind}", [value])
+            if not (isinstance(expression, ColumnRef) and expression.id == field.id):
+                self._defined[field.id] = expression
+
+    def finish(self, fields: Sequence[Field]) -> ProgramDefinition:
+        """The program whose output columns are these."""
+        values = [self._output(field) for field in fields]
+        return self.builder.finish(self.inputs, values)
+
+    def _output(self, field: Field) -> ProgramOutput:
+        expression = self._resolved(ColumnRef(field.type, field.id))
+        if isinstance(expression, ColumnRef):
+            return ProgramOutput(field.type, column=self._places[expression.id])
+        value = self.value(expression)
+        if value.fails:
+            self.builder.act(f"check.{value.kind}", [value])
+        return ProgramOutput(field.type, register=value.register, format=storage_format(field.type, value.kind))
+
+    def _trial(self) -> Compiler:
+        trial = Compiler(self.inputs, self.domains)
+        trial._defined = self._defined
+        return trial
+
+    # Columns
+
+    def _resolved(self, expression: Expression) -> Expression:
+        while isinstance(expression, ColumnRef) and expression.id in self._defined:
+            expression = self._defined[expression.id]
+        return expression
+
+    def _reads(self, expression: Expression) -> frozenset[int]:
+        """Positions of the input columns below an expression."""
+        found: set[int] = set()
+        for node in walk(expression):
+            if isinstance(node, ColumnRef):
+                below = self._resolved(node)
+                found |= {self._place(below)} if isinstance(below, ColumnRef) else self._reads(below)
+        return frozenset(found)
+
+    def _place(self, column: ColumnRef) -> int:
+        if column.id not in self._places:
+            raise NotCompilableError(f"column {column.name!r} is not there")
+        return self._places[column.id]
+
+    def _column(self, column: ColumnRef) -> Value:
+        place = self._place(column)
+        of = self.inputs[place].type
+        bounds = type_bounds(of)
+        domain = self.domains.get(column.id)
+        if domain is not None and not isinstance(of, t.FloatType):
+            low = bounds[0] if domain.minimum is None else max(bounds[0], int(domain.minimum))
+            high = bounds[1] if domain.maximum is None else min(bounds[1], int(domain.maximum))
+            bounds = (low, max(low, high))
+        kind = kind_of(of, bounds)
+        return self.builder.emit(f"load.{kind}", kind, [], bounds, (place,))
+
+    # Values
+
+    def value(self, expression: Expression) -> Value:
+        """The register that holds an expression's values."""
+        expression = self._resolved(expression)
+        if isinstance(expression, Literal):
+            return self._literal(expression)
+        known = self._memo.get(expression)
+        if known is None:
+            known = self._in_new_block(expression) if self._is_block(expression) else self._compiled(expression)
+            if not any(isinstance(node, Literal) and node.value == 0.0 for node in walk(expression)):
+                self._memo[expression] = known  # 0.0 and -0.0 are equal but not the same
+        return known
+
+    def _is_block(self, expression: Expression) -> bool:
+        if self._in_block or isinstance(expression, ColumnRef):
+            return False
+        reads = self._reads(expression)
+        return len(reads) == 1 and isinstance(self.inputs[min(reads)].type, t.StringType | t.BytesType)
+
+    def _in_new_block(self, expression: Expression) -> Value:
+        outside, self._memo = self._memo, {}
+        self._in_block = True
+        at = self.builder.block(min(self._reads(expression)))
+        value = self._compiled(expression)
+        self.builder.end_block(at, value)
+        self._in_block = False
+        self._memo = outside
+        return value
+
+    def _literal(self, literal: Literal) -> Value:
+        value = literal.value
+        if isinstance(literal.type, t.FloatType) and value is not None:
+            value = float(value)
+        bounds = (value, value) if isinstance(value, int) else (0, 0)
+        return self.builder.constant(kind_of(literal.type, bounds), value)
+
+    def _compiled(self, expression: Expression) -> Value:
+        match expression:
+            case ColumnRef():
+                return self._column(expression)
+            case Call():
+                return self._call(expression)
+            case Case():
+                return self._case(expression)
+            case Cast():
+                return self._cast(expression)
+            case _:
+                raise NotCompilableError(type(expression).__name__)
+
+    def _call(self, call: Call) -> Value:
+        made = FUNCTIONS.get(call.function)
+        if made is None:
+            raise NotCompilableError(f"function {call.function!r}")
+        return made(self, call)
+
+    def _case(self, case: Case) -> Value:
+        result = self.as_type(case.otherwise, case.type)
+        for condition, arm in zip(reversed(case.conditions), reversed(case.results), strict=True):
+            result = self.choose("select", [self.value(condition)], self.as_type(arm, case.type), result)
+        return result
+
+    def as_type(self, expression: Expression, of: t.SqlType) -> Value:
+        """A value at the scale of a type of the same family."""
+        value = self.value(expression)
+        if isinstance(expression.type, t.NullType):
+            raise NotCompilableError("an untyped NULL")
+        if is_exact(of):
+            return self.numbers.scaled(value, scale_of(of) - scale_of(expression.type))
+        if isinstance(of, t.FloatType):
+            return self.numbers.real(value, expression.type)
+        return value
+
+    def choose(self, op: str, before: Iterable[Value], a: Value, b: Value) -> Value:
+        """An instruction that takes each lane from one of two values."""
+        if a.kind != b.kind:
+            a, b = self.numbers.same_kind(a, b)
+        known = [v for v in (a, b) if not (v.constant and v.literal is None)] or [a]
+        bounds = (min(v.low for v in known), max(v.high for v in known))
+        return self.builder.emit(f"{op}.{a.kind}", a.kind, [*before, a, b], bounds)
+
+    def _cast(self, cast: Cast) -> Value:
+        operand = self.value(cast.operand)
+        result = self._converted(operand, cast)
+        if not cast.lenient or not result.fails or result == operand:
+            return result
+        present = self.builder.emit(f"is_not_null.{operand.kind}", "bool", [operand])
+        lenient = self.builder.emit(f"lenient.{result.kind}", result.kind, [result, present], (result.low, result.high))
+        return replace(lenient, fails=operand.fails)
+
+    def _converted(self, operand: Value, cast: Cast) -> Value:
+        source, to, build = cast.operand.type, cast.type, self.builder
+        if source == to:
+            return operand
+        message = f"a {source} value does not fit into {to}"
+        match source, to:
+            case t.StringType(), t.StringType(length=None):
+                return operand
+            case t.StringType(), t.StringType(length=length, fixed=False) if length is not None:
+                start, count = build.constant("i64", 1), build.constant("i64", length)
+                cut = build.emit("substring.str", "str", [operand, start, count], error=build.error(message, cast.span))
+                return replace(cut, fails=operand.fails)
+            case t.DateType(), t.TimestampType(precision=precision) if precision <= 6:
+                return self._scaled_time(operand, 86_400_000_000)
+            case t.TimestampType(precision=precision), t.DateType():
+                unit = 86_400_000_000 * (1 if precision <= 6 else 1000)
+                days = build.emit("floor_div.i64", "i64", [operand], type_bounds(t.DATE), (unit,))
+                return build.convert(days, "i32")
+            case _:
+                return self.numbers.cast(operand, source, to, message, cast.span)
+
+    def _scaled_time(self, days: Value, unit: int) -> Value:
+        factor = self.builder.constant("i64", unit)
+        bounds = (days.low * unit, days.high * unit)
+        if abs(bounds[0]) >= 2**63 or abs(bounds[1]) >= 2**63:
+            raise NotCompilableError("dates beyond the range of timestamps")
+        return self.builder.emit("mul_wrapping.i64", "i64", [self.builder.convert(days, "i64"), factor], bounds)
+
+
+def storage_format(of: t.SqlType, kind: str) -> str:
+    """The Arrow format in which a register's values are stored."""
+    match of:
+        case t.BooleanType():
+            return "b"
+        case t.IntegerType(bits=bits):
+            return "i" if kind == "i32" and bits == 64 else {8: "c", 16: "s", 32: "i", 64: "l"}[bits]
+        case t.DecimalType(precision=precision, scale=scale):
+            return f"d:{precision},{scale}" if kind == "i128" else "l"
+        case t.FloatType(bits=bits):
+            return "f" if bits == 32 else "g"
+        case t.StringType():
+            return "u"
+        case t.BytesType():
+            return "z"
+        case t.DateType():
+            return "tdD"
+        case t.TimeType(precision=precision):
+            return "ttu" if precision <= 6 else "ttn"
+        case t.TimestampType(precision=precision, zoned=zoned):
+            return f"ts{'u' if precision <= 6 else 'n'}:{'UTC' if zoned else ''}"
+        case _:
+            raise NotCompilableError(f"columns of type {of}")
