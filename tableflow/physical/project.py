@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tableflow.expressions.nodes import Expression
-from tableflow.physical.node import UnaryNode
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.gather import take_columns
+from tableflow.expressions.evaluation import project
+from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.physical.node import UnaryNode, positions
+from tableflow.runtime.operator import Emission, Operator
 from tableflow.serialization import serializable
 
 
@@ -15,3 +19,31 @@ class ProjectColumns(UnaryNode):
     """One expression per output field."""
 
     expressions: tuple[Expression, ...]
+
+
+class ProjectColumnsOperator(Operator):
+    """Evaluates the expressions a column at a time; without computed columns nothing is copied."""
+
+    def __init__(self, node: ProjectColumns) -> None:
+        self._expressions = node.expressions
+        self._positions = positions(node.input.fields)
+        self._passed = [self._positions[e.id] if isinstance(e, ColumnRef) else None for e in node.expressions]
+
+    def process(self, batch: Batch, port: int) -> Emission | None:
+        """The batch of output columns."""
+        if batch.rows == 0:
+            return None
+        passed = [i for i in self._passed if i is not None]
+        event_time = self._passed.index(batch.event_time) if batch.event_time in passed else None
+        if len(passed) == len(self._passed):
+            return iter(
+                (Batch([batch.columns[i] for i in passed], batch.length, batch.selection, batch.weights, event_time),)
+            )
+        computed = iter(project([e for e in self._expressions if not isinstance(e, ColumnRef)], batch, self._positions))
+        kept, weights = [batch.columns[i] for i in passed], batch.weights
+        if batch.selection is not None:
+            kept = take_columns(kept, batch.selection)
+            weights = None if weights is None else weights[batch.selection]
+        copied = iter(kept)
+        columns = [next(computed if i is None else copied) for i in self._passed]
+        return iter((Batch(columns, batch.rows, None, weights, event_time),))

@@ -1,0 +1,143 @@
+"""The last pass over a physical plan: runs of filters and projections become pipelines.
+
+Invisible outside: the fused plan gives the same rows, errors and snapshots.  What has no instructions splits a run; of a
+filter or projection that is only partly so, the part that can be fused is split off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tableflow.config import FUSION, Settings
+from tableflow.expressions.intervals import Domain
+from tableflow.expressions.nodes import ColumnRef, Expression, column_ids
+from tableflow.physical.filter import FilterRows
+from tableflow.physical.materialize import SharedResult
+from tableflow.physical.node import Input, PhysicalNode
+from tableflow.physical.pipeline import Pipeline
+from tableflow.physical.program_builder import NotCompilableError
+from tableflow.physical.program_compiler import Step, compilable, compile_steps, fails
+from tableflow.physical.project import ProjectColumns
+from tableflow.physical.scan import TableScan
+from tableflow.physical.set_operation import UnionAll
+
+Domains = dict[int, Domain]
+
+
+def fuse(root: PhysicalNode, settings: Settings) -> PhysicalNode:
+    """The plan with its runs fused; the plan itself when ``execution.fusion`` is off."""
+    return _Fusion(known_domains(root)).fused(root) if settings.get(FUSION) else root
+
+
+def known_domains(root: PhysicalNode) -> Domains:
+    """Bounds of all columns of a plan that have some, by id."""
+    domains: Domains = {}
+    for child in root.inputs:
+        domains |= known_domains(child)
+    match root:
+        case TableScan() | Input():
+            domains |= dict(root.domains)
+        case SharedResult():
+            pairs = zip(root.sources, root.fields, strict=True)
+            domains |= {new.id: domains[old.id] for old, new in pairs if old.id in domains}
+        case UnionAll():
+            for i, field in enumerate(root.fields):
+                _unite(domains, field.id, [branch.fields[i].id for branch in root.branches])
+    return domains
+
+
+def _unite(domains: Domains, to: int, branches: list[int]) -> None:
+    parts = [domains.get(branch) for branch in branches]
+    known = [part for part in parts if part is not None]
+    lows = [part.minimum for part in known if part.minimum is not None]
+    highs = [part.maximum for part in known if part.maximum is not None]
+    domains[to] = Domain(
+        min(lows) if len(lows) == len(parts) else None,
+        max(highs) if len(highs) == len(parts) else None,
+        any(part is None or part.nullable for part in parts),
+    )
+
+
+class _Fusion:
+    def __init__(self, domains: Domains) -> None:
+        self._domains = domains
+
+    def fused(self, node: PhysicalNode) -> PhysicalNode:
+        """The node over fused inputs; a run that ends in it as pipelines."""
+        if not isinstance(node, FilterRows | ProjectColumns):
+            return node.with_inputs(tuple(self.fused(child) for child in node.inputs))
+        steps: list[Step] = []
+        below: PhysicalNode = node
+        while isinstance(below, FilterRows | ProjectColumns):
+            steps.append(below)
+            below = below.input
+        result = self.fused(below)
+        run: list[Step] = []
+        for step in [part for whole in reversed(steps) for part in self._split(whole)]:
+            if self._compilable(step):
+                run.append(step)
+                continue
+            result = step.with_inputs((self._pipeline(run, result),))
+            run = []
+        return self._pipeline(run, result)
+
+    def _pipeline(self, run: list[Step], below: PhysicalNode) -> PhysicalNode:
+        """One pipeline for the run, or for its two halves if together they are too much for one program."""
+        if not run:
+            return below
+        try:
+            program = compile_steps(below.fields, self._domains, run)
+        except NotCompilableError:
+            half = len(run) // 2
+            if half == 0:
+                return run[0].with_inputs((below,))
+            return self._pipeline(run[half:], self._pipeline(run[:half], below))
+        steps = tuple(step.with_inputs((Input(fields=step.input.fields),)) for step in run)
+        return Pipeline(fields=run[-1].fields, facts=run[-1].facts, input=below, steps=steps, program=program)
+
+    def _compilable(self, step: Step) -> bool:
+        return all(compilable(e, step.input.fields, self._domains) for e in _computed(step))
+
+    def _split(self, step: Step) -> tuple[Step, ...]:
+        """The part of a step that can be compiled, and above it the rest."""
+        parts = [compilable(e, step.input.fields, self._domains) for e in _computed(step)]
+        if all(parts) or not any(parts):
+            return (step,)
+        if isinstance(step, FilterRows):
+            return self._split_filter(step)
+        return self._split_projection(step)
+
+    def _split_filter(self, step: FilterRows) -> tuple[Step, ...]:
+        """Conjuncts that cannot fail may go first: others then see only rows that these accept, as they must."""
+        inputs = step.input.fields
+        first = tuple(
+            c for c in step.conjuncts if compilable(c, inputs, self._domains) and not fails(c, inputs, self._domains)
+        )
+        if not first:
+            return (step,)
+        below = replace(step, conjuncts=first)
+        return below, replace(step, input=below, conjuncts=tuple(c for c in step.conjuncts if c not in first))
+
+    def _split_projection(self, step: ProjectColumns) -> tuple[Step, ...]:
+        pairs = list(zip(step.fields, step.expressions, strict=True))
+        early = [
+            (f, e) for f, e in pairs if not isinstance(e, ColumnRef) and compilable(e, step.input.fields, self._domains)
+        ]
+        computed = {f.id for f, _ in early}
+        late = [e for f, e in pairs if f.id not in computed]
+        read = frozenset().union(*(column_ids(e) for e in late))
+        kept = [f for f in step.input.fields if f.id in read]
+        below = replace(
+            step,
+            fields=(*kept, *(f for f, _ in early)),
+            expressions=(*(ColumnRef(f.type, f.id, f.name) for f in kept), *(e for _, e in early)),
+        )
+        above = tuple(ColumnRef(f.type, f.id, f.name) if f.id in computed else e for f, e in pairs)
+        return below, replace(step, input=below, expressions=above)
+
+
+def _computed(step: Step) -> tuple[Expression, ...]:
+    """Expressions of a step that are more than a column."""
+    if isinstance(step, FilterRows):
+        return step.conjuncts
+    return tuple(e for e in step.expressions if not isinstance(e, ColumnRef))

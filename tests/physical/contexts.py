@@ -1,0 +1,26 @@
+"""An operator context without a runtime."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from tableflow.config import Settings
+
+
+class RecordingContext:
+    """Counts and reserves without limit."""
+
+    task_index = 0
+    parallelism = 1
+    batch_rows = 65_536
+    settings = Settings()
+
+    def __init__(self) -> None:
+        self.counted: Counter[str] = Counter()
+
+    def count(self, counter: str, by: int = 1) -> None:
+        self.counted[counter] += by
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"operators under test do not use {name}")
