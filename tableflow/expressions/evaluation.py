@@ -20,13 +20,13 @@ from tableflow import types as t
 from tableflow.columnar.batch import Batch, Selection
 from tableflow.columnar.column import Column
 from tableflow.errors import InternalError
+from tableflow.expressions import arms
+from tableflow.expressions.arms import outcomes, with_errors
 from tableflow.expressions.casting import convert
-from tableflow.expressions.frame import Frame, Rows, scattered
-from tableflow.expressions.functions.logic import truth
+from tableflow.expressions.frame import Frame, Rows
 from tableflow.expressions.literals import operand_of
 from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal
-from tableflow.expressions.operand import Mask, Operand, blank, build, either
-from tableflow.expressions.properties import can_raise
+from tableflow.expressions.operand import Mask, Operand, either
 from tableflow.expressions.registry import function
 
 
@@ -55,12 +55,12 @@ def compute(of: Expression, frame: Frame) -> Operand:
         case Literal():
             return operand_of(of)
         case Case():
-            return _case(of, frame)
+            return arms.searched_case(of, frame, compute)
         case Cast():
             return _cast(of, frame)
         case Call(function=name):
             lazy = _LAZY.get(name)
-            return _call(of, frame) if lazy is None else lazy(of, frame)
+            return _call(of, frame) if lazy is None else lazy(of, frame, compute)
     raise InternalError(f"a {type(of).__name__} cannot be evaluated")
 
 
@@ -95,15 +95,9 @@ def _call(of: Call, frame: Frame) -> Operand:
         result = kernel(args, of.type)
     inherited = either(*(argument.errors for argument in args))
     if inherited is not None and inherited.any():
-        result = _with_errors(result, either(result.errors, inherited))
+        result = with_errors(result, either(result.errors, inherited))
     result.constant = constant
     return result
-
-
-def _with_errors(of: Operand, errors: Mask | None) -> Operand:
-    """The operand with these rows in error, and therefore NULL."""
-    wide = None if errors is None else np.broadcast_to(errors, len(of))
-    return Operand(of.type, blank(of.array, wide), constant=of.constant, errors=errors)
 
 
 def _is_mapped(args: Sequence[Operand]) -> bool:
@@ -152,122 +146,17 @@ def _cast(of: Cast, frame: Frame) -> Operand:
     return Operand(of.type, result.array, constant=operand.constant, errors=either(own, inherited))
 
 
-def _try(of: Call, frame: Frame) -> Operand:
+def _try(of: Call, frame: Frame, _compute: arms.Compute) -> Operand:
     result = compute(of.args[0], frame)
     return Operand(result.type, result.array, constant=result.constant)
 
 
-def _open_part(arm: Expression, frame: Frame, closed: Mask) -> tuple[Operand, Rows | None]:
-    """The arm for the rows that are not closed (their numbers), or for all rows (None) where that does no harm."""
-    if not closed.any():
-        return compute(arm, frame), None
-    left = np.flatnonzero(~closed)
-    if can_raise(arm) or len(left) * 8 < frame.rows:
-        return compute(arm, frame.narrowed(left)), left
-    return compute(arm, frame), None
-
-
-def _truth(result: Operand, left: Rows | None, rows: int) -> tuple[Mask, Mask, Mask]:
-    """Where an arm is TRUE, where FALSE, where in error, over all rows; rows not evaluated are none of these."""
-    here = rows if left is None else len(left)
-    true, false = truth(result, here)
-    errors = np.zeros(here, np.bool_) if result.errors is None else np.broadcast_to(result.errors, here)
-    true, false = true & ~errors, false & ~errors
-    if left is None:
-        return true, false, errors
-    return scattered(true, left, rows), scattered(false, left, rows), scattered(errors, left, rows)
-
-
-def _connective(of: Call, frame: Frame, *, decided_by: bool) -> Operand:
-    """AND (decided by FALSE) and OR (decided by TRUE)."""
-    rows = frame.rows
-    decided, errors = np.zeros(rows, np.bool_), np.zeros(rows, np.bool_)
-    agreed = np.ones(rows, np.bool_)
-    for arm in of.args:
-        result, left = _open_part(arm, frame, decided)
-        true, false, failed = _truth(result, left, rows)
-        decided = decided | (true if decided_by else false)
-        agreed &= false if decided_by else true
-        errors |= failed
-        if decided.all():
-            break
-    values = decided if decided_by else ~decided
-    return build(t.BOOLEAN, values, decided | agreed | (errors & ~decided), errors & ~decided)
-
-
-def _and(of: Call, frame: Frame) -> Operand:
-    return _connective(of, frame, decided_by=False)
-
-
-def _or(of: Call, frame: Frame) -> Operand:
-    return _connective(of, frame, decided_by=True)
-
-
-def _coalesce(of: Call, frame: Frame) -> Operand:
-    left = np.arange(frame.rows)
-    pieces: list[tuple[Rows, Operand]] = []
-    for arm in of.args:
-        if len(left) == 0 and pieces:
-            break
-        part = frame if len(left) == frame.rows else frame.narrowed(left)
-        result = compute(arm, part)
-        pieces.append((left, result))
-        valid = result.valid
-        missing = np.zeros(1, np.bool_) if valid is None else ~valid
-        if result.errors is not None:
-            missing = missing & ~result.errors
-        left = left[np.broadcast_to(missing, len(left))]
-    return _assembled(pieces, of.type, frame.rows)
-
-
-def _case(of: Case, frame: Frame) -> Operand:
-    left = np.arange(frame.rows)
-    errors = np.zeros(frame.rows, np.bool_)
-    pieces: list[tuple[Rows, Operand]] = []
-    for condition, arm in zip(of.conditions, of.results, strict=True):
-        if len(left) == 0:
-            break
-        part = frame if len(left) == frame.rows else frame.narrowed(left)
-        true, _, failed = _truth(compute(condition, part), None, part.rows)
-        errors[left[failed]] = True
-        chosen = left[true]
-        if len(chosen):
-            pieces.append((chosen, compute(arm, _part(frame, chosen))))
-        left = left[~true & ~failed]
-    if len(left) or not pieces:
-        pieces.append((left, compute(of.otherwise, _part(frame, left))))
-    result = _assembled(pieces, of.type, frame.rows)
-    return _with_errors(result, either(result.errors, errors)) if errors.any() else result
-
-
-def _part(frame: Frame, rows: Rows) -> Frame:
-    return frame if len(rows) == frame.rows else frame.narrowed(rows)
-
-
-def _assembled(pieces: Sequence[tuple[Rows, Operand]], to: t.SqlType, rows: int) -> Operand:
-    """One operand from parts computed for some rows each; later parts win, rows in none are NULL."""
-    if len(pieces) == 1 and len(pieces[0][0]) == rows and not pieces[0][1].constant:
-        return pieces[0][1]
-    index = np.full(rows, -1, np.int64)
-    errors = np.zeros(rows, np.bool_)
-    start = 0
-    for numbers, operand in pieces:
-        index[numbers] = start if operand.constant else start + np.arange(len(numbers))
-        errors[numbers] = False if operand.errors is None else np.broadcast_to(operand.errors, len(numbers))
-        start += len(operand)
-    arrays = _alike([operand for _, operand in pieces], to)
-    taken = pa.concat_arrays(arrays).take(pa.array(index, mask=index < 0))
-    return Operand(to, taken, errors=errors if errors.any() else None)
-
-
-def _alike(operands: Sequence[Operand], to: t.SqlType) -> list[pa.Array]:
-    """The operands' arrays in one representation."""
-    if isinstance(to, t.DecimalType) and all(pa.types.is_integer(operand.array.type) for operand in operands):
-        return [operand.array.cast(pa.int64()) for operand in operands]
-    return [operand.with_type(to).plain for operand in operands]
-
-
-_LAZY: dict[str, Callable[[Call, Frame], Operand]] = {"and": _and, "or": _or, "coalesce": _coalesce, "try": _try}
+_LAZY: dict[str, Callable[[Call, Frame, arms.Compute], Operand]] = {
+    "and": arms.conjunction,
+    "or": arms.disjunction,
+    "coalesce": arms.coalesce,
+    "try": _try,
+}
 
 
 def _frame(batch: Batch, positions: Mapping[int, int], selection: Rows | None) -> Frame:
@@ -285,7 +174,7 @@ def filter_rows(conjuncts: Sequence[Expression], batch: Batch, positions: Mappin
     failed = np.zeros(len(chosen), np.bool_)
     for conjunct in conjuncts:
         frame = _frame(batch, positions, None if whole else chosen)
-        true, _, errors = _truth(compute(conjunct, frame), None, frame.rows)
+        true, _, errors = outcomes(compute(conjunct, frame), None, frame.rows)
         kept = true | errors
         failed |= errors
         if not kept.all():

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from tableflow import types as t
 from tableflow.expressions.casting.calendar import intervals, per_second
-from tableflow.expressions.operand import Array, Operand, blank, numbers, validity
+from tableflow.expressions.operand import INT64_MIN, Array, Operand, blank, numbers, validity
 
 
 def format_value(of: Operand, to: t.StringType) -> Operand:
@@ -32,48 +32,62 @@ def _text(of: Operand) -> pa.Array:
         case t.StringType() | t.JsonType():
             return of.plain
         case t.DecimalType(scale=scale):
-            return _strings(format_exact(numbers(of), scale), of)
+            return _nulled(format_exact(numbers(of), scale), of)
         case t.FloatType():
-            return _strings(numbers(of).astype("U32"), of)
+            return _nulled(pa.array(numbers(of).astype("U32").tolist(), pa.string()), of)
         case t.TimestampType() | t.TimeType():
-            return _strings(_clock_text(of), of)
+            return _nulled(_clock_text(of), of)
         case t.IntervalType():
             parts = zip(*(part.tolist() for part in intervals(of)), strict=True)
-            return _strings(np.array([format_interval(*value) for value in parts], object), of)
+            return _nulled(pa.array([format_interval(*value) for value in parts], pa.string()), of)
         case _:
             return of.plain.cast(pa.string())
 
 
-def _strings(values: Array, of: Operand) -> pa.Array:
-    text = pa.array(values.tolist(), pa.string())
+def _nulled(text: pa.Array, of: Operand) -> pa.Array:
+    """NULL where the operand is: the text of such rows means nothing."""
     valid = validity(of.array)
     return blank(text, None if valid is None else ~valid)
 
 
-def format_exact(values: Array, scale: int) -> Array:
+def format_exact(values: Array, scale: int) -> pa.Array:
     """Scaled integers with a point."""
-    if scale == 0:
-        return values.astype(object).astype("U48")
-    digits = [f"{abs(value):0{scale + 1}d}" for value in values.tolist()]
-    signs = ["-" if value < 0 else "" for value in values.tolist()]
-    return np.array([f"{s}{d[:-scale]}.{d[-scale:]}" for s, d in zip(signs, digits, strict=True)], object)
+    if values.dtype != object and scale == 0:
+        return pa.array(values).cast(pa.string())
+    if values.dtype == object or scale > 18 or (len(values) and int(values.min()) == INT64_MIN):
+        return pa.array([_with_point(int(value), scale) for value in values], pa.string())
+    unit = 10**scale
+    magnitude = np.abs(values)
+    sign = pc.if_else(pa.array(values < 0), "-", "")
+    whole = pa.array(magnitude // unit).cast(pa.string())
+    part = pc.utf8_lpad(pa.array(magnitude % unit).cast(pa.string()), scale, "0")
+    return pc.binary_join_element_wise(pc.binary_join_element_wise(sign, whole, ""), part, ".")
 
 
-def _clock_text(of: Operand) -> Array:
+def _with_point(value: int, scale: int) -> str:
+    digits = f"{abs(value):0{scale + 1}d}"
+    text = f"{digits[:-scale]}.{digits[-scale:]}" if scale else digits
+    return f"-{text}" if value < 0 else text
+
+
+def _clock_text(of: Operand) -> pa.Array:
     """Times and timestamps; the fraction without trailing zeros."""
     unit = per_second(of.type)
     values = numbers(of)
     valid = validity(of.array)
     if valid is not None:
         values = np.where(valid, values, 0)
-    seconds, fraction = values // unit, values % unit
-    whole = seconds.astype("M8[s]").astype("U24")
-    texts = [_joined(str(w), int(f), unit) for w, f in zip(whole, fraction, strict=True)]
+    whole = pa.array((values // unit).astype("M8[s]"), pa.timestamp("s")).cast(pa.string())
     if isinstance(of.type, t.TimeType):
-        texts = [text[11:] for text in texts]
-    elif isinstance(of.type, t.TimestampType) and of.type.zoned:
-        texts = [text + "+00" for text in texts]
-    return np.array(texts, object)
+        whole = pc.utf8_slice_codeunits(whole, 11)
+    fraction = values % unit
+    if fraction.any():
+        digits = pa.array(fraction + unit).cast(pa.string())
+        tail = pc.utf8_rtrim(pc.utf8_replace_slice(digits, 0, 1, "."), characters="0")
+        whole = pc.binary_join_element_wise(whole, pc.if_else(pa.array(fraction > 0), tail, ""), "")
+    if isinstance(of.type, t.TimestampType) and of.type.zoned:
+        return pc.binary_join_element_wise(whole, "+00", "")
+    return whole
 
 
 def _joined(whole: str, fraction: int, unit: int) -> str:
@@ -107,7 +121,7 @@ def storage_text(value: Any, of: t.SqlType) -> str:
     """A literal's storage value as the text a cast to STRING gives (messages, EXPLAIN)."""
     match of:
         case t.DecimalType(scale=scale):
-            return str(format_exact(np.array([value], object), scale)[0])
+            return _with_point(int(value), scale)
         case t.FloatType():
             return str(np.array([value], np.float64).astype("U32")[0])
         case t.DateType():
