@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from tableflow.runtime.events import START_OF_TIME
 
 
+RESULT = -1
+"""Stands for the reader of the job's result where a consuming stage is named."""
+
+
 class OperatorBlock:
     """One operator in one task."""
 
@@ -70,7 +74,7 @@ class OperatorCounts:
 
 @dataclass(frozen=True, slots=True)
 class EdgeCounts:
-    """One exchange, summed over the producer's tasks."""
+    """One exchange, summed over the producer's tasks; ``consumer`` is RESULT for the rows of the job's result."""
 
     consumer: int
     port: int

@@ -13,7 +13,7 @@ from tableflow.runtime.chain import Chain
 from tableflow.runtime.channel import Channel
 from tableflow.runtime.checkpoint import RestoredAssigner, TaskId, TaskSnapshot
 from tableflow.runtime.context import Context, TaskWorld
-from tableflow.runtime.counters import EdgeBlock, JobCounters, OperatorBlock, TaskBlock, sum_tasks
+from tableflow.runtime.counters import RESULT, EdgeBlock, JobCounters, OperatorBlock, TaskBlock, sum_tasks
 from tableflow.runtime.events import Watermark
 from tableflow.runtime.exchange import Outputs, Writer
 from tableflow.runtime.gate import Gate, Inlet, TaskInput
@@ -232,19 +232,19 @@ class Deployment:
 
     def counters(self) -> JobCounters:
         """A picture of all counters."""
-        edges = self._graph.edges
         return JobCounters(
             stages=tuple(
-                sum_tasks(
-                    stage.id,
-                    self._blocks[stage.id],
-                    [(edges[i].consumer, edges[i].port) for i in self.topology.outgoing(stage.id)],
-                )
-                for stage in self._graph.stages
+                sum_tasks(stage.id, self._blocks[stage.id], self._targets(stage.id)) for stage in self._graph.stages
             ),
             memory_used=self._around.memory.used,
             memory_peak=self._around.memory.peak,
         )
+
+    def _targets(self, stage: int) -> list[tuple[int, int]]:
+        """(consumer, port) of each edge block of a stage."""
+        edges = [self._graph.edges[i] for i in self.topology.outgoing(stage)]
+        targets = [(edge.consumer, edge.port) for edge in edges]
+        return [*targets, (RESULT, 0)] if stage == self._graph.result else targets
 
     def dispose(self) -> None:
         """Gives back what channels and builds still hold; only when no task runs any more."""

@@ -34,6 +34,7 @@ from tableflow.runtime.task import Task
 
 OnCheckpoint: TypeAlias = Callable[[int, tuple[TaskSnapshot, ...]], None]
 
+_SLICE_SECONDS = 0.5
 _STUCK_SECONDS = 60.0
 _CANCEL_SECONDS = 60.0
 
@@ -124,7 +125,8 @@ class Job:
         if remaining is not None and remaining <= 0:
             raise TimeoutError("no batch of the result has come in time")
         if self._simulation is None:
-            self._wakened.wait(remaining)
+            # In slices, so that a signal that another thread received is noticed.
+            self._wakened.wait(_SLICE_SECONDS if remaining is None else min(remaining, _SLICE_SECONDS))
             return
         with self._driver:
             if self._simulation.advance() or not self._running:
