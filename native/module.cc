@@ -32,6 +32,7 @@ void keep_freed_memory() {
 
 NB_MODULE(_native, m) {
   keep_freed_memory();
+  nb::set_leak_warnings(false);  // sessions may be open when the interpreter ends
   m.doc() = "Hot kernels of TableFlow; typed wrappers are in tableflow.columnar.kernels.";
   register_program(m);
   register_vector(m);

@@ -39,7 +39,8 @@ def implement_shared(search: Search, node: logical.Shared, required: Required) -
     first = search.shared.get(node.key)
     sources = logical.output(node.input)
     if first is None:
-        child = search.best(node.input, NOTHING)
+        # Readers see columns by position, whatever order the cheapest plan delivers them in.
+        child = arrange(search.best(node.input, NOTHING), sources)
         publication = search.publication("shared")
     else:
         assert isinstance(first, SharedResult)
