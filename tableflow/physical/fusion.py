@@ -11,6 +11,7 @@ from dataclasses import replace
 from tableflow.config import FUSION, Settings
 from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import ColumnRef, Expression, column_ids
+from tableflow.physical.computing import Computing, largest_id
 from tableflow.physical.filter import FilterRows
 from tableflow.physical.materialize import SharedResult
 from tableflow.physical.node import Input, PhysicalNode
@@ -26,7 +27,9 @@ Domains = dict[int, Domain]
 
 def fuse(root: PhysicalNode, settings: Settings) -> PhysicalNode:
     """The plan with its runs fused; the plan itself when ``execution.fusion`` is off."""
-    return _Fusion(known_domains(root)).fused(root) if settings.get(FUSION) else root
+    if not settings.get(FUSION):
+        return root
+    return Fusion(known_domains(root)).fused(Computing(largest_id(root) + 1).lifted(root))
 
 
 def known_domains(root: PhysicalNode) -> Domains:
@@ -58,7 +61,9 @@ def _unite(domains: Domains, to: int, branches: list[int]) -> None:
     )
 
 
-class _Fusion:
+class Fusion:
+    """Makes pipelines of a plan's runs, knowing bounds of its columns."""
+
     def __init__(self, domains: Domains) -> None:
         self._domains = domains
 

@@ -13,10 +13,12 @@ from tableflow.columnar.kernels.gather import concat
 from tableflow.config import Settings
 from tableflow.errors import DataError, Span
 from tableflow.expressions.intervals import Domain
-from tableflow.expressions.nodes import ColumnRef, Expression, Literal
-from tableflow.expressions.registry import resolve_call
+from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, Literal
+from tableflow.expressions.registry import resolve_aggregate, resolve_call
 from tableflow.physical.filter import FilterRows, FilterRowsOperator
 from tableflow.physical.fusion import fuse, known_domains
+from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate
+from tableflow.physical.hash_join import HashJoin, HashJoinKind, JoinDistribution
 from tableflow.physical.node import Input, PhysicalNode
 from tableflow.physical.pipeline import Pipeline, PipelineOperator
 from tableflow.physical.project import ProjectColumns, ProjectColumnsOperator
@@ -190,3 +192,48 @@ def test_results_do_not_depend_on_how_many_rows_were_kept_before() -> None:
     outputs = [out for _ in range(3) for out in operator.process(BATCH, 0) or () if isinstance(out, Batch)]
     assert {out.selection is None for out in outputs} == {True, False}
     assert rows_of(concat(outputs)) == run(plan)[0] * 3
+
+
+def total(of: Expression, condition: Expression | None = None) -> AggregateCall:
+    return resolve_aggregate("sum", [of], filter=condition)
+
+
+def grouped(below: PhysicalNode, *calls: AggregateCall) -> HashAggregate:
+    fields = (S, *(t.Field(50 + i, f"r{i}", c.type) for i, c in enumerate(calls)))
+    return HashAggregate(fields=fields, input=below, phase=AggregatePhase.SINGLE, keys=(S,), calls=calls)
+
+
+def test_arguments_of_aggregates_are_computed_in_the_pipeline_below() -> None:
+    product = call("multiply", column(A), number(2))
+    plan = grouped(
+        keep(INPUT, call("gt", column(B), number(0))), total(product), total(product, call("lt", column(A), number(2)))
+    )
+    fused = fuse(plan, Settings())
+    assert shape(fused) == ["HashAggregate", "Pipeline", "Input"]
+    assert isinstance(fused, HashAggregate)
+    assert [f.name for f in fused.input.fields] == ["s", "a * 2", "a < 2"]
+    assert all(isinstance(arg, ColumnRef) for c in fused.calls for arg in c.args)
+    assert fused.fields == plan.fields
+
+
+def test_an_argument_that_may_fail_stays_behind_its_filter() -> None:
+    quotient = call("divide", column(A), column(B))
+    plan = grouped(INPUT, total(quotient, call("ne", column(B), number(0))))
+    fused = fuse(plan, Settings())
+    assert isinstance(fused, HashAggregate)
+    assert fused.calls[0].args == (quotient,)
+    assert isinstance(fused.calls[0].filter, ColumnRef)
+
+
+def test_join_keys_are_computed_in_the_pipelines_below() -> None:
+    other = Input(fields=(t.Field(8, "k", t.INT),))
+    plan = HashJoin(
+        fields=(A, other.fields[0]), left=INPUT, right=other, kind=HashJoinKind.INNER,
+        distribution=JoinDistribution.PUBLISHED, publication="p", null_safe=(False, False),
+        left_keys=(call("add", column(A), number(1)), column(B)), right_keys=(column(other.fields[0]), column(other.fields[0])),
+    )  # fmt: skip
+    fused = fuse(plan, Settings())
+    assert shape(fused) == ["HashJoin", "Pipeline", "Input", "Input"]
+    assert isinstance(fused, HashJoin)
+    assert all(isinstance(key, ColumnRef) for key in (*fused.left_keys, *fused.right_keys))
+    assert fused.fields == plan.fields

@@ -1,0 +1,90 @@
+"""Expressions inside aggregations and joins become columns of a projection below, where they are fused.
+
+Only what a program can compute is moved, and only where it is computed for the same rows as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, column_ids
+from tableflow.expressions.text import to_sql
+from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate
+from tableflow.physical.hash_join import HashJoin
+from tableflow.physical.node import PhysicalNode
+from tableflow.physical.program_compiler import compilable, fails
+from tableflow.physical.project import ProjectColumns
+from tableflow.types import Field
+
+
+def largest_id(root: PhysicalNode) -> int:
+    """The largest column id of a plan."""
+    return max([f.id for f in root.fields] + [largest_id(child) for child in root.inputs], default=0)
+
+
+class Computing:
+    """Moves expressions into projections; new columns have ids from ``first`` on."""
+
+    def __init__(self, first: int) -> None:
+        self._next = first
+
+    def lifted(self, node: PhysicalNode) -> PhysicalNode:
+        """The plan with such projections."""
+        node = node.with_inputs(tuple(self.lifted(child) for child in node.inputs))
+        match node:
+            case HashAggregate(phase=AggregatePhase.SINGLE | AggregatePhase.PARTIAL):
+                return self._aggregate(node)
+            case HashJoin():
+                left, left_keys = self._keys(node.left, node.left_keys)
+                right, right_keys = self._keys(node.right, node.right_keys)
+                return replace(node, left=left, right=right, left_keys=left_keys, right_keys=right_keys)
+            case _:
+                return node
+
+    def _keys(self, below: PhysicalNode, keys: tuple[Expression, ...]) -> tuple[PhysicalNode, tuple[Expression, ...]]:
+        moved = self._columns(key for key in keys if compilable(key, below.fields, {}))
+        if not moved:
+            return below, keys
+        return _projected(below, below.fields, moved), tuple(moved.get(key, key) for key in keys)
+
+    def _aggregate(self, node: HashAggregate) -> PhysicalNode:
+        inputs = node.input.fields
+        moved = self._columns(e for call in node.calls for e in _movable(call, inputs))
+        if not moved:
+            return node
+        calls = tuple(
+            replace(
+                call,
+                args=tuple(moved.get(arg, arg) for arg in call.args),
+                filter=None if call.filter is None else moved.get(call.filter, call.filter),
+            )
+            for call in node.calls
+        )
+        read = {f.id for f in node.keys}.union(*(column_ids(call) for call in calls))
+        kept = [f for f in inputs if f.id in read]
+        return replace(node, input=_projected(node.input, kept, moved), calls=calls)
+
+    def _columns(self, expressions: Iterator[Expression]) -> dict[Expression, ColumnRef]:
+        """New columns for all that are more than a column."""
+        found: dict[Expression, ColumnRef] = {}
+        for expression in expressions:
+            if not isinstance(expression, ColumnRef) and expression not in found:
+                found[expression] = ColumnRef(expression.type, self._next, to_sql(expression))
+                self._next += 1
+        return found
+
+
+def _movable(call: AggregateCall, inputs: Sequence[Field]) -> Iterator[Expression]:
+    """What a call computes for every row; an argument that may fail does so only for rows that its filter keeps."""
+    if call.filter is not None and compilable(call.filter, inputs, {}):
+        yield call.filter
+    for arg in call.args:
+        if compilable(arg, inputs, {}) and (call.filter is None or not fails(arg, inputs, {})):
+            yield arg
+
+
+def _projected(below: PhysicalNode, kept: Sequence[Field], moved: dict[Expression, ColumnRef]) -> PhysicalNode:
+    fields = (*kept, *(Field(c.id, c.name, c.type) for c in moved.values()))
+    expressions = (*(ColumnRef(f.type, f.id, f.name) for f in kept), *moved)
+    return ProjectColumns(fields=fields, facts=below.facts, input=below, expressions=expressions)
