@@ -1,0 +1,149 @@
+"""What is expected of one column's values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tableflow.expressions.nodes import Call, ColumnRef, Expression
+from tableflow.planner.logical.nodes import Scan
+from tableflow.planner.logical.predicates import column_and_constant
+from tableflow.types import (
+    BooleanType,
+    BytesType,
+    DateType,
+    DecimalType,
+    FloatType,
+    IntegerType,
+    JsonType,
+    SqlType,
+    StringType,
+)
+
+GUESSED_STRINGS = 25.0
+"""Distinct values of a text column that is compared with a constant, when nothing is known."""
+_GROUPED_STRINGS = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnEstimate:
+    """Estimates; ``base`` is the distinct count before any filter.
+
+    ``limited``: the count is only known not to exceed the rows (the range of values is about as large); ``guessed``: nothing
+    is known of it.
+    """
+
+    distinct: float
+    base: float
+    minimum: Any = None
+    maximum: Any = None
+    null_fraction: float = 0.0
+    average_bytes: float = 8.0
+    limited: bool = False
+    guessed: bool = False
+    rows: float = 1.0
+
+    @property
+    def grouping_distinct(self) -> float:
+        """Distinct count for grouping, where too small a guess hurts more than too large a one."""
+        return max(self.distinct, self.rows**_GROUPED_STRINGS) if self.guessed else self.distinct
+
+    def capped(self, rows: float) -> ColumnEstimate:
+        """The same column among at most so many rows."""
+        if self.distinct <= rows and self.rows == rows:
+            return self
+        return replace(self, distinct=min(self.distinct, max(rows, 0.0)), rows=rows)
+
+    def narrowed(self, column: int, conjuncts: tuple[Expression, ...]) -> ColumnEstimate:
+        """After conjuncts that speak of this column alone."""
+        estimate = self
+        for conjunct in conjuncts:
+            match conjunct:
+                case Call(function="in", args=(ColumnRef(id=i), *items)) if i == column:
+                    estimate = replace(estimate, distinct=min(estimate.distinct, float(len(items))), guessed=False)
+                case _:
+                    found = column_and_constant(conjunct)
+                    if found is not None and found[0].id == column:
+                        estimate = estimate.compared(found[1], found[2].value)
+        return estimate
+
+    def compared(self, function: str, value: Any) -> ColumnEstimate:
+        """After a comparison with a constant."""
+        if function == "eq":
+            return replace(self, distinct=1.0, minimum=value, maximum=value, guessed=False)
+        if not isinstance(value, int | float) or not isinstance(self.minimum, int | float):
+            return self
+        low, high = self.minimum, self.maximum
+        if high is None or high <= low:
+            return self
+        new_low = max(low, value) if function in {"gt", "ge"} else low
+        new_high = min(high, value) if function in {"lt", "le"} else high
+        if new_high < new_low:
+            return replace(self, distinct=1.0)
+        share = (new_high - new_low + 1) / (high - low + 1)
+        distinct = max(1.0, self.distinct * min(1.0, share))
+        return replace(self, distinct=distinct, minimum=new_low, maximum=new_high)
+
+    @staticmethod
+    def union(parts: Sequence[ColumnEstimate]) -> ColumnEstimate:
+        """The column of a UNION ALL."""
+        first = parts[0]
+        distinct = max(part.distinct for part in parts)
+        return replace(
+            first, distinct=distinct, base=distinct, minimum=None, maximum=None, rows=sum(part.rows for part in parts)
+        )
+
+
+def width(of: SqlType | None) -> float:
+    """Bytes a value takes, roughly."""
+    match of:
+        case BooleanType():
+            return 1.0
+        case IntegerType(bits=bits) | FloatType(bits=bits):
+            return bits / 8
+        case DateType():
+            return 4.0
+        case StringType(length=int(length)):
+            return min(float(length), 32.0)
+        case StringType() | BytesType() | JsonType():
+            return 24.0
+        case _:
+            return 8.0
+
+
+def unknown_column(of: SqlType | None, rows: float, distinct: float) -> ColumnEstimate:
+    """A column of which only its rows are known, and perhaps its distinct count."""
+    count = min(distinct, max(rows, 0.0))
+    return ColumnEstimate(count, count, average_bytes=width(of), limited=True, rows=rows)
+
+
+def of_scan_column(scan: Scan, column: int, rows: float) -> ColumnEstimate:
+    """From the table's statistics: distinct counts are given, or the range of whole numbers, or a guess."""
+    position = [f.id for f in scan.fields].index(column)
+    of = scan.fields[position].type
+    known = scan.provider.statistics().columns.get(scan.columns[position])
+    bytes_of = width(of)
+    if known is None:
+        return _guess(of, rows, bytes_of)
+    nulls = 0.0 if known.nulls is None or rows <= 0 else min(1.0, known.nulls / rows)
+    bytes_of = known.average_bytes or bytes_of
+    low, high = known.minimum, known.maximum
+    distinct, limited, guessed = rows, True, False
+    if known.distinct is not None:
+        distinct, limited = min(known.distinct, rows), False
+    elif isinstance(of, IntegerType | DateType | DecimalType) and isinstance(low, int) and isinstance(high, int):
+        span = float(high - low + 1)
+        distinct, limited = min(span, rows), span > rows / 2
+    elif isinstance(of, BooleanType):
+        distinct, limited = min(2.0, rows), False
+    elif isinstance(of, StringType):
+        distinct, guessed = min(GUESSED_STRINGS, rows), True
+    return ColumnEstimate(distinct, distinct, low, high, nulls, bytes_of, limited, guessed, rows)
+
+
+def _guess(of: SqlType, rows: float, bytes_of: float) -> ColumnEstimate:
+    if isinstance(of, StringType):
+        count = min(GUESSED_STRINGS, rows)
+        return ColumnEstimate(count, count, average_bytes=bytes_of, guessed=True, rows=rows)
+    return ColumnEstimate(rows, rows, average_bytes=bytes_of, limited=True, rows=rows)

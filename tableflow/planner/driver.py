@@ -1,0 +1,233 @@
+"""From a bound query to an optimised one: the ordered list of rewrite rules and what runs them.
+
+Each rule is one line of :data:`RULES`.  The driver times rules, records which fired, leaves out those that are switched
+off, and checks that the result's columns keep their ids and types.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import time
+from dataclasses import dataclass
+
+from tableflow.config import DISABLED_RULES, Settings
+from tableflow.errors import InternalError
+from tableflow.planner.join_order import order_joins
+from tableflow.planner.logical.context import Context
+from tableflow.planner.logical.nodes import (
+    Aggregate,
+    Filter,
+    Join,
+    Limit,
+    Node,
+    Project,
+    Query,
+    Replicate,
+    Scan,
+    SetOperation,
+    Sort,
+    Values,
+    output,
+)
+from tableflow.planner.rewriting import Rewriter, Rule, Trace
+from tableflow.planner.rules.common_subplans import share_common_subplans
+from tableflow.planner.rules.disjunctions import derive_side_disjunctions, factor_disjunctions
+from tableflow.planner.rules.distinct import eliminate_distinct
+from tableflow.planner.rules.empty import propagate_empty
+from tableflow.planner.rules.exists import exists_with_inequality
+from tableflow.planner.rules.filters import (
+    merge_filters,
+    push_filter_into_scan,
+    push_filter_through_aggregate,
+    push_filter_through_project,
+    push_filter_through_set_operation,
+    push_filter_through_sort,
+    split_conjuncts,
+)
+from tableflow.planner.rules.fold import fold_constants
+from tableflow.planner.rules.hints import collect_hints
+from tableflow.planner.rules.join_filters import push_filter_into_join, push_join_condition_down
+from tableflow.planner.rules.join_kinds import (
+    left_to_semi,
+    mark_to_semi,
+    null_aware_to_plain_anti,
+    outer_to_inner,
+    right_to_left,
+    single_to_left,
+)
+from tableflow.planner.rules.join_predicates import derive_join_predicates
+from tableflow.planner.rules.limits import drop_useless_sort, merge_limits, push_limit
+from tableflow.planner.rules.projects import merge_projects, remove_trivial_project
+from tableflow.planner.rules.prune import prune_columns
+from tableflow.planner.rules.set_operations import align_set_operations, rewrite_set_operations
+from tableflow.planner.statistics import Statistics
+from tableflow.planner.unnesting import unnest_dependent_joins
+from tableflow.serialization import serializable
+
+_JOIN = (Join,)
+_FILTER = (Filter,)
+
+
+class Phase(enum.Enum):
+    """Stages of the optimisation, in order; a whole-plan rule runs before the local ones of its phase."""
+
+    PREPARE = "prepare"
+    NORMALISE = "normalise"
+    REWRITE = "rewrite"
+    ORDER = "order"
+    SHARE = "share"
+
+
+_P, _N, _R, _O, _S = Phase.PREPARE, Phase.NORMALISE, Phase.REWRITE, Phase.ORDER, Phase.SHARE
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A rule: ``on`` are the node types a local rule looks at, none for a rule over the whole plan."""
+
+    name: str
+    function: Rule
+    phases: tuple[Phase, ...]
+    on: tuple[type[Node], ...] = ()
+    switchable: bool = True
+
+
+RULES: tuple[Entry, ...] = (
+    Entry("collect_hints", collect_hints, (_P,), switchable=False),
+    Entry("align_set_operations", align_set_operations, (_P,), switchable=False),
+    Entry("unnest_dependent_joins", unnest_dependent_joins, (_N,), switchable=False),
+    Entry("rewrite_set_operations", rewrite_set_operations, (_N,), (SetOperation,), switchable=False),
+    Entry("right_to_left", right_to_left, (_P, _N), _JOIN, switchable=False),
+    Entry("fold_constants", fold_constants, (_P, _R), (Filter, Project, Join, Aggregate, Scan, Values)),
+    Entry(
+        "propagate_empty",
+        propagate_empty,
+        (_R,),
+        (Filter, Project, Join, Aggregate, Sort, Limit, SetOperation, Replicate),
+    ),
+    Entry("split_conjuncts", split_conjuncts, (_P, _R), (Filter, Join)),
+    Entry("factor_disjunctions", factor_disjunctions, (_P, _R), (Filter, Join)),
+    Entry("merge_filters", merge_filters, (_P, _R), _FILTER),
+    Entry("mark_to_semi", mark_to_semi, (_P, _R), _FILTER),
+    Entry("outer_to_inner", outer_to_inner, (_R,), (Filter, Join)),
+    Entry("push_filter_into_join", push_filter_into_join, (_P, _R), _FILTER),
+    Entry("push_filter_through_project", push_filter_through_project, (_P, _R), _FILTER),
+    Entry("push_filter_through_aggregate", push_filter_through_aggregate, (_P, _R), _FILTER),
+    Entry("push_filter_through_set_operation", push_filter_through_set_operation, (_P, _R), _FILTER),
+    Entry("push_filter_through_sort", push_filter_through_sort, (_P, _R), _FILTER),
+    Entry("push_filter_into_scan", push_filter_into_scan, (_R,), _FILTER),
+    Entry("push_join_condition_down", push_join_condition_down, (_P, _R), _JOIN),
+    Entry("derive_side_disjunctions", derive_side_disjunctions, (_R,), _JOIN),
+    Entry("derive_join_predicates", derive_join_predicates, (_R,), _JOIN),
+    Entry("null_aware_to_plain_anti", null_aware_to_plain_anti, (_R,), _JOIN),
+    Entry("single_to_left", single_to_left, (_R,), _JOIN),
+    Entry("left_to_semi", left_to_semi, (_R,), _JOIN),
+    Entry("eliminate_distinct", eliminate_distinct, (_R,), (Aggregate, Join)),
+    Entry("drop_useless_sort", drop_useless_sort, (_R,), (Filter, Join, Aggregate, SetOperation, Sort)),
+    Entry("merge_limits", merge_limits, (_R,), (Limit,)),
+    Entry("push_limit", push_limit, (_R,), (Limit,)),
+    Entry("merge_projects", merge_projects, (_P, _R), (Project,)),
+    Entry("prune_columns", prune_columns, (_R,), (Scan, Project, Aggregate, Join, SetOperation, Values)),
+    Entry(
+        "remove_trivial_project",
+        remove_trivial_project,
+        (_P, _R),
+        (Filter, Join, Aggregate, Project, Sort, Limit, Replicate),
+    ),
+    Entry("exists_with_inequality", exists_with_inequality, (_O,)),
+    Entry("order_joins", order_joins, (_O,)),
+    Entry("share_common_subplans", share_common_subplans, (_S,)),
+)
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """How often a rule fired in one optimisation, and the microseconds it took in all."""
+
+    rule: str
+    count: int
+    microseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Optimized:
+    """An optimised query, estimates for its nodes, what the user should know, and what the rules did."""
+
+    query: Query
+    statistics: Statistics
+    warnings: tuple[str, ...]
+    trace: tuple[Firing, ...]
+
+
+def optimize(query: Query, settings: Settings) -> Optimized:
+    """An equivalent query without dependent joins, cheaper by our estimates; columns keep their ids and types."""
+    context = Context(query.root, settings)
+    trace = Trace()
+    disabled = _disabled(settings, context)
+    required = frozenset([f.id for f in query.columns])
+    root = query.root
+    for phase in Phase:
+        entries = [e for e in RULES if phase in e.phases and e.name not in disabled]
+        for entry in entries:
+            if not entry.on:
+                root = _apply_to_whole(entry, root, required, context, trace)
+        local = _dispatch(entries)
+        if local:
+            root = Rewriter(local, context, trace).rewrite(root, required)
+        _check_columns(root, query, phase)
+    statistics = context.statistics
+    statistics.finish(root)
+    return Optimized(Query(root, query.columns), statistics, tuple(context.warnings), _firings(trace))
+
+
+def _disabled(settings: Settings, context: Context) -> frozenset[str]:
+    wanted = settings.get(DISABLED_RULES)
+    switchable = {entry.name for entry in RULES if entry.switchable}
+    for name in sorted(wanted - switchable):
+        if any(entry.name == name for entry in RULES):
+            context.warn(f"rule {name!r} in {DISABLED_RULES.name!r} cannot be switched off: later stages rely on it")
+            continue
+        near = difflib.get_close_matches(name, switchable, 1)
+        suggestion = f"; did you mean {near[0]!r}?" if near else ""
+        context.warn(f"unknown rule {name!r} in {DISABLED_RULES.name!r}{suggestion}")
+    return wanted & switchable
+
+
+def _apply_to_whole(entry: Entry, root: Node, required: frozenset[int], context: Context, trace: Trace) -> Node:
+    start = time.perf_counter_ns()
+    new = entry.function(root, required, context)
+    changed = new is not None and new is not root
+    trace.record(entry.name, start, fired=changed)
+    return root if new is None else new
+
+
+_DISPATCH: dict[tuple[str, ...], dict[type[Node], tuple[tuple[str, Rule], ...]]] = {}
+
+
+def _dispatch(entries: list[Entry]) -> dict[type[Node], tuple[tuple[str, Rule], ...]]:
+    """Rules by node type; the table is built once per set of rules."""
+    names = tuple([entry.name for entry in entries])
+    found = _DISPATCH.get(names)
+    if found is None:
+        types = {kind for entry in entries for kind in entry.on}
+        found = _DISPATCH[names] = {
+            kind: tuple([(entry.name, entry.function) for entry in entries if kind in entry.on]) for kind in types
+        }
+    return found
+
+
+def _check_columns(root: Node, query: Query, phase: Phase) -> None:
+    types = {f.id: f.type for f in output(root)}
+    for column in query.columns:
+        if types.get(column.id) != column.type:
+            raise InternalError(
+                f"phase {phase.value!r} changed the result column {column.name!r}",
+                detail=f"{types.get(column.id)} instead of {column.type}",
+            )
+
+
+def _firings(trace: Trace) -> tuple[Firing, ...]:
+    names = [entry.name for entry in RULES if entry.name in trace.nanoseconds]
+    return tuple([Firing(name, trace.fired.get(name, 0), trace.nanoseconds[name] / 1000) for name in names])

@@ -1,0 +1,138 @@
+"""Which subplans compute the same rows: plans compared without column ids, aliases and pruned columns.
+
+A node gets a *signature*: equal signatures mean equal rows, up to which columns are there.  A column gets a *name* that
+says where in the subplan it comes from.  Both are small numbers, one per distinct description.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields as dataclass_fields
+from typing import Any
+
+from tableflow.catalog.provider import TableProvider
+from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.planner.logical.context import Context
+from tableflow.planner.logical.nodes import (
+    Aggregate,
+    Filter,
+    Join,
+    Limit,
+    Node,
+    Project,
+    Replicate,
+    Scan,
+    SetOperation,
+    Shared,
+    Sort,
+    Values,
+    inputs,
+)
+
+
+class Canonical:
+    """Signatures of the nodes of one plan."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._numbers: dict[Any, int] = {}
+        self._providers: list[TableProvider] = []
+        self._names: dict[int, int] = {}
+        self._signatures: dict[int, tuple[Node, int]] = {}
+
+    def signature(self, of: Node) -> int:
+        """The node's signature; computed once."""
+        known = self._signatures.get(id(of))
+        if known is None:
+            for child in inputs(of):
+                self.signature(child)
+            known = self._signatures[id(of)] = (of, self._number(self._describe(of)))
+        return known[1]
+
+    def name(self, column: int) -> int:
+        """The name of a column of a plan whose signature was computed."""
+        return self._names[column]
+
+    def _number(self, description: Any) -> int:
+        return self._numbers.setdefault(description, len(self._numbers))
+
+    def _describe(self, node: Node) -> Any:
+        below = tuple([self.signature(child) for child in inputs(node)])
+        match node:
+            case Scan(table=table, fields=fields, columns=columns, predicates=predicates, limit=limit):
+                for f, name in zip(fields, columns, strict=True):
+                    self._names[f.id] = self._number(("column", name))
+                return ("scan", table, self._provider(node.provider), self._all(predicates), limit)
+            case Values() | SetOperation() | Shared():
+                return self._by_position(node, below)
+            case Filter(conjuncts=conjuncts):
+                return ("filter", below, self._all(conjuncts))
+            case Project(fields=fields, expressions=computed):
+                for f, e in zip(fields, computed, strict=True):
+                    if not (isinstance(e, ColumnRef) and e.id == f.id):
+                        self._names[f.id] = self._name_of(e)
+                return ("project", below)
+            case Join():
+                return self._join(node, below)
+            case Aggregate(keys=keys, results=results, calls=calls):
+                for f, call in zip(results, calls, strict=True):
+                    self._names[f.id] = self._number(("result", self._expression(call)))
+                return ("aggregate", below, tuple(sorted([self._names[f.id] for f in keys])))
+            case Sort(keys=keys):
+                order = tuple([(self._names[k.column.id], k.descending, k.nulls_first) for k in keys])
+                return ("sort", below, order)
+            case Limit(limit=limit, offset=offset):
+                return ("limit", below, limit, offset)
+            case Replicate(count=count):
+                return ("replicate", below, self._names[count])
+            case _:
+                return ("unique", id(node))
+
+    def _by_position(self, node: Values | SetOperation | Shared, below: tuple[int, ...]) -> Any:
+        """Nodes whose columns are what stands at a position."""
+        for i, f in enumerate(node.fields):
+            self._names[f.id] = self._number(("position", i))
+        match node:
+            case Values(fields=fields, rows=rows):
+                described = tuple([tuple([self._expression(e) for e in row]) for row in rows])
+                return ("values", described, tuple([f.type for f in fields]))
+            case SetOperation(kind=kind, inputs=branches):
+                return ("set", kind, below, tuple([self._positions(branch) for branch in branches]))
+            case Shared(key=key):
+                return ("shared", key)
+
+    def _join(self, node: Join, below: tuple[int, ...]) -> Any:
+        for side, child in (("left", node.left), ("right", node.right)):
+            for f in self._context.output(child):
+                self._names[f.id] = self._number((side, self._names[f.id]))
+        description = ("join", node.kind, node.null_aware, below, self._all(node.conjuncts))
+        if node.mark is not None:
+            self._names[node.mark.id] = self._number(("mark", description))
+        return description
+
+    def _positions(self, node: Node) -> tuple[int, ...]:
+        return tuple([self._names[f.id] for f in self._context.output(node)])
+
+    def _provider(self, provider: TableProvider) -> int:
+        for i, known in enumerate(self._providers):
+            if known is provider:
+                return i
+        self._providers.append(provider)
+        return len(self._providers) - 1
+
+    def _name_of(self, of: Expression) -> int:
+        return self._names[of.id] if isinstance(of, ColumnRef) else self._number(("computed", self._expression(of)))
+
+    def _all(self, of: Iterable[Expression]) -> tuple[int, ...]:
+        return tuple(sorted([self._number(self._expression(e)) for e in of]))
+
+    def _expression(self, of: Any) -> Any:
+        """The expression with names for ids, as a value that compares and hashes by content."""
+        if isinstance(of, ColumnRef):
+            return ("name", self._names.get(of.id, -of.id - 1))
+        if isinstance(of, tuple):
+            return tuple([self._expression(item) for item in of])
+        if isinstance(of, Expression):
+            parts = [self._expression(getattr(of, f.name)) for f in dataclass_fields(of) if f.compare]
+            return (type(of).__name__, *parts)
+        return (type(of).__name__, of)

@@ -1,0 +1,203 @@
+"""What all rules of one optimisation share: fresh ids, settings, warnings, and facts memoised by identity.
+
+Nodes and expressions are immutable, so a fact derived once holds as long as the object lives; the memo keeps its objects
+alive, so that an identity is never used twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from tableflow.config import Settings
+from tableflow.expressions.intervals import Domain
+from tableflow.expressions.nodes import ColumnRef, Expression, substitute
+from tableflow.expressions.properties import can_raise, deterministic
+from tableflow.planner.logical.nodes import (
+    Aggregate,
+    Hint,
+    Join,
+    JoinKind,
+    Node,
+    Replicate,
+    SetOperation,
+    Shared,
+    inputs,
+    output,
+)
+from tableflow.planner.logical.traversal import collect_columns, expressions, produced, walk_plan
+from tableflow.types import Field
+
+if TYPE_CHECKING:
+    from tableflow.planner.statistics import Statistics
+
+K = TypeVar("K")
+V = TypeVar("V")
+Memo = dict[int, tuple[K, V]]
+NOTHING: frozenset[int] = frozenset()
+
+
+class Context:
+    """State of one optimisation; see the module."""
+
+    def __init__(self, root: Node, settings: Settings) -> None:
+        self.settings = settings
+        self.warnings: list[str] = []
+        self.hints: list[tuple[int, Hint]] = []
+        self._next_id = 1 + max((f.id for node in walk_plan(root) for f in produced(node)), default=0)
+        self._columns: Memo[Expression, frozenset[int]] = {}
+        self._output: Memo[Node, tuple[Field, ...]] = {}
+        self._output_ids: Memo[Node, frozenset[int]] = {}
+        self._free: Memo[Node, frozenset[int]] = {}
+        self._movable: Memo[Expression, bool] = {}
+        self._deterministic: Memo[Expression, bool] = {}
+        self.keys: Memo[Node, tuple[frozenset[int], ...]] = {}
+        self.present: Memo[Node, frozenset[int]] = {}
+        self.predicates: Memo[Node, tuple[Expression, ...]] = {}
+        self.folded: Memo[Expression, Expression] = {}
+        self._derived: set[Expression] = set()
+        self._statistics: Statistics | None = None
+        self._root = root
+        self._domains: dict[int, Domain] | None = None
+
+    @property
+    def statistics(self) -> Statistics:
+        """Estimates, derived when first asked for."""
+        if self._statistics is None:
+            from tableflow.planner.statistics import Statistics
+
+            self._statistics = Statistics(self)
+        return self._statistics
+
+    @property
+    def domains(self) -> dict[int, Domain]:
+        """Bounds of the columns of the plan as it was given, and of their copies."""
+        if self._domains is None:
+            from tableflow.planner.domains import derive_domains
+
+            self._domains = derive_domains(self._root, self)
+        return self._domains
+
+    def warn(self, message: str) -> None:
+        """Notes something the user should know, once."""
+        if message not in self.warnings:
+            self.warnings.append(message)
+
+    def fresh_id(self) -> int:
+        """An id that no column of the plan has."""
+        self._next_id += 1
+        return self._next_id - 1
+
+    def fresh(self, like: Field, *, nullable: bool | None = None) -> Field:
+        """A new column with the name and type of another."""
+        return Field(self.fresh_id(), like.name, like.type, like.nullable if nullable is None else nullable)
+
+    def copy_of(self, field: Field) -> Field:
+        """A new column with the same values as another, hence within the same bounds."""
+        new = self.fresh(field)
+        if field.id in self.domains:
+            self.domains[new.id] = self.domains[field.id]
+        return new
+
+    def derive_once(self, predicate: Expression) -> bool:
+        """Whether a predicate is derived for the first time: what it becomes further down may not look like it."""
+        if predicate in self._derived:
+            return False
+        self._derived.add(predicate)
+        return True
+
+    def columns(self, of: Expression) -> frozenset[int]:
+        """Ids of the columns the expression reads."""
+        known = self._columns.get(id(of))
+        if known is not None:
+            return known[1]
+        if isinstance(of, ColumnRef):
+            found = frozenset((of.id,))
+        else:
+            into: set[int] = set()
+            collect_columns(of, into)
+            found = frozenset(into)
+        self._columns[id(of)] = (of, found)
+        return found
+
+    def output(self, of: Node) -> tuple[Field, ...]:
+        """The node's output fields."""
+        known = self._output.get(id(of))
+        if known is not None:
+            return known[1]
+        if isinstance(of, Join) and of.kind is JoinKind.INNER:
+            fields = (*self.output(of.left), *self.output(of.right))
+        elif isinstance(of, Join) and of.kind in {JoinKind.SEMI, JoinKind.ANTI, JoinKind.MARK}:
+            fields = self.output(of.left) if of.mark is None else (*self.output(of.left), of.mark)
+        else:
+            fields = output(of)
+        self._output[id(of)] = (of, fields)
+        return fields
+
+    def output_ids(self, of: Node) -> frozenset[int]:
+        """Ids of the node's output fields."""
+        known = self._output_ids.get(id(of))
+        if known is not None:
+            return known[1]
+        found = frozenset([f.id for f in self.output(of)])
+        self._output_ids[id(of)] = (of, found)
+        return found
+
+    def references(self, of: Node) -> frozenset[int]:
+        """Ids that the node itself reads, whatever is read above it."""
+        found: set[int] = set()
+        for expression in expressions(of):
+            found |= self.columns(expression)
+        match of:
+            case Aggregate(keys=keys):
+                found.update([f.id for f in keys])
+            case Replicate(count=count):
+                found.add(count)
+            case SetOperation() | Shared():
+                for child in inputs(of):
+                    found |= self.output_ids(child)
+            case _:
+                pass
+        return frozenset(found)
+
+    def free(self, of: Node) -> frozenset[int]:
+        """Ids that are read in the plan but not made in it: references to an outer row."""
+        known = self._free.get(id(of))
+        if known is not None:
+            return known[1]
+        children = inputs(of)
+        found = set(self.references(of))
+        found.difference_update([f.id for f in produced(of)])
+        for child in children:
+            found -= self.output_ids(child)
+        for child in children:
+            found |= self.free(child)
+        if isinstance(of, Join) and of.dependent:
+            found -= self.output_ids(of.left) - self.free(of.left)
+        result = frozenset(found)
+        self._free[id(of)] = (of, result)
+        return result
+
+    def deterministic(self, of: Expression) -> bool:
+        """Whether the expression gives the same value for the same row."""
+        known = self._deterministic.get(id(of))
+        if known is None:
+            known = self._deterministic[id(of)] = (of, deterministic(of))
+        return known[1]
+
+    def movable(self, of: Expression) -> bool:
+        """Whether the expression may see rows it did not see before: deterministic, and fails for no row."""
+        known = self._movable.get(id(of))
+        if known is None:
+            known = self._movable[id(of)] = (of, self.deterministic(of) and not can_raise(of, self.domains))
+        return known[1]
+
+    def deterministic_plan(self, of: Node) -> bool:
+        """Whether two evaluations of the plan give the same rows."""
+        return all(self.deterministic(expression) for node in walk_plan(of) for expression in expressions(node))
+
+
+def substitute_columns(of: Expression, by_id: dict[int, Expression], context: Context) -> Expression:
+    """Columns replaced by expressions; the very same expression when it reads none of them."""
+    if context.columns(of).isdisjoint(by_id):
+        return of
+    return substitute(of, by_id)

@@ -1,0 +1,65 @@
+"""Copies of subplans under new column ids, so that one plan may read the same subplan twice.
+
+Invariant: every id made in the copy is new; ids of an outer row stay as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.planner.logical.context import Context, substitute_columns
+from tableflow.planner.logical.nodes import (
+    Aggregate,
+    Join,
+    Node,
+    Project,
+    Replicate,
+    Scan,
+    SetOperation,
+    Shared,
+    Values,
+    inputs,
+    with_inputs,
+)
+from tableflow.planner.logical.traversal import map_expressions, produced, reference
+from tableflow.types import Field
+
+
+def copy_plan(of: Node, context: Context) -> tuple[Node, dict[int, Field]]:
+    """The same plan under new ids, and the new field of every id that was made in it."""
+    renamed: dict[int, Field] = {}
+    references: dict[int, Expression] = {}
+    return _copy(of, renamed, references, context), renamed
+
+
+def _copy(of: Node, renamed: dict[int, Field], references: dict[int, Expression], context: Context) -> Node:
+    children = inputs(of)
+    if children:
+        of = with_inputs(of, tuple([_copy(child, renamed, references, context) for child in children]))
+    for old in produced(of):
+        renamed[old.id] = new = context.copy_of(old)
+        references[old.id] = reference(new)
+    of = map_expressions(of, lambda expression: substitute_columns(expression, references, context))
+    match of:
+        case Scan(fields=fields) | Values(fields=fields) | Project(fields=fields):
+            return replace(of, fields=_rename(fields, renamed))
+        case SetOperation(fields=fields) | Shared(fields=fields):
+            return replace(of, fields=_rename(fields, renamed))
+        case Aggregate(keys=keys, results=results):
+            return replace(of, keys=_rename(keys, renamed), results=_rename(results, renamed))
+        case Join(mark=Field() as mark):
+            return replace(of, mark=renamed[mark.id])
+        case Replicate(count=count):
+            return replace(of, count=renamed[count].id)
+        case _:
+            return of
+
+
+def _rename(fields: tuple[Field, ...], renamed: dict[int, Field]) -> tuple[Field, ...]:
+    return tuple([renamed.get(f.id, f) for f in fields])
+
+
+def passing(fields: tuple[Field, ...]) -> tuple[ColumnRef, ...]:
+    """The expressions of a projection that hands these columns on."""
+    return tuple([reference(f) for f in fields])

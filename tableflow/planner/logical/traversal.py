@@ -1,0 +1,159 @@
+"""Walking and rebuilding plans and the expressions in them; unchanged parts are kept as they are.
+
+Invariant: rebuilding with functions that return what they were given returns the very same node, so that identity
+tells whether something changed and facts memoised by identity stay valid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import chain
+
+from tableflow.errors import InternalError
+from tableflow.expressions.nodes import (
+    AggregateCall,
+    Call,
+    Case,
+    Cast,
+    ColumnRef,
+    Expression,
+    SortKey,
+)
+from tableflow.planner.logical.nodes import (
+    Aggregate,
+    Filter,
+    Join,
+    Node,
+    Project,
+    Scan,
+    SetOperation,
+    Shared,
+    Sort,
+    Values,
+    inputs,
+    with_inputs,
+)
+from tableflow.types import Field
+
+Rewrite = Callable[[Expression], Expression]
+
+
+def walk_plan(of: Node) -> Iterator[Node]:
+    """The node and everything below it, parents first, left to right."""
+    stack = [of]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(inputs(node)))
+
+
+def transform_plan(of: Node, rewrite: Callable[[Node], Node]) -> Node:
+    """``rewrite`` applied to every node, inputs first."""
+    old = inputs(of)
+    if old:
+        of = with_inputs(of, tuple([transform_plan(child, rewrite) for child in old]))
+    return rewrite(of)
+
+
+def expressions(of: Node) -> tuple[Expression, ...]:
+    """The expressions a node evaluates over its inputs (a scan: over its own fields)."""
+    match of:
+        case Filter(conjuncts=found) | Join(conjuncts=found) | Scan(predicates=found):
+            return found
+        case Project(expressions=found) | Aggregate(calls=found):
+            return found
+        case Sort(keys=keys):
+            return tuple([key.column for key in keys])
+        case Values(rows=rows):
+            return tuple(chain.from_iterable(rows))
+        case _:
+            return ()
+
+
+def collect_columns(of: Expression, into: set[int]) -> None:
+    """Adds the ids of all columns the expression reads."""
+    kind = type(of)
+    if kind is ColumnRef:
+        into.add(of.id)  # type: ignore[attr-defined]
+    elif kind is Call:
+        for child in of.args:  # type: ignore[attr-defined]
+            collect_columns(child, into)
+    elif isinstance(of, Cast):
+        collect_columns(of.operand, into)
+    elif isinstance(of, Case):
+        for child in chain(of.conditions, of.results):
+            collect_columns(child, into)
+        collect_columns(of.otherwise, into)
+    elif isinstance(of, AggregateCall):
+        for child in of.args:
+            collect_columns(child, into)
+        if of.filter is not None:
+            collect_columns(of.filter, into)
+
+
+def _map(of: tuple[Expression, ...], rewrite: Rewrite) -> tuple[Expression, ...]:
+    new = tuple([rewrite(expression) for expression in of])
+    return of if all(a is b for a, b in zip(of, new, strict=True)) else new
+
+
+def map_expressions(of: Node, rewrite: Rewrite) -> Node:
+    """The node with every one of its own expressions rewritten (columns of sort keys must stay columns)."""
+    match of:
+        case Filter(conjuncts=old) | Join(conjuncts=old):
+            new = _map(old, rewrite)
+            return of if new is old else replace(of, conjuncts=new)
+        case Project(expressions=old):
+            new = _map(old, rewrite)
+            return of if new is old else replace(of, expressions=new)
+        case Scan(predicates=old):
+            new = _map(old, rewrite)
+            return of if new is old else replace(of, predicates=new)
+        case Aggregate(calls=calls):
+            new = _map(calls, rewrite)
+            return of if new is calls else replace(of, calls=tuple([_aggregate_call(call) for call in new]))
+        case Sort(keys=keys):
+            sorted_by = tuple([_map_key(key, rewrite) for key in keys])
+            return of if all(a is b for a, b in zip(keys, sorted_by, strict=True)) else replace(of, keys=sorted_by)
+        case Values(rows=rows):
+            mapped = tuple([_map(row, rewrite) for row in rows])
+            return of if all(a is b for a, b in zip(rows, mapped, strict=True)) else replace(of, rows=mapped)
+        case _:
+            return of
+
+
+def _aggregate_call(of: Expression) -> AggregateCall:
+    if not isinstance(of, AggregateCall):
+        raise InternalError("an aggregate call was rewritten into something else")
+    return of
+
+
+def _map_key(of: SortKey, rewrite: Rewrite) -> SortKey:
+    column = rewrite(of.column)
+    if column is of.column:
+        return of
+    if not isinstance(column, ColumnRef):
+        raise InternalError("a sort key was rewritten into an expression")
+    return replace(of, column=column)
+
+
+def produced(of: Node) -> tuple[Field, ...]:
+    """The fields whose ids begin to exist at this node."""
+    match of:
+        case Scan(fields=fields) | Values(fields=fields) | SetOperation(fields=fields) | Shared(fields=fields):
+            return fields
+        case Project(fields=fields, expressions=computed):
+            return tuple(
+                [f for f, e in zip(fields, computed, strict=True) if not (isinstance(e, ColumnRef) and e.id == f.id)]
+            )
+        case Aggregate(results=results):
+            return results
+        case Join(mark=mark) if mark is not None:
+            return (mark,)
+        case _:
+            return ()
+
+
+def reference(of: Field) -> ColumnRef:
+    """An expression that reads the column."""
+    return ColumnRef(of.type, of.id, of.name)

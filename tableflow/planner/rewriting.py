@@ -1,0 +1,112 @@
+"""The one traversal that applies local rules to a plan until none applies.
+
+``required`` travels downwards: the ids that are read above a node.  A node is finished when no rule applies to it and its
+inputs are finished; finished nodes are remembered by identity and never looked at again under the same requirement.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tableflow.errors import InternalError
+from tableflow.planner.logical.context import Context
+from tableflow.planner.logical.nodes import (
+    Aggregate,
+    Filter,
+    Join,
+    Node,
+    Project,
+    Replicate,
+    SetOperation,
+    Shared,
+    Sort,
+    inputs,
+    with_inputs,
+)
+
+Rule = Callable[[Node, frozenset[int], Context], Node | None]
+MOST_FIRINGS = 20_000
+
+
+@dataclass(slots=True)
+class Trace:
+    """What the rules did: firings and nanoseconds by rule name."""
+
+    fired: dict[str, int] = field(default_factory=dict)
+    nanoseconds: dict[str, int] = field(default_factory=dict)
+
+    def record(self, name: str, since: int, *, fired: bool) -> None:
+        """Adds one application that began at ``since`` (:func:`time.perf_counter_ns`)."""
+        self.nanoseconds[name] = self.nanoseconds.get(name, 0) + time.perf_counter_ns() - since
+        if fired:
+            self.fired[name] = self.fired.get(name, 0) + 1
+
+
+def required_of_inputs(of: Node, required: frozenset[int], context: Context) -> tuple[frozenset[int], ...]:
+    """What a node needs of each input so that it can give ``required``."""
+    match of:
+        case Filter() | Sort() | Replicate():
+            return (required | context.references(of),)
+        case Project() | Aggregate():
+            return (context.references(of),)
+        case Join(dependent=dependent, right=right):
+            needed = required | context.references(of)
+            return (needed | context.free(right) if dependent else needed, needed)
+        case SetOperation() | Shared():
+            return tuple([context.output_ids(child) for child in inputs(of)])
+        case _:
+            return (required,) * len(inputs(of))
+
+
+class Rewriter:
+    """Applies local rules, given per node type in order, to a fixpoint."""
+
+    def __init__(self, rules: dict[type[Node], tuple[tuple[str, Rule], ...]], context: Context, trace: Trace) -> None:
+        self._rules = rules
+        self._context = context
+        self._trace = trace
+        self._finished: dict[int, tuple[Node, frozenset[int]]] = {}
+        self._firings = 0
+
+    def rewrite(self, node: Node, required: frozenset[int]) -> Node:
+        """The plan to which no rule applies any more."""
+        while True:
+            known = self._finished.get(id(node))
+            if known is not None and known[1] == required:
+                return node
+            new = self._apply(node, required)
+            if new is None:
+                new = self._rewrite_inputs(node, required)
+            if new is node:
+                self._finished[id(node)] = (node, required)
+                return node
+            node = new
+
+    def _rewrite_inputs(self, node: Node, required: frozenset[int]) -> Node:
+        children = inputs(node)
+        if not children:
+            return node
+        needed = required_of_inputs(node, required, self._context)
+        return with_inputs(node, tuple([self.rewrite(c, n) for c, n in zip(children, needed, strict=True)]))
+
+    def _apply(self, node: Node, required: frozenset[int]) -> Node | None:
+        for name, rule in self._rules.get(type(node), ()):
+            start = time.perf_counter_ns()
+            new = rule(node, required, self._context)
+            fired = new is not None and new is not node
+            self._trace.record(name, start, fired=fired)
+            if new is not None and new is not node:
+                self._check(name, node, new, required)
+                return new
+        return None
+
+    def _check(self, name: str, old: Node, new: Node, required: frozenset[int]) -> None:
+        self._firings += 1
+        if self._firings > MOST_FIRINGS:
+            fired = ", ".join(sorted(self._trace.fired))
+            raise InternalError("rewrite rules undo each other", detail=f"rules that fired: {fired}")
+        lost = (required & self._context.output_ids(old)) - self._context.output_ids(new)
+        if lost:
+            raise InternalError(f"rule {name!r} dropped a column that is read", detail=f"ids {sorted(lost)}")

@@ -1,0 +1,56 @@
+"""What is known of a column is known of every column it is equal to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.planner.logical.context import Context, substitute_columns
+from tableflow.planner.logical.facts import is_known, known_predicates
+from tableflow.planner.logical.nodes import Join, JoinKind, Node
+from tableflow.planner.logical.predicates import column_pair
+from tableflow.planner.rules.filters import filtered
+from tableflow.types import FloatType
+
+_TO_LEFT = frozenset({JoinKind.INNER, JoinKind.SEMI})
+_TO_RIGHT = frozenset({JoinKind.INNER, JoinKind.SEMI, JoinKind.LEFT, JoinKind.SINGLE})
+
+
+def derive_join_predicates(node: Node, required: frozenset[int], context: Context) -> Node | None:
+    """From ``a = b`` and a predicate over ``a`` alone follows the predicate over ``b``, on the other side."""
+    assert isinstance(node, Join)
+    if node.kind not in _TO_RIGHT and not (node.kind is JoinKind.ANTI and not node.null_aware):
+        return None
+    left_ids = context.output_ids(node.left)
+    left, right = node.left, node.right
+    for conjunct in node.conjuncts:
+        pair = column_pair(conjunct)
+        # -0.0 equals 0.0, yet a function may tell them apart
+        if pair is None or isinstance(pair[0].type, FloatType):
+            continue
+        a, b = pair if pair[0].id in left_ids else (pair[1], pair[0])
+        if (a.id in left_ids) is (b.id in left_ids):
+            continue
+        right = filtered(right, _moved(left, a, b, right, context), context)
+        if node.kind in _TO_LEFT:
+            left = filtered(left, _moved(right, b, a, left, context), context)
+    if left is node.left and right is node.right:
+        return None
+    return replace(node, left=left, right=right)
+
+
+def _moved(source: Node, a: ColumnRef, b: ColumnRef, target: Node, context: Context) -> list[Expression]:
+    """Predicates over ``a`` alone that hold in ``source``, said of ``b``, unless ``target`` knows them."""
+    alone = frozenset((a.id,))
+    found = []
+    for predicate in known_predicates(source, context):
+        if context.columns(predicate) == alone and context.movable(predicate) and not _tautology(predicate, a):
+            said = substitute_columns(predicate, {a.id: b}, context)
+            if context.derive_once(said) and not is_known(said, target, context):
+                found.append(said)
+    return found
+
+
+def _tautology(predicate: Expression, column: ColumnRef) -> bool:
+    """IS NOT NULL of a join key: the equality says so already."""
+    return getattr(predicate, "function", None) == "is_not_null"

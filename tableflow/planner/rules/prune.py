@@ -1,0 +1,75 @@
+"""Columns that nobody reads are not made: projection pushdown down to the scans."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tableflow.planner.logical.context import Context
+from tableflow.planner.logical.copying import passing
+from tableflow.planner.logical.nodes import (
+    Aggregate,
+    Join,
+    JoinKind,
+    Node,
+    Project,
+    Scan,
+    SetKind,
+    SetOperation,
+    Values,
+)
+
+
+def prune_columns(node: Node, required: frozenset[int], context: Context) -> Node | None:
+    """The node without columns that are not required; an aggregate's keys stay, they decide its rows."""
+    match node:
+        case Scan():
+            return _prune_scan(node, required | context.references(node))
+        case Project(fields=fields):
+            kept = [i for i, f in enumerate(fields) if f.id in required]
+            if len(kept) == len(fields):
+                return None
+            expressions = tuple([node.expressions[i] for i in kept])
+            return replace(node, fields=tuple([fields[i] for i in kept]), expressions=expressions)
+        case Aggregate():
+            return _prune_aggregate(node, required)
+        case Values(fields=fields, rows=rows):
+            kept = [i for i, f in enumerate(fields) if f.id in required]
+            if len(kept) == len(fields):
+                return None
+            return Values(tuple([fields[i] for i in kept]), tuple([tuple([row[i] for i in kept]) for row in rows]))
+        case SetOperation(kind=SetKind.UNION_ALL):
+            return _prune_union(node, required, context)
+        case Join(kind=JoinKind.MARK, mark=mark) if mark is not None and mark.id not in required:
+            return node.left
+        case _:
+            return None
+
+
+def _prune_scan(node: Scan, required: frozenset[int]) -> Node | None:
+    kept = [i for i, f in enumerate(node.fields) if f.id in required]
+    if len(kept) == len(node.fields):
+        return None
+    fields = tuple([node.fields[i] for i in kept])
+    return replace(node, fields=fields, columns=tuple([node.columns[i] for i in kept]))
+
+
+def _prune_aggregate(node: Aggregate, required: frozenset[int]) -> Node | None:
+    kept = [i for i, f in enumerate(node.results) if f.id in required]
+    if not kept and not node.keys:
+        return Values((), ((),))
+    if len(kept) == len(node.results):
+        return None
+    results = tuple([node.results[i] for i in kept])
+    return replace(node, results=results, calls=tuple([node.calls[i] for i in kept]))
+
+
+def _prune_union(node: SetOperation, required: frozenset[int], context: Context) -> Node | None:
+    kept = [i for i, f in enumerate(node.fields) if f.id in required]
+    if len(kept) == len(node.fields):
+        return None
+    branches = []
+    for branch in node.inputs:
+        fields = context.output(branch)
+        chosen = tuple([fields[i] for i in kept])
+        branches.append(Project(branch, chosen, passing(chosen)))
+    return replace(node, inputs=tuple(branches), fields=tuple([node.fields[i] for i in kept]))

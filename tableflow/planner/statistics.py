@@ -1,0 +1,210 @@
+"""Estimates: rows, distinct values and widths of logical nodes, and sound bounds of columns.
+
+Estimates are guesses from table statistics under independence and containment of join keys; :attr:`Statistics.domains` alone
+is a proof.  Everything is derived lazily and kept per node identity, columns only when somebody asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from tableflow.expressions.intervals import Domain
+from tableflow.expressions.nodes import ColumnRef
+from tableflow.planner.column_statistics import ColumnEstimate, of_scan_column, unknown_column
+from tableflow.planner.domains import derive_domains
+from tableflow.planner.join_cardinality import base_rows, join_rows
+from tableflow.planner.logical.context import Context
+from tableflow.planner.logical.facts import unique_keys
+from tableflow.planner.logical.nodes import (
+    Aggregate,
+    Filter,
+    Hinted,
+    Join,
+    JoinKind,
+    Limit,
+    Node,
+    Project,
+    Replicate,
+    Scan,
+    SetOperation,
+    Shared,
+    Sort,
+    Values,
+    inputs,
+)
+from tableflow.planner.rules.hints import hints_of
+from tableflow.planner.selectivity import Lookup, selectivity_of_all
+from tableflow.types import Field
+
+UNKNOWN_ROWS = 1_000_000.0
+
+
+class Statistics:
+    """Estimates for the plans of one optimisation."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._rows: dict[int, tuple[Node, float]] = {}
+        self._columns: dict[tuple[int, int], ColumnEstimate] = {}
+        self._fields: dict[int, Field] = {}
+        self._domains: Mapping[int, Domain] | None = None
+        self._root: Node | None = None
+
+    def finish(self, root: Node) -> None:
+        """Fixes the plan that :attr:`domains` speaks of."""
+        self._root = root
+        self._domains = None
+
+    @property
+    def domains(self) -> Mapping[int, Domain]:
+        """Bounds by column id over the finished plan; no value lies outside."""
+        if self._domains is None:
+            self._domains = {} if self._root is None else derive_domains(self._root, self.context)
+        return self._domains
+
+    def keys(self, node: Node) -> tuple[frozenset[int], ...]:
+        """Sets of columns that are unique together."""
+        return unique_keys(node, self.context)
+
+    def rows(self, node: Node) -> float:
+        """Expected output rows."""
+        known = self._rows.get(id(node))
+        if known is None:
+            known = self._rows[id(node)] = (node, self._derive_rows(node))
+        return known[1]
+
+    def base_rows(self, node: Node) -> float:
+        """Expected rows before filters and semi joins took any away."""
+        return base_rows(self, node)
+
+    def distinct(self, node: Node, columns: Sequence[int]) -> float:
+        """Expected distinct combinations; further columns are taken to be correlated with the first ones."""
+        rows = self.rows(node)
+        if not columns:
+            return min(1.0, rows)
+        wanted = frozenset(columns)
+        if any(key <= wanted for key in self.keys(node)):
+            return rows
+        counts = sorted([self.column(node, i).grouping_distinct for i in columns], reverse=True)
+        product, exponent = 1.0, 1.0
+        for count in counts:
+            product *= max(1.0, count) ** exponent
+            exponent = exponent / 2.0 if exponent > 0.25 else exponent
+        return max(1.0, min(rows, product)) if rows >= 1.0 else rows
+
+    def row_bytes(self, node: Node, columns: Iterable[int]) -> float:
+        """Expected bytes of these columns in one row."""
+        return sum([self.column(node, i).average_bytes for i in columns])
+
+    def column(self, node: Node, column: int) -> ColumnEstimate:
+        """What is expected of one column of the node's output."""
+        key = (id(node), column)
+        known = self._columns.get(key)
+        if known is None:
+            self.rows(node)
+            known = self._columns[key] = self._derive_column(node, column).capped(self.rows(node))
+        return known
+
+    def lookup(self, node: Node) -> Lookup:
+        """Columns of a node, for selectivities of predicates over its output."""
+        ids = self.context.output_ids(node)
+        return lambda column: self.column_before_predicates(node, column) if column in ids else None
+
+    def lookup_in_inputs(self, node: Node) -> Lookup:
+        """Columns of a node's inputs, for selectivities of its own condition."""
+        children = inputs(node)
+
+        def find(column: int) -> ColumnEstimate | None:
+            for child in children:
+                if column in self.context.output_ids(child):
+                    return self.column(child, column)
+            return None
+
+        return find
+
+    def column_before_predicates(self, node: Node, column: int) -> ColumnEstimate:
+        """As :meth:`column`, before the node's own predicates, whose selectivity is being asked for."""
+        if isinstance(node, Scan):
+            return of_scan_column(node, column, self.table_rows(node))
+        return self.column(node, column)
+
+    def _derive_rows(self, node: Node) -> float:
+        match node:
+            case Scan():
+                return self._scan_rows(node)
+            case Values(rows=rows):
+                return float(len(rows))
+            case Filter(input=child, conjuncts=conjuncts):
+                return self.rows(child) * selectivity_of_all(self.lookup(child), conjuncts)
+            case Project(input=child) | Sort(input=child) | Hinted(input=child) | Shared(input=child):
+                return self.rows(child)
+            case Replicate(input=child):
+                return self.rows(child)
+            case Limit(input=child, limit=limit, offset=offset):
+                left = max(0.0, self.rows(child) - offset)
+                return left if limit is None else min(left, float(limit))
+            case Aggregate(input=child, keys=keys):
+                return self.distinct(child, [f.id for f in keys]) if keys else 1.0
+            case Join():
+                return join_rows(self, node)
+            case SetOperation(inputs=branches):
+                return sum([self.rows(branch) for branch in branches])
+            case _:
+                return UNKNOWN_ROWS
+
+    def table_rows(self, scan: Scan) -> float:
+        """Rows of a scan's table, by hint or statistics."""
+        for hint in hints_of(self.context, "ROWS", scan.block):
+            if len(hint.arguments) == 2 and hint.arguments[0].lower() == scan.alias.lower():
+                return max(0.0, _number(hint.arguments[1], UNKNOWN_ROWS))
+        rows = scan.provider.statistics().rows
+        return UNKNOWN_ROWS if rows is None else float(rows)
+
+    def _scan_rows(self, scan: Scan) -> float:
+        rows = self.table_rows(scan)
+        factor = selectivity_of_all(self.lookup(scan), scan.predicates)
+        for hint in hints_of(self.context, "SELECTIVITY", scan.block):
+            if len(hint.arguments) == 2 and hint.arguments[0].lower() == scan.alias.lower():
+                factor = min(1.0, max(0.0, _number(hint.arguments[1], factor)))
+        rows *= factor
+        return rows if scan.limit is None else min(rows, float(scan.limit))
+
+    def _derive_column(self, node: Node, column: int) -> ColumnEstimate:
+        match node:
+            case Scan():
+                return of_scan_column(node, column, self.table_rows(node)).narrowed(column, node.predicates)
+            case Filter(input=child, conjuncts=conjuncts):
+                return self.column(child, column).narrowed(column, conjuncts)
+            case Project(input=child, fields=fields, expressions=computed):
+                for f, e in zip(fields, computed, strict=True):
+                    if f.id == column:
+                        if isinstance(e, ColumnRef):
+                            return self.column(child, e.id)
+                        below = self.context.columns(e)
+                        rows = self.rows(node)
+                        distinct = self.distinct(child, sorted(below)) if below else 1.0
+                        return unknown_column(f.type, rows, distinct)
+            case SetOperation(inputs=branches, fields=fields) if branches:
+                position = [f.id for f in fields].index(column)
+                parts = [self.column(b, self.context.output(b)[position].id) for b in branches]
+                return ColumnEstimate.union(parts)
+            case Shared(input=child, fields=fields):
+                position = [f.id for f in fields].index(column)
+                return self.column(child, self.context.output(child)[position].id)
+            case Join(kind=JoinKind.MARK, mark=mark) if mark is not None and mark.id == column:
+                return unknown_column(mark.type, self.rows(node), 2.0)
+            case _:
+                for child in inputs(node):
+                    if column in self.context.output_ids(child):
+                        return self.column(child, column)
+        for f in self.context.output(node):
+            if f.id == column:
+                return unknown_column(f.type, self.rows(node), self.rows(node))
+        return unknown_column(None, self.rows(node), self.rows(node))
+
+
+def _number(text: str, otherwise: float) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return otherwise

@@ -1,0 +1,136 @@
+"""Every dependent join becomes an ordinary one.
+
+After T. Neumann and A. Kemper, "Unnesting Arbitrary Queries" (BTW 2015), and T. Neumann, "Improving Unnesting of Complex
+Queries" (BTW 2025).  Innermost joins first.  For each, correlated predicates are *lifted* to the join where that is enough
+(equalities through groupings); otherwise the right side is *bound* to the domain: the distinct values of the outer
+columns, computed from a copy of the left side, are joined into the right side, so that it is evaluated for all of
+them at once, and the join asks for equal values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tableflow.errors import InternalError
+from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.planner.logical.context import Context
+from tableflow.planner.logical.copying import copy_plan, passing
+from tableflow.planner.logical.facts import present
+from tableflow.planner.logical.nodes import Aggregate, Filter, Join, JoinKind, Limit, Node, Project, Shared, Sort
+from tableflow.planner.logical.predicates import call, is_true
+from tableflow.planner.logical.traversal import reference, transform_plan
+from tableflow.planner.unnesting_bind import Bound, Domain, bind
+from tableflow.planner.unnesting_lift import Lifted, lift
+from tableflow.types import Field
+
+_EXISTENTIAL = frozenset({JoinKind.SEMI, JoinKind.ANTI, JoinKind.MARK})
+_KINDS = _EXISTENTIAL | {JoinKind.INNER, JoinKind.LEFT, JoinKind.SINGLE}
+
+
+def unnest_dependent_joins(root: Node, _required: frozenset[int], context: Context) -> Node:
+    """The plan without dependent joins; refuses by name what needs rows numbered per group."""
+    return transform_plan(root, lambda node: _unnest(node, context) if _is_dependent(node) else node)
+
+
+def _is_dependent(node: Node) -> bool:
+    return isinstance(node, Join) and node.dependent
+
+
+def _unnest(node: Node, context: Context) -> Node:
+    assert isinstance(node, Join)
+    join = node
+    if join.kind not in _KINDS:
+        raise InternalError(f"a {join.kind.value} join cannot be dependent")
+    outer = context.free(join.right) & context.output_ids(join.left)
+    if not outer:
+        return replace(join, dependent=False)
+    join = replace(join, right=_without_idle_parts(join))
+    lifted = lift(join.right, outer, context, existential=join.kind in _EXISTENTIAL)
+    if lifted is not None:
+        if not lifted.scalar:
+            return _joined(join, lifted.node, tuple(lifted.conjuncts), context)
+        if join.kind in {JoinKind.SINGLE, JoinKind.LEFT, JoinKind.INNER} and not join.conjuncts:
+            return _scalar_join(join, lifted, context)
+    return _bound_join(join, outer, context)
+
+
+def _without_idle_parts(join: Join) -> Node:
+    """The right side without sorts and limits that do not matter to this join."""
+    right = join.right
+    if join.kind in _EXISTENTIAL and not join.conjuncts:
+        while True:
+            match right:
+                case Sort(input=child) | Project(input=child):
+                    right = child
+                case Limit(input=child, offset=0, limit=limit) if limit is None or limit > 0:
+                    right = child
+                case _:
+                    return right
+    return right
+
+
+def _joined(join: Join, right: Node, correlation: tuple[Expression, ...], context: Context) -> Join:
+    """The join with the correlation in its condition, where NULL means that the inner row is not there."""
+    if join.kind is JoinKind.MARK or join.null_aware:
+        both = present(join.left, context) | present(right, context)
+        correlation = tuple([is_true(conjunct, both) for conjunct in correlation])
+    return replace(join, right=right, conjuncts=(*correlation, *join.conjuncts), dependent=False)
+
+
+def _scalar_join(join: Join, lifted: Lifted, context: Context) -> Node:
+    """A scalar aggregate per group: outer rows without a group get what the aggregate gives for no rows."""
+    joined = replace(_joined(join, lifted.node, tuple(lifted.conjuncts), context), kind=JoinKind.LEFT)
+    if all(isinstance(e, ColumnRef) and e.id == i for i, (_, e) in lifted.outputs.items()):
+        return joined
+    left = context.output(join.left)
+    fields = (*left, *[f for f, _ in lifted.outputs.values()])
+    return Project(joined, fields, (*passing(left), *[e for _, e in lifted.outputs.values()]))
+
+
+def _bound_join(join: Join, outer: frozenset[int], context: Context) -> Node:
+    columns = tuple([f for f in context.output(join.left) if f.id in outer])
+    left, domain = _domain_of(join.left, columns, context)
+    bound = bind(join.right, Domain(domain, columns, join.span), context)
+    return _joined(replace(join, left=left), bound.node, _same(left, bound, columns, context), context)
+
+
+def _same(left: Node, bound: Bound, columns: tuple[Field, ...], context: Context) -> tuple[Expression, ...]:
+    outer_present, inner_present = present(left, context), present(bound.node, context)
+    conjuncts = []
+    for column in columns:
+        inner = bound.columns[column.id]
+        two_valued = column.id in outer_present and inner.id in inner_present
+        function = "eq" if two_valued else "is_not_distinct_from"
+        conjuncts.append(call(function, reference(column), reference(inner)))
+    return tuple(conjuncts)
+
+
+def _domain_of(left: Node, columns: tuple[Field, ...], context: Context) -> tuple[Node, Aggregate]:
+    """The left side, and the distinct values of its columns from a copy of it."""
+    if context.deterministic_plan(left):
+        copy, renamed = copy_plan(_source_of(left, frozenset([f.id for f in columns]), context), context)
+        return left, Aggregate(copy, tuple([renamed[f.id] for f in columns]), (), ())
+    # chance must fall once: both read the same rows
+    fields = context.output(left)
+    ordered = Project(left, fields, passing(fields))
+    inner, _ = copy_plan(ordered, context)
+    key = context.fresh_id()
+    again = tuple([context.fresh(f) for f in fields])
+    by_id = {f.id: copy for f, copy in zip(fields, again, strict=True)}
+    domain = Aggregate(Shared(key, inner, again), tuple([by_id[f.id] for f in columns]), (), ())
+    return Shared(key, inner, fields), domain
+
+
+def _source_of(left: Node, ids: frozenset[int], context: Context) -> Node:
+    """The left side without joins that only add columns nobody asked for: the distinct values are the same."""
+    match left:
+        case Join(kind=JoinKind.MARK | JoinKind.SINGLE | JoinKind.LEFT, left=child) if not left.dependent:
+            return _source_of(child, ids, context) if ids <= context.output_ids(child) else left
+        case Project(input=child) if ids <= context.output_ids(child):
+            return _source_of(child, ids, context)
+        case Filter(input=child):
+            needed = ids | context.references(left)
+            new = _source_of(child, needed, context)
+            return left if new is child else replace(left, input=new)
+        case _:
+            return left

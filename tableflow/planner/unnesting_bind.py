@@ -1,0 +1,218 @@
+"""A subquery evaluated for all outer rows at once: its domain joined in at the lowest places that need it.
+
+:func:`bind` gives a plan with one more column per outer column, such that for each row of the domain the rows with that row's
+values (NULLs equal) are the subquery's rows for it; and there are no rows for other values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tableflow.errors import InternalError, Span, UnsupportedError
+from tableflow.expressions.nodes import Call, Expression, Literal
+from tableflow.planner.logical.context import Context, substitute_columns
+from tableflow.planner.logical.copying import copy_plan, passing
+from tableflow.planner.logical.facts import at_most_one_row
+from tableflow.planner.logical.nodes import (
+    Aggregate,
+    Filter,
+    Join,
+    JoinKind,
+    Limit,
+    Node,
+    Project,
+    Replicate,
+    SetKind,
+    SetOperation,
+    Shared,
+    Sort,
+    Values,
+)
+from tableflow.planner.logical.predicates import call
+from tableflow.planner.logical.traversal import map_expressions, reference
+from tableflow.planner.unnesting_lift import ZERO_WHEN_EMPTY
+from tableflow.types import Field
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """The distinct values of ``columns`` (of the outer row), as a plan whose keys are in their order."""
+
+    plan: Aggregate
+    columns: tuple[Field, ...]
+    span: Span | None
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """Ids of the outer columns."""
+        return frozenset([f.id for f in self.columns])
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A bound subquery; ``columns`` are its columns that hold the outer ones, by the outer ids."""
+
+    node: Node
+    columns: dict[int, Field]
+
+    def expressions(self) -> dict[int, Expression]:
+        """What stands for the outer columns."""
+        return {i: reference(f) for i, f in self.columns.items()}
+
+
+def _instance(domain: Domain, context: Context) -> Bound:
+    copy, _ = copy_plan(domain.plan, context)
+    return Bound(copy, dict(zip([f.id for f in domain.columns], context.output(copy), strict=True)))
+
+
+def _depends(node: Node, domain: Domain, context: Context) -> bool:
+    return not context.free(node).isdisjoint(domain.ids)
+
+
+def bind(node: Node, domain: Domain, context: Context) -> Bound:
+    """See the module."""
+    if not _depends(node, domain, context):
+        instance = _instance(domain, context)
+        return Bound(Join(JoinKind.INNER, instance.node, node), instance.columns)
+    match node:
+        case Filter(input=child):
+            bound = bind(child, domain, context)
+            return Bound(_substituted(replace(node, input=bound.node), bound, context), bound.columns)
+        case Project(input=child):
+            return _bind_project(node, bind(child, domain, context), context)
+        case Sort(input=child):
+            return bind(child, domain, context)
+        case Join():
+            return _bind_join(node, domain, context)
+        case Aggregate(input=child):
+            return _bind_aggregate(node, bind(child, domain, context), domain, context)
+        case Limit():
+            return _bind_limit(node, domain, context)
+        case SetOperation():
+            return _bind_set_operation(node, domain, context)
+        case Replicate(input=child):
+            bound = bind(child, domain, context)
+            return Bound(replace(node, input=bound.node), bound.columns)
+        case Shared():
+            raise UnsupportedError(
+                "a correlated subquery over non-deterministic expressions is not supported",
+                detail="an outer row's random values would have to be drawn once for several subqueries",
+                span=domain.span,
+            )
+        case _:
+            return _bind_leaf(node, domain, context)
+
+
+def _substituted(node: Node, bound: Bound, context: Context) -> Node:
+    by_id = bound.expressions()
+    return map_expressions(node, lambda e: substitute_columns(e, by_id, context))
+
+
+def _bind_project(node: Project, bound: Bound, context: Context) -> Bound:
+    new = _substituted(replace(node, input=bound.node), bound, context)
+    assert isinstance(new, Project)
+    own = {f.id for f in new.fields}
+    extra = tuple([f for f in bound.columns.values() if f.id not in own])
+    with_domain = replace(new, fields=(*new.fields, *extra), expressions=(*new.expressions, *passing(extra)))
+    return Bound(with_domain, bound.columns)
+
+
+def _bind_leaf(node: Node, domain: Domain, context: Context) -> Bound:
+    if not isinstance(node, Values):
+        raise InternalError(f"a {type(node).__name__} cannot refer to an outer row")
+    if len(node.rows) == 1:
+        instance = _instance(domain, context)
+        return _bind_project(Project(instance.node, node.fields, node.rows[0]), instance, context)
+    rows = [Values((), ((),)) for _ in node.rows]
+    branches: list[Node] = []
+    for row, unit in zip(node.rows, rows, strict=True):
+        fields = tuple([context.fresh(f) for f in node.fields])
+        branches.append(Project(unit, fields, row))
+    return bind(SetOperation(SetKind.UNION_ALL, tuple(branches), node.fields), domain, context)
+
+
+def _same(left: Bound, right: Bound) -> tuple[Expression, ...]:
+    return tuple(
+        [call("is_not_distinct_from", reference(f), reference(right.columns[i])) for i, f in left.columns.items()]
+    )
+
+
+def _bind_join(node: Join, domain: Domain, context: Context) -> Bound:
+    left_depends, right_depends = _depends(node.left, domain, context), _depends(node.right, domain, context)
+    if node.kind is JoinKind.RIGHT:
+        node = replace(node, kind=JoinKind.LEFT, left=node.right, right=node.left)
+        left_depends, right_depends = right_depends, left_depends
+    if node.kind is JoinKind.INNER and right_depends and not left_depends:
+        right = bind(node.right, domain, context)
+        return Bound(_substituted(replace(node, right=right.node), right, context), right.columns)
+    left = bind(node.left, domain, context)
+    if node.kind is JoinKind.FULL:
+        return _bind_full_join(node, left, domain, context)
+    if not right_depends:
+        return Bound(_substituted(replace(node, left=left.node), left, context), left.columns)
+    right = bind(node.right, domain, context)
+    new = _substituted(replace(node, left=left.node, right=right.node), left, context)
+    assert isinstance(new, Join)
+    return Bound(replace(new, conjuncts=(*_same(left, right), *new.conjuncts)), left.columns)
+
+
+def _bind_full_join(node: Join, left: Bound, domain: Domain, context: Context) -> Bound:
+    """Both sides per outer row; the outer values are those of whichever side is there."""
+    right = bind(node.right, domain, context)
+    new = _substituted(replace(node, left=left.node, right=right.node), left, context)
+    assert isinstance(new, Join)
+    new = replace(new, conjuncts=(*_same(left, right), *new.conjuncts))
+    own = context.output_ids(node.left) | context.output_ids(node.right)
+    kept = tuple([f for f in context.output(new) if f.id in own])
+    merged = {i: context.fresh(f, nullable=True) for i, f in left.columns.items()}
+    either: list[Expression] = [
+        Call(f.type, "coalesce", (reference(left.columns[i]), reference(right.columns[i]))) for i, f in merged.items()
+    ]
+    return Bound(Project(new, (*kept, *merged.values()), (*passing(kept), *either)), merged)
+
+
+def _bind_aggregate(node: Aggregate, bound: Bound, domain: Domain, context: Context) -> Bound:
+    new = _substituted(replace(node, input=bound.node), bound, context)
+    assert isinstance(new, Aggregate)
+    own = {f.id for f in node.keys}
+    extra = tuple([f for f in bound.columns.values() if f.id not in own])
+    if node.keys:
+        return Bound(replace(new, keys=(*node.keys, *extra)), bound.columns)
+    # without keys there is a row for every row of the domain, also where the input has none
+    zeros = {f.id for f, c in zip(node.results, node.calls, strict=True) if c.function in ZERO_WHEN_EMPTY}
+    counted = tuple([context.fresh(f) if f.id in zeros else f for f in node.results])
+    grouped = Bound(replace(new, keys=extra, results=counted), bound.columns)
+    instance = _instance(domain, context)
+    joined = Join(JoinKind.LEFT, instance.node, grouped.node, _same(instance, grouped))
+    domain_fields = tuple(instance.columns.values())
+    values = [
+        Call(f.type, "coalesce", (reference(c), Literal(f.type, 0))) if f.id in zeros else reference(f)
+        for f, c in zip(node.results, counted, strict=True)
+    ]
+    fields = (*domain_fields, *node.results)
+    return Bound(Project(joined, fields, (*passing(domain_fields), *values)), instance.columns)
+
+
+def _bind_limit(node: Limit, domain: Domain, context: Context) -> Bound:
+    if node.offset == 0 and (node.limit is None or (node.limit > 0 and at_most_one_row(node.input, context))):
+        return bind(node.input, domain, context)
+    if node.limit == 0:
+        bound = bind(node.input, domain, context)
+        return Bound(Limit(bound.node, 0), bound.columns)
+    raise UnsupportedError(
+        "LIMIT in a correlated subquery is not supported",
+        detail="it would have to count rows for each outer row",
+        hint="number the rows with ROW_NUMBER() OVER (PARTITION BY ...) and filter by the number, or use MIN or MAX",
+        span=domain.span,
+    )
+
+
+def _bind_set_operation(node: SetOperation, domain: Domain, context: Context) -> Bound:
+    branches: list[Node] = []
+    for branch in node.inputs:
+        bound = bind(branch, domain, context)
+        fields = (*context.output(branch), *bound.columns.values())
+        branches.append(Project(bound.node, fields, passing(fields)))
+    columns = {f.id: context.fresh(f, nullable=True) for f in domain.columns}
+    new = replace(node, inputs=tuple(branches), fields=(*node.fields, *columns.values()))
+    return Bound(new, columns)

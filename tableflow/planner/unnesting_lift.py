@@ -1,0 +1,264 @@
+"""Correlated predicates lifted to the top of a subquery.
+
+:func:`lift` gives a plan without references to the outer row and conjuncts such that, for every outer row, the subquery's
+rows are the plan's rows for which all conjuncts are TRUE.  Through a grouping only equalities with the outer row can
+be lifted: their inner sides become group keys.  None means that this is not enough, see ``unnesting_bind``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from tableflow.expressions.nodes import AggregateCall, Call, ColumnRef, Expression, Literal, SortKey
+from tableflow.planner.logical.context import Context, substitute_columns
+from tableflow.planner.logical.copying import passing
+from tableflow.planner.logical.facts import at_most_one_row, matches_at_most_one
+from tableflow.planner.logical.nodes import Aggregate, Filter, Join, JoinKind, Limit, Node, Project, Sort
+from tableflow.planner.logical.predicates import column_pair
+from tableflow.planner.logical.traversal import expressions, map_expressions, reference
+from tableflow.types import Field, FloatType
+
+ZERO_WHEN_EMPTY = frozenset({"count", "count_if"})
+
+
+@dataclass(slots=True)
+class Lifted:
+    """See the module.
+
+    ``scalar``: the subquery gives one row for every outer row, the plan only where a group exists.  Then ``outputs``
+    says what the subquery's columns are, over the plan's and the outer columns, where those are NULL without a group.
+    """
+
+    node: Node
+    conjuncts: list[Expression] = field(default_factory=list)
+    scalar: bool = False
+    outputs: dict[int, tuple[Field, Expression]] = field(default_factory=dict)
+
+
+def lift(node: Node, outer: frozenset[int], context: Context, *, existential: bool) -> Lifted | None:
+    """The subquery without references to ``outer``; ``existential`` if multiplicities do not matter."""
+    if context.free(node).isdisjoint(outer):
+        return Lifted(node)
+    match node:
+        case Filter():
+            return _lift_filter(node, outer, context, existential=existential)
+        case Project():
+            return _lift_project(node, outer, context, existential=existential)
+        case Sort(input=child):
+            return lift(child, outer, context, existential=existential)
+        case Join():
+            return _lift_join(node, outer, context, existential=existential)
+        case Aggregate(results=(), input=child) if existential and node.keys:
+            lifted = lift(child, outer, context, existential=existential)
+            return lifted if lifted is not None and not lifted.scalar else _lift_aggregate(node, outer, context)
+        case Aggregate():
+            return _lift_aggregate(node, outer, context)
+        case Limit():
+            return _lift_limit(node, outer, context, existential=existential)
+        case _:
+            return None
+
+
+def _lift_filter(node: Filter, outer: frozenset[int], context: Context, *, existential: bool) -> Lifted | None:
+    lifted = lift(node.input, outer, context, existential=existential)
+    if lifted is None or lifted.scalar:
+        return None
+    local = [c for c in node.conjuncts if outer.isdisjoint(context.columns(c))]
+    correlated = [c for c in node.conjuncts if not outer.isdisjoint(context.columns(c))]
+    if not all(context.deterministic(c) for c in correlated):
+        return None
+    if lifted.conjuncts and not all(context.movable(c) for c in local):
+        return None
+    below = Filter(lifted.node, tuple(local)) if local else lifted.node
+    return Lifted(below, [*lifted.conjuncts, *correlated])
+
+
+def equal_columns(conjuncts: list[Expression], outer: frozenset[int]) -> dict[int, Expression]:
+    """Outer columns that the conjuncts equate with an inner one, which may stand for them (-0.0 = 0.0 may not)."""
+    found: dict[int, Expression] = {}
+    for conjunct in conjuncts:
+        pair = column_pair(conjunct)
+        if pair is None or isinstance(pair[0].type, FloatType):
+            continue
+        for a, b in (pair, pair[::-1]):
+            if a.id in outer and b.id not in outer:
+                found.setdefault(a.id, b)
+    return found
+
+
+def _lift_project(node: Project, outer: frozenset[int], context: Context, *, existential: bool) -> Lifted | None:
+    lifted = lift(node.input, outer, context, existential=existential)
+    if lifted is None:
+        return None
+    if lifted.scalar:
+        by_id = {i: expression for i, (_, expression) in lifted.outputs.items()}
+        pairs = zip(node.fields, node.expressions, strict=True)
+        lifted.outputs = {f.id: (f, substitute_columns(e, by_id, context)) for f, e in pairs}
+        return lifted
+    if lifted.conjuncts and fails_for_some_row(node, context):
+        return None
+    new = _with_stand_ins(node, lifted, outer, context)
+    if new is None:
+        return None
+    assert isinstance(new, Project)
+    kept = {f.id for f in new.fields}
+    needed = {i for c in lifted.conjuncts for i in context.columns(c)} - outer
+    extra = tuple([f for f in context.output(lifted.node) if f.id in needed - kept])
+    projected = Project(lifted.node, (*new.fields, *extra), (*new.expressions, *passing(extra)))
+    return Lifted(projected, lifted.conjuncts)
+
+
+def _with_stand_ins(node: Node, lifted: Lifted, outer: frozenset[int], context: Context) -> Node | None:
+    """The node with inner columns where it reads outer ones that they equal; None if it reads others."""
+    if all(outer.isdisjoint(context.columns(e)) for e in expressions(node)):
+        return node
+    standing_in = equal_columns(lifted.conjuncts, outer)
+    new = map_expressions(node, lambda e: substitute_columns(e, standing_in, context))
+    return new if all(outer.isdisjoint(context.columns(e)) for e in expressions(new)) else None
+
+
+_LIFTS_LEFT = frozenset({JoinKind.LEFT, JoinKind.SEMI, JoinKind.ANTI, JoinKind.MARK, JoinKind.SINGLE})
+
+
+def _lift_join(node: Join, outer: frozenset[int], context: Context, *, existential: bool) -> Lifted | None:
+    correlated = [c for c in node.conjuncts if not outer.isdisjoint(context.columns(c))]
+    if node.kind is JoinKind.INNER:
+        left = lift(node.left, outer, context, existential=existential)
+        right = lift(node.right, outer, context, existential=existential)
+        if left is None or right is None or left.scalar or right.scalar:
+            return None
+        if not all(context.deterministic(c) for c in correlated):
+            return None
+        local = tuple([c for c in node.conjuncts if c not in correlated])
+        if (left.conjuncts or right.conjuncts) and not all(context.movable(c) for c in local):
+            return None
+        new = replace(node, left=left.node, right=right.node, conjuncts=local)
+        return Lifted(new, [*left.conjuncts, *right.conjuncts, *correlated])
+    if node.kind not in _LIFTS_LEFT or correlated or not context.free(node.right).isdisjoint(outer):
+        return None
+    left = lift(node.left, outer, context, existential=existential)
+    if left is None or left.scalar:
+        return None
+    new = replace(node, left=left.node)
+    # above the join the condition would come too late for rows that make it fail
+    return Lifted(new, left.conjuncts) if not left.conjuncts or not fails_for_some_row(new, context) else None
+
+
+def fails_for_some_row(node: Node, context: Context) -> bool:
+    """Whether the node itself, without its inputs, may fail for a row of them."""
+    if isinstance(node, Join) and node.kind is JoinKind.SINGLE:
+        finds_one = matches_at_most_one(node.conjuncts, node.right, context)
+        return not finds_one or not all(context.movable(e) for e in expressions(node))
+    return not all(context.movable(e) for e in expressions(node))
+
+
+def _lift_aggregate(node: Aggregate, outer: frozenset[int], context: Context) -> Lifted | None:
+    lifted = lift(node.input, outer, context, existential=False)
+    if lifted is None or lifted.scalar or fails_for_some_row(node, context):
+        return None
+    new = _with_stand_ins(node, lifted, outer, context)
+    if new is None:
+        return None
+    assert isinstance(new, Aggregate)
+    keys = {f.id: f for f in node.keys}
+    grouped = _Grouped(lifted.node, keys, outer, context)
+    conjuncts = [grouped.take(conjunct) for conjunct in lifted.conjuncts]
+    if any(conjunct is None for conjunct in conjuncts):
+        return None
+    below = grouped.input()
+    result = replace(new, input=below, keys=tuple(keys.values()))
+    found = Lifted(result, [conjunct for conjunct in conjuncts if conjunct is not None])
+    return found if node.keys else _as_scalar(found, context)
+
+
+def _as_scalar(lifted: Lifted, context: Context) -> Lifted:
+    """Counts are 0 where there is no group, other aggregates NULL."""
+    node = lifted.node
+    assert isinstance(node, Aggregate)
+    results: list[Field] = []
+    for f, aggregate in zip(node.results, node.calls, strict=True):
+        if aggregate.function in ZERO_WHEN_EMPTY:
+            new = context.fresh(f)
+            results.append(new)
+            zero = Literal(f.type, 0)
+            lifted.outputs[f.id] = (f, Call(f.type, "coalesce", (reference(replace(new, nullable=True)), zero)))
+        else:
+            results.append(f)
+            lifted.outputs[f.id] = (f, reference(f))
+    lifted.node = replace(node, results=tuple(results))
+    lifted.scalar = True
+    return lifted
+
+
+class _Grouped:
+    """Collects the group keys that lifting conjuncts through a grouping adds."""
+
+    def __init__(self, below: Node, keys: dict[int, Field], outer: frozenset[int], context: Context) -> None:
+        self._below = below
+        self._keys = keys
+        self._outer = outer
+        self._context = context
+        self._fields = {f.id: f for f in context.output(below)}
+        self._computed: list[tuple[Field, Expression]] = []
+
+    def take(self, conjunct: Expression) -> Expression | None:
+        """The conjunct over the grouping's output; None if it cannot be decided per group."""
+        columns = self._context.columns(conjunct) - self._outer
+        match conjunct:
+            case Call(function="eq", args=(a, b)):
+                for inner, other in ((a, b), (b, a)):
+                    reads = self._context.columns(inner)
+                    if reads and reads.isdisjoint(self._outer) and self._context.columns(other) <= self._outer:
+                        return replace(conjunct, args=(other, self._key(inner)))
+            case _:
+                pass
+        return conjunct if columns <= self._keys.keys() else None
+
+    def _key(self, of: Expression) -> Expression:
+        if isinstance(of, ColumnRef):
+            self._keys[of.id] = self._fields[of.id]
+            return of
+        for known, expression in self._computed:
+            if expression == of:
+                return reference(known)
+        new = Field(self._context.fresh_id(), "key", of.type)
+        self._keys[new.id] = new
+        self._computed.append((new, of))
+        return reference(new)
+
+    def input(self) -> Node:
+        """The grouping's input with the computed keys."""
+        if not self._computed:
+            return self._below
+        fields = self._context.output(self._below)
+        new = tuple([f for f, _ in self._computed])
+        return Project(self._below, (*fields, *new), (*passing(fields), *[e for _, e in self._computed]))
+
+
+def _lift_limit(node: Limit, outer: frozenset[int], context: Context, *, existential: bool) -> Lifted | None:
+    """One row of one column, ordered by that column if at all, is a MIN, MAX or ANY_VALUE; other limits stay."""
+    if node.offset != 0 or existential or node.limit != 1:
+        return None
+    if at_most_one_row(node.input, context):
+        return lift(node.input, outer, context, existential=existential)
+    fields = context.output(node)
+    if len(fields) != 1:
+        return None
+    function = _first_by(node.input, fields[0])
+    if function is None:
+        return None
+    below = node.input.input if isinstance(node.input, Sort) else node.input
+    new = context.fresh(fields[0], nullable=True)
+    aggregate = Aggregate(below, (), (new,), (AggregateCall(new.type, function, (reference(fields[0]),)),))
+    return lift(Project(aggregate, fields, (reference(new),)), outer, context, existential=False)
+
+
+def _first_by(below: Node, column: Field) -> str | None:
+    """The aggregate that gives the first row's value; valid for scalar subqueries, where no row is NULL too."""
+    match below:
+        case Sort(keys=(SortKey(column=ColumnRef(id=i), descending=descending, nulls_first=False),)) if i == column.id:
+            return "max" if descending else "min"
+        case Sort():
+            return None
+        case _:
+            return "any_value"

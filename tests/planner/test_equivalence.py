@@ -1,0 +1,53 @@
+"""Optimised plans mean what the given ones mean: both run through the naive interpreter, on random queries."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+
+from tableflow.config import Settings
+from tableflow.errors import UnsupportedError
+from tableflow.planner.driver import RULES, optimize
+from tableflow.planner.logical.nodes import Query
+from tests.planner.interpreter import TooManyRows, run
+from tests.planner.plans import queries
+from tests.planner.validation import check
+
+SWITCHABLE = [entry.name for entry in RULES if entry.switchable]
+checks = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+
+
+def agree(query: Query, options: Settings) -> None:
+    check(query, allow_dependent=True)
+    try:
+        expected = run(query)
+    except TooManyRows:
+        assume(False)
+    try:
+        optimized = optimize(query, options)
+    except UnsupportedError:
+        assume(False)
+    check(optimized.query)
+    found = run(optimized.query)
+    assert found == expected, Counter(found) - Counter(expected)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=checks)
+@given(query=queries())
+def test_optimised_queries_give_the_same_rows(query: Query) -> None:
+    agree(query, Settings())
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=checks)
+@given(query=queries())
+def test_normalisation_alone_gives_the_same_rows(query: Query) -> None:
+    agree(query, Settings().with_value("optimizer.disabled-rules", ",".join(SWITCHABLE)))
+
+
+@pytest.mark.parametrize("rule", SWITCHABLE)
+@settings(max_examples=8, deadline=None, suppress_health_check=checks)
+@given(query=queries())
+def test_without_one_rule_the_rows_are_the_same(rule: str, query: Query) -> None:
+    agree(query, Settings().with_value("optimizer.disabled-rules", rule))

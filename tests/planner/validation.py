@@ -1,0 +1,53 @@
+"""Checks that a plan is well formed: columns exist where they are read, and every id is made once."""
+
+from __future__ import annotations
+
+from tableflow.config import Settings
+from tableflow.expressions.nodes import column_ids
+from tableflow.planner.logical.context import Context
+from tableflow.planner.logical.nodes import Join, Node, Query, SetOperation, Shared, Sort, inputs, output
+from tableflow.planner.logical.traversal import expressions, produced
+
+
+def check(query: Query, *, allow_dependent: bool = False) -> None:
+    context = Context(query.root, Settings())
+    made: set[int] = set()
+    shared: set[int] = set()
+    _check(query.root, frozenset(), made, shared, allow_dependent)
+    assert not context.free(query.root), context.free(query.root)
+    types = {f.id: f.type for f in output(query.root)}
+    for column in query.columns:
+        assert types[column.id] == column.type
+
+
+def _check(node: Node, outer: frozenset[int], made: set[int], shared: set[int], allow_dependent: bool) -> None:
+    if isinstance(node, Shared):
+        if node.key not in shared:
+            shared.add(node.key)
+            _check(node.input, outer, made, shared, allow_dependent)
+        assert len(node.fields) == len(output(node.input))
+    elif isinstance(node, Join):
+        assert allow_dependent or not node.dependent
+        _check(node.left, outer, made, shared, allow_dependent)
+        inner = outer | {f.id for f in output(node.left)} if node.dependent else outer
+        _check(node.right, inner, made, shared, allow_dependent)
+    else:
+        for child in inputs(node):
+            _check(child, outer, made, shared, allow_dependent)
+    for f in produced(node):
+        assert f.id not in made, f"column {f.name}#{f.id} is made twice"
+        made.add(f.id)
+    available = set(outer)
+    for child in inputs(node):
+        available |= {f.id for f in output(child)}
+    if not inputs(node):
+        available |= {f.id for f in output(node)}
+    for expression in expressions(node):
+        missing = column_ids(expression) - available
+        assert not missing, f"{type(node).__name__} reads {missing}"
+    if isinstance(node, Sort):
+        assert all(key.column.id in available for key in node.keys)
+    if isinstance(node, SetOperation):
+        for branch in node.inputs:
+            fields = output(branch)
+            assert [f.type for f in fields] == [f.type for f in node.fields]
