@@ -34,20 +34,20 @@ def agree(query: Query, options: Settings) -> None:
     assert found == expected, Counter(found) - Counter(expected)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=checks)
+@settings(max_examples=150, deadline=None, suppress_health_check=checks)
 @given(query=queries())
 def test_optimised_queries_give_the_same_rows(query: Query) -> None:
     agree(query, Settings())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=checks)
+@settings(max_examples=40, deadline=None, suppress_health_check=checks)
 @given(query=queries())
 def test_normalisation_alone_gives_the_same_rows(query: Query) -> None:
     agree(query, Settings().with_value("optimizer.disabled-rules", ",".join(SWITCHABLE)))
 
 
 @pytest.mark.parametrize("rule", SWITCHABLE)
-@settings(max_examples=8, deadline=None, suppress_health_check=checks)
+@settings(max_examples=5, deadline=None, suppress_health_check=checks)
 @given(query=queries())
 def test_without_one_rule_the_rows_are_the_same(rule: str, query: Query) -> None:
     agree(query, Settings().with_value("optimizer.disabled-rules", rule))
