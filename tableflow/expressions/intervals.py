@@ -70,7 +70,7 @@ def may_be_null(of: Expression, domains: Mapping[int, Domain]) -> bool:
             return False
         case Call(function="is_distinct_from" | "is_not_distinct_from"):
             return False
-        case Call(function="try" | "nullif"):
+        case Call(function="try" | "nullif" | "element_at" | "field"):
             return True
         case Call(args=args):
             return any(may_be_null(arg, domains) for arg in args)

@@ -22,9 +22,12 @@ from tableflow.expressions.functions import (
     dates,
     logic,
     mathematics,
+    nested,
     patterns,
     statement,
     strings,
+    units,
+    zones,
 )
 from tableflow.expressions.functions.conditional import bind_case
 from tableflow.expressions.functions.statement import StatementClock
@@ -44,6 +47,9 @@ FUNCTIONS: tuple[Function, ...] = (
     *strings.FUNCTIONS,
     *patterns.FUNCTIONS,
     *dates.FUNCTIONS,
+    *units.FUNCTIONS,
+    *zones.FUNCTIONS,
+    *nested.FUNCTIONS,
     *statement.FUNCTIONS,
 )
 AGGREGATES: tuple[AggregateFunction, ...] = aggregates.AGGREGATES

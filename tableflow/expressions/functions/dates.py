@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tableflow import types as t
 from tableflow.errors import BindError, Span
-from tableflow.expressions.casting.calendar import DAY, days_of, intervals, per_second
+from tableflow.expressions.casting.calendar import days_of, intervals, per_second
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.function import Binding, Function, always, overloads
 from tableflow.expressions.functions import moments
@@ -22,22 +22,24 @@ _Part = Callable[[Array, Array], Array]
 """From days since 1970 and microseconds of the day."""
 
 
-def _months(days: Array) -> Array:
+def months_of(days: Array) -> Array:
+    """Months since 1970-01."""
     months: Array = days.astype("M8[D]").astype("M8[M]").astype(np.int64)
     return months
 
 
-def _first_of_month(months: Array) -> Array:
+def first_of_month(months: Array) -> Array:
+    """The first day of months counted from 1970-01."""
     days: Array = months.astype("M8[M]").astype("M8[D]").astype(np.int64)
     return days
 
 
 def _year(days: Array) -> Array:
-    return _months(days) // 12 + 1970
+    return months_of(days) // 12 + 1970
 
 
 def _day_of_year(days: Array) -> Array:
-    return days - _first_of_month(_months(days) // 12 * 12) + 1
+    return days - first_of_month(months_of(days) // 12 * 12) + 1
 
 
 def _iso_thursday(days: Array) -> Array:
@@ -47,10 +49,10 @@ def _iso_thursday(days: Array) -> Array:
 
 _DATE_PARTS: dict[str, _Part] = {
     "year": lambda d, _: _year(d),
-    "quarter": lambda d, _: _months(d) % 12 // 3 + 1,
-    "month": lambda d, _: _months(d) % 12 + 1,
+    "quarter": lambda d, _: months_of(d) % 12 // 3 + 1,
+    "month": lambda d, _: months_of(d) % 12 + 1,
     "week": lambda d, _: (_day_of_year(_iso_thursday(d)) - 1) // 7 + 1,
-    "day": lambda d, _: d - _first_of_month(_months(d)) + 1,
+    "day": lambda d, _: d - first_of_month(months_of(d)) + 1,
     "dow": lambda d, _: (d + 4) % 7,
     "isodow": lambda d, _: (d + 3) % 7 + 1,
     "doy": lambda d, _: _day_of_year(d),
@@ -75,7 +77,7 @@ _ALIASES = {
 }  # fmt: skip
 
 
-def _days_and_time(of: Operand) -> tuple[Array, Array]:
+def days_and_time(of: Operand) -> tuple[Array, Array]:
     """Days since 1970-01-01 and microseconds of the day."""
     values = numbers(of)
     if isinstance(of.type, t.DateType):
@@ -84,7 +86,8 @@ def _days_and_time(of: Operand) -> tuple[Array, Array]:
     return values // (86400 * unit), values % (86400 * unit) // (unit // 1_000_000)
 
 
-def _unit(argument: Expression, known: Sequence[str], what: str, span: Span | None) -> str:
+def unit_of(argument: Expression, known: Sequence[str], what: str, span: Span | None) -> str:
+    """A literal unit by any of its names; :class:`~tableflow.errors.BindError` if it is not one of the known."""
     text = argument.value if isinstance(argument, Literal) and isinstance(argument.value, str) else None
     name = None if text is None else _ALIASES.get(text.lower(), text.lower())
     if name is None or name not in known:
@@ -113,7 +116,7 @@ def _bind_extract(args: Sequence[Expression], span: Span | None) -> Expression:
                 hint="cast it to DATE or TIMESTAMP",
                 span=getattr(value, "span", None) or span,
             )
-    field = _unit(args[0], known, "EXTRACT", span)
+    field = unit_of(args[0], known, "EXTRACT", span)
     return Call(t.DOUBLE if field == "epoch" else _N, "extract", (Literal(t.STRING, field), value), span)
 
 
@@ -121,7 +124,7 @@ def _extract(args: Sequence[Operand], to: t.SqlType) -> Operand:
     field, value = args[0].value, args[1]
     if isinstance(value.type, t.IntervalType):
         return build(to, _interval_part(field, value), value.valid)
-    days, time = _days_and_time(value)
+    days, time = days_and_time(value)
     if isinstance(value.type, t.TimeType):
         days = np.zeros(len(days), np.int64)
     return build(to, _PARTS[field](days, time), value.valid)
@@ -155,83 +158,6 @@ def _named_part(name: str) -> Callable[[Sequence[Expression], Span | None], Expr
     return bind
 
 
-_TRUNCATIONS = (
-    "microsecond", "millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year", "decade", "century",
-    "millennium",
-)  # fmt: skip
-_SECONDS = {"microsecond": 1, "millisecond": 1000, "second": 10**6, "minute": 60 * 10**6, "hour": 3600 * 10**6}
-_MONTHS = {"month": 1, "quarter": 3, "year": 12, "decade": 120, "century": 1200, "millennium": 12000}
-
-
-def _start_of(unit: str, days: Array) -> Array:
-    """The first day of the unit that each day lies in."""
-    if unit == "day":
-        return days
-    if unit == "week":
-        result: Array = days - (days + 3) % 7
-        return result
-    months = _months(days) + 1970 * 12
-    # Centuries and millennia start in the year 1 of theirs.
-    offset = 12 if unit in ("century", "millennium") else 0
-    size = _MONTHS[unit]
-    return _first_of_month((months - offset) // size * size + offset - 1970 * 12)
-
-
-def _bind_trunc(args: Sequence[Expression], span: Span | None) -> Expression:
-    if len(args) != 2:
-        raise BindError("DATE_TRUNC takes a unit and a value", hint="date_trunc('month', value)", span=span)
-    value = cast(args[1], t.TIMESTAMP) if isinstance(args[1].type, t.NullType) else args[1]
-    unit = _unit(args[0], _TRUNCATIONS, "DATE_TRUNC", span)
-    if not isinstance(value.type, t.DateType | t.TimestampType):
-        raise BindError(
-            f"DATE_TRUNC does not take {value.type}",
-            hint="cast it to DATE or TIMESTAMP",
-            span=getattr(value, "span", None) or span,
-        )
-    return Call(value.type, "date_trunc", (Literal(t.STRING, unit), value), span)
-
-
-def _trunc(args: Sequence[Operand], to: t.SqlType) -> Operand:
-    unit, value = args[0].value, args[1]
-    days, time = _days_and_time(value)
-    if isinstance(to, t.DateType):
-        return build(to, days if unit in _SECONDS else _start_of(unit, days), value.valid)
-    factor = per_second(to) // 1_000_000
-    if unit in _SECONDS:
-        kept = days * DAY + time // _SECONDS[unit] * _SECONDS[unit]
-    else:
-        kept = _start_of(unit, days) * DAY
-    return build(to, kept * factor, value.valid)
-
-
-def _bind_difference(args: Sequence[Expression], span: Span | None) -> Expression:
-    if len(args) != 3:
-        raise BindError("DATE_DIFF takes a unit and two values", hint="date_diff('day', start, end)", span=span)
-    unit = _unit(args[0], _TRUNCATIONS, "DATE_DIFF", span)
-    sides = [cast(a, t.TIMESTAMP) if isinstance(a.type, t.NullType) else a for a in args[1:]]
-    for side in sides:
-        if not isinstance(side.type, t.DateType | t.TimestampType):
-            raise BindError(f"DATE_DIFF does not take {side.type}", hint="cast it to DATE or TIMESTAMP", span=span)
-    return Call(_N, "date_diff", (Literal(t.STRING, unit), *sides), span)
-
-
-def _ordinal(unit: str, of: Operand) -> Array:
-    """The running number of the unit that each value lies in."""
-    days, time = _days_and_time(of)
-    if unit in _SECONDS:
-        result: Array = days * (DAY // _SECONDS[unit]) + time // _SECONDS[unit]
-        return result
-    if unit in ("day", "week"):
-        return _start_of(unit, days) // (7 if unit == "week" else 1)
-    offset = 12 if unit in ("century", "millennium") else 0
-    return (_months(days) + 1970 * 12 - offset) // _MONTHS[unit]
-
-
-def _difference(args: Sequence[Operand], to: t.SqlType) -> Operand:
-    unit, start, end = args[0].value, args[1], args[2]
-    return build(to, _ordinal(unit, end) - _ordinal(unit, start), both(start.valid, end.valid))
-
-
 def _make_date(args: Sequence[Operand], to: t.SqlType) -> Operand:
     year, month, day = (numbers(arg) for arg in args)
     days, wrong = days_of(*np.broadcast_arrays(year, month, day))
@@ -239,8 +165,8 @@ def _make_date(args: Sequence[Operand], to: t.SqlType) -> Operand:
 
 
 def _last_day(args: Sequence[Operand], to: t.SqlType) -> Operand:
-    days, _ = _days_and_time(args[0])
-    return build(to, _first_of_month(_months(days) + 1) - 1, args[0].valid)
+    days, _ = days_and_time(args[0])
+    return build(to, first_of_month(months_of(days) + 1) - 1, args[0].valid)
 
 
 _DAYS = pa.array(["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"])
@@ -252,7 +178,7 @@ _MONTH_NAMES = pa.array([
 def _name_of(names: pa.Array, number: Callable[[Array], Array]) -> Callable[[Sequence[Operand], t.SqlType], Operand]:
     def kernel(args: Sequence[Operand], to: t.SqlType) -> Operand:
         valid = args[0].valid
-        index = number(_days_and_time(args[0])[0])
+        index = number(days_and_time(args[0])[0])
         return Operand(to, names.take(pa.array(index, mask=None if valid is None else ~valid)))
 
     return kernel
@@ -311,15 +237,6 @@ FUNCTIONS = (
     ),
     *_part_functions(),
     Function(
-        "date_trunc", "date_trunc(unit, value)", "The start of the unit in which a date or timestamp lies; the type stays.",
-        ("date_trunc('month', DATE '1995-03-15')", "1995-03-01"), "dates", bind=_bind_trunc, kernel=_trunc,
-    ),
-    Function(
-        "date_diff", "date_diff(unit, start, end)", "How many starts of the unit lie between two dates or timestamps.",
-        ("date_diff('month', DATE '1995-01-31', DATE '1995-02-01')", "1"), "dates", bind=_bind_difference,
-        kernel=_difference, aliases=("datediff",),
-    ),
-    Function(
         "date_add", "date_add(value, interval)", "The same as value + interval.",
         ("date_add(DATE '1995-01-31', INTERVAL '1' MONTH)", "1995-02-28"), "dates", bind=_bind_moved("add"),
     ),
@@ -341,6 +258,6 @@ FUNCTIONS = (
     ),
     Function(
         "monthname", "monthname(value)", "The English name of the month.", ("monthname(DATE '1995-03-15')", "March"), "dates",
-        rule=overloads(*_DATE_OR_STAMP), kernel=_name_of(_MONTH_NAMES, lambda days: _months(days) % 12),
+        rule=overloads(*_DATE_OR_STAMP), kernel=_name_of(_MONTH_NAMES, lambda days: months_of(days) % 12),
     ),
 )  # fmt: skip

@@ -1,0 +1,55 @@
+"""Time zones: wall-clock times as instants, and instants as wall-clock times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tableflow import types as t
+from tableflow.columnar.representation import canonical
+from tableflow.errors import BindError
+from tableflow.expressions.coercion import cast
+from tableflow.expressions.function import Binding, Function
+from tableflow.expressions.nodes import Expression, Literal
+from tableflow.expressions.operand import Operand
+
+
+def _zone_rule(args: Sequence[Expression]) -> Binding | None:
+    if len(args) != 2 or not isinstance(args[1], Literal) or not isinstance(args[1].value, str):
+        return None
+    value, zone = args[0], args[1]
+    try:
+        ZoneInfo(zone.value)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise BindError(
+            f"unknown time zone {zone.value!r}", hint="zones are named as in 'Europe/Berlin'", span=zone.span
+        ) from None
+    if isinstance(value.type, t.DateType | t.NullType):
+        value = cast(value, t.TIMESTAMP)
+    if not isinstance(value.type, t.TimestampType):
+        return None
+    return Binding((value, zone), t.TimestampType(value.type.precision, not value.type.zoned))
+
+
+def _at_zone(args: Sequence[Operand], to: t.SqlType) -> Operand:
+    value, zone = args[0], args[1].value
+    array = value.plain
+    if isinstance(value.type, t.TimestampType) and value.type.zoned:
+        return Operand(to, pc.local_timestamp(array.cast(pa.timestamp(array.type.unit, zone))).cast(canonical(to)))
+    # An hour that comes twice, or not at all, in the zone's year is taken as the earlier one.
+    instants = pc.assume_timezone(array, zone, ambiguous="earliest", nonexistent="earliest")
+    return Operand(to, instants.cast(canonical(to)))
+
+
+FUNCTIONS = (
+    Function(
+        "at_time_zone", "value AT TIME ZONE 'zone'",
+        "A TIMESTAMP read as the zone's wall clock is an instant (TIMESTAMP_LTZ); an instant as the zone's wall clock shows it "
+        "is a TIMESTAMP.",
+        ("at_time_zone(at_time_zone(TIMESTAMP '2020-07-01 12:00:00', 'Europe/Berlin'), 'UTC')", "2020-07-01 10:00:00"), "dates",
+        rule=_zone_rule, kernel=_at_zone,
+    ),
+)  # fmt: skip

@@ -1,0 +1,70 @@
+"""Writes docs/functions.md from the registry: ``python -m tableflow.expressions.reference [path]``.
+
+The page is generated and checked in; a test says when it is out of date.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import groupby
+from pathlib import Path
+
+from tableflow.expressions.function import AggregateFunction, Function
+from tableflow.expressions.registry import AGGREGATES, FUNCTIONS
+
+_TITLES = {
+    "arithmetic": "Arithmetic", "comparison": "Comparisons", "logic": "Logic", "conditional": "Choosing values",
+    "mathematics": "Rounding and mathematics", "strings": "Text", "patterns": "Patterns", "dates": "Dates and times",
+    "nested": "Arrays, maps, rows", "statement": "The statement",
+}  # fmt: skip
+_HEAD = """# Functions and operators
+
+<!-- Written by `python -m tableflow.expressions.reference`; edit the entries in tableflow/expressions/functions. -->
+
+Names match in any case. A function of a NULL is NULL unless its entry says otherwise. Exact numbers never lose digits
+silently: overflow and division by zero are errors, `try(...)` and `TRY_CAST` give NULL instead. Above 38 digits a decimal
+type keeps its whole digits, and its scale is cut to no less than the smaller of itself and 6. Integer literals count with
+their own digits. `DOUBLE` follows IEEE 754, but NaN equals NaN and is above all numbers.
+"""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("``", "`")
+
+
+def _row(entry: Function) -> str:
+    names = ", ".join(f"`{_cell(alias)}`" for alias in entry.aliases if alias not in entry.signature.lower())
+    doc = _cell(entry.doc) + (f" Also: {names}." if names else "")
+    sql, answer = entry.example
+    return f"| `{_cell(entry.signature)}` | {doc} | `{_cell(sql)}` is `{_cell(answer)}` |"
+
+
+def _aggregate_row(entry: AggregateFunction) -> str:
+    names = ", ".join(f"`{alias}`" for alias in entry.aliases if not entry.signature.startswith(alias))
+    return f"| `{_cell(entry.signature)}` | {_cell(entry.doc)}{f' Also: {names}.' if names else ''} |"
+
+
+def page() -> str:
+    """The whole page as Markdown."""
+    parts = [_HEAD]
+    order = {family: place for place, family in enumerate(_TITLES)}
+    entries = sorted(FUNCTIONS, key=lambda entry: order[entry.family])
+    for family, group in groupby(entries, key=lambda entry: entry.family):
+        parts.append(f"\n## {_TITLES[family]}\n\n| | | example |\n|---|---|---|\n")
+        parts += [_row(entry) + "\n" for entry in group]
+    parts.append(
+        "\n## Aggregates\n\nThey leave out NULLs, take `DISTINCT` and `FILTER (WHERE ...)`, and are NULL of no rows, "
+    )
+    parts.append("except counts.\n\n| | |\n|---|---|\n")
+    parts += [_aggregate_row(entry) + "\n" for entry in AGGREGATES]
+    return "".join(parts)
+
+
+def main() -> None:
+    """Write the page."""
+    path = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/functions.md")
+    path.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
