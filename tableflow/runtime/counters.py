@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from tableflow.runtime.events import START_OF_TIME
 
-
 RESULT = -1
 """Stands for the reader of the job's result where a consuming stage is named."""
 

@@ -79,7 +79,7 @@ class Job:
             build, sources, settings, scheduler, self.memory, self, self._result, keeps_snapshots=keeps, restored=saved
         )
         self._deployment = Deployment(graph, around)
-        self._running = len(self._deployment.tasks)
+        self._open_tasks = {task.id for task in self._deployment.tasks}
         self._on_checkpoint = on_checkpoint
         self._checkpoints = Checkpoints([task.id for task in self._deployment.tasks])
 
@@ -105,7 +105,7 @@ class Job:
                         return event
                     if isinstance(event, EndOfInput):
                         self._completed()
-                elif not self._running:
+                elif not self._open_tasks:
                     return None
                 else:
                     self._wait(limit)
@@ -129,7 +129,7 @@ class Job:
             self._wakened.wait(_SLICE_SECONDS if remaining is None else min(remaining, _SLICE_SECONDS))
             return
         with self._driver:
-            if self._simulation.advance() or not self._running:
+            if self._simulation.advance() or not self._open_tasks:
                 return
         if not self._simulation.wait(_STUCK_SECONDS if remaining is None else remaining) and remaining is None:
             raise InternalError("the job is stuck: no task can run")
@@ -164,7 +164,7 @@ class Job:
         """Begins a checkpoint with epoch number ``epoch``, or says why not; needs ``on_checkpoint``."""
         unsealed = [key for key, build in self._deployment.builds.items() if not build.sealed.ready]
         with self._lock:
-            ending = self.stopping or not self._running or self._on_checkpoint is None
+            ending = self.stopping or not self._open_tasks or self._on_checkpoint is None
             decision = self._checkpoints.begin(checkpoint, ending=ending, unsealed=unsealed)
         if decision is Beginning.BEGUN:
             self.inject(Epoch(epoch, checkpoint))
@@ -188,28 +188,35 @@ class Job:
     @property
     def running(self) -> bool:
         """Whether any task has not ended."""
-        return self._running > 0
+        return bool(self._open_tasks)
 
     def _await_end(self) -> None:
+        if self._simulation is not None:
+            self._drive_to_end(self._simulation)
         limit = time.monotonic() + _CANCEL_SECONDS
-        while self._running:
-            if self._simulation is not None:
-                with self._driver:
-                    if not self._simulation.advance():
-                        break
-                continue
+        while self._open_tasks:
             self._wakened.clear()
-            if self._running:
-                self._wakened.wait(1.0)
+            if self._open_tasks:
+                self._wakened.wait(_SLICE_SECONDS)
             if time.monotonic() > limit:
-                raise InternalError("a task did not stop")
+                raise InternalError("a task did not stop", detail=f"open tasks: {sorted(self._open_tasks)}")
+
+    def _drive_to_end(self, simulation: SimulatedScheduler) -> None:
+        """Lets every task close itself, and closes those whose turn was interrupted and never will come again."""
+        with self._driver:
+            while self._open_tasks and simulation.advance():
+                pass
+            for task in self._deployment.tasks:
+                if task.id in self._open_tasks:
+                    task.abandon()
+                    self.ended(task)
 
     def _stop(self, error: TableFlowError | None) -> None:
         """Makes every task close; an error is kept if it is the first and the job was still at work."""
         with self._lock:
-            if error is not None and self._error is None and not self._complete and self._running:
+            if error is not None and self._error is None and not self._complete and self._open_tasks:
                 self._error = error
-            if self.stopping or not self._running:
+            if self.stopping or not self._open_tasks:
                 return
             self.stopping = True
         for build in self._deployment.builds.values():
@@ -230,6 +237,6 @@ class Job:
         """A task has closed everything."""
         self._acknowledge_ended(task)
         with self._lock:
-            self._running -= 1
-        if not self._running:
+            self._open_tasks.discard(task.id)
+        if not self._open_tasks:
             self._wakened.set()

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter_ns
 from typing import Protocol
 
@@ -113,6 +113,7 @@ class Task:
         self._since = perf_counter_ns()
         self._progress = Progress.FREE
         self._awaited: Wake | None = None
+        self._closing: Iterator[tuple[int, Callable[[], None]]] | None = None
         self._keeps_snapshots = keeps_snapshots
         self.final: TaskSnapshot | None = None
         """The state at the end of all input, which every later checkpoint takes."""
@@ -273,18 +274,24 @@ class Task:
                 operator.restore(restored.states[position])
         return True
 
+    def abandon(self) -> None:
+        """Closes the task although its turn was interrupted; only when no thread runs it or ever will."""
+        self._close()
+        self._state = State.ENDED
+
     def _close(self) -> None:
         """Gives everything back, whatever state it is in; an error in it is reported like any other."""
         chain = self._chain
-        steps: list[Callable[[], None]] = [chain.discard, self._input.close]
-        steps += [operator.close for operator in chain.operators]
-        steps += [context.release for context in self._contexts]
-        steps += [build.reader_closed for build in self._reads]
-        self._timers.close()
-        for position, step in enumerate(steps, -2):
+        if self._closing is None:
+            steps: list[Callable[[], None]] = [self._timers.close, chain.discard, self._input.close]
+            steps += [operator.close for operator in chain.operators]
+            steps += [context.release for context in self._contexts]
+            steps += [build.reader_closed for build in self._reads]
+            # Kept, so that a close that is interrupted and resumed does nothing twice.
+            self._closing = iter(enumerate(steps, -3))
+        for position, step in self._closing:
             try:
-                if position >= 0:
-                    chain.current = min(position, len(chain.operators) - 1)
+                chain.current = min(position, len(chain.operators) - 1)
                 step()
             except Exception as error:  # noqa: BLE001 - the rest must still be closed
                 self._job.failed(self._named(error))
