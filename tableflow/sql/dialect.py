@@ -75,7 +75,9 @@ def parse_with(text: str, tokens: list[Token], parse: Callable[[TableFlowParser]
     except ParseError as error:
         raise _explained(error, text, tokens) from None
     except RecursionError:
-        raise SqlSyntaxError("the statement is nested too deeply", hint="split it with WITH or views") from None
+        raise SqlSyntaxError(
+            "the statement is nested too deeply", hint="split it with WITH or views", span=Span(0, len(text))
+        ) from None
 
 
 def _explained(error: ParseError, text: str, tokens: list[Token]) -> TableFlowError:

@@ -59,7 +59,7 @@ def _closing(parser: TableFlowParser) -> None:
 
 def _extract(parser: TableFlowParser) -> exp.Extract:
     unit = parser.current
-    if not (unit.text.isidentifier()):
+    if not unit or not unit.text.isidentifier():
         parser.fail("a unit such as YEAR is expected")
     parser.step()
     if not parser.accept("FROM"):

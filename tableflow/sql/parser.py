@@ -260,9 +260,12 @@ class TableFlowParser(BaseParser):
     def _parse_select(self, *args: Any, **kwargs: Any) -> Any:
         if self._curr.token_type is TokenType.TABLE:
             self.refuse("TABLE as an argument or query")
+        start = self._curr.start
         self.enter()
         found = super()._parse_select(*args, **{**kwargs, "consume_pipe": False})
         self.leave()
+        if found is not None and "start" not in found.meta:
+            found.meta.update(start=start, end=self._prev.end)
         return found
 
     def _parse_hint(self) -> exp.Hint | None:
@@ -334,7 +337,7 @@ class TableFlowParser(BaseParser):
         self._advance()
         if token.token_type is TokenType.PLACEHOLDER:
             return exp.Placeholder().update_positions(token)
-        if not self._curr.text.isidentifier():
+        if not self._curr or not self._curr.text.isidentifier():
             self.fail("the name of a parameter is expected after ':'")
         self._advance()
         return exp.Placeholder(this=self._prev.text).update_positions(token)

@@ -25,6 +25,8 @@ from tableflow.sql.binder.literals import interval_of, negated, string_of, typed
 
 MAX_EXPRESSION_DEPTH = 150
 """Deepest bound expression: rewrite rules and evaluation recurse into it."""
+MAX_EXPRESSION_SIZE = 200_000
+"""Most parts of one expression once its aliases are written out, which can double it at every select item."""
 
 OPERATORS: dict[type[exp.Expr], str] = {
     exp.Add: "add", exp.Sub: "subtract", exp.Mul: "multiply", exp.Div: "divide", exp.Mod: "modulo",
@@ -45,8 +47,12 @@ _REFUSED: dict[type[exp.Expr], str] = {
 class Names(Protocol):
     """Select items that can be named in a clause."""
 
-    def find(self, name: str) -> Expression | None:
+    def find(self, name: str, span: Span | None) -> Expression | None:
         """The item of this alias; None if there is none."""
+        ...
+
+    def extent(self, name: str) -> tuple[int, int]:
+        """How many parts and levels that item has, aliases inside it written out."""
         ...
 
     def names(self) -> Sequence[str]:
@@ -61,7 +67,6 @@ class Clause:
     name: str
     aggregates: bool = False
     aliases: Names | None = None
-    aliases_first: bool = False
 
 
 class ExpressionBinder:
@@ -72,6 +77,8 @@ class ExpressionBinder:
         self.source = block.source
         self.clause = clause
         self.depth = 0
+        self.deepest = 0
+        self.size = 0
         self.inside_aggregate = False
 
     def bind(self, node: Any) -> Expression:
@@ -80,6 +87,8 @@ class ExpressionBinder:
         if method is None:
             raise self._unexpected(node)
         self.depth += 1
+        self.size += 1
+        self.deepest = max(self.deepest, self.depth)
         if self.depth > MAX_EXPRESSION_DEPTH:
             raise SqlSyntaxError(
                 f"the expression is nested more than {MAX_EXPRESSION_DEPTH} levels deep",
@@ -134,10 +143,6 @@ class ExpressionBinder:
         parts = [part.name for part in node.parts]
         span = self.source.span(node)
         aliases = self.clause.aliases
-        if len(parts) == 1 and self.clause.aliases_first and aliases is not None:
-            item = aliases.find(parts[0])
-            if item is not None:
-                return item
         found: Expression | None = self.block.column(parts, span)
         if found is None and len(parts) == 1 and aliases is not None:
             found = self._alias(aliases, parts[0], span)
@@ -148,15 +153,27 @@ class ExpressionBinder:
         return found
 
     def _alias(self, aliases: Names, name: str, span: Span | None) -> Expression | None:
-        found = aliases.find(name)
-        if found is not None and has_aggregate(found):
+        found = aliases.find(name, span)
+        if found is None:
+            return None
+        size, depth = aliases.extent(name)
+        self.size += size
+        self.deepest = max(self.deepest, self.depth + depth)
+        if self.size > MAX_EXPRESSION_SIZE or self.deepest > MAX_EXPRESSION_DEPTH:
+            raise SqlSyntaxError(
+                "the expression is too large once its aliases are written out",
+                detail=f"{MAX_EXPRESSION_SIZE} parts and {MAX_EXPRESSION_DEPTH} levels are allowed",
+                hint="compute parts of it in a subquery",
+                span=span,
+            )
+        if has_aggregate(found):
             if not self.clause.aggregates:
                 hint = "use HAVING" if self.clause.name == "WHERE" else None
                 raise BindError(
                     f"{name!r} is an aggregate and cannot stand in {self.clause.name}", hint=hint, span=span
                 )
             if self.inside_aggregate:
-                raise BindError(f"{name!r} is an aggregate inside another", hint="use a subquery", span=span)
+                raise BindError(f"{name!r} is an aggregate nested in another", hint="use a subquery", span=span)
         return found
 
     def _member(self, parts: list[str], span: Span | None) -> Expression | None:
@@ -371,13 +388,13 @@ class ExpressionBinder:
             hint = "use HAVING" if self.clause.name == "WHERE" else None
             raise BindError(f"aggregate {node.name!r} cannot stand in {self.clause.name}", hint=hint, span=span)
         if self.inside_aggregate:
-            raise BindError(f"aggregate {node.name!r} stands inside another", hint="use a subquery", span=span)
+            raise BindError(f"aggregate {node.name!r} is nested in another", hint="use a subquery", span=span)
         self.inside_aggregate = True
         distinct, operands = aggregate_operands(node, self.source.span)
         args = self.bind_all(operands)
         keep = self.condition(condition) if condition is not None else None
         self.inside_aggregate = False
-        self._check_not_outer(args, node, span)
+        self._check_not_outer(args if keep is None else [*args, keep], node, span)
         try:
             return resolve_aggregate(node.name.lower(), args, distinct=distinct, filter=keep, span=span)
         except TableFlowError as error:

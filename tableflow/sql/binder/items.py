@@ -26,6 +26,7 @@ class Item:
     node: exp.Expr | None
     aliased: bool
     bound: Expression | None = None
+    extent: tuple[int, int] = (1, 1)
 
 
 class SelectList:
@@ -38,7 +39,6 @@ class SelectList:
         for node in nodes:
             self._add(node)
         self._visible = len(self._items)
-        self._binder = ExpressionBinder(block, Clause("SELECT", aggregates=True, aliases=self))
 
     def count(self) -> int:
         """How many output columns there are."""
@@ -52,10 +52,12 @@ class SelectList:
         """One item; inside it, the aliases of earlier items can be seen."""
         item = self._items[index]
         if item.bound is None:
-            visible, depth, inside = self._visible, self._binder.depth, self._binder.inside_aggregate
-            self._visible, self._binder.depth, self._binder.inside_aggregate = index, 0, False
-            item.bound = self._binder.bind(item.node)
-            self._visible, self._binder.depth, self._binder.inside_aggregate = visible, depth, inside
+            visible, self._visible = self._visible, index
+            # a binder of its own: an item may be bound in the middle of another that uses its alias
+            binder = ExpressionBinder(self._block, Clause("SELECT", aggregates=True, aliases=self))
+            item.bound = binder.bind(item.node)
+            item.extent = (binder.size, binder.deepest)
+            self._visible = visible
         return item.bound
 
     def names_of_output(self) -> list[str]:
@@ -66,9 +68,13 @@ class SelectList:
         """Aliases that can be used."""
         return [item.name for item in self._items[: self._visible] if item.aliased]
 
-    def find(self, name: str) -> Expression | None:
+    def find(self, name: str, span: Span | None) -> Expression | None:
         """The item of an alias."""
-        return self._named(name, None, aliased=True)
+        return self._named(name, span, aliased=True)
+
+    def extent(self, name: str) -> tuple[int, int]:
+        """How many parts and levels the item of an alias has."""
+        return max(item.extent for item in self._items if item.name.lower() == name.lower())
 
     def output(self, name: str, span: Span | None) -> Expression | None:
         """The output column of a name."""
