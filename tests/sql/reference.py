@@ -38,7 +38,7 @@ class SecondRow(Exception):
 def run(query: Query, tables: dict[str, list[tuple]]) -> list[tuple]:
     """The rows of a query; ``tables`` by the alias-free name of the scan."""
     ids = [column.id for column in query.columns]
-    return [tuple(row[id] for id in ids) for row in _rows(query.root, {}, tables)]
+    return [tuple(row[each] for each in ids) for row in _rows(query.root, {}, tables)]
 
 
 def _rows(node: Node, outer: Row, tables: dict) -> Iterable[Row]:
@@ -156,7 +156,7 @@ def _combined(node: SetOperation, outer: Row, tables: dict) -> list[Row]:
     lists = []
     for child in node.inputs:
         ids = [field.id for field in output(child)]
-        lists.append([tuple(row[id] for id in ids) for row in _rows(child, outer, tables)])
+        lists.append([tuple(row[each] for each in ids) for row in _rows(child, outer, tables)])
     kept: list[tuple] = lists[0]
     match node.kind:
         case SetKind.UNION_ALL | SetKind.UNION:
@@ -201,8 +201,8 @@ _STRICT = {
 def value(of: Expression, row: Row) -> Any:
     """One expression over one row, with three-valued logic."""
     match of:
-        case ColumnRef(id=id):
-            return row[id]
+        case ColumnRef(id=number):
+            return row[number]
         case Literal(value=constant):
             return constant
         case Cast(operand=operand):
