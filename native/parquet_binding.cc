@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "parquet_column.h"
+#include "parquet_thrift.h"
 
 namespace nb = nanobind;
 using namespace tableflow;
@@ -81,6 +82,64 @@ std::shared_ptr<ColumnChunkReader> make_reader(int fd, int64_t offset, int64_t s
   return std::make_shared<ColumnChunkReader>(fd, std::move(chunk), std::move(callback));
 }
 
+nb::object thrift_struct(ThriftReader& in, int depth);
+
+// A value as Python has it: int, float, bytes, bool, list, dict by field id.
+nb::object thrift_value(ThriftReader& in, uint8_t type, int depth) {
+  if (depth > kDeepest) throw Corrupt("the metadata is nested too deeply");
+  switch (type) {
+    case True: return nb::bool_(true);
+    case False: return nb::bool_(false);
+    case Byte: return nb::int_(int(int8_t(in.byte())));
+    case I16: case I32: case I64: return nb::int_(in.integer());
+    case Double: {
+      double value;
+      const uint8_t* from = in.at();
+      in.advance(8);
+      std::memcpy(&value, from, 8);
+      return nb::float_(value);
+    }
+    case Binary: {
+      const uint64_t size = in.varint();
+      const uint8_t* from = in.at();
+      in.advance(size);
+      return nb::bytes(reinterpret_cast<const char*>(from), size);
+    }
+    case List: case Set: {
+      const uint8_t head = in.byte();
+      uint64_t count = head >> 4;
+      if (count == 15) count = in.varint();
+      if (count > in.left()) throw Truncated();  // an element has at least one byte
+      const uint8_t element = head & 0x0f;
+      nb::list items;
+      for (; count; --count) {
+        if (element == True || element == False) items.append(nb::bool_(in.byte() == True));
+        else items.append(thrift_value(in, element, depth + 1));
+      }
+      return items;
+    }
+    case Struct: return thrift_struct(in, depth + 1);
+    default: in.skip(type, depth); return nb::none();
+  }
+}
+
+nb::object thrift_struct(ThriftReader& in, int depth) {
+  nb::dict fields;
+  int id = 0;
+  uint8_t type;
+  while (in.field(&id, &type)) fields[nb::int_(id)] = thrift_value(in, type, depth);
+  return fields;
+}
+
+nb::object parse_thrift(const nb::bytes& data) {
+  ThriftReader in(static_cast<const uint8_t*>(data.data()), data.size());
+  try {
+    return thrift_struct(in, 0);
+  } catch (const Truncated&) {
+    throw Corrupt("the metadata ends early");
+  }
+}
+
 void translate(const std::exception_ptr& pointer, void*) {
   try {
     std::rethrow_exception(pointer);
@@ -95,6 +154,7 @@ void translate(const std::exception_ptr& pointer, void*) {
 
 void register_parquet(nb::module_& m) {
   nb::register_exception_translator(translate);
+  m.def("parse_thrift", &parse_thrift, nb::arg("data"));
   nb::class_<ColumnChunkReader>(m, "ParquetColumnReader", "Decodes a flat column chunk; see parquet_column.h.")
       .def(nb::new_(&make_reader), nb::arg("fd"), nb::arg("offset"), nb::arg("size"), nb::arg("num_values"), nb::arg("optional"),
            nb::arg("conversion"), nb::arg("format"), nb::arg("type_length"), nb::arg("codec"), nb::arg("decompress").none())

@@ -84,7 +84,9 @@ class GroupTable:
     @property
     def bytes(self) -> int: ...
 
-# Parquet: decoding of column chunks
+# Parquet: metadata, decoding of column chunks
+def parse_thrift(data: bytes) -> dict[int, Any]: ...
+
 class ParquetColumnReader:
     def __init__(
         self,

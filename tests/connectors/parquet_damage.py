@@ -1,5 +1,7 @@
 """Reads column chunks with flipped bytes natively, many times; run in a process of its own."""
 
+import dataclasses
+import itertools
 import random
 import sys
 from pathlib import Path
@@ -8,8 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tableflow.columnar.kernels.parquet import open_chunk
+from tableflow.connectors import Sources, file_provider
 from tableflow.connectors.filesystem.parquet_footer import read_footer
 from tableflow.connectors.filesystem.path import stat_file
+from tableflow.errors import ConnectorError
+from tests.connectors.scanning import batches_of, spec_of
 
 
 def damaged(data, random_, start, end):
@@ -22,6 +27,26 @@ def damaged(data, random_, start, end):
             [0, 0xFF, 0x7F, 0x80, random_.randrange(256), changed[at] ^ 1 << random_.randrange(8)]
         )
     return changed
+
+
+def damaged_plan(plan, random_, file_size):
+    """A plan as a damaged footer would give it."""
+    numbers = [0, 1, 2**31 - 1, 2**40, file_size, random_.randrange(file_size)]
+    choices = {
+        "offset": numbers,
+        "size": numbers,
+        "num_values": numbers,
+        "optional": [not plan.optional],
+        "type_length": [0, 1, 16, 17, 2**31 - 1],
+        "codec": ["none", "snappy"],
+        "conversion": ["string", "i32", "i64", "bool", "fixed:i64", "fixed:i128", "f64", "u8:i16"],
+    }
+    name = random_.choice(list(choices))
+    changes = {name: random_.choice(choices[name])}
+    if name == "conversion":
+        formats = {"string": "u", "i32": "i", "bool": "b", "fixed:i128": "d:38,2", "f64": "g", "u8:i16": "s"}
+        changes["format"] = formats.get(changes[name], "l")
+    return dataclasses.replace(plan, **changes)
 
 
 def read_all(path, plan, random_):
@@ -43,6 +68,31 @@ def read_all(path, plan, random_):
             hash(None if buffer is None else buffer.to_pybytes())
 
 
+def scan_damaged_files():
+    """Files with flipped bytes anywhere, the footer included: whatever happens is a ConnectorError."""
+    from tests.connectors.test_parquet_native import OPTIONS, columns
+
+    folder, seed, times = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    random_ = random.Random(seed)
+    path = folder / "damaged.parquet"
+    pq.write_table(pa.table(columns(0.2, rows=300, seed=seed)), path, row_group_size=200, **OPTIONS[seed])
+    data = path.read_bytes()
+    footer_start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    read = refused = 0
+    for _ in range(times):
+        start = random_.choice([0, footer_start])
+        path.write_bytes(damaged(data, random_, start, len(data)))
+        try:
+            provider = file_provider(str(path))
+            provider.statistics()
+            for _ in itertools.islice(batches_of(Sources().open(spec_of(provider))), 20):
+                pass
+            read += 1
+        except ConnectorError:
+            refused += 1
+    print(read, refused)
+
+
 def main():
     from tests.connectors.test_parquet_native import OPTIONS, columns
 
@@ -59,10 +109,14 @@ def main():
         plans = [footer.plan(0, column) for column in footer.columns]
         for _ in range(times // 8):
             plan = random_.choice(plans)
-            path.write_bytes(damaged(data, random_, plan.offset, plan.offset + plan.size))
+            if random_.random() < 0.2:
+                plan = damaged_plan(plan, random_, len(data))
+                path.write_bytes(data)
+            else:
+                path.write_bytes(damaged(data, random_, plan.offset, plan.offset + plan.size))
             try:
                 read_all(path, plan, random_)
                 read += 1
-            except (ValueError, NotImplementedError, MemoryError):
+            except (ValueError, NotImplementedError, MemoryError, IndexError, OSError):
                 refused += 1
     print(read, refused)

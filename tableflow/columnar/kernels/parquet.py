@@ -12,11 +12,20 @@ from typing import Any
 import pyarrow as pa
 
 from tableflow.columnar._native import ParquetColumnReader
+from tableflow.columnar.kernels.parquet_metadata import (
+    BIT_PACKED,
+    PLAIN,
+    PLAIN_DICTIONARY,
+    RLE,
+    RLE_DICTIONARY,
+    ChunkMetadata,
+    Leaf,
+)
 
 __all__ = ["ChunkPlan", "ParquetColumnReader", "open_chunk", "plan_chunk"]
 
-_ENCODINGS = frozenset({"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"})
-_CODECS = {"ZSTD": "zstd", "GZIP": "gzip", "BROTLI": "brotli", "LZ4": "lz4_raw"}
+_ENCODINGS = frozenset({PLAIN, RLE, BIT_PACKED, PLAIN_DICTIONARY, RLE_DICTIONARY})
+_CODECS = {"ZSTD": "zstd", "GZIP": "gzip", "BROTLI": "brotli", "LZ4_RAW": "lz4_raw"}
 _INT32 = {
     pa.int8(): ("i32:i8", "c"), pa.int16(): ("i32:i16", "s"), pa.int32(): ("i32", "i"), pa.uint8(): ("u8:i16", "s"),
     pa.uint16(): ("u16:i32", "i"), pa.uint32(): ("u32:i64", "l"), pa.date32(): ("i32", "tdD"),
@@ -47,29 +56,36 @@ class ChunkPlan:
     pyarrow_codec: str | None
 
 
-def plan_chunk(chunk: Any, column: Any, arrow: pa.DataType) -> ChunkPlan | None:
-    """The plan for a chunk (ColumnChunkMetaData) of a column (ColumnSchema) of an Arrow type; None if not covered."""
-    if column.max_repetition_level or column.max_definition_level > 1 or not _ENCODINGS.issuperset(chunk.encodings):
+def plan_chunk(chunk: ChunkMetadata, leaf: Leaf, arrow: pa.DataType, rows: int) -> ChunkPlan | None:
+    """The plan for a chunk of a column of an Arrow type in a row group with ``rows``; None if it is not covered."""
+    if (
+        leaf.repetition_levels
+        or leaf.definition_levels > 1
+        or chunk.elsewhere
+        or chunk.num_values != rows
+        or chunk.physical != leaf.physical
+        or not chunk.encodings <= _ENCODINGS
+    ):
         return None
-    if chunk.compression in {"UNCOMPRESSED", "SNAPPY"}:
-        codec, pyarrow_codec = {"UNCOMPRESSED": "none", "SNAPPY": "snappy"}[chunk.compression], None
-    elif chunk.compression in _CODECS and pa.Codec.is_available(_CODECS[chunk.compression]):
-        codec, pyarrow_codec = "other", _CODECS[chunk.compression]
+    if chunk.codec in {"UNCOMPRESSED", "SNAPPY"}:
+        codec, pyarrow_codec = {"UNCOMPRESSED": "none", "SNAPPY": "snappy"}[chunk.codec], None
+    elif chunk.codec in _CODECS and pa.Codec.is_available(_CODECS[chunk.codec]):
+        codec, pyarrow_codec = "other", _CODECS[chunk.codec]
     else:
         return None
-    found = _conversion(chunk.physical_type, column.length or 0, arrow)
-    if found is None:
+    found = _conversion(chunk.physical, leaf.type_length, arrow)
+    if found is None or not 0 <= leaf.type_length < 2**31:
         return None
-    offset = chunk.data_page_offset
-    if chunk.dictionary_page_offset and 0 < chunk.dictionary_page_offset < offset:
-        offset = chunk.dictionary_page_offset
+    offset = chunk.data_offset
+    if chunk.dictionary_offset is not None and chunk.dictionary_offset < offset:
+        offset = chunk.dictionary_offset
     return ChunkPlan(
         offset,
-        chunk.total_compressed_size,
+        chunk.compressed_size,
         chunk.num_values,
-        column.max_definition_level == 1,
+        leaf.definition_levels == 1,
         *found,
-        column.length or 0,
+        leaf.type_length,
         codec,
         pyarrow_codec,
     )

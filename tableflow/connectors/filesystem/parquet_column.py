@@ -36,7 +36,7 @@ class ArrowColumns:
         try:
             self._file = pq.ParquetFile(
                 footer.file.path,
-                metadata=footer.metadata,
+                metadata=footer.arrow,
                 read_dictionary=dictionaries,
                 memory_map=False,
                 pre_buffer=False,
@@ -152,7 +152,10 @@ def _positions(footer: Footer, places: Sequence[FooterColumn], schema: pa.Schema
 
 
 def _is_dictionary(footer: Footer, group: int, place: FooterColumn) -> bool:
-    if place.leaf is None or not isinstance(place.type, t.StringType | t.JsonType):
+    """Whether pyarrow should keep the codes of a string column."""
+    chunk = footer.chunk(group, place)
+    if chunk is None or chunk.dictionary_offset is None or not isinstance(place.type, t.StringType | t.JsonType):
         return False
-    chunk = footer.metadata.row_group(group).column(place.leaf)
-    return bool(chunk.has_dictionary_page) and chunk.total_uncompressed_size < _DICTIONARY_BYTES * chunk.num_values
+    if chunk.plain_pages is not None:
+        return not chunk.plain_pages
+    return chunk.uncompressed_size < _DICTIONARY_BYTES * chunk.num_values

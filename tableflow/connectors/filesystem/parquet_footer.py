@@ -1,27 +1,25 @@
-"""Footers of Parquet files: read once per version of a file, with the statistics of its column chunks.
-
-A bound taken from a footer is used to prove that nothing overflows, so it must really be one: legacy statistics of
-columns whose order was ambiguous (pyarrow hides them), upper bounds of floating point columns (NaN sorts above all
-numbers and is not counted in) and bounds that are not UTF-8 count as unknown.
-"""
+"""Footers of Parquet files: read once per version of a file, with what scans want to know of column chunks."""
 
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tableflow import types as t
 from tableflow.columnar.kernels.parquet import ChunkPlan, plan_chunk
+from tableflow.columnar.kernels.parquet_metadata import ChunkMetadata, FileMetadata, parse_footer
 from tableflow.columnar.representation import from_arrow_type
+from tableflow.connectors.filesystem.parquet_bounds import chunk_range
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.pruning import ColumnRange
 from tableflow.connectors.reading import read_error
 from tableflow.errors import ConnectorError, UnsupportedError
+
+
+_MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +31,35 @@ class FooterColumn:
     nullable: bool
     arrow: pa.DataType
     leaf: int | None
-    physical: str
 
 
 class Footer:
-    """The metadata of one file."""
+    """The metadata of one file; ``arrow`` is pyarrow's view of it, for reading through pyarrow only."""
 
-    def __init__(self, file: FileVersion, metadata: pq.FileMetaData, columns: tuple[FooterColumn, ...]) -> None:
+    def __init__(
+        self, file: FileVersion, metadata: FileMetadata, arrow: pq.FileMetaData, columns: tuple[FooterColumn, ...]
+    ) -> None:
         self.file = file
         self.metadata = metadata
+        self.arrow = arrow
         self.columns = columns
-        self.group_rows = tuple(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups))
+        self.group_rows = metadata.group_rows
         self._ranges: dict[tuple[int, int], ColumnRange] = {}
         self._plans: dict[tuple[int, int], ChunkPlan | None] = {}
 
     @property
     def rows(self) -> int:
         """Rows of the file."""
-        return int(self.metadata.num_rows)
+        return self.metadata.rows
+
+    def chunk(self, group: int, column: FooterColumn) -> ChunkMetadata | None:
+        """The metadata of a column chunk; None for nested columns and where they make no sense."""
+        if column.leaf is None:
+            return None
+        try:
+            return self.metadata.chunk(group, column.leaf)
+        except ValueError:
+            return None
 
     def plan(self, group: int, column: FooterColumn) -> ChunkPlan | None:
         """How one column chunk is decoded natively; None if it is not."""
@@ -58,8 +67,9 @@ class Footer:
             return None
         key = group, column.leaf
         if key not in self._plans:
-            chunk = self.metadata.row_group(group).column(column.leaf)
-            self._plans[key] = plan_chunk(chunk, self.metadata.schema.column(column.leaf), column.arrow)
+            chunk, leaf = self.chunk(group, column), self.metadata.leaves[column.leaf]
+            rows = self.group_rows[group]
+            self._plans[key] = None if chunk is None else plan_chunk(chunk, leaf, column.arrow, rows)
         return self._plans[key]
 
     def range(self, group: int, column: FooterColumn) -> ColumnRange:
@@ -70,43 +80,56 @@ class Footer:
         key = group, column.leaf
         found = self._ranges.get(key)
         if found is None:
-            statistics = self.metadata.row_group(group).column(column.leaf).statistics
-            found = self._ranges[key] = _range(statistics, column, rows)
+            chunk, leaf = self.chunk(group, column), self.metadata.leaves[column.leaf]
+            statistics = {} if chunk is None else chunk.statistics
+            found = self._ranges[key] = chunk_range(statistics, leaf, column.type, column.arrow, rows)
         return found
 
 
 @functools.lru_cache(maxsize=4096)
 def read_footer(file: FileVersion) -> Footer:
     """The footer of this version of a file; :class:`ConnectorError` if it is damaged or no Parquet file."""
-    try:
-        with pq.ParquetFile(file.path, memory_map=True) as opened:
-            metadata, schema = opened.metadata, opened.schema_arrow
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise _footer_error(file, error) from error
-    file.check()
-    return Footer(file, metadata, _columns(file, metadata, schema))
-
-
-def _footer_error(file: FileVersion, error: Exception) -> ConnectorError:
     subject = f"file {file.path!r}"
-    if isinstance(error, FileNotFoundError | PermissionError):
-        return read_error(subject, error)
-    if file.size == 0:
-        return ConnectorError(f"{subject} is not a Parquet file", detail="it is empty")
     try:
-        with open(file.path, "rb") as opened:  # noqa: PTH123
-            magic = opened.read(4)
-    except OSError as failure:
-        return read_error(subject, failure)
-    if magic not in {b"PAR1", b"PARE"}:
-        return ConnectorError(f"{subject} is not a Parquet file", detail="it does not begin with PAR1")
-    if magic == b"PARE":
-        return ConnectorError(f"{subject} is encrypted", detail="encrypted Parquet files cannot be read")
-    text = " ".join(str(error).split())
-    return ConnectorError(f"{subject} is damaged or incomplete", detail=f"its footer cannot be read: {text[:300]}")
+        metadata = parse_footer(_footer_bytes(file))
+        with pq.ParquetFile(file.path) as opened:
+            arrow, schema = opened.metadata, opened.schema_arrow
+    except (FileNotFoundError, PermissionError) as error:
+        raise read_error(subject, error) from None
+    except (pa.ArrowException, OSError, ValueError) as error:
+        text = " ".join(str(error).split())
+        raise ConnectorError(
+            f"{subject} is damaged or incomplete", detail=f"its footer cannot be read: {text[:300]}"
+        ) from error
+    file.check()
+    return Footer(file, metadata, arrow, _columns(file, metadata, schema))
 
 
-def _columns(file: FileVersion, metadata: pq.FileMetaData, schema: pa.Schema) -> tuple[FooterColumn, ...]:
+def _footer_bytes(file: FileVersion) -> bytes:
+    """The thrift part of the footer; the file ends with its length and the magic."""
+    subject = f"file {file.path!r}"
+    with open(file.path, "rb") as opened:  # noqa: PTH123 - paths are text here
+        magic = opened.read(4)
+        if not magic:
+            raise ConnectorError(f"{subject} is not a Parquet file", detail="it is empty")
+        if magic == _ENCRYPTED:
+            raise ConnectorError(f"{subject} is encrypted", detail="encrypted Parquet files cannot be read")
+        if magic != _MAGIC:
+            raise ConnectorError(f"{subject} is not a Parquet file", detail="it does not begin with PAR1")
+        if file.size < 12:
+            raise ValueError("the file is too short")
+        opened.seek(file.size - 8)
+        tail = opened.read(8)
+        size = int.from_bytes(tail[:4], "little")
+        if tail[4:] != _MAGIC:
+            raise ValueError("the file does not end with PAR1")
+        if size > file.size - 12:
+            raise ValueError("the footer is longer than the file")
+        opened.seek(file.size - 8 - size)
+        return opened.read(size)
+
+
+def _columns(file: FileVersion, metadata: FileMetadata, schema: pa.Schema) -> tuple[FooterColumn, ...]:
     columns: list[FooterColumn] = []
     leaf = 0
     for field in schema:
@@ -119,10 +142,9 @@ def _columns(file: FileVersion, metadata: pq.FileMetaData, schema: pa.Schema) ->
                 f"column {field.name!r} of file {file.path!r} cannot be read", detail=error.message
             ) from None
         flat = count == 1 and not pa.types.is_nested(arrow)
-        physical = metadata.schema.column(leaf).physical_type if flat else ""
-        columns.append(FooterColumn(field.name, of, field.nullable, arrow, leaf if flat else None, physical))
+        columns.append(FooterColumn(field.name, of, field.nullable, arrow, leaf if flat else None))
         leaf += count
-    if leaf != metadata.num_columns:
+    if leaf != len(metadata.leaves):
         raise ConnectorError(
             f"file {file.path!r} is damaged", detail="its columns do not agree with the Arrow schema in its footer"
         )
@@ -140,46 +162,3 @@ def _leaves(of: pa.DataType) -> int:
     if pa.types.is_nested(of):
         return _leaves(of.value_type)
     return 1
-
-
-def _range(statistics: Any, column: FooterColumn, rows: int) -> ColumnRange:
-    if statistics is None:
-        return ColumnRange(column.type, nulls=None if column.nullable else 0, rows=rows)
-    nulls = statistics.null_count if statistics.has_null_count else None
-    if not column.nullable:
-        nulls = 0
-    if not statistics.has_min_max:
-        return ColumnRange(column.type, nulls=nulls, rows=rows)
-    low = _storage_value(statistics.min_raw, column, upper=False)
-    high = _storage_value(statistics.max_raw, column, upper=True)
-    return ColumnRange(column.type, low, high, nulls, rows)
-
-
-def _storage_value(raw: Any, column: FooterColumn, *, upper: bool) -> Any:
-    """A bound as a storage value of the column's type; None if it cannot be relied on."""
-    if column.physical == "INT96":
-        return None
-    match column.type:
-        case t.BooleanType():
-            return bool(raw)
-        case t.FloatType():
-            if not isinstance(raw, float):
-                return None
-            return None if upper or math.isnan(raw) else raw
-        case t.DecimalType() if isinstance(raw, bytes):
-            return int.from_bytes(raw, "big", signed=True)
-        case t.StringType() | t.JsonType():
-            try:
-                return bytes(raw).decode()
-            except UnicodeDecodeError:
-                return None
-        case t.BytesType():
-            return bytes(raw)
-        case t.TimestampType() | t.TimeType():
-            return raw * {"s": 1_000_000, "ms": 1000, "us": 1, "ns": 1}[column.arrow.unit]
-        case t.IntegerType() | t.DateType() | t.DecimalType() if isinstance(raw, int):
-            if pa.types.is_unsigned_integer(column.arrow):
-                return raw & (2**column.arrow.bit_width - 1)
-            return raw
-        case _:
-            return None

@@ -77,11 +77,11 @@ def _average_bytes(footers: Sequence[Footer], places: Sequence[FooterColumn], of
         return of.bits / 8
     if type(of) in _FIXED_BYTES:
         return _FIXED_BYTES[type(of)]
-    if not rows or any(place.leaf is None for place in places):
-        return None
-    total = sum(
-        footer.metadata.row_group(group).column(place.leaf).total_uncompressed_size
+    chunks = [
+        footer.chunk(group, place)
         for footer, place in zip(footers, places, strict=True)
         for group in range(len(footer.group_rows))
-    )
-    return float(total) / rows
+    ]
+    if not rows or None in chunks:
+        return None
+    return sum(chunk.uncompressed_size for chunk in chunks if chunk is not None) / rows
