@@ -109,8 +109,7 @@ KeyWords::KeyWords(const std::vector<std::string>& formats) {
   words_ = int(used.size());
 }
 
-bool KeyWords::load(int c, const Input& input, const Piece& piece, int64_t* values, uint8_t* nulls) {
-  const KeyColumn& column = columns_[size_t(c)];
+bool load_fixed(const KeyColumn& column, const Input& input, const Piece& piece, int64_t* values, uint8_t* nulls) {
   const Vector& v = *input.vector;
   if (v.kind == Kind::Null) {
     std::fill_n(values, piece.n * (column.key_class == KeyClass::Wide ? 2 : 1), 0);
@@ -121,14 +120,6 @@ bool KeyWords::load(int c, const Input& input, const Piece& piece, int64_t* valu
   const auto fits = [&](Kind widest) {
     if (width(v.kind) > width(widest)) throw std::invalid_argument("a key is stored wider than its type");
   };
-  if (column.key_class == KeyClass::Text) {
-    if (v.kind != Kind::Dict && v.kind != Kind::Str && v.kind != Kind::LargeStr)
-      throw std::invalid_argument("a text key is not stored as text");
-    v.kind == Kind::Dict ? load_codes(c, input, piece, values) : load_text(c, input, piece, values);
-    uint8_t any = 0;  // both store -1 for NULL
-    for (int i = 0; i < piece.n; ++i) any |= nulls[i] = values[i] < 0;
-    return any;
-  }
   if (column.key_class == KeyClass::Wide) {
     with_positions(piece, input, [&](auto at) {
       for (int i = 0; i < piece.n; ++i) {
@@ -175,6 +166,18 @@ bool KeyWords::load(int c, const Input& input, const Piece& piece, int64_t* valu
     default: throw std::invalid_argument("a key is stored in a way its type does not have");
   }
   return read_nulls(input, piece, nulls);
+}
+
+bool KeyWords::load(int c, const Input& input, const Piece& piece, int64_t* values, uint8_t* nulls) {
+  const Vector& v = *input.vector;
+  if (columns_[size_t(c)].key_class != KeyClass::Text || v.kind == Kind::Null)
+    return load_fixed(columns_[size_t(c)], input, piece, values, nulls);
+  if (v.kind != Kind::Dict && v.kind != Kind::Str && v.kind != Kind::LargeStr)
+    throw std::invalid_argument("a text key is not stored as text");
+  v.kind == Kind::Dict ? load_codes(c, input, piece, values) : load_text(c, input, piece, values);
+  uint8_t any = 0;  // both store -1 for NULL
+  for (int i = 0; i < piece.n; ++i) any |= nulls[i] = values[i] < 0;
+  return any;
 }
 
 void KeyWords::load_text(int c, const Input& input, const Piece& piece, int64_t* values) {

@@ -32,6 +32,10 @@ struct DictionaryMap {
   std::vector<uint32_t> ids;
 };
 
+// values[i] (two words each for Wide columns) and nulls[i] of a column that is not Text; returns whether any is NULL, and only then
+// fills `nulls`.  Throws std::invalid_argument when the vector cannot hold values of the type.
+bool load_fixed(const KeyColumn& column, const Input& input, const Piece& piece, int64_t* values, uint8_t* nulls);
+
 class KeyWords {
  public:
   explicit KeyWords(const std::vector<std::string>& formats);
@@ -42,7 +46,7 @@ class KeyWords {
   StringPool& pool(int c) { return pools_[size_t(c)]; }
   const StringPool& pool(int c) const { return pools_[size_t(c)]; }
 
-  // values[i] (two words each for Wide columns) and nulls[i]; returns whether any is NULL.  `nulls` is filled only then.
+  // As load_fixed, and for Text the number of the string in the column's pool.
   bool load(int column, const Input& input, const Piece& piece, int64_t* values, uint8_t* nulls);
   // Packed words, row after row.
   void pack(std::span<const Input> inputs, const Piece& piece, uint64_t* words);

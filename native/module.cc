@@ -12,6 +12,7 @@ void register_program(nb::module_& m);
 void register_vector(nb::module_& m);
 void register_gather(nb::module_& m);
 void register_group(nb::module_& m);
+void register_join(nb::module_& m);
 void register_hash(nb::module_& m);
 void register_parquet(nb::module_& m);
 void register_partition(nb::module_& m);
@@ -38,6 +39,7 @@ NB_MODULE(_native, m) {
   register_vector(m);
   register_gather(m);
   register_group(m);
+  register_join(m);
   register_hash(m);
   register_parquet(m);
   register_partition(m);
