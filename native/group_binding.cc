@@ -14,13 +14,18 @@ namespace {
 
 using Selection = std::optional<ArrayIn<uint32_t>>;
 
-std::vector<Input> inputs_of(const std::vector<VectorPtr>& vectors, int64_t length) {
+using Dense = std::optional<std::vector<bool>>;
+
+// Vectors over `length` stored rows, or (dense) over the n rows that count.
+std::vector<Input> inputs_of(const std::vector<VectorPtr>& vectors, int64_t length, int64_t n, const Dense& dense) {
   std::vector<Input> out;
+  if (dense && dense->size() != vectors.size()) throw std::invalid_argument("every argument says whether it is dense");
   for (const auto& vector : vectors) {
-    if (vector->length < length) throw std::out_of_range("a vector is shorter than its batch");
+    const bool by_lane = dense && (*dense)[out.size()];
+    if (vector->length < (by_lane ? n : length)) throw std::out_of_range("a vector is shorter than its batch");
     if (vector->kind == Kind::Dict && vector->dictionary->kind != Kind::Str && vector->dictionary->kind != Kind::LargeStr)
       throw std::invalid_argument("only strings have dictionaries");
-    out.push_back({vector.get(), false, nullptr});
+    out.push_back({vector.get(), by_lane, nullptr});
   }
   return out;
 }
@@ -32,16 +37,17 @@ int64_t checked_rows(const Selection& selection, int64_t length) {
 }
 
 void update(GroupTable& table, const std::vector<VectorPtr>& keys, const std::vector<VectorPtr>& arguments, int64_t length,
-            const Selection& selection) {
+            const Selection& selection, const Dense& dense) {
   nb::gil_scoped_release released;
   const int64_t n = checked_rows(selection, length);
-  table.update(inputs_of(keys, length), inputs_of(arguments, length), selection ? selection->data() : nullptr, n);
+  table.update(inputs_of(keys, length, n, {}), inputs_of(arguments, length, n, dense), selection ? selection->data() : nullptr, n);
 }
 
-void spread(GroupTable& table, const std::vector<VectorPtr>& arguments, int64_t length, const Selection& selection) {
+void spread(GroupTable& table, const std::vector<VectorPtr>& arguments, int64_t length, const Selection& selection,
+            const Dense& dense) {
   nb::gil_scoped_release released;
   const int64_t n = checked_rows(selection, length);
-  table.spread(inputs_of(arguments, length), selection ? selection->data() : nullptr, n, length);
+  table.spread(inputs_of(arguments, length, n, dense), selection ? selection->data() : nullptr, n, length);
 }
 
 void check_range(const GroupTable& table, int64_t from, int64_t n) {
@@ -95,8 +101,9 @@ void register_group(nb::module_& m) {
       m.attr("AggregateOverflow").ptr());
   nb::class_<GroupTable>(m, "GroupTable", "Groups by key and their aggregates; single owner.")
       .def(nb::init<const std::vector<std::string>&, const std::vector<AggregateSpec>&>(), nb::arg("keys"), nb::arg("calls"))
-      .def("update", &update, nb::arg("keys"), nb::arg("arguments"), nb::arg("length"), nb::arg("selection") = nb::none())
-      .def("spread", &spread, nb::arg("arguments"), nb::arg("length"), nb::arg("selection") = nb::none())
+      .def("update", &update, nb::arg("keys"), nb::arg("arguments"), nb::arg("length"), nb::arg("selection") = nb::none(),
+           nb::arg("dense") = nb::none())
+      .def("spread", &spread, nb::arg("arguments"), nb::arg("length"), nb::arg("selection") = nb::none(), nb::arg("dense") = nb::none())
       .def("keys", &keys)
       .def("results", &results)
       .def("states", &states)

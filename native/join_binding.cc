@@ -24,11 +24,14 @@ std::vector<Input> inputs_of(const std::vector<VectorPtr>& vectors, int64_t leng
   return out;
 }
 
-void append(JoinRows& rows, const std::vector<VectorPtr>& keys, int64_t length, const Selection& selection) {
+void append(JoinRows& rows, const std::vector<VectorPtr>& keys, int64_t length, const Selection& selection,
+            const std::optional<ArrayIn<uint8_t>>& only) {
   nb::gil_scoped_release released;
   if (selection) check_rows(selection->data(), int64_t(selection->size()), length);
+  const int64_t n = selection ? int64_t(selection->size()) : length;
+  if (only && int64_t(only->size()) != n) throw std::out_of_range("a mask has one byte per row");
   if (keys.size() != rows.keys().columns()) throw std::invalid_argument("all keys are needed");
-  rows.append(inputs_of(keys, length), selection ? selection->data() : nullptr, selection ? int64_t(selection->size()) : length);
+  rows.append(inputs_of(keys, length), selection ? selection->data() : nullptr, n, only ? only->data() : nullptr);
 }
 
 // A probe with what it reads kept alive.
@@ -83,7 +86,8 @@ Rows lanes(Probe& self, bool matched) {
 void register_join(nb::module_& m) {
   nb::class_<JoinRows>(m, "JoinRows", "Keys that one task collected for the build side of a join.")
       .def(nb::init<const std::vector<std::string>&, const std::vector<uint8_t>&>(), nb::arg("keys"), nb::arg("null_safe"))
-      .def("append", &append, nb::arg("keys"), nb::arg("length"), nb::arg("selection") = nb::none())
+      .def("append", &append, nb::arg("keys"), nb::arg("length"), nb::arg("selection") = nb::none(), nb::arg("only") = nb::none())
+      .def_prop_ro("exact", [](const JoinRows& rows) { return rows.keys().exact(); })
       .def_prop_ro("rows", &JoinRows::rows)
       .def_prop_ro("bytes", &JoinRows::bytes);
   nb::class_<JoinTable>(m, "JoinTable", "From keys to build rows; sealed part by part, then read-only.")

@@ -12,7 +12,7 @@ constexpr int64_t rows_per_part = 1 << 15;
 
 }  // namespace
 
-void JoinRows::append(std::span<const Input> keys, const uint32_t* rows, int64_t n) {
+void JoinRows::append(std::span<const Input> keys, const uint32_t* rows, int64_t n, const uint8_t* only) {
   if (rows_ + n >= int64_t(no_row) - 1) throw std::length_error("too many rows on the build side of a join");
   std::vector<uint64_t> words(piece_rows);
   std::vector<uint8_t> matchable(piece_rows);
@@ -20,7 +20,7 @@ void JoinRows::append(std::span<const Input> keys, const uint32_t* rows, int64_t
     const Piece piece{rows ? rows + first : nullptr, first, int(std::min<int64_t>(piece_rows, n - first))};
     keys_.load(keys, piece, words.data(), matchable.data());
     for (int i = 0; i < piece.n; ++i) {
-      if (!matchable[size_t(i)]) continue;
+      if (!matchable[size_t(i)] || (only && !only[first + i])) continue;
       const uint64_t word = words[size_t(i)];
       Partition& partition = partitions_[partition_of(keys_.hash(word))];
       partition.words.push_back(word);

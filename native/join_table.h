@@ -22,7 +22,8 @@ inline int partition_of(uint64_t hash) { return int(hash >> 40) & (join_partitio
 class JoinRows {
  public:
   JoinRows(const std::vector<std::string>& formats, const std::vector<uint8_t>& null_safe) : keys_(formats, null_safe) {}
-  void append(std::span<const Input> keys, const uint32_t* rows, int64_t n);
+  // `only` (may be null): rows whose byte is 0 are counted and match nothing.
+  void append(std::span<const Input> keys, const uint32_t* rows, int64_t n, const uint8_t* only = nullptr);
   int64_t rows() const { return rows_; }
   int64_t bytes() const;
   const JoinKeys& keys() const { return keys_; }

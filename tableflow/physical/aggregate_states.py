@@ -79,8 +79,8 @@ class AggregateInputs(Protocol):
         """One per call."""
         ...
 
-    def columns(self, batch: Batch) -> list[Column]:
-        """The argument columns; raises the error of a row that counts."""
+    def columns(self, batch: Batch) -> tuple[list[Column], list[bool]]:
+        """The argument columns and whether they are dense; raises the error of a row that counts."""
         ...
 
 
@@ -109,12 +109,12 @@ class _Rows:
             self._expressions.append(expression)
         return self._expressions.index(expression)
 
-    def columns(self, batch: Batch) -> list[Column]:
-        columns = self._values.columns(batch)
+    def columns(self, batch: Batch) -> tuple[list[Column], list[bool]]:
+        columns, dense = self._values.mixed(batch)
         for position in self._presence_only:
             present = columns[position].array.is_valid()
             columns[position] = Column(BOOLEAN, pc.if_else(present, present, None))
-        return columns
+        return columns, dense
 
 
 class _States:
@@ -130,8 +130,9 @@ class _States:
             self.aggregates.append(Aggregate(call.function, places, types, call.type, merging=True))
             position += len(types)
 
-    def columns(self, batch: Batch) -> list[Column]:
-        return list(batch.columns[self._first :])
+    def columns(self, batch: Batch) -> tuple[list[Column], list[bool]]:
+        columns = list(batch.columns[self._first :])
+        return columns, [False] * len(columns)
 
 
 def row_inputs(calls: Sequence[AggregateCall], fields: tuple[Field, ...]) -> AggregateInputs:

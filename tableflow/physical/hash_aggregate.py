@@ -81,12 +81,12 @@ class HashAggregateOperator(Operator):
         """Takes rows (or states); only a partial phase emits before the end."""
         if batch.weights is not None:
             raise InternalError("a hash aggregation over changing rows")
-        arguments = self._inputs.columns(batch)
+        arguments, dense = self._inputs.columns(batch)
         keys = [batch.columns[i] for i in self._key_positions]
         if self._passing:
-            return self._pass_on(batch, keys, arguments)
+            return self._pass_on(batch, keys, arguments, dense)
         self._reservation.resize(self._table.bytes_after(keys, arguments, batch.rows))
-        self._table.update(keys, arguments, batch.length, batch.selection)
+        self._table.update(keys, arguments, batch.length, batch.selection, dense)
         self._reservation.resize(self._table.bytes)
         self._rows += batch.rows
         if self._node.phase is AggregatePhase.PARTIAL and self._node.keys:
@@ -137,10 +137,10 @@ class HashAggregateOperator(Operator):
                 span=self._node.calls[call].span,
             ) from None
 
-    def _pass_on(self, batch: Batch, keys: list[Column], arguments: list[Column]) -> Iterator[Batch]:
+    def _pass_on(self, batch: Batch, keys: list[Column], arguments: list[Column], dense: list[bool]) -> Iterator[Batch]:
         table = self._new_table([])
         self._reservation.resize(self._table.bytes + table.bytes_after([], arguments, batch.length))
-        table.spread(arguments, batch.length, batch.selection)
+        table.spread(arguments, batch.length, batch.selection, dense)
         yield Batch([*keys, *self._values(table, 0, batch.length)], batch.length, batch.selection)
         table.clear()
         self._reservation.resize(self._table.bytes)

@@ -66,13 +66,20 @@ class GroupTable:
         arguments: Sequence[Column],
         length: int,
         selection: Selection | None = None,
+        dense: list[bool] | None = None,
     ) -> None:
-        """Takes the selected of ``length`` rows."""
-        self._table.update([c.vector for c in keys], [c.vector for c in arguments], length, selection)
+        """Takes the selected of ``length`` rows; arguments that are ``dense`` have values for the selected rows only."""
+        self._table.update([c.vector for c in keys], [c.vector for c in arguments], length, selection, dense)
 
-    def spread(self, arguments: Sequence[Column], length: int, selection: Selection | None = None) -> None:
+    def spread(
+        self,
+        arguments: Sequence[Column],
+        length: int,
+        selection: Selection | None = None,
+        dense: list[bool] | None = None,
+    ) -> None:
         """Makes every row its own group, by row number; rows that are not selected give arbitrary states."""
-        self._table.spread([c.vector for c in arguments], length, selection)
+        self._table.spread([c.vector for c in arguments], length, selection, dense)
 
     @property
     def groups(self) -> int:

@@ -1,0 +1,192 @@
+"""The build side of hash joins: collected by tasks, sealed part by part, read by probes.
+
+A row's number in the table is its number in the payload columns.  Rows with NULL keys match nothing but have numbers, because
+outer joins give them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.gather import compact, concat
+from tableflow.columnar.kernels.joining import JoinRows, JoinTable, table_bytes
+from tableflow.columnar.representation import canonical
+from tableflow.expressions.nodes import Expression
+from tableflow.physical.node import positions
+from tableflow.physical.row_values import Aligned, RowValues
+from tableflow.runtime.operator import Reservation
+from tableflow.types import Field, SqlType
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSpec:
+    """What a build keeps of rows with the fields ``arriving``: keys, and the columns ``payload``."""
+
+    keys: tuple[Expression, ...]
+    null_safe: tuple[bool, ...]
+    arriving: tuple[Field, ...]
+    payload: tuple[Field, ...]
+    three_valued: bool
+
+    @property
+    def comparison(self) -> int | None:
+        """The key whose NULLs make a three-valued answer unknown; the others are the correlation."""
+        unsafe = [i for i, safe in enumerate(self.null_safe) if not safe]
+        return unsafe[-1] if self.three_valued and unsafe else None
+
+    @property
+    def correlation(self) -> tuple[int, ...]:
+        """The other keys of a three-valued comparison."""
+        return tuple(i for i in range(len(self.keys)) if i != self.comparison)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSide:
+    """The sealed build.
+
+    ``correlated`` and ``unknown`` exist for three-valued comparisons with a correlation: which correlation keys there are,
+    and for which of them there is a row whose compared value is NULL.
+    """
+
+    columns: tuple[Column, ...]
+    table: JoinTable
+    correlated: JoinTable | None
+    unknown: JoinTable | None
+
+    @property
+    def rows(self) -> int:
+        """Build rows."""
+        return self.table.rows
+
+
+class BuildRows:
+    """What one task has collected."""
+
+    def __init__(self, spec: BuildSpec) -> None:
+        self.spec = spec
+        types = [key.type for key in spec.keys]
+        where = positions(spec.arriving)
+        self._payload = [where[f.id] for f in spec.payload]
+        self._keys = RowValues(spec.keys, spec.arriving)
+        self.rows = JoinRows(types, spec.null_safe)
+        self.batches: list[Batch] = []
+        self.key_batches: list[Batch] = []
+        self._batch_bytes = 0
+        self.correlated: JoinRows | None = None
+        self.unknown: JoinRows | None = None
+        if spec.comparison is not None and spec.correlation:
+            kept = [types[i] for i in spec.correlation], [spec.null_safe[i] for i in spec.correlation]
+            self.correlated, self.unknown = JoinRows(*kept), JoinRows(*kept)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes held."""
+        tables = (self.rows, self.correlated, self.unknown)
+        return self._batch_bytes + sum(table.bytes for table in tables if table is not None)
+
+    def bytes_after(self, batch: Batch) -> int:
+        """An upper bound of :attr:`bytes` after this batch."""
+        return self.bytes + 2 * batch.nbytes + 64 * batch.rows + 65_536
+
+    def add(self, batch: Batch) -> None:
+        """Collects the rows that count."""
+        if batch.rows == 0:
+            return
+        keys = self._keys.aligned(batch)
+        self.rows.append(*keys)
+        if self.correlated is not None and self.unknown is not None:
+            self._add_correlation(keys, self.correlated, self.unknown)
+        payload = compact(batch.project(self._payload))
+        self.batches.append(payload)
+        self._batch_bytes += payload.nbytes
+        if not self.rows.exact:
+            kept = compact(Batch(*keys))
+            self.key_batches.append(kept)
+            self._batch_bytes += kept.nbytes
+
+    def _add_correlation(self, keys: Aligned, correlated: JoinRows, unknown: JoinRows) -> None:
+        dense = compact(Batch(*keys))
+        columns = [dense.columns[i] for i in self.spec.correlation]
+        correlated.append(columns, dense.length)
+        assert self.spec.comparison is not None
+        unknown.append(columns, dense.length, only=nulls(dense.columns[self.spec.comparison]).view(np.uint8))
+
+
+class BuildSealer:
+    """Concatenates payload and keys column by column, and seals the directory partition by partition."""
+
+    def __init__(self, spec: BuildSpec, reservation: Reservation) -> None:
+        self._spec = spec
+        self._reservation = reservation
+
+    def plan(self, partials: Sequence[BuildRows]) -> int:
+        """Parts: payload columns, then key columns, then parts of the directory, then the small tables."""
+        spec = self._spec
+        self._batches = [batch for partial in partials for batch in partial.batches]
+        self._key_batches = [batch for partial in partials for batch in partial.key_batches]
+        rows = sum(partial.rows.rows for partial in partials)
+        held = sum(batch.nbytes for batch in (*self._batches, *self._key_batches))
+        small = [_present(p.correlated for p in partials), _present(p.unknown for p in partials)]
+        tables = 1 + sum(1 for part in small if part)
+        self._reservation.resize(self._reservation.bytes + held + tables * table_bytes(rows))
+        self._table = JoinTable([partial.rows for partial in partials])
+        self._small = [JoinTable(part) for part in small if part]
+        self._columns: dict[int, Column] = {}
+        self._keys: dict[int, Column] = {}
+        self._work: list[tuple[Callable[[int], None], int]] = [
+            *((self._put_payload, i) for i in range(len(spec.payload))),
+            *((self._put_key, i) for i in range(0 if self._table.exact else len(spec.keys))),
+            *((self._table.seal, i) for i in range(self._table.parts)),
+            *((table.seal, i) for table in self._small for i in range(table.parts)),
+        ]
+        return len(self._work)
+
+    def seal(self, part: int) -> None:
+        """Does one part."""
+        work, which = self._work[part]
+        work(which)
+
+    def _put_payload(self, which: int) -> None:
+        self._columns[which] = _column(self._batches, which, self._spec.payload[which].type)
+
+    def _put_key(self, which: int) -> None:
+        self._keys[which] = _column(self._key_batches, which, self._spec.keys[which].type)
+
+    def finish(self) -> BuildSide:
+        """What probes read."""
+        self._batches, self._key_batches, self._work = [], [], []
+        self._table.finish([self._keys[i] for i in sorted(self._keys)])
+        for table in self._small:
+            table.finish([self._keys[i] for i in self._spec.correlation])
+        columns = tuple(self._columns[i] for i in range(len(self._spec.payload)))
+        tables = [self._table, *self._small]
+        kept = sum(column.nbytes for column in (*columns, *self._keys.values())) + sum(table.bytes for table in tables)
+        self._reservation.resize(kept)
+        correlated, unknown = self._small or (None, None)
+        return BuildSide(columns, self._table, correlated, unknown)
+
+
+def _present(tables: Iterable[JoinRows | None]) -> list[JoinRows]:
+    return [table for table in tables if table is not None]
+
+
+def _column(batches: Sequence[Batch], which: int, of: SqlType) -> Column:
+    if not batches:
+        return Column(of, pa.array([], canonical(of)))
+    return concat([batch.project([which]) for batch in batches]).columns[0]
+
+
+def nulls(of: Column) -> npt.NDArray[np.bool_]:
+    """Which rows of a column are NULL."""
+    array = of.array
+    if pa.types.is_dictionary(array.type) and array.dictionary.null_count:
+        array = array.dictionary_decode()
+    mask: npt.NDArray[np.bool_] = array.is_null().to_numpy(zero_copy_only=False)
+    return mask

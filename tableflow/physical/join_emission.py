@@ -1,0 +1,194 @@
+"""What a hash join emits for a probe batch, by kind.
+
+Matching gives pairs of lanes and build rows a piece at a time; a residual condition keeps some of them; the kind decides what
+becomes of pairs and of lanes without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.joining import NO_ROW, JoinProbe, Rows
+from tableflow.errors import DataError, Span
+from tableflow.physical.join_build import BuildSide, BuildSpec, nulls
+from tableflow.physical.join_marks import BuildMarks
+from tableflow.physical.join_pairs import Mask, PairColumns, pieces, stored_rows
+from tableflow.physical.row_values import Aligned
+from tableflow.runtime.operator import Emission, Suspend
+from tableflow.runtime.wake import READY
+from tableflow.types import BOOLEAN
+
+
+class Matching:
+    """One batch being probed with; a cursor over its pairs."""
+
+    def __init__(self, probe: JoinProbe, build: BuildSide, pairs: PairColumns, most: int) -> None:
+        self.probe = probe
+        self.build = build
+        self.columns = pairs
+        self.most = most
+
+    def pairs(
+        self, batch: Batch, *, outer: bool = False, done: npt.NDArray[np.uint8] | None = None
+    ) -> Iterator[tuple[Rows, Rows]]:
+        """All pairs of equal keys, in pieces; the residual is not looked at."""
+        while not self.probe.exhausted:
+            lanes, rows = self.probe.pairs(self.most, outer=outer, done=done)
+            if len(lanes):
+                yield lanes, rows
+
+    def gathered(self, batch: Batch, lanes: Rows, rows: Rows, *, nullable: bool = False) -> Batch:
+        """The columns of pairs."""
+        if self.build.table.unique and not nullable and 2 * len(lanes) > batch.length:
+            return self.columns.beside(batch, lanes, self.build.columns, rows)
+        return self.columns.gather(batch, lanes, self.build.columns, rows, nullable=nullable)
+
+    def survivors(self, batch: Batch, done: npt.NDArray[np.uint8] | None = None) -> Iterator[tuple[Rows, Rows, Batch]]:
+        """Pairs that satisfy the residual, and their columns (under a selection of the pairs)."""
+        for lanes, rows in self.pairs(batch, done=done):
+            gathered = self.columns.gather(batch, lanes, self.build.columns, rows)
+            kept = self.columns.satisfying(gathered)
+            if kept.selection is not None:
+                lanes, rows = lanes[kept.selection], rows[kept.selection]
+            yield lanes, rows, kept
+
+
+def emit_inner(matching: Matching, batch: Batch, marks: BuildMarks | None) -> Emission:
+    """INNER and RIGHT: the pairs."""
+    if not matching.columns.filters:
+        for lanes, rows in matching.pairs(batch):
+            if marks is not None:
+                marks.add(rows)
+            yield matching.columns.output(matching.gathered(batch, lanes, rows))
+        return
+    for _, rows, kept in matching.survivors(batch):
+        if marks is not None:
+            marks.add(rows)
+        yield matching.columns.output(kept) if kept.rows else Suspend(READY)
+
+
+def emit_outer(
+    matching: Matching, batch: Batch, marks: BuildMarks | None, *, single: bool, span: Span | None
+) -> Emission:
+    """LEFT, FULL and SINGLE: the pairs, and lanes without one beside NULLs."""
+    matched = np.zeros(batch.rows, np.uint8)
+    if not matching.columns.filters:
+        for lanes, rows in matching.pairs(batch, outer=True):
+            if single:
+                _refuse_second(matched, lanes, span)
+            if marks is not None:
+                marks.add(rows[rows != NO_ROW])
+            nullable = bool((rows == NO_ROW).any())
+            yield matching.columns.output(matching.gathered(batch, lanes, rows, nullable=nullable))
+        return
+    for lanes, rows, kept in matching.survivors(batch):
+        if single:
+            _refuse_second(matched, lanes, span)
+        matched[lanes] = 1
+        if marks is not None:
+            marks.add(rows)
+        yield matching.columns.output(kept) if kept.rows else Suspend(READY)
+    for lanes in pieces(np.flatnonzero(matched == 0), matching.most):
+        yield matching.columns.output(matching.columns.without_build(batch, lanes))
+
+
+def _refuse_second(matched: npt.NDArray[np.uint8], lanes: Rows, span: Span | None) -> None:
+    if matched[lanes].any() or (lanes[1:] == lanes[:-1]).any():
+        raise DataError(
+            "scalar subquery returned more than one row",
+            hint="aggregate its rows, or add LIMIT 1",
+            span=span,
+        )
+    matched[lanes] = 1
+
+
+def matched_lanes(matching: Matching, batch: Batch) -> Iterator[Suspend | Mask]:
+    """Which lanes have a surviving pair: last of what is yielded; pauses before it."""
+    matched = np.zeros(batch.rows, np.uint8)
+    if not matching.columns.filters:
+        matched[matching.probe.lanes(matched=True)] = 1
+    else:
+        # Lanes are given up at their first pair that survives.
+        for lanes, _, _ in matching.survivors(batch, matched):
+            matched[lanes] = 1
+            yield Suspend(READY)
+    yield matched.view(np.bool_)
+
+
+def emit_marks(matching: Matching, batch: Batch, marks: BuildMarks) -> Emission:
+    """BUILD_SEMI and BUILD_ANTI: nothing now; build rows of surviving pairs are marked."""
+    if not matching.columns.filters:
+        for _, rows in matching.pairs(batch):
+            marks.add(rows)
+            yield Suspend(READY)
+        return
+    for _, rows, _ in matching.survivors(batch):
+        marks.add(rows)
+        yield Suspend(READY)
+
+
+class ThreeValued:
+    """Answers of MARK and of NOT IN: TRUE, unknown or (neither) FALSE for each lane."""
+
+    def __init__(self, spec: BuildSpec, build: BuildSide) -> None:
+        self._spec = spec
+        self._rows = build.rows
+        self._missing = build.table.entries < build.rows
+        self._correlated = None if build.correlated is None else JoinProbe(build.correlated)
+        self._unknown = None if build.unknown is None else JoinProbe(build.unknown)
+
+    def of_keys(self, keys: Aligned, true: Mask) -> Mask:
+        """Unknown lanes where the comparison is a pair of keys, given those that are TRUE."""
+        comparison = self._spec.comparison
+        if comparison is None or self._rows == 0:
+            return np.zeros(len(true), np.bool_)
+        missing = nulls(keys.columns[comparison])
+        if keys.selection is not None:
+            missing = missing[keys.selection]
+        if self._correlated is None or self._unknown is None:
+            return ~true & (missing | self._missing)
+        correlation = Aligned([keys.columns[i] for i in self._spec.correlation], keys.length, keys.selection)
+        beside_any, beside_null = _found(self._correlated, correlation), _found(self._unknown, correlation)
+        return ~true & np.where(missing, beside_any, beside_null)
+
+    def of_residual(self, matching: Matching, batch: Batch) -> Iterator[Suspend | tuple[Mask, Mask]]:
+        """(TRUE, unknown) lanes where the comparison is the residual: last of what is yielded."""
+        true, unknown = np.zeros(batch.rows, np.uint8), np.zeros(batch.rows, np.bool_)
+        for lanes, rows in matching.pairs(batch, done=true):
+            gathered = matching.columns.gather(batch, lanes, matching.build.columns, rows)
+            truths = matching.columns.truths(gathered)
+            true[lanes[truths.true]] = 1
+            unknown[lanes[truths.unknown]] = True
+            yield Suspend(READY)
+        decided = true.view(np.bool_)
+        yield decided, unknown & ~decided
+
+
+def _found(probe: JoinProbe, keys: Aligned) -> Mask:
+    probe.start(*keys)
+    lanes = keys.length if keys.selection is None else len(keys.selection)
+    found = np.zeros(lanes, np.bool_)
+    found[probe.lanes(matched=True)] = True
+    return found
+
+
+def mark_column(batch: Batch, true: Mask, unknown: Mask) -> Column:
+    """The answers as a BOOLEAN column over the batch's stored rows."""
+    values, missing = true, unknown
+    if batch.selection is not None:
+        values, missing = np.zeros(batch.length, np.bool_), np.zeros(batch.length, np.bool_)
+        values[batch.selection], missing[batch.selection] = true, unknown
+    return Column(BOOLEAN, pa.array(values, mask=missing if missing.any() else None))
+
+
+def keeping(batch: Batch, lanes: Mask) -> Batch:
+    """The batch with these lanes only."""
+    if lanes.all():
+        return batch
+    return batch.with_selection(stored_rows(batch, np.flatnonzero(lanes).astype(np.uint32)))
