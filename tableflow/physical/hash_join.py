@@ -20,6 +20,7 @@ from tableflow.physical.join_build import BuildRows, BuildSealer, BuildSide, Bui
 from tableflow.physical.join_emission import (
     Matching,
     ThreeValued,
+    condition_truths,
     emit_inner,
     emit_marks,
     emit_outer,
@@ -283,7 +284,7 @@ class HashJoinOperator(Operator):
         unknown: Mask = np.zeros(batch.rows, np.bool_)
         true = unknown
         if self._spec.three_valued and self._spec.comparison is None and self._pairs.filters:
-            for answer in self._three_valued.of_residual(self._matching, batch):
+            for answer in condition_truths(self._matching, batch):
                 if isinstance(answer, Suspend):
                     yield answer
                 else:

@@ -7,6 +7,7 @@ becomes of pairs and of lanes without one.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,19 +26,34 @@ from tableflow.runtime.wake import READY
 from tableflow.types import BOOLEAN
 
 
+class Candidates(Protocol):
+    """Pairs of a probe batch that may match: all of equal keys, or all there are."""
+
+    columns: PairColumns
+    most: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether every pair matches and lanes without one are known beforehand: then it is a :class:`Matching`."""
+        ...
+
+    def candidates(self, batch: Batch, done: npt.NDArray[np.uint8] | None = None) -> Iterator[tuple[Rows, Rows, Batch]]:
+        """Lanes, build rows and their columns, a piece at a time; lanes whose ``done`` has become 1 are left out."""
+        ...
+
+
 class Matching:
-    """One batch being probed with; a cursor over its pairs."""
+    """One batch being probed with; a cursor over its pairs of equal keys."""
 
     def __init__(self, probe: JoinProbe, build: BuildSide, pairs: PairColumns, most: int) -> None:
         self.probe = probe
         self.build = build
         self.columns = pairs
         self.most = most
+        self.exact = not pairs.filters
 
-    def pairs(
-        self, batch: Batch, *, outer: bool = False, done: npt.NDArray[np.uint8] | None = None
-    ) -> Iterator[tuple[Rows, Rows]]:
-        """All pairs of equal keys, in pieces; the residual is not looked at."""
+    def pairs(self, *, outer: bool = False, done: npt.NDArray[np.uint8] | None = None) -> Iterator[tuple[Rows, Rows]]:
+        """All pairs, in pieces."""
         while not self.probe.exhausted:
             lanes, rows = self.probe.pairs(self.most, outer=outer, done=done)
             if len(lanes):
@@ -49,37 +65,47 @@ class Matching:
             return self.columns.beside(batch, lanes, self.build.columns, rows)
         return self.columns.gather(batch, lanes, self.build.columns, rows, nullable=nullable)
 
-    def survivors(self, batch: Batch, done: npt.NDArray[np.uint8] | None = None) -> Iterator[tuple[Rows, Rows, Batch]]:
-        """Pairs that satisfy the residual, and their columns (under a selection of the pairs)."""
-        for lanes, rows in self.pairs(batch, done=done):
-            gathered = self.columns.gather(batch, lanes, self.build.columns, rows)
-            kept = self.columns.satisfying(gathered)
-            if kept.selection is not None:
-                lanes, rows = lanes[kept.selection], rows[kept.selection]
-            yield lanes, rows, kept
+    def candidates(self, batch: Batch, done: npt.NDArray[np.uint8] | None = None) -> Iterator[tuple[Rows, Rows, Batch]]:
+        """See :class:`Candidates`."""
+        for lanes, rows in self.pairs(done=done):
+            yield lanes, rows, self.columns.gather(batch, lanes, self.build.columns, rows)
 
 
-def emit_inner(matching: Matching, batch: Batch, marks: BuildMarks | None) -> Emission:
+def survivors(
+    of: Candidates, batch: Batch, done: npt.NDArray[np.uint8] | None = None
+) -> Iterator[tuple[Rows, Rows, Batch]]:
+    """Pairs that satisfy the residual condition, and their columns (under a selection of the pairs)."""
+    for lanes, rows, gathered in of.candidates(batch, done):
+        kept = of.columns.satisfying(gathered)
+        if kept is not gathered and kept.selection is not None:
+            which = kept.selection
+            if gathered.selection is not None:
+                which = np.searchsorted(gathered.selection, which)
+            lanes, rows = lanes[which], rows[which]
+        yield lanes, rows, kept
+
+
+def emit_inner(matching: Candidates, batch: Batch, marks: BuildMarks | None) -> Emission:
     """INNER and RIGHT: the pairs."""
-    if not matching.columns.filters:
-        for lanes, rows in matching.pairs(batch):
+    if isinstance(matching, Matching) and matching.exact:
+        for lanes, rows in matching.pairs():
             if marks is not None:
                 marks.add(rows)
             yield matching.columns.output(matching.gathered(batch, lanes, rows))
         return
-    for _, rows, kept in matching.survivors(batch):
+    for _, rows, kept in survivors(matching, batch):
         if marks is not None:
             marks.add(rows)
         yield matching.columns.output(kept) if kept.rows else Suspend(READY)
 
 
 def emit_outer(
-    matching: Matching, batch: Batch, marks: BuildMarks | None, *, single: bool, span: Span | None
+    matching: Candidates, batch: Batch, marks: BuildMarks | None, *, single: bool, span: Span | None
 ) -> Emission:
     """LEFT, FULL and SINGLE: the pairs, and lanes without one beside NULLs."""
     matched = np.zeros(batch.rows, np.uint8)
-    if not matching.columns.filters:
-        for lanes, rows in matching.pairs(batch, outer=True):
+    if isinstance(matching, Matching) and matching.exact:
+        for lanes, rows in matching.pairs(outer=True):
             if single:
                 _refuse_second(matched, lanes, span)
             if marks is not None:
@@ -87,7 +113,7 @@ def emit_outer(
             nullable = bool((rows == NO_ROW).any())
             yield matching.columns.output(matching.gathered(batch, lanes, rows, nullable=nullable))
         return
-    for lanes, rows, kept in matching.survivors(batch):
+    for lanes, rows, kept in survivors(matching, batch):
         if single:
             _refuse_second(matched, lanes, span)
         matched[lanes] = 1
@@ -108,27 +134,27 @@ def _refuse_second(matched: npt.NDArray[np.uint8], lanes: Rows, span: Span | Non
     matched[lanes] = 1
 
 
-def matched_lanes(matching: Matching, batch: Batch) -> Iterator[Suspend | Mask]:
+def matched_lanes(matching: Candidates, batch: Batch) -> Iterator[Suspend | Mask]:
     """Which lanes have a surviving pair: last of what is yielded; pauses before it."""
     matched = np.zeros(batch.rows, np.uint8)
-    if not matching.columns.filters:
+    if isinstance(matching, Matching) and matching.exact:
         matched[matching.probe.lanes(matched=True)] = 1
     else:
         # Lanes are given up at their first pair that survives.
-        for lanes, _, _ in matching.survivors(batch, matched):
+        for lanes, _, _ in survivors(matching, batch, matched):
             matched[lanes] = 1
             yield Suspend(READY)
     yield matched.view(np.bool_)
 
 
-def emit_marks(matching: Matching, batch: Batch, marks: BuildMarks) -> Emission:
+def emit_marks(matching: Candidates, batch: Batch, marks: BuildMarks) -> Emission:
     """BUILD_SEMI and BUILD_ANTI: nothing now; build rows of surviving pairs are marked."""
-    if not matching.columns.filters:
-        for _, rows in matching.pairs(batch):
+    if isinstance(matching, Matching) and matching.exact:
+        for _, rows in matching.pairs():
             marks.add(rows)
             yield Suspend(READY)
         return
-    for _, rows, _ in matching.survivors(batch):
+    for _, rows, _ in survivors(matching, batch):
         marks.add(rows)
         yield Suspend(READY)
 
@@ -157,17 +183,17 @@ class ThreeValued:
         beside_any, beside_null = _found(self._correlated, correlation), _found(self._unknown, correlation)
         return ~true & np.where(missing, beside_any, beside_null)
 
-    def of_residual(self, matching: Matching, batch: Batch) -> Iterator[Suspend | tuple[Mask, Mask]]:
-        """(TRUE, unknown) lanes where the comparison is the residual: last of what is yielded."""
-        true, unknown = np.zeros(batch.rows, np.uint8), np.zeros(batch.rows, np.bool_)
-        for lanes, rows in matching.pairs(batch, done=true):
-            gathered = matching.columns.gather(batch, lanes, matching.build.columns, rows)
-            truths = matching.columns.truths(gathered)
-            true[lanes[truths.true]] = 1
-            unknown[lanes[truths.unknown]] = True
-            yield Suspend(READY)
-        decided = true.view(np.bool_)
-        yield decided, unknown & ~decided
+
+def condition_truths(matching: Candidates, batch: Batch) -> Iterator[Suspend | tuple[Mask, Mask]]:
+    """(TRUE, unknown) lanes where the residual condition is the comparison: last of what is yielded."""
+    true, unknown = np.zeros(batch.rows, np.uint8), np.zeros(batch.rows, np.bool_)
+    for lanes, _, gathered in matching.candidates(batch, true):
+        truths = matching.columns.truths(gathered)
+        true[lanes[truths.true]] = 1
+        unknown[lanes[truths.unknown]] = True
+        yield Suspend(READY)
+    decided = true.view(np.bool_)
+    yield decided, unknown & ~decided
 
 
 def _found(probe: JoinProbe, keys: Aligned) -> Mask:

@@ -99,13 +99,16 @@ class PairColumns:
         return Batch([*null_columns(fields, len(rows)), *right], len(rows))
 
     def satisfying(self, pairs: Batch) -> Batch:
-        """The pairs for which the condition is TRUE, as a selection."""
-        return pairs.with_selection(filter_rows(self._residual, pairs, self._where)) if self._residual else pairs
+        """The pairs for which the condition is TRUE, as a selection; the same batch if all are."""
+        if not self._residual:
+            return pairs
+        kept = filter_rows(self._residual, pairs, self._where)
+        return pairs if len(kept) == pairs.rows else pairs.with_selection(kept)
 
     def truths(self, pairs: Batch) -> Truths:
         """The condition's value for each pair."""
         if not self._residual:
-            return Truths(np.ones(pairs.length, np.bool_), np.zeros(pairs.length, np.bool_))
+            return Truths(np.ones(pairs.rows, np.bool_), np.zeros(pairs.rows, np.bool_))
         array = project([self._conjunction], pairs, self._where)[0].array
         unknown = array.is_null().to_numpy(zero_copy_only=False)
         return Truths(array.fill_null(fill_value=False).to_numpy(zero_copy_only=False), unknown)

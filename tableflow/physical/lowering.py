@@ -14,7 +14,8 @@ from tableflow.config import PARALLELISM, Settings
 from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import column_ids
 from tableflow.physical.exchange import Exchange
-from tableflow.physical.hash_join import HashBuild, HashJoin, JoinDistribution
+from tableflow.physical.hash_join import BUILD_MARKING, HashBuild, HashJoin, HashJoinKind, JoinDistribution
+from tableflow.physical.join_marks import marks_publication
 from tableflow.physical.materialize import PublishedScan, PublishRows, SharedResult
 from tableflow.physical.nested_loop_join import NestedLoopJoin
 from tableflow.physical.node import Input, PhysicalNode, positions
@@ -96,7 +97,10 @@ class _Lowering:
                 return self._published_join(node)
             case NestedLoopJoin():
                 self._publish_rows(node.right, node.publication)
-                return self._reading(node, self.lower(node.left), node.publication)
+                chain = self._reading(node, self.lower(node.left), node.publication)
+                if node.kind in BUILD_MARKING:
+                    chain.publishes.append(marks_publication(node.publication))
+                return chain
             case HashJoin() | UnionAll():
                 return self._meeting(node)
             case SharedResult():
@@ -190,13 +194,15 @@ class _Lowering:
             keys=node.right_keys,
             null_safe=node.null_safe,
             publication=node.publication,
-            null_aware=node.null_aware,
+            null_aware=node.null_aware or node.kind is HashJoinKind.MARK,
         )
         self._append(build, terminal)
         build.publishes.append(node.publication)
         self.close(build)
         chain = self.lower(node.left)
         chain.reads.append(node.publication)
+        if node.kind in BUILD_MARKING:
+            chain.publishes.append(marks_publication(node.publication))
         return self._append(chain, node, (chain.fields, payload))
 
     def _reading(self, node: PhysicalNode, chain: _Chain, publication: str) -> _Chain:
