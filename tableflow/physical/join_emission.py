@@ -7,7 +7,7 @@ becomes of pairs and of lanes without one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +78,7 @@ def survivors(
     for lanes, rows, gathered in of.candidates(batch, done):
         kept = of.columns.satisfying(gathered)
         if kept is not gathered and kept.selection is not None:
-            which = kept.selection
+            which: npt.NDArray[Any] = kept.selection
             if gathered.selection is not None:
                 which = np.searchsorted(gathered.selection, which)
             lanes, rows = lanes[which], rows[which]
