@@ -115,6 +115,7 @@ class ParquetColumnReader:
     left: int
     def read(self, rows: int) -> Vector: ...
     def skip(self, rows: int) -> None: ...
+
 class ProgramResult:
     columns: list[Vector | None]
     @property
@@ -137,7 +138,6 @@ class Program:
     def run(
         self, columns: list[Vector | None], length: int, selection: npt.NDArray[np.uint32] | None, numbered: bool
     ) -> ProgramResult: ...
-
 
 # joins: build rows by key, probing
 class JoinRows:
