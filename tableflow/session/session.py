@@ -54,13 +54,12 @@ class Session:
         for part in split(text):
             yield self._run(part.text, part.start, text, ())
 
-    def register(self, name: str, table: pa.Table) -> None:
-        """Makes an Arrow table readable under a name, in place of one registered before."""
-        from tableflow.connectors.memory import memory_provider
+    def register(self, name: str, table: pa.Table, split_rows: int | None = None) -> None:
+        """Makes an Arrow table readable under a name, in place of one registered before; its splits have ``split_rows``."""
+        from tableflow.connectors.memory import SPLIT_ROWS, MemoryTable
 
-        self.catalog.create_table(
-            (name,), provider=memory_provider(table, self._sources.objects), or_replace=True, temporary=True
-        )
+        provider = MemoryTable(table, self._sources.objects, split_rows=split_rows or SPLIT_ROWS)
+        self.catalog.create_table((name,), provider=provider, or_replace=True, temporary=True)
 
     def close(self) -> None:
         """Cancels what runs and ends the worker threads."""

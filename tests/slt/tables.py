@@ -1,0 +1,28 @@
+"""Views over VALUES as tables that really are read in parallel: each split has two rows.
+
+The corpus writes its tables as views, which any engine can run.  Constant rows come from one task, so a mode that is about
+parallelism would see nothing of it; here the rows of such a view become a table in memory, cut into splits.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+
+from tableflow.session import Session
+
+_CONSTANT = re.compile(r"CREATE (?:OR REPLACE )?VIEW (\w+) AS SELECT .* FROM \(VALUES .*", re.DOTALL)
+_SPLIT_ROWS = 2
+
+
+def stored(session: Session, sql: str) -> bool:
+    """Whether ``sql`` made a view of constants, which now is a table of small splits."""
+    match = _CONSTANT.fullmatch(sql.strip())
+    if match is None:
+        return False
+    result = session.execute(sql.strip().partition(" AS ")[2]).result
+    assert result is not None
+    rows = pa.Table.from_batches(list(iter(result.next_batch, None)), schema=result.schema)
+    session.register(match.group(1), rows, split_rows=_SPLIT_ROWS)
+    return True
