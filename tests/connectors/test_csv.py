@@ -11,7 +11,7 @@ from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import ColumnDefinition
 from tableflow.connectors import Sources, create_provider, file_provider
 from tableflow.connectors.filesystem import csv as csv_format
-from tableflow.connectors.filesystem import text_block
+from tableflow.connectors.filesystem import csv_layout, text_block
 from tableflow.errors import CatalogError, ConnectorError
 from tests.connectors.scanning import scan, spec_of, splits_of
 
@@ -154,7 +154,7 @@ def test_blocks_and_splits_cut_between_records(declared, monkeypatch, seed):
     rows = [(i, random_.choice(texts)) for i in range(300)]
     lines = ["a,b\n"] + [f'{i},"{text}"\n' for i, text in rows]
     monkeypatch.setattr(text_block, "BLOCK_BYTES", 64)
-    monkeypatch.setattr(csv_format, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_layout, "BLOCK_BYTES", 64)
     monkeypatch.setattr(csv_format, "SPLIT_BYTES", 500)
     provider = declared("".join(lines), AB)
     assert len(splits_of(Sources().open(spec_of(provider)))) > 5

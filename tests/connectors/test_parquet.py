@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import random
 from decimal import Decimal
 from pathlib import Path
 
@@ -128,6 +129,27 @@ def test_statistics_of_every_unit_are_storage_values(tmp_path):
         "wide": -(10**30),
     }  # fmt: skip
     assert scan(provider, ["ms", "u32", "u64", "wide"]) == [(moment, 2**32 - 1, 2**64 - 1, -(10**30))]
+
+
+def test_distinct_values_are_estimated_from_dictionaries(tmp_path):
+    path = tmp_path / "t.parquet"
+    rows, drawn = 20_000, random.Random(1)
+    table = pa.table(
+        {
+            "few": [f"v{i % 7}" for i in range(rows)],
+            "drawn": [f"v{drawn.randrange(1000)}" for _ in range(rows)],
+            "grows": [f"{i // 4:06}" for i in range(rows)],
+            "unique": [f"{i * 7919 % rows}" for i in range(rows)],
+            "null": pa.nulls(rows, pa.string()),
+        }
+    )
+    pq.write_table(table, path, row_group_size=2000)
+    found = {name: one.distinct for name, one in file_provider(str(path)).statistics().columns.items()}
+    assert found["few"] == pytest.approx(7, abs=1)
+    assert 900 <= found["drawn"] <= 1200
+    assert found["grows"] == pytest.approx(5000, rel=0.01)
+    assert found["unique"] == rows
+    assert found["null"] <= 1
 
 
 def test_statistics_that_are_missing(tmp_path):

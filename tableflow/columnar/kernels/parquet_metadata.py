@@ -120,10 +120,10 @@ def _leaves(schema: Sequence[Any], orders: Sequence[Any]) -> Iterator[Leaf]:
 def _chunk(chunk: dict[int, Any]) -> ChunkMetadata:
     fields = chunk.get(3)
     if not isinstance(fields, dict):
-        raise ValueError("a column chunk has no metadata")
+        raise ValueError("a column chunk has no metadata")  # noqa: TRY004
     encodings = [item for item in _list(fields, 2) if isinstance(item, int)]
     statistics = fields.get(12)
-    numbers = {id: _int(fields, id) for id in (5, 6, 7, 9)}
+    numbers = {number: _int(fields, number) for number in (5, 6, 7, 9)}
     if min(numbers.values()) < 0:
         raise ValueError("a column chunk has a negative size or position")
     dictionary = fields.get(11)

@@ -25,7 +25,6 @@ class ArrowFormat(Format):
     """See the module."""
 
     name = "arrow"
-    suffixes = ("arrow", "feather", "ipc", "arrows")
 
     def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:
         """The schema of the first file; all files must have its columns."""

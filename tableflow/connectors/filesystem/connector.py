@@ -9,7 +9,7 @@ from typing import Any
 from tableflow.catalog.entry import TableDefinition
 from tableflow.connectors.connector import Connector
 from tableflow.connectors.filesystem.format import FileColumn, Format
-from tableflow.connectors.filesystem.formats import BY_SUFFIX, FORMATS
+from tableflow.connectors.filesystem.formats import BY_SUFFIX, FORMATS, load_format
 from tableflow.connectors.filesystem.path import FileVersion, expand, suffix
 from tableflow.connectors.filesystem.source import open_source
 from tableflow.connectors.filesystem.table import KIND, FileTable
@@ -55,7 +55,7 @@ def create(definition: TableDefinition, options: dict[str, Any]) -> FileTable:
     files = expand(path, may_be_empty=bool(definition.columns and format_name))
     if wanted is None and len(files) > 1:
         files = tuple(file for file in files if suffix(file.path) in BY_SUFFIX)
-    file_format = FORMATS[format_name] if format_name else _format_of(path, files)
+    file_format = load_format(format_name or _format_of(path, files))
     keys = (definition.primary_key,) if definition.primary_key else ()
     if not definition.columns:
         return _inferred(file_format, files, options, keys)
@@ -71,7 +71,7 @@ def file_provider(path: str, options: Mapping[str, str] | None = None) -> FileTa
     """The table behind a quoted path, directory or glob, its format told by the ending."""
     values = read_options(KIND, OPTIONS, {"path": path, **(options or {})})
     files = expand(path, suffixes=frozenset(BY_SUFFIX))
-    file_format = FORMATS[values["format"]] if values["format"] else _format_of(path, files)
+    file_format = load_format(values["format"] or _format_of(path, files))
     return _inferred(file_format, files, values, ())
 
 
@@ -89,20 +89,20 @@ def _inferred(
     return FileTable(file_format, files, tuple(columns), options, keys=keys, warnings=warnings)
 
 
-def _format_of(path: str, files: tuple[FileVersion, ...]) -> Format:
+def _format_of(path: str, files: tuple[FileVersion, ...]) -> str:
     """The one format that the endings of the files tell."""
     found: dict[str, FileVersion] = {}
     for file in files:
         ending = suffix(file.path)
-        file_format = BY_SUFFIX.get(ending)
-        if file_format is None:
+        name = BY_SUFFIX.get(ending)
+        if name is None:
             near = difflib.get_close_matches(ending, BY_SUFFIX, 1)
             hint = f"did you mean .{near[0]}?" if near else f"endings are {', '.join(f'.{one}' for one in BY_SUFFIX)}"
             raise ConnectorError(
                 f"file {file.path!r} has no ending that tells its format",
                 hint=f"{hint}; or declare a table with 'format' = ...",
             )
-        found.setdefault(file_format.name, file)
+        found.setdefault(name, file)
     if not found:
         raise ConnectorError(f"the format of {path!r} is not known", hint="say it: 'format' = 'parquet'")
     if len(found) > 1:
@@ -112,7 +112,7 @@ def _format_of(path: str, files: tuple[FileVersion, ...]) -> Format:
             detail=f"{one.path!r} is {first}, {other.path!r} is {second}",
             hint="name one of them with a glob such as '*.parquet'",
         )
-    return FORMATS[next(iter(found))]
+    return next(iter(found))
 
 
 CONNECTOR = Connector(KIND, "files of a local file system", OPTIONS, open_source, create)

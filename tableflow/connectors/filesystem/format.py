@@ -63,7 +63,6 @@ class Format(ABC):
     """A file format: stateless, one instance for all files."""
 
     name: str
-    suffixes: tuple[str, ...]
 
     @abstractmethod
     def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:

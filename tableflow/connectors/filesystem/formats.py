@@ -1,17 +1,67 @@
-"""All file formats, by name and by the ending of a file's name."""
+"""All file formats, by name and by the ending of a file's name; each module is imported when it is first needed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from tableflow.connectors.filesystem.arrow import ArrowFormat
-from tableflow.connectors.filesystem.csv import CsvFormat
 from tableflow.connectors.filesystem.format import Format
-from tableflow.connectors.filesystem.json import JsonFormat
-from tableflow.connectors.filesystem.orc import OrcFormat
-from tableflow.connectors.filesystem.parquet import ParquetFormat
 
-FORMATS: Mapping[str, Format] = {
-    one.name: one for one in (ParquetFormat(), CsvFormat(), JsonFormat(), ArrowFormat(), OrcFormat())
+
+def _parquet() -> Format:
+    from tableflow.connectors.filesystem.parquet import ParquetFormat
+
+    return ParquetFormat()
+
+
+def _csv() -> Format:
+    from tableflow.connectors.filesystem.csv import CsvFormat
+
+    return CsvFormat()
+
+
+def _json() -> Format:
+    from tableflow.connectors.filesystem.json import JsonFormat
+
+    return JsonFormat()
+
+
+def _arrow() -> Format:
+    from tableflow.connectors.filesystem.arrow import ArrowFormat
+
+    return ArrowFormat()
+
+
+def _orc() -> Format:
+    from tableflow.connectors.filesystem.orc import OrcFormat
+
+    return OrcFormat()
+
+
+@dataclass(frozen=True, slots=True)
+class FormatEntry:
+    """A format's name, the endings that tell it, and how it is loaded."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    load: Callable[[], Format]
+
+
+FORMATS: Mapping[str, FormatEntry] = {
+    entry.name: entry
+    for entry in (
+        FormatEntry("parquet", ("parquet", "parq", "pq"), _parquet),
+        FormatEntry("csv", ("csv", "tsv"), _csv),
+        FormatEntry("json", ("json", "jsonl", "ndjson"), _json),
+        FormatEntry("arrow", ("arrow", "feather", "ipc", "arrows"), _arrow),
+        FormatEntry("orc", ("orc",), _orc),
+    )
 }
-BY_SUFFIX: Mapping[str, Format] = {suffix: one for one in FORMATS.values() for suffix in one.suffixes}
+BY_SUFFIX: Mapping[str, str] = {suffix: entry.name for entry in FORMATS.values() for suffix in entry.suffixes}
+
+
+@functools.cache
+def load_format(name: str) -> Format:
+    """The format of a name in :data:`FORMATS`."""
+    return FORMATS[name].load()

@@ -18,7 +18,7 @@ import pyarrow.json as pa_json
 
 from tableflow import types as t
 from tableflow.columnar.representation import canonical
-from tableflow.connectors.filesystem.csv import inferred_type
+from tableflow.connectors.filesystem.csv_layout import inferred_type
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format
 from tableflow.connectors.filesystem.json_row import EPOCH_DAY, RowDecoder
 from tableflow.connectors.filesystem.path import FileVersion
@@ -42,7 +42,6 @@ class JsonFormat(Format):
     """See the module."""
 
     name = "json"
-    suffixes = ("json", "jsonl", "ndjson")
 
     def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:
         """Names and types from the first four megabytes of the first file that has rows."""

@@ -22,7 +22,6 @@ class OrcFormat(Format):
     """See the module."""
 
     name = "orc"
-    suffixes = ("orc",)
 
     def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:
         """The schema of the first file; all files must have its columns."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,6 @@ class ParquetFormat(Format):
     """See the module."""
 
     name = "parquet"
-    suffixes = ("parquet", "parq", "pq")
 
     def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:
         """The columns of the first file; all files must have them."""
@@ -64,8 +64,7 @@ class ParquetFormat(Format):
 
     def statistics(self, files: Sequence[FileVersion], columns: Sequence[FileColumn]) -> TableStatistics:
         """Merged from all footers."""
-        footers = [read_footer(file) for file in files]
-        return table_statistics(footers, columns, [place_columns(footer, columns, None) for footer in footers])
+        return _statistics(tuple(files), tuple(columns))
 
     def prunes(self, predicate: Expression) -> bool:
         """Row groups are skipped by what :mod:`tableflow.connectors.pruning` understands."""
@@ -97,6 +96,12 @@ class ParquetFormat(Format):
         columns = scan.read_columns
         places = place_columns(footer, columns, None)
         return read_rows(footer, columns, places, group, start, count, offset or 0, batch_rows, representation)
+
+
+@functools.lru_cache(maxsize=256)
+def _statistics(files: tuple[FileVersion, ...], columns: tuple[FileColumn, ...]) -> TableStatistics:
+    footers = [read_footer(file) for file in files]
+    return table_statistics(footers, columns, [place_columns(footer, columns, None) for footer in footers])
 
 
 def _skips_cheaply(footer: Footer, group: int, scan: FileScan) -> bool:

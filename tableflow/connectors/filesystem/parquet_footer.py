@@ -18,7 +18,6 @@ from tableflow.connectors.pruning import ColumnRange
 from tableflow.connectors.reading import read_error
 from tableflow.errors import ConnectorError, UnsupportedError
 
-
 _MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
 
 

@@ -9,6 +9,7 @@ from tableflow import types as t
 from tableflow.catalog.provider import ColumnStatistics, TableStatistics
 from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.format import FileColumn
+from tableflow.connectors.filesystem.parquet_distinct import estimate_distinct
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn
 from tableflow.connectors.pruning import ColumnRange
 
@@ -28,8 +29,10 @@ def table_statistics(
             for group in range(len(footer.group_rows))
             if footer.group_rows[group]
         ]
-        average = _average_bytes(footers, [of_file[i] for of_file in places], column.type, rows)
-        found[column.name] = _merge(ranges, column.type, rows, average)
+        in_files = [of_file[i] for of_file in places]
+        distinct = estimate_distinct(footers, in_files, rows)
+        average = _average_bytes(footers, in_files, column.type, rows)
+        found[column.name] = _merge(ranges, column.type, rows, distinct, average)
     return TableStatistics(rows, found)
 
 
@@ -50,15 +53,17 @@ def declared_range(known: ColumnRange, declared: t.SqlType) -> ColumnRange:
     return ColumnRange(declared, low, high, known.nulls, known.rows)
 
 
-def _merge(ranges: Sequence[ColumnRange], of: t.SqlType, rows: int, average: float | None) -> ColumnStatistics:
+def _merge(
+    ranges: Sequence[ColumnRange], of: t.SqlType, rows: int, distinct: float | None, average: float | None
+) -> ColumnStatistics:
     present = [one for one in ranges if not one.all_null]
     minimum = _bound(min, [one.minimum for one in present])
     maximum = _bound(max, [one.maximum for one in present])
     counted = [one.nulls for one in ranges if one.nulls is not None]
     nulls = sum(counted) if len(counted) == len(ranges) else None
-    distinct: float | None = None
-    if isinstance(of, t.IntegerType | t.DateType) and minimum is not None and maximum is not None:
-        distinct = float(min(maximum - minimum + 1, rows))
+    if minimum is not None and maximum is not None and isinstance(of, t.IntegerType | t.DateType | t.DecimalType):
+        most = float(min(maximum - minimum + 1, rows))
+        distinct = most if distinct is None else min(distinct, most)
     elif isinstance(of, t.BooleanType):
         distinct = float(min(2, rows))
     return ColumnStatistics(minimum, maximum, nulls, distinct, average)

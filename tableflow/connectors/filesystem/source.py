@@ -8,6 +8,7 @@ from typing import Any
 from tableflow.config import FORCE_REPRESENTATION
 from tableflow.connectors.connector import OpenContext
 from tableflow.connectors.filesystem.format import FileScan, Format
+from tableflow.connectors.filesystem.formats import load_format
 from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import null_count
 from tableflow.errors import ConnectorError
@@ -54,7 +55,5 @@ class FileSource:
 
 def open_source(options: Any, context: OpenContext) -> FileSource:
     """The source of a spec's options."""
-    from tableflow.connectors.filesystem.formats import FORMATS
-
     scan: FileScan = decode(options)
-    return FileSource(scan, FORMATS[scan.format], context.settings.get(FORCE_REPRESENTATION))
+    return FileSource(scan, load_format(scan.format), context.settings.get(FORCE_REPRESENTATION))

@@ -1,0 +1,106 @@
+"""What the beginning of a delimited file tells: its header, the number of fields, types of columns nobody declared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from tableflow import types as t
+from tableflow.columnar.representation import from_arrow_type
+from tableflow.connectors.filesystem.csv_block import BlockParser, Dialect, parse_text
+from tableflow.connectors.filesystem.format import FileColumn
+from tableflow.connectors.filesystem.path import FileVersion
+from tableflow.connectors.filesystem.text_block import (
+    BLOCK_BYTES,
+    content_start,
+    last_record_end,
+    read_blocks,
+    split_records,
+)
+from tableflow.errors import ConnectorError
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the records of one file begin, how many fields they have, and the header's names."""
+
+    start: int
+    fields: int
+    header: tuple[str, ...] | None
+
+
+def read_layout(file: FileVersion, dialect: Dialect, columns: Sequence[FileColumn] | None) -> Layout:
+    """The first record of a file decides; ``columns`` are the table's, None while they are being inferred."""
+    start = content_start(file)
+    block = next(read_blocks(file, start, min(file.size, start + BLOCK_BYTES), dialect.quote_byte), None)
+    record = b"" if block is None else next(split_records(block.data, dialect.quote_byte), b"")
+    if not record.strip():
+        return Layout(file.size, len(columns or ()), None)
+    cells = _cells(record, dialect)
+    if dialect.header == "auto":
+        is_header = _looks_like_header(cells) if columns is None else _names_all(cells, columns)
+    else:
+        is_header = dialect.header == "true"
+    if is_header:
+        return Layout(start + len(record), len(cells), tuple(cells))
+    return Layout(start, len(cells), None)
+
+
+def _cells(record: bytes, dialect: Dialect) -> list[str]:
+    import csv
+
+    line = record.decode(errors="replace").rstrip("\r\n")
+    if dialect.quote is None:
+        return line.split(dialect.delimiter)
+    return next(csv.reader([line], delimiter=dialect.delimiter, quotechar=dialect.quote))
+
+
+def _looks_like_header(cells: Sequence[str]) -> bool:
+    data = ",".join('"' + cell.replace('"', '""') + '"' for cell in cells).encode()
+    names = [f"f{i}" for i in range(len(cells))]
+    types = parse_text(data, Dialect(",", '"', "", "false", lenient=False), names, None).schema.types
+    return all(cell.strip() for cell in cells) and all(pa.types.is_string(of) for of in types)
+
+
+def _names_all(cells: Sequence[str], columns: Sequence[FileColumn]) -> bool:
+    folded = {cell.strip().lower() for cell in cells}
+    return all(column.key[0].lower() in folded for column in columns)
+
+
+def infer_columns(file: FileVersion, dialect: Dialect, layout: Layout) -> tuple[FileColumn, ...]:
+    """Names and types from the first four megabytes of a file."""
+    with open(file.path, "rb") as opened:  # noqa: PTH123
+        opened.seek(layout.start)
+        sample = opened.read(BLOCK_BYTES)
+    if layout.start + len(sample) < file.size:
+        sample = sample[: last_record_end(sample, dialect.quote_byte)]
+    names = layout.header or tuple(f"column{i}" for i in range(layout.fields))
+    if not sample.strip():
+        return tuple(FileColumn(name, t.STRING) for name in names)
+    fields = [f"f{i}" for i in range(layout.fields)]
+    try:
+        types = parse_text(sample, dialect, fields, None).schema.types
+    except pa.ArrowInvalid as error:
+        if not dialect.lenient:
+            BlockParser(file, dialect, layout.fields, range(layout.fields), [pa.string()] * layout.fields).parse(
+                layout.start, sample
+            )  # raises with the line's number
+            raise ConnectorError(f"file {file.path!r} could not be read", detail=str(error)) from error
+        types = [pa.string()] * layout.fields
+    return tuple(FileColumn(name, inferred_type(of)) for name, of in zip(names, types, strict=True))
+
+
+def inferred_type(of: pa.DataType) -> t.SqlType:
+    """What a type inferred from text means: times get the usual precision, nothing but NULLs is text."""
+    found = from_arrow_type(of)
+    match found:
+        case t.NullType():
+            return t.STRING
+        case t.TimestampType(zoned=zoned):
+            return t.TIMESTAMP_LTZ if zoned else t.TIMESTAMP
+        case t.TimeType():
+            return t.TIME
+        case _:
+            return found
