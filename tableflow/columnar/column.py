@@ -17,12 +17,13 @@ from tableflow.types import SqlType
 class Column:
     """Immutable values of one SQL type; see :mod:`tableflow.columnar.representation` for how they are stored."""
 
-    __slots__ = ("_array", "_vector", "type")
+    __slots__ = ("_array", "_nbytes", "_vector", "type")
 
     def __init__(self, type: SqlType, array: pa.Array | None = None, vector: Vector | None = None) -> None:
         self.type = type
         self._array: Any = array
         self._vector: Any = vector
+        self._nbytes = -1
 
     @property
     def array(self) -> pa.Array:
@@ -45,7 +46,9 @@ class Column:
     @property
     def nbytes(self) -> int:
         """Bytes of the buffers this column keeps alive, shared ones counted in full."""
-        return int(self._vector.nbytes if self._array is None else self._array.nbytes)
+        if self._nbytes < 0:  # asked for at every exchange, and slow to answer for Arrow
+            self._nbytes = int(self._array.nbytes if self._vector is None else self._vector.nbytes)
+        return self._nbytes
 
     def slice(self, offset: int, length: int) -> Column:
         """Rows ``[offset, offset + length)`` without copying."""

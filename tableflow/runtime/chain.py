@@ -77,6 +77,7 @@ class Chain:
         """``judge_time`` makes task time of generated watermarks; without it the later one counts."""
         self.operators = list(operators)
         self.outputs = outputs
+        self._length = len(operators)
         self.current = 0
         self.ended = False
         self.input_wanted = True
@@ -104,7 +105,7 @@ class Chain:
             # Whoever ignores us must wait for us again, even if no row of this batch comes through.
             self._idle = False
             self.outputs.control(Watermark(self._sent))
-        self._arrive(batch, 0, port)
+        self._arrive(batch, batch.rows, 0, port)
 
     def control(self, event: Aligned) -> None:
         """One aligned control event for the first operator; only when pulling said FREE."""
@@ -174,13 +175,14 @@ class Chain:
                 return Progress.SPENT if stack else Progress.FREE
         return Progress.FREE
 
-    def _arrive(self, batch: Batch, index: int, port: int) -> None:
+    def _arrive(self, batch: Batch, rows: int, index: int, port: int) -> None:
         """A batch reaches an operator, or the outputs."""
-        if index == len(self.operators):
-            self.outputs.rows(batch)
+        if index == self._length:
+            if rows:
+                self.outputs.rows(batch, rows)
             return
         block = self._blocks[index]
-        block.rows_in[port] += batch.rows
+        block.rows_in[port] += rows
         block.batches_in[port] += 1
         self.current = index
         began = perf_counter_ns()
@@ -194,7 +196,7 @@ class Chain:
             block = self._blocks[index]
             block.rows_out += rows
             block.batches_out += 1
-            self._arrive(batch, index + 1, 0)
+            self._arrive(batch, rows, index + 1, 0)
 
     def _odd(self, item: Any, index: int) -> None:
         """An item that is neither a batch nor a wait."""
@@ -232,7 +234,7 @@ class Chain:
 
     def _hand(self, index: int, event: _Step | None) -> None:
         """Hands a control event to one operator; it reaches the next one behind what this one emits for it."""
-        if index == len(self.operators):
+        if index == self._length:
             self._send(event)
             return
         self.current = index

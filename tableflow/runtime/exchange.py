@@ -58,6 +58,11 @@ class SingleLane(Lane):
         """Whether the channel has no room."""
         return self.channels[0].full
 
+    @property
+    def closed(self) -> bool:
+        """Whether the consumer wants nothing more."""
+        return self.channels[0].closed
+
     def rows(self, batch: Batch, size: int) -> None:
         """Sends a batch."""
         self.channels[0].put(batch, size)
@@ -163,19 +168,6 @@ class Writer:
         self.feeds_back = False
         """Whether it goes back to the head of a loop, who is not a reason to go on."""
 
-    @property
-    def full(self) -> bool:
-        """Whether the task must wait before it makes more."""
-        full = False
-        for buffer in self.buffers:
-            full |= buffer.lane.full
-        return full
-
-    @property
-    def closed(self) -> bool:
-        """Whether no consumer wants anything more."""
-        return all(buffer.lane.closed for buffer in self.buffers)
-
     def rows(self, batch: Batch, count: int) -> None:
         """Takes a batch of ``count`` > 0 rows."""
         self.buffers[0].rows(batch, count)
@@ -210,32 +202,42 @@ class Outputs:
 
     def __init__(self, writers: Sequence[Writer], timeout: int) -> None:
         self._writers = list(writers)
-        self._wanting = [writer for writer in writers if not writer.feeds_back] or self._writers
+        self._lanes = [buffer.lane for writer in writers for buffer in writer.buffers]
+        wanting = [writer for writer in writers if not writer.feeds_back] or self._writers
+        self._wanting = [buffer.lane for writer in wanting for buffer in writer.buffers]
         self._timeout = timeout
+        self._pressed = False
         self.deadline: int | None = None
         """When waiting rows are sent at the latest (microseconds), None while none wait."""
 
     @property
     def full(self) -> bool:
         """Whether any edge has no room."""
+        if not self._pressed:  # nothing was sent since there was room
+            return False
         full = False
-        for writer in self._writers:
-            full |= writer.full
+        for lane in self._lanes:
+            full |= lane.full
+        self._pressed = full
         return full
 
     @property
     def closed(self) -> bool:
         """Whether there are edges and nobody behind them wants anything more."""
-        return bool(self._wanting) and all(writer.closed for writer in self._wanting)
+        for lane in self._wanting:
+            if not lane.closed:
+                return False
+        return bool(self._wanting)
 
-    def rows(self, batch: Batch) -> None:
-        """Sends a batch, now or with others."""
-        count = batch.rows
+    def rows(self, batch: Batch, count: int) -> None:
+        """Sends a batch of ``count`` > 0 rows, now or with others."""
+        self._pressed = True
         for writer in self._writers:
             writer.rows(batch, count)
 
     def control(self, event: Control) -> None:
         """Sends a control event behind all rows so far."""
+        self._pressed = True
         for writer in self._writers:
             writer.control(event)
 
@@ -250,6 +252,7 @@ class Outputs:
         elif self.deadline is None:
             self.deadline = now + self._timeout
         elif now >= self.deadline:
+            self._pressed = True
             for buffer in waiting:
                 if buffer.lane.starving:
                     buffer.flush()

@@ -23,7 +23,7 @@ class Sink:
         self.got = []
         self.full = False
 
-    def rows(self, batch):
+    def rows(self, batch, count):
         self.got.append(values(batch))
 
     def control(self, event):

@@ -27,6 +27,10 @@ def drained(channel):
     return events
 
 
+def sent(outputs, rows):
+    outputs.rows(rows, rows.rows)
+
+
 def make(kind, targets, batch_rows=4, capacity=8, timeout=2000, **more):
     memory = MemoryPool(1 << 30)
     channels = [Channel(capacity, memory) for _ in range(targets)]
@@ -38,10 +42,10 @@ def make(kind, targets, batch_rows=4, capacity=8, timeout=2000, **more):
 def test_large_batches_go_by_reference_and_small_ones_are_collected():
     outputs, (channel,), block, _ = make(ExchangeKind.FORWARD, 1, batch_rows=8)
     large = batch(1, 2, 3)
-    outputs.rows(large)
+    sent(outputs, large)
     assert channel.next()[0] is large
     for value in range(4):
-        outputs.rows(batch(value))
+        sent(outputs, batch(value))
     assert drained(channel) == [[0, 1, 2, 3]]
     assert (block.rows, block.batches) == (7, 2)
     assert block.bytes == 7 * 8
@@ -49,8 +53,8 @@ def test_large_batches_go_by_reference_and_small_ones_are_collected():
 
 def test_a_batch_is_never_larger_than_allowed():
     outputs, (channel,), _, _ = make(ExchangeKind.FORWARD, 1, batch_rows=8)
-    outputs.rows(batch(1))
-    outputs.rows(batch(*range(8)))
+    sent(outputs, batch(1))
+    sent(outputs, batch(*range(8)))
     assert drained(channel) == [[1], list(range(8))]
 
 
@@ -58,18 +62,18 @@ def test_a_watermark_waits_behind_rows_and_is_replaced():
     outputs, (channel,), _, _ = make(ExchangeKind.FORWARD, 1, batch_rows=8)
     outputs.control(Watermark(1))
     assert drained(channel) == [Watermark(1)]
-    outputs.rows(batch(1))
+    sent(outputs, batch(1))
     outputs.control(Watermark(2))
     outputs.control(Watermark(3))
     assert drained(channel) == []
-    outputs.rows(batch(2, 3, 4))
+    sent(outputs, batch(2, 3, 4))
     assert drained(channel) == [[1, 2, 3, 4], Watermark(3)]
 
 
 @pytest.mark.parametrize("event", [Epoch(1), EndOfInput(), Idle()])
 def test_other_events_flush(event):
     outputs, channels, _, _ = make(ExchangeKind.HASH, 2, batch_rows=100, keys=(0,))
-    outputs.rows(batch(*range(10)))
+    sent(outputs, batch(*range(10)))
     outputs.control(Watermark(2))
     outputs.control(event)
     for channel in channels:
@@ -90,7 +94,7 @@ def test_supersteps_stay_in_the_loop():
 def test_hash_sends_equal_keys_to_one_target_by_the_high_bits():
     outputs, channels, _, _ = make(ExchangeKind.HASH, 3, batch_rows=16, keys=(0,), capacity=100)
     rows = list(range(50)) * 3
-    outputs.rows(batch(*rows).with_selection(np.arange(0, 150, 2, dtype=np.uint32)))
+    sent(outputs, batch(*rows).with_selection(np.arange(0, 150, 2, dtype=np.uint32)))
     outputs.control(EndOfInput())
     found = []
     for target, channel in enumerate(channels):
@@ -105,11 +109,11 @@ def test_hash_sends_equal_keys_to_one_target_by_the_high_bits():
 
 def test_broadcast_and_rebalance():
     outputs, channels, _, _ = make(ExchangeKind.BROADCAST, 3, batch_rows=2)
-    outputs.rows(batch(1))
+    sent(outputs, batch(1))
     assert [drained(channel) for channel in channels] == [[[1]]] * 3
     outputs, channels, _, _ = make(ExchangeKind.REBALANCE, 3, batch_rows=2)
     for value in range(7):
-        outputs.rows(batch(value))
+        sent(outputs, batch(value))
     outputs.control(Epoch(1))
     assert [drained(channel) for channel in channels] == [
         [[0], [3], [6], Epoch(1)],
@@ -122,12 +126,12 @@ def test_rebalance_prefers_the_shortest_queue_and_needs_room_in_one():
     outputs, channels, _, _ = make(ExchangeKind.REBALANCE, 2, batch_rows=2, capacity=2)
     for value in range(4):
         assert not outputs.full
-        outputs.rows(batch(value))
+        sent(outputs, batch(value))
     assert outputs.full
     channels[1].next()
     channels[1].next()
     assert not outputs.full
-    outputs.rows(batch(9))
+    sent(outputs, batch(9))
     assert drained(channels[1]) == [[9]]
 
 
@@ -135,7 +139,7 @@ def test_outputs_are_closed_when_nobody_wants_more():
     outputs, channels, _, _ = make(ExchangeKind.HASH, 2, keys=(0,))
     channels[0].close()
     assert not outputs.closed
-    outputs.rows(batch(*range(100)))
+    sent(outputs, batch(*range(100)))
     assert drained(channels[1])
     channels[1].close()
     assert outputs.closed
@@ -146,15 +150,15 @@ def test_the_buffer_timeout_sends_to_a_starving_consumer_only():
     outputs, (channel,), _, _ = make(ExchangeKind.FORWARD, 1, batch_rows=100, timeout=2000)
     outputs.tend(0)
     assert outputs.deadline is None
-    outputs.rows(batch(1))
+    sent(outputs, batch(1))
     outputs.tend(10)
     assert outputs.deadline == 2010
     outputs.tend(2000)
     assert drained(channel) == []
     outputs.tend(2010)
     assert (drained(channel), outputs.deadline) == ([[1]], None)
-    outputs.rows(batch(*range(40)))
-    outputs.rows(batch(2))
+    sent(outputs, batch(*range(40)))
+    sent(outputs, batch(2))
     outputs.tend(3000)
     outputs.tend(9000)
     assert outputs.deadline == 11000
@@ -173,7 +177,7 @@ def test_no_watermark_overtakes_a_row(steps, batch_rows):
     """Before a watermark that is given, all rows before it have come; the last watermark always comes."""
     outputs, channels, _, _ = make(ExchangeKind.HASH, 2, batch_rows=batch_rows, capacity=1000, keys=(0,))
     for step in steps:
-        outputs.control(step) if isinstance(step, Watermark) else outputs.rows(batch(*step))
+        outputs.control(step) if isinstance(step, Watermark) else sent(outputs, batch(*step))
     outputs.control(EndOfInput())
     received = [drained(channel) for channel in channels]
     marks = [step for step in steps if isinstance(step, Watermark)]
