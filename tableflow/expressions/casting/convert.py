@@ -70,7 +70,9 @@ def _nested(of: Operand, to: t.SqlType) -> Operand:
         case t.ArrayType(), t.ArrayType():
             inner = convert(Operand(of.type.element, array.values), to.element)
             values = Operand(to.element, inner.array).plain
-            made = pa.ListArray.from_arrays(array.offsets, values, mask=array.is_null())
+            # A mask wants offsets of its own, not a slice of longer ones.
+            offsets = pa.array(array.offsets.to_numpy())
+            made = pa.ListArray.from_arrays(offsets, values, mask=array.is_null())
             return Operand(to, made.cast(canonical(to)), errors=_rows_with(inner.errors, array))
         case t.RowType(), t.RowType():
             pairs = zip(array.flatten(), of.type.fields, to.fields, strict=True)

@@ -121,13 +121,20 @@ def _comparison_rule(args: Sequence[Expression]) -> Binding | None:
     return Binding(tuple(unify_comparison(args)), t.BOOLEAN) if len(args) == 2 else None
 
 
+def _stored_alike(a: Operand, b: Operand) -> bool:
+    """Whether equal values are equal int64 storage."""
+    if isinstance(a.type, t.DecimalType):
+        return a.type == b.type and numbers(a).dtype != object and numbers(b).dtype != object
+    return isinstance(a.type, t.IntegerType | t.DateType | t.TimestampType | t.TimeType)
+
+
 def _in_kernel(args: Sequence[Operand], to: t.SqlType) -> Operand:
     value, *items = args
     present = [item for item in items if item.valid is None]
     if isinstance(value.type, t.StringType | t.BytesType | t.JsonType):
         entries = pa.concat_arrays([item.plain for item in present]) if present else value.plain.slice(0, 0)
         found = pc.is_in(value.plain, value_set=entries).to_numpy(zero_copy_only=False)
-    elif isinstance(value.type, t.IntegerType | t.DateType | t.TimestampType | t.TimeType):
+    elif all(_stored_alike(value, item) for item in present):
         found = np.isin(numbers(value), np.concatenate([numbers(item) for item in present] or [np.zeros(0, np.int64)]))
     else:
         found = np.zeros(len(value), np.bool_)

@@ -78,19 +78,15 @@ def _map(args: Sequence[Operand], to: t.SqlType) -> Operand:
         for other in keys[:i]:
             equal = both(compare("eq", key, other), key.valid, other.valid)
             errors |= False if equal is None else equal
-    offsets = _offsets(rows, len(keys))
-    if errors.any():
-        # Rows in error are NULL: their entries, which may hold a NULL key, belong to no row.
-        offsets = pa.array(offsets.to_numpy(), mask=np.append(errors, [False]))
-        keys = [Operand(key.type, _filled(expanded(key, rows))) for key in keys]
-    made = pa.MapArray.from_arrays(offsets, _interleaved(keys, rows), _interleaved(values, rows))
+    # Rows in error are NULL and have no entries: a NULL key would not be a map's.
+    kept = np.repeat(~errors, len(keys))
+    offsets = np.concatenate([[0], np.cumsum(~errors) * len(keys)]).astype(np.int32)
+    made = pa.MapArray.from_arrays(
+        pa.array(offsets, mask=np.append(errors, [False])),
+        _interleaved(keys, rows).filter(pa.array(kept)),
+        _interleaved(values, rows).filter(pa.array(kept)),
+    )
     return Operand(to, made.cast(canonical(to)), errors=errors if errors.any() else None)
-
-
-def _filled(array: pa.Array) -> pa.Array:
-    """NULL keys replaced by some value; their rows are in error anyway."""
-    valid = array.drop_null()
-    return array.fill_null(valid[0]) if len(valid) else pa.nulls(len(array)).cast(array.type)
 
 
 def _element_rule(args: Sequence[Expression]) -> Binding | None:

@@ -39,8 +39,8 @@ def _at_zone(args: Sequence[Operand], to: t.SqlType) -> Operand:
     array = value.plain
     if isinstance(value.type, t.TimestampType) and value.type.zoned:
         return Operand(to, pc.local_timestamp(array.cast(pa.timestamp(array.type.unit, zone))).cast(canonical(to)))
-    # An hour that comes twice, or not at all, in the zone's year is taken as the earlier one.
-    instants = pc.assume_timezone(array, zone, ambiguous="earliest", nonexistent="earliest")
+    # A time that comes twice is the earlier one; one that the clock leaps over is the instant of the leap.
+    instants = pc.assume_timezone(array, zone, ambiguous="earliest", nonexistent="latest")
     return Operand(to, instants.cast(canonical(to)))
 
 
