@@ -101,7 +101,7 @@ def expected_type(name, a, b):
     return t.DecimalType(p, s)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(name=st.sampled_from(["+", "-", "*", "%"]), first=operands(), second=operands())
 def test_operators_are_exact(name, first, second):
     (a, xs), (b, ys) = first, second
@@ -125,7 +125,7 @@ def test_operators_are_exact(name, first, second):
             assert failed
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(name=st.sampled_from(["/", "//", "div"]), first=operands(), second=operands(), digits=st.integers(0, 12))
 def test_division(name, first, second, digits):
     (a, xs), (b, ys) = first, second
@@ -150,7 +150,7 @@ def test_division(name, first, second, digits):
             assert failed or value == wanted
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(first=operands(), to=decimal_types() | st.sampled_from([t.TINYINT, t.SMALLINT, t.INT, t.BIGINT]))
 def test_casts_round_half_away_or_fail(first, to):
     of, xs = first
@@ -167,7 +167,7 @@ def test_casts_round_half_away_or_fail(first, to):
         assert can_raise(expression)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(kind=st.sampled_from(["=", "<>", "<", "<=", ">", ">="]), first=operands(), second=operands())
 def test_comparisons_are_by_value(kind, first, second):
     (a, xs), (b, ys) = first, second
@@ -182,7 +182,7 @@ def test_comparisons_are_by_value(kind, first, second):
         assert value == {"=": p == q, "<>": p != q, "<": p < q, "<=": p <= q, ">": p > q, ">=": p >= q}[kind]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(first=operands(), digits=st.integers(-5, 12), name=st.sampled_from(["round", "trunc", "floor", "ceil"]))
 def test_rounding(first, digits, name):
     of, xs = first
@@ -229,7 +229,7 @@ def trees(draw, columns, depth=3):
     return registry.resolve_call(name, [one, two])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data(), columns=st.lists(leaf_columns(), min_size=3, max_size=3))
 def test_bounds_never_lie(data, columns):
     expression = data.draw(trees(columns))

@@ -68,7 +68,7 @@ def outcome(expression):
     return ["error" if e else v for v, e in zip(result.column.to_pylist(), errors, strict=True)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(expression=conditions())
 def test_folding_changes_no_row(expression):
     folded = fold(expression)
@@ -80,7 +80,7 @@ def test_folding_changes_no_row(expression):
         assert can_raise(expression)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(expression=conditions())
 def test_null_rejecting_conditions_are_not_true_of_null_rows(expression):
     ids = frozenset({1, 3})
