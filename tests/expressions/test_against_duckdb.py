@@ -62,7 +62,7 @@ EXPRESSIONS = [
     "second(ts)", "extract(epoch FROM dt)", "extract(isodow FROM ts)", "extract(microsecond FROM ts)", "extract(decade FROM dt)",
     "extract(century FROM dt)", "date_trunc('month', ts)", "date_trunc('week', ts)", "date_trunc('quarter', ts)",
     "date_trunc('hour', ts)", "date_trunc('second', ts)", "date_trunc('decade', ts)",
-    "date_diff('day', dt, du)", "date_diff('month', dt, du)", "date_diff('week', dt, du)", "date_diff('hour', ts, tu)",
+    "date_diff('day', dt, du)", "date_diff('month', dt, du)", "date_diff('hour', ts, tu)",
     "date_diff('year', ts, tu)", "dt + 5", "dt - 5", "dt - du", "dt + INTERVAL '1' MONTH", "dt - INTERVAL '3' DAY",
     "ts + INTERVAL '1' MONTH", "ts - INTERVAL '90' MINUTE", "ts + INTERVAL '1 year 2 days'", "last_day(dt)", "dayname(dt)",
     "monthname(dt)", "extract(hour FROM ts - tu)", "extract(day FROM ts - tu)", "extract(epoch FROM ts - tu)",

@@ -114,6 +114,8 @@ def shown(sql):
         ("date_trunc('hour', TIMESTAMP '1969-12-31 23:59:59')", "1969-12-31 23:00:00"),
         ("date_trunc('century', DATE '2000-06-01')", "1901-01-01"),
         ("date_trunc('millennium', DATE '2001-06-01')", "2001-01-01"),
+        # DuckDB counts whole weeks here, and cuts centuries at 2000: a unit starts where EXTRACT says it does.
+        ("date_diff('week', DATE '2024-01-07', DATE '2024-01-08')", "1"),
         ("CAST('1-2' AS INTERVAL)", "1 year 2 months"),
         ("CAST('-1 day -02:03:04.5' AS INTERVAL)", "-1 day -02:03:04.5"),
         ("INTERVAL '1' MONTH = INTERVAL '30' DAY", "true"),
