@@ -11,9 +11,6 @@ from dataclasses import dataclass
 
 from tableflow.runtime.events import START_OF_TIME
 
-RESULT = -1
-"""Stands for the reader of the job's result where a consuming stage is named."""
-
 
 class OperatorBlock:
     """One operator in one task."""
@@ -73,7 +70,7 @@ class OperatorCounts:
 
 @dataclass(frozen=True, slots=True)
 class EdgeCounts:
-    """One exchange, summed over the producer's tasks; ``consumer`` is RESULT for the rows of the job's result."""
+    """One exchange, summed over the producer's tasks."""
 
     consumer: int
     port: int

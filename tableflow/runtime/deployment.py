@@ -13,7 +13,7 @@ from tableflow.runtime.chain import Chain
 from tableflow.runtime.channel import Channel
 from tableflow.runtime.checkpoint import RestoredAssigner, TaskId, TaskSnapshot
 from tableflow.runtime.context import Context, TaskWorld
-from tableflow.runtime.counters import RESULT, EdgeBlock, JobCounters, OperatorBlock, TaskBlock, sum_tasks
+from tableflow.runtime.counters import EdgeBlock, JobCounters, OperatorBlock, TaskBlock, sum_tasks
 from tableflow.runtime.events import Watermark
 from tableflow.runtime.exchange import Outputs, Writer
 from tableflow.runtime.gate import Gate, Inlet, TaskInput
@@ -241,10 +241,9 @@ class Deployment:
         )
 
     def _targets(self, stage: int) -> list[tuple[int, int]]:
-        """(consumer, port) of each edge block of a stage."""
+        """(consumer, port) of each exchange of a stage; its block for the result comes after them."""
         edges = [self._graph.edges[i] for i in self.topology.outgoing(stage)]
-        targets = [(edge.consumer, edge.port) for edge in edges]
-        return [*targets, (RESULT, 0)] if stage == self._graph.result else targets
+        return [(edge.consumer, edge.port) for edge in edges]
 
     def dispose(self) -> None:
         """Gives back what channels and builds still hold; only when no task runs any more."""
