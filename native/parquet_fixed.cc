@@ -45,7 +45,9 @@ template <class T> struct Lookup {
     out += n;
   }
   void values_checked(const uint32_t* codes, int64_t n) {
-    for (int64_t i = 0; i < n; ++i) out[i] = values[codes[i]];
+    const T* __restrict from = values;  // else both pointers are loaded again for each value
+    T* __restrict to = out;
+    for (int64_t i = 0; i < n; ++i) to[i] = from[codes[i]];
     out += n;
   }
 };
@@ -53,7 +55,8 @@ template <class T> struct Lookup {
 template <class T> struct LookupSink : Lookup<T> {
   void values(const uint32_t* codes, int64_t n) {
     uint32_t outside = 0;
-    for (int64_t i = 0; i < n; ++i) outside |= uint32_t(codes[i] >= this->size);
+    const uint32_t limit = this->size;
+    for (int64_t i = 0; i < n; ++i) outside |= uint32_t(codes[i] >= limit);
     if (outside) throw Corrupt("a code lies outside the dictionary");
     this->values_checked(codes, n);
   }

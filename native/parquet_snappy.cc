@@ -26,22 +26,16 @@ inline void copy_back(uint8_t* to, size_t offset, size_t bytes) {
   for (size_t i = 0; i < bytes; ++i) to[i] = from[i];
 }
 
-// By tag: length in the low byte, bytes of a copy's offset behind the tag in bits 8 to 10, upper offset bits from bit 11.
-// A literal has no offset bytes; one of more than 16 bytes and a copy with four are left to the careful loop (0).
-constexpr std::array<uint16_t, 256> make_table() {
-  std::array<uint16_t, 256> table{};
-  for (unsigned tag = 0; tag < 256; ++tag) {
-    const unsigned length = (tag >> 2) + 1;
-    switch (tag & 3) {
-      case 0: table[tag] = uint16_t(length <= 16 ? length : 0); break;
-      case 1: table[tag] = uint16_t((((tag >> 2) & 7) + 4) | 1 << 8 | (tag >> 5) << 11); break;
-      case 2: table[tag] = uint16_t(length | 2 << 8); break;
-      default: table[tag] = 0;
-    }
+// Of a copy, by its tag: length, upper eight bits of the offset from bit 8, bytes of the offset from bit 16.
+constexpr std::array<uint32_t, 256> make_copies() {
+  std::array<uint32_t, 256> table{};
+  for (uint32_t tag = 0; tag < 256; ++tag) {
+    if ((tag & 3) == 1) table[tag] = (((tag >> 2) & 7) + 4) | (tag >> 5) << 8 | 1u << 16;
+    if ((tag & 3) == 2) table[tag] = ((tag >> 2) + 1) | 2u << 16;
   }
   return table;
 }
-constexpr auto kTags = make_table();
+constexpr auto kCopies = make_copies();
 
 // Whole elements while at least kSlack bytes are left on both sides, so that only offsets need a check.
 constexpr ptrdiff_t kSlack = 96;
@@ -52,31 +46,50 @@ inline void copy_8(const uint8_t* from, uint8_t* to) {
   std::memcpy(to, &word, 8);
 }
 
+inline void copy_16(const uint8_t* from, uint8_t* to) { std::memcpy(to, from, 16); }
+
 void decompress_fast(const uint8_t*& in_ref, const uint8_t* end, uint8_t*& out_ref, const uint8_t* begin, const uint8_t* out_end) {
   const uint8_t* in = in_ref;
   uint8_t* out = out_ref;
+  // One branch per kind of element: the predictor learns their order, which beats computing all kinds alike by far.
   while (end - in >= kSlack && out_end - out >= kSlack) {
-    const unsigned entry = kTags[*in];
-    if (entry == 0) break;
-    const size_t length = entry & 0xff;
-    const size_t extra = (entry >> 8) & 7;
-    uint32_t trailer;
-    std::memcpy(&trailer, in + 1, 4);
-    const size_t offset = size_t(entry >> 11) << 8 | (trailer & ((1u << (8 * extra)) - 1));
-    const bool literal = extra == 0;
-    // One path for both, which the branch predictor cannot get wrong.
-    const uint8_t* from = literal ? in + 1 : out - offset;
-    in += 1 + (literal ? length : extra);
-    if (!literal && (offset - 1 >= size_t(out - begin) || offset < 8)) {
-      if (offset == 0 || offset > size_t(out - begin)) corrupt();
-      for (size_t i = 0; i < length; ++i) out[i] = from[i];
+    const unsigned tag = *in;
+    size_t length, offset;
+    if ((tag & 3) == 0) {
+      length = (tag >> 2) + 1;
+      if (length > 60) break;
+      copy_16(in + 1, out);
+      copy_16(in + 17, out + 16);
+      if (length > 32)
+        for (size_t done = 32; done < length; done += 16) copy_16(in + 1 + done, out + done);
+      in += 1 + length;
       out += length;
       continue;
     }
-    copy_8(from, out);
-    copy_8(from + 8, out + 8);
-    if (length > 16)
-      for (size_t done = 16; done < length; done += 8) copy_8(from + done, out + done);
+    if ((tag & 3) == 3) break;
+    // Both kinds of copies without a branch: whether an offset has one byte or two is the data's chance.
+    const unsigned entry = kCopies[tag];
+    uint16_t trailer;
+    std::memcpy(&trailer, in + 1, 2);
+    const unsigned bytes = entry >> 16;
+    length = entry & 0xff;
+    offset = ((entry >> 8) & 0xff) << 8 | (trailer & (0xffffu >> (8 * (2 - bytes))));
+    in += 1 + bytes;
+    if (offset == 0 || offset > size_t(out - begin)) corrupt();
+    const uint8_t* from = out - offset;
+    if (offset >= 16) {
+      copy_16(from, out);
+      copy_16(from + 16, out + 16);
+      if (length > 32)
+        for (size_t done = 32; done < length; done += 16) copy_16(from + done, out + done);
+    } else if (offset >= 8) {
+      copy_8(from, out);
+      copy_8(from + 8, out + 8);
+      if (length > 16)
+        for (size_t done = 16; done < length; done += 8) copy_8(from + done, out + done);
+    } else {
+      for (size_t i = 0; i < length; ++i) out[i] = from[i];
+    }
     out += length;
   }
   in_ref = in;

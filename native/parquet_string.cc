@@ -7,17 +7,19 @@ namespace tableflow::parquet {
 namespace {
 
 constexpr int64_t kLargestBatch = INT32_MAX;
+constexpr int64_t kLargestGuess = 16 << 20;
 
 [[noreturn]] void too_few() { throw Corrupt("a page has fewer strings than its header says"); }
 
 // Offsets and bytes that grow.
 class StringBuilder {
  public:
-  void begin(int64_t rows) {
+  // `bytes` is a guess of what will be added.
+  void begin(int64_t rows, int64_t bytes) {
     offsets_ = std::make_shared<Buffer>(size_t(rows + 1) * 4);
     offsets_->as<int32_t>()[0] = 0;
     next_ = offsets_->as<int32_t>() + 1;
-    bytes_ = std::make_shared<Buffer>(size_t(std::max<int64_t>(rows * 8, 64)));
+    bytes_ = std::make_shared<Buffer>(size_t(std::clamp<int64_t>(bytes, 64, kLargestGuess)));
     size_ = 0;
   }
 
@@ -28,11 +30,11 @@ class StringBuilder {
     bytes_ = std::move(larger);
   }
 
-  // `from` has 16 readable bytes past its end.
+  // `from` has 32 readable bytes past its end.
   void add(const uint8_t* from, int64_t length) {
     if (size_ + length > int64_t(bytes_->size())) grow(length);
     uint8_t* to = bytes_->data() + size_;
-    if (length <= 16) std::memcpy(to, from, 16);
+    if (length <= 32) std::memcpy(to, from, 32);
     else std::memcpy(to, from, size_t(length));
     size_ += length;
     *next_++ = int32_t(size_);
@@ -57,7 +59,7 @@ class StringSink final : public Sink {
   void dictionary(const uint8_t* data, const uint8_t* end, int64_t count) override {
     if (count > (end - data) / 4) too_few();
     StringBuilder builder;
-    builder.begin(std::max<int64_t>(count, 1));
+    builder.begin(std::max<int64_t>(count, 1), end - data);
     append_plain(builder, data, end, 0, count, nullptr);
     count_ = uint32_t(count);
     // NULL rows have code 0, so there is always an entry to look at.
@@ -77,7 +79,7 @@ class StringSink final : public Sink {
   void append(Page& page, int64_t row, int64_t rows, int64_t present) override {
     const uint8_t* validity = present < rows ? validity_ : nullptr;
     if (page.encoding == Encoding::Plain) {
-      want_bytes(row);
+      want_bytes(row, (page.end - page.values) / std::max<int64_t>(page.left, 1) + 1);
       append_plain(builder_, page.values, page.end, row, rows, validity);
       return;
     }
@@ -89,13 +91,13 @@ class StringSink final : public Sink {
     }
     scratch_.resize(size_t(rows));
     decode(page, scratch_.data(), row, rows, present, validity);
-    want_bytes(row);
+    want_bytes(row, dictionary_->nbytes / dictionary_->length);
     append_codes(scratch_.data(), row, rows, validity);
   }
 
   VectorPtr finish(int64_t rows, BufferPtr validity, int64_t nulls) override {
     if (!codes_) {
-      want_bytes(0);
+      want_bytes(0, 0);
       return builder_.finish(format_, rows, std::move(validity), nulls);
     }
     return make_dictionary(rows, std::move(codes_), std::move(validity), dictionary_, nulls);
@@ -112,9 +114,11 @@ class StringSink final : public Sink {
     }
     void values(const uint32_t* codes, int64_t n) {
       uint32_t outside = 0;
+      const uint32_t limit = size;
+      uint32_t* __restrict to = out;
       for (int64_t i = 0; i < n; ++i) {
-        outside |= uint32_t(codes[i] >= size);
-        out[i] = codes[i];
+        outside |= uint32_t(codes[i] >= limit);
+        to[i] = codes[i];
       }
       if (outside) throw Corrupt("a code lies outside the dictionary");
       out += n;
@@ -128,9 +132,9 @@ class StringSink final : public Sink {
   }
 
   // From now on this result has bytes; the rows that were there as codes are copied.
-  void want_bytes(int64_t row) {
+  void want_bytes(int64_t row, int64_t bytes_per_row) {
     if (has_bytes_) return;
-    builder_.begin(rows_);
+    builder_.begin(rows_, rows_ * bytes_per_row);
     has_bytes_ = true;
     if (codes_) append_codes(codes_->as<uint32_t>(), 0, row, validity_);
     codes_ = nullptr;
