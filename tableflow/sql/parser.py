@@ -477,6 +477,10 @@ class TableFlowParser(BaseParser):
         if self.ahead("FOR", "VERSION"):
             self.refuse("FOR VERSION AS OF")
 
+    def _parse_into(self) -> None:
+        if self._curr.token_type is TokenType.INTO:
+            self.refuse("SELECT INTO")
+
     def _parse_table_hints(self) -> None:
         if self._curr.token_type is TokenType.HINT:
             self.refuse("a hint behind a table")

@@ -171,7 +171,8 @@ def _refused(what: str, token: Any) -> TableFlowError:
 
 
 def _explained(error: Any, text: str) -> SqlSyntaxError:
-    position = error.pos_in_stream
+    at_end = getattr(getattr(error, "token", None), "type", "") == "$END"
+    position = len(text) if at_end else error.pos_in_stream
     if position is None or position < 0 or position >= len(text):
         position = len(text)
     word = text[position:].split(None, 1)[0] if text[position:].strip() else ""

@@ -370,6 +370,8 @@ class ExpressionBinder:
         name = node.name.lower()
         if is_aggregate(name):
             return self.aggregate(node, None)
+        if name in {"any", "all", "some", "exists"}:
+            raise SqlSyntaxError(f"{name.upper()} is followed by a subquery", span=self.source.span(node))
         if name == "map" and node.meta_get("line") is None:
             return self._syntax("map", "MAP[...]", self.bind_all(node.expressions), node)
         if len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Star):

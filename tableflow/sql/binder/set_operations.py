@@ -39,10 +39,11 @@ def bind_set_operation(block: Block, node: exp.SetOperation) -> Bound:
         first = first.this
     trees = [first, *reversed(operands)]
     for tree in trees:
-        if isinstance(tree, exp.Select) and any(tree.args.get(key) for key in ("order", "limit", "offset")):
+        own = [tree.args[key] for key in ("order", "limit", "offset") if tree.args.get(key)]
+        if own and isinstance(tree, exp.Select):
             raise SqlSyntaxError(
                 f"ORDER BY and LIMIT of a single query of {kind.value.upper()} need parentheses around the query",
-                span=block.source.span(tree),
+                span=block.source.span(own[0]),
             )
     bound = [bind_query(block.context, block.source, each, block.ctes, block.parent) for each in trees]
     width = len(bound[0].columns)
