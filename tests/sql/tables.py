@@ -45,12 +45,13 @@ _TYPES: dict[str, SqlType] = {
 
 
 class DeclaredTable:
-    """A table that has columns and nothing else."""
+    """A table that has columns, and rows only if a test gives some."""
 
     bounded = True
 
-    def __init__(self, columns: Sequence[ColumnDefinition]) -> None:
+    def __init__(self, columns: Sequence[ColumnDefinition], rows: Sequence[tuple] = ()) -> None:
         self.schema = TableSchema(tuple(columns))
+        self.rows = rows
 
     def statistics(self) -> TableStatistics:
         return TableStatistics()
@@ -84,9 +85,9 @@ class DeclaredCatalog:
         return [*self.tables, *self.views]
 
 
-def declared(text: str) -> DeclaredTable:
+def declared(text: str, rows: Sequence[tuple] = ()) -> DeclaredTable:
     pairs = (column.split() for column in text.split(", "))
-    return DeclaredTable([ColumnDefinition(name, _TYPES[kind]) for name, kind in pairs])
+    return DeclaredTable([ColumnDefinition(name, _TYPES[kind]) for name, kind in pairs], rows)
 
 
 def catalog(views: dict[str, str] | None = None) -> DeclaredCatalog:
