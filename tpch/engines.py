@@ -57,7 +57,7 @@ class DuckDB(Engine):
 
     def run(self, number: int) -> pa.Table:
         """Plans and runs query ``number``."""
-        table: Any = self._connection.execute(query_text(number)).to_arrow_table()
+        table: Any = self._connection.sql(query_text(number)).to_arrow_table()
         return table
 
 

@@ -36,7 +36,7 @@ def _check(sessions: dict[str, Session], data: tuple[Table, ...], sql: str) -> N
     connection = duckdb.connect()
     for view in views:
         connection.execute(view)
-    expected = connection.execute(sql).to_arrow_table()
+    expected = connection.sql(sql).to_arrow_table()
     for leg in LEGS:
         problem = difference(_answer(sessions, leg, views, sql), expected, ordered=False)
         assert problem is None, f"{leg}: {problem}\n{sql}\n" + "\n".join(views)
