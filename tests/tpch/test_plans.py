@@ -36,9 +36,9 @@ def plan_text(number: int) -> str:
     assert isinstance(statement, QueryStatement)
     optimized = optimize(statement.query, SETTINGS)
     root = fuse(plan_physical(optimized.query, optimized.statistics, SETTINGS).root, SETTINGS)
-    assert loads(dumps(root)) == root
+    assert dumps(loads(dumps(root))) == dumps(root)
     graph = lower(root, SETTINGS).graph
-    assert loads(dumps(graph)) == graph
+    assert dumps(loads(dumps(graph))) == dumps(graph)
     fired = ", ".join(firing.rule for firing in optimized.trace if firing.count)
     return f"-- rules: {fired}\n\n{explain_logical(optimized.query.root)}\n\n{explain_physical(root)}\n"
 

@@ -39,8 +39,7 @@ def implement_scan(search: Search, node: logical.Scan, required: Required) -> It
     columns = tuple(names[f.id] for f in fields)
     accepted = replace(first, request=replace(first.request, columns=columns))
     kind, options = node.provider.source(accepted)
-    table_rows = node.provider.statistics().rows
-    read = search.cardinality.rows(node) if table_rows is None else float(table_rows)
+    read = search.cardinality.table_rows(node)
     known = search.cardinality.domains
     plan: PhysicalNode = TableScan(
         fields=fields,

@@ -31,6 +31,10 @@ class Cardinality(Protocol):
         """Expected output rows."""
         ...
 
+    def table_rows(self, scan: logical.Scan) -> float:
+        """Rows of a scan's table before its predicates."""
+        ...
+
     def distinct(self, node: logical.Node, columns: Sequence[int]) -> float:
         """Expected distinct combinations of these columns."""
         ...
