@@ -86,8 +86,13 @@ class Context:
         self._world.set_timer(time, self._position)
 
     def release(self) -> None:
-        """Gives all reservations back that nobody adopted."""
+        """The task has closed: gives all reservations back that nobody adopted."""
         for reservation in self._reservations:
             if not reservation.adopted:
                 reservation.release()
+
+    def release_all(self) -> None:
+        """The job has ended: gives back what another task resized after this one had closed (sealing a build)."""
+        for reservation in self._reservations:
+            reservation.release()
         self._reservations.clear()

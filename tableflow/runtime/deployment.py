@@ -68,6 +68,7 @@ class Deployment:
         self._sources = {s.id: around.sources(s.source) for s in graph.stages if s.source is not None}
         self._batch_mode = self._runs_as_batch()
         self._channels = [self._connect(number) for number in range(len(graph.edges))]
+        self._contexts: list[Context] = []
         self.tasks: list[Task] = []
         self.first: list[Task] = []
         for stage in graph.stages:
@@ -146,11 +147,13 @@ class Deployment:
             ports,
             judge_time,
         )
+        contexts = [Context(world, i, blocks[i]) for i in range(len(blocks))]
+        self._contexts += contexts
         task = Task(
             (stage.id, index),
             chain,
             taken_from,
-            [Context(world, i, blocks[i]) for i in range(len(blocks))],
+            contexts,
             block,
             around.scheduler,
             around.job,
@@ -253,6 +256,8 @@ class Deployment:
                     channel.dispose()
         for build in self.builds.values():
             build.free()
+        for context in self._contexts:
+            context.release_all()
 
 
 def _no_time(_: int) -> Watermark | None:

@@ -45,50 +45,42 @@ class MemoryPool:
             reservation.resize(bytes)
         return reservation
 
-    def grow(self, owner: str, by: int) -> None:
-        """Adds ``by`` bytes, or raises :class:`~tableflow.errors.MemoryLimitError` and changes nothing."""
+    def resize(self, reservation: PoolReservation, bytes: int) -> None:
+        """Changes a reservation, or raises :class:`~tableflow.errors.MemoryLimitError` and changes nothing."""
         with self._lock:
+            by = bytes - reservation.bytes
             if by <= 0 or self._used + by <= self.limit:
+                reservation.bytes = bytes
                 self._used += by
                 if self._used > self._peak:
                     self._peak = self._used
                 return
             used = self._used
         raise MemoryLimitError(
-            f"{owner} was refused {by} bytes of memory",
+            f"{reservation.owner} was refused {by} bytes of memory",
             detail=f"{used} bytes are in use and memory.limit is {self.limit} bytes",
             hint="raise memory.limit, or let the query work on less at once",
         )
 
 
 class PoolReservation:
-    """Bytes held by one structure; used by one task at a time."""
+    """Bytes held by one structure; tasks that seal a build together may resize the same one."""
 
-    __slots__ = ("_bytes", "_owner", "_pool", "adopted")
+    __slots__ = ("_pool", "adopted", "bytes", "owner")
 
     def __init__(self, pool: MemoryPool, owner: str) -> None:
         self._pool = pool
-        self._owner = owner
-        self._bytes = 0
+        self.owner = owner
+        """Who holds it, as errors say."""
+        self.bytes = 0
+        """Bytes held now; changed by :meth:`resize` only."""
         self.adopted = False
         """Whether it outlives the task that made it, because a published build took it over."""
 
-    @property
-    def bytes(self) -> int:
-        """Bytes held now."""
-        return self._bytes
-
-    @property
-    def owner(self) -> str:
-        """Who holds it, as errors say."""
-        return self._owner
-
     def resize(self, bytes: int) -> None:
         """Holds ``bytes`` from now on, or raises and holds what it held."""
-        self._pool.grow(self._owner, bytes - self._bytes)
-        self._bytes = bytes
+        self._pool.resize(self, bytes)
 
     def release(self) -> None:
         """Gives everything back."""
-        self._pool.grow(self._owner, -self._bytes)
-        self._bytes = 0
+        self._pool.resize(self, 0)

@@ -89,3 +89,22 @@ def test_a_blocking_exchange_holds_rows_until_the_producer_ends(scheduling):
     plan.edge(first, last, blocking=True)
     with pytest.raises(MemoryLimitError, match="the blocking exchange from stage 0 to stage 1 was refused 8 bytes"):
         run(plan.job(last, pool, memory="100b", batch_rows=1, **seed))
+
+
+def test_what_another_task_takes_after_the_close_is_released_with_the_job(workers):
+    kept = []
+
+    class Keeping(Through):
+        def open(self, context):
+            kept.append(context.reserve("build", 10))
+
+    plan = Plan()
+    only = plan.stage(Keeping, source=Batches([batch(1)]))
+    job = plan.job(only, workers)
+    job.start()
+    job.wait(timeout=5)
+    assert job.memory.used == 0
+    kept[0].resize(50)
+    assert job.memory.used == 50
+    job.close()
+    assert job.memory.used == 0
