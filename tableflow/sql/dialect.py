@@ -15,7 +15,8 @@ from sqlglot.errors import ParseError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tableflow.errors import Span, SqlSyntaxError, TableFlowError, UnsupportedError
-from tableflow.sql.parser import RefusedError, TableFlowParser, UnreadableError
+from tableflow.sql.parser import TableFlowParser
+from tableflow.sql.reader import RefusedError, UnreadableError
 from tableflow.sql.tokens import RESERVED, tokenize
 
 Result = TypeVar("Result")

@@ -12,7 +12,7 @@ from tableflow.errors import BindError, Span
 from tableflow.types import SqlType
 
 if TYPE_CHECKING:
-    from tableflow.sql.parser import TableFlowParser
+    from tableflow.sql.reader import TokenReader
 
 MAX_PRECISION = 9
 MAX_LENGTH = 2**31 - 1
@@ -31,7 +31,7 @@ _NESTED = frozenset({"ARRAY", "MAP", "ROW", "STRUCT"})
 NAMES = frozenset(_PLAIN) | _SIZED | _TIMES | _NESTED
 
 
-def parse_type(parser: TableFlowParser) -> SqlType:
+def parse_type(parser: TokenReader) -> SqlType:
     """The type whose name starts at the parser's current token; reads past it."""
     token = parser.current
     name = token.text.upper()
@@ -57,7 +57,7 @@ def parse_type(parser: TableFlowParser) -> SqlType:
     return found
 
 
-def _sized(parser: TableFlowParser, name: str, start: int) -> SqlType:
+def _sized(parser: TokenReader, name: str, start: int) -> SqlType:
     if name in {"DECIMAL", "NUMERIC", "DEC"}:
         numbers = _parameters(parser, 2)
         precision = numbers[0] if numbers else 10
@@ -76,7 +76,7 @@ def _sized(parser: TableFlowParser, name: str, start: int) -> SqlType:
     return types.StringType(1 if length is None else length, fixed=True)
 
 
-def _time(parser: TableFlowParser, name: str, start: int) -> SqlType:
+def _time(parser: TokenReader, name: str, start: int) -> SqlType:
     numbers = _parameters(parser, 1)
     precision = numbers[0] if numbers else 6
     _check(
@@ -92,7 +92,7 @@ def _time(parser: TableFlowParser, name: str, start: int) -> SqlType:
     return types.TimeType(precision) if name == "TIME" else types.TimestampType(precision, zoned)
 
 
-def _nested(parser: TableFlowParser, name: str) -> SqlType:
+def _nested(parser: TokenReader, name: str) -> SqlType:
     close = ")" if name in {"ROW", "STRUCT"} and parser.accept_symbol("(") else ">"
     if close == ">":
         parser.expect_symbol("<")
@@ -103,7 +103,7 @@ def _nested(parser: TableFlowParser, name: str) -> SqlType:
     return found
 
 
-def _nested_body(parser: TableFlowParser, name: str) -> SqlType:
+def _nested_body(parser: TokenReader, name: str) -> SqlType:
     if name == "ARRAY":
         return types.ArrayType(parse_type(parser))
     if name == "MAP":
@@ -120,13 +120,13 @@ def _nested_body(parser: TableFlowParser, name: str) -> SqlType:
     return types.RowType(tuple(fields))
 
 
-def _field(parser: TableFlowParser) -> types.RowField:
+def _field(parser: TokenReader) -> types.RowField:
     name = parser.name("a field name")
     parser.accept_symbol(":")
     return types.RowField(name, parse_type(parser))
 
 
-def _parameters(parser: TableFlowParser, most: int) -> list[int]:
+def _parameters(parser: TokenReader, most: int) -> list[int]:
     if not parser.accept_symbol("("):
         return []
     numbers = [_number(parser)]
@@ -136,7 +136,7 @@ def _parameters(parser: TableFlowParser, most: int) -> list[int]:
     return numbers
 
 
-def _number(parser: TableFlowParser) -> int:
+def _number(parser: TokenReader) -> int:
     token = parser.current
     if token.token_type is not TokenType.NUMBER or not token.text.isdecimal():
         parser.fail("a whole number is expected")
@@ -144,6 +144,6 @@ def _number(parser: TableFlowParser) -> int:
     return int(token.text) if len(token.text) <= 10 else 10**10
 
 
-def _check(parser: TableFlowParser, start: int, message: str, *, within: bool) -> None:
+def _check(parser: TokenReader, start: int, message: str, *, within: bool) -> None:
     if not within:
         raise BindError(message, span=Span(start, parser.previous_span().end))

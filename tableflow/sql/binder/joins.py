@@ -11,7 +11,8 @@ from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.expressions.registry import resolve_call
 from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, Project, output
 from tableflow.sql.binder.block import Block, refused
-from tableflow.sql.binder.expressions import Clause, ExpressionBinder, flattened
+from tableflow.sql.binder.expressions import Clause, ExpressionBinder
+from tableflow.sql.binder.operators import flattened
 from tableflow.sql.binder.parts import Part
 from tableflow.sql.binder.scope import Scope, did_you_mean, unique_relations
 from tableflow.sql.binder.tables import bind_relation

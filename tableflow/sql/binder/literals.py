@@ -1,4 +1,4 @@
-"""Literals with a syntax of their own: intervals and typed strings."""
+"""Literals: numbers, strings, intervals, typed strings, and the values of parameters."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ import contextlib
 import datetime as dt
 import re
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from tableflow import types
 from tableflow.errors import BindError, Span
 from tableflow.expressions.coercion import cast
+from tableflow.expressions.literals import number_literal
 from tableflow.expressions.nodes import Cast, Expression, Literal
+from tableflow.sql.binder.context import parameter
 from tableflow.sql.function_syntax import INTERVAL_UNITS
+
+if TYPE_CHECKING:
+    from tableflow.sql.binder.expressions import ExpressionBinder
 
 Interval = tuple[int, int, int]
 
@@ -30,6 +36,58 @@ _CLOCK = re.compile(r"([+-]?)(\d+):(\d\d)(?::(\d\d(?:\.\d*)?))?$")
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _EPOCH = dt.date(1970, 1, 1)
 _MOST_MONTHS, _MOST_MICROSECONDS = 2**31, 2**63
+
+
+def plain(binder: ExpressionBinder, node: exp.Literal) -> Expression:
+    """A number or string."""
+    span = binder.source.span(node)
+    if node.is_string:
+        return Literal(types.STRING, node.this, span)
+    return number_literal(node.this, span)
+
+
+def null(binder: ExpressionBinder, node: exp.Null) -> Expression:
+    """NULL, whose type its context decides."""
+    return Literal(types.NULL, None, binder.source.span(node))
+
+
+def boolean(binder: ExpressionBinder, node: exp.Boolean) -> Expression:
+    """TRUE or FALSE."""
+    return Literal(types.BOOLEAN, bool(node.this), binder.source.span(node))
+
+
+def byte_string(binder: ExpressionBinder, node: exp.HexString) -> Expression:
+    """x'0aff'."""
+    return Literal(types.BYTES, bytes.fromhex(node.this), binder.source.span(node))
+
+
+def joined_strings(binder: ExpressionBinder, node: exp.Concat) -> Expression:
+    """Strings side by side are one: 'a' 'b'."""
+    text = "".join(str(part.this) for part in node.expressions)
+    return Literal(types.STRING, text, binder.source.span(node))
+
+
+def placeholder(binder: ExpressionBinder, node: exp.Placeholder) -> Expression:
+    """The value given for ``?`` or ``:name``."""
+    return parameter(binder.block.context, binder.source, node)
+
+
+def interval(binder: ExpressionBinder, node: exp.Interval) -> Expression:
+    """INTERVAL: a constant if its amount is one, else the amount times one unit."""
+    unit = node.args["unit"].name if node.args.get("unit") else None
+    until = node.args["until"].name if node.args.get("until") else None
+    span, sign, value = binder.source.span(node), "", node.this
+    if isinstance(value, exp.Neg):
+        sign, value = "-", value.this
+    if isinstance(value, exp.Literal):
+        return interval_of(sign + value.this, unit, until, span)
+    amount = binder.bind(value)
+    if not isinstance(amount.type, types.NullType) and not types.is_numeric(amount.type):
+        raise BindError(f"INTERVAL needs a number, this is {amount.type}", span=binder.source.span(value))
+    if until is not None:
+        raise BindError("INTERVAL of an expression has one unit", span=span)
+    found = binder.call("multiply", [amount, interval_of("1", unit, None, span)], node)
+    return binder.call("negate", [found], node) if sign else found
 
 
 def interval_of(text: str, unit: str | None, until: str | None, span: Span | None) -> Literal:

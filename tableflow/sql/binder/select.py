@@ -12,9 +12,11 @@ from tableflow.planner.logical.nodes import Aggregate, Filter, Node
 from tableflow.sql.binder import subqueries
 from tableflow.sql.binder.aggregates import Grouping, check_groupable
 from tableflow.sql.binder.block import Block, refused
-from tableflow.sql.binder.expressions import Clause, ExpressionBinder, flattened, has_aggregate
+from tableflow.sql.binder.calls import has_aggregate
+from tableflow.sql.binder.expressions import Clause, ExpressionBinder
 from tableflow.sql.binder.hints import Hints
 from tableflow.sql.binder.items import SelectList
+from tableflow.sql.binder.operators import flattened
 from tableflow.sql.binder.order import (
     check_sortable,
     is_all,

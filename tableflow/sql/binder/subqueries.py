@@ -79,7 +79,7 @@ def conjunct(binder: ExpressionBinder, node: Any) -> bool:
 
 
 def _quantified_conjunct(binder: ExpressionBinder, node: Any, *, negated: bool) -> bool:
-    from tableflow.sql.binder.expressions import OPERATORS
+    from tableflow.sql.binder.operators import OPERATORS
 
     name = OPERATORS.get(type(node))
     if name not in {"eq", "ne"} or not any(

@@ -1,0 +1,153 @@
+"""Calls: functions, aggregates, CASE, casts, and syntax that means a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from tableflow import types
+from tableflow.errors import BindError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
+from tableflow.expressions.coercion import cast, unify
+from tableflow.expressions.nodes import AggregateCall, Case, Expression, Literal, column_ids, walk
+from tableflow.expressions.registry import is_aggregate, resolve_aggregate
+from tableflow.sql.binder.block import refused
+from tableflow.sql.binder.literals import string_of, typed_string
+
+if TYPE_CHECKING:
+    from tableflow.sql.binder.expressions import ExpressionBinder
+
+
+def case(binder: ExpressionBinder, node: exp.Case) -> Expression:
+    """CASE of both forms; with a subject it is compared arm by arm."""
+    subject = binder.bind(node.this) if node.this is not None else None
+    conditions: list[Expression] = []
+    for arm in node.args["ifs"]:
+        if subject is None:
+            conditions.append(binder.condition(arm.this))
+        else:
+            conditions.append(binder.call("eq", [subject, binder.bind(arm.this)], arm.this))
+    results = binder.bind_all([arm.args["true"] for arm in node.args["ifs"]])
+    default = node.args.get("default")
+    span = binder.source.span(node)
+    results.append(binder.bind(default) if default is not None else Literal(types.NULL, None, span))
+    *arms, otherwise = unify(results, "the results of CASE")
+    return Case(otherwise.type, tuple(conditions), tuple(arms), otherwise, span)
+
+
+def cast_expression(binder: ExpressionBinder, node: exp.Cast) -> Expression:
+    """CAST, TRY_CAST, ``::`` and DATE '...'."""
+    to: types.SqlType = node.args["to"].meta["sql_type"]
+    text = string_of(node.this) if node.args.get("typed") else None
+    if text is not None:
+        return typed_string(text, to, binder.source.span(node))
+    span = binder.source.span(node)
+    try:
+        return cast(binder.bind(node.this), to, lenient=isinstance(node, exp.TryCast))
+    except TableFlowError as error:
+        raise error.at(span) from None
+
+
+def extract(binder: ExpressionBinder, node: exp.Extract) -> Expression:
+    """EXTRACT(unit FROM value)."""
+    unit = Literal(types.STRING, node.this.name.lower(), binder.source.span(node.this))
+    return binder.call("extract", [unit, binder.bind(node.expression)], node)
+
+
+def function_call(binder: ExpressionBinder, node: exp.Anonymous) -> Expression:
+    """A call by name: an aggregate or a function of the registry."""
+    name = node.name.lower()
+    if is_aggregate(name):
+        return _aggregate(binder, node, None)
+    if name in {"any", "all", "some", "exists"}:
+        raise SqlSyntaxError(f"{name.upper()} is followed by a subquery", span=binder.source.span(node))
+    if name == "map" and node.meta_get("line") is None:
+        return binder.syntax("map", "MAP[...]", binder.bind_all(node.expressions), node)
+    if len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Star):
+        raise BindError(f"function {node.name!r} does not take *", span=binder.source.span(node))
+    return binder.call(name, binder.bind_all(node.expressions), node)
+
+
+def filtered(binder: ExpressionBinder, node: exp.Filter) -> Expression:
+    """An aggregate with FILTER."""
+    if not isinstance(node.this, exp.Anonymous) or not is_aggregate(node.this.name.lower()):
+        raise BindError("FILTER follows an aggregate", span=binder.source.span(node.expression))
+    return _aggregate(binder, node.this, node.expression.this)
+
+
+def _aggregate(binder: ExpressionBinder, node: exp.Anonymous, condition: Any) -> AggregateCall:
+    """An aggregate with its arguments over the block's input."""
+    span = binder.source.span(node)
+    if not binder.clause.aggregates:
+        hint = "use HAVING" if binder.clause.name == "WHERE" else None
+        raise BindError(f"aggregate {node.name!r} cannot stand in {binder.clause.name}", hint=hint, span=span)
+    if binder.inside_aggregate:
+        raise BindError(f"aggregate {node.name!r} is nested in another", hint="use a subquery", span=span)
+    binder.inside_aggregate = True
+    distinct, operands = aggregate_operands(node, binder.source.span)
+    args = binder.bind_all(operands)
+    keep = binder.condition(condition) if condition is not None else None
+    binder.inside_aggregate = False
+    _check_not_outer(binder, args if keep is None else [*args, keep], node, span)
+    try:
+        return resolve_aggregate(node.name.lower(), args, distinct=distinct, filter=keep, span=span)
+    except TableFlowError as error:
+        raise error.at(span) from None
+
+
+def _check_not_outer(
+    binder: ExpressionBinder, args: Sequence[Expression], node: exp.Anonymous, span: Span | None
+) -> None:
+    """An aggregate only over columns of an enclosing query would belong to that one."""
+    read = frozenset[int]().union(*map(column_ids, args))
+    if read and all(each in binder.block.outer and each not in binder.block.scope.ids for each in read):
+        raise UnsupportedError(
+            f"aggregate {node.name!r} over columns of the outer query only is not supported yet", span=span
+        )
+
+
+def index(binder: ExpressionBinder, node: exp.Bracket) -> Expression:
+    """``container[key]``."""
+    found = binder.bind(node.this)
+    for index in node.expressions:
+        found = binder.syntax("element_at", "an index [...]", [found, binder.bind(index)], node)
+    return found
+
+
+def array(binder: ExpressionBinder, node: exp.Array) -> Expression:
+    """ARRAY[...]."""
+    return binder.syntax("array", "ARRAY[...]", binder.bind_all(node.expressions), node)
+
+
+def row_value(binder: ExpressionBinder, node: exp.Tuple) -> Expression:
+    """A row as a value."""
+    if not node.expressions:
+        raise SqlSyntaxError("an expression is expected in ()", span=binder.source.span(node))
+    return binder.syntax("row", "a row (a, b) as a value", binder.bind_all(node.expressions), node)
+
+
+def at_time_zone(binder: ExpressionBinder, node: exp.AtTimeZone) -> Expression:
+    """AT TIME ZONE."""
+    args = [binder.bind(node.this), binder.bind(node.args["zone"])]
+    return binder.syntax("at_time_zone", "AT TIME ZONE", args, node)
+
+
+def aggregate_operands(node: exp.Anonymous, place: Callable[[Any], Span | None]) -> tuple[bool, list[Any]]:
+    """Whether an aggregate is DISTINCT, and its argument nodes; COUNT(*) has none."""
+    operands = list(node.expressions)
+    for operand in operands:
+        if isinstance(operand, exp.Order | exp.Limit):
+            raise refused("ORDER BY or LIMIT inside an aggregate", place(node))
+    if len(operands) == 1 and isinstance(operands[0], exp.Star):
+        if node.name.lower() != "count":
+            raise BindError(f"aggregate {node.name!r} does not take *", span=place(node))
+        return False, []
+    if len(operands) == 1 and isinstance(operands[0], exp.Distinct):
+        return True, list(operands[0].expressions)
+    return False, operands
+
+
+def has_aggregate(expression: Expression) -> bool:
+    """Whether an aggregate is in the expression."""
+    return any(isinstance(node, AggregateCall) for node in walk(expression))

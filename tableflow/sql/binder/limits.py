@@ -1,0 +1,10 @@
+"""Limits of one expression; a statement's are in :mod:`.context`, nesting in the text is the parser's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_EXPRESSION_DEPTH: Final = 150
+"""Deepest bound expression: rewrite rules and evaluation recurse into it."""
+MAX_EXPRESSION_SIZE: Final = 200_000
+"""Most parts of one expression once its aliases are written out, which can double it at every select item."""

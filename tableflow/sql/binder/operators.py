@@ -1,0 +1,162 @@
+"""Operators and predicates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from tableflow.errors import BindError, SqlSyntaxError
+from tableflow.expressions.nodes import Expression, Literal
+from tableflow.sql.binder import subqueries
+from tableflow.sql.binder.block import refused
+from tableflow.sql.binder.literals import negated
+
+if TYPE_CHECKING:
+    from tableflow.sql.binder.expressions import ExpressionBinder
+
+OPERATORS: dict[type[exp.Expr], str] = {
+    exp.Add: "add", exp.Sub: "subtract", exp.Mul: "multiply", exp.Div: "divide", exp.Mod: "modulo",
+    exp.IntDiv: "integer_divide", exp.DPipe: "concat",
+    exp.EQ: "eq", exp.NEQ: "ne", exp.LT: "lt", exp.LTE: "le", exp.GT: "gt", exp.GTE: "ge",
+    exp.NullSafeEQ: "is_not_distinct_from", exp.NullSafeNEQ: "is_distinct_from",
+}  # fmt: skip
+_COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "is_not_distinct_from", "is_distinct_from"})
+
+
+def paren(binder: ExpressionBinder, node: exp.Paren) -> Expression:
+    """What is in parentheses."""
+    return binder.bind(node.this)
+
+
+def binary(binder: ExpressionBinder, node: exp.Binary) -> Expression:
+    """An operator with two sides."""
+    name = OPERATORS[type(node)]
+    left, right = node.this, node.expression
+    if isinstance(right, exp.Any | exp.All) or isinstance(left, exp.Any | exp.All):
+        return subqueries.quantified(binder, node, name)
+    if name in _COMPARISONS and isinstance(left, exp.Tuple) and isinstance(right, exp.Tuple):
+        return _row_comparison(binder, node, name, left, right)
+    return binder.call(name, [binder.bind(left), binder.bind(right)], node)
+
+
+def _row_comparison(
+    binder: ExpressionBinder, node: exp.Binary, name: str, left: exp.Tuple, right: exp.Tuple
+) -> Expression:
+    if len(left.expressions) != len(right.expressions):
+        raise BindError(
+            f"a row of {len(left.expressions)} is compared with a row of {len(right.expressions)}",
+            span=binder.source.span(node),
+        )
+    if name not in {"eq", "ne"}:
+        raise refused("comparing the order of rows", binder.source.span(node))
+    pairs = [
+        binder.call("eq", [binder.bind(a), binder.bind(b)], node)
+        for a, b in zip(left.expressions, right.expressions, strict=True)
+    ]
+    equal = binder.conjunction("and", pairs, node)
+    return equal if name == "eq" else binder.call("not", [equal], node)
+
+
+def connector(binder: ExpressionBinder, node: exp.Connector) -> Expression:
+    """AND or OR, however long the chain."""
+    name = "and" if isinstance(node, exp.And) else "or"
+    parts = [binder.condition(part) for part in flattened(node, type(node))]
+    return binder.conjunction(name, parts, node)
+
+
+def negation(binder: ExpressionBinder, node: exp.Not) -> Expression:
+    """NOT."""
+    inner = node.this
+    if isinstance(inner, exp.Is):
+        return is_predicate(binder, inner, negated=True)
+    return binder.call("not", [binder.condition(inner)], node)
+
+
+def minus(binder: ExpressionBinder, node: exp.Neg) -> Expression:
+    """Minus: of a number a literal, so that the smallest integer can be written."""
+    operand = binder.bind(node.this)
+    if isinstance(operand, Literal):
+        folded = negated(operand, binder.source.span(node))
+        if folded is not None:
+            return folded
+    return binder.call("negate", [operand], node)
+
+
+def is_predicate(binder: ExpressionBinder, node: exp.Is, *, negated: bool = False) -> Expression:
+    """IS [NOT] NULL, TRUE, FALSE or UNKNOWN."""
+    right = node.expression
+    if isinstance(right, exp.Null):
+        name = "is_not_null" if negated else "is_null"
+    elif isinstance(right, exp.Boolean):
+        name = f"is_{'not_' if negated else ''}{'true' if right.this else 'false'}"
+    elif isinstance(right, exp.Column) and right.name.upper() == "UNKNOWN":
+        return binder.call("is_not_null" if negated else "is_null", [binder.condition(node.this)], node)
+    else:
+        raise SqlSyntaxError(
+            "IS is followed by [NOT] NULL, TRUE, FALSE, UNKNOWN or DISTINCT FROM", span=binder.source.span(right)
+        )
+    operand = binder.bind(node.this) if isinstance(right, exp.Null) else binder.condition(node.this)
+    return binder.call(name, [operand], node)
+
+
+def between(binder: ExpressionBinder, node: exp.Between) -> Expression:
+    """BETWEEN is two comparisons."""
+    value, low, high = binder.bind_all([node.this, node.args["low"], node.args["high"]])
+    upwards = _range(binder, node, value, low, high)
+    if not node.args.get("symmetric"):
+        return upwards
+    return binder.call("or", [upwards, _range(binder, node, value, high, low)], node)
+
+
+def _range(
+    binder: ExpressionBinder, node: exp.Between, value: Expression, low: Expression, high: Expression
+) -> Expression:
+    return binder.call("and", [binder.call("ge", [value, low], node), binder.call("le", [value, high], node)], node)
+
+
+def in_predicate(binder: ExpressionBinder, node: exp.In) -> Expression:
+    """IN over a list, or over a subquery."""
+    if node.args.get("query") is not None:
+        return subqueries.membership(binder, node)
+    if node.args.get("field") is not None or node.args.get("unnest") is not None:
+        raise SqlSyntaxError("IN is followed by a list or a subquery in parentheses", span=binder.source.span(node))
+    if not node.expressions:
+        raise SqlSyntaxError("IN needs at least one value", span=binder.source.span(node))
+    if isinstance(node.this, exp.Tuple):
+        options = []
+        for option in node.expressions:
+            if not isinstance(option, exp.Tuple):
+                raise BindError("a row is compared with a value", span=binder.source.span(option))
+            options.append(_row_comparison(binder, exp.EQ(), "eq", node.this, option))
+        return binder.conjunction("or", options, node)
+    return binder.call("in", binder.bind_all([node.this, *node.expressions]), node)
+
+
+def like(binder: ExpressionBinder, node: exp.Expr) -> Expression:
+    """LIKE and ILIKE with their ESCAPE."""
+    escape = None
+    if isinstance(node, exp.Escape):
+        escape, node = node.expression, node.this
+        if not isinstance(node, exp.Like | exp.ILike):
+            raise SqlSyntaxError("ESCAPE follows LIKE or ILIKE", span=binder.source.span(node))
+    name = "ilike" if isinstance(node, exp.ILike) else "like"
+    args = binder.bind_all([node.this, node.expression] + ([escape] if escape is not None else []))
+    found = binder.call(name, args, node)
+    return binder.call("not", [found], node) if node.args.get("negate") else found
+
+
+def flattened(node: exp.Expr, kind: type[exp.Expr]) -> list[exp.Expr]:
+    """The operands of a chain of ANDs or ORs in order, however long it is and however it is parenthesised."""
+    found: list[exp.Expr] = []
+    rest = [node]
+    while rest:
+        each = rest.pop()
+        inner = each
+        while isinstance(inner, exp.Paren):
+            inner = inner.this
+        if type(inner) is kind:
+            rest += [inner.args["expression"], inner.this]
+        else:
+            found.append(each)
+    return found
