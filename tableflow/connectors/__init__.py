@@ -6,6 +6,22 @@ A connector is one module and one line in :mod:`tableflow.connectors.registry`.
 """
 
 from tableflow.connectors.memory import MemoryTable, memory_provider
-from tableflow.connectors.registry import CONNECTORS, Sources, create_provider, file_provider, open_source
+from tableflow.connectors.registry import (
+    CONNECTORS,
+    Sources,
+    check_definition,
+    create_provider,
+    file_provider,
+    open_source,
+)
 
-__all__ = ["CONNECTORS", "MemoryTable", "Sources", "create_provider", "file_provider", "memory_provider", "open_source"]
+__all__ = [
+    "CONNECTORS",
+    "MemoryTable",
+    "Sources",
+    "check_definition",
+    "create_provider",
+    "file_provider",
+    "memory_provider",
+    "open_source",
+]

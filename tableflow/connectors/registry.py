@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import TableProvider
@@ -27,8 +28,20 @@ CONNECTORS: Mapping[str, Connector] = {
 file_provider = filesystem.file_provider
 
 
+def check_definition(definition: TableDefinition) -> None:
+    """Raises for an unknown connector or wrong options, without touching what the table is about."""
+    _creation(definition)
+
+
 def create_provider(definition: TableDefinition) -> TableProvider:
     """The provider of a declared table; :class:`CatalogError` names what is wrong with the declaration."""
+    create, options = _creation(definition)
+    return create(definition, options)
+
+
+def _creation(
+    definition: TableDefinition,
+) -> tuple[Callable[[TableDefinition, dict[str, Any]], TableProvider], dict[str, Any]]:
     connector = CONNECTORS.get(definition.connector.lower())
     if connector is None or connector.create is None:
         known = [name for name, one in CONNECTORS.items() if one.create is not None]
@@ -36,7 +49,7 @@ def create_provider(definition: TableDefinition) -> TableProvider:
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
         raise CatalogError(f"table {definition.name!r} names unknown connector {definition.connector!r}", hint=hint)
     given = {name: value for name, value in definition.options if name.lower() != "connector"}
-    return connector.create(definition, read_options(connector.name, connector.options, given))
+    return connector.create, read_options(connector.name, connector.options, given)
 
 
 def open_source(spec: SourceSpec, context: OpenContext) -> Source:

@@ -118,11 +118,11 @@ def expected_values(column):
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(map(str, o.values())))
 @pytest.mark.parametrize("nulls", [None, 0.2, 1.0])
 def test_equal_to_pyarrow(tmp_path, options, nulls, no_fallback):
-    arrays = columns(nulls, rows=1500)
+    arrays = columns(nulls, rows=900)
     fields = [pa.field(name, array.type, nullable=nulls is not None) for name, array in arrays.items()]
     table = pa.table(list(arrays.values()), schema=pa.schema(fields))
     path = tmp_path / "t.parquet"
-    pq.write_table(table, path, row_group_size=900, dictionary_pagesize_limit=3000, **options)
+    pq.write_table(table, path, row_group_size=600, dictionary_pagesize_limit=3000, **options)
     _, plans = native_plans(path)
     assert [name for name, plan in plans.items() if plan is None] == []
     check(path, 333)

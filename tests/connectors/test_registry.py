@@ -7,7 +7,7 @@ from tableflow import types as t
 from tableflow.catalog import CatalogStore
 from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import ColumnDefinition
-from tableflow.connectors import CONNECTORS, MemoryTable, Sources, create_provider, file_provider
+from tableflow.connectors import CONNECTORS, MemoryTable, Sources, check_definition, create_provider, file_provider
 from tableflow.connectors.option import describe_options
 from tableflow.errors import CatalogError, InternalError
 from tests.connectors.scanning import scan, spec_of
@@ -31,6 +31,12 @@ def test_declaration_errors():
         create(path="x", format="cvs")
     with pytest.raises(CatalogError, match="cannot be 'maybe'"):
         create(path="x", csv__header="maybe")
+
+
+def test_a_definition_is_checked_without_its_files():
+    check_definition(TableDefinition("t", "filesystem", (), (("path", "/nowhere"), ("format", "csv"))))
+    with pytest.raises(CatalogError, match="has no option 'paht'"):
+        check_definition(TableDefinition("t", "filesystem", (), (("paht", "/nowhere"),)))
 
 
 def test_duplicate_columns(tmp_path):

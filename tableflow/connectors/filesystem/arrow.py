@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from tableflow import types as t
+from tableflow.catalog.provider import ColumnStatistics, TableStatistics
 from tableflow.columnar.representation import from_arrow_type
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format
 from tableflow.connectors.filesystem.path import FileVersion
@@ -48,6 +50,12 @@ class ArrowFormat(Format):
             _check(file, found)
         return found
 
+    def statistics(self, files: Sequence[FileVersion], columns: Sequence[FileColumn]) -> TableStatistics:
+        """Rows, where no stream has to be read for them."""
+        counts = [_rows(file) for file in files]
+        rows = None if None in counts else sum(count for count in counts if count is not None)
+        return TableStatistics(rows, {column.name: ColumnStatistics() for column in columns})
+
     def splits(self, scan: FileScan) -> Iterator[Split]:
         """One per record batch of a file; a stream is one split."""
         for number, file in enumerate(scan.files):
@@ -82,6 +90,19 @@ class ArrowFormat(Format):
                         for i, c in zip(positions, columns, strict=True)
                     ]
                     yield Chunk(arrays, part.num_rows, done)
+
+
+@functools.lru_cache(maxsize=1024)
+def _rows(file: FileVersion) -> int | None:
+    """Rows of an IPC file, from its record batches' metadata and first column; None for a stream."""
+    if is_stream(file):
+        return None
+    try:
+        options = pa.ipc.IpcReadOptions(included_fields=[0])
+        with pa.memory_map(file.path) as mapped, pa.ipc.open_file(mapped, options=options) as reader:
+            return int(sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches)))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise read_error(f"file {file.path!r}", error) from None
 
 
 def _storage(of: pa.DataType) -> pa.DataType:

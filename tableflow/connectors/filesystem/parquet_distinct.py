@@ -8,6 +8,7 @@ expectation of the occupancy problem), and D is solved for.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Sequence
@@ -70,7 +71,7 @@ def _are_disjoint(groups: Sequence[tuple[Footer, FooterColumn, int]]) -> bool:
     if any(low is None or high is None for low, high in bounds):
         return False
     bounds.sort(key=lambda bound: bound[0])
-    return all(before[1] < after[0] for before, after in zip(bounds, bounds[1:], strict=False))
+    return all(before[1] < after[0] for before, after in itertools.pairwise(bounds))
 
 
 def _drawn_from(seen: int, rows: int) -> float:
