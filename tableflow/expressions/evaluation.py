@@ -26,7 +26,7 @@ from tableflow.expressions.casting import convert
 from tableflow.expressions.frame import Frame, Rows
 from tableflow.expressions.literals import operand_of
 from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal
-from tableflow.expressions.operand import Mask, Operand, either
+from tableflow.expressions.operand import Mask, Operand, either, repeated
 from tableflow.expressions.registry import function
 
 
@@ -75,7 +75,7 @@ def _array(of: Operand, rows: int) -> pa.Array:
         return of.array
     if isinstance(of.type, t.NullType):
         return pa.nulls(rows)
-    return pa.repeat(of.array[0], rows) if rows != 1 else of.array
+    return repeated(of.array, rows) if rows != 1 else of.array
 
 
 def _column(of: Operand, rows: int) -> Column:

@@ -210,6 +210,11 @@ def blank(array: pa.Array, rows: Mask | None) -> pa.Array:
     return array.take(pa.array(numbers, mask=np.broadcast_to(rows, len(array))))
 
 
+def repeated(one: pa.Array, rows: int) -> pa.Array:
+    """The first value of an array, for so many rows."""
+    return pa.repeat(one[0], rows) if rows else one.slice(0, 0)
+
+
 def rows_of(*operands: Operand) -> int:
     """Rows that a kernel over these operands yields."""
     lengths = [len(operand) for operand in operands if not operand.constant]

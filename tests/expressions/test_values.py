@@ -87,6 +87,8 @@ def rows(sql):
         ("coalesce(l, array(9))", [(1, 2), (), (9,), (None, 3), (4,), (5,)]),
         ("l IS NULL", [False, False, True, False, False, False]),
         ("r IS DISTINCT FROM r", [False] * 6),
+        ("concat_ws('-', s)", ["a", "b", "a", "b", "", "c"]),
+        ("concat_ws(s, 'x', NULL, 'y')", ["xay", "xby", "xay", "xby", None, "xcy"]),
     ],
 )
 def test_values(sql, expected):

@@ -19,7 +19,9 @@ def convert_number(of: Operand, to: t.SqlType) -> Operand:
         values = values.astype(np.int64)
     if isinstance(to, t.FloatType):
         floats = values if isinstance(source, t.FloatType) else exact.to_float(values, exact.scale_of(source))
-        return _made(to, floats.astype(np.float32 if to.bits == 32 else np.float64), of, _overflowed(floats, to))
+        with np.errstate(over="ignore"):
+            narrow = floats.astype(np.float32 if to.bits == 32 else np.float64)
+        return _made(to, narrow, of, _overflowed(floats, narrow))
     scale = exact.scale_of(to)
     errors: Mask | None = None
     if isinstance(source, t.FloatType):
@@ -30,11 +32,8 @@ def convert_number(of: Operand, to: t.SqlType) -> Operand:
     return _made(to, exact.wrapped(values, errors), of, errors)
 
 
-def _overflowed(floats: Array, to: t.FloatType) -> Mask | None:
-    if to.bits == 64:
-        return None
-    with np.errstate(over="ignore"):
-        lost: Mask = np.isinf(floats.astype(np.float32)) & ~np.isinf(floats)
+def _overflowed(floats: Array, narrow: Array) -> Mask | None:
+    lost: Mask = np.isinf(narrow) & ~np.isinf(floats)
     return lost if lost.any() else None
 
 

@@ -14,7 +14,7 @@ from tableflow.expressions.coercion import implicit_cast, unify, unify_compariso
 from tableflow.expressions.function import Binding, Function, Kernel
 from tableflow.expressions.functions.comparison import compare
 from tableflow.expressions.nodes import Call, Case, Expression, Literal
-from tableflow.expressions.operand import Operand, blank, both, either, rows_of
+from tableflow.expressions.operand import Operand, blank, both, either, repeated, rows_of
 
 
 def _common_rule(args: Sequence[Expression]) -> Binding | None:
@@ -92,8 +92,7 @@ def _extreme(kind: str) -> Kernel:
 
 
 def _expanded(of: Operand, to: t.SqlType, rows: int) -> Operand:
-    array = of.plain
-    return Operand(to, pa.repeat(array[0], rows) if of.constant else array)
+    return Operand(to, repeated(of.plain, rows) if of.constant else of.plain)
 
 
 def _first_present(args: Sequence[Operand], to: t.SqlType) -> Operand:

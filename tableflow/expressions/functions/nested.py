@@ -15,12 +15,12 @@ from tableflow.expressions.coercion import cast, implicit_cast, unify, unify_com
 from tableflow.expressions.function import Binding, Function, always
 from tableflow.expressions.functions.comparison import compare
 from tableflow.expressions.nodes import Call, Expression, Literal
-from tableflow.expressions.operand import Array, Operand, both, build, numbers, rows_of
+from tableflow.expressions.operand import Array, Operand, both, build, numbers, repeated, rows_of
 
 
 def expanded(of: Operand, rows: int) -> pa.Array:
     """The canonical values, a constant's once for each row."""
-    return pa.repeat(of.plain[0], rows) if of.constant and rows != 1 else of.plain
+    return repeated(of.plain, rows) if of.constant and rows != 1 else of.plain
 
 
 def _interleaved(args: Sequence[Operand], rows: int) -> pa.Array:

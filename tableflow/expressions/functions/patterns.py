@@ -17,7 +17,7 @@ from tableflow import types as t
 from tableflow.errors import BindError
 from tableflow.expressions.function import Binding, Function, Kernel, Rule, overloads
 from tableflow.expressions.nodes import Call, Expression, Literal
-from tableflow.expressions.operand import Operand, both, from_arrow, rows_of
+from tableflow.expressions.operand import Operand, both, from_arrow, repeated, rows_of
 
 _S = t.STRING
 
@@ -91,7 +91,7 @@ def _by_pattern(args: Sequence[Operand], to: t.SqlType, function: Callable[..., 
         except (ValueError, pa.ArrowInvalid):
             nothing = pa.nulls(len(text), _storage(to))
             return Operand(to, nothing, errors=both(np.ones(len(text), np.bool_), text.valid))
-    texts = pa.repeat(text.plain[0], rows) if text.constant else text.plain
+    texts = repeated(text.plain, rows) if text.constant else text.plain
     columns = [p.plain.to_pylist() * (rows if p.constant else 1) for p in parameters]
     groups: dict[tuple[Any, ...], list[int]] = {}
     for row, values in enumerate(zip(*columns, strict=True)):

@@ -13,7 +13,7 @@ from tableflow.errors import BindError, Span
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.function import Binding, Function, Kernel, accept, always, overloads
 from tableflow.expressions.nodes import Call, Expression, Literal
-from tableflow.expressions.operand import Operand, from_arrow, rowwise
+from tableflow.expressions.operand import Operand, from_arrow, repeated, rows_of, rowwise
 
 _S, _N = t.STRING, t.BIGINT
 
@@ -169,8 +169,15 @@ def _concat(args: Sequence[Operand], to: t.SqlType) -> Operand:
 
 
 def _concat_ws(args: Sequence[Operand], to: t.SqlType) -> Operand:
-    separator, *texts = (arg.datum for arg in args)
-    return from_arrow(to, pc.binary_join_element_wise(*texts, separator, null_handling="skip"))
+    # Arrow's join with skipped NULLs loses rows in which every text is NULL, so this is done row by row.
+    rows = rows_of(*args)
+    separators, *texts = (repeated(a.plain, rows).to_pylist() if a.constant else a.plain.to_pylist() for a in args)
+    parts = zip(*texts, strict=True) if texts else [()] * rows
+    joined = [
+        None if separator is None else separator.join(part for part in row if part is not None)
+        for separator, row in zip(separators, parts, strict=True)
+    ]
+    return Operand(to, pa.array(joined, pa.string()))
 
 
 def _contains(match: Callable[..., Any], rare: Callable[[str, str], bool]) -> Kernel:
