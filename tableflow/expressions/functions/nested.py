@@ -65,6 +65,8 @@ def _map_rule(args: Sequence[Expression]) -> Binding | None:
     if not args or len(args) % 2:
         return None
     keys, values = unify(args[::2], "keys of a MAP"), unify(args[1::2], "values of a MAP")
+    if isinstance(keys[0].type, t.NullType):
+        return None
     pairs = [side for pair in zip(keys, values, strict=True) for side in pair]
     return Binding(tuple(pairs), t.MapType(keys[0].type, values[0].type))
 
