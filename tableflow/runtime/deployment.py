@@ -172,13 +172,13 @@ class Deployment:
         writers = []
         for number, block in zip(outgoing, blocks, strict=True):
             edge = self._graph.edges[number]
-            made = writer(edge, self._channels[number][index], index, self._batch_rows, block)
+            made = writer(edge, self._channels[number][index], index, self._batch_rows, block, self._around.memory)
             made.leaves_loop = not self.topology.in_loop(edge)
             made.feeds_back = edge.feedback
             writers.append(made)
         if stage.id == self._graph.result:
             blocks.append(EdgeBlock())
-            writers.append(result_writer(self._around.result, self._batch_rows, blocks[-1]))
+            writers.append(result_writer(self._around.result, self._batch_rows, blocks[-1], self._around.memory))
         return writers, blocks
 
     def _gate(

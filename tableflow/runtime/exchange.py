@@ -7,110 +7,40 @@ later ones; epochs, supersteps, idleness and the end flush.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact, concat
 from tableflow.columnar.kernels.hashing import hash_rows
 from tableflow.columnar.kernels.partition import partition
-from tableflow.runtime.channel import Channel
 from tableflow.runtime.counters import EdgeBlock
 from tableflow.runtime.events import Control, Superstep, Watermark
+from tableflow.runtime.lanes import Lane
+from tableflow.runtime.memory import MemoryPool
 
-
-class Lane(ABC):
-    """Where one buffer goes: a channel, or several that get the same or take turns."""
-
-    def __init__(self, channels: Sequence[Channel]) -> None:
-        self.channels = list(channels)
-
-    @property
-    def full(self) -> bool:
-        """Whether the producer must wait."""
-        return any([channel.full for channel in self.channels])  # noqa: C419 - each must learn that we wait
-
-    @property
-    def starving(self) -> bool:
-        """Whether a consumer has nothing to do, so that a small batch is better than none."""
-        return any(not len(channel) for channel in self.channels)
-
-    @property
-    def closed(self) -> bool:
-        """Whether no consumer wants anything more."""
-        return all(channel.closed for channel in self.channels)
-
-    @abstractmethod
-    def rows(self, batch: Batch, size: int) -> None:
-        """Sends a batch."""
-
-    def control(self, event: Control) -> None:
-        """Sends a control event to every consumer."""
-        for channel in self.channels:
-            channel.put(event)
-
-
-class SingleLane(Lane):
-    """One channel."""
-
-    @property
-    def full(self) -> bool:
-        """Whether the channel has no room."""
-        return self.channels[0].full
-
-    @property
-    def closed(self) -> bool:
-        """Whether the consumer wants nothing more."""
-        return self.channels[0].closed
-
-    def rows(self, batch: Batch, size: int) -> None:
-        """Sends a batch."""
-        self.channels[0].put(batch, size)
-
-
-class BroadcastLane(Lane):
-    """Every channel gets the same batches."""
-
-    def rows(self, batch: Batch, size: int) -> None:
-        """Sends a batch to all."""
-        for channel in self.channels:
-            channel.put(batch, size)
-
-
-class RebalanceLane(Lane):
-    """Each batch goes to the channel with the shortest queue, in turn where they are equal."""
-
-    def __init__(self, channels: Sequence[Channel], first: int) -> None:
-        super().__init__(channels)
-        self._turn = first
-
-    @property
-    def full(self) -> bool:
-        """Whether no open channel has room."""
-        return all([channel.full or channel.closed for channel in self.channels]) and not self.closed  # noqa: C419
-
-    def rows(self, batch: Batch, size: int) -> None:
-        """Sends a batch to one."""
-        count = len(self.channels)
-        turns = [(self._turn + step) % count for step in range(count)]
-        chosen = min((i for i in turns if not self.channels[i].closed), key=lambda i: len(self.channels[i]), default=0)
-        self._turn = chosen + 1
-        self.channels[chosen].put(batch, size)
+_SPARSE = 8
+"""A batch of which less than this part counts is copied before it waits."""
 
 
 class Buffer:
     """Rows on their way to one lane."""
 
-    __slots__ = ("_batch_rows", "_block", "_compacts", "_direct", "_pending", "_rows", "_watermark", "lane")
+    __slots__ = (
+        "_batch_rows", "_block", "_bytes", "_compacts", "_direct", "_memory", "_pending", "_rows", "_watermark", "lane",
+    )  # fmt: skip
 
-    def __init__(self, lane: Lane, batch_rows: int, block: EdgeBlock, compacts: bool = False) -> None:
+    def __init__(
+        self, lane: Lane, batch_rows: int, block: EdgeBlock, memory: MemoryPool, *, compacts: bool = False
+    ) -> None:
         """``compacts``: rows go on without a selection, because others keep the rest of their batch."""
         self.lane = lane
         self._compacts = compacts
         self._batch_rows = batch_rows
         self._direct = max(1, batch_rows // 4)
         self._block = block
+        self._memory = memory
         self._pending: list[Batch] = []
+        self._bytes = 0
         self._rows = 0
         self._watermark: Watermark | None = None
 
@@ -126,6 +56,10 @@ class Buffer:
             return
         if self._rows + count > self._batch_rows:
             self.flush()
+        # Its share of the batch: the rest waits in other buffers, or was dropped.
+        size = batch.nbytes * count // batch.length
+        self._memory.account(size)
+        self._bytes += size
         self._pending.append(batch)
         self._rows += count
         if self._rows >= self._batch_rows // 2:
@@ -144,10 +78,21 @@ class Buffer:
         if self._pending:
             pending, self._pending = self._pending, []
             rows, self._rows = self._rows, 0
+            self._forget()
             self._send(concat(pending), rows)
         if self._watermark is not None:
             watermark, self._watermark = self._watermark, None
             self.lane.control(watermark)
+
+    def close(self) -> None:
+        """Drops what waits."""
+        self._pending.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._bytes:
+            self._memory.account(-self._bytes)
+            self._bytes = 0
 
     def _send(self, batch: Batch, rows: int) -> None:
         size = batch.nbytes
@@ -232,6 +177,8 @@ class Outputs:
     def rows(self, batch: Batch, count: int) -> None:
         """Sends a batch of ``count`` > 0 rows, now or with others."""
         self._pressed = True
+        if count * _SPARSE < batch.length:
+            batch = compact(batch)  # or few rows would keep many alive while they wait
         for writer in self._writers:
             writer.rows(batch, count)
 
@@ -257,3 +204,9 @@ class Outputs:
                 if buffer.lane.starving:
                     buffer.flush()
             self.deadline = now + self._timeout if any(b.waiting for b in waiting) else None
+
+    def close(self) -> None:
+        """Drops what waits."""
+        for writer in self._writers:
+            for buffer in writer.buffers:
+                buffer.close()

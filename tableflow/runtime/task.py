@@ -1,23 +1,11 @@
 """One parallel instance of a stage: takes input, runs the chain, never blocks.
 
-::
-
-    waiting --wake()--> runnable --a worker takes it--> running --wake()--> notified
-       ^                   ^                              | |                  |
-       |                   +---- step(): more to do ------+ |                  |
-       +------------------------ step(): nothing to do -----+                  |
-                           ^                                                   |
-                           +---- step(): nothing to do, or more ---------------+
-                                 step(): ended, failed, cancelled --> ended
-
-Invariants: a task is in the scheduler's queue at most once and runs on at most one thread; a wake-up between its last
-look at an input and its going to sleep is never lost; operators and inputs are closed exactly once.
+Invariants: while an emission is unfinished no input is taken; operators and inputs are closed exactly once, however the
+task ends.  Its turns are in :mod:`tableflow.runtime.turns`.
 """
 
 from __future__ import annotations
 
-import enum
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter_ns
 from typing import Protocol
@@ -35,25 +23,8 @@ from tableflow.runtime.published import PublishedBuild
 from tableflow.runtime.scheduler import Scheduler
 from tableflow.runtime.split_input import SplitInput
 from tableflow.runtime.timers import TaskTimers
+from tableflow.runtime.turns import Outcome, Turns
 from tableflow.runtime.wake import After
-
-
-class State(enum.IntEnum):
-    """See the diagram above."""
-
-    WAITING = 0
-    RUNNABLE = 1
-    RUNNING = 2
-    NOTIFIED = 3
-    ENDED = 4
-
-
-class Outcome(enum.Enum):
-    """What a step says."""
-
-    WAIT = enum.auto()
-    MORE = enum.auto()
-    ENDED = enum.auto()
 
 
 class Supervisor(Protocol):
@@ -108,8 +79,7 @@ class Task:
         self._restored = restored
         self._publishes = publishes
         self._opened = False
-        self._state = State.WAITING
-        self._lock = threading.Lock()
+        self._turns = Turns()
         self._since = perf_counter_ns()
         self._progress = Progress.FREE
         self._awaited: Wake | None = None
@@ -122,20 +92,12 @@ class Task:
 
     def wake(self) -> None:
         """Something has happened that the task may wait for; from any thread."""
-        state = self._state
-        if state in (State.RUNNABLE, State.NOTIFIED, State.ENDED):
-            return
-        with self._lock:
-            if self._state is State.RUNNING:
-                self._state = State.NOTIFIED
-            if self._state is not State.WAITING:
-                return
-            self._state = State.RUNNABLE
-        self._scheduler.submit(self)
+        if self._turns.wake():
+            self._scheduler.submit(self)
 
     def run(self) -> None:
         """One turn on a worker thread."""
-        self._state = State.RUNNING
+        self._turns.begin()
         began = perf_counter_ns()
         block = self.block
         if self._progress is Progress.FULL:
@@ -149,23 +111,10 @@ class Task:
             self._since = perf_counter_ns()
             block.busy += self._since - began
             block.steps += 1
-            again = self._settle(outcome)
-            if again:
+            if self._turns.settle(outcome):
                 self._scheduler.submit(self)
         if outcome is Outcome.ENDED:
             self._job.ended(self)
-
-    def _settle(self, outcome: Outcome) -> bool:
-        """The state after a step; whether the task is to run again at once."""
-        with self._lock:
-            if outcome is Outcome.ENDED:
-                self._state = State.ENDED
-                return False
-            if outcome is Outcome.WAIT and self._state is State.RUNNING:
-                self._state = State.WAITING
-                return False
-            self._state = State.RUNNABLE
-            return True
 
     def _guarded_step(self) -> Outcome:
         try:
@@ -277,18 +226,23 @@ class Task:
     def abandon(self) -> None:
         """Closes the task although its turn was interrupted; only when no thread runs it or ever will."""
         self._close()
-        self._state = State.ENDED
+        self._turns.settle(Outcome.ENDED)
 
     def _close(self) -> None:
         """Gives everything back, whatever state it is in; an error in it is reported like any other."""
         chain = self._chain
         if self._closing is None:
-            steps: list[Callable[[], None]] = [self._timers.close, chain.discard, self._input.close]
+            steps: list[Callable[[], None]] = [
+                self._timers.close,
+                chain.outputs.close,
+                chain.discard,
+                self._input.close,
+            ]
             steps += [operator.close for operator in chain.operators]
             steps += [context.release for context in self._contexts]
             steps += [build.reader_closed for build in self._reads]
             # Kept, so that a close that is interrupted and resumed does nothing twice.
-            self._closing = iter(enumerate(steps, -3))
+            self._closing = iter(enumerate(steps, -4))
         for position, step in self._closing:
             try:
                 chain.current = min(position, len(chain.operators) - 1)

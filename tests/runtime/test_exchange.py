@@ -35,7 +35,7 @@ def make(kind, targets, batch_rows=4, capacity=8, timeout=2000, **more):
     memory = MemoryPool(1 << 30)
     channels = [Channel(capacity, memory) for _ in range(targets)]
     block = EdgeBlock()
-    made = writer(Edge(0, 1, 0, kind, **more), channels, 0, batch_rows, block)
+    made = writer(Edge(0, 1, 0, kind, **more), channels, 0, batch_rows, block, memory)
     return Outputs([made], timeout), channels, block, made
 
 
@@ -198,3 +198,18 @@ def test_no_watermark_overtakes_a_row(steps, batch_rows):
                 assert isinstance(mine[position], Watermark)
                 position += 1
             position += 1
+
+
+def test_waiting_rows_are_accounted_and_do_not_keep_many_others():
+    memory = MemoryPool(1 << 30)
+    channel = Channel(8, memory)
+    outputs = Outputs([writer(Edge(0, 1, 0, ExchangeKind.FORWARD), [channel], 0, 1000, EdgeBlock(), memory)], 0)
+    sent(outputs, batch(*range(800)).with_selection(np.array([3, 5], np.uint32)))
+    assert memory.used == 16
+    sent(outputs, batch(*range(8)).with_selection(np.array([0, 1], np.uint32)))
+    assert memory.used == 16 + (64 + 8) * 2 // 8
+    outputs.control(EndOfInput())
+    assert drained(channel) == [[3, 5, 0, 1], EndOfInput()]
+    sent(outputs, batch(1))
+    outputs.close()
+    assert memory.used == 0
