@@ -31,6 +31,7 @@ from tableflow.physical.join_emission import (
 from tableflow.physical.join_marks import BuildMarks
 from tableflow.physical.join_pairs import Mask, PairColumns, pieces
 from tableflow.physical.node import BinaryNode, UnaryNode, positions
+from tableflow.physical.pair_condition import domains_of
 from tableflow.physical.row_values import Aligned, RowValues
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
 from tableflow.runtime.publication import Publication
@@ -195,6 +196,7 @@ class HashJoinOperator(Operator):
     def open(self, context: OperatorContext) -> None:
         """Waits for its build side."""
         self._context = context
+        self._pairs.prepare(context.settings, domains_of(self._node.left, self._node.right))
         self._marking = context.reserve("marks")
         if not self._published:
             self._rows: BuildRows | None = BuildRows(self._spec)

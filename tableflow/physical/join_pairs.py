@@ -5,7 +5,7 @@ Lanes are positions among the batch's rows that count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,11 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take_columns
 from tableflow.columnar.kernels.joining import Rows
 from tableflow.columnar.representation import canonical
-from tableflow.expressions.evaluation import filter_rows, project
+from tableflow.config import Settings
+from tableflow.expressions.evaluation import project
+from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import Call, Expression, column_ids
+from tableflow.physical.pair_condition import PairCondition
 from tableflow.types import BOOLEAN, Field
 
 Mask = npt.NDArray[np.bool_]
@@ -62,7 +65,12 @@ class PairColumns:
         self._where = {f.id: i for i, f in enumerate(self._fields)}
         self._output = [self._where[number] for number in wanted]
         self._residual = residual
+        self._condition = PairCondition(tuple(self._fields), residual)
         self._conjunction = residual[0] if len(residual) == 1 else Call(BOOLEAN, "and", residual)
+
+    def prepare(self, settings: Settings, domains: Mapping[int, Domain]) -> None:
+        """Readies the condition for one task."""
+        self._condition.prepare(settings, domains)
 
     @property
     def filters(self) -> bool:
@@ -102,7 +110,7 @@ class PairColumns:
         """The pairs for which the condition is TRUE, as a selection; the same batch if all are."""
         if not self._residual:
             return pairs
-        kept = filter_rows(self._residual, pairs, self._where)
+        kept = self._condition.selected(pairs)
         return pairs if len(kept) == pairs.rows else pairs.with_selection(kept)
 
     def truths(self, pairs: Batch) -> Truths:

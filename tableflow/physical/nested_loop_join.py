@@ -25,6 +25,7 @@ from tableflow.physical.join_marks import BuildMarks
 from tableflow.physical.join_pairs import PairColumns
 from tableflow.physical.materialize import PublishedRows
 from tableflow.physical.node import BinaryNode, positions
+from tableflow.physical.pair_condition import domains_of
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
 from tableflow.runtime.publication import Publication
 from tableflow.serialization import serializable
@@ -67,6 +68,7 @@ class NestedLoopJoinOperator(Operator):
     def open(self, context: OperatorContext) -> None:
         """Waits for its right side."""
         self._context = context
+        self._columns.prepare(context.settings, domains_of(self._node.left, self._node.right))
         self._marking = context.reserve("marks")
 
     @property
