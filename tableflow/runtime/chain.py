@@ -134,6 +134,7 @@ class Chain:
 
     def timer(self, position: int, time: int) -> None:
         """A timer of the operator at ``position`` has come; only when pulling said FREE."""
+        self.current = position
         self._started(position, self.operators[position].on_timer(time))
 
     def pull(self, budget: Budget, job: Stoppable) -> Progress:

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tableflow.config import Settings
+from tableflow.errors import InternalError
 from tableflow.runtime.checkpoint import (
     Acknowledgement,
     Beginning,
@@ -22,7 +24,7 @@ from tableflow.runtime.job import Job
 from tableflow.runtime.operator import Operator
 from tableflow.runtime.source import Later, Split
 from tableflow.runtime.wake import After, Signal
-from tests.runtime.simple import Batches, Plan, Through, batch, run, values
+from tests.runtime.simple import Batches, Calls, Plan, Through, batch, run, values
 
 TASKS = [(0, 0), (0, 1), (1, 0)]
 
@@ -179,8 +181,7 @@ def job_start(job):
 
 
 def started(plan, last, seed, saved, restored=(), start=True):
-    made = plan.job(last, None, seed=seed)  # only for its settings
-    settings = made._deployment._around.settings
+    settings = Settings().with_value("execution.scheduler-seed", str(seed))
     job = Job(
         plan.graph(last), plan.build, lambda spec: plan.sources[spec.kind], settings, None,
         on_checkpoint=saved.__setitem__, restored=restored,
@@ -199,3 +200,28 @@ def test_a_checkpoint_is_declined_while_a_build_is_unsealed():
     job.cancel()
     assert job.checkpoint(2, 2) is Beginning.ENDED
     job.close()
+
+
+@pytest.mark.parametrize("hook", ["on_epoch", "snapshot", "restore", "on_timer"])
+@pytest.mark.parametrize("seed", range(3))
+def test_errors_in_the_hooks_of_a_stream_end_the_job(seed, hook):
+    def broken(*_):
+        raise ValueError("broken on purpose")
+
+    log = []
+    plan = Plan()
+
+    def timed():
+        operator = plan.made[0]
+        operator.context.set_timer(operator.context.now() + 1000)
+
+    hooks = {"open": timed, hook: broken}
+    last = plan.stage(lambda: Calls(log, **hooks), source=Batches(paced(0, 20), bounded=False))
+    restored = [TaskSnapshot((last, 0), (b"state",))] if hook == "restore" else []
+    job = started(plan, last, seed, {}, restored=restored)
+    assert job.checkpoint(1, 1) is Beginning.BEGUN
+    with pytest.raises(InternalError, match=r"operator '<lambda>-0-0' failed\ndetail: ValueError: broken on purpose"):
+        job.wait()
+    job.close()
+    assert log.count(("close",)) == 1
+    assert job.memory.used == 0
