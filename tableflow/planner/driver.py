@@ -60,6 +60,7 @@ from tableflow.planner.rules.join_predicates import derive_join_predicates
 from tableflow.planner.rules.limits import drop_useless_sort, merge_limits, push_limit
 from tableflow.planner.rules.projects import merge_projects, remove_trivial_project
 from tableflow.planner.rules.prune import prune_columns
+from tableflow.planner.rules.reduce_aggregate import reduce_aggregate_by_semi_join
 from tableflow.planner.rules.set_operations import align_set_operations, rewrite_set_operations
 from tableflow.planner.statistics import Statistics
 from tableflow.planner.unnesting import unnest_dependent_joins
@@ -137,6 +138,7 @@ RULES: tuple[Entry, ...] = (
     ),
     Entry("exists_with_inequality", exists_with_inequality, (_O,)),
     Entry("order_joins", order_joins, (_O,)),
+    Entry("reduce_aggregate_by_semi_join", reduce_aggregate_by_semi_join, (_O,)),
     Entry("share_common_subplans", share_common_subplans, (_S,)),
 )
 
