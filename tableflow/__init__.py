@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -38,6 +39,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'tableflow' has no attribute {name!r}")
-    from tableflow import dbapi
-
-    return getattr(dbapi, name)
+    return getattr(importlib.import_module("tableflow.dbapi"), name)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tableflow.planner.driver import RULES
-
 from tableflow.runtime.counters import JobCounters
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import PARALLELISM, Settings
-from tableflow.connectors.registry import Sources, create_provider, file_provider
+from tableflow.connectors.registry import Sources, check_definition, create_provider, file_provider
 from tableflow.errors import BindError, TableFlowError
 from tableflow.physical.build import build_operator
 from tableflow.runtime.job import Job
@@ -159,7 +159,7 @@ class Session:
                     statement.partitioned_by,
                     statement.text,
                 )
-                create_provider(definition) if not statement.columns else None
+                check_definition(definition)
                 done = self.catalog.create_table(
                     statement.name,
                     definition=definition,

@@ -6,8 +6,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
-from tableflow.planner.driver import RULES
 
+from tableflow.planner.driver import RULES
 from tableflow.session import Session
 from tests.random.queries import Table, query, tables
 from tpch.compare import difference
