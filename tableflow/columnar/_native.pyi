@@ -54,7 +54,7 @@ class Merger:
     def merge(self, most: int) -> tuple[list[int], npt.NDArray[np.int64]]: ...
 
 # groups: keys to group numbers, aggregates per group
-class AggregateOverflow(OverflowError): ...
+class AggregateOverflow(OverflowError): ...  # noqa: N818 - the name of the native class
 
 class AggregateSpec:
     def __init__(
