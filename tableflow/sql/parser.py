@@ -9,7 +9,7 @@ the offsets of its first and last character.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from sqlglot import exp
 from sqlglot.parsers.base import BaseParser
@@ -19,7 +19,6 @@ from tableflow.sql import function_syntax, tokens
 from tableflow.sql.reader import NOT_WORDS, TokenReader
 from tableflow.sql.type_names import parse_type
 
-Result = TypeVar("Result")
 
 _NAMES = frozenset({TokenType.VAR, *tokens.UNRESERVED.values()})
 _TYPED_LITERALS = frozenset({"DATE", "TIME", "TIMESTAMP", "TIMESTAMP_LTZ", "DECIMAL", "JSON"})

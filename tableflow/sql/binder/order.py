@@ -9,7 +9,8 @@ from sqlglot import exp
 
 from tableflow import types
 from tableflow.errors import BindError, Span
-from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal, SortKey
+from tableflow.expressions.fold import fold
+from tableflow.expressions.nodes import ColumnRef, Expression, Literal, SortKey
 from tableflow.planner.logical.nodes import Limit, Node, Sort
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
@@ -112,35 +113,12 @@ def _rows(block: Block, node: Any, what: str) -> int | None:
     if node.find(exp.Column, exp.Query) is not None:
         raise BindError(f"{what} is a constant number of rows", span=span)
     outside = Block.begin(block.context, block.source, block.ctes, None)
-    expression = ExpressionBinder(outside, Clause(what)).bind(node)
-    value = _constant(expression)
-    if value is _UNKNOWN:
+    constant = fold(ExpressionBinder(outside, Clause(what)).bind(node))
+    if not isinstance(constant, Literal):
         raise BindError(f"{what} is a constant number of rows", span=span)
-    if value is None:
+    rows = constant.value
+    if rows is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_ROWS:
+    if not isinstance(constant.type, types.IntegerType) or not 0 <= rows <= _MOST_ROWS:
         raise BindError(f"{what} is a whole number of rows, at least 0", span=span)
-    return value
-
-
-_UNKNOWN = object()
-
-
-def _constant(expression: Expression) -> Any:
-    """The value of integer arithmetic over literals."""
-    if isinstance(expression, Literal):
-        if expression.value is not None and not isinstance(expression.type, types.IntegerType):
-            return _UNKNOWN
-        return expression.value
-    if isinstance(expression, Call) and expression.function in {"add", "subtract", "multiply"}:
-        left, right = (_constant(arg) for arg in expression.args)
-        if not isinstance(left, int) or not isinstance(right, int):
-            return _UNKNOWN
-        match expression.function:
-            case "add":
-                return left + right
-            case "subtract":
-                return left - right
-            case _:
-                return left * right
-    return _UNKNOWN
+    return int(rows)
