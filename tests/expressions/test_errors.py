@@ -147,6 +147,8 @@ def test_overflow_names_the_type():
         ("CAST('2020-02-30' AS DATE)", "cannot cast '2020-02-30' to DATE"),
         ("DATE '9999-12-31' + 1", "out of range for DATE"),
         ("chr(-1)", "no such character"),
+        ("repeat('ab', 99999999999)", "too long"),
+        ("lpad('a', 99999999999)", "too long"),
         ("CAST(CAST('nan' AS DOUBLE) AS INT)", "cannot cast"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,9 +14,11 @@ from tableflow.errors import BindError, Span
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.function import Binding, Function, Kernel, accept, always, overloads
 from tableflow.expressions.nodes import Call, Expression, Literal
-from tableflow.expressions.operand import Operand, from_arrow, repeated, rows_of, rowwise
+from tableflow.expressions.operand import Operand, blank, both, from_arrow, numbers, repeated, rows_of, rowwise
 
 _S, _N = t.STRING, t.BIGINT
+LONGEST = 2**20
+"""Characters (bytes for REPEAT) up to which functions make text longer; more is an error, not a lack of memory."""
 
 
 def _arrow(function: Callable[..., Any]) -> Kernel:
@@ -84,6 +87,8 @@ def _right_arrow(text: pa.Array, count: int) -> pa.Array:
 
 
 def _padded(text: str, count: int, padding: str = " ", *, left: bool) -> str:
+    if count > LONGEST:
+        raise ValueError("the text is too long")
     missing = count - len(text)
     if missing <= 0 or not padding:
         return text[: max(count, 0)]
@@ -96,7 +101,7 @@ def _pad_kernel(*, left: bool) -> Kernel:
 
     def kernel(args: Sequence[Operand], to: t.SqlType) -> Operand:
         simple = all(arg.constant and arg.valid is None for arg in args[1:])
-        if simple and args[1].value >= 0 and (len(args) == 2 or len(args[2].value) == 1):
+        if simple and 0 <= args[1].value <= LONGEST and (len(args) == 2 or len(args[2].value) == 1):
             padded = arrow(args[0].plain, args[1].value, args[2].value if len(args) == 3 else " ")
             return from_arrow(to, pc.utf8_slice_codeunits(padded, 0, args[1].value))
         return rowwise(to, args, lambda *values: _padded(*values, left=left))
@@ -125,8 +130,22 @@ def _replace(text: pa.Array, old: str, new: str) -> pa.Array:
 
 
 def _repeat(args: Sequence[Operand], to: t.SqlType) -> Operand:
-    count = args[1].datum
-    return from_arrow(to, pc.binary_repeat(args[0].datum, pc.if_else(pc.less(count, 0), 0, count)))
+    text, count = args
+    lengths = numbers(Operand(t.BIGINT, pc.cast(pc.binary_length(text.plain), pa.int64())))
+    times = np.clip(numbers(count), 0, LONGEST + 1)
+    too_long = both(np.broadcast_to(lengths * times > LONGEST, rows_of(text, count)), text.valid, count.valid)
+    times = np.where(lengths * times > LONGEST, 0, times)
+    texts = repeated(text.plain, rows_of(text, count)) if text.constant else text.plain
+    counts = pa.array(np.broadcast_to(times, len(texts)))
+    if count.valid is not None:
+        counts = blank(counts, ~np.broadcast_to(count.valid, len(texts)))
+    return from_arrow(to, pc.binary_repeat(texts, counts), too_long)
+
+
+def _too_long(call: Call) -> bool:
+    """Whether the number of characters asked for may be too large."""
+    count = call.args[1]
+    return not (isinstance(count, Literal) and (count.value is None or count.value <= LONGEST))
 
 
 def _split_part(text: str, separator: str, index: int) -> str:
@@ -136,7 +155,7 @@ def _split_part(text: str, separator: str, index: int) -> str:
 
 
 def _split_arrow(text: pa.Array, separator: str, index: int) -> pa.Array:
-    if index < 1 or not separator:
+    if not 1 <= index < 2**31 or not separator:
         parts = [None if one is None else _split_part(one, separator, index) for one in text.to_pylist()]
         return pa.array(parts, pa.string())
     lists = pc.split_pattern(text, separator, max_splits=index)
@@ -207,6 +226,7 @@ def _char(args: Sequence[Operand], to: t.SqlType) -> Operand:
     return rowwise(to, args, chr)
 
 
+_PAD = overloads(((_S, _N), _S), ((_S, _N, _S), _S))
 FUNCTIONS = (
     Function(
         "concat", "a || b",
@@ -244,10 +264,16 @@ FUNCTIONS = (
            ("left('abc', 2)", "ab"), [((_S, _N), _S)], _with_constants(_left_arrow, _left)),
     _entry("right", "right(text, count)", "The last characters; with a negative count all but the first.",
            ("right('abc', 2)", "bc"), [((_S, _N), _S)], _with_constants(_right_arrow, _right)),
-    _entry("lpad", "lpad(text, count [, padding])", "Filled from the left, or cut, to so many characters.",
-           ("lpad('7', 3, '0')", "007"), [((_S, _N), _S), ((_S, _N, _S), _S)], _pad_kernel(left=True)),
-    _entry("rpad", "rpad(text, count [, padding])", "Filled from the right, or cut, to so many characters.",
-           ("rpad('ab', 4, '.')", "ab.."), [((_S, _N), _S), ((_S, _N, _S), _S)], _pad_kernel(left=False)),
+    Function(
+        "lpad", "lpad(text, count [, padding])", "Filled from the left, or cut, to so many characters, up to 1,048,576.",
+           ("lpad('7', 3, '0')", "007"), "strings", rule=_PAD, kernel=_pad_kernel(left=True),
+        can_raise=_too_long, failure="the text is too long",
+    ),
+    Function(
+        "rpad", "rpad(text, count [, padding])", "Filled from the right, or cut, to so many characters, up to 1,048,576.",
+           ("rpad('ab', 4, '.')", "ab.."), "strings", rule=_PAD, kernel=_pad_kernel(left=False),
+        can_raise=_too_long, failure="the text is too long",
+    ),
     _entry("strpos", "strpos(text, part)", "Where a part first occurs; 0 if it does not.", ("strpos('banana', 'nan')", "3"),
            [((_S, _S), _N)], _position, "instr"),
     Function(
@@ -257,7 +283,10 @@ FUNCTIONS = (
     _entry("replace", "replace(text, old, new)", "Every occurrence replaced.", ("replace('banana', 'a', 'o')", "bonono"),
            [((_S, _S, _S), _S)],
            _with_constants(_replace, lambda text, old, new: text.replace(old, new) if old else text)),
-    _entry("repeat", "repeat(text, count)", "So many times.", ("repeat('ab', 3)", "ababab"), [((_S, _N), _S)], _repeat),
+    Function(
+        "repeat", "repeat(text, count)", "So many times, up to a mebibyte.", ("repeat('ab', 3)", "ababab"), "strings",
+        rule=overloads(((_S, _N), _S)), kernel=_repeat, can_raise=always, failure="the text is too long",
+    ),
     _entry("split_part", "split_part(text, separator, index)",
            "One of the parts between separators, counted from the end if negative; empty if there is none.",
            ("split_part('a,b,c', ',', 2)", "b"), [((_S, _S, _N), _S)], _with_constants(_split_arrow, _split_part)),
