@@ -19,7 +19,6 @@ from tableflow.sql import function_syntax, tokens
 from tableflow.sql.reader import NOT_WORDS, TokenReader
 from tableflow.sql.type_names import parse_type
 
-
 _NAMES = frozenset({TokenType.VAR, *tokens.UNRESERVED.values()})
 _TYPED_LITERALS = frozenset({"DATE", "TIME", "TIMESTAMP", "TIMESTAMP_LTZ", "DECIMAL", "JSON"})
 _JOIN_WORDS = frozenset({TokenType.ANTI, TokenType.SEMI, TokenType.ASOF, TokenType.PIVOT, TokenType.UNPIVOT})
