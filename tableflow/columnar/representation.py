@@ -67,6 +67,27 @@ def canonical(of: t.SqlType) -> pa.DataType:
     raise UnsupportedError(f"type {of} has no storage")
 
 
+def declared(of: t.SqlType) -> pa.DataType:
+    """The Arrow type that leaves the engine: times and timestamps in the unit of their precision, else canonical."""
+    match of:
+        case t.TimeType(precision=precision):
+            return pa.time32(_unit(precision)) if precision <= 3 else pa.time64(_unit(precision))
+        case t.TimestampType(precision=precision, zoned=zoned):
+            return pa.timestamp(_unit(precision), tz="UTC" if zoned else None)
+        case t.ArrayType(element=element):
+            return pa.list_(declared(element))
+        case t.MapType(key=key, value=value):
+            return pa.map_(declared(key), declared(value))
+        case t.RowType(fields=fields):
+            return pa.struct([pa.field(f.name, declared(f.type)) for f in fields])
+        case _:
+            return canonical(of)
+
+
+def _unit(precision: int) -> str:
+    return ("s", "ms", "us", "ns")[(precision + 2) // 3]
+
+
 def from_arrow_type(of: pa.DataType) -> t.SqlType:
     """The SQL type of an Arrow type; unsigned integers become the next wider signed type."""
     p = pa.types
@@ -125,7 +146,9 @@ def boundary(column: Column, keep_dictionaries: bool = False) -> pa.Array:
     """What leaves the engine: declared precision, dictionaries decoded unless they are asked for."""
     if keep_dictionaries and pa.types.is_dictionary(column.array.type):
         return column.array
-    return widen(column).array
+    array, target = widen(column).array, declared(column.type)
+    # What lies below the declared precision is no part of the value.
+    return array if array.type == target else pc.cast(array, target, safe=False)
 
 
 def from_arrow(array: pa.Array, of: t.SqlType | None = None) -> Column:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact
-from tableflow.columnar.representation import boundary, canonical
+from tableflow.columnar.representation import boundary, declared
 from tableflow.errors import TableFlowError
 from tableflow.physical.node import positions
 from tableflow.physical.text import summary
@@ -23,7 +23,7 @@ class JobResult:
 
     def __init__(self, job: Job, planned: Planned, script: str, on_close: Callable[[JobResult], None]) -> None:
         self.columns: Sequence[ResultColumn] = [ResultColumn(f.name, f.type, f.nullable) for f in planned.columns]
-        self.schema = pa.schema([pa.field(f.name, canonical(f.type)) for f in planned.columns])
+        self.schema = pa.schema([pa.field(f.name, declared(f.type)) for f in planned.columns])
         where = positions(planned.root.fields)
         self._positions = [where[f.id] for f in planned.columns]
         self._planned = planned
@@ -31,9 +31,12 @@ class JobResult:
         self._script = script
         self._on_close = on_close
         self._counters: JobCounters | None = None
+        self._failure: TableFlowError | None = None
 
     def next_batch(self) -> pa.RecordBatch | None:
         """See :class:`~tableflow.session.outcome.Result`; errors point into the statement."""
+        if self._failure is not None:
+            raise self._failure  # rows that never came are not the end
         if self._counters is not None:
             return None
         try:
@@ -42,6 +45,7 @@ class JobResult:
                 batch = self._job.next_batch()
         except TableFlowError as error:
             error.script = error.script or self._script
+            self._failure = error
             self.close()
             raise
         if batch is None:
