@@ -154,7 +154,7 @@ def render(error: TableFlowError, text: str | None = None) -> str:
     lines = [f"error: {error.message}"]
     if text is not None and error.span is not None and 0 <= error.span.start <= len(text):
         line, column = locate(text, error.span.start)
-        source = text.splitlines()[line - 1] if text.splitlines() and line <= len(text.splitlines()) else ""
+        source = text.split("\n")[line - 1].rstrip("\r")
         width = max(1, min(error.span.end - error.span.start, len(source) - column + 1))
         gutter = " " * len(str(line))
         shown = source.replace("\t", " ")

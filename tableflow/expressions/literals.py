@@ -70,8 +70,10 @@ def literal_from_python(value: Any, span: Span | None = None) -> Literal:
             return Literal(t.DOUBLE, float(value), span)
         case decimal.Decimal():
             return _from_decimal(value, span)
-        case str():
+        case str() if not any("\ud800" <= character <= "\udfff" for character in value):
             return Literal(t.STRING, str(value), span)
+        case str():
+            raise BindError(f"the text {value!a} is not Unicode", span=span)
         case bytes() | bytearray() | memoryview():
             return Literal(t.BYTES, bytes(value), span)
         case dt.datetime():

@@ -11,7 +11,7 @@ from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import PARALLELISM, Settings
 from tableflow.connectors.registry import Sources, check_definition, create_provider, file_provider
-from tableflow.errors import BindError, TableFlowError
+from tableflow.errors import BindError, InternalError, Span, SqlSyntaxError, TableFlowError
 from tableflow.physical.build import build_operator
 from tableflow.runtime.job import Job
 from tableflow.runtime.scheduler import WorkerPool
@@ -42,7 +42,7 @@ class Session:
 
     def execute(self, text: str, parameters: Parameters = ()) -> Outcome:
         """Runs one statement."""
-        parts = split(text)
+        parts = split(_unicode(text))
         if len(parts) != 1:
             raise BindError(
                 f"one statement is expected, not {len(parts)}", hint="run a script with `tableflow run FILE.sql`"
@@ -51,7 +51,7 @@ class Session:
 
     def script(self, text: str) -> Iterator[Outcome]:
         """Runs a script's statements one after the other, each when the one before has been taken."""
-        for part in split(text):
+        for part in split(_unicode(text)):
             yield self._run(part.text, part.start, text, ())
 
     def register(self, name: str, table: pa.Table, split_rows: int | None = None) -> None:
@@ -76,6 +76,12 @@ class Session:
         except TableFlowError as error:
             error.script = error.script or script
             raise
+        except Exception as error:
+            raise InternalError(
+                "the statement could not be carried out",
+                detail=f"{type(error).__name__}: {error}",
+                hint="this is a bug in TableFlow; please report it with the statement",
+            ) from error
 
     def _carry_out(self, statement: sql.Statement, script: str) -> Outcome:
         warnings = tuple(notice.message for notice in statement.warnings)
@@ -183,6 +189,17 @@ class Session:
                 done = self.catalog.drop_view(statement.name, if_exists=statement.if_exists)
                 return _defined("view", statement.name, "dropped" if done else "does not exist", warnings)
         return Outcome()
+
+
+def _unicode(text: str) -> str:
+    """The text itself; halves of surrogate pairs, which bytes that are not UTF-8 leave behind, are refused."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        refusal = SqlSyntaxError("the text is not Unicode", span=Span(error.start, error.end))
+        refusal.script = text
+        raise refusal from None
+    return text
 
 
 def _defined(kind: str, name: Sequence[str], what: str, warnings: tuple[str, ...]) -> Outcome:
