@@ -1,98 +1,30 @@
-"""DB-API 2.0 (PEP 249): connections and cursors over a session.
-
-Parameters are ``?`` (a sequence) or ``:name`` (a mapping).  Rows are tuples of Python values: Decimal, date, datetime, str,
-bytes, list, dict; ``fetch_arrow_table`` and ``fetch_record_batch`` give Arrow without a Python object per value.  Every
-statement is its own transaction: ``autocommit`` is True, ``commit`` does nothing, ``rollback`` is refused.
-"""
+"""A cursor: one statement at a time, and its rows as they are made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 
-from tableflow.errors import (
-    DatabaseError,
-    DataError,
-    Error,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    NotSupportedError,
-    OperationalError,
-    ProgrammingError,
-    Warning,  # noqa: A004 - PEP 249 names it so
-)
+from tableflow.errors import InterfaceError, ProgrammingError
 from tableflow.session import Outcome, Session
+from tableflow.session.outcome import Result
+from tableflow.session.rows import Row, rows
 
-apilevel = "2.0"
-threadsafety = 1
-paramstyle = "qmark"
+if TYPE_CHECKING:
+    from tableflow.dbapi.connection import Connection
 
-Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
-Row: TypeAlias = tuple[Any, ...]
+Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
 ColumnDescription: TypeAlias = tuple[str, str, None, None, int | None, int | None, bool]
 
-__all__ = [
-    "Connection", "Cursor", "DataError", "DatabaseError", "Error", "IntegrityError", "InterfaceError", "InternalError",
-    "NotSupportedError", "OperationalError", "ProgrammingError", "Warning", "apilevel", "connect", "paramstyle", "threadsafety",
-]  # fmt: skip
 
-
-def connect(*, settings: Mapping[str, str] | None = None) -> Connection:
-    """A connection to a database in memory; ``settings`` as SET takes them."""
-    return Connection(Session(dict(settings or {})))
-
-
-class Connection:
-    """A session: its catalog, settings and worker threads."""
-
-    def __init__(self, session: Session) -> None:
-        self._session: Session | None = session
-        self.autocommit = True
-
-    @property
-    def session(self) -> Session:
-        """The open session; :class:`InterfaceError` once the connection is closed."""
-        if self._session is None:
-            raise InterfaceError("the connection is closed")
-        return self._session
-
-    def cursor(self) -> Cursor:
-        """A new cursor."""
-        return Cursor(self)
-
-    def execute(self, sql: str, parameters: Parameters = ()) -> Cursor:
-        """A new cursor that has executed ``sql``."""
-        return self.cursor().execute(sql, parameters)
-
-    def register(self, name: str, table: Any) -> None:
-        """Makes an Arrow table, record batch or data frame (anything with an Arrow stream) readable as ``name``."""
-        self.session.register(name, pa.table(table))
-
-    def commit(self) -> None:
-        """Does nothing: every statement has been committed."""
-        _ = self.session
-
-    def rollback(self) -> None:
-        """Refused: every statement has been committed."""
-        raise NotSupportedError("a statement is a transaction of its own; there is nothing to roll back")
-
-    def close(self) -> None:
-        """Cancels what runs and gives everything back; closing again does nothing."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
-
-    def __enter__(self) -> Connection:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+def may_wait() -> bool:
+    """Whether an object that nobody holds any more may end its threads now: not at exit, nor on such a thread itself."""
+    return not sys.is_finalizing() and not threading.current_thread().name.startswith("tableflow-")
 
 
 class Cursor:
@@ -108,12 +40,14 @@ class Cursor:
 
     def execute(self, sql: str, parameters: Parameters = ()) -> Cursor:
         """Runs one statement; queries start, their rows are fetched from here."""
-        self._open()
+        session = self._open()
         self._drop_result()
-        self._outcome = self.connection.session.execute(sql, parameters)
+        if not isinstance(sql, str):
+            raise InterfaceError(f"a statement is a str, not a {type(sql).__name__}")
+        self._outcome = session.execute(sql, _checked(parameters))
         return self
 
-    def executemany(self, sql: str, many: Sequence[Parameters]) -> Cursor:
+    def executemany(self, sql: str, many: Iterable[Parameters]) -> Cursor:
         """Runs the statement once for each set of parameters; not for queries."""
         for parameters in many:
             self.execute(sql, parameters)
@@ -148,28 +82,29 @@ class Cursor:
 
     def fetchone(self) -> Row | None:
         """The next row, or None."""
-        rows = self.fetchmany(1)
-        return rows[0] if rows else None
+        found = self.fetchmany(1)
+        return found[0] if found else None
 
     def fetchmany(self, size: int | None = None) -> list[Row]:
         """At most ``size`` (else :attr:`arraysize`) next rows; fewer only at the end."""
         wanted = self.arraysize if size is None else size
-        rows: list[Row] = []
-        while len(rows) < wanted:
+        self._result()
+        found: list[Row] = []
+        while len(found) < wanted:
             if self._position >= len(self._pending) and not self._refill():
                 break
-            taken = self._pending[self._position : self._position + wanted - len(rows)]
+            taken = self._pending[self._position : self._position + wanted - len(found)]
             self._position += len(taken)
-            rows.extend(taken)
-        return rows
+            found.extend(taken)
+        return found
 
     def fetchall(self) -> list[Row]:
         """All remaining rows."""
-        rows = self._pending[self._position :]
+        self._result()
+        found = self._pending[self._position :]
         while self._refill():
-            rows.extend(self._pending)
-        self._pending, self._position = [], 0
-        return rows
+            found.extend(self._pending)
+        return found
 
     def fetch_record_batch(self) -> pa.RecordBatch | None:
         """The next rows as an Arrow record batch, or None at the end."""
@@ -184,8 +119,13 @@ class Cursor:
         return pa.Table.from_batches(batches, schema=result.schema)
 
     def __iter__(self) -> Iterator[Row]:
-        while (row := self.fetchone()) is not None:
-            yield row
+        return self
+
+    def __next__(self) -> Row:
+        row = self.fetchone()
+        if row is None:
+            raise StopIteration
+        return row
 
     def cancel(self) -> None:
         """Stops the running query, from any thread; its threads, files and memory are given back."""
@@ -212,11 +152,16 @@ class Cursor:
     ) -> None:
         self.close()
 
-    def _open(self) -> None:
+    def __del__(self) -> None:
+        if may_wait():
+            self._drop_result()
+
+    def _open(self) -> Session:
         if self._closed:
             raise InterfaceError("the cursor is closed")
+        return self.connection.session
 
-    def _result(self) -> Any:
+    def _result(self) -> Result:
         self._open()
         if self._outcome is None or self._outcome.result is None:
             raise InterfaceError("there is no result to fetch from; execute a query first")
@@ -227,10 +172,7 @@ class Cursor:
         if batch is None:
             self._pending, self._position = [], 0
             return False
-        if batch.num_columns:
-            self._pending = list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
-        else:
-            self._pending = [()] * batch.num_rows
+        self._pending = rows(batch)
         self._position = 0
         return True
 
@@ -238,3 +180,14 @@ class Cursor:
         if self._outcome is not None and self._outcome.result is not None:
             self._outcome.result.close()
         self._outcome, self._pending, self._position = None, [], 0
+
+
+def _checked(parameters: Parameters) -> Sequence[Any] | Mapping[str, Any]:
+    """The parameters as the session takes them; a text is a sequence of characters, and never meant as one."""
+    if parameters is None:
+        return ()
+    if isinstance(parameters, str | bytes | bytearray) or not isinstance(parameters, Sequence | Mapping):
+        raise InterfaceError(
+            f"parameters are a sequence (for ?) or a mapping (for :name), not a {type(parameters).__name__}"
+        )
+    return parameters

@@ -6,10 +6,13 @@ Exit codes: 0 all is well, 1 a statement failed, 2 the command line is wrong, 13
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from tableflow import __version__
 
@@ -17,22 +20,50 @@ from tableflow import __version__
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; errors are shown on standard error, never as a traceback."""
     given = _parser().parse_args(arguments)
-    # Loaded only now, so that --help and --version answer at once.
-    from tableflow.shell.run import run_script
-
     try:
+        # Loaded only now, so that --help and --version answer at once.
+        from tableflow.shell.run import run_script
+
         script = _script(given)
-        return run_script(script, given.set, given.format, timing=given.timing, out=sys.stdout, err=sys.stderr)
+        _write_utf8(exactly=given.format != "table")
+        code = run_script(script, given.set, given.format, timing=given.timing, out=sys.stdout, err=sys.stderr)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`); nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except _UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        # What is still in the buffer must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return 0  # the reader of our output has gone (`| head`): nothing is wrong
+        print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
+
+
+def command() -> NoReturn:
+    """The console script: :func:`main`, then gone at once; taking the interpreter apart costs more than most queries."""
+    code = 130
+    try:
+        code = main()
+    except SystemExit as error:  # argparse has spoken
+        code = error.code if isinstance(error.code, int) else 2
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        os._exit(code)
+
+
+def _write_utf8(*, exactly: bool) -> None:
+    """CSV and JSON are UTF-8 wherever they are written; a table shows what its terminal can show."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            encoding = "utf-8" if exactly and stream is sys.stdout else None
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 class _UsageError(Exception):
@@ -69,7 +100,8 @@ def _script(given: argparse.Namespace) -> str:
     if given.sql is not None:
         return str(given.sql)
     try:
-        return sys.stdin.read() if given.file == "-" else Path(given.file).read_text(encoding="utf-8")
+        content = sys.stdin.buffer.read() if given.file == "-" else Path(given.file).read_bytes()
+        return content.decode("utf-8-sig")
     except OSError as error:
         raise _UsageError(f"script {given.file!r} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -77,4 +109,4 @@ def _script(given: argparse.Namespace) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

@@ -10,12 +10,15 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Protocol, TextIO
 
 import pyarrow as pa
+
+from tableflow.expressions.casting.formatting import format_interval
+from tableflow.session.rows import printable_rows
 
 _SAMPLE_ROWS = 1_000
 _WIDEST = 120
@@ -58,13 +61,15 @@ def text_of(value: Any) -> str:
         case bytes():
             return "\\x" + value.hex()
         case datetime():
-            return value.isoformat(sep=" ")
+            return _clock_text(value.isoformat(sep=" "))
+        case time():
+            return _clock_text(value.isoformat())
         case list():
             return "[" + ", ".join(map(text_of, value)) + "]"
         case dict():
             return "{" + ", ".join(f"{k}: {text_of(v)}" for k, v in value.items()) + "}"
-        case tuple() if hasattr(value, "months"):
-            return _interval_text(value)
+        case pa.MonthDayNano():
+            return format_interval(value.months, value.days, value.nanoseconds // 1000)
         case _:
             return str(value)
 
@@ -77,17 +82,13 @@ def _float_text(value: float) -> str:
     return repr(value)
 
 
-def _interval_text(value: Any) -> str:
-    parts = [f"{amount} {unit}" for amount, unit in ((value.months, "months"), (value.days, "days")) if amount]
-    if value.nanoseconds or not parts:
-        parts.append(f"{value.nanoseconds / 1e9:g} seconds")
-    return " ".join(parts)
-
-
-def _rows(batch: pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
-    if batch.num_columns == 0:
-        return iter([()] * batch.num_rows)
-    return zip(*(column.to_pylist() for column in batch.columns), strict=True)
+def _clock_text(text: str) -> str:
+    """ISO's text as a cast to STRING spells it: the fraction without trailing zeros, whole hours of the zone."""
+    whole, point, rest = text.partition(".")
+    if point:
+        digits, zone = rest[:6].rstrip("0"), rest[6:]
+        text = f"{whole}.{digits}{zone}" if digits else f"{whole}{zone}"
+    return text[:-3] if text.endswith(":00") and text[-6] in "+-" else text
 
 
 class TableRenderer:
@@ -103,7 +104,7 @@ class TableRenderer:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Adds rows; the first ones are held until the widths are known."""
-        for row in _rows(batch):
+        for row in printable_rows(batch):
             self._count += 1
             cells = [text_of(value).replace("\n", "\\n") for value in row]
             if self._widths:
@@ -150,7 +151,9 @@ class CsvRenderer:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Adds rows."""
-        self._writer.writerows(["" if value is None else text_of(value) for value in row] for row in _rows(batch))
+        self._writer.writerows(
+            ["" if value is None else text_of(value) for value in row] for row in printable_rows(batch)
+        )
         self._flush()
 
     def finish(self) -> None:
@@ -172,7 +175,7 @@ class JsonRenderer:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Adds rows."""
-        for row in _rows(batch):
+        for row in printable_rows(batch):
             members = (f"{json.dumps(n)}: {_json(v)}" for n, v in zip(self._names, row, strict=True))
             self._out.write("{" + ", ".join(members) + "}\n")
 

@@ -1,0 +1,90 @@
+"""A connection: a session that is open until it is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from tableflow import errors
+from tableflow.dbapi.cursor import Cursor, Parameters, may_wait
+from tableflow.errors import InterfaceError, NotSupportedError
+from tableflow.session import Session
+
+
+def connect(*, settings: Mapping[str, str] | None = None) -> Connection:
+    """A connection to a database in memory; ``settings`` as SET takes them."""
+    return Connection(Session({name: str(value) for name, value in (settings or {}).items()}))
+
+
+class Connection:
+    """A session: its catalog, settings and worker threads.  PEP 249's exceptions are attributes of it."""
+
+    Warning: ClassVar = errors.Warning
+    Error: ClassVar = errors.Error
+    InterfaceError: ClassVar = errors.InterfaceError
+    DatabaseError: ClassVar = errors.DatabaseError
+    DataError: ClassVar = errors.DataError
+    OperationalError: ClassVar = errors.OperationalError
+    IntegrityError: ClassVar = errors.IntegrityError
+    InternalError: ClassVar = errors.InternalError
+    ProgrammingError: ClassVar = errors.ProgrammingError
+    NotSupportedError: ClassVar = errors.NotSupportedError
+
+    def __init__(self, session: Session) -> None:
+        self._session: Session | None = session
+        self.autocommit = True
+
+    @property
+    def session(self) -> Session:
+        """The open session; :class:`InterfaceError` once the connection is closed."""
+        if self._session is None:
+            raise InterfaceError("the connection is closed")
+        return self._session
+
+    def cursor(self) -> Cursor:
+        """A new cursor."""
+        _ = self.session
+        return Cursor(self)
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> Cursor:
+        """A new cursor that has executed ``sql``."""
+        return self.cursor().execute(sql, parameters)
+
+    def register(self, name: str, table: Any) -> None:
+        """Makes an Arrow table, record batch or data frame (anything with an Arrow stream) readable as ``name``."""
+        session = self.session
+        try:
+            data = pa.table(table)
+        except (TypeError, ValueError, pa.ArrowException) as error:
+            raise InterfaceError(f"a {type(table).__name__} is no table: {error}") from None
+        session.register(name, data)
+
+    def commit(self) -> None:
+        """Does nothing: every statement has been committed."""
+        _ = self.session
+
+    def rollback(self) -> None:
+        """Refused: every statement has been committed."""
+        _ = self.session
+        raise NotSupportedError("a statement is a transaction of its own; there is nothing to roll back")
+
+    def close(self) -> None:
+        """Cancels what runs and gives everything back; closing again does nothing."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            session.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if may_wait():
+            self.close()
