@@ -54,6 +54,34 @@ Like::Like(std::string_view pattern, std::string_view escape) {
       segments_.back().parts.back() += pattern[i++];
     }
   }
+  for (const Segment& segment : segments_)
+    for (const std::string& part : segment.parts)
+      if (part.size() > needle_.size()) needle_ = part;
+  if (segments_.front().parts.front() != "") needle_.clear();  // what is anchored at the start is decided there
+}
+
+void Like::match_all(const View* strings, int n, uint8_t* out) const {
+  bool adjacent = needle_.size() >= 2;
+  for (int i = 0; i + 1 < n; ++i) adjacent &= strings[i].data + strings[i].size == strings[i + 1].data;
+  if (adjacent && n > 0) return search(strings, n, out);
+  for (int i = 0; i < n; ++i) out[i] = matches(strings[i]);
+}
+
+void Like::search(const View* strings, int n, uint8_t* out) const {
+  std::memset(out, 0, size_t(n));
+  const char* begin = strings[0].data;
+  const std::string_view all(begin, size_t(strings[n - 1].data + strings[n - 1].size - begin));
+  int i = 0;
+  for (size_t at = 0; (at = find_bytes(all, needle_, at)) != std::string_view::npos;) {
+    while (size_t(strings[i].data + strings[i].size - begin) <= at) ++i;
+    const auto end = size_t(strings[i].data + strings[i].size - begin);
+    if (at + needle_.size() > end) {  // half of it belongs to the next string
+      ++at;
+      continue;
+    }
+    out[i] = matches(strings[i]);
+    at = end;
+  }
 }
 
 // End of the segment's match at `at`, or npos.

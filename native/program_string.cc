@@ -9,7 +9,7 @@ void like(Frame& f, const Instruction& in) {
   const auto& pattern = static_cast<const Like&>(*in.prepared);
   Register& r = strict(f, in);
   const View* a = f.reg(in.args[0]).as<View>();
-  for (int i = 0; i < f.n; ++i) r.as<uint8_t>()[i] = usable(r, i) && pattern.matches(a[i]);
+  pattern.match_all(a, f.n, r.as<uint8_t>());
 }
 
 void prepare_like(Instruction& in) {
