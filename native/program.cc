@@ -216,8 +216,6 @@ Result Program::run(const std::vector<VectorPtr>& columns, int64_t length, const
   const int64_t total = selection ? selected : length;
   Frame& f = frame_;
   f.columns = columns;
-  f.failed = 0;
-  f.batch_rows = int(std::min<int64_t>(total, INT32_MAX));
   const bool whole = !filters_ && !selection;
   const bool wide = computes_ && !whole && double(total) * (filters_ ? kept_ : 1.0) >= 0.5 * double(length);
   const bool rows_wanted = filters_ && (numbered || passes_ || wide || !computes_);
@@ -227,19 +225,9 @@ Result Program::run(const std::vector<VectorPtr>& columns, int64_t length, const
   Result result;
   result.compact = computes_ && !whole && !wide;
   if (rows_wanted) result.selection.reserve(size_t(total));
-  Span rows{0, 0};
-  for (int64_t at = 0; at < total && !code_.empty(); at += LANES) {
-    f.n = int(std::min<int64_t>(total - at, LANES));
-    f.rows = selection ? selection + at : nullptr;
-    f.base = at;
-    rows = {rows.end, selection ? selection[at + f.n - 1] + int64_t(1) : at + f.n};
-    if (!run_chunk()) {
-      result.failed = f.failed;
-      result.failed_row = f.failed_row;
-      f.columns.clear();
-      return result;
-    }
-    result.rows += f.live();
+  int64_t end = 0;
+  run_chunks(result, selection, total, [&](Span rows) {
+    end = rows.end;
     if (rows_wanted) append_rows(f, result.selection);
     size_t w = 0;
     for (const auto& o : outputs_) {
@@ -247,15 +235,47 @@ Result Program::run(const std::vector<VectorPtr>& columns, int64_t length, const
       if (f.n) writers[w++].append(f, f.reg(o.reg), rows);
       else if (wide) writers[w++].skip(rows);
     }
-  }
+  });
+  if (result.failed) return result;
   if (wide)
-    for (auto& writer : writers) writer.skip({rows.end, length});
-  if (!filters_) result.rows = total;
+    for (auto& writer : writers) writer.skip({end, length});
+  finish(result, columns, selection, writers);
+  return result;
+}
+
+Result Program::feed(const std::vector<VectorPtr>& columns, int64_t length, const uint32_t* selection, int64_t selected, Sink& sink) {
+  admit(columns, length, selection, selected);
+  frame_.columns = columns;
+  Result result;
+  run_chunks(result, selection, selection ? selected : length, [&](Span) {
+    if (frame_.n) sink.take(frame_);
+  });
+  return result;
+}
+
+// Calls `done` after every chunk, also when no lane is left; stops at a row that failed.
+template <class Done> void Program::run_chunks(Result& result, const uint32_t* selection, int64_t total, Done done) {
+  Frame& f = frame_;
+  f.failed = 0;
+  f.batch_rows = int(std::min<int64_t>(total, INT32_MAX));
+  int64_t first = 0;
+  for (int64_t at = 0; at < total; at += LANES) {
+    f.n = int(std::min<int64_t>(total - at, LANES));
+    f.rows = selection ? selection + at : nullptr;
+    f.base = at;
+    const int64_t end = selection ? selection[at + f.n - 1] + int64_t(1) : at + f.n;
+    if (!run_chunk()) {
+      result.failed = f.failed;
+      result.failed_row = f.failed_row;
+      break;
+    }
+    result.rows += f.live();
+    done(Span{first, end});
+    first = end;
+  }
   f.columns.clear();
   kept_ = total ? double(result.rows) / double(total) : kept_;
   result.dropped = result.rows != total;
-  finish(result, columns, selection, writers);
-  return result;
 }
 
 // Dense outputs take passed-through columns with them; else those stay as they are.

@@ -208,6 +208,12 @@ class Writer {
   std::shared_ptr<std::string> bytes_;
 };
 
+class Sink {  // takes the rows of each chunk instead of columns
+ public:
+  virtual ~Sink() = default;
+  virtual void take(Frame& frame) = 0;
+};
+
 // A loaded program with its scratch memory; single-owner.  std::invalid_argument for a program or batch that does not fit.
 class Program {
  public:
@@ -216,8 +222,12 @@ class Program {
   // Columns that the program neither reads nor must gather may be null.  `numbered`: the caller needs the kept rows' numbers
   // even when all columns are dense.
   Result run(const std::vector<VectorPtr>& columns, int64_t length, const uint32_t* selection, int64_t selected, bool numbered);
+  // As run, but the rows go to the sink; the result has neither columns nor a selection.
+  Result feed(const std::vector<VectorPtr>& columns, int64_t length, const uint32_t* selection, int64_t selected, Sink& sink);
+  const std::vector<Output>& outputs() const { return outputs_; }
 
  private:
+  template <class Done> void run_chunks(Result& result, const uint32_t* selection, int64_t total, Done done);
   void check();
   void allocate();
   void admit(const std::vector<VectorPtr>& columns, int64_t length, const uint32_t* selection, int64_t selected) const;

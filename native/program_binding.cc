@@ -6,7 +6,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "numpy_array.h"
-#include "program.h"
+#include "program_group.h"
 
 using namespace tableflow;
 using namespace tableflow::program;
@@ -73,6 +73,12 @@ Output output_of(nb::handle item) {
   return {nb::cast<int>(t[0]), nb::cast<int>(t[1]), nb::cast<std::string>(t[2])};
 }
 
+std::vector<VectorPtr> vectors_of(nb::list columns) {
+  std::vector<VectorPtr> vectors;
+  for (nb::handle c : columns) vectors.push_back(c.is_none() ? nullptr : nb::cast<VectorPtr>(c));
+  return vectors;
+}
+
 nb::object numpy(std::vector<uint32_t>&& rows) {
   auto* owned = new std::vector<uint32_t>(std::move(rows));
   nb::capsule owner(owned, [](void* p) noexcept { delete static_cast<std::vector<uint32_t>*>(p); });
@@ -104,11 +110,20 @@ void register_program(nb::module_& m) {
            nb::arg("registers"), nb::arg("code"), nb::arg("outputs"), nb::arg("inputs"), nb::arg("errors"))
       .def("run",
            [](Program& self, nb::list columns, int64_t length, std::optional<ArrayIn<uint32_t>> selection, bool numbered) {
-             std::vector<VectorPtr> vectors;
-             for (nb::handle c : columns) vectors.push_back(c.is_none() ? nullptr : nb::cast<VectorPtr>(c));
+             const auto vectors = vectors_of(columns);
              nb::gil_scoped_release release;
              return self.run(vectors, length, selection ? selection->data() : nullptr, selection ? int64_t(selection->shape(0)) : 0,
                              numbered);
            },
-           nb::arg("columns"), nb::arg("length"), nb::arg("selection").none(), nb::arg("numbered"));
+           nb::arg("columns"), nb::arg("length"), nb::arg("selection").none(), nb::arg("numbered"))
+      .def("feed",
+           [](Program& self, nb::list columns, int64_t length, std::optional<ArrayIn<uint32_t>> selection, GroupTable& table,
+              std::vector<int> keys, std::vector<int> arguments) {
+             const auto vectors = vectors_of(columns);
+             nb::gil_scoped_release release;
+             GroupSink sink(self, vectors, table, std::move(keys), std::move(arguments));
+             return self.feed(vectors, length, selection ? selection->data() : nullptr, selection ? int64_t(selection->shape(0)) : 0, sink);
+           },
+           nb::arg("columns"), nb::arg("length"), nb::arg("selection").none(), nb::arg("table"), nb::arg("keys"),
+           nb::arg("arguments"));
 }

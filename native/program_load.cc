@@ -21,16 +21,22 @@ void load_nulls(const Frame& f, const Vector& v, Register& r) {
   }
 }
 
+template <class S> S read(const S* at) {  // Arrow promises 8-byte alignment only, less than an int128 wants
+  S value;
+  std::memcpy(&value, static_cast<const void*>(at), sizeof(S));
+  return value;
+}
+
 template <class S, class D> void load_as(const Frame& f, const Vector& v, Register& r) {
   const S* source = v.values<S>();
   D* out = r.as<D>();
   if (f.rows) {
-    for (int i = 0; i < f.n; ++i) out[i] = D(source[f.rows[i]]);
-  } else if constexpr (std::is_same_v<S, D>) {
+    for (int i = 0; i < f.n; ++i) out[i] = D(read(source + f.rows[i]));
+  } else if constexpr (std::is_same_v<S, D> && alignof(S) <= 8) {
     r.data = const_cast<S*>(source + f.base);
   } else {
     source += f.base;
-    for (int i = 0; i < f.n; ++i) out[i] = D(source[i]);
+    for (int i = 0; i < f.n; ++i) out[i] = D(read(source + i));
   }
 }
 

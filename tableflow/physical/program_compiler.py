@@ -271,7 +271,7 @@ class Compiler:
                 cut = build.emit("substring.str", "str", [operand, start, count], error=build.error(message, cast.span))
                 return replace(cut, fails=operand.fails)
             case t.DateType(), t.TimestampType(precision=precision) if precision <= 6:
-                return self._scaled_time(operand, 86_400_000_000)
+                return self._midnight(operand, build.error(message, cast.span))
             case t.TimestampType(precision=precision), t.DateType():
                 unit = 86_400_000_000 * (1 if precision <= 6 else 1000)
                 days = build.emit("floor_div.i64", "i64", [operand], type_bounds(t.DATE), (unit,))
@@ -279,11 +279,12 @@ class Compiler:
             case _:
                 return self.numbers.cast(operand, source, to, message, cast.span)
 
-    def _scaled_time(self, days: Value, unit: int) -> Value:
+    def _midnight(self, days: Value, error: int) -> Value:
+        unit = 86_400_000_000
+        most = (2**63 - 1) // unit - 1
+        days = self.numbers.narrowed(days, (-most, most), error)
         factor = self.builder.constant("i64", unit)
         bounds = (days.low * unit, days.high * unit)
-        if abs(bounds[0]) >= 2**63 or abs(bounds[1]) >= 2**63:
-            raise NotCompilableError("dates beyond the range of timestamps")
         return self.builder.emit("mul_wrapping.i64", "i64", [self.builder.convert(days, "i64"), factor], bounds)
 
 

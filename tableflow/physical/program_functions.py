@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from tableflow import types as t
+from tableflow.expressions.casting.calendar import FIRST_DAY, LAST_DAY
 from tableflow.expressions.nodes import Call, Expression, Literal
 from tableflow.physical.program_builder import INT64, NotCompilableError, Value, is_exact, scale_of, type_bounds
 
@@ -69,8 +70,8 @@ def _moved(compiler: Compiler, op: str, call: Call) -> Value:
     build, error = compiler.builder, _overflow(compiler, call)
     value = compiler.value(base)
     if isinstance(by.type, t.IntegerType):
-        moved = compiler.numbers.arithmetic(op, value, compiler.value(by), (0, 0), t.INT, error)
-        return build.convert(moved, "i32")
+        moved = compiler.numbers.arithmetic(op, value, compiler.value(by), (0, 0), t.BIGINT, error)
+        return build.convert(compiler.numbers.narrowed(moved, (FIRST_DAY, LAST_DAY), error), "i32")
     if not (isinstance(by, Literal) and isinstance(by.type, t.IntervalType)) or by.value is None or by.value[2] != 0:
         raise NotCompilableError(call.function)
     months, days, _ = by.value
@@ -79,8 +80,8 @@ def _moved(compiler: Compiler, op: str, call: Call) -> Value:
         value = build.emit("add_months.i32", "i32", [value, amount], type_bounds(t.DATE), (), error)
     if days:
         amount = build.constant("i64", sign * days)
-        value = compiler.numbers.arithmetic("add", value, amount, (0, 0), t.INT, error)
-    return build.convert(value, "i32")
+        value = compiler.numbers.arithmetic("add", value, amount, (0, 0), t.BIGINT, error)
+    return build.convert(compiler.numbers.narrowed(value, (FIRST_DAY, LAST_DAY), error), "i32")
 
 
 def _negate(compiler: Compiler, call: Call) -> Value:

@@ -77,17 +77,7 @@ class Numbers:
 
     def fitted(self, value: Value, of: t.SqlType, error: int) -> Value:
         """The value, in error where the type does not hold it."""
-        low, high = type_bounds(of)
-        if value.low >= low and value.high <= high:
-            return value
-        if value.constant:
-            kind = "i64" if value.within(INT64) else "i128"
-            value = self.builder.convert(value, kind)
-        elif value.kind == "i32":
-            value = self.builder.convert(value, "i64")
-        ends = (max(low, INT64[0]), min(high, INT64[1])) if value.kind == "i64" else (low, high)
-        bounds = (max(value.low, low), min(value.high, high))
-        return self.builder.emit(f"range.{value.kind}", value.kind, [value], bounds, ends, error)
+        return self.narrowed(value, type_bounds(of), error)
 
     def arithmetic(self, op: str, a: Value, b: Value, scales: tuple[int, int], of: t.SqlType, error: int) -> Value:
         """add, sub, mul of exact numbers with these scales, as the type, in error where it does not fit."""
@@ -175,13 +165,16 @@ class Numbers:
         if digits > 0 and not _inside((value.low * 10**digits, value.high * 10**digits), _LIMIT):
             # What is too large before scaling is too large after it.
             most = type_bounds(to)[1] // 10**digits
-            value = self._narrowed(value, (-most, most), build.error(message, span))
+            value = self.narrowed(value, (-most, most), build.error(message, span))
         scaled = self.scaled(value, digits)
         if scaled.within(type_bounds(to)):
             return scaled
         return self.fitted(scaled, to, build.error(message, span))
 
-    def _narrowed(self, value: Value, to: Bounds, error: int) -> Value:
+    def narrowed(self, value: Value, to: Bounds, error: int) -> Value:
+        """The value, in error where it is outside of a range."""
+        if value.within(to):
+            return value
         kind = "i64" if value.kind == "i32" else value.kind
         value = self.builder.convert(value, kind)
         ends = (max(to[0], INT64[0]), min(to[1], INT64[1])) if kind == "i64" else to
