@@ -138,6 +138,15 @@ class Program:
     def run(
         self, columns: list[Vector | None], length: int, selection: npt.NDArray[np.uint32] | None, numbered: bool
     ) -> ProgramResult: ...
+    def feed(
+        self,
+        columns: list[Vector | None],
+        length: int,
+        selection: npt.NDArray[np.uint32] | None,
+        table: GroupTable,
+        keys: list[int],
+        arguments: list[int],
+    ) -> ProgramResult: ...
 
 # joins: build rows by key, probing
 class JoinRows:

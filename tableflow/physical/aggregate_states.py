@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import Aggregate
-from tableflow.expressions.nodes import AggregateCall, Expression
+from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression
+from tableflow.physical.node import positions
 from tableflow.physical.row_values import RowValues
 from tableflow.types import (
     BIGINT,
@@ -79,6 +80,11 @@ class AggregateInputs(Protocol):
         """One per call."""
         ...
 
+    @property
+    def places(self) -> list[int] | None:
+        """Where the argument columns are among the input's, if all of them are there as they are needed."""
+        ...
+
     def columns(self, batch: Batch) -> tuple[list[Column], list[bool]]:
         """The argument columns and whether they are dense; raises the error of a row that counts."""
         ...
@@ -92,6 +98,11 @@ class _Rows:
         self._presence_only: set[int] = set()
         self.aggregates = [self._aggregate(call) for call in calls]
         self._values = RowValues(self._expressions, fields)
+        where = positions(fields)
+        bare = [where[e.id] for e in self._expressions if isinstance(e, ColumnRef)]
+        self.places: list[int] | None = (
+            bare if len(bare) == len(self._expressions) and not self._presence_only else None
+        )
 
     def _aggregate(self, call: AggregateCall) -> Aggregate:
         arguments = tuple(self._position(argument) for argument in call.args)
@@ -119,6 +130,8 @@ class _Rows:
 
 class _States:
     """State columns of calls, which follow the keys."""
+
+    places: list[int] | None = None
 
     def __init__(self, calls: Sequence[AggregateCall], first: int) -> None:
         self.aggregates: list[Aggregate] = []

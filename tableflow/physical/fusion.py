@@ -10,9 +10,10 @@ from dataclasses import replace
 
 from tableflow.config import FUSION, Settings
 from tableflow.expressions.intervals import Domain
-from tableflow.expressions.nodes import ColumnRef, Expression, column_ids
+from tableflow.expressions.nodes import ColumnRef, Expression, children, column_ids
 from tableflow.physical.computing import Computing, largest_id
 from tableflow.physical.filter import FilterRows
+from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate
 from tableflow.physical.materialize import SharedResult
 from tableflow.physical.node import Input, PhysicalNode
 from tableflow.physical.pipeline import Pipeline
@@ -21,6 +22,7 @@ from tableflow.physical.program_compiler import Step, compilable, compile_steps,
 from tableflow.physical.project import ProjectColumns
 from tableflow.physical.scan import TableScan
 from tableflow.physical.set_operation import UnionAll
+from tableflow.types import TypeFamily, family
 
 Domains = dict[int, Domain]
 
@@ -70,7 +72,7 @@ class Fusion:
     def fused(self, node: PhysicalNode) -> PhysicalNode:
         """The node over fused inputs; a run that ends in it as pipelines."""
         if not isinstance(node, FilterRows | ProjectColumns):
-            return node.with_inputs(tuple(self.fused(child) for child in node.inputs))
+            return _with_terminal(node.with_inputs(tuple(self.fused(child) for child in node.inputs)))
         steps: list[Step] = []
         below: PhysicalNode = node
         while isinstance(below, FilterRows | ProjectColumns):
@@ -139,6 +141,25 @@ class Fusion:
         )
         above = tuple(ColumnRef(f.type, f.id, f.name) if f.id in computed else e for f, e in pairs)
         return below, replace(step, input=below, expressions=above)
+
+
+def _with_terminal(node: PhysicalNode) -> PhysicalNode:
+    """An aggregation becomes the terminal of the pipeline below it, if all it reads are flat columns."""
+    if (
+        not isinstance(node, HashAggregate)
+        or node.phase is AggregatePhase.FINAL
+        or not isinstance(node.input, Pipeline)
+    ):
+        return node
+    below = node.input
+    read = [e for call in node.calls for e in children(call)]
+    if isinstance(below.steps[-1], HashAggregate) or not all(isinstance(e, ColumnRef) for e in read):
+        return node
+    types = [*(key.type for key in node.keys), *(e.type for e in read)]
+    if any(family(of) is TypeFamily.NESTED for of in types):
+        return node
+    steps = (*below.steps, node.with_inputs((Input(fields=below.fields),)))
+    return Pipeline(fields=node.fields, facts=node.facts, input=below.input, steps=steps, program=below.program)
 
 
 def _computed(step: Step) -> tuple[Expression, ...]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import AggregateOverflow, GroupTable
+from tableflow.columnar.kernels.programs import Program
 from tableflow.errors import DataError, InternalError
 from tableflow.expressions.nodes import AggregateCall
 from tableflow.physical.aggregate_states import AggregateInputs, merging_inputs, row_inputs, state_types
@@ -87,8 +88,19 @@ class HashAggregateOperator(Operator):
             return self._pass_on(batch, keys, arguments, dense)
         self._reservation.resize(self._table.bytes_after(keys, arguments, batch.rows))
         self._table.update(keys, arguments, batch.length, batch.selection, dense)
+        return self._taken(batch.rows)
+
+    def process_fused(self, batch: Batch, program: Program) -> Emission | None:
+        """Takes the rows that a program makes of a batch, as :meth:`process` would, but without storing them between."""
+        if self._passing or self._inputs.places is None or batch.weights is not None:
+            rows = program.apply(batch)
+            return None if rows is None else self.process(rows, 0)
+        self._reservation.resize(self._table.bytes_after(program.text_columns(batch), [], batch.rows))
+        return self._taken(program.feed(batch, self._table, self._key_positions, self._inputs.places))
+
+    def _taken(self, rows: int) -> Emission | None:
         self._reservation.resize(self._table.bytes)
-        self._rows += batch.rows
+        self._rows += rows
         if self._node.phase is AggregatePhase.PARTIAL and self._node.keys:
             return self._relieve()
         return None

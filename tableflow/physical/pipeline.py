@@ -1,7 +1,8 @@
-"""A fused run of filters and projections.
+"""A fused run of filters and projections, perhaps with the aggregation that takes its rows.
 
 Invariant: a pipeline gives what its steps would have given one after the other, errors included: a row that a program
-cannot compute is handed to the steps themselves, which say why.
+cannot compute is handed to the steps themselves, which say why.  A terminal is the operator of its own node, so its
+state is the same, fused or not.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import numpy as np
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.programs import Program, ProgramDefinition, RowError
-from tableflow.errors import InternalError
 from tableflow.physical.filter import FilterRows, FilterRowsOperator
+from tableflow.physical.hash_aggregate import HashAggregate, HashAggregateOperator
 from tableflow.physical.node import PhysicalNode, UnaryNode
 from tableflow.physical.project import ProjectColumns, ProjectColumnsOperator
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
@@ -24,32 +25,59 @@ from tableflow.serialization import serializable
 @serializable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline(UnaryNode):
-    """``steps`` (over Input leaves, first one first) as one ``program``; ``fields`` are those of the last step."""
+    """``steps`` (over Input leaves, first one first); ``fields`` are those of the last one.
+
+    The filters and projections are one ``program``; a :class:`HashAggregate` may follow them as terminal.
+    """
 
     steps: tuple[PhysicalNode, ...]
     program: ProgramDefinition
 
 
 class PipelineOperator(Operator):
-    """One native call per batch."""
+    """One native call per batch; a terminal's state, and what it emits, are those of its own operator."""
 
     def __init__(self, node: Pipeline) -> None:
         self._steps = node.steps
         self._program = Program(node.program)
+        last = node.steps[-1]
+        self._terminal = HashAggregateOperator(last) if isinstance(last, HashAggregate) else None
 
     def open(self, context: OperatorContext) -> None:
-        """Keeps the context for its counters."""
+        """Opens the terminal."""
         self._context = context
+        if self._terminal is not None:
+            self._terminal.open(context)
 
     def process(self, batch: Batch, port: int) -> Emission | None:
-        """The rows that are left, if any."""
+        """The rows that are left, or what the terminal emits for them."""
+        self._context.count("fused_batches")
         try:
+            if self._terminal is not None:
+                return self._terminal.process_fused(batch, self._program)
             result = self._program.apply(batch)
         except RowError as failure:
             _explain(self._steps, batch, failure)
             raise
-        self._context.count("fused_batches")
         return None if result is None else iter((result,))
+
+    def on_end(self, port: int) -> Emission | None:
+        """What the terminal has kept."""
+        return None if self._terminal is None else self._terminal.on_end(port)
+
+    def snapshot(self) -> bytes:
+        """The terminal's state."""
+        return b"" if self._terminal is None else self._terminal.snapshot()
+
+    def restore(self, state: bytes) -> None:
+        """Gives the terminal its state back."""
+        if self._terminal is not None:
+            self._terminal.restore(state)
+
+    def close(self) -> None:
+        """Closes the terminal."""
+        if self._terminal is not None:
+            self._terminal.close()
 
 
 def _explain(steps: Sequence[PhysicalNode], batch: Batch, failure: RowError) -> None:
@@ -61,7 +89,7 @@ def _explain(steps: Sequence[PhysicalNode], batch: Batch, failure: RowError) -> 
         elif isinstance(step, ProjectColumns):
             emission = ProjectColumnsOperator(step).process(row, 0)
         else:
-            raise InternalError(f"a {type(step).__name__} in a pipeline")
+            return
         rows = [] if emission is None else [item for item in emission if isinstance(item, Batch)]
         if not rows:
             return

@@ -82,6 +82,11 @@ class GroupTable:
         self._table.spread([c.vector for c in arguments], length, selection, dense)
 
     @property
+    def native(self) -> _native.GroupTable:
+        """The native table, for kernels that feed it."""
+        return self._table
+
+    @property
     def groups(self) -> int:
         """Number of groups."""
         return self._table.groups

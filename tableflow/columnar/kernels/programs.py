@@ -7,6 +7,7 @@ every register, column and error number, so that a damaged document ends in a Se
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from tableflow.columnar import _native
 from tableflow.columnar.batch import Batch, Selection
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take
+from tableflow.columnar.kernels.grouping import GroupTable
 from tableflow.errors import DataError, SerializationError, Span
 from tableflow.serialization import serializable
 from tableflow.types import Field, SqlType, TypeFamily, family
@@ -98,6 +100,8 @@ class Program:
             raise SerializationError("an expression program cannot be loaded", detail=str(error)) from error
         self._reads = definition.reads
         flat = {i for i, f in enumerate(definition.inputs) if family(f.type) is not TypeFamily.NESTED}
+        kinds = {i: family(f.type) for i, f in enumerate(definition.inputs)}
+        self._text = {i for i, kind in kinds.items() if kind in {TypeFamily.STRING, TypeFamily.BYTES, TypeFamily.JSON}}
         self._gathers = frozenset(o.column for o in definition.outputs if o.column in flat)
         self._nested = any(o.column >= 0 and o.column not in flat for o in definition.outputs)
         self._computes = any(o.register >= 0 for o in definition.outputs)
@@ -126,6 +130,22 @@ class Program:
         if weights is not None:
             weights = weights[rows]
         return Batch(columns, len(columns[0]), None, weights, event_time)
+
+    def feed(self, batch: Batch, table: GroupTable, keys: Sequence[int], arguments: Sequence[int]) -> int:
+        """Groups the output rows by the outputs ``keys``, with ``arguments``, and stores nothing between; counts the rows.
+
+        Raises as :meth:`run` does; the table is then of no further use.
+        """
+        needed = self._reads | self._gathers
+        vectors = [column.vector if i in needed else None for i, column in enumerate(batch.columns)]
+        result = self._native.feed(vectors, batch.length, batch.selection, table.native, list(keys), list(arguments))
+        if result.failed:
+            raise RowError(self.definition.errors[result.failed - 1], result.failed_row)
+        return result.rows
+
+    def text_columns(self, batch: Batch) -> list[Column]:
+        """The columns of text that a batch of its input has: what it may keep of them is no larger."""
+        return [c for i, c in enumerate(batch.columns) if i in self._text]
 
     def _run(self, batch: Batch) -> tuple[list[Column], Selection | None, bool, Any]:
         """Columns, their selection, whether they are dense, and the batch's rows they come from (None: no row)."""
