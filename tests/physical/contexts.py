@@ -8,6 +8,18 @@ from typing import Any
 from tableflow.config import Settings
 
 
+class Unlimited:
+    """A reservation that is never refused."""
+
+    bytes = 0
+
+    def resize(self, bytes: int) -> None:
+        self.bytes = bytes
+
+    def release(self) -> None:
+        self.bytes = 0
+
+
 class RecordingContext:
     """Counts and reserves without limit."""
 
@@ -21,6 +33,9 @@ class RecordingContext:
 
     def count(self, counter: str, by: int = 1) -> None:
         self.counted[counter] += by
+
+    def reserve(self, name: str, bytes: int = 0) -> Unlimited:
+        return Unlimited()
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"operators under test do not use {name}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -15,9 +17,10 @@ from tableflow.errors import DataError, Span
 from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, Literal
 from tableflow.expressions.registry import resolve_aggregate, resolve_call
+from tableflow.physical.aggregate_states import state_fields
 from tableflow.physical.filter import FilterRows, FilterRowsOperator
 from tableflow.physical.fusion import fuse, known_domains
-from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate
+from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate, HashAggregateOperator
 from tableflow.physical.hash_join import HashJoin, HashJoinKind, JoinDistribution
 from tableflow.physical.node import Input, PhysicalNode
 from tableflow.physical.pipeline import Pipeline, PipelineOperator
@@ -78,6 +81,8 @@ def operators(node: PhysicalNode) -> list[Operator]:
             return [*below, FilterRowsOperator(node)]
         case ProjectColumns():
             return [*below, ProjectColumnsOperator(node)]
+        case HashAggregate():
+            return [*below, HashAggregateOperator(node)]
         case _:
             return below
 
@@ -87,7 +92,8 @@ def run(node: PhysicalNode, batch: Batch = BATCH) -> tuple[list[tuple[object, ..
     current = [batch]
     for operator in operators(node):
         operator.open(context)
-        current = [out for one in current for out in operator.process(one, 0) or () if isinstance(out, Batch)]
+        emissions = [*(operator.process(one, 0) for one in current), operator.on_end(0)]
+        current = [out for emission in emissions for out in emission or () if isinstance(out, Batch)]
     return [row for one in current for row in rows_of(one)], context
 
 
@@ -216,6 +222,28 @@ def test_arguments_of_aggregates_are_computed_in_the_pipeline_below() -> None:
     assert [f.name for f in terminal.input.fields] == ["s", "a * 2", "a < 2"]
     assert all(isinstance(arg, ColumnRef) for c in terminal.calls for arg in c.args)
     assert fused.fields == plan.fields
+
+
+@pytest.mark.parametrize("phase", [AggregatePhase.SINGLE, AggregatePhase.PARTIAL])
+@pytest.mark.parametrize("least", [-1, 0, 40])
+def test_a_fused_aggregation_gives_the_same_groups(phase: AggregatePhase, least: int) -> None:
+    product = call("multiply", column(A), column(B))
+    short = call("substring", column(S), number(1), number(1))
+    calls = [
+        total(product), total(product, call("lt", column(A), number(2))), resolve_aggregate("count", []),
+        resolve_aggregate("max", [short]), resolve_aggregate("min", [call("is_null", column(A))]),
+        resolve_aggregate("avg", [column(B)]),
+    ]  # fmt: skip
+    plan = grouped(keep(INPUT, call("gt", column(B), number(least))), *calls)
+    if phase is AggregatePhase.PARTIAL:
+        states = [f for i, c in enumerate(calls) for f in state_fields(c, 200 + 10 * i)]
+        plan = replace(plan, phase=phase, fields=(S, *states))
+    unweighted = Batch(BATCH.columns, BATCH.length)
+    many = concat([unweighted] * 1200)
+    fused = loads(dumps(fuse(plan, Settings())))
+    assert shape(fused) == ["Pipeline", "Input"]
+    for batch in (unweighted, many, many.with_selection(np.arange(5, 4000, 3, dtype=np.uint32))):
+        assert run(fused, batch)[0] == run(plan, batch)[0]
 
 
 def test_an_argument_that_may_fail_stays_behind_its_filter() -> None:
