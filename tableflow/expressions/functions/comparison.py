@@ -134,8 +134,8 @@ def _in_kernel(args: Sequence[Operand], to: t.SqlType) -> Operand:
     if isinstance(value.type, t.StringType | t.BytesType | t.JsonType):
         entries = pa.concat_arrays([item.plain for item in present]) if present else value.plain.slice(0, 0)
         found = pc.is_in(value.plain, value_set=entries).to_numpy(zero_copy_only=False)
-    elif all(_stored_alike(value, item) for item in present):
-        found = np.isin(numbers(value), np.concatenate([numbers(item) for item in present] or [np.zeros(0, np.int64)]))
+    elif present and all(_stored_alike(value, item) for item in present):
+        found = np.isin(numbers(value), np.concatenate([numbers(item) for item in present]))
     else:
         found = np.zeros(len(value), np.bool_)
         for item in present:
