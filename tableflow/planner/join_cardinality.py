@@ -30,6 +30,8 @@ def base_rows(statistics: Statistics, node: Node) -> float:
             return base_rows(statistics, child)
         case Join(kind=JoinKind.SEMI | JoinKind.ANTI | JoinKind.MARK, left=left):
             return base_rows(statistics, left)
+        case Join(kind=JoinKind.INNER | JoinKind.LEFT | JoinKind.SINGLE, left=left, right=right):
+            return max(base_rows(statistics, left), base_rows(statistics, right))
         case _:
             return statistics.rows(node)
 

@@ -34,6 +34,8 @@ from tableflow.planner.logical.traversal import reference, walk_plan
 from tableflow.types import Field
 
 _WORK_PER_ROW_KEPT = 2.0
+_LEAST_WORK = 50_000.0
+"""Rows looked at that are worth the materialisation's own stage."""
 
 
 def share_common_subplans(root: Node, required: frozenset[int], context: Context) -> Node:
@@ -97,7 +99,7 @@ def _is_worth_it(node: Node, context: Context) -> bool:
         return False
     statistics = context.statistics
     work = sum([statistics.table_rows(part) if isinstance(part, Scan) else statistics.rows(part) for part in parts])
-    return statistics.rows(node) * _WORK_PER_ROW_KEPT < work
+    return statistics.rows(node) * _WORK_PER_ROW_KEPT + _LEAST_WORK < work
 
 
 def _share(readers: list[Node], replaced: dict[int, Node], context: Context) -> None:
