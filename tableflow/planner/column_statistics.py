@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tableflow.expressions.nodes import Call, ColumnRef, Expression
+from tableflow.expressions.nodes import Call, Case, ColumnRef, Expression, Literal
 from tableflow.planner.logical.nodes import Scan
 from tableflow.planner.logical.predicates import column_and_constant
 from tableflow.types import (
@@ -43,11 +44,14 @@ class ColumnEstimate:
     limited: bool = False
     guessed: bool = False
     rows: float = 1.0
+    table_rows: float = 1.0
 
     @property
     def grouping_distinct(self) -> float:
         """Distinct count for grouping, where too small a guess hurts more than too large a one."""
-        return max(self.distinct, self.rows**_GROUPED_STRINGS) if self.guessed else self.distinct
+        if not self.guessed:
+            return self.distinct
+        return max(self.distinct, min(self.rows, math.pow(self.table_rows, _GROUPED_STRINGS)))
 
     def capped(self, rows: float) -> ColumnEstimate:
         """The same column among at most so many rows."""
@@ -118,6 +122,38 @@ def unknown_column(of: SqlType | None, rows: float, distinct: float) -> ColumnEs
     return ColumnEstimate(count, count, average_bytes=width(of), limited=True, rows=rows)
 
 
+_DAYS_OF_YEAR = 365.25
+_MOST = {
+    "quarter": 4.0,
+    "month": 12.0,
+    "week": 53.0,
+    "day": 31.0,
+    "dow": 7.0,
+    "isodow": 7.0,
+    "hour": 24.0,
+    "minute": 60.0,
+}
+
+
+def computed_distinct(of: Expression, inputs: float, column: ColumnEstimate | None) -> float:
+    """Distinct values of an expression over ``inputs`` distinct ones; ``column`` is its only column, if it has one."""
+    match of:
+        case Call(function="extract", args=(Literal(value=str(unit)), _)):
+            most = _MOST.get(unit.lower(), inputs)
+            bounds = (None, None) if column is None else (column.minimum, column.maximum)
+            if unit.lower() == "year" and isinstance(bounds[0], int) and isinstance(bounds[1], int):
+                most = (bounds[1] - bounds[0]) / _DAYS_OF_YEAR + 1.0
+            return min(inputs, most)
+        case Call(type=BooleanType()):
+            return min(inputs, 2.0)
+        case Case(results=results, otherwise=otherwise):
+            if all(isinstance(result, Literal) for result in (*results, otherwise)):
+                return min(inputs, len(results) + 1.0)
+            return inputs
+        case _:
+            return inputs
+
+
 def of_scan_column(scan: Scan, column: int, rows: float) -> ColumnEstimate:
     """From the table's statistics: distinct counts are given, or the range of whole numbers, or a guess."""
     position = [f.id for f in scan.fields].index(column)
@@ -130,20 +166,22 @@ def of_scan_column(scan: Scan, column: int, rows: float) -> ColumnEstimate:
     bytes_of = known.average_bytes or bytes_of
     low, high = known.minimum, known.maximum
     distinct, limited, guessed = rows, True, False
-    if known.distinct is not None:
-        distinct, limited = min(known.distinct, rows), False
-    elif isinstance(of, IntegerType | DateType | DecimalType) and isinstance(low, int) and isinstance(high, int):
+    if isinstance(of, IntegerType | DateType | DecimalType) and isinstance(low, int) and isinstance(high, int):
         span = float(high - low + 1)
         distinct, limited = min(span, rows), span > rows / 2
+        if known.distinct is not None and known.distinct < distinct:
+            distinct, limited = known.distinct, False
+    elif known.distinct is not None:
+        distinct, limited = min(known.distinct, rows), False
     elif isinstance(of, BooleanType):
         distinct, limited = min(2.0, rows), False
     elif isinstance(of, StringType):
         distinct, guessed = min(GUESSED_STRINGS, rows), True
-    return ColumnEstimate(distinct, distinct, low, high, nulls, bytes_of, limited, guessed, rows)
+    return ColumnEstimate(distinct, distinct, low, high, nulls, bytes_of, limited, guessed, rows, rows)
 
 
 def _guess(of: SqlType, rows: float, bytes_of: float) -> ColumnEstimate:
     if isinstance(of, StringType):
         count = min(GUESSED_STRINGS, rows)
-        return ColumnEstimate(count, count, average_bytes=bytes_of, guessed=True, rows=rows)
+        return ColumnEstimate(count, count, average_bytes=bytes_of, guessed=True, rows=rows, table_rows=rows)
     return ColumnEstimate(rows, rows, average_bytes=bytes_of, limited=True, rows=rows)

@@ -2,11 +2,14 @@
 
 Up to a limit of relations all connected subgraphs are combined by dynamic programming, after G. Moerkotte and T. Neumann,
 "Analysis of Two Existing and One New Dynamic Programming Algorithm for the Generation of Optimal Bushy Join Trees
-without Cross Products" (VLDB 2006); above it the pair with the smallest result is joined first.  Sets of relations
+without Cross Products" (VLDB 2006); above it, and in very dense graphs, the pair with
+the smallest result is joined first.  Sets of relations
 are bit sets.  Hints: LEADING fixes a left-deep prefix, NO_REORDER keeps a SELECT block's joins as written.
 """
 
 from __future__ import annotations
+
+from itertools import islice
 
 from tableflow.config import JOIN_ENUMERATION_LIMIT
 from tableflow.planner.enumeration import connected_pairs
@@ -16,6 +19,9 @@ from tableflow.planner.join_search import JoinSearch
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import Filter, Hint, Join, JoinKind, Node, Scan, inputs, with_inputs
 from tableflow.planner.logical.traversal import walk_plan
+
+MOST_PAIRS = 5_000
+"""Pairs of sets looked at before the rest is joined greedily: nine relations that are all joined with each other."""
 
 
 def order_joins(root: Node, _required: frozenset[int], context: Context) -> Node:
@@ -67,7 +73,7 @@ def best_tree(cluster: Cluster, search: JoinSearch, context: Context, prefix: li
             done |= 1 << position
         units = [done, *[unit for unit in units if not unit & done]]
     if len(units) <= context.settings.get(JOIN_ENUMERATION_LIMIT):
-        for first, second in connected_pairs(units, search.neighbours):
+        for first, second in islice(connected_pairs(units, search.neighbours), MOST_PAIRS):
             search.combine(first, second)
     if everything not in search.best:
         _join_greedily(units, search)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import ColumnRef
-from tableflow.planner.column_statistics import ColumnEstimate, of_scan_column, unknown_column
+from tableflow.planner.column_statistics import ColumnEstimate, computed_distinct, of_scan_column, unknown_column
 from tableflow.planner.domains import derive_domains
 from tableflow.planner.join_cardinality import base_rows, join_rows
 from tableflow.planner.logical.context import Context
@@ -181,9 +181,9 @@ class Statistics:
                         if isinstance(e, ColumnRef):
                             return self.column(child, e.id)
                         below = self.context.columns(e)
-                        rows = self.rows(node)
+                        only = self.column(child, next(iter(below))) if len(below) == 1 else None
                         distinct = self.distinct(child, sorted(below)) if below else 1.0
-                        return unknown_column(f.type, rows, distinct)
+                        return unknown_column(f.type, self.rows(node), computed_distinct(e, distinct, only))
             case SetOperation(inputs=branches, fields=fields) if branches:
                 position = [f.id for f in fields].index(column)
                 parts = [self.column(b, self.context.output(b)[position].id) for b in branches]

@@ -12,40 +12,62 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tableflow.errors import InternalError
-from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.expressions.nodes import Call, ColumnRef, Expression
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import copy_plan, passing
 from tableflow.planner.logical.facts import present
-from tableflow.planner.logical.nodes import Aggregate, Filter, Join, JoinKind, Limit, Node, Project, Shared, Sort
-from tableflow.planner.logical.predicates import call, is_true
-from tableflow.planner.logical.traversal import reference, transform_plan
-from tableflow.planner.unnesting_bind import Bound, Domain, bind
-from tableflow.planner.unnesting_lift import Lifted, lift
+from tableflow.planner.logical.nodes import (
+    Aggregate,
+    Filter,
+    Join,
+    JoinKind,
+    Limit,
+    Node,
+    Project,
+    Shared,
+    Sort,
+    inputs,
+    with_inputs,
+)
+from tableflow.planner.logical.predicates import call, conjunction, is_true, never_null
+from tableflow.planner.logical.traversal import reference, walk_plan
+from tableflow.planner.rewriting import required_of_inputs
+from tableflow.planner.unnesting_bind import Bound, Domain, bind, bind_groups
+from tableflow.planner.unnesting_first_row import first_row_as_aggregate
+from tableflow.planner.unnesting_lift import Lifted, as_scalar, lift, projected
 from tableflow.types import Field
 
 _EXISTENTIAL = frozenset({JoinKind.SEMI, JoinKind.ANTI, JoinKind.MARK})
 _KINDS = _EXISTENTIAL | {JoinKind.INNER, JoinKind.LEFT, JoinKind.SINGLE}
 
 
-def unnest_dependent_joins(root: Node, _required: frozenset[int], context: Context) -> Node:
+def unnest_dependent_joins(root: Node, required: frozenset[int], context: Context) -> Node:
     """The plan without dependent joins; refuses by name what needs rows numbered per group."""
-    return transform_plan(root, lambda node: _unnest(node, context) if _is_dependent(node) else node)
+    if not any(isinstance(node, Join) and node.dependent for node in walk_plan(root)):
+        return root
+    return _visit(root, required, context)
 
 
-def _is_dependent(node: Node) -> bool:
-    return isinstance(node, Join) and node.dependent
+def _visit(node: Node, required: frozenset[int], context: Context) -> Node:
+    children = inputs(node)
+    if children:
+        needed = required_of_inputs(node, required, context)
+        pairs = zip(children, needed, strict=True)
+        node = with_inputs(node, tuple([_visit(child, wanted, context) for child, wanted in pairs]))
+    return _unnest(node, required, context) if isinstance(node, Join) and node.dependent else node
 
 
-def _unnest(node: Node, context: Context) -> Node:
-    assert isinstance(node, Join)
-    join = node
+def _unnest(join: Join, required: frozenset[int], context: Context) -> Node:
     if join.kind not in _KINDS:
         raise InternalError(f"a {join.kind.value} join cannot be dependent")
     outer = context.free(join.right) & context.output_ids(join.left)
     if not outer:
         return replace(join, dependent=False)
-    join = replace(join, right=_without_idle_parts(join))
-    lifted = lift(join.right, outer, context, existential=join.kind in _EXISTENTIAL)
+    right = _without_idle_parts(join)
+    if join.kind is JoinKind.SINGLE and not join.conjuncts:
+        right = first_row_as_aggregate(right, required & context.output_ids(right), context)
+    join = replace(join, right=right)
+    lifted = lift(right, outer, context, existential=join.kind in _EXISTENTIAL)
     if lifted is not None:
         if not lifted.scalar:
             return _joined(join, lifted.node, tuple(lifted.conjuncts), context)
@@ -72,9 +94,38 @@ def _without_idle_parts(join: Join) -> Node:
 def _joined(join: Join, right: Node, correlation: tuple[Expression, ...], context: Context) -> Join:
     """The join with the correlation in its condition, where NULL means that the inner row is not there."""
     if join.kind is JoinKind.MARK or join.null_aware:
-        both = present(join.left, context) | present(right, context)
-        correlation = tuple([is_true(conjunct, both) for conjunct in correlation])
+        right, correlation = _two_valued(join.left, right, correlation, context)
     return replace(join, right=right, conjuncts=(*correlation, *join.conjuncts), dependent=False)
+
+
+def _two_valued(
+    left: Node, right: Node, correlation: tuple[Expression, ...], context: Context
+) -> tuple[Node, tuple[Expression, ...]]:
+    """The correlation such that it is never NULL, equalities still as ones that can be hashed.
+
+    ``(l = r) IS TRUE`` is ``l IS NOT DISTINCT FROM r`` where ``r`` is not NULL, which a filter on the right side sees to.
+    """
+    left_ids, right_ids = context.output_ids(left), context.output_ids(right)
+    both = present(left, context) | present(right, context)
+    keys: list[Expression] = []
+    rest: list[Expression] = []
+    for conjunct in correlation:
+        match conjunct:
+            case Call(function="eq", args=(a, b)) if context.movable(conjunct):
+                if context.columns(a) <= right_ids:
+                    a, b = b, a
+                if context.columns(a) <= left_ids and context.columns(b) <= right_ids and context.columns(b):
+                    if not never_null(b, both):
+                        right = Filter(right, (call("is_not_null", b),))
+                    keys.append(call("is_not_distinct_from", a, b))
+                    continue
+            case Call(function="is_not_distinct_from"):
+                keys.append(conjunct)
+                continue
+            case _:
+                pass
+        rest.append(conjunct)
+    return right, (*keys, is_true(conjunction(rest), both)) if rest else tuple(keys)
 
 
 def _scalar_join(join: Join, lifted: Lifted, context: Context) -> Node:
@@ -90,8 +141,27 @@ def _scalar_join(join: Join, lifted: Lifted, context: Context) -> Node:
 def _bound_join(join: Join, outer: frozenset[int], context: Context) -> Node:
     columns = tuple([f for f in context.output(join.left) if f.id in outer])
     left, domain = _domain_of(join.left, columns, context)
-    bound = bind(join.right, Domain(domain, columns, join.span), context)
-    return _joined(replace(join, left=left), bound.node, _same(left, bound, columns, context), context)
+    join = replace(join, left=left)
+    whole = Domain(domain, columns, join.span)
+    if join.kind in {JoinKind.SINGLE, JoinKind.LEFT, JoinKind.INNER} and not join.conjuncts:
+        scalar = _bound_scalar(join.right, left, whole, context)
+        if scalar is not None:
+            return _scalar_join(join, scalar, context)
+    bound = bind(join.right, whole, context)
+    return _joined(join, bound.node, _same(left, bound, columns, context), context)
+
+
+def _bound_scalar(right: Node, left: Node, domain: Domain, context: Context) -> Lifted | None:
+    """A scalar aggregate over its bound input: the join itself pads outer rows that have no group."""
+    match right:
+        case Project(input=child):
+            below = _bound_scalar(child, left, domain, context)
+            return None if below is None else projected(right, below, context)
+        case Aggregate(keys=()):
+            bound, grouped = bind_groups(right, domain, context)
+            return as_scalar(Lifted(grouped, list(_same(left, bound, domain.columns, context))), context)
+        case _:
+            return None
 
 
 def _same(left: Node, bound: Bound, columns: tuple[Field, ...], context: Context) -> tuple[Expression, ...]:

@@ -84,8 +84,8 @@ def bind(node: Node, domain: Domain, context: Context) -> Bound:
             return bind(child, domain, context)
         case Join():
             return _bind_join(node, domain, context)
-        case Aggregate(input=child):
-            return _bind_aggregate(node, bind(child, domain, context), domain, context)
+        case Aggregate():
+            return _bind_aggregate(node, domain, context)
         case Limit():
             return _bind_limit(node, domain, context)
         case SetOperation():
@@ -171,17 +171,24 @@ def _bind_full_join(node: Join, left: Bound, domain: Domain, context: Context) -
     return Bound(Project(new, (*kept, *merged.values()), (*passing(kept), *either)), merged)
 
 
-def _bind_aggregate(node: Aggregate, bound: Bound, domain: Domain, context: Context) -> Bound:
+def bind_groups(node: Aggregate, domain: Domain, context: Context) -> tuple[Bound, Aggregate]:
+    """The bound input, and the grouping over it, by the outer columns too."""
+    bound = bind(node.input, domain, context)
     new = _substituted(replace(node, input=bound.node), bound, context)
     assert isinstance(new, Aggregate)
     own = {f.id for f in node.keys}
     extra = tuple([f for f in bound.columns.values() if f.id not in own])
+    return bound, replace(new, keys=(*node.keys, *extra))
+
+
+def _bind_aggregate(node: Aggregate, domain: Domain, context: Context) -> Bound:
+    bound, new = bind_groups(node, domain, context)
     if node.keys:
-        return Bound(replace(new, keys=(*node.keys, *extra)), bound.columns)
+        return Bound(new, bound.columns)
     # without keys there is a row for every row of the domain, also where the input has none
     zeros = {f.id for f, c in zip(node.results, node.calls, strict=True) if c.function in ZERO_WHEN_EMPTY}
     counted = tuple([context.fresh(f) if f.id in zeros else f for f in node.results])
-    grouped = Bound(replace(new, keys=extra, results=counted), bound.columns)
+    grouped = Bound(replace(new, results=counted), bound.columns)
     instance = _instance(domain, context)
     joined = Join(JoinKind.LEFT, instance.node, grouped.node, _same(instance, grouped))
     domain_fields = tuple(instance.columns.values())
@@ -202,7 +209,7 @@ def _bind_limit(node: Limit, domain: Domain, context: Context) -> Bound:
     raise UnsupportedError(
         "LIMIT in a correlated subquery is not supported",
         detail="it would have to count rows for each outer row",
-        hint="number the rows with ROW_NUMBER() OVER (PARTITION BY ...) and filter by the number, or use MIN or MAX",
+        hint="use MIN, MAX or ORDER BY with LIMIT 1 in a scalar subquery, or number the rows with ROW_NUMBER()",
         span=domain.span,
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from tableflow.expressions.nodes import AggregateCall, Call, ColumnRef, Expression, Literal, SortKey
+from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.planner.logical.context import Context, substitute_columns
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.facts import at_most_one_row, matches_at_most_one
@@ -91,10 +91,7 @@ def _lift_project(node: Project, outer: frozenset[int], context: Context, *, exi
     if lifted is None:
         return None
     if lifted.scalar:
-        by_id = {i: expression for i, (_, expression) in lifted.outputs.items()}
-        pairs = zip(node.fields, node.expressions, strict=True)
-        lifted.outputs = {f.id: (f, substitute_columns(e, by_id, context)) for f, e in pairs}
-        return lifted
+        return projected(node, lifted, context)
     if lifted.conjuncts and fails_for_some_row(node, context):
         return None
     new = _with_stand_ins(node, lifted, outer, context)
@@ -104,8 +101,16 @@ def _lift_project(node: Project, outer: frozenset[int], context: Context, *, exi
     kept = {f.id for f in new.fields}
     needed = {i for c in lifted.conjuncts for i in context.columns(c)} - outer
     extra = tuple([f for f in context.output(lifted.node) if f.id in needed - kept])
-    projected = Project(lifted.node, (*new.fields, *extra), (*new.expressions, *passing(extra)))
-    return Lifted(projected, lifted.conjuncts)
+    below = Project(lifted.node, (*new.fields, *extra), (*new.expressions, *passing(extra)))
+    return Lifted(below, lifted.conjuncts)
+
+
+def projected(node: Project, scalar: Lifted, context: Context) -> Lifted:
+    """A projection over a lifted scalar subquery is computed above the join, where the outer row is."""
+    by_id = {i: expression for i, (_, expression) in scalar.outputs.items()}
+    pairs = zip(node.fields, node.expressions, strict=True)
+    scalar.outputs = {f.id: (f, substitute_columns(e, by_id, context)) for f, e in pairs}
+    return scalar
 
 
 def _with_stand_ins(node: Node, lifted: Lifted, outer: frozenset[int], context: Context) -> Node | None:
@@ -125,8 +130,11 @@ def _lift_join(node: Join, outer: frozenset[int], context: Context, *, existenti
     if node.kind is JoinKind.INNER:
         left = lift(node.left, outer, context, existential=existential)
         right = lift(node.right, outer, context, existential=existential)
-        if left is None or right is None or left.scalar or right.scalar:
+        if left is None or right is None or left.scalar:
             return None
+        if right.scalar:
+            filtered = _inner_with_scalar(node, left, right, outer, context)
+            return None if filtered is None else Lifted(filtered, left.conjuncts)
         if not all(context.deterministic(c) for c in correlated):
             return None
         local = tuple([c for c in node.conjuncts if c not in correlated])
@@ -134,14 +142,67 @@ def _lift_join(node: Join, outer: frozenset[int], context: Context, *, existenti
             return None
         new = replace(node, left=left.node, right=right.node, conjuncts=local)
         return Lifted(new, [*left.conjuncts, *right.conjuncts, *correlated])
-    if node.kind not in _LIFTS_LEFT or correlated or not context.free(node.right).isdisjoint(outer):
+    if node.kind not in _LIFTS_LEFT:
         return None
     left = lift(node.left, outer, context, existential=existential)
     if left is None or left.scalar:
         return None
-    new = replace(node, left=left.node)
+    joined = _with_left_lifted(node, left, outer, context)
+    if joined is None:
+        return None
     # above the join the condition would come too late for rows that make it fail
-    return Lifted(new, left.conjuncts) if not left.conjuncts or not fails_for_some_row(new, context) else None
+    return Lifted(joined, left.conjuncts) if not left.conjuncts or not _join_fails(joined, context) else None
+
+
+def _with_left_lifted(node: Join, left: Lifted, outer: frozenset[int], context: Context) -> Node | None:
+    """The join over the lifted left side, whose columns stand for the outer ones in the condition and on the right."""
+    right = lift(node.right, outer, context, existential=node.kind in {JoinKind.SEMI, JoinKind.ANTI})
+    if right is None:
+        return None
+    standing_in = equal_columns(left.conjuncts, outer)
+    own = [substitute_columns(c, standing_in, context) for c in node.conjuncts]
+    matched = [substitute_columns(c, standing_in, context) for c in right.conjuncts]
+    if any(not outer.isdisjoint(context.columns(c)) for c in (*own, *matched)):
+        return None
+    if (matched or own != list(node.conjuncts)) and (node.kind in {JoinKind.MARK, JoinKind.SINGLE} or node.null_aware):
+        return None
+    if not right.scalar:
+        return replace(node, left=left.node, right=right.node, conjuncts=(*matched, *own))
+    if node.kind is JoinKind.LEFT and not own:
+        padded = replace(node, left=left.node, right=right.node, conjuncts=tuple(matched))
+        return _with_outputs(padded, right, standing_in, outer, context)
+    return None
+
+
+def _with_outputs(
+    node: Join, scalar: Lifted, standing_in: dict[int, Expression], outer: frozenset[int], context: Context
+) -> Node | None:
+    """A lifted scalar subquery's columns computed above the LEFT join that finds its groups."""
+    kept = context.output(node.left)
+    outputs = [(f, substitute_columns(e, standing_in, context)) for f, e in scalar.outputs.values()]
+    if any(not outer.isdisjoint(context.columns(e)) for _, e in outputs):
+        return None
+    return Project(node, (*kept, *[f for f, _ in outputs]), (*passing(kept), *[e for _, e in outputs]))
+
+
+def _inner_with_scalar(node: Join, left: Lifted, right: Lifted, outer: frozenset[int], context: Context) -> Node | None:
+    """An inner join with a scalar subquery of the same outer row: a LEFT join that finds its groups, and a filter."""
+    standing_in = equal_columns(left.conjuncts, outer)
+    matched = [substitute_columns(c, standing_in, context) for c in right.conjuncts]
+    own = [substitute_columns(c, standing_in, context) for c in node.conjuncts]
+    if any(not outer.isdisjoint(context.columns(c)) for c in (*matched, *own)):
+        return None
+    padded = replace(node, kind=JoinKind.LEFT, left=left.node, right=right.node, conjuncts=tuple(matched))
+    new = _with_outputs(padded, right, standing_in, outer, context)
+    if new is None or not all(context.movable(c) for c in own) or _join_fails(new, context):
+        return None
+    return Filter(new, tuple(own)) if own else new
+
+
+def _join_fails(node: Node, context: Context) -> bool:
+    if isinstance(node, Project):
+        return fails_for_some_row(node, context) or fails_for_some_row(node.input, context)
+    return fails_for_some_row(node, context)
 
 
 def fails_for_some_row(node: Node, context: Context) -> bool:
@@ -168,11 +229,11 @@ def _lift_aggregate(node: Aggregate, outer: frozenset[int], context: Context) ->
     below = grouped.input()
     result = replace(new, input=below, keys=tuple(keys.values()))
     found = Lifted(result, [conjunct for conjunct in conjuncts if conjunct is not None])
-    return found if node.keys else _as_scalar(found, context)
+    return found if node.keys else as_scalar(found, context)
 
 
-def _as_scalar(lifted: Lifted, context: Context) -> Lifted:
-    """Counts are 0 where there is no group, other aggregates NULL."""
+def as_scalar(lifted: Lifted, context: Context) -> Lifted:
+    """A grouping as the scalar subquery it stands for: counts are 0 where there is no group, other aggregates NULL."""
     node = lifted.node
     assert isinstance(node, Aggregate)
     results: list[Field] = []
@@ -236,29 +297,7 @@ class _Grouped:
 
 
 def _lift_limit(node: Limit, outer: frozenset[int], context: Context, *, existential: bool) -> Lifted | None:
-    """One row of one column, ordered by that column if at all, is a MIN, MAX or ANY_VALUE; other limits stay."""
-    if node.offset != 0 or existential or node.limit != 1:
-        return None
-    if at_most_one_row(node.input, context):
+    """A limit that says nothing; others would have to count rows per outer row."""
+    if node.offset == 0 and node.limit != 0 and at_most_one_row(node.input, context):
         return lift(node.input, outer, context, existential=existential)
-    fields = context.output(node)
-    if len(fields) != 1:
-        return None
-    function = _first_by(node.input, fields[0])
-    if function is None:
-        return None
-    below = node.input.input if isinstance(node.input, Sort) else node.input
-    new = context.fresh(fields[0], nullable=True)
-    aggregate = Aggregate(below, (), (new,), (AggregateCall(new.type, function, (reference(fields[0]),)),))
-    return lift(Project(aggregate, fields, (reference(new),)), outer, context, existential=False)
-
-
-def _first_by(below: Node, column: Field) -> str | None:
-    """The aggregate that gives the first row's value; valid for scalar subqueries, where no row is NULL too."""
-    match below:
-        case Sort(keys=(SortKey(column=ColumnRef(id=i), descending=descending, nulls_first=False),)) if i == column.id:
-            return "max" if descending else "min"
-        case Sort():
-            return None
-        case _:
-            return "any_value"
+    return None

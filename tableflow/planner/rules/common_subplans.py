@@ -109,8 +109,7 @@ def _share(readers: list[Node], replaced: dict[int, Node], context: Context) -> 
         merged, names = _merge(merged, reader, context)
         positions.append(names)
     fields = context.output(merged)
-    ordered = Project(merged, fields, passing(fields))
-    copy, _ = copy_plan(ordered, context)
+    copy, _ = copy_plan(merged, context)
     key = context.fresh_id()
     for reader, names in zip(readers, positions, strict=True):
         own = {names[f.id]: f for f in context.output(reader)}

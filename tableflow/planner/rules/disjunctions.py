@@ -46,10 +46,7 @@ def _factored(of: Expression) -> list[Expression] | None:
 
 def simplified_or(of: list[Expression]) -> Expression:
     """The disjunction, each arm once; equalities of one column with constants as IN."""
-    once: list[Expression] = []
-    for arm in of:
-        if arm not in once:
-            once.append(arm)
+    once = list(dict.fromkeys(of))
     column: ColumnRef | None = None
     items: list[Expression] = []
     for arm in once:

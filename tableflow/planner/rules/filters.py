@@ -50,11 +50,7 @@ def split_conjuncts(node: Node, required: frozenset[int], context: Context) -> N
 
 
 def _once(of: list[Expression]) -> list[Expression]:
-    found: list[Expression] = []
-    for expression in of:
-        if expression not in found:
-            found.append(expression)
-    return found
+    return list(dict.fromkeys(of))
 
 
 def merge_filters(node: Node, required: frozenset[int], context: Context) -> Node | None:

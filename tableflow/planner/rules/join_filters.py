@@ -38,9 +38,10 @@ def push_filter_into_join(node: Node, required: frozenset[int], context: Context
     condition: list[Expression] = []
     kept: list[Expression] = []
     for conjunct in node.conjuncts:
-        columns = context.columns(conjunct)
+        # what is not of the join is of an outer row, and constant here
+        columns = context.columns(conjunct) & own
         movable = context.movable(conjunct)
-        if not columns or not columns <= own or not context.deterministic(conjunct):
+        if not columns or not context.deterministic(conjunct):
             kept.append(conjunct)
         elif movable and columns <= left_ids and join.kind in _FROM_ABOVE_TO_LEFT:
             left.append(conjunct)

@@ -8,7 +8,7 @@ from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.facts import at_most_one_row, exactly_one_row, matches_at_most_one, present
-from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, Project
+from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, Project, inputs
 from tableflow.planner.logical.predicates import never_null, rejects_null, without_is_true
 from tableflow.planner.rules.filters import above
 from tableflow.types import BOOLEAN
@@ -71,6 +71,24 @@ def null_aware_to_plain_anti(node: Node, required: frozenset[int], context: Cont
     if not all(never_null(conjunct, both) for conjunct in node.conjuncts):
         return None
     return replace(node, null_aware=False, conjuncts=tuple([without_is_true(c) for c in node.conjuncts]))
+
+
+def null_safe_to_equality(node: Node, required: frozenset[int], context: Context) -> Node | None:
+    """``a IS NOT DISTINCT FROM b`` is ``a = b`` where one of them is never NULL and only TRUE counts."""
+    assert isinstance(node, Join | Filter)
+    if isinstance(node, Join) and (node.kind is JoinKind.MARK or node.null_aware):
+        return None
+    new = tuple([_as_equality(conjunct, node, context) for conjunct in node.conjuncts])
+    return None if all(a is b for a, b in zip(node.conjuncts, new, strict=True)) else replace(node, conjuncts=new)
+
+
+def _as_equality(conjunct: Expression, node: Join | Filter, context: Context) -> Expression:
+    match conjunct:
+        case Call(function="is_not_distinct_from", args=args):
+            below = frozenset[int]().union(*[present(child, context) for child in inputs(node)])
+            return replace(conjunct, function="eq") if any(never_null(arg, below) for arg in args) else conjunct
+        case _:
+            return conjunct
 
 
 _NULLS_RIGHT = frozenset({JoinKind.LEFT, JoinKind.FULL, JoinKind.SINGLE})

@@ -1,0 +1,120 @@
+"""Catalogs without data: TPC-H with pinned statistics, and tables described in a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tableflow.catalog.provider import (
+    Accepted,
+    ColumnDefinition,
+    ColumnStatistics,
+    ScanRequest,
+    TableSchema,
+    TableStatistics,
+)
+from tableflow.config import Settings
+from tableflow.planner.driver import Optimized, optimize
+from tableflow.serialization import decode
+from tableflow.sql.binder import bind
+from tableflow.types import BIGINT, DATE, DOUBLE, STRING, DecimalType, SqlType
+
+
+@dataclass(eq=False)
+class Described:
+    """A table of which only schema and statistics exist."""
+
+    schema: TableSchema
+    known: TableStatistics
+    bounded: bool = True
+
+    def statistics(self) -> TableStatistics:
+        return self.known
+
+    def accept(self, request: ScanRequest) -> Accepted:
+        return Accepted(request)
+
+    def source(self, accepted: Accepted) -> tuple[str, Any]:
+        raise AssertionError("plans are not run")
+
+
+@dataclass
+class Tables:
+    """A frozen catalog."""
+
+    by_name: dict[str, Described]
+    views: dict[str, str] = field(default_factory=dict)
+
+    def table(self, path: Sequence[str]) -> Described | None:
+        return self.by_name.get(path[-1].lower())
+
+    def view(self, path: Sequence[str]) -> str | None:
+        return self.views.get(path[-1].lower())
+
+    def file(self, path: str) -> Described:
+        raise AssertionError(path)
+
+    def names(self) -> Sequence[str]:
+        return sorted(self.by_name)
+
+
+@cache
+def tpch() -> Tables:
+    """The eight tables as tpchgen-cli writes them at scale factor 1."""
+    found = {}
+    for name, described in json.loads((Path(__file__).parent / "tpch" / "statistics.json").read_text()).items():
+        columns, known = [], {}
+        for column in described["columns"]:
+            columns.append(ColumnDefinition(column["name"], decode(column["type"]), column["nullable"]))
+            parts = {key: column[key] for key in ("minimum", "maximum", "nulls", "distinct", "average_bytes")}
+            known[column["name"]] = ColumnStatistics(**parts)
+        found[name] = Described(TableSchema(tuple(columns)), TableStatistics(described["rows"], known))
+    return Tables(found)
+
+
+TYPES: dict[str, SqlType] = {
+    "int": BIGINT, "text": STRING, "date": DATE, "double": DOUBLE, "money": DecimalType(12, 2),
+}  # fmt: skip
+
+
+def described(rows: int, columns: str, key: str = "") -> Described:
+    """``described(100, "a int 1 10, b text")``: columns with types and perhaps bounds; ``!`` after a type: never NULL."""
+    definitions, known = [], {}
+    for part in columns.split(","):
+        name, kind, *bounds = part.split()
+        never = kind.endswith("!")
+        definitions.append(ColumnDefinition(name, TYPES[kind.rstrip("!")], not never))
+        low, high = (int(bounds[0]), int(bounds[1])) if bounds else (None, None)
+        known[name] = ColumnStatistics(low, high, 0 if never else None)
+    keys = (tuple(key.split()),) if key else ()
+    return Described(TableSchema(tuple(definitions), keys), TableStatistics(rows, known))
+
+
+def small() -> Tables:
+    """A few tables for fixtures of rules: big b, medium m, small s, and k with a key."""
+    return Tables(
+        {
+            "b": described(
+                1_000_000, "id int 1 1000000, m int 1 10000, s int 1 100, x int 0 9, y money, t text, d date 0 9999"
+            ),
+            "m": described(10_000, "id int! 1 10000, s int 1 100, x int 0 9, y money, t text"),
+            "s": described(100, "id int! 1 100, x int 0 9, t text"),
+            "k": described(10_000, "id int! 1 10000, v int, t text", "id"),
+        }
+    )
+
+
+def optimized(text: str, tables: Tables, settings: Settings | None = None) -> Optimized:
+    """The optimised query of a SQL text."""
+    options = settings or Settings()
+    statement = bind(text.strip().rstrip(";"), 0, tables, options)
+    return optimize(statement.query, options)
+
+
+def fired(of: Optimized) -> set[str]:
+    """Names of the rules that fired."""
+    return {firing.rule for firing in of.trace if firing.count}
