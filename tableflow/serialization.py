@@ -68,7 +68,7 @@ def decode(document: Any) -> Any:
     """The value that :func:`encode` was given; lists come back as tuples."""
     if document is None or isinstance(document, bool | str | int | float):
         return document
-    if isinstance(document, list):
+    if isinstance(document, list | tuple):  # tuples: a document that travelled inside another
         return tuple(decode(item) for item in document)
     if not isinstance(document, dict) or "$" not in document:
         raise SerializationError("the plan document is damaged", detail=f"untagged object {document!r:.80}")

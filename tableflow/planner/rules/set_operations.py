@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tableflow.expressions.nodes import AggregateCall, Call, ColumnRef, Expression, Literal
+from tableflow.expressions.nodes import AggregateCall, Call, Case, ColumnRef, Expression, Literal
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.nodes import (
@@ -106,7 +106,7 @@ def _counted_pair(kind: SetKind, left: Node, right: Node, fields: tuple[Field, .
 
 def _times(kind: SetKind, first: ColumnRef, second: ColumnRef) -> Expression:
     if kind is SetKind.INTERSECT_ALL:
-        return Call(BIGINT, "if", (call("lt", first, second), first, second))
+        return Case(BIGINT, (call("lt", first, second),), (first,), second)
     return Call(BIGINT, "subtract", (first, second))
 
 
