@@ -130,9 +130,13 @@ void JoinTable::find(int n, const uint64_t* words, const uint8_t* matchable, uin
     return;
   }
   if (direct_mode_) {
+    const uint32_t* direct = direct_.data();
+    const uint64_t base = uint64_t(base_), cells = cells_;
     for (int i = 0; i < n; ++i) {
-      const uint64_t at = words[i] - uint64_t(base_);
-      rows[i] = at < cells_ && matchable[i] ? direct_[at] - 1 : no_row;
+      const uint64_t at = words[i] - base;
+      const bool inside = at < cells;  // no branch: whether a key is inside is hard to foresee
+      const uint32_t row = direct[inside ? at : 0] - 1;
+      rows[i] = inside && matchable[i] ? row : no_row;
     }
     return;
   }
