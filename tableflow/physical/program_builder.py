@@ -87,6 +87,31 @@ def is_exact(of: t.SqlType) -> bool:
     return isinstance(of, t.IntegerType | t.DecimalType)
 
 
+def storage_format(of: t.SqlType, kind: str) -> str:
+    """The Arrow format in which a register's values are stored."""
+    match of:
+        case t.BooleanType():
+            return "b"
+        case t.IntegerType(bits=bits):
+            return "i" if kind == "i32" and bits == 64 else {8: "c", 16: "s", 32: "i", 64: "l"}[bits]
+        case t.DecimalType(precision=precision, scale=scale):
+            return f"d:{precision},{scale}" if kind == "i128" else "l"
+        case t.FloatType(bits=bits):
+            return "f" if bits == 32 else "g"
+        case t.StringType():
+            return "u"
+        case t.BytesType():
+            return "z"
+        case t.DateType():
+            return "tdD"
+        case t.TimeType(precision=precision):
+            return "ttu" if precision <= 6 else "ttn"
+        case t.TimestampType(precision=precision, zoned=zoned):
+            return f"ts{'u' if precision <= 6 else 'n'}:{'UTC' if zoned else ''}"
+        case _:
+            raise NotCompilableError(f"columns of type {of}")
+
+
 class Builder:
     """Collects a program; see the module."""
 

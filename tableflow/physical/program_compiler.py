@@ -24,6 +24,7 @@ from tableflow.physical.program_builder import (
     is_exact,
     kind_of,
     scale_of,
+    storage_format,
     type_bounds,
 )
 from tableflow.physical.program_functions import FUNCTIONS
@@ -286,28 +287,3 @@ class Compiler:
         factor = self.builder.constant("i64", unit)
         bounds = (days.low * unit, days.high * unit)
         return self.builder.emit("mul_wrapping.i64", "i64", [self.builder.convert(days, "i64"), factor], bounds)
-
-
-def storage_format(of: t.SqlType, kind: str) -> str:
-    """The Arrow format in which a register's values are stored."""
-    match of:
-        case t.BooleanType():
-            return "b"
-        case t.IntegerType(bits=bits):
-            return "i" if kind == "i32" and bits == 64 else {8: "c", 16: "s", 32: "i", 64: "l"}[bits]
-        case t.DecimalType(precision=precision, scale=scale):
-            return f"d:{precision},{scale}" if kind == "i128" else "l"
-        case t.FloatType(bits=bits):
-            return "f" if bits == 32 else "g"
-        case t.StringType():
-            return "u"
-        case t.BytesType():
-            return "z"
-        case t.DateType():
-            return "tdD"
-        case t.TimeType(precision=precision):
-            return "ttu" if precision <= 6 else "ttn"
-        case t.TimestampType(precision=precision, zoned=zoned):
-            return f"ts{'u' if precision <= 6 else 'n'}:{'UTC' if zoned else ''}"
-        case _:
-            raise NotCompilableError(f"columns of type {of}")

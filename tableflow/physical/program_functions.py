@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from tableflow import types as t
-from tableflow.expressions.casting.calendar import FIRST_DAY, LAST_DAY
 from tableflow.expressions.nodes import Call, Expression, Literal
-from tableflow.physical.program_builder import INT64, NotCompilableError, Value, is_exact, scale_of, type_bounds
+from tableflow.physical import program_dates as dates
+from tableflow.physical import program_text as text
+from tableflow.physical.program_builder import NotCompilableError, Value, is_exact, scale_of, type_bounds
 
 if TYPE_CHECKING:
     from tableflow.physical.program_compiler import Compiler
@@ -52,36 +53,9 @@ def _arithmetic(op: str) -> Compiled:
         if _all_exact(call) and is_exact(call.type):
             a, b = _operands(compiler, call)
             return compiler.numbers.arithmetic(op, a, b, _scales(call), call.type, _overflow(compiler, call))
-        return _moved(compiler, op, call)
+        return dates.moved(compiler, op, call, _overflow(compiler, call))
 
     return compiled
-
-
-def _moved(compiler: Compiler, op: str, call: Call) -> Value:
-    """A date plus or minus days or a constant interval, and the days between dates."""
-    base, by = call.args
-    if op == "sub" and isinstance(base.type, t.DateType) and isinstance(by.type, t.DateType):
-        return compiler.numbers.arithmetic(op, compiler.value(base), compiler.value(by), (0, 0), call.type, 0)
-    if op == "add" and isinstance(base.type, t.IntervalType | t.IntegerType):
-        base, by = by, base
-    sign = -1 if op == "sub" else 1
-    if op == "mul" or not isinstance(base.type, t.DateType) or base.type != call.type:
-        raise NotCompilableError(call.function)
-    build, error = compiler.builder, _overflow(compiler, call)
-    value = compiler.value(base)
-    if isinstance(by.type, t.IntegerType):
-        moved = compiler.numbers.arithmetic(op, value, compiler.value(by), (0, 0), t.BIGINT, error)
-        return build.convert(compiler.numbers.narrowed(moved, (FIRST_DAY, LAST_DAY), error), "i32")
-    if not (isinstance(by, Literal) and isinstance(by.type, t.IntervalType)) or by.value is None or by.value[2] != 0:
-        raise NotCompilableError(call.function)
-    months, days, _ = by.value
-    if months:
-        amount = build.constant("i64", sign * months)
-        value = build.emit("add_months.i32", "i32", [value, amount], type_bounds(t.DATE), (), error)
-    if days:
-        amount = build.constant("i64", sign * days)
-        value = compiler.numbers.arithmetic("add", value, amount, (0, 0), t.BIGINT, error)
-    return build.convert(compiler.numbers.narrowed(value, (FIRST_DAY, LAST_DAY), error), "i32")
 
 
 def _negate(compiler: Compiler, call: Call) -> Value:
@@ -136,10 +110,6 @@ def _absolute(compiler: Compiler, call: Call) -> Value:
     return compiler.choose("select", [negative], opposite, value)
 
 
-def _unit(of: t.SqlType) -> str:
-    return "ns" if isinstance(of, t.TimestampType | t.TimeType) and of.precision > 6 else "us"
-
-
 def compared(compiler: Compiler, op: str, left: Expression, right: Expression) -> Value:
     """A comparison of two expressions of one family."""
     a, b = compiler.value(left), compiler.value(right)
@@ -149,7 +119,7 @@ def compared(compiler: Compiler, op: str, left: Expression, right: Expression) -
     elif all(is_exact(of) or isinstance(of, t.FloatType) for of in types):
         a, b = compiler.numbers.real(a, types[0]), compiler.numbers.real(b, types[1])
     elif type(types[0]) is not type(types[1]) or (
-        isinstance(types[0], _TEMPORAL) and _unit(types[0]) != _unit(types[1])
+        isinstance(types[0], _TEMPORAL) and dates.unit_of(types[0]) != dates.unit_of(types[1])
     ):
         raise NotCompilableError(f"comparisons of {types[0]} with {types[1]}")
     return compiler.builder.emit(f"{op}.{a.kind}", "bool", [a, b])
@@ -197,7 +167,7 @@ def _in(compiler: Compiler, call: Call) -> Value:
         and all(scale_of(i.type) == scale_of(value.type) for i in literals)
         and register.kind in {"i32", "i64", "str"}
     )
-    if plain and not isinstance(value.type, t.TimestampType | t.TimeType):
+    if plain and all(dates.unit_of(i.type) == dates.unit_of(value.type) for i in literals):
         present = tuple(i.value for i in literals if i.value is not None)
         kept = present if register.kind == "str" else tuple(v for v in present if register.low <= v <= register.high)
         result = build.emit(f"in.{register.kind}", "bool", [register], immediates=kept)
@@ -208,17 +178,6 @@ def _in(compiler: Compiler, call: Call) -> Value:
     for item in items[1:]:
         result = build.emit("or.bool", "bool", [result, compared(compiler, "eq", value, item)])
     return result
-
-
-def _like(compiler: Compiler, call: Call) -> Value:
-    value, pattern, *escape = call.args
-    texts = [item.value for item in (pattern, *escape) if isinstance(item, Literal) and isinstance(item.value, str)]
-    if len(texts) != len(call.args) - 1 or not isinstance(value.type, t.StringType):
-        raise NotCompilableError("LIKE with a computed pattern")
-    text, mark = texts[0], texts[1] if escape else ""
-    if len(mark) > 1:
-        raise NotCompilableError("LIKE with such an escape")
-    return compiler.builder.emit("like.str", "bool", [compiler.value(value)], immediates=(text, mark))
 
 
 def _coalesce(compiler: Compiler, call: Call) -> Value:
@@ -244,6 +203,39 @@ def _if(compiler: Compiler, call: Call) -> Value:
     )
 
 
+def _extreme(op: str) -> Compiled:
+    """The greatest or least of the values that are not NULL."""
+
+    def compiled(compiler: Compiler, call: Call) -> Value:
+        build = compiler.builder
+        best = compiler.as_type(call.args[0], call.type)
+        for arg in call.args[1:]:
+            other = compiler.as_type(arg, call.type)
+            if best.kind != other.kind:
+                best, other = compiler.numbers.same_kind(best, other)
+            better = build.emit("is_true.bool", "bool", [build.emit(f"{op}.{best.kind}", "bool", [other, best])])
+            missing = build.emit(f"is_null.{best.kind}", "bool", [best])
+            best = compiler.choose("select", [build.emit("or.bool", "bool", [better, missing])], other, best)
+        return best
+
+    return compiled
+
+
+def _rounded(compiler: Compiler, call: Call) -> Value:
+    """A decimal to a constant number of digits behind the point."""
+    number, *rest = call.args
+    digits = 0 if not rest else rest[0].value if isinstance(rest[0], Literal) else None
+    scale = scale_of(number.type)
+    if digits is None or digits < 0 or not is_exact(number.type) or scale_of(call.type) != min(digits, scale):
+        raise NotCompilableError(call.function)
+    value = compiler.numbers.scaled(compiler.value(number), min(digits, scale) - scale)
+    return compiler.numbers.narrowed(value, type_bounds(call.type), _overflow(compiler, call))
+
+
+def _part_test(before: str, after: str) -> Compiled:
+    return lambda compiler, call: text.part_test(compiler, call, before, after)
+
+
 def _try(compiler: Compiler, call: Call) -> Value:
     value = compiler.value(call.args[0])
     if not value.fails:
@@ -252,92 +244,17 @@ def _try(compiler: Compiler, call: Call) -> Value:
     return replace(result, fails=False)
 
 
-def _day(compiler: Compiler, of: Expression) -> Value:
-    """Days since 1970 of a date or timestamp."""
-    value = compiler.value(of)
-    if isinstance(of.type, t.DateType):
-        return value
-    if not isinstance(of.type, t.TimestampType) or of.type.zoned:
-        raise NotCompilableError(f"calendar fields of {of.type}")
-    unit = 86_400_000_000 * (1000 if _unit(of.type) == "ns" else 1)
-    days = compiler.builder.emit("floor_div.i64", "i64", [value], type_bounds(t.DATE), (unit,))
-    return compiler.builder.convert(days, "i32")
-
-
-_PARTS: Mapping[str, tuple[str, int, int]] = {
-    "year": ("year.i32", -6_000_000, 6_000_000),
-    "month": ("month.i32", 1, 12),
-    "day": ("day.i32", 1, 31),
-    "quarter": ("quarter.i32", 1, 4),
-    "doy": ("day_of_year.i32", 1, 366),
-}
-_WEEKDAYS = {"dow": 4, "isodow": 3}  # days before 1970-01-01 that the first weekday was
-_CLOCK = {"hour": (3_600_000_000, 24), "minute": (60_000_000, 60)}
-
-
-def _extract(compiler: Compiler, call: Call) -> Value:
-    field, of = call.args
-    name = str(field.value) if isinstance(field, Literal) else ""
-    build = compiler.builder
-    if name in _PARTS:
-        op, low, high = _PARTS[name]
-        return build.emit(op, "i64", [_day(compiler, of)], (low, high))
-    if name in _WEEKDAYS:
-        days = build.convert(_day(compiler, of), "i64")
-        moved = build.emit(
-            "add_wrapping.i64", "i64", [days, build.constant("i64", _WEEKDAYS[name])], (days.low, days.high + 7)
-        )
-        weekday = build.emit("floor_mod.i64", "i64", [moved], (0, 6), (7,))
-        if name == "dow":
-            return weekday
-        return build.emit("add_wrapping.i64", "i64", [weekday, build.constant("i64", 1)], (1, 7))
-    if name in _CLOCK and isinstance(of.type, t.TimestampType) and not of.type.zoned:
-        unit, size = _CLOCK[name]
-        unit *= 1000 if _unit(of.type) == "ns" else 1
-        whole = build.emit("floor_div.i64", "i64", [compiler.value(of)], INT64, (unit,))
-        return build.emit("floor_mod.i64", "i64", [whole], (0, size - 1), (size,))
-    raise NotCompilableError(f"extract {name}")
-
-
-def _length(compiler: Compiler, call: Call) -> Value:
-    if not isinstance(call.args[0].type, t.StringType):
-        raise NotCompilableError(call.function)
-    return compiler.builder.emit("length.str", "i64", [compiler.value(call.args[0])], (0, 2**31))
-
-
-def _substring(compiler: Compiler, call: Call) -> Value:
-    build = compiler.builder
-    if not isinstance(call.args[0].type, t.StringType) or len(call.args) not in (2, 3):
-        raise NotCompilableError(call.function)
-    text, start = compiler.value(call.args[0]), build.convert(compiler.value(call.args[1]), "i64")
-    if len(call.args) == 2:
-        count = build.constant("i64", INT64[1])
-    else:
-        count = build.convert(compiler.value(call.args[2]), "i64")
-    error = build.error("a length is negative", call.span)
-    result = build.emit("substring.str", "str", [text, start, count], error=error)
-    harmless = count.constant and (count.literal is None or count.literal >= 0)
-    return replace(result, fails=any(v.fails for v in (text, start, count))) if harmless else result
-
-
-def _concat(compiler: Compiler, call: Call) -> Value:
-    if not all(isinstance(arg.type, t.StringType) for arg in call.args):
-        raise NotCompilableError(call.function)
-    first, *others = _operands(compiler, call)
-    for other in others:
-        first = compiler.builder.emit("concat.str", "str", [first, other])
-    return first
-
-
 FUNCTIONS: Mapping[str, Compiled] = {
     "add": _arithmetic("add"), "subtract": _arithmetic("sub"), "multiply": _arithmetic("mul"), "divide": _divide,
-    "integer_divide": _quotient("div"), "modulo": _quotient("mod"), "negate": _negate, "abs": _absolute, "concat": _concat,
+    "integer_divide": _quotient("div"), "modulo": _quotient("mod"), "negate": _negate, "abs": _absolute, "concat": text.concat,
     "eq": _comparison("eq"), "ne": _comparison("ne"), "lt": _comparison("lt"), "le": _comparison("le"),
     "gt": _comparison("gt"), "ge": _comparison("ge"), "is_distinct_from": _distinct,
     "is_not_distinct_from": _comparison("same"),
     "and": _junction("and"), "or": _junction("or"), "not": _boolean("not"), "is_true": _boolean("is_true"),
     "is_not_true": _boolean("is_not_true"), "is_false": _boolean("is_false"), "is_not_false": _boolean("is_not_false"),
     "is_null": _null_test("is_null"), "is_not_null": _null_test("is_not_null"),
-    "in": _in, "like": _like, "coalesce": _coalesce, "nullif": _nullif, "if": _if, "try": _try,
-    "length": _length, "substring": _substring, "extract": _extract,
+    "in": _in, "like": text.like, "coalesce": _coalesce, "nullif": _nullif, "if": _if, "try": _try,
+    "length": text.length, "substring": text.substring, "starts_with": _part_test("", "%"), "ends_with": _part_test("%", ""),
+    "contains": _part_test("%", "%"), "extract": dates.extract, "date_trunc": dates.truncated,
+    "greatest": _extreme("gt"), "least": _extreme("lt"), "round": _rounded,
 }  # fmt: skip

@@ -179,7 +179,8 @@ class Numbers:
         value = self.builder.convert(value, kind)
         ends = (max(to[0], INT64[0]), min(to[1], INT64[1])) if kind == "i64" else to
         bounds = (max(value.low, ends[0]), min(value.high, ends[1]))
-        return self.builder.emit(f"range.{kind}", kind, [value], bounds, ends, error)
+        result = self.builder.emit(f"range.{kind}", kind, [value], bounds, ends, error)
+        return self.builder.convert(result, "i64") if result.within(INT64) else result
 
     def _single_checked(self, value: Value, source: t.SqlType, message: str, span: Span | None) -> Value:
         if is_exact(source) and max(abs(type_bounds(source)[0]), 1) < int(_FLOAT_LIMIT):

@@ -38,7 +38,9 @@ _SIMPLE = {
     t.STRING: st.sampled_from(["", "a", "ab", "é", "prefix-"]),
 }  # fmt: skip
 _PATTERNS = st.text(st.sampled_from(["a", "b", "%", "_", "é", "\0", "-", "p"]), max_size=5)
-_INTERVALS = st.tuples(st.integers(-30, 30), st.integers(-400, 400), st.just(0))
+_INTERVALS = st.tuples(
+    st.integers(-30, 30) | st.just(0), st.integers(-400, 400), st.just(0) | st.integers(-(10**11), 10**11)
+)
 
 
 def rows(max_rows: int = 8) -> st.SearchStrategy[Batch]:
@@ -88,7 +90,7 @@ def expression(draw: Any, of: t.SqlType, depth: int = 2) -> Expression:
 @st.composite
 def _choice(draw: Any, of: t.SqlType, depth: int) -> Expression:
     first, second = draw(expression(of, depth)), draw(expression(of, depth))
-    kind = draw(st.sampled_from(["case", "coalesce", "nullif"]))
+    kind = draw(st.sampled_from(["case", "case", "coalesce", "nullif", "greatest", "least"]))
     if kind == "case":
         conditions = [draw(expression(t.BOOLEAN, depth)) for _ in range(draw(st.integers(1, 2)))]
         results = [first, draw(expression(of, depth))][: len(conditions)]
@@ -111,6 +113,18 @@ def _arithmetic(draw: Any, of: t.SqlType, depth: int) -> Expression:
         else [of] * count
     )
     return resolve_call(name, [draw(expression(kind, depth)) for kind in kinds])
+
+
+@st.composite
+def _rounding(draw: Any, of: t.SqlType, depth: int) -> Expression:
+    digits = [Literal(t.INT, draw(st.integers(-1, 3)))] if draw(st.booleans()) else []
+    return resolve_call("round", [draw(expression(of, depth)), *digits])
+
+
+@st.composite
+def _truncated(draw: Any, of: t.SqlType, depth: int) -> Expression:
+    unit = draw(st.sampled_from(["day", "hour", "minute", "second", "month"]))
+    return resolve_call("date_trunc", [Literal(t.STRING, unit), draw(expression(of, depth))])
 
 
 @st.composite
@@ -164,7 +178,8 @@ def _in(draw: Any, of: t.SqlType, depth: int) -> Expression:
 
 @st.composite
 def _like(draw: Any, of: t.SqlType, depth: int) -> Expression:
-    return resolve_call("like", [draw(expression(t.STRING, depth)), Literal(t.STRING, draw(_PATTERNS))])
+    name = draw(st.sampled_from(["like", "like", "starts_with", "ends_with", "contains"]))
+    return resolve_call(name, [draw(expression(t.STRING, depth)), Literal(t.STRING, draw(_PATTERNS))])
 
 
 @st.composite
@@ -180,7 +195,11 @@ def _concat(draw: Any, of: t.SqlType, depth: int) -> Expression:
 
 @st.composite
 def _moved(draw: Any, of: t.SqlType, depth: int) -> Expression:
-    by = Literal(t.INTERVAL, draw(_INTERVALS)) if draw(st.booleans()) else draw(expression(t.INT, depth))
+    by = (
+        Literal(t.INTERVAL, draw(_INTERVALS))
+        if of == t.TIMESTAMP or draw(st.booleans())
+        else draw(expression(t.INT, depth))
+    )
     return resolve_call(draw(st.sampled_from(["add", "subtract"])), [draw(expression(of, depth)), by])
 
 
@@ -199,10 +218,10 @@ F = t.TypeFamily
 _MAKERS: dict[F, list[Any]] = {
     F.BOOLEAN: [_comparison, _comparison, _connective, _test, _in, _like],
     F.INTEGER: [_arithmetic, _arithmetic, _number_cast, _extract, _length, _days_between],
-    F.DECIMAL: [_arithmetic, _arithmetic, _number_cast],
+    F.DECIMAL: [_arithmetic, _arithmetic, _number_cast, _rounding],
     F.FLOAT: [_arithmetic, _arithmetic, _number_cast],
     F.STRING: [_substring, _concat],
     F.DATE: [_moved, _moment_cast],
-    F.TIMESTAMP: [_moment_cast],
+    F.TIMESTAMP: [_moment_cast, _moved, _truncated],
 }
 ANY_TYPE = st.sampled_from(list(dict.fromkeys(TYPES)))

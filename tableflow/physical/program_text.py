@@ -1,0 +1,69 @@
+"""Text as instructions: patterns, parts, lengths."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tableflow import types as t
+from tableflow.expressions.nodes import Call, Literal
+from tableflow.physical.program_builder import INT64, NotCompilableError, Value
+
+if TYPE_CHECKING:
+    from tableflow.physical.program_compiler import Compiler
+
+
+def like(compiler: Compiler, call: Call) -> Value:
+    """LIKE with a constant pattern."""
+    value, pattern, *escape = call.args
+    texts = [item.value for item in (pattern, *escape) if isinstance(item, Literal) and isinstance(item.value, str)]
+    if len(texts) != len(call.args) - 1 or not isinstance(value.type, t.StringType):
+        raise NotCompilableError("LIKE with a computed pattern")
+    text, mark = texts[0], texts[1] if escape else ""
+    if len(mark) > 1:
+        raise NotCompilableError("LIKE with such an escape")
+    return compiler.builder.emit("like.str", "bool", [compiler.value(value)], immediates=(text, mark))
+
+
+def part_test(compiler: Compiler, call: Call, before: str, after: str) -> Value:
+    """Whether text begins with, ends in or contains a constant."""
+    value, part = call.args
+    if not isinstance(part, Literal) or part.value is None or not isinstance(value.type, t.StringType):
+        raise NotCompilableError(call.function)
+    literal = "".join(f"\\{c}" if c in "%_\\" else c for c in part.value)
+    return compiler.builder.emit(
+        "like.str", "bool", [compiler.value(value)], immediates=(f"{before}{literal}{after}", "\\")
+    )
+
+
+def length(compiler: Compiler, call: Call) -> Value:
+    """Number of characters."""
+    if not isinstance(call.args[0].type, t.StringType):
+        raise NotCompilableError(call.function)
+    return compiler.builder.emit("length.str", "i64", [compiler.value(call.args[0])], (0, 2**31))
+
+
+def substring(compiler: Compiler, call: Call) -> Value:
+    """Characters from a position on."""
+    build = compiler.builder
+    if not isinstance(call.args[0].type, t.StringType) or len(call.args) not in (2, 3):
+        raise NotCompilableError(call.function)
+    text, start = compiler.value(call.args[0]), build.convert(compiler.value(call.args[1]), "i64")
+    if len(call.args) == 2:
+        count = build.constant("i64", INT64[1])
+    else:
+        count = build.convert(compiler.value(call.args[2]), "i64")
+    error = build.error("a length is negative", call.span)
+    result = build.emit("substring.str", "str", [text, start, count], error=error)
+    harmless = count.constant and (count.literal is None or count.literal >= 0)
+    return replace(result, fails=any(v.fails for v in (text, start, count))) if harmless else result
+
+
+def concat(compiler: Compiler, call: Call) -> Value:
+    """Texts one after the other."""
+    if not all(isinstance(arg.type, t.StringType) for arg in call.args):
+        raise NotCompilableError(call.function)
+    first, *others = (compiler.value(arg) for arg in call.args)
+    for other in others:
+        first = compiler.builder.emit("concat.str", "str", [first, other])
+    return first
