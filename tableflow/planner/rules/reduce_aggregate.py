@@ -25,14 +25,13 @@ def reduce_aggregate_by_semi_join(root: Node, required: frozenset[int], context:
 
 
 def _rewritten(join: Join, context: Context) -> Node:
-    if join.kind is JoinKind.INNER:
-        right = _reduced(join.right, join.left, join, context)
-        if right is not join.right:
-            return replace(join, right=right)
-        return replace(join, left=_reduced(join.left, join.right, join, context))
-    if join.kind in {JoinKind.LEFT, JoinKind.SINGLE, JoinKind.SEMI}:
-        return replace(join, right=_reduced(join.right, join.left, join, context))
-    return join
+    if join.kind not in {JoinKind.INNER, JoinKind.LEFT, JoinKind.SINGLE, JoinKind.SEMI}:
+        return join
+    right = _reduced(join.right, join.left, join, context)
+    if right is not join.right:
+        return replace(join, right=right)
+    left = _reduced(join.left, join.right, join, context) if join.kind is JoinKind.INNER else join.left
+    return join if left is join.left else replace(join, left=left)
 
 
 def _reduced(side: Node, other: Node, join: Join, context: Context) -> Node:
