@@ -1,16 +1,14 @@
-"""Catalogs without data: TPC-H with pinned statistics, and tables described in a line."""
+"""A catalog without data: tables described in a line."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from tableflow.catalog.provider import (
     Accepted,
+    Catalog,
     ColumnDefinition,
     ColumnStatistics,
     ScanRequest,
@@ -19,7 +17,6 @@ from tableflow.catalog.provider import (
 )
 from tableflow.config import Settings
 from tableflow.planner.driver import Optimized, optimize
-from tableflow.serialization import decode
 from tableflow.sql.binder import bind
 from tableflow.types import BIGINT, DATE, DOUBLE, STRING, DecimalType, SqlType
 
@@ -62,20 +59,6 @@ class Tables:
         return sorted(self.by_name)
 
 
-@cache
-def tpch() -> Tables:
-    """The eight tables as tpchgen-cli writes them at scale factor 1."""
-    found = {}
-    for name, described in json.loads((Path(__file__).parent / "tpch" / "statistics.json").read_text()).items():
-        columns, known = [], {}
-        for column in described["columns"]:
-            columns.append(ColumnDefinition(column["name"], decode(column["type"]), column["nullable"]))
-            parts = {key: column[key] for key in ("minimum", "maximum", "nulls", "distinct", "average_bytes")}
-            known[column["name"]] = ColumnStatistics(**parts)
-        found[name] = Described(TableSchema(tuple(columns)), TableStatistics(described["rows"], known))
-    return Tables(found)
-
-
 TYPES: dict[str, SqlType] = {
     "int": BIGINT, "text": STRING, "date": DATE, "double": DOUBLE, "money": DecimalType(12, 2),
 }  # fmt: skip
@@ -108,7 +91,7 @@ def small() -> Tables:
     )
 
 
-def optimized(text: str, tables: Tables, settings: Settings | None = None) -> Optimized:
+def optimized(text: str, tables: Catalog, settings: Settings | None = None) -> Optimized:
     """The optimised query of a SQL text."""
     options = settings or Settings()
     statement = bind(text.strip().rstrip(";"), 0, tables, options)
