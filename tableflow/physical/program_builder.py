@@ -18,7 +18,8 @@ from tableflow.errors import Span
 INT32 = (-(2**31), 2**31 - 1)
 INT64 = (-(2**63), 2**63 - 1)
 DECIMAL_LIMIT = 10**38 - 1
-_PRICES = {"like": 6, "in": 4, "div": 6, "mod": 6, "by_code": 0}
+_PRICES = {"like": 48, "in": 4, "div": 6, "mod": 6, "by_code": 0}
+_LOADS = {"bool": 2, "i32": 2, "i64": 4, "f64": 4, "i128": 8, "str": 8}
 _EXACT_KINDS = ("i32", "i64", "i128")
 
 
@@ -112,6 +113,12 @@ def storage_format(of: t.SqlType, kind: str) -> str:
             raise NotCompilableError(f"columns of type {of}")
 
 
+def _price(op: str, kind: str) -> int:
+    if op == "load":
+        return _LOADS[kind]
+    return _PRICES.get(op, 8 if kind == "str" else 1)
+
+
 class Builder:
     """Collects a program; see the module."""
 
@@ -192,7 +199,7 @@ class Builder:
 
     def cost(self) -> int:
         """A rough price per lane, to order filters by."""
-        return sum(_PRICES.get(i.op.split(".")[0], 1) * (8 if i.op.endswith(".str") else 1) for i in self.instructions)
+        return sum(_price(*i.op.partition(".")[::2]) for i in self.instructions)
 
     def finish(self, inputs: tuple[t.Field, ...], outputs: Sequence[ProgramOutput]) -> ProgramDefinition:
         """The program."""
