@@ -5,9 +5,10 @@ Only what a program can compute is moved, and only where it is computed for the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, column_ids
 from tableflow.expressions.text import to_sql
 from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate
@@ -26,8 +27,9 @@ def largest_id(root: PhysicalNode) -> int:
 class Computing:
     """Moves expressions into projections; new columns have ids from ``first`` on."""
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, first: int, domains: Mapping[int, Domain]) -> None:
         self._next = first
+        self._domains = domains
 
     def lifted(self, node: PhysicalNode) -> PhysicalNode:
         """The plan with such projections."""
@@ -43,14 +45,14 @@ class Computing:
                 return node
 
     def _keys(self, below: PhysicalNode, keys: tuple[Expression, ...]) -> tuple[PhysicalNode, tuple[Expression, ...]]:
-        moved = self._columns(key for key in keys if compilable(key, below.fields, {}))
+        moved = self._columns(key for key in keys if compilable(key, below.fields, self._domains))
         if not moved:
             return below, keys
         return _projected(below, below.fields, moved), tuple(moved.get(key, key) for key in keys)
 
     def _aggregate(self, node: HashAggregate) -> PhysicalNode:
         inputs = node.input.fields
-        moved = self._columns(e for call in node.calls for e in _movable(call, inputs))
+        moved = self._columns(e for call in node.calls for e in self._movable(call, inputs))
         if not moved:
             return node
         calls = tuple(
@@ -74,14 +76,15 @@ class Computing:
                 self._next += 1
         return found
 
-
-def _movable(call: AggregateCall, inputs: Sequence[Field]) -> Iterator[Expression]:
-    """What a call computes for every row; an argument that may fail does so only for rows that its filter keeps."""
-    if call.filter is not None and compilable(call.filter, inputs, {}):
-        yield call.filter
-    for arg in call.args:
-        if compilable(arg, inputs, {}) and (call.filter is None or not fails(arg, inputs, {})):
-            yield arg
+    def _movable(self, call: AggregateCall, inputs: Sequence[Field]) -> Iterator[Expression]:
+        """What a call computes for every row; an argument that may fail does so only for rows that its filter keeps."""
+        if call.filter is not None and compilable(call.filter, inputs, self._domains):
+            yield call.filter
+        for arg in call.args:
+            if compilable(arg, inputs, self._domains) and (
+                call.filter is None or not fails(arg, inputs, self._domains)
+            ):
+                yield arg
 
 
 def _projected(below: PhysicalNode, kept: Sequence[Field], moved: dict[Expression, ColumnRef]) -> PhysicalNode:

@@ -31,7 +31,8 @@ def fuse(root: PhysicalNode, settings: Settings) -> PhysicalNode:
     """The plan with its runs fused; the plan itself when ``execution.fusion`` is off."""
     if not settings.get(FUSION):
         return root
-    return Fusion(known_domains(root)).fused(Computing(largest_id(root) + 1).lifted(root))
+    domains = known_domains(root)
+    return Fusion(domains).fused(Computing(largest_id(root) + 1, domains).lifted(root))
 
 
 def known_domains(root: PhysicalNode) -> Domains:

@@ -20,7 +20,7 @@ INT64 = (-(2**63), 2**63 - 1)
 DECIMAL_LIMIT = 10**38 - 1
 _PRICES = {"like": 48, "in": 4, "div": 6, "mod": 6, "by_code": 0}
 _LOADS = {"bool": 2, "i32": 2, "i64": 4, "f64": 4, "i128": 8, "str": 8}
-_EXACT_KINDS = ("i32", "i64", "i128")
+EXACT_KINDS = ("i32", "i64", "i128")
 
 
 class NotCompilableError(Exception):
@@ -158,7 +158,7 @@ class Builder:
         if key not in self._known:
             register = self._register(kind)
             self._constants.append(Instruction(f"const.{kind}", register, (), (value,)))
-            exact = kind in _EXACT_KINDS and value is not None
+            exact = kind in EXACT_KINDS and value is not None
             low = high = int(value) if exact else 0
             self._known[key] = Value(register, kind, low, high, constant=True, literal=value)
         return self._known[key]

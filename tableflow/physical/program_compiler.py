@@ -18,6 +18,7 @@ from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression,
 from tableflow.physical.filter import FilterRows
 from tableflow.physical.node import positions
 from tableflow.physical.program_builder import (
+    EXACT_KINDS,
     Builder,
     NotCompilableError,
     Value,
@@ -162,7 +163,7 @@ class Compiler:
         of = self.inputs[place].type
         bounds = type_bounds(of)
         domain = self.domains.get(column.id)
-        if domain is not None and not isinstance(of, t.FloatType):
+        if domain is not None and kind_of(of, bounds) in EXACT_KINDS:
             low = bounds[0] if domain.minimum is None else max(bounds[0], int(domain.minimum))
             high = bounds[1] if domain.maximum is None else min(bounds[1], int(domain.maximum))
             bounds = (low, max(low, high))
@@ -179,7 +180,10 @@ class Compiler:
         known = self._memo.get(expression)
         if known is None:
             known = self._in_new_block(expression) if self._is_block(expression) else self._compiled(expression)
-            if not any(isinstance(node, Literal) and node.value == 0.0 for node in walk(expression)):
+            if not any(
+                isinstance(node, Literal) and isinstance(node.value, float) and node.value == 0.0
+                for node in walk(expression)
+            ):
                 self._memo[expression] = known  # 0.0 and -0.0 are equal but not the same
         return known
 
