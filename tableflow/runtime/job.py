@@ -97,6 +97,8 @@ class Job:
         try:
             while True:
                 self._wakened.clear()
+                # Looked at first: what the tasks left behind when they ended is found below, not overlooked.
+                ended = not self._open_tasks
                 if self._error is not None and not self._complete:
                     raise self._error
                 if self._result.ready:
@@ -105,7 +107,7 @@ class Job:
                         return event
                     if isinstance(event, EndOfInput):
                         self._completed()
-                elif not self._open_tasks:
+                elif ended:
                     return None
                 else:
                     self._wait(limit)

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tableflow.errors import CancelledError, DataError, InternalError
+from tableflow.runtime.channel import Channel
 from tableflow.runtime.graph import ExchangeKind
 from tests.runtime.simple import Batches, Calls, Limit, Plan, Sum, Through, batch, run, values
 
@@ -124,6 +125,46 @@ def test_our_own_errors_stay_what_they_are(scheduling):
     plan.edge(first, last)
     with pytest.raises(DataError, match="division by zero"):
         run(plan.job(last, pool, **seed))
+
+
+@pytest.fixture
+def ends_while_read(monkeypatch):
+    """Makes a job run from start to end between its reader's looks at the result and at the tasks."""
+    looked = Channel.ready.fget
+
+    def hold(job):
+        def ready(channel):
+            before = looked(channel)
+            if channel is job._result and not before and job.running:
+                job.start()
+                while job.running:
+                    time.sleep(0.001)
+            return before
+
+        monkeypatch.setattr(Channel, "ready", property(ready))
+
+    return hold
+
+
+def test_rows_of_a_job_that_ends_while_it_is_read_are_found(workers, ends_while_read):
+    plan = Plan()
+    job = plan.job(plan.stage(Through, source=Batches([batch(1, 2)])), workers)
+    ends_while_read(job)
+    assert values(job.next_batch(timeout=20)) == [1, 2]
+    assert job.next_batch(timeout=20) is None
+    job.close()
+
+
+def test_the_error_of_a_job_that_ends_while_it_is_read_is_raised(workers, ends_while_read):
+    def broken(*_):
+        raise DataError("division by zero")
+
+    plan = Plan()
+    job = plan.job(plan.stage(lambda: Calls(process=broken), source=Batches([batch(1)])), workers)
+    ends_while_read(job)
+    with pytest.raises(DataError, match="division by zero"):
+        job.next_batch(timeout=20)
+    job.close()
 
 
 def test_unread_results_hold_producers_back(workers):
