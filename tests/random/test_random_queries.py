@@ -54,7 +54,7 @@ def test_random_queries(sessions: dict[str, Session], data: tuple[Table, ...], s
 
 
 @pytest.mark.slow
-@settings(max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=tables, sql=query())
 def test_more_random_queries(sessions: dict[str, Session], data: tuple[Table, ...], sql: str) -> None:
     _check(sessions, data, sql)
