@@ -39,7 +39,7 @@ def con():
         ("", "STRING", ""),
         (b"\x00\xff", "BYTES", b"\x00\xff"),
         (bytearray(b"x"), "BYTES", b"x"),
-        (memoryview(b"x"), "BYTES", b"x"),
+        pytest.param(memoryview(b"x"), "BYTES", b"x", id="memoryview"),  # its own name is its address
         (Decimal("1.50"), "DECIMAL(3,2)", Decimal("1.50")),
         (Decimal("-0.001"), "DECIMAL(3,3)", Decimal("-0.001")),
         (Decimal("1E+5"), "DECIMAL(6,0)", Decimal(100000)),
