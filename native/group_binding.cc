@@ -104,6 +104,7 @@ void register_group(nb::module_& m) {
       .def("update", &update, nb::arg("keys"), nb::arg("arguments"), nb::arg("length"), nb::arg("selection") = nb::none(),
            nb::arg("dense") = nb::none())
       .def("spread", &spread, nb::arg("arguments"), nb::arg("length"), nb::arg("selection") = nb::none(), nb::arg("dense") = nb::none())
+      .def("prepare", &GroupTable::prepare, nb::call_guard<nb::gil_scoped_release>())
       .def("keys", &keys)
       .def("results", &results)
       .def("states", &states)

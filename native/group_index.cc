@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "deadline.h"
 #include "hash.h"
 
 namespace tableflow {
@@ -14,6 +15,7 @@ constexpr int64_t direct_least = 1 << 15;  // cells an array may have whatever t
 constexpr int64_t direct_ratio = 16;       // cells per group beyond that
 constexpr int prefetch_distance = 16;
 constexpr size_t cached_bytes = 1 << 18;  // tables up to this size are not prefetched
+constexpr int64_t stepwise_groups = 1 << 18;  // smaller tables are rehashed in a blink
 
 uint64_t hash_words(const uint64_t* words, int n) {
   uint64_t hash = hash_value(int64_t(words[0]));
@@ -56,6 +58,7 @@ uint32_t KeyIndex::null_group() {
 
 void KeyIndex::find_or_insert(std::span<const Input> inputs, const Piece& piece, uint32_t* groups) {
   if (piece.n == 0) return;
+  rehash_fully();
   if (mode_ == Mode::Constant) {
     std::fill_n(groups, piece.n, 0u);
   } else if (mode_ == Mode::Text) {
@@ -235,10 +238,23 @@ bool KeyIndex::cover(int64_t least, int64_t most, int n) {
 }
 
 void KeyIndex::reserve_slots(int64_t n) {
-  const size_t wanted = size_t(size_ + n) * 5 / 3 + 1;
-  const size_t have = mode_ == Mode::OneWord ? word_slots_.size() : tag_slots_.size();
-  if (wanted <= have) return;
-  rehash(std::bit_ceil(std::max<size_t>(wanted, 1024)));
+  const size_t wanted = slots_wanted(n);
+  if (wanted <= slots()) return;
+  begin_rehash(std::bit_ceil(std::max<size_t>(wanted, 1024)));
+  rehash_fully();
+}
+
+bool KeyIndex::prepare(int64_t rows) {
+  if (size_ < stepwise_groups) return true;
+  if (mode_ == Mode::Text) return keys_.pool(0).prepare(rows);
+  if (mode_ != Mode::OneWord && mode_ != Mode::Words) return true;
+  if (moved_ >= size_) {
+    if (slots_wanted(rows) <= slots()) return true;
+    if (keys_.columns() == 1 && keys_.column(0).key_class == KeyClass::Integer && become_direct()) return true;
+    begin_rehash(std::bit_ceil(slots_wanted(rows)));
+  }
+  for (const Deadline deadline; moved_ < size_ && !deadline.passed();) rehash_until(std::min(size_, moved_ + Deadline::stride));
+  return moved_ >= size_;
 }
 
 // Instead of growing the hash table: whether the keys seen turned out to lie close together.
@@ -257,12 +273,24 @@ bool KeyIndex::become_direct() {
   return true;
 }
 
-void KeyIndex::rehash(size_t capacity) {
+// Makes an empty table; it is filled from the words, what was there before is not read.
+void KeyIndex::begin_rehash(size_t capacity) {
   mask_ = capacity - 1;
+  moved_ = size_ ? 0 : INT64_MAX;
   if (mode_ == Mode::OneWord) {
-    word_slots_.release();  // rebuilt from the words, not read
+    word_slots_.release();
     word_slots_.resize_zero(capacity);
-    for (int64_t group = 0; group < size_; ++group) {
+  } else {
+    tag_slots_.release();
+    tag_slots_.resize_zero(capacity);
+  }
+}
+
+void KeyIndex::rehash_until(int64_t end) {
+  const int64_t from = moved_;
+  moved_ = end < size_ ? end : INT64_MAX;
+  if (mode_ == Mode::OneWord) {
+    for (int64_t group = from; group < end; ++group) {
       if (group + prefetch_distance < size_)
         __builtin_prefetch(&word_slots_[hash_value(int64_t(words_[size_t(group + prefetch_distance)])) & mask_], 1);
       if (group == null_group_) continue;
@@ -273,9 +301,7 @@ void KeyIndex::rehash(size_t capacity) {
     return;
   }
   const int stride = keys_.words();
-  tag_slots_.release();
-  tag_slots_.resize_zero(capacity);
-  for (int64_t group = 0; group < size_; ++group) {
+  for (int64_t group = from; group < end; ++group) {
     const uint64_t hash = hash_words(&words_[size_t(group * stride)], stride);
     uint64_t i = hash & mask_;
     while (tag_slots_[i].group) i = (i + 1) & mask_;

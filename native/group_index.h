@@ -17,6 +17,9 @@ class KeyIndex {
 
   // groups[i] of each row of the piece; new keys get the next numbers.
   void find_or_insert(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
+  // Makes room for `rows` more keys in steps of some milliseconds, so that a caller can be interrupted between them;
+  // false while there is more to do.  Not needed for correctness: find_or_insert does at once what is left.
+  bool prepare(int64_t rows);
   int64_t size() const { return size_; }
   int columns() const { return keys_.columns(); }
   // Groups [from, from + n) of a key column.
@@ -48,8 +51,14 @@ class KeyIndex {
   bool cover(int64_t least, int64_t most, int n);
   void find_one_word(int n, const int64_t* values, const uint8_t* nulls, uint32_t* groups);
   void find_words(int n, uint32_t* groups);
+  size_t slots_wanted(int64_t n) const { return size_t(size_ + n) * 5 / 3 + 1; }
+  size_t slots() const { return mode_ == Mode::OneWord ? word_slots_.size() : tag_slots_.size(); }
   void reserve_slots(int64_t n);
-  void rehash(size_t capacity);
+  void begin_rehash(size_t capacity);
+  void rehash_until(int64_t end);
+  void rehash_fully() {
+    if (moved_ < size_) rehash_until(size_);
+  }
   uint32_t null_group();
   uint32_t next_group();
 
@@ -61,6 +70,7 @@ class KeyIndex {
   Array<WordSlot> word_slots_;
   Array<TagSlot> tag_slots_;
   uint64_t mask_ = 0;
+  int64_t moved_ = INT64_MAX;  // while a new hash table is filled: the groups that are in it
   Array<uint32_t> direct_;  // by value - base_: number + 1
   int64_t base_ = 0;
   // Groups by the combination of small codes; valid for these dictionaries.

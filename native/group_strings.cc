@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "deadline.h"
+
 namespace tableflow {
 
 uint32_t StringPool::intern(std::string_view text, uint64_t hash) {
-  if ((entries_.size() + 1) * 2 > slots_.size()) rehash(std::max<size_t>(64, slots_.size() * 2));
+  if ((entries_.size() + 1) * 2 > slots_.size() || moved_ < entries_.size()) reserve(1);
   const uint32_t tag = uint32_t(hash >> 32);
   for (uint64_t i = hash & mask_;; i = (i + 1) & mask_) {
     Slot& slot = slots_[i];
@@ -30,16 +32,40 @@ uint32_t StringPool::intern_null() {
 }
 
 void StringPool::reserve(int64_t n) {
+  const size_t capacity = capacity_for(n);
+  if (capacity != slots_.size()) begin_rehash(capacity);
+  if (moved_ < entries_.size()) rehash_until(entries_.size());
+}
+
+bool StringPool::prepare(int64_t n) {
+  if (moved_ >= entries_.size()) {
+    const size_t capacity = capacity_for(n);
+    if (capacity == slots_.size()) return true;
+    begin_rehash(capacity);
+  }
+  for (const Deadline deadline; moved_ < entries_.size() && !deadline.passed();)
+    rehash_until(std::min(entries_.size(), moved_ + size_t(Deadline::stride)));
+  return moved_ >= entries_.size();
+}
+
+size_t StringPool::capacity_for(int64_t n) const {
   const size_t wanted = (entries_.size() + size_t(n) + 1) * 2;
   size_t capacity = std::max<size_t>(64, slots_.size());
   while (capacity < wanted) capacity *= 2;
-  if (capacity != slots_.size()) rehash(capacity);
+  return capacity;
 }
 
-void StringPool::rehash(size_t capacity) {
-  slots_.assign(capacity, Slot{0, 0});
+void StringPool::begin_rehash(size_t capacity) {
+  slots_.release();
+  slots_.resize_zero(capacity);
   mask_ = capacity - 1;
-  for (size_t id = 0; id < entries_.size(); ++id) {
+  moved_ = entries_.empty() ? SIZE_MAX : 0;
+}
+
+void StringPool::rehash_until(size_t end) {
+  const size_t from = moved_;
+  moved_ = end < entries_.size() ? end : SIZE_MAX;
+  for (size_t id = from; id < end; ++id) {
     if (id == null_) continue;
     uint64_t i = hashes_[id] & mask_;
     while (slots_[i].entry) i = (i + 1) & mask_;

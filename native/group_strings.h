@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "group_memory.h"
 #include "vector.h"
 
 namespace tableflow {
@@ -21,6 +22,8 @@ class StringPool {
   }
   // Makes room, so that the next `n` calls do not rehash between a prefetch and its use.
   void reserve(int64_t n);
+  // The same in steps of some milliseconds; false while there is more to do.  What is left is done at the next use.
+  bool prepare(int64_t n);
 
   int64_t size() const { return int64_t(entries_.size()); }
   bool is_null(uint32_t id) const { return id == null_; }
@@ -35,10 +38,13 @@ class StringPool {
     uint32_t entry;  // number + 1; 0 is empty
   };
   std::string_view keep(std::string_view text);
-  void rehash(size_t capacity);
+  size_t capacity_for(int64_t n) const;
+  void begin_rehash(size_t capacity);
+  void rehash_until(size_t end);
 
-  std::vector<Slot> slots_;
+  Array<Slot> slots_;
   uint64_t mask_ = 0;
+  size_t moved_ = SIZE_MAX;  // while a new table is filled: the entries that are in it
   std::vector<std::string_view> entries_;
   std::vector<uint64_t> hashes_;
   std::vector<std::unique_ptr<char[]>> pages_;

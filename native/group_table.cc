@@ -91,6 +91,11 @@ void GroupTable::update(std::span<const Input> keys, std::span<const Input> argu
   }
 }
 
+bool GroupTable::prepare(int64_t rows) {
+  if (!index_->prepare(rows)) return false;
+  return std::all_of(sets_.begin(), sets_.end(), [&](auto& set) { return set.index->prepare(rows); });
+}
+
 void GroupTable::spread(std::span<const Input> arguments, const uint32_t* rows, int64_t n, int64_t length) {
   for (Slot& slot : slots_) {
     slot.accumulator->clear();

@@ -7,7 +7,7 @@ each.  ``event_time`` is the position of the column that watermarks speak of.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -72,6 +72,15 @@ class Batch:
         weights = None if self.weights is None else self.weights[offset : offset + length]
         columns = [column.slice(offset, length) for column in self.columns]
         return Batch(columns, min(length, self.length - offset), None, weights, self.event_time)
+
+    def pieces(self, rows: int) -> Iterator[Batch]:
+        """The batch in order as batches of at most ``rows`` that count, over the same columns; itself when it is small."""
+        if self.rows <= rows:
+            yield self
+            return
+        counted = np.arange(self.length, dtype=np.uint32) if self.selection is None else self.selection
+        for start in range(0, len(counted), rows):
+            yield self.with_selection(counted[start : start + rows])
 
     def __repr__(self) -> str:
         return f"Batch({self.rows} of {self.length} rows, {len(self.columns)} columns)"

@@ -11,6 +11,9 @@ from tableflow.physical.node import UnaryNode, positions
 from tableflow.runtime.operator import Emission, Operator
 from tableflow.serialization import serializable
 
+PIECE_ROWS = 4096
+"""Rows that are evaluated without a look at cancellation: a slow function takes microseconds for each."""
+
 
 @serializable
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +30,9 @@ class FilterRowsOperator(Operator):
         self._conjuncts = node.conjuncts
         self._positions = positions(node.input.fields)
 
-    def process(self, batch: Batch, port: int) -> Emission | None:
+    def process(self, batch: Batch, port: int) -> Emission:
         """The rows that are left, if any."""
-        kept = filter_rows(self._conjuncts, batch, self._positions)
-        if len(kept) == 0:
-            return None
-        return iter((batch if len(kept) == batch.rows else batch.with_selection(kept),))
+        for piece in batch.pieces(PIECE_ROWS):
+            kept = filter_rows(self._conjuncts, piece, self._positions)
+            if len(kept):
+                yield piece if len(kept) == piece.rows else piece.with_selection(kept)

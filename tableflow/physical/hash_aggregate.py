@@ -7,7 +7,7 @@ table has grown, and stops grouping altogether when grouping does not reduce the
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tableflow.columnar.batch import Batch
@@ -18,13 +18,15 @@ from tableflow.errors import DataError, InternalError
 from tableflow.expressions.nodes import AggregateCall
 from tableflow.physical.aggregate_states import AggregateInputs, merging_inputs, row_inputs, state_types
 from tableflow.physical.node import UnaryNode, positions
-from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation
+from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
+from tableflow.runtime.wake import READY
 from tableflow.serialization import serializable
 from tableflow.types import Field, SqlType
 
 _TRIAL_ROWS = 65_536
 _LEAST_REDUCTION = 0.8
 _PARTIAL_BYTES = 32 * 2**20
+_STEPWISE_GROUPS = 1 << 18
 
 
 @serializable
@@ -49,6 +51,14 @@ class HashAggregate(UnaryNode):
     phase: AggregatePhase
     keys: tuple[Field, ...]
     calls: tuple[AggregateCall, ...]
+
+
+def afterwards(growth: Emission, take: Callable[[], Emission | None]) -> Emission:
+    """``growth``, then what ``take`` emits."""
+    yield from growth
+    emission = take()
+    if emission is not None:
+        yield from emission
 
 
 class HashAggregateOperator(Operator):
@@ -86,6 +96,24 @@ class HashAggregateOperator(Operator):
         keys = [batch.columns[i] for i in self._key_positions]
         if self._passing:
             return self._pass_on(batch, keys, arguments, dense)
+        growth = self.growth(batch.rows)
+        if growth is not None:
+            return afterwards(growth, lambda: self._take(batch, keys, arguments, dense))
+        return self._take(batch, keys, arguments, dense)
+
+    def growth(self, rows: int) -> Emission | None:
+        """What is to be waited for before ``rows`` rows come: a large table grows in steps, between which it can be cancelled."""
+        if self._passing or self._rows < _STEPWISE_GROUPS:
+            return None
+        self._reservation.resize(self._table.bytes_after([], [], rows))
+        return None if self._table.prepare(rows) else self._grow(rows)
+
+    def _grow(self, rows: int) -> Iterator[Suspend]:
+        yield Suspend(READY)
+        while not self._table.prepare(rows):
+            yield Suspend(READY)
+
+    def _take(self, batch: Batch, keys: list[Column], arguments: list[Column], dense: list[bool]) -> Emission | None:
         self._reservation.resize(self._table.bytes_after(keys, arguments, batch.rows))
         self._table.update(keys, arguments, batch.length, batch.selection, dense)
         return self._taken(batch.rows)

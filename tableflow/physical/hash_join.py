@@ -251,7 +251,7 @@ class HashJoinOperator(Operator):
 
     def _use(self, build: BuildSide) -> None:
         self._build = build
-        most = self._context.batch_rows
+        most = self._pairs.most_at_once(self._context.batch_rows)
         self._matching = Matching(JoinProbe(build.table), build, self._pairs, most)
         self._three_valued = ThreeValued(self._spec, build)
         if self._node.kind in BUILD_MARKING:

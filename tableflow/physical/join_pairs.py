@@ -72,6 +72,10 @@ class PairColumns:
         """Readies the condition for one task."""
         self._condition.prepare(settings, domains)
 
+    def most_at_once(self, batch_rows: int) -> int:
+        """How many pairs may be made before somebody looks at cancellation."""
+        return self._condition.most_at_once(batch_rows)
+
     @property
     def filters(self) -> bool:
         """Whether pairs have to satisfy a condition."""

@@ -96,7 +96,8 @@ class NestedLoopJoinOperator(Operator):
         publication: Publication[list[Batch], PublishedRows] = self._context.publication(self._node.publication)
         while not publication.sealed.ready:
             yield Suspend(publication.sealed)
-        self._pairs = CrossPairs(publication.handle().batches, self._columns, self._context.batch_rows)
+        most = self._columns.most_at_once(self._context.batch_rows)
+        self._pairs = CrossPairs(publication.handle().batches, self._columns, most)
         if self._node.kind in BUILD_MARKING:
             self._marks = BuildMarks(self._pairs.rows, self._marking)
 

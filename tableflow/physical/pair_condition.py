@@ -13,7 +13,7 @@ from tableflow.config import FUSION, Settings
 from tableflow.expressions.evaluation import filter_rows
 from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import Expression
-from tableflow.physical.filter import FilterRows
+from tableflow.physical.filter import PIECE_ROWS, FilterRows
 from tableflow.physical.node import Input, PhysicalNode
 from tableflow.physical.program_builder import NotCompilableError
 from tableflow.physical.program_compiler import compile_steps
@@ -43,6 +43,11 @@ class PairCondition:
             self._program = Program(compile_steps(self._fields, domains, [step]))
         except NotCompilableError:
             self._program = None
+
+    def most_at_once(self, batch_rows: int) -> int:
+        """How many pairs may be judged in one call: fewer where the evaluator does it, whose functions may be slow."""
+        slow = self._conjuncts and self._program is None
+        return min(batch_rows, PIECE_ROWS) if slow else batch_rows
 
     def selected(self, pairs: Batch) -> Selection:
         """Rows of ``pairs`` that satisfy the condition, among those that count."""

@@ -8,6 +8,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import take_columns
 from tableflow.expressions.evaluation import project
 from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.physical.filter import PIECE_ROWS
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.runtime.operator import Emission, Operator
 from tableflow.serialization import serializable
@@ -33,12 +34,15 @@ class ProjectColumnsOperator(Operator):
         """The batch of output columns."""
         if batch.rows == 0:
             return None
+        if all(i is not None for i in self._passed):
+            return iter((self._computed(batch),))
+        return (self._computed(piece) for piece in batch.pieces(PIECE_ROWS))
+
+    def _computed(self, batch: Batch) -> Batch:
         passed = [i for i in self._passed if i is not None]
         event_time = self._passed.index(batch.event_time) if batch.event_time in passed else None
         if len(passed) == len(self._passed):
-            return iter(
-                (Batch([batch.columns[i] for i in passed], batch.length, batch.selection, batch.weights, event_time),)
-            )
+            return Batch([batch.columns[i] for i in passed], batch.length, batch.selection, batch.weights, event_time)
         computed = iter(project([e for e in self._expressions if not isinstance(e, ColumnRef)], batch, self._positions))
         kept, weights = [batch.columns[i] for i in passed], batch.weights
         if batch.selection is not None:
@@ -46,4 +50,4 @@ class ProjectColumnsOperator(Operator):
             weights = None if weights is None else weights[batch.selection]
         copied = iter(kept)
         columns = [next(computed if i is None else copied) for i in self._passed]
-        return iter((Batch(columns, batch.rows, None, weights, event_time),))
+        return Batch(columns, batch.rows, None, weights, event_time)

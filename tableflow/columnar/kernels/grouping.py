@@ -86,6 +86,10 @@ class GroupTable:
         """The native table, for kernels that feed it."""
         return self._table
 
+    def prepare(self, rows: int) -> bool:
+        """One step of some milliseconds towards room for ``rows`` more groups; False while there is more to do."""
+        return self._table.prepare(rows)
+
     @property
     def groups(self) -> int:
         """Number of groups."""
