@@ -25,6 +25,7 @@ from tableflow.types import (
 GUESSED_STRINGS = 25.0
 """Distinct values of a text column that is compared with a constant, when nothing is known."""
 _GROUPED_STRINGS = 0.7
+GUESSED_NULLS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ def of_scan_column(scan: Scan, column: int, rows: float) -> ColumnEstimate:
     bytes_of = width(of)
     if known is None:
         return _guess(of, rows, bytes_of)
-    nulls = 0.0 if known.nulls is None or rows <= 0 else min(1.0, known.nulls / rows)
+    nulls = GUESSED_NULLS if known.nulls is None or rows <= 0 else min(1.0, known.nulls / rows)
     bytes_of = known.average_bytes or bytes_of
     low, high = known.minimum, known.maximum
     distinct, limited, guessed = rows, True, False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import enum
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tableflow.config import DISABLED_RULES, Settings
 from tableflow.errors import InternalError
@@ -26,10 +26,12 @@ from tableflow.planner.logical.nodes import (
     Replicate,
     Scan,
     SetOperation,
+    Shared,
     Sort,
     Values,
     output,
 )
+from tableflow.planner.logical.traversal import transform_plan, walk_plan
 from tableflow.planner.rewriting import Rewriter, Rule, Trace
 from tableflow.planner.rules.common_subplans import share_common_subplans
 from tableflow.planner.rules.disjunctions import derive_side_disjunctions, factor_disjunctions
@@ -180,6 +182,7 @@ def optimize(query: Query, settings: Settings) -> Optimized:
         local = _dispatch(entries)
         if local:
             root = Rewriter(local, context, trace).rewrite(root, required)
+        root = _with_one_input_each(root)
         _check_columns(root, query, phase)
     statistics = context.statistics
     statistics.finish(root)
@@ -220,6 +223,18 @@ def _dispatch(entries: list[Entry]) -> dict[type[Node], tuple[tuple[str, Rule], 
             kind: tuple([(entry.name, entry.function) for entry in entries if kind in entry.on]) for kind in types
         }
     return found
+
+
+def _with_one_input_each(root: Node) -> Node:
+    """All readers of a shared plan read the very same one, also after each was rewritten by itself."""
+    if not any(isinstance(node, Shared) for node in walk_plan(root)):
+        return root
+    first: dict[int, Node] = {}
+
+    def unify(node: Node) -> Node:
+        return replace(node, input=first.setdefault(node.key, node.input)) if isinstance(node, Shared) else node
+
+    return transform_plan(root, unify)
 
 
 def _check_columns(root: Node, query: Query, phase: Phase) -> None:

@@ -54,12 +54,19 @@ class Builder:
         for members in self._cluster.classes:
             own = [column for owner, column in members if owner == position]
             equalities += [call("eq", own[0], other) for other in own[1:]]
-        node = filtered(node, equalities, self._context)
+        node = self._restricted(node, equalities)
         if self._cluster.relations[position].attach is not None:
             return node
         own_bit = 1 << position
         rest = [p.expression for p in self._cluster.predicates if p.needs == own_bit and not p.classed]
         return Filter(node, tuple(rest)) if rest else node
+
+    def _restricted(self, node: Node, conjuncts: list[Expression]) -> Node:
+        """Under the conjuncts that are new to it, in the scan if it is one."""
+        new = filtered(node, conjuncts, self._context)
+        if new is not node and isinstance(new, Filter) and isinstance(node, Scan) and node.limit is None:
+            return replace(node, predicates=(*node.predicates, *new.conjuncts))
+        return new
 
     def _applicable(self, first: int, second: int) -> list[Expression]:
         """Predicates that can be applied to the two sets together, but to neither alone."""

@@ -85,26 +85,20 @@ def _collect(
     pinned: frozenset[int],
 ) -> int:
     """Adds what is below to the cluster; gives the set of relations that were added."""
-    match node:
-        case Join(kind=JoinKind.INNER) if node.block not in pinned and not node.dependent:
-            _note_hints(node, cluster)
-            below = _collect(node.left, cluster, conjuncts, context, pinned)
-            below |= _collect(node.right, cluster, conjuncts, context, pinned)
-            conjuncts += [(c, below) for c in node.conjuncts]
-            return below
-        case Join(kind=kind) if kind in ATTACHED and is_attachable(node, context) and node.block not in pinned:
-            _note_hints(node, cluster)
-            below = _collect(node.left, cluster, conjuncts, context, pinned)
-            position = _add(node.right, cluster, context, node, below)
-            return below | 1 << position
-        case Filter(input=child, conjuncts=own) if _is_cluster(child, context, pinned) and all(
-            context.deterministic(c) for c in own
-        ):
-            below = _collect(child, cluster, conjuncts, context, pinned)
-            conjuncts += [(c, below) for c in own]
-            return below
-        case _:
-            return 1 << _add(node, cluster, context, None, 0)
+    if not is_cluster(node, context, pinned):
+        return 1 << _add(node, cluster, context, None, 0)
+    if isinstance(node, Filter):
+        below = _collect(node.input, cluster, conjuncts, context, pinned)
+        conjuncts += [(c, below) for c in node.conjuncts]
+        return below
+    assert isinstance(node, Join)
+    _note_hints(node, cluster)
+    below = _collect(node.left, cluster, conjuncts, context, pinned)
+    if node.kind is not JoinKind.INNER:
+        return below | 1 << _add(node.right, cluster, context, node, below)
+    below |= _collect(node.right, cluster, conjuncts, context, pinned)
+    conjuncts += [(c, below) for c in node.conjuncts]
+    return below
 
 
 def is_attachable(join: Join, context: Context) -> bool:
@@ -112,10 +106,21 @@ def is_attachable(join: Join, context: Context) -> bool:
     return not join.dependent and all(context.movable(c) for c in join.conjuncts)
 
 
-def _is_cluster(node: Node, context: Context, pinned: frozenset[int]) -> bool:
-    if not isinstance(node, Join) or node.block in pinned:
+def is_cluster(node: Node, context: Context, pinned: frozenset[int]) -> bool:
+    """Whether the node is a join that may be reordered, or a filter over one that may move with it."""
+    if isinstance(node, Filter):
+        return isinstance(node.input, Join) and _is_free(node.input, context, pinned) and _is_certain(node, context)
+    return isinstance(node, Join) and _is_free(node, context, pinned)
+
+
+def _is_certain(node: Filter, context: Context) -> bool:
+    return all(context.deterministic(conjunct) for conjunct in node.conjuncts)
+
+
+def _is_free(join: Join, context: Context, pinned: frozenset[int]) -> bool:
+    if join.block in pinned or join.dependent:
         return False
-    return node.kind is JoinKind.INNER or (node.kind in ATTACHED and is_attachable(node, context))
+    return join.kind is JoinKind.INNER or (join.kind in ATTACHED and is_attachable(join, context))
 
 
 def _note_hints(join: Join, cluster: Cluster) -> None:

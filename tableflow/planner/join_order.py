@@ -14,10 +14,10 @@ from itertools import islice
 from tableflow.config import JOIN_ENUMERATION_LIMIT
 from tableflow.planner.enumeration import connected_pairs
 from tableflow.planner.join_building import Builder, Tree
-from tableflow.planner.join_graph import ATTACHED, Cluster, extract, is_attachable
+from tableflow.planner.join_graph import Cluster, extract, is_cluster
 from tableflow.planner.join_search import JoinSearch
 from tableflow.planner.logical.context import Context
-from tableflow.planner.logical.nodes import Filter, Hint, Join, JoinKind, Node, Scan, inputs, with_inputs
+from tableflow.planner.logical.nodes import Hint, Node, Scan, inputs, with_inputs
 from tableflow.planner.logical.traversal import walk_plan
 
 MOST_PAIRS = 5_000
@@ -31,7 +31,7 @@ def order_joins(root: Node, _required: frozenset[int], context: Context) -> Node
 
 
 def _order(node: Node, context: Context, pinned: frozenset[int]) -> Node:
-    if _is_root(node, context, pinned):
+    if is_cluster(node, context, pinned):
         return _order_cluster(node, context, pinned)
     children = inputs(node)
     if not children:
@@ -39,21 +39,11 @@ def _order(node: Node, context: Context, pinned: frozenset[int]) -> Node:
     return with_inputs(node, tuple([_order(child, context, pinned) for child in children]))
 
 
-def _is_root(node: Node, context: Context, pinned: frozenset[int]) -> bool:
-    if isinstance(node, Filter):
-        node = node.input
-    if not isinstance(node, Join) or node.block in pinned or node.dependent:
-        return False
-    return node.kind is JoinKind.INNER or (node.kind in ATTACHED and is_attachable(node, context))
-
-
 def _order_cluster(root: Node, context: Context, pinned: frozenset[int]) -> Node:
     cluster = extract(root, context, pinned)
     for relation in cluster.relations:
         relation.node = _order(relation.node, context, pinned)
     builder = Builder(cluster, context)
-    if len(cluster.relations) == 1:
-        return builder.build(1)
     search = JoinSearch(cluster, context)
     prefix = _leading(cluster, context)
     tree = best_tree(cluster, search, context, prefix)

@@ -45,7 +45,8 @@ class JoinSearch:
         self._classes = [self._class_counts(members) for members in cluster.classes]
         self._compound = self._compound_keys()
         self._others = [(p.needs, self._selectivity(p)) for p in cluster.predicates if not p.classed and p.needs]
-        self._hashable = [self._is_hashable(p) for p in cluster.predicates]
+        self._hashable = self._hashable_predicates()
+        self._class_masks = [sum([bit for bit, _ in members]) for members in self._classes]
         self._adjacent = [0] * len(relations)
 
     def connect(self) -> None:
@@ -122,17 +123,19 @@ class JoinSearch:
 
     def combine(self, first: int, second: int) -> bool:
         """Considers joining two sets; True if it is possible."""
-        if not self.allowed(first, second):
+        if self._attached and not self.allowed(first, second):
             return False
-        if self._is_attached(first):
+        if self._attached and self._is_attached(first):
             first, second = second, first
         whole = first | second
-        if self._is_attached(second):
+        if self._attached and self._is_attached(second):
             cost = self.best[first][0] + self._attach_cost(first, second.bit_length() - 1)
         else:
-            if self.rows(first) < self.rows(second):
-                first, second = second, first
-            cost = self.best[first][0] + self.best[second][0] + self._inner_cost(first, second)
+            left, right = self.rows(first), self.rows(second)
+            if left < right:
+                first, second, left, right = second, first, right, left
+            join = hash_join_cost if self._has_keys(first, second) else nested_loop_cost
+            cost = self.best[first][0] + self.best[second][0] + join(left, right, self.rows(whole))
         known = self.best.get(whole)
         if known is None or cost < known[0]:
             self.best[whole] = (cost, first, second)
@@ -178,23 +181,26 @@ class JoinSearch:
             return straight
         return min(straight, hash_join_cost(right, left, out))
 
-    def _inner_cost(self, first: int, second: int) -> float:
-        out = self.rows(first | second)
-        if self._has_keys(first, second):
-            return hash_join_cost(self.rows(first), self.rows(second), out)
-        return nested_loop_cost(self.rows(first), self.rows(second), out)
-
     def _has_keys(self, first: int, second: int) -> bool:
-        for members in self._classes:
-            if any(bit & first for bit, _ in members) and any(bit & second for bit, _ in members):
+        for mask in self._class_masks:
+            if mask & first and mask & second:
                 return True
         whole = first | second
-        for predicate, hashable in zip(self._cluster.predicates, self._hashable, strict=True):
-            if hashable and predicate.needs & ~whole == 0:
-                left, right = hashable
-                if (left & ~first == 0 and right & ~second == 0) or (left & ~second == 0 and right & ~first == 0):
-                    return True
+        for needs, left, right in self._hashable:
+            if needs & ~whole == 0 and (
+                (left & ~first == 0 and right & ~second == 0) or (left & ~second == 0 and right & ~first == 0)
+            ):
+                return True
         return False
+
+    def _hashable_predicates(self) -> list[tuple[int, int, int]]:
+        """Equalities of expressions: what they need, and the relations either side reads."""
+        found = []
+        for predicate in self._cluster.predicates:
+            sides_of = self._is_hashable(predicate)
+            if sides_of is not None:
+                found.append((predicate.needs, *sides_of))
+        return found
 
     def _is_hashable(self, predicate: Predicate) -> tuple[int, int] | None:
         """The relations either side of an equality reads, if they are disjoint."""

@@ -63,10 +63,10 @@ def selectivity(lookup: Lookup, of: Expression) -> float:
             return _LIKE_WITHIN if pattern.startswith("%") and pattern.endswith("%") else _LIKE_ANCHORED
         case Call(function="is_null", args=(arg,)):
             column = _column(lookup, arg)
-            return 0.05 if column is None else max(column.null_fraction, 1e-3)
+            return EQUALITY if column is None else column.null_fraction
         case Call(function="is_not_null", args=(arg,)):
             column = _column(lookup, arg)
-            return 0.95 if column is None else 1.0 - column.null_fraction
+            return 1.0 - EQUALITY if column is None else 1.0 - column.null_fraction
         case Call(function=function, args=(a, b)) if function in COMPARISONS or function == "is_not_distinct_from":
             return _comparison(lookup, function, a, b)
         case _:

@@ -80,12 +80,17 @@ class TooManyRows(Exception):
     """A scalar subquery gave two rows."""
 
 
+SKIPPED: list[Node] = []
+"""Subqueries that the last run did not look at, because there was no outer row."""
+
+
 def run(query: Query) -> Counter[tuple[Any, ...]]:
     """The result as a bag of rows in the order of the query's columns."""
     return Counter(run_ordered(query))
 
 
 def run_ordered(query: Query) -> list[tuple[Any, ...]]:
+    SKIPPED.clear()
     rows = evaluate(query.root, {})
     return [tuple(row[column.id] for column in query.columns) for row in rows]
 
@@ -142,6 +147,8 @@ def join(node: Join, outer: Row) -> Iterator[Row]:
     left_rows = evaluate(node.left, outer)
     # a right side that does not refer to the left is evaluated once, also when there are no left rows
     right_once = evaluate(node.right, outer) if not node.dependent or not refers_to_left(node) else None
+    if right_once is None and not left_rows:
+        SKIPPED.append(node.right)
     no_left = {f.id: None for f in output(node.left)}
     no_right = {f.id: None for f in output(node.right)}
     matched_right: set[int] = set()

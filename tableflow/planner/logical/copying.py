@@ -34,7 +34,8 @@ def copy_plan(of: Node, context: Context) -> tuple[Node, dict[int, Field]]:
 
 
 def _copy(of: Node, renamed: dict[int, Field], references: dict[int, Expression], context: Context) -> Node:
-    children = inputs(of)
+    # what several read stays one plan; only this reader's columns are new
+    children = () if isinstance(of, Shared) else inputs(of)
     if children:
         of = with_inputs(of, tuple([_copy(child, renamed, references, context) for child in children]))
     for old in produced(of):
