@@ -104,7 +104,9 @@ AggregateCallState::AggregateCallState(int number, const AggregateSpec& spec, in
       std::unique_ptr<Accumulator> extreme;
       if (format_ == "u" || format_ == "z") {
         extreme = std::make_unique<TextExtreme>(greatest);
-      } else if (format_ == "tin" || (format_[0] == 'd' && std::stoi(format_.substr(2)) > 18)) {
+      } else if (format_ == "tin") {
+        extreme = std::make_unique<IntervalExtreme>(greatest);
+      } else if (format_[0] == 'd' && std::stoi(format_.substr(2)) > 18) {
         extreme = std::make_unique<Extreme<int128>>(greatest);
       } else {
         extreme = std::make_unique<Extreme<int64_t>>(greatest);
@@ -173,9 +175,10 @@ VectorPtr AggregateCallState::extreme_column(const Slot& slot, int64_t from, int
     for (int64_t i = 0; i < n; ++i) texts->has(from + i) ? out.append(texts->at(from + i)) : out.append_null();
     return out.finish(format == "z");
   }
+  if (const auto* intervals = dynamic_cast<const IntervalExtreme*>(slot.accumulator.get()))
+    return column<int128>(Kind::Interval, format, n, [&](int64_t i) { return intervals->at(from + i); }, has);
   if (const auto* wide = dynamic_cast<const Extreme<int128>*>(slot.accumulator.get())) {
-    const Kind kind = format == "tin" ? Kind::Interval : Kind::I128;
-    return column<int128>(kind, format, n, [&](int64_t i) { return has(i) ? wide->best[size_t(from + i)] : int128(0); }, has);
+    return column<int128>(Kind::I128, format, n, [&](int64_t i) { return has(i) ? wide->best[size_t(from + i)] : int128(0); }, has);
   }
   const auto& best = static_cast<const Extreme<int64_t>&>(*slot.accumulator).best;
   const auto at = [&](int64_t i) { return has(i) ? best[size_t(from + i)] : int64_t(0); };

@@ -160,6 +160,24 @@ template <class T> void Extreme<T>::update(const Vector* values, const Lanes& la
 template class Extreme<int64_t>;
 template class Extreme<int128>;
 
+void IntervalExtreme::update(const Vector* values, const Lanes& lanes) {
+  if (values->kind != Kind::Interval) throw std::invalid_argument("an aggregate's argument is not stored as an interval");
+  const int128* from = values->values<int128>() + lanes.base;
+  for (int i = 0; i < lanes.n; ++i) {
+    const int128 value = value_at(from, lanes.index[i]);
+    int32_t parts[2];
+    int64_t nanoseconds;
+    std::memcpy(parts, &value, 8);
+    std::memcpy(&nanoseconds, reinterpret_cast<const char*>(&value) + 8, 8);
+    const int128 length = (int128(parts[0]) * 30 + parts[1]) * 86'400'000'000'000 + nanoseconds;
+    Entry& entry = best_[lanes.groups[i]];
+    if (entry.present && (greatest_ ? length <= entry.length : length >= entry.length)) continue;
+    entry.value = value;
+    entry.length = length;
+    entry.present = true;
+  }
+}
+
 char* TextExtreme::take(size_t bytes) {
   if (pages_.empty() || page_used_ + bytes > page_size_) {
     page_size_ = std::max(bytes, std::clamp<size_t>(size_t(page_bytes_), 1024, 1 << 20));

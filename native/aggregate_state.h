@@ -147,6 +147,26 @@ template <class T> class Extreme final : public Accumulator {
   bool greatest_;
 };
 
+// Least or greatest interval, with a month as 30 days and a day as 24 hours; the value itself is kept.
+class IntervalExtreme final : public Accumulator {
+ public:
+  explicit IntervalExtreme(bool greatest) : greatest_(greatest) {}
+  void resize(int64_t groups) override { best_.resize_zero(size_t(groups)); }
+  void update(const Vector* values, const Lanes& lanes) override;
+  int64_t bytes() const override { return int64_t(best_.capacity() * sizeof(Entry)); }
+  int64_t bytes_per_group() const override { return int64_t(sizeof(Entry)); }
+  void clear() override { best_.release(); }
+  int128 at(int64_t group) const { return best_[size_t(group)].value; }
+
+ private:
+  struct Entry {
+    int128 value = 0, length = 0;
+    bool present = false;
+  };
+  bool greatest_;
+  Array<Entry> best_;
+};
+
 // Least or greatest string, by bytes.
 class TextExtreme final : public Accumulator {
  public:

@@ -402,8 +402,14 @@ def test_foreign_input_is_refused():
         GroupTable([ArrayType(INT)], [])
     with pytest.raises(ValueError, match="wider"):
         GroupTable([INT], []).update([column], [], 3)
-    assert INTERVAL  # intervals are keys by their three parts
+
+
+def test_intervals():
     months = Column(INTERVAL, pa.array([(1, 0, 0), (1, 0, 0), (0, 30, 0)], pa.month_day_nano_interval()))
     table = GroupTable([INTERVAL], [])
     table.update([months], [], 3)
-    assert [tuple(v) for v in table.keys(0, 2)[0].to_pylist()] == [(1, 0, 0), (0, 30, 0)]
+    assert [tuple(v) for v in table.keys(0, 2)[0].to_pylist()] == [(1, 0, 0), (0, 30, 0)]  # by their three parts
+    values = Column(INTERVAL, pa.array([(0, 31, 0), (1, 0, 0), None, (1, 0, -5)], pa.month_day_nano_interval()))
+    table = GroupTable([], [Aggregate(f, (0,), (INTERVAL,), INTERVAL) for f in ("min", "max")])
+    table.update([], [values], 4)
+    assert [tuple(c.to_pylist()[0]) for c in table.results(0, 1)] == [(1, 0, -5), (0, 31, 0)]

@@ -58,7 +58,8 @@ class GroupTable:
         try:
             self._table = _native.GroupTable([storage_format(key) for key in keys], [_spec(a) for a in aggregates])
         except ValueError as error:
-            raise UnsupportedError("values of this type cannot be grouped or aggregated", detail=str(error)) from error
+            types = ", ".join(sorted({str(of) for of in (*keys, *(of for each in aggregates for of in each.types))}))
+            raise UnsupportedError(f"values of {types} cannot be grouped or aggregated so", detail=str(error)) from error
 
     def update(
         self,
