@@ -10,9 +10,6 @@ namespace tableflow {
 
 namespace {
 
-constexpr size_t grid_limit = 1 << 14;
-constexpr int64_t direct_least = 1 << 15;  // cells an array may have whatever the number of groups
-constexpr int64_t direct_ratio = 16;       // cells per group beyond that
 constexpr int prefetch_distance = 16;
 constexpr size_t cached_bytes = 1 << 18;  // tables up to this size are not prefetched
 constexpr int64_t stepwise_groups = 1 << 18;  // smaller tables are rehashed in a blink
@@ -81,77 +78,6 @@ void KeyIndex::find_general(std::span<const Input> inputs, const Piece& piece, u
   }
 }
 
-bool KeyIndex::find_by_codes(std::span<const Input> inputs, const Piece& piece, uint32_t* groups) {
-  size_t cells = 1;
-  for (const Input& input : inputs) {
-    const Vector& v = *input.vector;
-    if (v.kind == Kind::Bool) {
-      cells *= 3;
-    } else if (v.kind == Kind::Dict && v.code_kind == Kind::I32 && size_t(v.dictionary->length) < grid_limit) {
-      cells *= size_t(v.dictionary->length) + 1;
-    } else {
-      return false;
-    }
-    if (cells > grid_limit) return false;
-  }
-  bool same = grid_dictionaries_.size() == inputs.size() && grid_.size() == cells;
-  for (size_t c = 0; same && c < inputs.size(); ++c) {
-    const auto& now = inputs[c].vector->dictionary;
-    const auto& then = grid_dictionaries_[c];
-    same = bool(now) == bool(then) && (!now || same_entries(*now, *then));
-  }
-  if (!same) {
-    grid_.assign(cells, UINT32_MAX);
-    grid_dictionaries_.clear();
-    for (const Input& input : inputs) grid_dictionaries_.push_back(input.vector->dictionary);
-  }
-  uint32_t* cell = cells_.data();
-  std::fill_n(cell, piece.n, 0u);
-  for (const Input& input : inputs) {
-    const Vector& v = *input.vector;
-    const uint32_t null_code = v.kind == Kind::Bool ? 2 : uint32_t(v.dictionary->length);
-    with_positions(piece, input, [&](auto at) {
-      const auto add = [&](auto code) {
-        if (v.validity) {
-          for (int i = 0; i < piece.n; ++i) cell[i] = cell[i] * (null_code + 1) + (v.valid(at(i)) ? code(at(i)) : null_code);
-        } else {
-          for (int i = 0; i < piece.n; ++i) cell[i] = cell[i] * (null_code + 1) + code(at(i));
-        }
-      };
-      if (v.kind == Kind::Bool) {
-        add([&](int64_t row) { return uint32_t(bit(v.data, v.offset + row)); });
-      } else {
-        // A damaged code must not leave the grid; it is refused where the entry is first read.
-        add([codes = v.values<int32_t>(), null_code](int64_t row) { return std::min(uint32_t(codes[row]), null_code); });
-      }
-    });
-  }
-  uint32_t found = 0;
-  for (int i = 0; i < piece.n; ++i) {
-    groups[i] = grid_[cell[i]];
-    found |= uint32_t(groups[i] == UINT32_MAX);
-  }
-  if (found) insert_missing(inputs, piece, cell, groups);
-  return true;
-}
-
-void KeyIndex::insert_missing(std::span<const Input> inputs, const Piece& piece, const uint32_t* cells, uint32_t* groups) {
-  // One row of each new combination goes the general way, by itself: there are few.
-  for (int i = 0; i < piece.n; ++i) {
-    if (groups[i] != UINT32_MAX) continue;
-    uint32_t& known = grid_[cells[i]];
-    if (known == UINT32_MAX) {
-      const Piece one{piece.rows ? piece.rows + i : nullptr, piece.first + i, 1};
-      std::vector<Input> row(inputs.begin(), inputs.end());
-      for (Input& input : row) input.positions += input.positions ? i : 0;
-      uint32_t group = 0;
-      find_general(row, one, &group);
-      known = group;
-    }
-    groups[i] = known;
-  }
-}
-
 void KeyIndex::find_text(std::span<const Input> inputs, const Piece& piece, uint32_t* groups) {
   StringPool& pool = keys_.pool(0);
   const bool any_null = keys_.load(0, inputs[0], piece, values_.data(), nulls_.data());
@@ -175,68 +101,6 @@ void KeyIndex::find_single(std::span<const Input> inputs, const Piece& piece, ui
   find_one_word(piece.n, values_.data(), nulls, groups);
 }
 
-void KeyIndex::leave_direct() {
-  if (mode_ != Mode::Direct) return;
-  mode_ = Mode::OneWord;
-  direct_.release();
-}
-
-bool KeyIndex::find_direct(int n, const int64_t* values, const uint8_t* nulls, uint32_t* groups) {
-  int64_t least = INT64_MAX, most = INT64_MIN;
-  for (int i = 0; i < n; ++i) {
-    if (nulls && nulls[i]) continue;
-    least = std::min(least, values[i]);
-    most = std::max(most, values[i]);
-  }
-  if (least <= most && !cover(least, most, n)) return false;
-  for (int i = 0; i < n; ++i) {
-    if (nulls && nulls[i]) {
-      groups[i] = null_group();
-      continue;
-    }
-    uint32_t& cell = direct_[size_t(values[i] - base_)];
-    if (cell == 0) {
-      cell = next_group() + 1;
-      words_.push_back(uint64_t(values[i]));
-    }
-    groups[i] = cell - 1;
-  }
-  return true;
-}
-
-// Makes the array reach over the values; false when it would have too many cells for so few groups.
-bool KeyIndex::cover(int64_t least, int64_t most, int n) {
-  const int64_t end = direct_.empty() ? 0 : base_ + int64_t(direct_.size()) - 1;
-  if (!direct_.empty() && least >= base_ && most <= end) return true;
-  const int64_t low = direct_.empty() ? least : std::min(least, base_);
-  const int64_t high = direct_.empty() ? most : std::max(most, end);
-  const int64_t allowed = std::max(direct_least, direct_ratio * (size_ + n));
-  int64_t cells;
-  if (__builtin_sub_overflow(high, low, &cells) || cells >= allowed) return false;
-  ++cells;
-  // Slack on the side that grew, so that ascending and descending keys cost amortised constant time.
-  int64_t slack = std::min(allowed - cells, std::max<int64_t>(cells / 2, 1024));
-  int64_t start = low;
-  if (!direct_.empty() && least < base_) {
-    if (__builtin_sub_overflow(low, slack, &start)) {
-      start = low;
-      slack = 0;
-    }
-  } else if (int64_t last; __builtin_add_overflow(high, slack, &last)) {
-    slack = 0;
-  }
-  if (direct_.empty() || start == base_) {
-    direct_.resize_zero(size_t(cells + slack));
-  } else {
-    Array<uint32_t> wider;
-    wider.resize_zero(size_t(cells + slack));
-    std::copy_n(direct_.data(), direct_.size(), wider.data() + (base_ - start));
-    direct_.swap(wider);
-  }
-  base_ = start;
-  return true;
-}
-
 void KeyIndex::reserve_slots(int64_t n) {
   const size_t wanted = slots_wanted(n);
   if (wanted <= slots()) return;
@@ -255,22 +119,6 @@ bool KeyIndex::prepare(int64_t rows) {
   }
   for (const Deadline deadline; moved_ < size_ && !deadline.passed();) rehash_until(std::min(size_, moved_ + Deadline::stride));
   return moved_ >= size_;
-}
-
-// Instead of growing the hash table: whether the keys seen turned out to lie close together.
-bool KeyIndex::become_direct() {
-  int64_t least = INT64_MAX, most = INT64_MIN;
-  for (int64_t group = 0; group < size_; ++group) {
-    if (group == null_group_) continue;
-    least = std::min(least, int64_t(words_[size_t(group)]));
-    most = std::max(most, int64_t(words_[size_t(group)]));
-  }
-  if (least > most || !cover(least, most, 0)) return false;
-  word_slots_.release();
-  mode_ = Mode::Direct;
-  for (int64_t group = 0; group < size_; ++group)
-    if (group != null_group_) direct_[size_t(int64_t(words_[size_t(group)]) - base_)] = uint32_t(group + 1);
-  return true;
 }
 
 // Makes an empty table; it is filled from the words, what was there before is not read.

@@ -11,6 +11,9 @@
 
 namespace tableflow {
 
+constexpr int64_t direct_least = 1 << 15;  // cells an array by value may have whatever the number of groups
+constexpr int64_t direct_ratio = 16;       // cells per group beyond that
+
 class KeyIndex {
  public:
   explicit KeyIndex(const std::vector<std::string>& formats);

@@ -8,7 +8,8 @@ from typing import Any
 from tableflow.errors import InternalError
 from tableflow.physical.filter import FilterRows, FilterRowsOperator
 from tableflow.physical.hash_aggregate import HashAggregate, HashAggregateOperator
-from tableflow.physical.hash_join import HashBuild, HashBuildOperator, HashJoin, HashJoinOperator
+from tableflow.physical.hash_build import HashBuild, HashBuildOperator
+from tableflow.physical.hash_join import HashJoin, HashJoinOperator
 from tableflow.physical.materialize import (
     PublishedScan,
     PublishedScanOperator,

@@ -14,7 +14,8 @@ from tableflow.config import PARALLELISM, Settings
 from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import column_ids
 from tableflow.physical.exchange import Exchange
-from tableflow.physical.hash_join import BUILD_MARKING, HashBuild, HashJoin, HashJoinKind, JoinDistribution
+from tableflow.physical.hash_build import HashBuild
+from tableflow.physical.hash_join import BUILD_MARKING, HashJoin, HashJoinKind, JoinDistribution
 from tableflow.physical.join_marks import marks_publication
 from tableflow.physical.materialize import PublishedScan, PublishRows, SharedResult
 from tableflow.physical.nested_loop_join import NestedLoopJoin

@@ -15,10 +15,9 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.errors import DataError, Span
 from tableflow.expressions.nodes import Call, ColumnRef
+from tableflow.physical.hash_build import HashBuild, HashBuildOperator
 from tableflow.physical.hash_join import (
     BUILD_MARKING,
-    HashBuild,
-    HashBuildOperator,
     HashJoin,
     HashJoinKind,
     HashJoinOperator,

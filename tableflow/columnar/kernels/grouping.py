@@ -59,7 +59,9 @@ class GroupTable:
             self._table = _native.GroupTable([storage_format(key) for key in keys], [_spec(a) for a in aggregates])
         except ValueError as error:
             types = ", ".join(sorted({str(of) for of in (*keys, *(of for each in aggregates for of in each.types))}))
-            raise UnsupportedError(f"values of {types} cannot be grouped or aggregated so", detail=str(error)) from error
+            raise UnsupportedError(
+                f"values of {types} cannot be grouped or aggregated so", detail=str(error)
+            ) from error
 
     def update(
         self,
