@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal, walk
 from tableflow.planner.logical.context import Context, substitute_columns
 from tableflow.planner.logical.facts import is_known, known_predicates
 from tableflow.planner.logical.nodes import Join, JoinKind, Node
@@ -14,6 +14,9 @@ from tableflow.types import FloatType
 
 _TO_LEFT = frozenset({JoinKind.INNER, JoinKind.SEMI})
 _TO_RIGHT = frozenset({JoinKind.INNER, JoinKind.SEMI, JoinKind.LEFT, JoinKind.SINGLE})
+
+MOST_PARTS = 16
+"""Columns and calls of a predicate that is said of another column."""
 
 
 def derive_join_predicates(node: Node, required: frozenset[int], context: Context) -> Node | None:
@@ -44,13 +47,20 @@ def _moved(source: Node, a: ColumnRef, b: ColumnRef, target: Node, context: Cont
     alone = frozenset((a.id,))
     found = []
     for predicate in known_predicates(source, context):
-        if context.columns(predicate) == alone and context.movable(predicate) and not _tautology(predicate, a):
+        if context.columns(predicate) == alone and context.movable(predicate) and _is_useful(predicate):
             said = substitute_columns(predicate, {a.id: b}, context)
             if context.derive_once(said) and not is_known(said, target, context):
                 found.append(said)
     return found
 
 
-def _tautology(predicate: Expression, column: ColumnRef) -> bool:
-    """IS NOT NULL of a join key: the equality says so already."""
-    return getattr(predicate, "function", None) == "is_not_null"
+def _is_useful(predicate: Expression) -> bool:
+    """Small enough, lest ``a = f(a)`` by way of other columns grow for ever; IS NOT NULL is said by the equality."""
+    if isinstance(predicate, Call) and predicate.function == "is_not_null":
+        return False
+    size = 0
+    for node in walk(predicate):
+        size += not isinstance(node, Literal)
+        if size > MOST_PARTS:
+            return False
+    return True
