@@ -26,7 +26,7 @@ const OpTable& op_table() {
 }
 
 char* Arena::take(size_t bytes) {
-  if (used_ + bytes > size_) {
+  if (blocks_.empty() || used_ + bytes > size_) {
     size_ = std::max<size_t>(bytes, 1 << 16);
     used_ = 0;
     blocks_.push_back(std::make_unique<char[]>(size_));

@@ -6,17 +6,20 @@ import math
 from collections import Counter
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tableflow import types as t
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import compact
 from tableflow.columnar.kernels.programs import Program, RowError
 from tableflow.errors import DataError
 from tableflow.expressions.evaluation import evaluate, filter_rows
-from tableflow.expressions.nodes import Expression
+from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.expressions.registry import resolve_call
 from tableflow.expressions.text import to_sql
 from tableflow.physical.filter import FilterRows
 from tableflow.physical.node import Input, positions
@@ -102,3 +105,14 @@ def test_most_expressions_are_compiled() -> None:
 
     look()
     assert outcomes[True] > 3 * outcomes[False]
+
+
+def test_two_empty_texts_are_concatenated() -> None:
+    text = t.Field(1, "s", t.STRING)
+    both = resolve_call("concat", [ColumnRef(t.STRING, 1), ColumnRef(t.STRING, 1)])
+    step = ProjectColumns(fields=(t.Field(2, "r", t.STRING),), input=Input(fields=(text,)), expressions=(both,))
+    program = Program(compile_steps((text,), {}, [step]))
+    for array in (pa.array(["", ""]), pa.array(["", ""]).dictionary_encode()):
+        result = program.apply(Batch([Column(t.STRING, array)], 2))
+        assert result is not None
+        assert result.columns[0].to_pylist() == ["", ""]
