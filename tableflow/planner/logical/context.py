@@ -55,6 +55,7 @@ class Context:
         self.predicates: Memo[Node, tuple[Expression, ...]] = {}
         self.folded: Memo[Expression, Expression] = {}
         self._derived: set[Expression] = set()
+        self._derived_about: dict[int, int] = {}
         self._statistics: Statistics | None = None
         self._root = root
         self._domains: dict[int, Domain] | None = None
@@ -98,11 +99,16 @@ class Context:
             self.domains[new.id] = self.domains[field.id]
         return new
 
-    def derive_once(self, predicate: Expression) -> bool:
-        """Whether a predicate is derived for the first time: what it becomes further down may not look like it."""
-        if predicate in self._derived:
+    def derive_once(self, predicate: Expression, about: int = -1, most: int | None = None) -> bool:
+        """Whether a predicate is derived for the first time: what it becomes further down may not look like it.
+
+        With ``most``, so many at most are derived about one column.
+        """
+        count = self._derived_about.get(about, 0)
+        if predicate in self._derived or (most is not None and count >= most):
             return False
         self._derived.add(predicate)
+        self._derived_about[about] = count + 1
         return True
 
     def columns(self, of: Expression) -> frozenset[int]:

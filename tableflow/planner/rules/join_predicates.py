@@ -15,8 +15,10 @@ from tableflow.types import FloatType
 _TO_LEFT = frozenset({JoinKind.INNER, JoinKind.SEMI})
 _TO_RIGHT = frozenset({JoinKind.INNER, JoinKind.SEMI, JoinKind.LEFT, JoinKind.SINGLE})
 
-MOST_PARTS = 16
+MOST_PARTS = 8
 """Columns and calls of a predicate that is said of another column."""
+MOST_DERIVED = 8
+"""Predicates that are said of one column because they hold for another."""
 
 
 def derive_join_predicates(node: Node, required: frozenset[int], context: Context) -> Node | None:
@@ -49,7 +51,7 @@ def _moved(source: Node, a: ColumnRef, b: ColumnRef, target: Node, context: Cont
     for predicate in known_predicates(source, context):
         if context.columns(predicate) == alone and context.movable(predicate) and _is_useful(predicate):
             said = substitute_columns(predicate, {a.id: b}, context)
-            if context.derive_once(said) and not is_known(said, target, context):
+            if not is_known(said, target, context) and context.derive_once(said, b.id, MOST_DERIVED):
                 found.append(said)
     return found
 
