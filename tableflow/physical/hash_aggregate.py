@@ -7,14 +7,14 @@ table has grown, and stops grouping altogether when grouping does not reduce the
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import AggregateOverflow, GroupTable
 from tableflow.columnar.kernels.programs import Program
-from tableflow.errors import DataError, InternalError
+from tableflow.errors import DataError, InternalError, MemoryLimitError
 from tableflow.expressions.nodes import AggregateCall
 from tableflow.physical.aggregate_states import AggregateInputs, merging_inputs, row_inputs, state_types
 from tableflow.physical.node import UnaryNode, positions
@@ -26,7 +26,7 @@ from tableflow.types import Field, SqlType
 _TRIAL_ROWS = 65_536
 _LEAST_REDUCTION = 0.8
 _PARTIAL_BYTES = 32 * 2**20
-_STEPWISE_GROUPS = 1 << 18
+_SMALL_ROWS = 1024
 
 
 @serializable
@@ -51,14 +51,6 @@ class HashAggregate(UnaryNode):
     phase: AggregatePhase
     keys: tuple[Field, ...]
     calls: tuple[AggregateCall, ...]
-
-
-def afterwards(growth: Emission, take: Callable[[], Emission | None]) -> Emission:
-    """``growth``, then what ``take`` emits."""
-    yield from growth
-    emission = take()
-    if emission is not None:
-        yield from emission
 
 
 class HashAggregateOperator(Operator):
@@ -92,28 +84,38 @@ class HashAggregateOperator(Operator):
         """Takes rows (or states); only a partial phase emits before the end."""
         if batch.weights is not None:
             raise InternalError("a hash aggregation over changing rows")
+        return self.taking(batch, self._take)
+
+    def taking(self, batch: Batch, take: Callable[[Batch], Emission | None]) -> Emission | None:
+        """Has ``take`` take the batch: at once, or with pauses while a large table grows, or in pieces when memory is short."""
+        if self._passing:
+            return take(batch)
+        pieces = self._fitting(batch)
+        if len(pieces) == 1 and self._table.prepare(batch.rows):
+            return take(batch)
+        return self._taking_pieces(pieces, take)
+
+    def _fitting(self, batch: Batch) -> Sequence[Batch]:
+        """The batch if there is memory for all its rows being new groups, else small pieces, which need less at once."""
+        try:
+            self._reservation.resize(self._table.bytes_after([], [], batch.rows))
+        except MemoryLimitError:
+            return tuple(batch.pieces(_SMALL_ROWS))
+        return (batch,)
+
+    def _taking_pieces(self, pieces: Sequence[Batch], take: Callable[[Batch], Emission | None]) -> Emission:
+        for piece in pieces:
+            while not self._passing and not self._table.prepare(piece.rows):
+                yield Suspend(READY)
+            emission = take(piece)
+            if emission is not None:
+                yield from emission
+
+    def _take(self, batch: Batch) -> Emission | None:
         arguments, dense = self._inputs.columns(batch)
         keys = [batch.columns[i] for i in self._key_positions]
         if self._passing:
             return self._pass_on(batch, keys, arguments, dense)
-        growth = self.growth(batch.rows)
-        if growth is not None:
-            return afterwards(growth, lambda: self._take(batch, keys, arguments, dense))
-        return self._take(batch, keys, arguments, dense)
-
-    def growth(self, rows: int) -> Emission | None:
-        """What is to be waited for before ``rows`` rows come: a large table grows in steps, between which it can be cancelled."""
-        if self._passing or self._rows < _STEPWISE_GROUPS:
-            return None
-        self._reservation.resize(self._table.bytes_after([], [], rows))
-        return None if self._table.prepare(rows) else self._grow(rows)
-
-    def _grow(self, rows: int) -> Iterator[Suspend]:
-        yield Suspend(READY)
-        while not self._table.prepare(rows):
-            yield Suspend(READY)
-
-    def _take(self, batch: Batch, keys: list[Column], arguments: list[Column], dense: list[bool]) -> Emission | None:
         self._reservation.resize(self._table.bytes_after(keys, arguments, batch.rows))
         self._table.update(keys, arguments, batch.length, batch.selection, dense)
         return self._taken(batch.rows)

@@ -15,7 +15,7 @@ import numpy as np
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.programs import Program, ProgramDefinition, RowError
 from tableflow.physical.filter import FilterRows, FilterRowsOperator
-from tableflow.physical.hash_aggregate import HashAggregate, HashAggregateOperator, afterwards
+from tableflow.physical.hash_aggregate import HashAggregate, HashAggregateOperator
 from tableflow.physical.node import PhysicalNode, UnaryNode
 from tableflow.physical.project import ProjectColumns, ProjectColumnsOperator
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
@@ -52,8 +52,7 @@ class PipelineOperator(Operator):
     def process(self, batch: Batch, port: int) -> Emission | None:
         """The rows that are left, or what the terminal emits for them."""
         self._context.count("fused_batches")
-        growth = None if self._terminal is None else self._terminal.growth(batch.rows)
-        return self._run(batch) if growth is None else afterwards(growth, lambda: self._run(batch))
+        return self._run(batch) if self._terminal is None else self._terminal.taking(batch, self._run)
 
     def _run(self, batch: Batch) -> Emission | None:
         try:

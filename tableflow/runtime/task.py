@@ -11,7 +11,7 @@ from time import perf_counter_ns
 from typing import Protocol
 
 from tableflow.columnar.batch import Batch
-from tableflow.errors import InternalError, TableFlowError
+from tableflow.errors import InternalError, MemoryLimitError, TableFlowError
 from tableflow.runtime.chain import Chain, Progress
 from tableflow.runtime.checkpoint import TaskId, TaskSnapshot
 from tableflow.runtime.context import Context
@@ -258,7 +258,12 @@ class Task:
         where = (
             f"operator {self.block.operators[position].name!r}" if position >= 0 else f"the input of stage {self.id[0]}"
         )
-        wrapped = InternalError(f"{where} failed", detail=f"{type(error).__name__}: {error}")
+        wrapped: TableFlowError
+        if isinstance(error, MemoryError):
+            hint = "lower memory.limit, so that the query is refused before the machine is exhausted"
+            wrapped = MemoryLimitError(f"{where} got no memory from the system", detail=str(error) or None, hint=hint)
+        else:
+            wrapped = InternalError(f"{where} failed", detail=f"{type(error).__name__}: {error}")
         wrapped.__cause__ = error
         return wrapped
 
