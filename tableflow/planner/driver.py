@@ -51,7 +51,7 @@ from tableflow.planner.rules.fold import fold_constants
 from tableflow.planner.rules.hints import collect_hints
 from tableflow.planner.rules.join_filters import push_filter_into_join, push_join_condition_down
 from tableflow.planner.rules.join_kinds import (
-    left_to_semi,
+    drop_unused_join,
     mark_to_semi,
     null_aware_to_plain_anti,
     null_safe_to_equality,
@@ -127,13 +127,13 @@ RULES: tuple[Entry, ...] = (
     Entry("null_aware_to_plain_anti", null_aware_to_plain_anti, (_R,), _JOIN),
     Entry("null_safe_to_equality", null_safe_to_equality, (_R,), (Filter, Join)),
     Entry("single_to_left", single_to_left, (_R,), _JOIN),
-    Entry("left_to_semi", left_to_semi, (_R,), _JOIN),
+    Entry("drop_unused_join", drop_unused_join, (_R,), _JOIN),
     Entry("eliminate_distinct", eliminate_distinct, (_R,), (Aggregate, Join)),
     Entry("drop_useless_sort", drop_useless_sort, (_R,), (Filter, Join, Aggregate, SetOperation, Sort)),
     Entry("merge_limits", merge_limits, (_R,), (Limit,)),
     Entry("push_limit", push_limit, (_R,), (Limit,)),
     Entry("merge_projects", merge_projects, (_P, _R), (Project,)),
-    Entry("prune_columns", prune_columns, (_R,), (Scan, Project, Aggregate, Join, SetOperation, Values)),
+    Entry("prune_columns", prune_columns, (_R,), (Scan, Project, Aggregate, SetOperation, Values)),
     Entry(
         "remove_trivial_project",
         remove_trivial_project,

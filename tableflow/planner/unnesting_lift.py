@@ -264,12 +264,16 @@ class _Grouped:
 
     def take(self, conjunct: Expression) -> Expression | None:
         """The conjunct over the grouping's output; None if it cannot be decided per group."""
-        columns = self._context.columns(conjunct) - self._outer
+        local = self._fields.keys()
+        columns = self._context.columns(conjunct) & local
+        if not columns:
+            # of outer rows alone: it decides for the whole group
+            return conjunct
         match conjunct:
             case Call(function="eq", args=(a, b)):
                 for inner, other in ((a, b), (b, a)):
                     reads = self._context.columns(inner)
-                    if reads and reads.isdisjoint(self._outer) and self._context.columns(other) <= self._outer:
+                    if reads and reads <= local and local.isdisjoint(self._context.columns(other)):
                         return replace(conjunct, args=(other, self._key(inner)))
             case _:
                 pass

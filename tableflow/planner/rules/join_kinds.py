@@ -170,8 +170,8 @@ def single_to_left(node: Node, required: frozenset[int], context: Context) -> No
     return None
 
 
-def left_to_semi(node: Node, required: frozenset[int], context: Context) -> Node | None:
-    """A LEFT join whose right columns nobody reads and that never multiplies rows is its left input."""
+def drop_unused_join(node: Node, required: frozenset[int], context: Context) -> Node | None:
+    """A join that only adds columns nobody reads is its left input: MARK, and LEFT if it never multiplies rows."""
     assert isinstance(node, Join)
     if node.kind is JoinKind.MARK and node.mark is not None and node.mark.id not in required:
         return node.left

@@ -8,8 +8,6 @@ from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.nodes import (
     Aggregate,
-    Join,
-    JoinKind,
     Node,
     Project,
     Scan,
@@ -39,8 +37,6 @@ def prune_columns(node: Node, required: frozenset[int], context: Context) -> Nod
             return Values(tuple([fields[i] for i in kept]), tuple([tuple([row[i] for i in kept]) for row in rows]))
         case SetOperation(kind=SetKind.UNION_ALL):
             return _prune_union(node, required, context)
-        case Join(kind=JoinKind.MARK, mark=mark) if mark is not None and mark.id not in required:
-            return node.left
         case _:
             return None
 
