@@ -242,7 +242,7 @@ void KeyWords::pack(std::span<const Input> inputs, const Piece& piece, uint64_t*
       }
     } else if (column.bits == 64) {
       for (int i = 0; i < piece.n; ++i) out[i * stride] = uint64_t(values[i]);
-    } else {
+    } else if (column.bits > 0) {
       const uint64_t mask = (uint64_t(1) << column.bits) - 1;
       for (int i = 0; i < piece.n; ++i) out[i * stride] |= (uint64_t(values[i]) & mask) << column.shift;
     }
