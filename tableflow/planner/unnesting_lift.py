@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
+from tableflow.expressions.nodes import Call, Expression, Literal
 from tableflow.planner.logical.context import Context, substitute_columns
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.facts import at_most_one_row, matches_at_most_one
 from tableflow.planner.logical.nodes import Aggregate, Filter, Join, JoinKind, Limit, Node, Project, Sort
 from tableflow.planner.logical.predicates import column_pair
 from tableflow.planner.logical.traversal import expressions, map_expressions, reference
+from tableflow.planner.unnesting_groups import GroupKeys
 from tableflow.types import Field, FloatType
 
 ZERO_WHEN_EMPTY = frozenset({"count", "count_if"})
@@ -222,7 +223,7 @@ def _lift_aggregate(node: Aggregate, outer: frozenset[int], context: Context) ->
         return None
     assert isinstance(new, Aggregate)
     keys = {f.id: f for f in node.keys}
-    grouped = _Grouped(lifted.node, keys, outer, context)
+    grouped = GroupKeys(lifted.node, keys, outer, context)
     conjuncts = [grouped.take(conjunct) for conjunct in lifted.conjuncts]
     if any(conjunct is None for conjunct in conjuncts):
         return None
@@ -249,55 +250,6 @@ def as_scalar(lifted: Lifted, context: Context) -> Lifted:
     lifted.node = replace(node, results=tuple(results))
     lifted.scalar = True
     return lifted
-
-
-class _Grouped:
-    """Collects the group keys that lifting conjuncts through a grouping adds."""
-
-    def __init__(self, below: Node, keys: dict[int, Field], outer: frozenset[int], context: Context) -> None:
-        self._below = below
-        self._keys = keys
-        self._outer = outer
-        self._context = context
-        self._fields = {f.id: f for f in context.output(below)}
-        self._computed: list[tuple[Field, Expression]] = []
-
-    def take(self, conjunct: Expression) -> Expression | None:
-        """The conjunct over the grouping's output; None if it cannot be decided per group."""
-        local = self._fields.keys()
-        columns = self._context.columns(conjunct) & local
-        if not columns:
-            # of outer rows alone: it decides for the whole group
-            return conjunct
-        match conjunct:
-            case Call(function="eq", args=(a, b)):
-                for inner, other in ((a, b), (b, a)):
-                    reads = self._context.columns(inner)
-                    if reads and reads <= local and local.isdisjoint(self._context.columns(other)):
-                        return replace(conjunct, args=(other, self._key(inner)))
-            case _:
-                pass
-        return conjunct if columns <= self._keys.keys() else None
-
-    def _key(self, of: Expression) -> Expression:
-        if isinstance(of, ColumnRef):
-            self._keys[of.id] = self._fields[of.id]
-            return of
-        for known, expression in self._computed:
-            if expression == of:
-                return reference(known)
-        new = Field(self._context.fresh_id(), "key", of.type)
-        self._keys[new.id] = new
-        self._computed.append((new, of))
-        return reference(new)
-
-    def input(self) -> Node:
-        """The grouping's input with the computed keys."""
-        if not self._computed:
-            return self._below
-        fields = self._context.output(self._below)
-        new = tuple([f for f, _ in self._computed])
-        return Project(self._below, (*fields, *new), (*passing(fields), *[e for _, e in self._computed]))
 
 
 def _lift_limit(node: Limit, outer: frozenset[int], context: Context, *, existential: bool) -> Lifted | None:
