@@ -47,6 +47,14 @@ template <class Has> BufferPtr validity_of(int64_t n, int64_t& nulls, Has has) {
   return bits;
 }
 
+VectorPtr nulls(int64_t n) {
+  auto v = std::make_shared<Vector>();
+  v->kind = Kind::Null;
+  v->format = std::string(1, 'n');
+  v->length = v->null_count = n;
+  return v;
+}
+
 template <class T, class Get, class Has> VectorPtr column(Kind kind, const std::string& format, int64_t n, Get get, Has has) {
   auto data = std::make_shared<Buffer>(size_t(n) * sizeof(T));
   for (int64_t i = 0; i < n; ++i) data->as<T>()[i] = T(get(i));
@@ -200,6 +208,7 @@ VectorPtr AggregateCallState::extreme_column(const Slot& slot, int64_t from, int
     case 'g': return column<double>(Kind::F64, format, n, real, has);
     case 'd': return column<int64_t>(Kind::I64, "l", n, at, has);
     default:
+      if (format == "n") return nulls(n);  // no argument was anything else
       if (format == "tdD") return column<int32_t>(Kind::I32, format, n, at, has);
       return column<int64_t>(Kind::I64, format, n, at, has);
   }

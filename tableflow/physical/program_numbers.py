@@ -142,6 +142,8 @@ class Numbers:
 
     def cast(self, value: Value, source: t.SqlType, to: t.SqlType, message: str, span: Span | None) -> Value:
         """A number or BOOLEAN as another one; in error where it does not fit."""
+        if not all(t.is_numeric(of) or isinstance(of, t.BooleanType) for of in (source, to)):
+            raise NotCompilableError(f"casts from {source} to {to}")
         build = self.builder
         if isinstance(to, t.BooleanType):
             if not isinstance(source, t.IntegerType):

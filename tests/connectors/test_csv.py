@@ -68,6 +68,10 @@ def test_whether_the_first_line_is_a_header(inferred, content, names):
     assert [c.name for c in inferred(content).schema.columns] == names
 
 
+def test_a_header_with_blanks_is_no_row(inferred):
+    assert scan(inferred("a, b\n1,x\n")) == [(1, "x")]
+
+
 def test_header_said(inferred):
     assert scan(inferred("x,y\nz,w\n", header="false")) == [("x", "y"), ("z", "w")]
     assert [c.name for c in inferred("1,2\n3,4\n", header="true").schema.columns] == ["1", "2"]

@@ -17,9 +17,11 @@ from tableflow.columnar.batch import Selection
 from tableflow.columnar.column import Column
 from tableflow.columnar.representation import canonical
 from tableflow.errors import UnsupportedError
-from tableflow.types import SqlType
+from tableflow.types import ArrayType, MapType, RowType, SqlType
 
 AggregateOverflow = _native.AggregateOverflow
+
+_COUNTS = frozenset({"count", "count_if"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,8 @@ def _columns(types: Sequence[SqlType], vectors: Sequence[_native.Vector]) -> lis
 
 
 def _spec(of: Aggregate) -> _native.AggregateSpec:
+    if of.function not in _COUNTS and any(isinstance(argument, ArrayType | MapType | RowType) for argument in of.types):
+        raise ValueError(f"{of.function} keeps single values only")
     return _native.AggregateSpec(
         function=of.function,
         arguments=list(of.arguments),

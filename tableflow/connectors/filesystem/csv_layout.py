@@ -66,7 +66,7 @@ def _looks_like_header(cells: Sequence[str]) -> bool:
 
 def _names_all(cells: Sequence[str], columns: Sequence[FileColumn]) -> bool:
     folded = {cell.strip().lower() for cell in cells}
-    return all(column.key[0].lower() in folded for column in columns)
+    return all(column.key[0].strip().lower() in folded for column in columns)
 
 
 def infer_columns(file: FileVersion, dialect: Dialect, layout: Layout) -> tuple[FileColumn, ...]:
