@@ -28,7 +28,7 @@ SCHEMA = {
 }  # fmt: skip
 REFS = {name: ColumnRef(of, n, name) for n, (name, of) in enumerate(SCHEMA.items())}
 _DATES = st.dates(dt.date(1900, 1, 1), dt.date(2100, 12, 31))
-_STAMPS = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2100, 12, 31))  # noqa: DTZ001
+_STAMPS = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2100, 12, 31))
 _TEXT = st.text(alphabet="abcABCäß% _-,1🙂", max_size=8)
 VALUES = {
     "i": st.integers(-10_000, 10_000),
