@@ -157,7 +157,7 @@ def render(error: TableFlowError, text: str | None = None) -> str:
         source = text.split("\n")[line - 1].rstrip("\r")
         width = max(1, min(error.span.end - error.span.start, len(source) - column + 1))
         gutter = " " * len(str(line))
-        shown = source.replace("\t", " ")
+        shown = "".join(character if character.isprintable() else " " for character in source)
         lines += [
             f"{gutter}--> line {line}, column {column}",
             f"{gutter} |",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
@@ -44,7 +44,9 @@ class RowDecoder:
         except (ValueError, TypeError, ArithmeticError) as error:
             if self._lenient:
                 return None
-            raise ValueError(f"field {name!r} is not {of}: {error}") from None
+            # decimal's own errors have no words
+            why = f"{_text(item[name]):.80} is no number" if isinstance(error, InvalidOperation) else error
+            raise ValueError(f"field {name!r} is not {of}: {why}") from None
 
 
 def json_value(value: Any, of: t.SqlType) -> Any:
