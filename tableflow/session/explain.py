@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tableflow.errors import UnsupportedError
-from tableflow.physical.node import PhysicalNode
+from tableflow.physical.node import PhysicalNode, positions
 from tableflow.physical.text import explain_physical
 from tableflow.planner.logical.text import explain_logical
 from tableflow.runtime.counters import JobCounters
@@ -16,14 +16,19 @@ from tableflow.sql.statements import Explain, ExplainKind
 
 
 def explain(statement: Explain, planned: Planned) -> str:
-    """The plan as text (or JSON), without running it."""
+    """The plan as text (or JSON: result columns by position in the rows, plan, job graph), without running it."""
     match statement.kind:
         case ExplainKind.LOGICAL:
             return explain_logical(planned.optimized.query.root)
         case ExplainKind.PLAIN | ExplainKind.PHYSICAL | ExplainKind.COST:
             return explain_physical(planned.root)
         case ExplainKind.JSON:
-            document = {"plan": json.loads(dumps(planned.root)), "job": json.loads(dumps(planned.lowered.graph))}
+            where = positions(planned.root.fields)
+            document = {
+                "columns": [{"name": f.name, "type": str(f.type), "position": where[f.id]} for f in planned.columns],
+                "plan": json.loads(dumps(planned.root)),
+                "job": json.loads(dumps(planned.lowered.graph)),
+            }
             return json.dumps(document, indent=1)
         case _:
             raise UnsupportedError(
