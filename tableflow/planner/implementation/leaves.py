@@ -16,7 +16,7 @@ from tableflow.physical.scan import TableScan
 from tableflow.physical.values import ValuesScan
 from tableflow.planner.implementation import costs
 from tableflow.planner.implementation.enforcers import keep
-from tableflow.planner.implementation.requirements import Required
+from tableflow.planner.implementation.requirements import NOTHING, Required
 from tableflow.planner.logical import nodes as logical
 from tableflow.runtime.graph import SourceSpec
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 def implement_scan(search: Search, node: logical.Scan, required: Required) -> Iterable[PhysicalNode]:
     """The provider does what it can; conjuncts it does not do exactly stay above the scan."""
+    if required != NOTHING:
+        yield search.best(node, NOTHING)  # a scan has no alternatives; asking the provider once is enough
+        return
     names = {f.id: name for f, name in zip(node.fields, node.columns, strict=True)}
     wanted = search.needed(node)
     offered = tuple(_by_table_name(conjunct, names) for conjunct in node.predicates)
