@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+import tableflow.sql.reader  # noqa: F401 - raises the recursion limit, which hypothesis wants unchanged while a test runs
 from tpch.generate import generate
 
 
@@ -18,3 +21,10 @@ def tpch_data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         generate(float(scale), root / scale)
         found[scale] = root / scale
     return found
+
+
+# The same examples on every machine: a failure is a change's, not the dice's; `HYPOTHESIS_PROFILE=search` draws new ones.
+# No deadlines, since machines are shared.
+settings.register_profile("fixed", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))

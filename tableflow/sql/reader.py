@@ -25,6 +25,10 @@ NOT_WORDS = frozenset({TokenType.STRING, TokenType.NUMBER, TokenType.HEX_STRING,
 """Tokens whose text is never a keyword or a name."""
 
 
+# sqlglot needs some twenty frames a level; Python's default would stop at about fifty levels.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), MAX_DEPTH * _FRAMES_PER_LEVEL))
+
+
 class RefusedError(ParseError):
     """Carries an error of ours out of sqlglot, through its attempts to read the same tokens in another way."""
 
@@ -52,10 +56,6 @@ class TokenReader(BaseParser):
         self._depth = 0
         self._index = -1
         self._advance()
-        limit = MAX_DEPTH * _FRAMES_PER_LEVEL
-        if sys.getrecursionlimit() < limit:
-            # sqlglot needs some twenty frames a level; Python's default would stop at about fifty levels
-            sys.setrecursionlimit(limit)
 
     @property
     def current(self) -> Token:
