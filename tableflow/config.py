@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from zoneinfo import ZoneInfo
 
 from tableflow.errors import ConfigError
 
@@ -91,8 +92,11 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(part.strip() for part in text.split(",") if part.strip())
 
 
-def _text(text: str) -> str:
-    return text
+def _zone(text: str) -> str:
+    try:
+        return ZoneInfo(text.strip()).key
+    except (ValueError, OSError, KeyError):
+        raise ValueError("a time zone is a name such as UTC or Europe/Berlin") from None
 
 
 def _machine_memory() -> int:
@@ -121,9 +125,6 @@ MEMORY_LIMIT = Key("memory.limit", _bytes, int(_machine_memory() * 0.6), "memory
 DISABLED_RULES = Key(
     "optimizer.disabled-rules", _names, frozenset[str](), "rewrite rules that are switched off, by name"
 )
-BROADCAST_THRESHOLD = Key(
-    "optimizer.broadcast-bytes", _bytes, 64 * 2**20, "largest input that is broadcast without a hint"
-)
 JOIN_ENUMERATION_LIMIT = Key(
     "optimizer.join-enumeration-limit", _at_least(2), 10, "relations up to which join orders are enumerated"
 )
@@ -136,13 +137,13 @@ FORCE_REPRESENTATION = Key(
 SERIALIZE_PLANS = Key(
     "debug.serialize-plans", _boolean, default=False, doc="send every plan and job graph through its JSON form"
 )
-TIME_ZONE = Key("table.local-time-zone", _text, "UTC", "zone that TIMESTAMP_LTZ is shown in")
+TIME_ZONE = Key("table.local-time-zone", _zone, "UTC", "zone that TIMESTAMP_LTZ is shown in")
 
 KEYS: Mapping[str, Key[Any]] = {
     key.name: key
     for key in (
         PARALLELISM, BATCH_ROWS, FUSION, RUNTIME_MODE, SCHEDULER_SEED, CHANNEL_BATCHES, BUFFER_TIMEOUT,
-        SOURCE_IDLE_TIMEOUT, MEMORY_LIMIT, DISABLED_RULES, BROADCAST_THRESHOLD, JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
+        SOURCE_IDLE_TIMEOUT, MEMORY_LIMIT, DISABLED_RULES, JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
     )
 }  # fmt: skip
 
