@@ -9,6 +9,8 @@ from typing import TypeAlias
 from tableflow.catalog.provider import ColumnDefinition
 from tableflow.errors import Span
 from tableflow.planner.logical.nodes import Query
+from tableflow.storage.description import ChangeKind, TableDescription
+from tableflow.types import Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,119 @@ class Use(Base):
     schema: str
 
 
+class Action(enum.IntEnum):
+    """What a row of a :class:`Write`'s query does; the query's first column holds it (TINYINT)."""
+
+    INSERT = 0
+    UPDATE = 1
+    DELETE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RowCheck:
+    """A condition that every written row must not make FALSE; ``column`` is the query's BOOLEAN column that holds it."""
+
+    constraint: str
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Write(Base):
+    """INSERT, UPDATE, DELETE or MERGE on a managed table.
+
+    The query's columns, by id: ``action`` (an :class:`Action` per row; None: all rows do ``default_action``), ``row_id`` (the
+    target row of UPDATE and DELETE), ``values`` (one per stored column of the target, in order, already cast, defaults and
+    generated columns computed), the columns of ``checks``, and ``returning``.
+    """
+
+    target: tuple[str, ...]
+    query: Query
+    default_action: Action
+    kind: ChangeKind
+    values: tuple[int, ...] = ()
+    row_id: int | None = None
+    action: int | None = None
+    checks: tuple[RowCheck, ...] = ()
+    returning: tuple[Field, ...] | None = None
+    keep_first: bool = False
+    """ON CONFLICT DO NOTHING: of several new rows with one key the first is kept, instead of an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateManagedTable(Base):
+    """CREATE TABLE without a connector, from columns, LIKE, or (``query``) AS SELECT."""
+
+    name: tuple[str, ...]
+    description: TableDescription
+    query: Query | None = None
+    temporary: bool = False
+    or_replace: bool = False
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Truncate(Base):
+    """TRUNCATE [TABLE] t."""
+
+    name: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlterTable(Base):
+    """ALTER TABLE: the description after it, or (``rename``) another name for the table itself.
+
+    ``check`` names columns that must hold no NULL from now on (SET NOT NULL); widened columns only change their type.
+    """
+
+    name: tuple[str, ...]
+    description: TableDescription | None = None
+    rename: str | None = None
+    check: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSchema(Base):
+    """CREATE SCHEMA s."""
+
+    schema: str
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropSchema(Base):
+    """DROP SCHEMA s [CASCADE]."""
+
+    schema: str
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CopyTo(Base):
+    """COPY t | (query) TO 'path' (options); ``format`` is parquet, csv, json or arrow."""
+
+    query: Query
+    path: str
+    format: str
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vacuum(Base):
+    """VACUUM [t]: folds, compacts and removes what no retained version needs, now."""
+
+    name: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShowVersions(Base):
+    """SHOW VERSIONS t."""
+
+    name: tuple[str, ...]
+
+
 Statement: TypeAlias = (
     QueryStatement | CreateTable | CreateView | Drop | SetStatement | ResetStatement | Explain | Show | Describe | Use
-)
+    | Write | CreateManagedTable | Truncate | AlterTable | CreateSchema | DropSchema | CopyTo | Vacuum | ShowVersions
+)  # fmt: skip
+"""COPY t FROM is a :class:`Write` over a scan of the file."""

@@ -1,0 +1,102 @@
+"""All durable effects of a database go through a :class:`Disk`: one folder, files by relative name with ``/``.
+
+Nothing is durable before it is synced: the bytes of a file by :meth:`Disk.sync` or :meth:`Writable.sync`, its name by
+:meth:`Disk.sync_folder`.  The local disk, memory and the simulated disk of the tests implement the same protocol,
+so that every path of the storage can be cut at each write, sync and rename.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """Size in bytes, time of the last change in microseconds since 1970, and what tells two files of one name apart."""
+
+    size: int
+    modified: int
+    identity: Any
+
+
+class Writable(Protocol):
+    """A file open for writing; a file-like object for Arrow's writers."""
+
+    closed: bool
+
+    def write(self, data: Any) -> int:
+        """Adds bytes at the end."""
+        ...
+
+    def flush(self) -> None:
+        """Hands buffered bytes on; says nothing about durability."""
+        ...
+
+    def tell(self) -> int:
+        """The size so far."""
+        ...
+
+    def truncate(self, size: int) -> int:
+        """Cuts the file."""
+        ...
+
+    def sync(self) -> None:
+        """Returns when all bytes written so far are durable."""
+        ...
+
+    def close(self) -> None:
+        """Closes it, without syncing."""
+        ...
+
+
+class Disk(Protocol):
+    """The folder of a database.  Every failure is an :class:`OSError` (``errno`` says which)."""
+
+    @property
+    def place(self) -> str:
+        """What messages call it: the folder's path, or ``memory``."""
+        ...
+
+    def create(self, name: str) -> Writable:
+        """A new empty file; its folder is made if need be."""
+        ...
+
+    def append(self, name: str) -> Writable:
+        """A file that exists, to be written at its end."""
+        ...
+
+    def read(self, name: str, start: int = 0, length: int = -1) -> bytes:
+        """Bytes of a file; fewer at its end."""
+        ...
+
+    def map(self, name: str) -> pa.Buffer:
+        """The whole file as read-only memory that stays valid after the file is removed."""
+        ...
+
+    def facts(self, name: str) -> FileFacts | None:
+        """What is known of a file; None if there is none."""
+        ...
+
+    def names(self, folder: str) -> Sequence[str]:
+        """Names (relative to the disk) of the files in a folder, sorted; none if there is no such folder."""
+        ...
+
+    def sync(self, name: str) -> None:
+        """Makes a file's bytes durable."""
+        ...
+
+    def sync_folder(self, folder: str) -> None:
+        """Makes names in a folder durable: files made, renamed or removed there."""
+        ...
+
+    def rename(self, old: str, new: str) -> None:
+        """Gives a file another name, replacing what had it, in one step."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Removes a file; nothing happens if it is gone."""
+        ...
