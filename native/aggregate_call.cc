@@ -6,6 +6,7 @@
 #include <typeinfo>
 
 #include "group_strings.h"
+#include "nearest.h"
 
 namespace tableflow {
 
@@ -223,9 +224,13 @@ VectorPtr AggregateCallState::average(const std::vector<Slot>& slots, int64_t fr
     return column<double>(Kind::F64, "g", n, [&](int64_t i) { return sums[size_t(from + i)] / double(count(i)); }, has);
   }
   const auto& sums = static_cast<const IntegerSum&>(*slots[size_t(value_)].accumulator);
+  const int scale = int(std::lround(std::log10(scale_)));
+  const uint128 fives = power_of_five(scale);  // times a count it stays below 2^127 while the count is below 2^38
   return column<double>(Kind::F64, "g", n, [&](int64_t i) {
     if (sums.overflowed(from + i)) throw AggregateOverflow(number_, "decimal overflow");
-    return double((long double)sums.sum(from + i) / ((long double)count(i) * (long double)scale_));
+    const int128 sum = sums.sum(from + i);
+    const double magnitude = nearest_quotient<53>(sum < 0 ? -uint128(sum) : uint128(sum), uint128(count(i)) * fives, -scale);
+    return sum < 0 ? -magnitude : magnitude;
   }, has);
 }
 

@@ -1,4 +1,5 @@
 // The numeric kernels for processors with AVX2, chosen when the table of instructions is made.
+#include <bit>
 #include <cmath>
 
 #include "program.h"

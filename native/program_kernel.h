@@ -1,15 +1,10 @@
 // Loops that instructions are made of: one result per lane from one or two arguments, constants kept in a register.
 //
-// The numeric kernels are compiled twice, for any processor and (program_avx2.cc) for those with AVX2; names that depend on the
-// processor are in a namespace of their own, so that the linker does not mix them.
+// They are compiled once for each kind of processor, see processor.h.
 #pragma once
 
+#include "processor.h"
 #include "program.h"
-
-#ifndef TABLEFLOW_PROCESSOR
-#define TABLEFLOW_PROCESSOR any
-#define TABLEFLOW_FOR_PROCESSOR(name) name
-#endif
 
 namespace tableflow::program {
 inline namespace TABLEFLOW_PROCESSOR {

@@ -19,7 +19,6 @@ from tableflow.physical.program_builder import (
 Bounds = tuple[int, int]
 _LIMIT: Bounds = (-DECIMAL_LIMIT, DECIMAL_LIMIT)
 _WIDE: Bounds = (-(2**127), 2**127 - 1)
-_FLOAT_LIMIT = 3.4028235677973366e38  # from here on a DOUBLE rounds to an infinite FLOAT
 
 
 def _inside(bounds: Bounds, of: Bounds) -> bool:
@@ -154,12 +153,12 @@ class Numbers:
             source = t.INT
         if isinstance(to, t.FloatType):
             if to.bits == 32 and not (isinstance(source, t.FloatType) and source.bits == 32):
-                return self._single_checked(self.real(value, source), source, message, span)
+                return self._single(value, source, build.error(message, span))
             return self.real(value, source)
         if isinstance(source, t.FloatType):
             low, high = type_bounds(to)
             kind = "i64" if INT64[0] <= low and high <= INT64[1] else "i128"
-            immediates = (10 ** scale_of(to), 0, low, high)
+            immediates = (10 ** scale_of(to), low, high)
             return build.emit(f"f64_to_{kind}", kind, [value], (low, high), immediates, build.error(message, span))
         if not (is_exact(source) and is_exact(to)):
             raise NotCompilableError(f"casts from {source} to {to}")
@@ -184,7 +183,11 @@ class Numbers:
         result = self.builder.emit(f"range.{kind}", kind, [value], bounds, ends, error)
         return self.builder.convert(result, "i64") if result.within(INT64) else result
 
-    def _single_checked(self, value: Value, source: t.SqlType, message: str, span: Span | None) -> Value:
-        if is_exact(source) and max(abs(type_bounds(source)[0]), 1) < int(_FLOAT_LIMIT):
-            return self.builder.emit("single.f64", "f64", [value])
-        return self.builder.emit("single_checked.f64", "f64", [value], error=self.builder.error(message, span))
+    def _single(self, value: Value, source: t.SqlType, error: int) -> Value:
+        """As FLOAT, rounded once."""
+        if not is_exact(source):
+            return self.builder.emit("single_checked.f64", "f64", [value], error=error)
+        if value.constant and value.literal is None:
+            return self.builder.constant("f64", None)
+        wide = value if value.kind == "i128" else self.builder.convert(value, "i64")
+        return self.builder.emit(f"{wide.kind}_to_single", "f64", [wide], immediates=(10 ** scale_of(source),))

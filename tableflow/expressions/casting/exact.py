@@ -127,15 +127,3 @@ def round_half_away(values: Array) -> Array:
 def scale_of(of: t.SqlType) -> int:
     """Digits behind the point; 0 for integers."""
     return of.scale if isinstance(of, t.DecimalType) else 0
-
-
-def to_float(values: Array, scale: int) -> Array:
-    """Scaled integers as DOUBLE."""
-    if values.dtype == object:
-        return np.array([_divided(int(value), 10**scale) for value in values], np.float64)
-    floats: Array = values.astype(np.float64)
-    return floats / 10.0**scale if scale else floats
-
-
-def _divided(value: int, by: int) -> float:
-    return value / by

@@ -50,11 +50,11 @@ def parse_float(of: Operand, to: t.FloatType) -> Operand:
     text = trimmed(of)
     bad = both(~_mask(pc.match_substring_regex(text, _FLOAT, ignore_case=True)), _all(of))
     kept = pc.replace_substring_regex(blank(text, bad), r"^\+", "")
-    values = pc.cast(kept, pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
-    with np.errstate(over="ignore"):
-        narrow = values.astype(np.float32) if to.bits == 32 else values
-        lost = np.isinf(narrow) & ~_mask(pc.match_substring(text, "inf", ignore_case=True))
-    return build(to, narrow, of.valid, either(bad, lost), constant=of.constant)
+    # Arrow reads the nearest number of the type it is asked for; to read a DOUBLE first would round a FLOAT twice.
+    kind = pa.float32() if to.bits == 32 else pa.float64()
+    values = pc.cast(kept, kind).fill_null(0.0).to_numpy(zero_copy_only=False)
+    lost = np.isinf(values) & ~_mask(pc.match_substring(text, "inf", ignore_case=True))
+    return build(to, values, of.valid, either(bad, lost), constant=of.constant)
 
 
 def parse_exact(of: Operand, to: t.SqlType) -> Operand:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tableflow import types as t
-from tableflow.expressions.casting import exact
+from tableflow.expressions.casting import exact, nearest
 from tableflow.expressions.coercion import cast, common_type, decimal_type, exact_view
 from tableflow.expressions.function import Binding, Function, Kernel, Rule, numeric_nulls
 from tableflow.expressions.functions import moments
@@ -112,7 +112,7 @@ def _divide(args: Sequence[Operand], to: t.SqlType) -> Operand:
     if isinstance(a.type, t.FloatType):
         return build(to, _floating(np.divide, x, y), valid)
     quotient = _floating(
-        np.divide, exact.to_float(x, exact.scale_of(a.type)), exact.to_float(y, exact.scale_of(b.type))
+        np.divide, nearest.to_double(x, exact.scale_of(a.type)), nearest.to_double(y, exact.scale_of(b.type))
     )
     return build(to, quotient, valid, (y == 0).astype(np.bool_))
 
