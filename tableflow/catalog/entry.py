@@ -1,7 +1,8 @@
 """Entries of the catalog: immutable values that a store holds by name.
 
 A table has a provider, or a definition from which its provider is made when it is first asked for: so a
-table over files that do not exist yet can be declared, and only reading it fails.
+table over files that do not exist yet can be declared, and only reading it fails.  Entries without a provider are
+serialisable.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tableflow.catalog.provider import ColumnDefinition, TableProvider
+from tableflow.serialization import serializable
 
 DEFAULT_SCHEMA = "default"
 """The schema that exists always and that unqualified names mean until another is chosen."""
 
 
+@serializable
 @dataclass(frozen=True, slots=True)
 class TableDefinition:
     """What CREATE TABLE said: columns, key, the connector and its options; ``text`` is the statement, for SHOW."""
@@ -28,14 +31,19 @@ class TableDefinition:
     text: str | None = None
 
 
+@serializable
 @dataclass(frozen=True, slots=True)
 class TableEntry:
-    """A table under the name it was written with."""
+    """A table under the name it was written with: a provider, what to make one from, or a managed table's id.
+
+    An entry with a provider lives in its session only; a database keeps the others.
+    """
 
     name: str
     provider: TableProvider | None = field(default=None, compare=False)
     definition: TableDefinition | None = None
     temporary: bool = False
+    table: int | None = None
 
     @property
     def kind(self) -> str:
@@ -43,6 +51,7 @@ class TableEntry:
         return "table"
 
 
+@serializable
 @dataclass(frozen=True, slots=True)
 class ViewEntry:
     """A view: the text of its query, bound again at each use."""

@@ -15,6 +15,7 @@ from tableflow.serialization import serializable
 from tableflow.types import SqlType
 
 
+@serializable
 @dataclass(frozen=True, slots=True)
 class ColumnDefinition:
     """A column as a table declares it."""
