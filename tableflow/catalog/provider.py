@@ -18,11 +18,12 @@ from tableflow.types import SqlType
 @serializable
 @dataclass(frozen=True, slots=True)
 class ColumnDefinition:
-    """A column as a table declares it."""
+    """A column as a table declares it; a ``hidden`` one can be named but is not part of ``*``."""
 
     name: str
     type: SqlType
     nullable: bool = True
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,15 @@ class TableProvider(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class CatalogObject:
+    """A table or view as information_schema lists it; ``text`` is a view's query, None for a table."""
+
+    name: str
+    text: str | None = None
+    temporary: bool = False
+
+
 class Catalog(Protocol):
     """The frozen snapshot that a binder sees."""
 
@@ -121,4 +131,16 @@ class Catalog(Protocol):
 
     def names(self) -> Sequence[str]:
         """All table and view names, for 'did you mean'."""
+        ...
+
+    def current(self) -> str:
+        """The schema that unqualified names mean."""
+        ...
+
+    def schema_names(self) -> Sequence[str]:
+        """All schemas, as they are written, in order of name."""
+        ...
+
+    def objects(self, schema: str) -> Sequence[CatalogObject]:
+        """The visible tables and views of a schema, in order of name."""
         ...

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tableflow.catalog.entry import DEFAULT_SCHEMA, Entry, TableDefinition, TableEntry, ViewEntry
-from tableflow.catalog.provider import TableProvider
+from tableflow.catalog.provider import CatalogObject, TableProvider
 from tableflow.errors import CatalogError
 
 FileOpener = Callable[[str], TableProvider]
@@ -106,6 +106,21 @@ class CatalogSnapshot:
             prefix = "" if folded == self.current_schema.lower() else f"{schema.name}."
             found.extend(prefix + entry.name for entry in schema.visible())
         return found
+
+    def current(self) -> str:
+        """See :class:`~tableflow.catalog.provider.Catalog`."""
+        return self.current_schema
+
+    def schema_names(self) -> Sequence[str]:
+        """See :class:`~tableflow.catalog.provider.Catalog`."""
+        return [self.schemas[folded].name for folded in sorted(self.schemas)]
+
+    def objects(self, schema: str) -> Sequence[CatalogObject]:
+        """See :class:`~tableflow.catalog.provider.Catalog`."""
+        return [
+            CatalogObject(entry.name, entry.text if isinstance(entry, ViewEntry) else None, entry.temporary)
+            for entry in self.entries(schema)
+        ]
 
     def entries(self, schema: str | None = None) -> list[Entry]:
         """The visible objects of a schema (the current one if None), in order of name."""

@@ -182,12 +182,10 @@ class Session:
                     temporary=statement.temporary,
                 )
                 return _defined("view", statement.name, "created" if done else "exists already", warnings)
-            case sql.Drop(kind=sql.ObjectKind.TABLE):
-                done = self.catalog.drop_table(statement.name, if_exists=statement.if_exists)
-                return _defined("table", statement.name, "dropped" if done else "does not exist", warnings)
-            case sql.Drop():
-                done = self.catalog.drop_view(statement.name, if_exists=statement.if_exists)
-                return _defined("view", statement.name, "dropped" if done else "does not exist", warnings)
+            case sql.Drop(kind=kind, names=names):
+                drop = self.catalog.drop_table if kind is sql.ObjectKind.TABLE else self.catalog.drop_view
+                dropped_all = [drop(name, if_exists=statement.if_exists) for name in names]
+                return _defined(kind.value, names[-1], "dropped" if dropped_all[-1] else "does not exist", warnings)
         return Outcome()
 
 

@@ -75,7 +75,7 @@ def parse_drop(parser: TableFlowParser) -> Drop:
     if parser.ahead(","):
         parser.refuse(f"DROP of several {kind.value}s at once")
     parser.accept("RESTRICT")
-    return Drop(kind, name, if_exists)
+    return Drop(kind, (name,), if_exists)
 
 
 def _path(parser: TableFlowParser) -> tuple[str, ...]:

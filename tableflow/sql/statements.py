@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tableflow.catalog.provider import ColumnDefinition
 from tableflow.errors import Span
 from tableflow.planner.logical.nodes import Query
 from tableflow.storage.description import ChangeKind, TableDescription
-from tableflow.types import Field
+from tableflow.storage.provider import ManagedTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,12 @@ class ObjectKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Drop(Base):
-    """DROP TABLE or VIEW."""
+    """DROP TABLE or VIEW of one or several.  Views are texts that are bound again, so CASCADE takes nothing more away."""
 
     kind: ObjectKind
-    name: tuple[str, ...]
+    names: tuple[tuple[str, ...], ...]
     if_exists: bool = False
+    cascade: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class Use(Base):
 
 
 class Action(enum.IntEnum):
-    """What a row of a :class:`Write`'s query does; the query's first column holds it (TINYINT)."""
+    """What a row of a :class:`Write`'s query does, as its TINYINT column ``action`` says."""
 
     INSERT = 0
     UPDATE = 1
@@ -164,22 +165,27 @@ class Action(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class RowCheck:
-    """A condition that every written row must not make FALSE; ``column`` is the query's BOOLEAN column that holds it."""
+    """A condition that no written row may make FALSE; ``column`` is the position of the BOOLEAN column that holds it."""
 
     constraint: str
     column: int
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Write(Base):
-    """INSERT, UPDATE, DELETE or MERGE on a managed table.
+    """INSERT, UPDATE, DELETE, MERGE or COPY FROM on a managed table.
 
-    The query's columns, by id: ``action`` (an :class:`Action` per row; None: all rows do ``default_action``), ``row_id`` (the
-    target row of UPDATE and DELETE), ``values`` (one per stored column of the target, in order, already cast, defaults and
-    generated columns computed), the columns of ``checks``, and ``returning``.
+    All numbers are positions in ``query.columns`` (ids may change while a plan is made): ``action`` (an :class:`Action` per
+    row, never NULL; None: all rows do ``default_action``), ``row_id`` (the target row of UPDATE and DELETE, NULL for INSERT; a row
+    that appears twice is an error), ``values`` (one per stored column of the target, in order, already cast, defaults and
+    generated columns computed; empty if all rows are deleted), the columns of ``checks``, and ``returning`` (the rows that the
+    statement gives, in the order in which they are written).  That no NULL comes into a column that is NOT NULL is for the
+    writer to see to, from the description.  Rows to be deleted pass every check.
     """
 
     target: tuple[str, ...]
+    table: ManagedTable = field(compare=False)
     query: Query
     default_action: Action
     kind: ChangeKind
@@ -187,14 +193,16 @@ class Write(Base):
     row_id: int | None = None
     action: int | None = None
     checks: tuple[RowCheck, ...] = ()
-    returning: tuple[Field, ...] | None = None
+    returning: tuple[int, ...] | None = None
     keep_first: bool = False
     """ON CONFLICT DO NOTHING: of several new rows with one key the first is kept, instead of an error."""
+    conflict: str | None = None
+    """ON CONFLICT DO UPDATE: the key constraint; two new rows with one key of it would affect a row twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class CreateManagedTable(Base):
-    """CREATE TABLE without a connector, from columns, LIKE, or (``query``) AS SELECT."""
+    """CREATE TABLE without a connector, from columns, LIKE, or (``query``) AS SELECT: its columns are the table's, in order."""
 
     name: tuple[str, ...]
     description: TableDescription
@@ -212,16 +220,29 @@ class Truncate(Base):
 
 
 @dataclass(frozen=True, slots=True)
+class Validation:
+    """What the rows of a table must satisfy before ALTER TABLE may be done: ``query`` gives a row that does not, if any.
+
+    ``message`` is the primary message of the :class:`~tableflow.errors.IntegrityError` to raise then.
+    """
+
+    message: str
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
 class AlterTable(Base):
     """ALTER TABLE: the description after it, or (``rename``) another name for the table itself.
 
-    ``check`` names columns that must hold no NULL from now on (SET NOT NULL); widened columns only change their type.
+    Widened columns only change their type.  ``table`` is None if there is none and IF EXISTS stands there, ``description`` and
+    ``rename`` are None if there is nothing to do.
     """
 
     name: tuple[str, ...]
+    table: ManagedTable | None = field(default=None, compare=False)
     description: TableDescription | None = None
     rename: str | None = None
-    check: tuple[str, ...] = ()
+    validations: tuple[Validation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +255,9 @@ class CreateSchema(Base):
 
 @dataclass(frozen=True, slots=True)
 class DropSchema(Base):
-    """DROP SCHEMA s [CASCADE]."""
+    """DROP SCHEMA of one or several [CASCADE]."""
 
-    schema: str
+    schemas: tuple[str, ...]
     if_exists: bool = False
     cascade: bool = False
 

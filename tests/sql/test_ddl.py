@@ -140,7 +140,7 @@ def test_a_view_cannot_read_itself():
 def test_drop(text, kind, name, if_exists):
     statement = bound(text)
     assert isinstance(statement, Drop)
-    assert (statement.kind, statement.name, statement.if_exists) == (kind, name, if_exists)
+    assert (statement.kind, statement.names, statement.if_exists) == (kind, (name,), if_exists)
 
 
 @pytest.mark.parametrize(
