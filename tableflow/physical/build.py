@@ -21,6 +21,7 @@ from tableflow.physical.pipeline import Pipeline, PipelineOperator
 from tableflow.physical.project import ProjectColumns, ProjectColumnsOperator
 from tableflow.physical.set_operation import Replicate, ReplicateOperator, UnionAll, UnionAllOperator
 from tableflow.physical.sort import LimitRows, LimitRowsOperator, SortRows, SortRowsOperator, TopN, TopNOperator
+from tableflow.physical.table_write import TableWrite, TableWriteOperator
 from tableflow.physical.values import ValuesScan, ValuesScanOperator
 from tableflow.runtime.graph import OperatorSpec
 from tableflow.runtime.operator import Operator
@@ -41,6 +42,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     ValuesScan: ValuesScanOperator,
     PublishRows: PublishRowsOperator,
     PublishedScan: PublishedScanOperator,
+    TableWrite: TableWriteOperator,
 }
 
 

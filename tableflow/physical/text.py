@@ -17,6 +17,7 @@ from tableflow.physical.project import ProjectColumns
 from tableflow.physical.properties import OrderingKey, PartitioningKind
 from tableflow.physical.scan import TableScan
 from tableflow.physical.sort import LimitRows, SortRows, TopN
+from tableflow.physical.table_write import TableWrite
 from tableflow.types import Field
 
 Annotation = Callable[[PhysicalNode], str]
@@ -105,6 +106,9 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             keys = f" by [{', '.join(names.get(key, f'#{key}') for key in node.keys)}]" if node.keys else ""
             merged = f" merging {_order(node.ordering, names)}" if node.ordering else ""
             return f"Exchange {node.kind.value}{keys}{merged}{' blocking' if node.blocking else ''}"
+        case TableWrite():
+            checks = f" checking {', '.join(name for name, _ in node.checks)}" if node.checks else ""
+            return f"TableWrite {node.table} [{_columns(node.fields)}]{checks}"
         case SharedResult():
             return f"SharedResult {node.publication} [{_columns(node.fields)}]"
         case _:
@@ -120,6 +124,8 @@ def summary(node: PhysicalNode) -> str:
             return f"HashJoin {node.kind.value} on {' and '.join(map(to_sql, node.left_keys))}"
         case HashAggregate():
             return f"HashAggregate {node.phase.value} by {_columns(node.keys)}"
+        case TableWrite():
+            return f"TableWrite {node.table}"
         case Pipeline():
             return "Pipeline " + ", ".join(type(step).__name__ for step in node.steps)
         case _:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tableflow.config import Settings
 from tableflow.runtime.counters import OperatorBlock
+from tableflow.runtime.graph import SinkSpec
 from tableflow.runtime.memory import MemoryPool, PoolReservation
 from tableflow.runtime.published import PublishedBuild
+from tableflow.runtime.sink import OpenSink
 
 
 class Clock(Protocol):
@@ -32,6 +35,7 @@ class TaskWorld:
     clock: Clock
     publication: Callable[[str], PublishedBuild]
     set_timer: Callable[[int, int], None]
+    open_sink: Callable[[SinkSpec], OpenSink]
 
 
 class Context:
@@ -42,6 +46,7 @@ class Context:
         self._position = position
         self._block = block
         self._reservations: list[PoolReservation] = []
+        self._sinks: list[OpenSink] = []
 
     @property
     def task_index(self) -> int:
@@ -73,6 +78,12 @@ class Context:
         """The published build with this key."""
         return self._world.publication(key)
 
+    def sink(self, spec: SinkSpec) -> OpenSink:
+        """A new writer; what is not prepared when the task closes is aborted."""
+        opened = self._world.open_sink(spec)
+        self._sinks.append(opened)
+        return opened
+
     def count(self, counter: str, by: int = 1) -> None:
         """Adds to a named counter of this operator."""
         self._block.named[counter] += by
@@ -86,7 +97,10 @@ class Context:
         self._world.set_timer(time, self._position)
 
     def release(self) -> None:
-        """The task has closed: gives all reservations back that nobody adopted."""
+        """The task has closed: closes its sinks, and gives all reservations back that nobody adopted."""
+        with ExitStack() as closing:
+            for sink in self._sinks:
+                closing.callback(sink.close)
         for reservation in self._reservations:
             if not reservation.adopted:
                 reservation.release()

@@ -17,7 +17,7 @@ from tableflow.runtime.counters import EdgeBlock, JobCounters, OperatorBlock, Ta
 from tableflow.runtime.events import Watermark
 from tableflow.runtime.exchange import Outputs, Writer
 from tableflow.runtime.gate import Gate, Inlet, TaskInput
-from tableflow.runtime.graph import JobGraph, OperatorSpec, SourceSpec, Stage
+from tableflow.runtime.graph import JobGraph, OperatorSpec, SinkSpec, SourceSpec, Stage
 from tableflow.runtime.loop import LoopControl, LoopGate
 from tableflow.runtime.memory import MemoryPool
 from tableflow.runtime.merge import MergedChannels
@@ -25,6 +25,7 @@ from tableflow.runtime.operator import Operator
 from tableflow.runtime.published import PublishedBuild
 from tableflow.runtime.scheduler import Scheduler
 from tableflow.runtime.simulation import SimulatedScheduler
+from tableflow.runtime.sink import OpenSink, Prepared, Sinks, no_sinks
 from tableflow.runtime.source import BlockingReader, Source, Split, SplitAssigner, SplitReader
 from tableflow.runtime.split_input import SplitInput
 from tableflow.runtime.task import Supervisor, Task
@@ -49,6 +50,7 @@ class Surroundings:
     result: Channel
     keeps_snapshots: bool = False
     restored: Mapping[TaskId, TaskSnapshot] = field(default_factory=dict)
+    sinks: Sinks = no_sinks
 
 
 class Deployment:
@@ -69,6 +71,7 @@ class Deployment:
         self._batch_mode = self._runs_as_batch()
         self._channels = [self._connect(number) for number in range(len(graph.edges))]
         self._contexts: list[Context] = []
+        self.prepared: list[Prepared] = []
         self.tasks: list[Task] = []
         self.first: list[Task] = []
         for stage in graph.stages:
@@ -138,7 +141,7 @@ class Deployment:
             taken_from, judge_time = splits, (_no_time if self._batch_mode else splits.judge_time)
         world = TaskWorld(
             index, stage.parallelism, self._batch_rows, around.settings, around.memory, around.scheduler,
-            self._publication, timers.set,
+            self._publication, timers.set, lambda spec: self._open_sink(spec, (stage.id, index)),
         )  # fmt: skip
         chain = Chain(
             [around.build(spec) for spec in stage.operators],
@@ -165,6 +168,9 @@ class Deployment:
         )
         self._attach(task, stage, index)
         return task
+
+    def _open_sink(self, spec: SinkSpec, task: TaskId) -> OpenSink:
+        return OpenSink(spec, task, self._around.sinks(spec, task[1]), self.prepared.append)
 
     def _writers(self, stage: Stage, index: int) -> tuple[list[Writer], list[EdgeBlock]]:
         outgoing = self.topology.outgoing(stage.id)

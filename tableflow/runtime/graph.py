@@ -34,6 +34,15 @@ class SourceSpec:
 
 
 @serializable
+@dataclass(frozen=True, slots=True)
+class SinkSpec:
+    """A sink as a plain value: the connector's kind and its options, understood by the connector alone."""
+
+    kind: str
+    options: Any
+
+
+@serializable
 class ExchangeKind(enum.Enum):
     """How the rows of a producer's tasks reach the consumer's."""
 

@@ -30,6 +30,7 @@ from tableflow.runtime.graph import JobGraph
 from tableflow.runtime.memory import MemoryPool
 from tableflow.runtime.scheduler import WorkerPool
 from tableflow.runtime.simulation import SimulatedScheduler
+from tableflow.runtime.sink import Prepared, Sinks, no_sinks
 from tableflow.runtime.task import Task
 
 OnCheckpoint: TypeAlias = Callable[[int, tuple[TaskSnapshot, ...]], None]
@@ -53,8 +54,10 @@ class Job:
         memory: MemoryPool | None = None,
         on_checkpoint: OnCheckpoint | None = None,
         restored: Sequence[TaskSnapshot] = (),
+        sinks: Sinks = no_sinks,
     ) -> None:
         """``pool`` may be None when ``settings`` give a seed; ``memory`` is shared with other jobs if given.
+        ``sinks`` opens the writers of tasks that write.
 
         ``on_checkpoint`` gets the snapshots of all tasks when a checkpoint is complete; ``restored`` are such
         snapshots, of the same graph, to begin from.
@@ -76,8 +79,9 @@ class Job:
         saved = {snapshot.task: snapshot for snapshot in restored}
         keeps = on_checkpoint is not None
         around = Surroundings(
-            build, sources, settings, scheduler, self.memory, self, self._result, keeps_snapshots=keeps, restored=saved
-        )
+            build, sources, settings, scheduler, self.memory, self, self._result, keeps_snapshots=keeps, restored=saved,
+            sinks=sinks,
+        )  # fmt: skip
         self._deployment = Deployment(graph, around)
         self._open_tasks = {task.id for task in self._deployment.tasks}
         self._on_checkpoint = on_checkpoint
@@ -152,6 +156,11 @@ class Job:
         """Drops the rest of the result and returns when the job has ended; raises its error."""
         while self.next_batch(timeout) is not None:
             pass
+
+    @property
+    def prepared(self) -> Sequence[Prepared]:
+        """What the tasks' sinks have ready to be committed, by stage and task; complete once the job has ended."""
+        return sorted(self._deployment.prepared, key=lambda one: (one.stage, one.task_index))
 
     def counters(self) -> JobCounters:
         """What the job has done so far."""

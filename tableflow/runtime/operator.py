@@ -22,7 +22,9 @@ from tableflow.runtime.events import Epoch, Superstep, Watermark
 
 if TYPE_CHECKING:
     from tableflow.config import Settings
+    from tableflow.runtime.graph import SinkSpec
     from tableflow.runtime.publication import Publication
+    from tableflow.runtime.sink import SinkWriter
 
 
 class Wake(Protocol):
@@ -99,6 +101,10 @@ class OperatorContext(Protocol):
 
     def count(self, counter: str, by: int = 1) -> None:
         """Adds to a counter of this operator that EXPLAIN ANALYZE shows."""
+        ...
+
+    def sink(self, spec: SinkSpec) -> SinkWriter:
+        """A new writer of this task; aborted and closed with the task unless it was prepared."""
         ...
 
     def now(self) -> int:

@@ -15,6 +15,7 @@ from tableflow.runtime.graph import Edge, ExchangeKind, JobGraph, OperatorSpec, 
 from tableflow.runtime.job import Job
 from tableflow.runtime.operator import Operator
 from tableflow.runtime.scheduler import WorkerPool
+from tableflow.runtime.sink import Sinks, no_sinks
 from tableflow.runtime.source import Done, Later, Poll, Split
 from tableflow.types import BIGINT
 
@@ -207,11 +208,11 @@ class Plan:
     def graph(self, result: int | None) -> JobGraph:
         return JobGraph(tuple(self.stages), tuple(self.edges), result)
 
-    def job(self, result: int | None, pool: WorkerPool | None, **texts: Any) -> Job:
+    def job(self, result: int | None, pool: WorkerPool | None, sinks: Sinks = no_sinks, **texts: Any) -> Job:
         settings = Settings()
         for name, text in texts.items():
             settings = settings.with_value(SETTINGS[name], str(text))
-        return Job(self.graph(result), self.build, lambda spec: self.sources[spec.kind], settings, pool)
+        return Job(self.graph(result), self.build, lambda spec: self.sources[spec.kind], settings, pool, sinks=sinks)
 
 
 SETTINGS = {

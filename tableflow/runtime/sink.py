@@ -1,0 +1,101 @@
+r"""What a connector implements to be written to, and how the runtime keeps the writers of a job.
+
+::
+
+    open --write()*--> open --prepare()--> prepared --close()--> closed
+      \--abort()--> aborted --close()--> closed
+
+Invariant: every writer that was opened is closed exactly once, and one that was not prepared is aborted first.  A token
+is what the coordinator commits, idempotently, when all tasks have ended; a job that failed has tokens of no use, and
+whoever started it gives back what they stand for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from tableflow.columnar.batch import Batch
+from tableflow.errors import InternalError
+from tableflow.runtime.graph import SinkSpec
+
+
+class SinkWriter(Protocol):
+    """Takes the rows of one task; owned by it."""
+
+    def write(self, batch: Batch) -> None:
+        """Rows to add; those of weight -1 are to be removed, by the key in the first columns, others may be absent."""
+        ...
+
+    def prepare(self) -> Any:
+        """Everything written is where a commit of this token (a plain value) makes it count; no more writes follow."""
+        ...
+
+    def abort(self) -> None:
+        """Nothing of what was written is wanted."""
+        ...
+
+    def close(self) -> None:
+        """Gives files back; called once, after :meth:`prepare` or :meth:`abort`."""
+        ...
+
+
+Sinks: TypeAlias = Callable[[SinkSpec, int], SinkWriter]
+"""Opens the writer of one task, given its index."""
+
+
+def no_sinks(spec: SinkSpec, _task_index: int) -> SinkWriter:
+    """For jobs that only read."""
+    raise InternalError(f"the job was given no way to open the sink {spec.kind!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What one task has ready to be committed."""
+
+    spec: SinkSpec
+    stage: int
+    task_index: int
+    token: Any
+
+
+class OpenSink:
+    """A task's writer as its operator sees it; see the module."""
+
+    def __init__(
+        self, spec: SinkSpec, task: tuple[int, int], writer: SinkWriter, report: Callable[[Prepared], None]
+    ) -> None:
+        self._spec = spec
+        self._task = task
+        self._writer = writer
+        self._report = report
+        self._finished = False
+        self._closed = False
+
+    def write(self, batch: Batch) -> None:
+        """See :class:`SinkWriter`."""
+        self._writer.write(batch)
+
+    def prepare(self) -> Any:
+        """See :class:`SinkWriter`; the token goes to the coordinator."""
+        token = self._writer.prepare()
+        self._finished = True
+        self._report(Prepared(self._spec, *self._task, token))
+        return token
+
+    def abort(self) -> None:
+        """See :class:`SinkWriter`; nothing happens if it was prepared or aborted."""
+        if not self._finished:
+            self._finished = True
+            self._writer.abort()
+
+    def close(self) -> None:
+        """Aborts what was not prepared and closes; again it does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self.abort()
+        finally:
+            self._writer.close()
