@@ -101,7 +101,7 @@ class TableProvider(Protocol):
         ...
 
     def source(self, accepted: Accepted) -> tuple[str, Any]:
-        """(kind, JSON-ready options) for the runtime's source builder."""
+        """(kind, options) for the runtime's source builder; the options are a value that may be part of a plan."""
         ...
 
 

@@ -114,6 +114,9 @@ class SortKey:
 
 def children(of: Expression) -> tuple[Expression, ...]:
     """Direct operands, in evaluation order."""
+    kind = type(of)  # planning asks this most of all: leaves and calls are told apart by identity, not by patterns
+    if kind is ColumnRef or kind is Literal:
+        return ()
     match of:
         case Call(args=args):
             return args
@@ -146,25 +149,31 @@ def with_children(of: Expression, new: tuple[Expression, ...]) -> Expression:
 
 
 def walk(of: Expression) -> Iterator[Expression]:
-    """The expression and everything below it, parents first."""
-    yield of
-    for child in children(of):
-        yield from walk(child)
+    """The expression and everything below it, parents first, operands in order."""
+    stack = [of]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(children(node)))
 
 
 def transform(of: Expression, rewrite: Callable[[Expression], Expression]) -> Expression:
     """``rewrite`` applied to every node, operands first; unchanged nodes are kept as they are."""
     old = children(of)
     if old:
-        new = tuple(transform(child, rewrite) for child in old)
-        if any(a is not b for a, b in zip(old, new, strict=True)):
-            of = with_children(of, new)
+        new = tuple([transform(child, rewrite) for child in old])
+        for a, b in zip(old, new, strict=True):
+            if a is not b:
+                of = with_children(of, new)
+                break
     return rewrite(of)
 
 
 def column_ids(of: Expression) -> frozenset[int]:
     """Ids of all columns the expression reads."""
-    return frozenset(node.id for node in walk(of) if isinstance(node, ColumnRef))
+    if isinstance(of, ColumnRef):
+        return frozenset((of.id,))
+    return frozenset([node.id for node in walk(of) if isinstance(node, ColumnRef)])
 
 
 def substitute(of: Expression, by_id: dict[int, Expression]) -> Expression:

@@ -36,7 +36,12 @@ def deterministic(of: Expression) -> bool:
 
 def is_constant(of: Expression) -> bool:
     """Whether the value is the same for all rows: no columns, no aggregates, nothing non-deterministic."""
-    return deterministic(of) and not any(isinstance(node, ColumnRef | AggregateCall) for node in walk(of))
+    for node in walk(of):
+        if isinstance(node, ColumnRef | AggregateCall):
+            return False
+        if isinstance(node, Call) and not function(node.function).deterministic:
+            return False
+    return True
 
 
 def strict(of: Expression) -> bool:

@@ -5,16 +5,16 @@ Only what a program can compute is moved, and only where it is computed for the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, column_ids
 from tableflow.expressions.text import to_sql
 from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate
 from tableflow.physical.hash_join import HashJoin
 from tableflow.physical.node import PhysicalNode
-from tableflow.physical.program_compiler import compilable, fails
+from tableflow.physical.program_facts import Judgement
+from tableflow.physical.program_judge import Judge
 from tableflow.physical.project import ProjectColumns
 from tableflow.types import Field
 
@@ -27,9 +27,9 @@ def largest_id(root: PhysicalNode) -> int:
 class Computing:
     """Moves expressions into projections; new columns have ids from ``first`` on."""
 
-    def __init__(self, first: int, domains: Mapping[int, Domain]) -> None:
+    def __init__(self, first: int, judge: Judge) -> None:
         self._next = first
-        self._domains = domains
+        self._judge = judge
 
     def lifted(self, node: PhysicalNode) -> PhysicalNode:
         """The plan with such projections."""
@@ -45,7 +45,7 @@ class Computing:
                 return node
 
     def _keys(self, below: PhysicalNode, keys: tuple[Expression, ...]) -> tuple[PhysicalNode, tuple[Expression, ...]]:
-        moved = self._columns(key for key in keys if compilable(key, below.fields, self._domains))
+        moved = self._columns(key for key in keys if self._moves(key, below.fields) is not None)
         if not moved:
             return below, keys
         return _projected(below, below.fields, moved), tuple(moved.get(key, key) for key in keys)
@@ -78,13 +78,16 @@ class Computing:
 
     def _movable(self, call: AggregateCall, inputs: Sequence[Field]) -> Iterator[Expression]:
         """What a call computes for every row; an argument that may fail does so only for rows that its filter keeps."""
-        if call.filter is not None and compilable(call.filter, inputs, self._domains):
+        if call.filter is not None and self._moves(call.filter, inputs) is not None:
             yield call.filter
         for arg in call.args:
-            if compilable(arg, inputs, self._domains) and (
-                call.filter is None or not fails(arg, inputs, self._domains)
-            ):
+            found = self._moves(arg, inputs)
+            if found is not None and (call.filter is None or not found.fails):
                 yield arg
+
+    def _moves(self, expression: Expression, inputs: Sequence[Field]) -> Judgement | None:
+        """What is known of an expression that can be computed below; None for a column, which is there already."""
+        return None if isinstance(expression, ColumnRef) else self._judge.judge(expression, inputs)
 
 
 def _projected(below: PhysicalNode, kept: Sequence[Field], moved: dict[Expression, ColumnRef]) -> PhysicalNode:

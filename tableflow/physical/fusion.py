@@ -18,7 +18,7 @@ from tableflow.physical.materialize import SharedResult
 from tableflow.physical.node import Input, PhysicalNode
 from tableflow.physical.pipeline import Pipeline
 from tableflow.physical.program_builder import NotCompilableError
-from tableflow.physical.program_compiler import Step, compilable, compile_steps, fails
+from tableflow.physical.program_judge import Judge, Step, compile_steps
 from tableflow.physical.project import ProjectColumns
 from tableflow.physical.scan import TableScan
 from tableflow.physical.set_operation import UnionAll
@@ -31,8 +31,8 @@ def fuse(root: PhysicalNode, settings: Settings) -> PhysicalNode:
     """The plan with its runs fused; the plan itself when ``execution.fusion`` is off."""
     if not settings.get(FUSION):
         return root
-    domains = known_domains(root)
-    return Fusion(domains).fused(Computing(largest_id(root) + 1, domains).lifted(root))
+    judge = Judge(known_domains(root))
+    return Fusion(judge).fused(Computing(largest_id(root) + 1, judge).lifted(root))
 
 
 def known_domains(root: PhysicalNode) -> Domains:
@@ -67,8 +67,8 @@ def _unite(domains: Domains, to: int, branches: list[int]) -> None:
 class Fusion:
     """Makes pipelines of a plan's runs, knowing bounds of its columns."""
 
-    def __init__(self, domains: Domains) -> None:
-        self._domains = domains
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
 
     def fused(self, node: PhysicalNode) -> PhysicalNode:
         """The node over fused inputs; a run that ends in it as pipelines."""
@@ -94,7 +94,7 @@ class Fusion:
         if not run:
             return below
         try:
-            program = compile_steps(below.fields, self._domains, run)
+            program = compile_steps(below.fields, self._judge.domains, run, self._judge)
         except NotCompilableError:
             half = len(run) // 2
             if half == 0:
@@ -104,11 +104,11 @@ class Fusion:
         return Pipeline(fields=run[-1].fields, facts=run[-1].facts, input=below, steps=steps, program=program)
 
     def _compilable(self, step: Step) -> bool:
-        return all(compilable(e, step.input.fields, self._domains) for e in _computed(step))
+        return all(self._judge.judge(e, step.input.fields) is not None for e in _computed(step))
 
     def _split(self, step: Step) -> tuple[Step, ...]:
         """The part of a step that can be compiled, and above it the rest."""
-        parts = [compilable(e, step.input.fields, self._domains) for e in _computed(step)]
+        parts = [self._judge.judge(e, step.input.fields) is not None for e in _computed(step)]
         if all(parts) or not any(parts):
             return (step,)
         if isinstance(step, FilterRows):
@@ -117,10 +117,8 @@ class Fusion:
 
     def _split_filter(self, step: FilterRows) -> tuple[Step, ...]:
         """Conjuncts that cannot fail may go first: others then see only rows that these accept, as they must."""
-        inputs = step.input.fields
-        first = tuple(
-            c for c in step.conjuncts if compilable(c, inputs, self._domains) and not fails(c, inputs, self._domains)
-        )
+        judged = [(c, self._judge.judge(c, step.input.fields)) for c in step.conjuncts]
+        first = tuple(c for c, found in judged if found is not None and not found.fails)
         if not first:
             return (step,)
         below = replace(step, conjuncts=first)
@@ -128,11 +126,10 @@ class Fusion:
 
     def _split_projection(self, step: ProjectColumns) -> tuple[Step, ...]:
         pairs = list(zip(step.fields, step.expressions, strict=True))
-        early = [
-            (f, e) for f, e in pairs if not isinstance(e, ColumnRef) and compilable(e, step.input.fields, self._domains)
-        ]
-        computed = {f.id for f, _ in early}
-        late = [e for f, e in pairs if f.id not in computed]
+        computed = [(f, e) for f, e in pairs if not isinstance(e, ColumnRef)]
+        early = [(f, e) for f, e in computed if self._judge.judge(e, step.input.fields) is not None]
+        done = {f.id for f, _ in early}
+        late = [e for f, e in pairs if f.id not in done]
         read = frozenset().union(*(column_ids(e) for e in late))
         kept = [f for f in step.input.fields if f.id in read]
         below = replace(
@@ -140,7 +137,7 @@ class Fusion:
             fields=(*kept, *(f for f, _ in early)),
             expressions=(*(ColumnRef(f.type, f.id, f.name) for f in kept), *(e for _, e in early)),
         )
-        above = tuple(ColumnRef(f.type, f.id, f.name) if f.id in computed else e for f, e in pairs)
+        above = tuple(ColumnRef(f.type, f.id, f.name) if f.id in done else e for f, e in pairs)
         return below, replace(step, input=below, expressions=above)
 
 

@@ -16,7 +16,7 @@ from tableflow.expressions.nodes import Expression
 from tableflow.physical.filter import PIECE_ROWS, FilterRows
 from tableflow.physical.node import Input, PhysicalNode
 from tableflow.physical.program_builder import NotCompilableError
-from tableflow.physical.program_compiler import compile_steps
+from tableflow.physical.program_judge import compile_steps
 from tableflow.types import Field
 
 

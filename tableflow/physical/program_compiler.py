@@ -7,15 +7,13 @@ block, which is computed once per entry where the column is dictionary-coded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
 from tableflow import types as t
 from tableflow.columnar.kernels.programs import ProgramDefinition, ProgramOutput
-from tableflow.expressions.intervals import Domain
-from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal, walk
-from tableflow.physical.filter import FilterRows
+from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal
 from tableflow.physical.node import positions
 from tableflow.physical.program_builder import (
     EXACT_KINDS,
@@ -28,54 +26,29 @@ from tableflow.physical.program_builder import (
     storage_format,
     type_bounds,
 )
+from tableflow.physical.program_facts import Judgement
 from tableflow.physical.program_functions import FUNCTIONS
 from tableflow.physical.program_numbers import Numbers
 from tableflow.physical.program_order import kept_part
-from tableflow.physical.project import ProjectColumns
 from tableflow.types import Field
 
-Step: TypeAlias = FilterRows | ProjectColumns
-Domains: TypeAlias = Mapping[int, Domain]
-
-
-def compilable(expression: Expression, inputs: Sequence[Field], domains: Domains) -> bool:
-    """Whether a program can compute the expression over such rows."""
-    try:
-        Compiler(inputs, domains).value(expression)
-    except NotCompilableError:
-        return False
-    return True
-
-
-def fails(expression: Expression, inputs: Sequence[Field], domains: Domains) -> bool:
-    """Whether a compilable expression may be in error for some row."""
-    return Compiler(inputs, domains).value(expression).fails
-
-
-def compile_steps(inputs: tuple[Field, ...], domains: Domains, steps: Sequence[Step]) -> ProgramDefinition:
-    """One program for filters and projections one after the other; NotCompilableError if some expression has none."""
-    compiler = Compiler(inputs, domains)
-    for i, step in enumerate(steps):
-        if isinstance(step, FilterRows):
-            compiler.filter(step.conjuncts)
-        else:
-            compiler.define(
-                step.fields, step.expressions, checked=any(isinstance(s, FilterRows) for s in steps[i + 1 :])
-            )
-    return compiler.finish(steps[-1].fields)
+if TYPE_CHECKING:
+    from tableflow.physical.program_judge import Judge
 
 
 class Compiler:
     """Compiles expressions over rows with these fields into one program."""
 
-    def __init__(self, inputs: Sequence[Field], domains: Domains) -> None:
+    def __init__(self, inputs: Sequence[Field], judge: Judge) -> None:
         self.inputs = tuple(inputs)
-        self.domains = domains
+        self.domains = judge.domains
+        self._judge = judge
+        self._facts = judge.facts
         self.builder = Builder()
         self.numbers = Numbers(self.builder)
         self._places = positions(self.inputs)
         self._defined: dict[int, Expression] = {}
-        self._memo: dict[Expression, Value] = {}
+        self._memo: dict[int, Value] = {}
         self._in_block = False
 
     # Steps
@@ -86,13 +59,13 @@ class Compiler:
         prices: dict[frozenset[int], int] = {}
         failing: list[Expression] = []
         for conjunct in conjuncts:
-            trial = self._trial()
-            if trial.value(conjunct).fails:
+            found = self._tried(conjunct)
+            if found.fails:
                 failing.append(conjunct)
                 continue
             reads = self._reads(conjunct)
             groups.setdefault(reads, []).append(conjunct)
-            prices[reads] = prices.get(reads, 0) + trial.builder.cost()
+            prices[reads] = prices.get(reads, 0) + found.price
         ranks = {
             reads: (1.0 - kept_part(group, self.domains)) / max(prices[reads], 1) for reads, group in groups.items()
         }
@@ -112,7 +85,7 @@ class Compiler:
         """Columns of a projection.  With ``checked`` those that may fail are computed here: a filter follows."""
         for field, expression in zip(fields, expressions, strict=True):
             if checked and not isinstance(expression, ColumnRef):
-                value = self.value(expression) if self._trial().value(expression).fails else None
+                value = self.value(expression) if self._tried(expression).fails else None
                 if value is not None:
                     self.builder.act(f"check.{value.kind}", [value])
             if not (isinstance(expression, ColumnRef) and expression.id == field.id):
@@ -132,10 +105,21 @@ class Compiler:
             self.builder.act(f"check.{value.kind}", [value])
         return ProgramOutput(field.type, register=value.register, format=storage_format(field.type, value.kind))
 
-    def _trial(self) -> Compiler:
-        trial = Compiler(self.inputs, self.domains)
+    def judged(self, expression: Expression) -> Judgement:
+        """What compiling the expression as the first one of a program says of it."""
+        value = self.value(expression)
+        return Judgement(value.fails, self.builder.cost())
+
+    def _tried(self, expression: Expression) -> Judgement:
+        """The judgement on an expression that may read columns defined by steps before."""
+        if self._defined.keys().isdisjoint(self._facts.of(expression).columns):
+            found = self._judge.judge(expression, self.inputs)
+            if found is None:
+                raise NotCompilableError("an expression without instructions")
+            return found
+        trial = Compiler(self.inputs, self._judge)
         trial._defined = self._defined
-        return trial
+        return trial.judged(expression)
 
     # Columns
 
@@ -147,19 +131,21 @@ class Compiler:
     def _reads(self, expression: Expression) -> frozenset[int]:
         """Positions of the input columns below an expression."""
         found: set[int] = set()
-        for node in walk(expression):
-            if isinstance(node, ColumnRef):
-                below = self._resolved(node)
-                found |= {self._place(below)} if isinstance(below, ColumnRef) else self._reads(below)
+        for column in self._facts.of(expression).columns:
+            below = self._defined.get(column)
+            if below is None:
+                found.add(self._place(column))
+            else:
+                found |= self._reads(below)
         return frozenset(found)
 
-    def _place(self, column: ColumnRef) -> int:
-        if column.id not in self._places:
-            raise NotCompilableError(f"column {column.name!r} is not there")
-        return self._places[column.id]
+    def _place(self, column: int) -> int:
+        if column not in self._places:
+            raise NotCompilableError(f"column {column} is not there")
+        return self._places[column]
 
     def _column(self, column: ColumnRef) -> Value:
-        place = self._place(column)
+        place = self._place(column.id)
         of = self.inputs[place].type
         bounds = type_bounds(of)
         domain = self.domains.get(column.id)
@@ -177,14 +163,11 @@ class Compiler:
         expression = self._resolved(expression)
         if isinstance(expression, Literal):
             return self._literal(expression)
-        known = self._memo.get(expression)
+        number = self._facts.of(expression).number
+        known = self._memo.get(number)
         if known is None:
             known = self._in_new_block(expression) if self._is_block(expression) else self._compiled(expression)
-            if not any(
-                isinstance(node, Literal) and isinstance(node.value, float) and node.value == 0.0
-                for node in walk(expression)
-            ):
-                self._memo[expression] = known  # 0.0 and -0.0 are equal but not the same
+            self._memo[number] = known
         return known
 
     def _is_block(self, expression: Expression) -> bool:

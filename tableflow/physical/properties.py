@@ -16,6 +16,8 @@ from tableflow.serialization import serializable
 class PartitioningKind(enum.Enum):
     """Where rows are.  ARBITRARY: anywhere; REPLICATED: every row in every task."""
 
+    __hash__ = object.__hash__  # members are single objects; the search's memo hashes them all the time
+
     ARBITRARY = "arbitrary"
     SINGLE = "single"
     HASH = "hash"

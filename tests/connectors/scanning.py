@@ -1,7 +1,6 @@
 """Scans a provider the way the runtime does, for tests; and data to scan."""
 
 import datetime as dt
-import json
 from decimal import Decimal
 
 import pyarrow as pa
@@ -11,12 +10,13 @@ from tableflow.columnar.representation import boundary
 from tableflow.connectors import Sources
 from tableflow.runtime.graph import SourceSpec
 from tableflow.runtime.source import Done
+from tableflow.serialization import dumps, loads
 
 
 def spec_of(provider, columns=None, predicates=(), limit=None):
     names = tuple(columns) if columns is not None else tuple(c.name for c in provider.schema.columns)
     kind, options = provider.source(provider.accept(ScanRequest(names, tuple(predicates), limit)))
-    return SourceSpec(kind, json.loads(json.dumps(options)))  # a spec is a plain value
+    return loads(dumps(SourceSpec(kind, options)))  # a spec travels in a job graph
 
 
 def splits_of(source):

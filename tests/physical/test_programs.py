@@ -23,7 +23,7 @@ from tableflow.expressions.registry import resolve_call
 from tableflow.expressions.text import to_sql
 from tableflow.physical.filter import FilterRows
 from tableflow.physical.node import Input, positions
-from tableflow.physical.program_compiler import compilable, compile_steps
+from tableflow.physical.program_judge import Judge, compile_steps
 from tableflow.physical.project import ProjectColumns
 from tableflow.serialization import dumps, loads
 from tests.kernels.columns import plain
@@ -55,7 +55,7 @@ def test_a_projection_gives_what_the_evaluator_gives(data: Any) -> None:
     of = data.draw(ANY_TYPE.flatmap(expression))
     batch = data.draw(rows())
     known = data.draw(domains(batch))
-    assume(compilable(of, FIELDS, known))
+    assume(Judge(known).judge(of, FIELDS) is not None)
     expected, fails = reference(of, batch)
     program = Program(loads(dumps(compile_steps(FIELDS, known, [projection(of)]))))
     if fails:
@@ -77,7 +77,7 @@ def test_a_filter_keeps_what_the_evaluator_keeps(data: Any) -> None:
     conjuncts = data.draw(st.lists(expression(t.BOOLEAN), min_size=1, max_size=3))
     batch = data.draw(rows())
     known = data.draw(domains(batch))
-    assume(all(compilable(c, FIELDS, known) for c in conjuncts))
+    assume(all(Judge(known).judge(c, FIELDS) is not None for c in conjuncts))
     step = FilterRows(fields=FIELDS, input=INPUT, conjuncts=tuple(conjuncts))
     program = Program(compile_steps(FIELDS, known, [step]))
     try:
@@ -101,7 +101,7 @@ def test_most_expressions_are_compiled() -> None:
     @settings(max_examples=200, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(ANY_TYPE.flatmap(expression))
     def look(of: Expression) -> None:
-        outcomes[compilable(of, FIELDS, {})] += 1
+        outcomes[Judge({}).judge(of, FIELDS) is not None] += 1
 
     look()
     assert outcomes[True] > 3 * outcomes[False]

@@ -11,9 +11,8 @@ from tableflow.connectors.filesystem.format import FileScan, Format
 from tableflow.connectors.filesystem.formats import load_format
 from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import null_count
-from tableflow.errors import ConnectorError
+from tableflow.errors import ConnectorError, SerializationError
 from tableflow.runtime.source import Split
-from tableflow.serialization import decode
 
 
 class FileSource:
@@ -55,5 +54,6 @@ class FileSource:
 
 def open_source(options: Any, context: OpenContext) -> FileSource:
     """The source of a spec's options."""
-    scan: FileScan = decode(options)
-    return FileSource(scan, load_format(scan.format), context.settings.get(FORCE_REPRESENTATION))
+    if not isinstance(options, FileScan):
+        raise SerializationError(f"a source of files is made from a FileScan, not from a {type(options).__name__}")
+    return FileSource(options, load_format(options.format), context.settings.get(FORCE_REPRESENTATION))

@@ -8,7 +8,6 @@ from typing import Any
 from tableflow.catalog.provider import Accepted, ColumnDefinition, ScanRequest, TableSchema, TableStatistics
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format
 from tableflow.connectors.filesystem.path import FileVersion
-from tableflow.serialization import encode
 
 KIND = "filesystem"
 
@@ -70,4 +69,4 @@ class FileTable:
             accepted.inexact,
             None if request.predicates else request.limit,
         )
-        return KIND, encode(scan)
+        return KIND, scan

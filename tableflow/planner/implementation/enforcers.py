@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def enforce(search: Search, plan: PhysicalNode, required: Required) -> PhysicalNode:
     """``plan``, with the sort and exchange on top that ``required`` asks for."""
     delivered = plan.facts.properties
-    moved = not partitioning_satisfies(delivered.partitioning, required) and search.parallelism > 1
+    moved = is_moved(search, delivered.partitioning, required)
     if required.ordering and not ordering_satisfies(delivered.ordering, required.ordering):
         # Sorting before the gather uses every core; the gather then merges.
         plan = sort(search, plan, required.ordering)
@@ -38,11 +38,50 @@ def enforce(search: Search, plan: PhysicalNode, required: Required) -> PhysicalN
         return plan
     match required.partitioning.kind:
         case PartitioningKind.SINGLE:
-            return gather(plan, required.ordering)
+            return gather(search, plan, required.ordering)
         case PartitioningKind.REPLICATED:
             return broadcast(search, plan)
         case _:
             return repartition(search, plan, required.partitioning.keys)
+
+
+def is_moved(search: Search, delivered: Partitioning, required: Required) -> bool:
+    """Whether rows that lie like this have to be exchanged."""
+    return not partitioning_satisfies(delivered, required) and search.parallelism > 1
+
+
+def enforcing_cost(
+    search: Search,
+    partitioning: Partitioning,
+    ordering: tuple[OrderingKey, ...],
+    rows: float,
+    row_bytes: float,
+    required: Required,
+) -> float:
+    """What :func:`enforce` would add to the cost of a plan with these properties."""
+    cost = 0.0
+    if required.ordering and not ordering_satisfies(ordering, required.ordering):
+        cost += _sorting(search, rows, partitioning)
+    if is_moved(search, partitioning, required):
+        cost += _moving(search, rows, row_bytes, required.partitioning.kind, required.ordering)
+    return cost
+
+
+def _sorting(search: Search, rows: float, partitioning: Partitioning) -> float:
+    return costs.sort_cost(rows / search.share(partitioning))
+
+
+def _moving(
+    search: Search, rows: float, row_bytes: float, to: PartitioningKind, ordering: tuple[OrderingKey, ...]
+) -> float:
+    work = costs.exchange_cost(rows, row_bytes)
+    match to:
+        case PartitioningKind.SINGLE:
+            return work * (2.0 if ordering else 0.3) + costs.STAGE
+        case PartitioningKind.REPLICATED:
+            return work * search.parallelism * 0.3 + costs.STAGE
+        case _:
+            return work / search.parallelism + costs.STAGE
 
 
 def keep(plan: PhysicalNode, ids: frozenset[int]) -> PhysicalNode:
@@ -62,27 +101,22 @@ def arrange(plan: PhysicalNode, fields: tuple[Field, ...]) -> PhysicalNode:
 def sort(search: Search, plan: PhysicalNode, ordering: tuple[OrderingKey, ...]) -> PhysicalNode:
     """Sorts the rows of each task."""
     properties, estimate = plan.facts.properties, plan.facts.estimate
-    share = search.share(properties.partitioning)
-    facts = Facts(
-        replace(properties, ordering=ordering),
-        replace(estimate, cost=estimate.cost + costs.sort_cost(estimate.rows / share)),
-    )
+    cost = estimate.cost + _sorting(search, estimate.rows, properties.partitioning)
+    facts = Facts(replace(properties, ordering=ordering), Estimate(estimate.rows, estimate.row_bytes, cost))
     return SortRows(fields=plan.fields, facts=facts, input=plan, keys=ordering)
 
 
-def _moved(plan: PhysicalNode, partitioning: Partitioning, ordering: tuple[OrderingKey, ...], work: float) -> Facts:
+def _moved(search: Search, plan: PhysicalNode, to: Partitioning, ordering: tuple[OrderingKey, ...] = ()) -> Facts:
     properties, estimate = plan.facts.properties, plan.facts.estimate
+    cost = estimate.cost + _moving(search, estimate.rows, estimate.row_bytes, to.kind, ordering)
     return Facts(
-        replace(properties, partitioning=partitioning, ordering=ordering),
-        Estimate(estimate.rows, estimate.row_bytes, estimate.cost + work + costs.STAGE),
+        replace(properties, partitioning=to, ordering=ordering), Estimate(estimate.rows, estimate.row_bytes, cost)
     )
 
 
-def gather(plan: PhysicalNode, ordering: tuple[OrderingKey, ...] = ()) -> PhysicalNode:
+def gather(search: Search, plan: PhysicalNode, ordering: tuple[OrderingKey, ...] = ()) -> PhysicalNode:
     """All rows in one task; merged when they are ordered."""
-    estimate = plan.facts.estimate
-    work = costs.exchange_cost(estimate.rows, estimate.row_bytes) * (2.0 if ordering else 0.3)
-    facts = _moved(plan, SINGLE, ordering, work)
+    facts = _moved(search, plan, SINGLE, ordering)
     return Exchange(
         fields=plan.fields, facts=facts, input=plan, kind=ExchangeKind.GATHER, ordering=ordering, parallelism=1
     )
@@ -90,18 +124,11 @@ def gather(plan: PhysicalNode, ordering: tuple[OrderingKey, ...] = ()) -> Physic
 
 def broadcast(search: Search, plan: PhysicalNode) -> PhysicalNode:
     """Every row in every task."""
-    estimate = plan.facts.estimate
-    work = costs.exchange_cost(estimate.rows, estimate.row_bytes) * search.parallelism * 0.3
-    return Exchange(
-        fields=plan.fields, facts=_moved(plan, REPLICATED, (), work), input=plan, kind=ExchangeKind.BROADCAST
-    )
+    facts = _moved(search, plan, REPLICATED)
+    return Exchange(fields=plan.fields, facts=facts, input=plan, kind=ExchangeKind.BROADCAST)
 
 
 def repartition(search: Search, plan: PhysicalNode, keys: tuple[int, ...]) -> PhysicalNode:
     """Rows with equal keys in one task."""
-    estimate = plan.facts.estimate
-    work = costs.exchange_cost(estimate.rows, estimate.row_bytes) / search.parallelism
-    partitioning = Partitioning(PartitioningKind.HASH, keys)
-    return Exchange(
-        fields=plan.fields, facts=_moved(plan, partitioning, (), work), input=plan, kind=ExchangeKind.HASH, keys=keys
-    )
+    facts = _moved(search, plan, Partitioning(PartitioningKind.HASH, keys))
+    return Exchange(fields=plan.fields, facts=facts, input=plan, kind=ExchangeKind.HASH, keys=keys)

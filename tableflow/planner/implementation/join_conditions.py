@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tableflow.expressions.nodes import Call, Expression, column_ids
 from tableflow.planner.logical import nodes as logical
+
+if TYPE_CHECKING:
+    from tableflow.planner.implementation.search import Search
 
 _COMPARISONS = {"eq": False, "is_not_distinct_from": True}
 
@@ -24,10 +29,9 @@ class JoinCondition:
         return JoinCondition(self.right, self.left, self.null_safe, self.residual)
 
 
-def analyse(join: logical.Join) -> JoinCondition:
+def analyse(search: Search, join: logical.Join) -> JoinCondition:
     """Splits the conjuncts of a join by the sides they read; the pair that is not NULL-safe comes last."""
-    left_ids = {f.id for f in logical.output(join.left)}
-    right_ids = {f.id for f in logical.output(join.right)}
+    left_ids, right_ids = search.output(join.left).keys(), search.output(join.right).keys()
     pairs: list[tuple[Expression, Expression, bool]] = []
     residual: list[Expression] = []
     for conjunct in join.conjuncts:
@@ -47,7 +51,7 @@ def analyse(join: logical.Join) -> JoinCondition:
 
 
 def _key_pair(
-    conjunct: Expression, left_ids: set[int], right_ids: set[int]
+    conjunct: Expression, left_ids: Set[int], right_ids: Set[int]
 ) -> tuple[Expression, Expression, bool] | None:
     if not isinstance(conjunct, Call) or conjunct.function not in _COMPARISONS:
         return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from tableflow.expressions.nodes import ColumnRef, Expression, column_ids
 from tableflow.physical.hash_join import HashJoin, HashJoinKind, JoinDistribution
@@ -21,12 +20,10 @@ from tableflow.planner.implementation.enforcers import enforce, keep
 from tableflow.planner.implementation.join_conditions import JoinCondition, analyse, needs_three_values
 from tableflow.planner.implementation.join_hints import JoinAdvice, advise
 from tableflow.planner.implementation.requirements import NOTHING, Required, hashed
+from tableflow.planner.implementation.search import Draft, Search, visible
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical.nodes import JoinKind
 from tableflow.types import Field
-
-if TYPE_CHECKING:
-    from tableflow.planner.implementation.search import Search
 
 _STRAIGHT = {
     JoinKind.INNER: HashJoinKind.INNER,
@@ -50,7 +47,7 @@ _MARKS_BUILD = frozenset({HashJoinKind.RIGHT, HashJoinKind.FULL, HashJoinKind.BU
 
 
 @dataclass(frozen=True, slots=True)
-class _Orientation:
+class Orientation:
     """One way round: which input probes, which is built, under which kind."""
 
     probe: logical.Node
@@ -59,33 +56,48 @@ class _Orientation:
     condition: JoinCondition
 
 
-def implement_join(search: Search, node: logical.Join, required: Required) -> Iterable[PhysicalNode]:
+@dataclass(frozen=True, slots=True)
+class Alternatives:
+    """Joins that do not depend on what is required, and the ways round in which a build may be published."""
+
+    drafts: tuple[PhysicalNode | Draft, ...]
+    publishing: tuple[Orientation, ...] = ()
+
+
+def implement_join(search: Search, node: logical.Join, required: Required) -> Iterable[PhysicalNode | Draft]:
     """Hash joins both ways round under each distribution; nested loops where no equality can be hashed."""
-    condition = analyse(node)
+    known = search.alternatives.get(id(node))
+    if known is None:
+        known = search.alternatives[id(node)] = _alternatives(search, node)
+    yield from known.drafts
+    yield from _keeping_places(search, node, known.publishing, required)
+
+
+def _alternatives(search: Search, node: logical.Join) -> Alternatives:
+    """What may be done whatever is required."""
+    condition = analyse(search, node)
     if not condition.left or needs_three_values(node, condition):
-        yield _nested_loop(search, node)
-        return
+        return Alternatives((_nested_loop(search, node),))
     advice = advise(search, node)
-    for orientation in _orientations(node, condition, advice):
-        yield from _distributions(search, node, orientation, advice, required)
+    orientations = tuple(_orientations(node, condition, advice))
+    drafts = [draft for one in orientations for draft in _distributions(search, node, one, advice)]
+    return Alternatives(tuple(drafts), orientations if advice.allows(JoinDistribution.PUBLISHED) else ())
 
 
-def _orientations(node: logical.Join, condition: JoinCondition, advice: JoinAdvice) -> Iterator[_Orientation]:
-    straight = _Orientation(node.left, node.right, _STRAIGHT[node.kind], condition)
+def _orientations(node: logical.Join, condition: JoinCondition, advice: JoinAdvice) -> Iterator[Orientation]:
+    straight = Orientation(node.left, node.right, _STRAIGHT[node.kind], condition)
     flippable = node.kind in _FLIPPED and not node.null_aware
     if advice.build != "left" or not flippable:
         yield straight
     if advice.build != "right" and flippable:
-        yield _Orientation(node.right, node.left, _FLIPPED[node.kind], condition.flipped())
+        yield Orientation(node.right, node.left, _FLIPPED[node.kind], condition.flipped())
 
 
-def _distributions(
-    search: Search, node: logical.Join, orientation: _Orientation, advice: JoinAdvice, required: Required
-) -> Iterator[PhysicalNode]:
+def _distributions(search: Search, node: logical.Join, orientation: Orientation, advice: JoinAdvice) -> Iterator[Draft]:
     marked = orientation.kind in _MARKS_BUILD
     null_aware = node.null_aware and any(not safe for safe in orientation.condition.null_safe)
     if advice.allows(JoinDistribution.PUBLISHED):
-        yield from _published(search, node, orientation, required)
+        yield _published(search, node, orientation, NOTHING)
     if search.parallelism == 1:
         return
     if advice.distribution is JoinDistribution.BROADCAST and not marked:
@@ -94,19 +106,23 @@ def _distributions(
         yield _partitioned(search, node, orientation)
 
 
-def _published(
-    search: Search, node: logical.Join, orientation: _Orientation, required: Required
-) -> Iterator[PhysicalNode]:
+def _keeping_places(
+    search: Search, node: logical.Join, orientations: Iterable[Orientation], required: Required
+) -> Iterator[Draft]:
+    """Joins with published builds that leave probe rows where they are required to be."""
+    keys = required.partitioning.keys
+    for orientation in orientations:
+        if keys and search.output(orientation.probe).keys() >= set(keys):
+            yield _published(search, node, orientation, replace(required, ordering=()))
+
+
+def _published(search: Search, node: logical.Join, orientation: Orientation, of_probe: Required) -> Draft:
     build = search.best(orientation.build, NOTHING)
-    probe_ids = {f.id for f in logical.output(orientation.probe)}
-    probes = [search.best(orientation.probe, NOTHING)]
-    if required.partitioning.keys and set(required.partitioning.keys) <= probe_ids:
-        probes.append(search.best(orientation.probe, replace(required, ordering=())))
-    for probe in probes:
-        yield _hash_join(search, node, orientation, probe, build, JoinDistribution.PUBLISHED)
+    probe = search.best(orientation.probe, of_probe)
+    return _hash_join(search, node, orientation, probe, build, JoinDistribution.PUBLISHED)
 
 
-def _broadcast(search: Search, node: logical.Join, orientation: _Orientation) -> PhysicalNode:
+def _broadcast(search: Search, node: logical.Join, orientation: Orientation) -> Draft:
     probe = search.best(orientation.probe, NOTHING)
     build = search.best(orientation.build, NOTHING)
     everywhere = enforce(
@@ -115,7 +131,7 @@ def _broadcast(search: Search, node: logical.Join, orientation: _Orientation) ->
     return _hash_join(search, node, orientation, probe, everywhere, JoinDistribution.BROADCAST)
 
 
-def _partitioned(search: Search, node: logical.Join, orientation: _Orientation) -> PhysicalNode:
+def _partitioned(search: Search, node: logical.Join, orientation: Orientation) -> Draft:
     condition = orientation.condition
     probe, probe_keys = _by_columns(search, orientation.probe, condition.left)
     build, build_keys = _by_columns(search, orientation.build, condition.right)
@@ -152,36 +168,38 @@ def _by_columns(
     return enforce(search, plan, wanted), tuple(columns)
 
 
+_PROBE_ONLY = frozenset({HashJoinKind.SEMI, HashJoinKind.ANTI, HashJoinKind.MARK})
+_BUILD_ONLY = frozenset({HashJoinKind.BUILD_SEMI, HashJoinKind.BUILD_ANTI})
+
+
 def _output(
     search: Search, node: logical.Join, kind: HashJoinKind, probe: PhysicalNode, build: PhysicalNode
 ) -> tuple[Field, ...]:
     wanted = search.needed(node)
-    nullable = {f.id: f for f in logical.output(node)}
-    sides = {
-        HashJoinKind.SEMI: probe.fields,
-        HashJoinKind.ANTI: probe.fields,
-        HashJoinKind.MARK: probe.fields,
-        HashJoinKind.BUILD_SEMI: build.fields,
-        HashJoinKind.BUILD_ANTI: build.fields,
-    }
-    columns = sides.get(kind, (*probe.fields, *build.fields))
-    fields = tuple(nullable[f.id] for f in columns if f.id in wanted and f.id in nullable)
+    nullable = search.output(node)
+    if kind in _PROBE_ONLY:
+        columns = probe.fields
+    else:
+        columns = build.fields if kind in _BUILD_ONLY else (*probe.fields, *build.fields)
+    fields = tuple([nullable[f.id] for f in columns if f.id in wanted and f.id in nullable])
     return fields if node.mark is None else (*fields, node.mark)
 
 
 def _hash_join(
     search: Search,
     node: logical.Join,
-    orientation: _Orientation,
+    orientation: Orientation,
     probe: PhysicalNode,
     build: PhysicalNode,
     distribution: JoinDistribution,
-) -> PhysicalNode:
-    fields = _output(search, node, orientation.kind, probe, build)
+) -> Draft:
+    """A hash join that is only priced."""
+    given = search.output(node)
+    columns = [i for i in given if i in search.needed(node) or (node.mark is not None and i == node.mark.id)]
     build_rows, probe_rows = build.facts.estimate.rows, probe.facts.estimate.rows
     rows = search.cardinality.rows(node)
     building = costs.build_cost(build_rows, build.facts.estimate.row_bytes)
-    probing = costs.probe_cost(probe_rows, build_rows, rows, len(fields))
+    probing = costs.probe_cost(probe_rows, build_rows, rows, len(columns))
     if orientation.kind in _MARKS_BUILD:
         building += build_rows * 2.0
     partitioning = probe.facts.properties.partitioning
@@ -191,11 +209,30 @@ def _hash_join(
     elif distribution is JoinDistribution.BROADCAST:
         building *= search.parallelism
     work = probing + building
-    facts = search.facts(node, fields, (probe, build), work, _delivered(orientation.kind, partitioning))
+    delivered = _delivered(orientation.kind, partitioning)
+
+    def built() -> PhysicalNode:
+        return _built(search, node, orientation, probe, build, distribution, work)
+
+    cost = search.cost((probe, build), work, delivered)
+    return Draft(cost, visible(delivered, columns), rows, search.cardinality.row_bytes(node, columns), built)
+
+
+def _built(
+    search: Search,
+    node: logical.Join,
+    orientation: Orientation,
+    probe: PhysicalNode,
+    build: PhysicalNode,
+    distribution: JoinDistribution,
+    work: float,
+) -> PhysicalNode:
+    fields = _output(search, node, orientation.kind, probe, build)
+    delivered = _delivered(orientation.kind, probe.facts.properties.partitioning)
     published = distribution is JoinDistribution.PUBLISHED
     return HashJoin(
         fields=fields,
-        facts=facts,
+        facts=search.facts(node, fields, (probe, build), work, delivered),
         left=probe,
         right=build,
         kind=orientation.kind,

@@ -9,15 +9,16 @@ rewrites were decided on the logical plan.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from tableflow.config import PARALLELISM, Settings
 from tableflow.errors import InternalError
 from tableflow.expressions.intervals import Domain
 from tableflow.physical.node import Facts, PhysicalNode
-from tableflow.physical.properties import Estimate, OrderingKey, Partitioning, PartitioningKind, Properties
-from tableflow.planner.implementation.enforcers import enforce
+from tableflow.physical.properties import ANYWHERE, Estimate, OrderingKey, Partitioning, PartitioningKind, Properties
+from tableflow.planner.implementation.enforcers import enforce, enforcing_cost
 from tableflow.planner.implementation.needed import needed_columns
 from tableflow.planner.implementation.requirements import Required
 from tableflow.planner.logical import nodes as logical
@@ -53,7 +54,18 @@ class Cardinality(Protocol):
         ...
 
 
-Rule: TypeAlias = "Callable[[Search, Any, Required], Iterable[PhysicalNode]]"
+@dataclass(slots=True)
+class Draft:
+    """An alternative that is priced; only the cheapest one is built.  ``cost`` is that of the built plan."""
+
+    cost: float
+    partitioning: Partitioning
+    rows: float
+    row_bytes: float
+    build: Callable[[], PhysicalNode]
+
+
+Rule: TypeAlias = "Callable[[Search, Any, Required], Iterable[PhysicalNode | Draft]]"
 
 
 class Search:
@@ -72,9 +84,12 @@ class Search:
         self.parallelism = settings.get(PARALLELISM)
         self.warnings: list[str] = []
         self.shared: dict[int, PhysicalNode] = {}
+        self.alternatives: dict[int, Any] = {}
+        """What the rule of a join found, by node, as far as it does not depend on what is required."""
         self._needed = needed_columns(root, wanted)
         self._rules = rules
         self._memo: dict[tuple[int, Required], PhysicalNode] = {}
+        self._output: dict[int, dict[int, Field]] = {}
         self._fresh = itertools.count(_highest_id(root) + 1)
         self._publications = itertools.count(1)
 
@@ -86,14 +101,34 @@ class Search:
             rule = self._rules.get(type(node))
             if rule is None:
                 raise InternalError(f"no implementation rule for {type(node).__name__}")
-            candidates = [enforce(self, plan, required) for plan in rule(self, node, required)]
-            known = min(candidates, key=lambda plan: plan.facts.estimate.cost)
-            self._memo[key] = known
+            known = self._memo[key] = self._cheapest(list(rule(self, node, required)), required)
         return known
+
+    def _cheapest(self, candidates: Sequence[PhysicalNode | Draft], required: Required) -> PhysicalNode:
+        chosen = candidates[0]
+        if len(candidates) > 1:
+            prices = [self._price(candidate, required) for candidate in candidates]
+            chosen = candidates[prices.index(min(prices))]
+        return enforce(self, chosen.build() if isinstance(chosen, Draft) else chosen, required)
+
+    def _price(self, of: PhysicalNode | Draft, required: Required) -> float:
+        if isinstance(of, Draft):
+            return of.cost + enforcing_cost(self, of.partitioning, (), of.rows, of.row_bytes, required)
+        properties, estimate = of.facts.properties, of.facts.estimate
+        return estimate.cost + enforcing_cost(
+            self, properties.partitioning, properties.ordering, estimate.rows, estimate.row_bytes, required
+        )
 
     def needed(self, node: logical.Node) -> frozenset[int]:
         """Ids of the node's columns that its parents read."""
         return self._needed[id(node)]
+
+    def output(self, node: logical.Node) -> dict[int, Field]:
+        """The node's output columns by id, in order."""
+        known = self._output.get(id(node))
+        if known is None:
+            known = self._output[id(node)] = {f.id: f for f in logical.output(node)}
+        return known
 
     def fresh_id(self) -> int:
         """A column id that is not in the plan yet."""
@@ -120,19 +155,23 @@ class Search:
         """Facts of a plan for ``node``: children's cost plus ``work`` (of all tasks together), divided."""
         ids = {f.id for f in fields}
         expected = self.cardinality.rows(node) if rows is None else rows
-        cost = sum(child.facts.estimate.cost for child in children) + work / self.share(partitioning)
-        keys = tuple(key for key in self.cardinality.keys(node) if key <= ids)
+        cost = self.cost(children, work, partitioning)
+        keys = tuple([key for key in self.cardinality.keys(node) if key <= ids])
         return Facts(
-            Properties(_visible(partitioning, ids), ordering, keys=keys),
+            Properties(visible(partitioning, ids), ordering, keys=keys),
             Estimate(expected, self.cardinality.row_bytes(node, ids), cost),
         )
 
+    def cost(self, children: Sequence[PhysicalNode], work: float, partitioning: Partitioning) -> float:
+        """Children's cost plus ``work``, divided among the tasks."""
+        return sum([child.facts.estimate.cost for child in children]) + work / self.share(partitioning)
 
-def _visible(partitioning: Partitioning, ids: set[int]) -> Partitioning:
+
+def visible(partitioning: Partitioning, ids: Collection[int]) -> Partitioning:
     """A partitioning by columns that are not in the output any more is of no use to anybody."""
-    if all(key in ids for key in partitioning.keys):
+    if not partitioning.keys or all(key in ids for key in partitioning.keys):
         return partitioning
-    return Partitioning(PartitioningKind.ARBITRARY)
+    return ANYWHERE
 
 
 def _highest_id(root: logical.Node) -> int:
