@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tableflow.config import FUSION, SERIALIZE_PLANS, Settings
+from tableflow.config import SERIALIZE_PLANS, Settings
 from tableflow.physical.fusion import fuse
 from tableflow.physical.heads import prefers_port
 from tableflow.physical.lowering import Lowered, lower
@@ -28,20 +28,39 @@ class Planned:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A plan that is not cut into stages yet, so that something can be put on top of it."""
+
+    optimized: Optimized
+    root: PhysicalNode
+    columns: tuple[Field, ...]
+    warnings: tuple[str, ...]
+
+
 def plan(query: Query, settings: Settings) -> Planned:
     """Optimises, finds the cheapest physical plan, fuses and lowers."""
+    computed = compute(query, settings)
+    return finish(computed, computed.root, computed.columns, settings)
+
+
+def compute(query: Query, settings: Settings, *, anywhere: bool = False) -> Computed:
+    """Everything but lowering; ``anywhere``: the rows may come in any tasks, unless the query sorts them."""
     optimized = optimize(query, settings)
-    physical = plan_physical(optimized.query, optimized.statistics, settings)
+    physical = plan_physical(optimized.query, optimized.statistics, settings, anywhere=anywhere)
     root = physical.root
     if settings.get(SERIALIZE_PLANS):
         root = loads(dumps(root))
-    if settings.get(FUSION):
-        root = fuse(root, settings)
+    return Computed(optimized, fuse(root, settings), physical.columns, (*optimized.warnings, *physical.warnings))
+
+
+def finish(computed: Computed, root: PhysicalNode, columns: tuple[Field, ...], settings: Settings) -> Planned:
+    """The job graph of ``root``, which is the computed plan or stands on it."""
+    if settings.get(SERIALIZE_PLANS):
+        root = loads(dumps(root))
     lowered = lower(root, settings)
     graph = lowered.graph
     if settings.get(SERIALIZE_PLANS):
         graph = loads(dumps(graph))
     check_diamonds(graph, {stage.id: prefers_port(stage) for stage in graph.stages})
-    return Planned(
-        optimized, root, replace(lowered, graph=graph), physical.columns, (*optimized.warnings, *physical.warnings)
-    )
+    return Planned(computed.optimized, root, replace(lowered, graph=graph), columns, computed.warnings)

@@ -17,7 +17,7 @@ from tableflow.planner.implementation.leaves import (
     implement_values,
 )
 from tableflow.planner.implementation.ordering import implement_limit, implement_sort, ordering_of
-from tableflow.planner.implementation.requirements import IN_ONE_TASK
+from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING
 from tableflow.planner.implementation.search import Cardinality, Rule, Search
 from tableflow.planner.implementation.unions import implement_set_operation, implement_shared
 from tableflow.planner.logical import nodes as logical
@@ -41,19 +41,21 @@ RULES: Mapping[type, Rule] = {
 
 @dataclass(frozen=True, slots=True)
 class PhysicalPlan:
-    """A plan whose rows arrive in one task, in the query's order; result column i is the column ``columns[i].id``."""
+    """A plan, as a rule of one task in the query's order; result column i is the column ``columns[i].id``."""
 
     root: PhysicalNode
     columns: tuple[Field, ...]
     warnings: tuple[str, ...] = ()
 
 
-def plan_physical(query: logical.Query, cardinality: Cardinality, settings: Settings) -> PhysicalPlan:
-    """The cheapest physical plan of an optimised query."""
+def plan_physical(
+    query: logical.Query, cardinality: Cardinality, settings: Settings, *, anywhere: bool = False
+) -> PhysicalPlan:
+    """The cheapest physical plan of an optimised query; ``anywhere``: its rows may come in any tasks, unless it sorts."""
     wanted = frozenset(f.id for f in query.columns)
     search = Search(query.root, wanted, cardinality, settings, RULES)
-    required = IN_ONE_TASK
+    required = NOTHING if anywhere else IN_ONE_TASK
     if isinstance(query.root, logical.Sort):
-        required = replace(required, ordering=ordering_of(query.root))
+        required = replace(IN_ONE_TASK, ordering=ordering_of(query.root))
     root = search.best(query.root, required)
     return PhysicalPlan(root, query.columns, tuple(search.warnings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
@@ -11,7 +12,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from tableflow.catalog.provider import Catalog
 from tableflow.errors import BindError, Span, UnsupportedError
 from tableflow.expressions.literals import literal_from_python
-from tableflow.expressions.nodes import Literal
+from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.expressions.registry import StatementClock
 from tableflow.sql.statements import Notice
 from tableflow.types import Field, SqlType
@@ -20,6 +21,7 @@ MAX_RELATIONS = 5_000
 """Tables, CTEs and views of one statement, each reference counted: WITH can double them at every step."""
 
 Parameters = Sequence[Any] | Mapping[str, Any]
+"""Python values, or :class:`ColumnRef`s to columns with a value for each row (executemany)."""
 
 
 class StatementContext:
@@ -106,8 +108,8 @@ class Source:
         return " ".join(self.text[found[0] : found[1]].split()) if found else node.key
 
 
-def parameter(context: StatementContext, source: Source, node: exp.Placeholder) -> Literal:
-    """The value given for ``?`` or ``:name``."""
+def parameter(context: StatementContext, source: Source, node: exp.Placeholder) -> Expression:
+    """The value given for ``?`` or ``:name``: a literal, or the column that stands for it when there is one per row."""
     span = source.span(node)
     given, name = context.parameters, node.args.get("this")
     if name:
@@ -116,7 +118,7 @@ def parameter(context: StatementContext, source: Source, node: exp.Placeholder) 
         if name not in given:
             raise BindError(f"no value was given for parameter :{name}", span=span)
         context.used.add(name)
-        return literal_from_python(given[name], span)
+        return _given(given[name], span)
     if isinstance(given, Mapping):
         raise BindError("parameter ? needs a value by position", hint="give the values as a sequence", span=span)
     number = source.placeholders.get(node.meta.get("start", -1), len(given))
@@ -126,7 +128,11 @@ def parameter(context: StatementContext, source: Source, node: exp.Placeholder) 
             detail=f"the statement has {len(source.placeholders)}, given were {len(given)}",
             span=span,
         )
-    return literal_from_python(given[number], span)
+    return _given(given[number], span)
+
+
+def _given(value: Any, span: Span | None) -> Expression:
+    return replace(value, span=span) if isinstance(value, ColumnRef) else literal_from_python(value, span)
 
 
 def _range(node: Any) -> tuple[int, int] | None:
