@@ -20,7 +20,7 @@ from tableflow.expressions.evaluation import evaluate
 from tableflow.expressions.nodes import Cast, ColumnRef
 from tableflow.expressions.operand import Operand, build, numbers
 from tableflow.physical.node import Input
-from tableflow.physical.program_compiler import compile_steps
+from tableflow.physical.program_judge import compile_steps
 from tableflow.physical.project import ProjectColumns
 
 SCALES = st.integers(0, 38)
