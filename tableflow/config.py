@@ -137,6 +137,11 @@ FORCE_REPRESENTATION = Key(
 SERIALIZE_PLANS = Key(
     "debug.serialize-plans", _boolean, default=False, doc="send every plan and job graph through its JSON form"
 )
+STORAGE_CHUNK_ROWS = Key("storage.chunk-rows", _at_least(1), 131_072, "rows of a chunk of a table's file")
+STORAGE_FILE_ROWS = Key("storage.file-rows", _at_least(1), 4_194_304, "rows at which a new file of a table is begun")
+STORAGE_FILE_BYTES = Key(
+    "storage.file-bytes", _bytes, 128 << 20, "bytes at which a new file of a table is begun; a writer buffers as many"
+)
 TIME_ZONE = Key("table.local-time-zone", _zone, "UTC", "zone that TIMESTAMP_LTZ is shown in")
 
 KEYS: Mapping[str, Key[Any]] = {
@@ -144,6 +149,7 @@ KEYS: Mapping[str, Key[Any]] = {
     for key in (
         PARALLELISM, BATCH_ROWS, FUSION, RUNTIME_MODE, SCHEDULER_SEED, CHANNEL_BATCHES, BUFFER_TIMEOUT,
         SOURCE_IDLE_TIMEOUT, MEMORY_LIMIT, DISABLED_RULES, JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
+        STORAGE_CHUNK_ROWS, STORAGE_FILE_ROWS, STORAGE_FILE_BYTES,
     )
 }  # fmt: skip
 
