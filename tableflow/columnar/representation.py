@@ -67,19 +67,19 @@ def canonical(of: t.SqlType) -> pa.DataType:
     raise UnsupportedError(f"type {of} has no storage")
 
 
-def declared(of: t.SqlType) -> pa.DataType:
-    """The Arrow type that leaves the engine: times and timestamps in the unit of their precision, else canonical."""
+def declared(of: t.SqlType, zone: str = "UTC") -> pa.DataType:
+    """The Arrow type that leaves the engine: times and timestamps in the unit of their precision, instants in the zone."""
     match of:
         case t.TimeType(precision=precision):
             return pa.time32(_unit(precision)) if precision <= 3 else pa.time64(_unit(precision))
         case t.TimestampType(precision=precision, zoned=zoned):
-            return pa.timestamp(_unit(precision), tz="UTC" if zoned else None)
+            return pa.timestamp(_unit(precision), tz=zone if zoned else None)
         case t.ArrayType(element=element):
-            return pa.list_(declared(element))
+            return pa.list_(declared(element, zone))
         case t.MapType(key=key, value=value):
-            return pa.map_(declared(key), declared(value))
+            return pa.map_(declared(key, zone), declared(value, zone))
         case t.RowType(fields=fields):
-            return pa.struct([pa.field(f.name, declared(f.type)) for f in fields])
+            return pa.struct([pa.field(f.name, declared(f.type, zone)) for f in fields])
         case _:
             return canonical(of)
 
@@ -142,11 +142,11 @@ def widen(column: Column) -> Column:
     return Column(column.type, array)
 
 
-def boundary(column: Column, keep_dictionaries: bool = False) -> pa.Array:
-    """What leaves the engine: declared precision, dictionaries decoded unless they are asked for."""
+def boundary(column: Column, keep_dictionaries: bool = False, zone: str = "UTC") -> pa.Array:
+    """What leaves the engine: declared precision and zone, dictionaries decoded unless they are asked for."""
     if keep_dictionaries and pa.types.is_dictionary(column.array.type):
         return column.array
-    array, target = widen(column).array, declared(column.type)
+    array, target = widen(column).array, declared(column.type, zone)
     # What lies below the declared precision is no part of the value.
     return array if array.type == target else pc.cast(array, target, safe=False)
 

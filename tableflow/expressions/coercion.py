@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tableflow import types as t
-from tableflow.errors import BindError
+from tableflow.errors import BindError, Span
 from tableflow.expressions.casting import can_cast, convert
+from tableflow.expressions.casting.rules import zone_matters
 from tableflow.expressions.literals import operand_of, storage_values
 from tableflow.expressions.nodes import Cast, Expression, Literal
 from tableflow.types import TypeFamily
 
 __all__ = [
-    "can_cast", "cast", "common_type", "decimal_type", "exact_view", "implicit_cast", "unify", "unify_comparison",
+    "can_cast", "cast", "common_type", "decimal_type", "exact_view", "implicit_cast", "typed_literal", "unify",
+    "unify_comparison",
 ]  # fmt: skip
 
 _READ_FROM_TEXT = frozenset({
@@ -111,11 +113,18 @@ def cast(expression: Expression, to: t.SqlType, lenient: bool = False) -> Expres
             else None,
             span=span,
         )
-    if isinstance(expression, Literal):
+    if isinstance(expression, Literal) and (expression.value is None or not zone_matters(expression.type, to)):
         folded = _folded(expression, to, lenient=lenient)
         if folded is not None:
             return folded
     return Cast(to, expression, lenient, span)
+
+
+def typed_literal(text: str, to: t.SqlType, span: Span | None = None) -> Expression | None:
+    """The text as a value of the type; None if it is none.  An instant waits for the zone that its text may leave out."""
+    literal = Literal(t.STRING, text, span)
+    folded = _folded(literal, to, lenient=False)
+    return folded if folded is None or not zone_matters(t.STRING, to) else Cast(to, literal, span=span)
 
 
 def _folded(literal: Literal, to: t.SqlType, *, lenient: bool) -> Literal | None:
@@ -150,7 +159,7 @@ def _read(literal: Expression, to: t.SqlType) -> Expression:
     if isinstance(to, t.DecimalType):
         # More digits than the column has must not be rounded away: nothing would equal them.
         to = t.DecimalType(38, max(to.scale, min(18, _fraction_digits(literal))))
-    folded = _folded(literal, to, lenient=False) if isinstance(literal, Literal) else None
+    folded = typed_literal(literal.value, to, literal.span) if isinstance(literal, Literal) else None
     if folded is None:
         raise BindError(
             f"cannot read {literal.value!r} as {to}" if isinstance(literal, Literal) else f"cannot read {to}",
@@ -158,7 +167,7 @@ def _read(literal: Expression, to: t.SqlType) -> Expression:
             hint=f"write a valid {to}, or cast the other side to STRING",
             span=getattr(literal, "span", None),
         )
-    if isinstance(to, t.DecimalType):
+    if isinstance(to, t.DecimalType) and isinstance(folded, Literal):
         value = folded.value
         return Literal(t.DecimalType(max(len(str(abs(value))), to.scale, 1), to.scale), value, folded.span)
     return folded

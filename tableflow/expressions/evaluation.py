@@ -139,9 +139,9 @@ def _cast(of: Cast, frame: Frame) -> Operand:
     inherited = operand.errors
     source = Operand(operand.type, operand.array, constant=operand.constant)
     if source.type != of.type and _is_mapped([source]):
-        result = _by_entry([source], of.type, lambda args, to: convert(args[0], to))
+        result = _by_entry([source], of.type, lambda args, to: convert(args[0], to, of.zone))
     else:
-        result = convert(source, of.type)
+        result = convert(source, of.type, of.zone)
     own = None if of.lenient else result.errors
     return Operand(of.type, result.array, constant=operand.constant, errors=either(own, inherited))
 

@@ -17,6 +17,7 @@ from tableflow.expressions.ranges import (
     Domain,
     Range,
     aligned_operands,
+    calendar_range,
     exact_range,
     is_exact,
     product,
@@ -80,7 +81,7 @@ def may_be_null(of: Expression, domains: Mapping[int, Domain]) -> bool:
 
 def always_fits(of: Expression, domains: Mapping[int, Domain]) -> bool:
     """Whether the bounds show that an operation (not its operands) never fails: no overflow, no division by zero."""
-    limits = type_range(of.type)
+    limits = calendar_range(of.type) or type_range(of.type)
     match of:
         case Call(function="divide" | "integer_divide" | "modulo", args=(_, divisor)):
             by = exact_range(divisor, domains)

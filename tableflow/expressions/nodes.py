@@ -79,11 +79,15 @@ class Case(Expression):
 @serializable
 @dataclass(frozen=True, slots=True)
 class Cast(Expression):
-    """CAST to ``type``; a value that does not fit is an error, or NULL with ``lenient`` (TRY_CAST)."""
+    """CAST to ``type``; a value that does not fit is an error, or NULL with ``lenient`` (TRY_CAST).
+
+    ``zone`` names the time zone whose wall clock stands between a TIMESTAMP_LTZ and the other types; None is UTC.
+    """
 
     operand: Expression
     lenient: bool = False
     span: Span | None = field(default=None, compare=False)
+    zone: str | None = None
 
 
 @serializable

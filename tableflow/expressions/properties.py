@@ -23,6 +23,8 @@ def can_raise(of: Expression, domains: Mapping[int, Domain] | None = None) -> bo
     match of:
         case Call():
             return function(of.function).can_raise(of) and not always_fits(of, domains or {})
+        case Cast(lenient=False, zone=str()):
+            return True  # at the ends of the calendar a wall clock may show what is outside of it
         case Cast(lenient=False, operand=operand):
             return cast_can_fail(operand.type, of.type) and not always_fits(of, domains or {})
         case _:

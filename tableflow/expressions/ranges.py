@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tableflow import types as t
+from tableflow.expressions.casting.calendar import FIRST_DAY, LAST_DAY, per_second
 from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal
 from tableflow.serialization import serializable
 
@@ -39,6 +40,18 @@ def type_range(of: t.SqlType) -> Range | None:
             return -(2**31), 2**31 - 1
         case t.TimestampType() | t.TimeType():
             return -(2**63), 2**63 - 1
+        case _:
+            return None
+
+
+def calendar_range(of: t.SqlType) -> Range | None:
+    """The dates and timestamps that operations may give, which may be fewer than files hold; None for other types."""
+    match of:
+        case t.DateType():
+            return FIRST_DAY, LAST_DAY
+        case t.TimestampType():
+            day = 86400 * per_second(of)
+            return max(FIRST_DAY * day, -(2**63) + 1), min((LAST_DAY + 1) * day - 1, 2**63 - 1)
         case _:
             return None
 
@@ -80,6 +93,8 @@ def unchecked_range(of: Expression, domains: Mapping[int, Domain]) -> Range | No
             return value, value
         case Case(results=results, otherwise=otherwise):
             return _union([*results, otherwise], domains)
+        case Cast(zone=str()):
+            return None
         case Cast(operand=operand):
             return _of_cast(operand, of.type, domains)
         case Call(function=name):
@@ -159,7 +174,9 @@ def _sum(of: Call, domains: Mapping[int, Domain]) -> Range | None:
 
 def _moved_date(of: Call, domains: Mapping[int, Domain]) -> Range | None:
     """A date or timestamp moved by a constant interval, or a date by an integer; the difference of two dates."""
-    first, second = of.args
+    first, second, *zone = of.args
+    if zone:
+        return None
     sign = 1 if of.function == "add" else -1
     a = exact_range(first, domains)
     if a is None:

@@ -25,6 +25,26 @@ Names match in any case. A function of a NULL is NULL unless its entry says othe
 silently: overflow and division by zero are errors, `try(...)` and `TRY_CAST` give NULL instead. Above 38 digits a decimal
 type keeps its whole digits, and its scale is cut to no less than the smaller of itself and 6. Integer literals count with
 their own digits. `DOUBLE` follows IEEE 754, but NaN equals NaN and is above all numbers.
+
+**Conversions** round once. An exact number becomes the nearest `DOUBLE` or `FLOAT` (of two equally near the even one), and
+text is read as the nearest too; a `DOUBLE` becomes an exact number from its exact binary value, halves away from zero, so
+`CAST(2.675e0 AS DECIMAL(3,2))` is 2.67: the `DOUBLE` is a little less than 2.675.
+
+**Text.** `CAST('abcdef' AS VARCHAR(3))` is `abc`: a cast that is written cuts, as standard SQL has it. Storing into a
+`VARCHAR(3)` column does not: text that is too long is an error there unless only blanks would be cut.
+
+**Dates and timestamps** lie between 0001-01-01 and 9999-12-31; arithmetic or a cast that leaves this range is an error. The
+calendar is the proleptic Gregorian one. Weeks are ISO weeks.
+
+**Time zones.** A `TIMESTAMP` is what a wall clock shows, a `TIMESTAMP_LTZ` is an instant. Between the two, and wherever an
+instant is shown, cast, read from text without an offset, or looked at (`extract`, `date_trunc`, `date_diff`, months and days
+of an interval), the wall clock of the session's zone stands: `SET 'table.local-time-zone' = 'Europe/Berlin'` (default UTC).
+A wall-clock time that comes twice, when clocks are turned back, is the first of the two instants; one that clocks leap over
+is as much later as they leap (Flink's and Java's rules). So `TIMESTAMP_LTZ '2020-03-28 12:00:00' + INTERVAL '1' DAY` is noon
+of the next day, and `+ INTERVAL '24' HOUR` one hour later than that. In files, instants without an offset are UTC.
+
+**Intervals** have months, days and microseconds. They compare, group, join and sort by their length, in which a month has 30
+days and a day 24 hours: `INTERVAL '1' MONTH = INTERVAL '30' DAY`, and both are one group.
 """
 
 

@@ -250,6 +250,8 @@ class Compiler:
         source, to, build = cast.operand.type, cast.type, self.builder
         if source == to:
             return operand
+        if cast.zone is not None:
+            raise NotCompilableError("the wall clock of a time zone")
         message = f"a {source} value does not fit into {to}"
         match source, to:
             case t.StringType(), t.StringType(length=None):

@@ -23,6 +23,8 @@ def unit_of(of: t.SqlType) -> int:
 
 def moved(compiler: Compiler, op: str, call: Call, error: int) -> Value:
     """A date plus or minus days, a date or timestamp plus or minus a constant interval, the days between dates."""
+    if len(call.args) != 2:
+        raise NotCompilableError("the wall clock of a time zone")
     base, by = call.args
     if op == "sub" and isinstance(base.type, t.DateType) and isinstance(by.type, t.DateType):
         return compiler.numbers.arithmetic(op, compiler.value(base), compiler.value(by), (0, 0), call.type, error)
@@ -122,11 +124,10 @@ _TRUNCATIONS = {"day": _DAY, "hour": 3_600_000_000, "minute": 60_000_000, "secon
 
 def truncated(compiler: Compiler, call: Call) -> Value:
     """A timestamp at the start of its day or of a smaller unit."""
-    field, of = call.args
+    field, of = call.args[:2]
     size = _TRUNCATIONS.get(str(field.value)) if isinstance(field, Literal) else None
-    if size is None or not isinstance(of.type, t.TimestampType) or of.type.zoned:
+    if size is None or not isinstance(of.type, t.TimestampType) or of.type.zoned or unit_of(of.type) != 1:
         raise NotCompilableError("date_trunc")
-    size *= unit_of(of.type)
     value = compiler.value(of)
     rest = compiler.builder.emit("floor_mod.i64", "i64", [value], (0, size - 1), (size,))
     return compiler.builder.emit(

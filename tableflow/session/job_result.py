@@ -23,7 +23,7 @@ class JobResult:
 
     def __init__(self, job: Job, planned: Planned, script: str, on_close: Callable[[JobResult], None]) -> None:
         self.columns: Sequence[ResultColumn] = [ResultColumn(f.name, f.type, f.nullable) for f in planned.columns]
-        self.schema = pa.schema([pa.field(f.name, declared(f.type)) for f in planned.columns])
+        self.schema = pa.schema([pa.field(f.name, declared(f.type, planned.zone)) for f in planned.columns])
         where = positions(planned.root.fields)
         self._positions = [where[f.id] for f in planned.columns]
         self._planned = planned
@@ -58,7 +58,7 @@ class JobResult:
         if not self._positions:
             # A record batch cannot have rows without columns; the planner gives every result at least one.
             return pa.record_batch([pa.nulls(whole.length)], names=[""]).select([])
-        arrays = [boundary(whole.columns[i]) for i in self._positions]
+        arrays = [boundary(whole.columns[i], zone=self._planned.zone) for i in self._positions]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def cancel(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tableflow.config import SERIALIZE_PLANS, Settings
+from tableflow.config import SERIALIZE_PLANS, TIME_ZONE, Settings
 from tableflow.physical.fusion import fuse
 from tableflow.physical.heads import prefers_port
 from tableflow.physical.lowering import Lowered, lower
@@ -19,13 +19,14 @@ from tableflow.types import Field
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A query ready to run; result column i is the column ``columns[i].id`` of ``root``'s output."""
+    """A query ready to run; result column i is the column ``columns[i].id`` of ``root``'s output, instants in ``zone``."""
 
     optimized: Optimized
     root: PhysicalNode
     lowered: Lowered
     columns: tuple[Field, ...]
     warnings: tuple[str, ...]
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +64,6 @@ def finish(computed: Computed, root: PhysicalNode, columns: tuple[Field, ...], s
     if settings.get(SERIALIZE_PLANS):
         graph = loads(dumps(graph))
     check_diamonds(graph, {stage.id: prefers_port(stage) for stage in graph.stages})
-    return Planned(computed.optimized, root, replace(lowered, graph=graph), columns, computed.warnings)
+    return Planned(
+        computed.optimized, root, replace(lowered, graph=graph), columns, computed.warnings, settings.get(TIME_ZONE)
+    )

@@ -7,13 +7,20 @@ that ``datetime`` holds; Arrow results and rows for printing have them.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tableflow.columnar.representation import from_arrow
 from tableflow.errors import DataError
+from tableflow.expressions.casting import convert
+from tableflow.expressions.operand import Operand
+from tableflow.types import STRING
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row: TypeAlias = tuple[Any, ...]
 
 
@@ -36,6 +43,8 @@ def _values(name: str, column: pa.Array) -> list[Any]:
     try:
         if held != column.type:
             column = pc.cast(column, held, safe=False)
+        if pa.types.is_timestamp(held) and held.tz is not None:
+            return _instants(column)
         return list(column.to_pylist(maps_as_pydicts="strict"))
     except (OverflowError, ValueError, KeyError, TypeError) as error:
         raise DataError(
@@ -54,15 +63,17 @@ def _printable(name: str, column: pa.Array) -> list[Any]:
                 raise
     if not pa.types.is_temporal(column.type):
         return _values(name, column)
-    zone = getattr(column.type, "tz", None)
-    plain = column if zone is None else column.cast(pa.timestamp(column.type.unit))
-    texts = (text if text is None or "." not in text else text.rstrip("0").rstrip(".") for text in _texts(plain))
-    return [text if text is None or zone is None else f"{text}+00" for text in texts]
+    plain = from_arrow(column)
+    texts = convert(Operand(plain.type, plain.array), STRING, getattr(column.type, "tz", None))
+    return list(texts.plain.to_pylist())
 
 
-def _texts(column: pa.Array) -> list[str | None]:
-    texts: list[str | None] = column.cast(pa.string()).to_pylist()
-    return texts
+def _instants(column: pa.Array) -> list[datetime | None]:
+    """Aware datetimes in the column's zone."""
+    zone = UTC if column.type.tz == "UTC" else ZoneInfo(column.type.tz)
+    unit = timedelta(microseconds={"s": 1_000_000, "ms": 1000, "us": 1}[column.type.unit])
+    counts = column.cast(pa.int64()).to_pylist()
+    return [None if count is None else (_EPOCH + count * unit).astimezone(zone) for count in counts]
 
 
 def _held(of: pa.DataType) -> pa.DataType:

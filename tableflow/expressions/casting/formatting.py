@@ -10,12 +10,13 @@ import pyarrow.compute as pc
 
 from tableflow import types as t
 from tableflow.expressions.casting.calendar import intervals, per_second
+from tableflow.expressions.casting.zones import offset_texts, to_wall
 from tableflow.expressions.operand import INT64_MIN, Array, Operand, blank, numbers, validity
 
 
-def format_value(of: Operand, to: t.StringType) -> Operand:
-    """Any scalar as text, cut to the length of VARCHAR(n), padded for CHAR(n)."""
-    text = limited(_text(of), to)
+def format_value(of: Operand, to: t.StringType, zone: str | None = None) -> Operand:
+    """Any scalar as text, cut to the length of VARCHAR(n), padded for CHAR(n); instants by the zone's wall clock."""
+    text = limited(_text(of, zone), to)
     return Operand(to, text, constant=of.constant)
 
 
@@ -27,7 +28,7 @@ def limited(text: pa.Array, to: t.StringType) -> pa.Array:
     return pc.utf8_rpad(cut, to.length, " ") if to.fixed else cut
 
 
-def _text(of: Operand) -> pa.Array:
+def _text(of: Operand, zone: str | None) -> pa.Array:
     match of.type:
         case t.StringType() | t.JsonType():
             return of.plain
@@ -36,7 +37,7 @@ def _text(of: Operand) -> pa.Array:
         case t.FloatType():
             return _nulled(pa.array(numbers(of).astype("U32").tolist(), pa.string()), of)
         case t.TimestampType() | t.TimeType():
-            return _nulled(_clock_text(of), of)
+            return _nulled(_clock_text(of, zone), of)
         case t.IntervalType():
             parts = zip(*(part.tolist() for part in intervals(of)), strict=True)
             return _nulled(pa.array([format_interval(*value) for value in parts], pa.string()), of)
@@ -70,24 +71,27 @@ def _with_point(value: int, scale: int) -> str:
     return f"-{text}" if value < 0 else text
 
 
-def _clock_text(of: Operand) -> pa.Array:
-    """Times and timestamps; the fraction without trailing zeros."""
+def _clock_text(of: Operand, zone: str | None) -> pa.Array:
+    """Times and timestamps; the fraction without trailing zeros, instants with their offset."""
     unit = per_second(of.type)
     values = numbers(of)
     valid = validity(of.array)
     if valid is not None:
         values = np.where(valid, values, 0)
+    tail = None
+    if isinstance(of.type, t.TimestampType) and of.type.zoned:
+        codes, texts = offset_texts(values, of.type, zone)
+        tail = pa.array(texts).take(pa.array(codes))
+        values = to_wall(values, of.type, zone)
     whole = pa.array((values // unit).astype("M8[s]"), pa.timestamp("s")).cast(pa.string())
     if isinstance(of.type, t.TimeType):
         whole = pc.utf8_slice_codeunits(whole, 11)
     fraction = values % unit
     if fraction.any():
         digits = pa.array(fraction + unit).cast(pa.string())
-        tail = pc.utf8_rtrim(pc.utf8_replace_slice(digits, 0, 1, "."), characters="0")
-        whole = pc.binary_join_element_wise(whole, pc.if_else(pa.array(fraction > 0), tail, ""), "")
-    if isinstance(of.type, t.TimestampType) and of.type.zoned:
-        return pc.binary_join_element_wise(whole, "+00", "")
-    return whole
+        part = pc.utf8_rtrim(pc.utf8_replace_slice(digits, 0, 1, "."), characters="0")
+        whole = pc.binary_join_element_wise(whole, pc.if_else(pa.array(fraction > 0), part, ""), "")
+    return whole if tail is None else pc.binary_join_element_wise(whole, tail, "")
 
 
 def _joined(whole: str, fraction: int, unit: int) -> str:
@@ -129,7 +133,7 @@ def storage_text(value: Any, of: t.SqlType) -> str:
         case t.TimeType() | t.TimestampType():
             unit = per_second(of)
             text = _joined(str(np.datetime64(int(value) // unit, "s")), int(value) % unit, unit)
-            return text[11:] if isinstance(of, t.TimeType) else text
+            return text[11:] if isinstance(of, t.TimeType) else f"{text}+00" if of.zoned else text
         case t.IntervalType():
             return format_interval(*value)
         case t.BooleanType():

@@ -27,7 +27,12 @@ def to_double(values: Array, scale: int) -> Array:
     if scale == 0 and values.dtype != object:
         return values.astype(np.float64)
     by = 10**scale
-    return np.array([int(value) / by for value in values], np.float64)
+    if values.dtype == object or scale > _LARGEST_POWER:
+        return np.array([int(value) / by for value in values], np.float64)
+    result: Array = values / 10.0**scale
+    for row in np.flatnonzero((values < -_EXACT) | (values > _EXACT)):
+        result[row] = int(values[row]) / by
+    return result
 
 
 def to_single(values: Array, scale: int) -> Array:

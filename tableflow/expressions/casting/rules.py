@@ -72,6 +72,26 @@ def _implicit(source: t.SqlType, to: t.SqlType) -> bool:
             return False
 
 
+def zone_matters(source: t.SqlType, to: t.SqlType) -> bool:
+    """Whether a cast goes by the session's wall clock: one side has instants where the other has none."""
+    match source, to:
+        case (t.NullType(), _) | (_, t.NullType()):
+            return False
+        case t.ArrayType(), t.ArrayType():
+            return zone_matters(source.element, to.element)
+        case t.MapType(), t.MapType():
+            return zone_matters(source.key, to.key) or zone_matters(source.value, to.value)
+        case t.RowType(), t.RowType():
+            return any(zone_matters(a.type, b.type) for a, b in zip(source.fields, to.fields, strict=False))
+        case _:
+            return is_instant(source) != is_instant(to)
+
+
+def is_instant(of: t.SqlType) -> bool:
+    """Whether values are instants, which a wall clock shows in its zone."""
+    return isinstance(of, t.TimestampType) and of.zoned
+
+
 def cast_can_fail(source: t.SqlType, to: t.SqlType) -> bool:
     """Whether some value of the source type does not fit into the target type."""
     if source == to or isinstance(source, t.NullType):

@@ -7,33 +7,52 @@ import re
 import numpy as np
 
 from tableflow import types as t
-from tableflow.expressions.casting.calendar import per_second
-from tableflow.expressions.operand import Operand, build, numbers, rowwise
+from tableflow.expressions.casting.calendar import outside, per_second
+from tableflow.expressions.casting.rules import is_instant
+from tableflow.expressions.casting.zones import to_instant, to_wall
+from tableflow.expressions.operand import Array, Mask, Operand, build, either, numbers, rowwise
 
 
-def convert_temporal(of: Operand, to: t.SqlType) -> Operand:
-    """A date as a timestamp, a timestamp as a date, time or timestamp of another precision, a time as a time."""
+def convert_temporal(of: Operand, to: t.SqlType, zone: str | None = None) -> Operand:
+    """A date as a timestamp, a timestamp as a date, time or timestamp of another precision, a time as a time.
+
+    An instant and a wall-clock time become each other by the zone's clock.
+    """
     values = numbers(of)
     if isinstance(of.type, t.DateType):
-        unit = per_second(to)
-        limit = (2**63 - 1) // (86400 * unit) - 1
-        wrong = np.abs(values) > limit
-        return build(to, np.where(wrong, 0, values) * (86400 * unit), of.valid, wrong, constant=of.constant)
-    source = per_second(of.type)
+        return _midnight(of, values, to, zone)
+    source, target = per_second(of.type), per_second(to)
+    errors: Mask | None = None
+    if is_instant(of.type) and not is_instant(to):
+        values = to_wall(values, of.type, zone)
+        errors = outside(values, of.type) if zone is not None else None
     if isinstance(to, t.DateType):
-        return build(to, values // (86400 * source), of.valid, constant=of.constant)
+        return build(to, values // (86400 * source), of.valid, errors, constant=of.constant)
     if isinstance(to, t.TimeType):
         values = values % (86400 * source)
-    unit = per_second(to)
-    errors = None
-    if unit > source:
-        errors = np.abs(values) > (2**63 - 1) // 1000
-        values = np.where(errors, 0, values) * 1000
-    elif unit < source:
+    if target > source:
+        wide = np.abs(values) > (2**63 - 1) // 1000
+        values = np.where(wide, 0, values) * 1000
+        errors = either(errors, wide)
+    elif target < source:
         values = values // 1000
     precision = to.precision if isinstance(to, t.TimeType | t.TimestampType) else 6
-    step = max(unit // 10**precision, 1)
-    return build(to, values // step * step, of.valid, errors, constant=of.constant)
+    step = max(target // 10**precision, 1)
+    values = values // step * step
+    if is_instant(to) and not is_instant(of.type) and zone is not None:
+        values = to_instant(values, to, zone)
+        errors = either(errors, outside(values, to))
+    return build(to, values, of.valid, errors, constant=of.constant)
+
+
+def _midnight(of: Operand, days: Array, to: t.SqlType, zone: str | None) -> Operand:
+    day = 86400 * per_second(to)
+    wrong: Mask = np.abs(days) > (2**63 - 1) // day - 1
+    values = np.where(wrong, 0, days) * day
+    if is_instant(to) and zone is not None:
+        values = to_instant(values, to, zone)
+        wrong = wrong | outside(values, to)
+    return build(to, values, of.valid, wrong, constant=of.constant)
 
 
 _PART = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*([a-z]+)", re.IGNORECASE)

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from tableflow import types as t
 from tableflow.errors import BindError, Span
 from tableflow.expressions.casting import exact
-from tableflow.expressions.casting.calendar import DAY
+from tableflow.expressions.casting.calendar import DAY, intervals
 from tableflow.expressions.coercion import unify_comparison
 from tableflow.expressions.function import Binding, Function, Kernel, Rule
 from tableflow.expressions.nodes import Call, Expression, Literal
@@ -34,12 +34,16 @@ def comparable(of: Operand) -> Array:
     """Values whose order is the SQL order, for one type: integers, floats, objects."""
     values = numbers(of)
     if isinstance(of.type, t.IntervalType):
-        months, days = values["months"].astype(object), values["days"].astype(object)
-        ordered: Array = (months * 30 + days) * (DAY * 1000) + values["nanoseconds"].astype(object)
-        return ordered
+        return length(of)
     if isinstance(of.type, t.BooleanType):
         return values.astype(np.int64)
     return values
+
+
+def length(of: Operand) -> Array:
+    """Microseconds of intervals, with a month as 30 days and a day as 24 hours."""
+    months, days, microseconds = intervals(of)
+    return exact.add(exact.multiply(months * 30 + days, np.array([DAY])), microseconds)
 
 
 def compare(kind: str, a: Operand, b: Operand) -> Mask:

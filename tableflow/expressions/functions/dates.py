@@ -9,11 +9,12 @@ import pyarrow as pa
 
 from tableflow import types as t
 from tableflow.errors import BindError, Span
+from tableflow.expressions.casting import nearest
 from tableflow.expressions.casting.calendar import days_of, intervals, per_second
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.function import Binding, Function, always, overloads
 from tableflow.expressions.functions import moments
-from tableflow.expressions.functions.comparison import comparable
+from tableflow.expressions.functions.comparison import length
 from tableflow.expressions.nodes import Call, Expression, Literal
 from tableflow.expressions.operand import Array, Operand, both, build, numbers
 
@@ -68,7 +69,7 @@ _TIME_PARTS: dict[str, _Part] = {
     "millisecond": lambda _, u: u // 1000 % 60_000,
     "microsecond": lambda _, u: u % 60_000_000,
 }
-_PARTS: dict[str, _Part] = {**_DATE_PARTS, **_TIME_PARTS, "epoch": lambda d, u: d * 86400.0 + u / 1e6}
+_PARTS = (*_DATE_PARTS, *_TIME_PARTS, "epoch")
 _ALIASES = {
     "years": "year", "yr": "year", "y": "year", "quarters": "quarter", "months": "month", "mon": "month", "weeks": "week",
     "weekofyear": "week", "days": "day", "dayofmonth": "day", "d": "day", "dayofweek": "dow", "weekday": "dow",
@@ -105,7 +106,7 @@ def _bind_extract(args: Sequence[Expression], span: Span | None) -> Expression:
     value = cast(args[1], t.TIMESTAMP) if isinstance(args[1].type, t.NullType) else args[1]
     match value.type:
         case t.DateType() | t.TimestampType():
-            known = tuple(_PARTS)
+            known = _PARTS
         case t.TimeType():
             known = (*_TIME_PARTS, "epoch")
         case t.IntervalType():
@@ -124,10 +125,18 @@ def _extract(args: Sequence[Operand], to: t.SqlType) -> Operand:
     field, value = args[0].value, args[1]
     if isinstance(value.type, t.IntervalType):
         return build(to, _interval_part(field, value), value.valid)
+    if field == "epoch":
+        return build(to, _epoch(value), value.valid)
     days, time = days_and_time(value)
-    if isinstance(value.type, t.TimeType):
-        days = np.zeros(len(days), np.int64)
-    return build(to, _PARTS[field](days, time), value.valid)
+    part = _DATE_PARTS.get(field) or _TIME_PARTS[field]
+    return build(to, part(days, time), value.valid)
+
+
+def _epoch(of: Operand) -> Array:
+    """Seconds since 1970-01-01 or midnight, the nearest DOUBLE."""
+    if isinstance(of.type, t.DateType):
+        return nearest.to_double(numbers(of) * 86400, 0)
+    return nearest.to_double(numbers(of), 6 if per_second(of.type) == 1_000_000 else 9)
 
 
 def _interval_part(field: str, of: Operand) -> Array:
@@ -142,7 +151,7 @@ def _interval_part(field: str, of: Operand) -> Array:
         case "hour":
             result = np.trunc(microseconds / 3_600_000_000)
         case "epoch":
-            result = comparable(of).astype(np.float64) / 1e9
+            result = nearest.to_double(length(of), 6)
         case _:
             magnitude = _TIME_PARTS[field](days, np.abs(microseconds))
             result = np.where(microseconds < 0, -magnitude, magnitude)

@@ -14,17 +14,17 @@ from tableflow import types as t
 from tableflow.expressions.casting import exact
 from tableflow.expressions.casting.calendar import (
     DAY,
-    FIRST_DAY,
-    LAST_DAY,
     add_months,
     build_intervals,
     intervals,
+    outside,
     per_second,
 )
+from tableflow.expressions.casting.zones import to_instant, to_wall
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.function import Binding
 from tableflow.expressions.nodes import Call, Expression, Literal
-from tableflow.expressions.operand import INT64_MAX, Array, Mask, Operand, both, build, numbers
+from tableflow.expressions.operand import Array, Mask, Operand, both, build, numbers
 
 
 def _may_have_time(interval: Expression) -> bool:
@@ -111,10 +111,10 @@ def subtract(args: Sequence[Operand], to: t.SqlType) -> Operand:
 
 
 def _combine(args: Sequence[Operand], to: t.SqlType, sign: int) -> Operand:
-    a, b = args
+    a, b, *zone = args
     valid = both(a.valid, b.valid)
     if isinstance(b.type, t.IntervalType) and not isinstance(a.type, t.IntervalType):
-        return _shift(a, b, to, sign)
+        return _shift(a, b, to, sign, zone[0].value if zone else None)
     if isinstance(a.type, t.IntervalType):
         # Objects: three int64 parts may overflow, which the builder checks.
         first, second = (tuple(part.astype(object) for part in intervals(side)) for side in (a, b))
@@ -143,19 +143,17 @@ def _elapsed(a: Operand, b: Operand, valid: Mask | None) -> Operand:
 
 
 def _dates(days: Array, to: t.SqlType, valid: Mask | None) -> Operand:
-    wrong: Mask = ((days < FIRST_DAY) | (days > LAST_DAY)).astype(np.bool_)
+    wrong = outside(days, to)
     return build(to, np.where(wrong, 0, days), valid, wrong)
 
 
-def _timestamps(values: Array, to: t.TimestampType, valid: Mask | None) -> Operand:
-    day = 86400 * per_second(to)
-    low, high = max(FIRST_DAY * day, -INT64_MAX), min((LAST_DAY + 1) * day - 1, INT64_MAX)
-    wrong: Mask = ((values < low) | (values > high)).astype(np.bool_)
+def _timestamps(values: Array, to: t.TimestampType, valid: Mask | None, wrong: Mask | None = None) -> Operand:
+    wrong = outside(values, to) if wrong is None else wrong | outside(values, to)
     return build(to, exact.wrapped(np.where(wrong, 0, values), wrong), valid, wrong)
 
 
-def _shift(moment: Operand, interval: Operand, to: t.SqlType, sign: int) -> Operand:
-    """A date, time or timestamp moved by an interval."""
+def _shift(moment: Operand, interval: Operand, to: t.SqlType, sign: int, zone: str | None) -> Operand:
+    """A date, time or timestamp moved by an interval; an instant's months and days are those of the zone's calendar."""
     months, days, microseconds = (part * sign for part in intervals(interval))
     values, valid = numbers(moment), both(moment.valid, interval.valid)
     if isinstance(to, t.DateType):
@@ -165,10 +163,27 @@ def _shift(moment: Operand, interval: Operand, to: t.SqlType, sign: int) -> Oper
     if isinstance(to, t.TimeType):
         return build(to, (values + microseconds % DAY * (unit // 1_000_000)) % day, valid)
     if isinstance(to, t.TimestampType):
+        elapsed = exact.multiply(microseconds, np.array([unit // 1_000_000]))
+        if zone is not None:
+            return _shift_instant(values, (months, days, elapsed), to, valid, zone)
         date = add_months(values // day, months) + days
-        time = exact.add(values % day, exact.multiply(microseconds, np.array([unit // 1_000_000])))
+        time = exact.add(values % day, elapsed)
         return _timestamps(exact.add(exact.multiply(date, np.array([day])), time), to, valid)
     raise TypeError(f"{to} is not moved by intervals")
+
+
+def _shift_instant(
+    values: Array, by: tuple[Array, Array, Array], to: t.TimestampType, valid: Mask | None, zone: str
+) -> Operand:
+    months, days, elapsed = by
+    day = 86400 * per_second(to)
+    walls = to_wall(values, to, zone)
+    moved = exact.add(exact.multiply(add_months(walls // day, months) + days, np.array([day])), walls % day)
+    wrong = outside(moved, to)
+    instants = to_instant(exact.wrapped(np.where(wrong, 0, moved), None), to, zone)
+    # The wall clock shows some times twice: where the day stays, the instant does.
+    kept = np.where((months == 0) & (days == 0), values, instants)
+    return _timestamps(exact.add(kept, elapsed), to, valid, wrong)
 
 
 def multiply_interval(args: Sequence[Operand], _to: t.SqlType) -> Operand:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import pyarrow as pa
+
 from tableflow import types as t
 from tableflow.errors import BindError, Span
-from tableflow.expressions.casting.calendar import DAY, per_second
+from tableflow.expressions.casting import exact
+from tableflow.expressions.casting.calendar import DAY, outside, per_second
+from tableflow.expressions.casting.zones import to_instant, to_wall
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.function import Function
 from tableflow.expressions.functions.dates import days_and_time, first_of_month, months_of, unit_of
 from tableflow.expressions.nodes import Call, Expression, Literal
-from tableflow.expressions.operand import Array, Operand, both, build
+from tableflow.expressions.operand import Array, Mask, Operand, both, build, either, numbers
 
 _N = t.BIGINT
 _TRUNCATIONS = (
@@ -51,16 +56,49 @@ def _bind_trunc(args: Sequence[Expression], span: Span | None) -> Expression:
 
 
 def _trunc(args: Sequence[Operand], to: t.SqlType) -> Operand:
-    unit, value = args[0].value, args[1]
+    unit, value, *zone = args[0].value, *args[1:]
+    if zone:
+        return _trunc_instant(unit, value, to, zone[0].value)
     days, time = days_and_time(value)
     if isinstance(to, t.DateType):
-        return build(to, days if unit in _SECONDS else _start_of(unit, days), value.valid)
+        first = days if unit in _SECONDS else _start_of(unit, days)
+        return build(to, first, value.valid, _left(first, days, to))
     factor = per_second(to) // 1_000_000
     if unit in _SECONDS:
         kept = days * DAY + time // _SECONDS[unit] * _SECONDS[unit]
     else:
         kept = _start_of(unit, days) * DAY
-    return build(to, kept * factor, value.valid)
+    values = exact.multiply(kept, np.array([factor]))
+    wrong = _left(values, numbers(value), to)
+    return build(to, exact.wrapped(values, wrong), value.valid, wrong)
+
+
+def _left(results: Array, values: Array, of: t.SqlType) -> Mask | None:
+    """Rows whose result is outside of the calendar, and whose value is not."""
+    wrong = outside(results, of)
+    return wrong & ~outside(values, of) if wrong.any() else None
+
+
+def _may_leave(call: Call) -> bool:
+    """The first decade begins before the calendar, as may what nanoseconds hold, and a zone's wall clock."""
+    unit, of = call.args[0], call.type
+    decade = isinstance(unit, Literal) and unit.value == "decade"
+    return decade or len(call.args) > 2 or (isinstance(of, t.TimestampType) and of.precision > 6)
+
+
+def _trunc_instant(unit: str, value: Operand, to: t.SqlType, zone: str) -> Operand:
+    """The start of the unit by the zone's wall clock; the time since the start of an hour or less is the same on both."""
+    instants = numbers(value)
+    walls = to_wall(instants, to, zone)
+    plain = t.TimestampType(to.precision) if isinstance(to, t.TimestampType) else to
+    found = _trunc([_constant(unit), build(plain, walls, value.valid)], plain)
+    starts = numbers(found)
+    kept = instants - (walls - starts) if unit in _SECONDS else to_instant(starts, to, zone)
+    return build(to, kept, value.valid, either(found.errors, _left(kept, instants, to)))
+
+
+def _constant(text: str) -> Operand:
+    return Operand(t.STRING, pa.array([text]), constant=True)
 
 
 def _bind_difference(args: Sequence[Expression], span: Span | None) -> Expression:
@@ -95,6 +133,7 @@ FUNCTIONS = (
     Function(
         "date_trunc", "date_trunc(unit, value)", "The start of the unit in which a date or timestamp lies; the type stays.",
         ("date_trunc('month', DATE '1995-03-15')", "1995-03-01"), "dates", bind=_bind_trunc, kernel=_trunc,
+        can_raise=_may_leave,
     ),
     Function(
         "date_diff", "date_diff(unit, start, end)", "How many starts of the unit lie between two dates or timestamps.",

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from tableflow import types as t
-from tableflow.columnar.representation import canonical
 from tableflow.errors import BindError
+from tableflow.expressions.casting import convert
 from tableflow.expressions.coercion import cast
-from tableflow.expressions.function import Binding, Function
+from tableflow.expressions.function import Binding, Function, always
 from tableflow.expressions.nodes import Expression, Literal
 from tableflow.expressions.operand import Operand
 
@@ -35,21 +32,17 @@ def _zone_rule(args: Sequence[Expression]) -> Binding | None:
 
 
 def _at_zone(args: Sequence[Operand], to: t.SqlType) -> Operand:
-    value, zone = args[0], args[1].value
-    array = value.plain
-    if isinstance(value.type, t.TimestampType) and value.type.zoned:
-        return Operand(to, pc.local_timestamp(array.cast(pa.timestamp(array.type.unit, zone))).cast(canonical(to)))
-    # A time that comes twice is the earlier one; one that the clock leaps over is the instant of the leap.
-    instants = pc.assume_timezone(array, zone, ambiguous="earliest", nonexistent="latest")
-    return Operand(to, instants.cast(canonical(to)))
+    value = args[0]
+    result = convert(Operand(value.type, value.array), to, args[1].value)
+    return Operand(to, result.array, errors=result.errors)
 
 
 FUNCTIONS = (
     Function(
         "at_time_zone", "value AT TIME ZONE 'zone'",
         "A TIMESTAMP read as the zone's wall clock is an instant (TIMESTAMP_LTZ); an instant as the zone's wall clock shows it "
-        "is a TIMESTAMP.",
+        "is a TIMESTAMP. A time that comes twice is the first; one that the clock leaps over is as much later as it leaps.",
         ("at_time_zone(at_time_zone(TIMESTAMP '2020-07-01 12:00:00', 'Europe/Berlin'), 'UTC')", "2020-07-01 10:00:00"), "dates",
-        rule=_zone_rule, kernel=_at_zone,
+        rule=_zone_rule, kernel=_at_zone, can_raise=always,
     ),
 )  # fmt: skip

@@ -11,6 +11,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from tableflow.catalog.provider import Catalog
 from tableflow.errors import BindError, Span, UnsupportedError
+from tableflow.expressions.casting.zones import UTC
 from tableflow.expressions.literals import literal_from_python
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.expressions.registry import StatementClock
@@ -37,6 +38,11 @@ class StatementContext:
         self._next_block = 0
         self._relations = 0
         self.used: set[str] = set()
+
+    @property
+    def zone(self) -> str:
+        """The session's time zone."""
+        return UTC if self.clock is None else self.clock.zone
 
     def field(self, name: str, type: SqlType, *, nullable: bool = True) -> Field:
         """A column with a fresh id."""

@@ -12,9 +12,9 @@ from sqlglot import exp
 
 from tableflow import types
 from tableflow.errors import BindError, Span
-from tableflow.expressions.coercion import cast
+from tableflow.expressions.coercion import typed_literal
 from tableflow.expressions.literals import number_literal
-from tableflow.expressions.nodes import Cast, Expression, Literal
+from tableflow.expressions.nodes import Expression, Literal
 from tableflow.sql.binder.context import parameter
 from tableflow.sql.function_syntax import INTERVAL_UNITS
 
@@ -183,8 +183,8 @@ def typed_string(text: str, to: types.SqlType, span: Span | None) -> Expression:
         # by far the commonest, and a hundred times faster than the cast of a column of one row
         with contextlib.suppress(ValueError):
             return Literal(types.DATE, (dt.date.fromisoformat(text) - _EPOCH).days, span)
-    found = cast(Literal(types.STRING, text, span), to)
-    if isinstance(found, Cast):
+    found = typed_literal(text, to, span)
+    if found is None:
         raise BindError(f"cannot read {text!r} as {to}", span=span)
     return found
 

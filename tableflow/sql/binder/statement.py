@@ -10,8 +10,11 @@ from typing import TypeVar
 from tableflow.catalog.provider import Catalog
 from tableflow.config import TIME_ZONE, Settings
 from tableflow.errors import InternalError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
+from tableflow.expressions.casting.zones import UTC
+from tableflow.expressions.localize import localize
 from tableflow.expressions.registry import StatementClock
-from tableflow.planner.logical.nodes import Query
+from tableflow.planner.logical.nodes import Node, Query
+from tableflow.planner.logical.traversal import map_expressions, transform_plan
 from tableflow.sql import session_grammar
 from tableflow.sql.binder.context import Parameters, Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes
@@ -82,7 +85,14 @@ def query_of(text: str, start: int, context: StatementContext) -> Query:
     if bound.outer:
         raise InternalError("a query refers to a block around it, and there is none")
     context.check_parameters_used([source])
-    return Query(bound.plan, bound.columns)
+    return Query(localized(bound.plan, context.zone), bound.columns)
+
+
+def localized(plan: Node, zone: str) -> Node:
+    """The plan with the session's zone in every expression that depends on it."""
+    if zone == UTC:
+        return plan
+    return transform_plan(plan, lambda node: map_expressions(node, lambda expression: localize(expression, zone)))
 
 
 def located(start: int, parse: Callable[[], Result]) -> Result:
