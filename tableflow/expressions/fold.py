@@ -9,10 +9,12 @@ from __future__ import annotations
 from tableflow import types as t
 from tableflow.expressions.evaluation import evaluate
 from tableflow.expressions.functions.logic import connect
+from tableflow.expressions.intervals import always_fits, exact_range
 from tableflow.expressions.literals import storage_values
-from tableflow.expressions.nodes import Call, Case, Cast, Expression, Literal, transform
+from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal, children, transform
 from tableflow.expressions.operand import Operand
 from tableflow.expressions.properties import can_raise, deterministic, is_constant
+from tableflow.expressions.ranges import is_exact
 
 TRUE, FALSE = Literal(t.BOOLEAN, value=True), Literal(t.BOOLEAN, value=False)
 _OPPOSITES = {
@@ -24,10 +26,11 @@ _OPPOSITES = {
 
 def fold(expression: Expression) -> Expression:
     """The expression with constants computed and conditions simplified; equal to it for every row, errors included."""
-    return transform(expression, _fold_node)
+    return transform(expression, fold_node)
 
 
-def _fold_node(of: Expression) -> Expression:
+def fold_node(of: Expression) -> Expression:
+    """One step of :func:`fold`, for an expression whose operands are folded."""
     match of:
         case Call(function="and"):
             return _fold_connective(of, FALSE, TRUE)
@@ -46,7 +49,12 @@ def _fold_node(of: Expression) -> Expression:
 
 def _computed(of: Expression) -> Expression:
     """A constant's value, unless it fails."""
-    if isinstance(of, Literal) or not isinstance(of, Call | Cast | Case) or not is_constant(of):
+    if not isinstance(of, Call | Cast | Case) or any(isinstance(operand, ColumnRef) for operand in children(of)):
+        return of
+    exact = _exact_value(of)
+    if exact is not None:
+        return Literal(of.type, exact, of.span)
+    if not is_constant(of):
         return of
     result = evaluate(of, {}, 1)
     if result.errors is not None and result.errors.any():
@@ -55,16 +63,34 @@ def _computed(of: Expression) -> Expression:
     return Literal(of.type, value, of.span)
 
 
+def _exact_value(of: Expression) -> int | None:
+    """The value of exact arithmetic over constants, where its bounds meet: far cheaper than evaluating it."""
+    match of:
+        case Call(function="add" | "subtract" | "multiply", args=operands) | Cast(operand=operands):
+            pass
+        case _:
+            return None
+    known = all(
+        isinstance(operand, Literal) and type(operand.value) is int and is_exact(operand.type)
+        for operand in (operands if isinstance(operands, tuple) else (operands,))
+    )
+    if not known or not is_exact(of.type) or not always_fits(of, {}):
+        return None
+    found = exact_range(of, {})
+    return found[0] if found is not None and found[0] == found[1] else None
+
+
 def _fold_connective(of: Call, dominant: Literal, neutral: Literal) -> Expression:
     """Without neutral, repeated and nested operands; the dominant one decides alone, because it outweighs errors."""
     flat = connect(of.function, of.args, of.span)
     operands = flat.args if isinstance(flat, Call) and flat.function == of.function else (flat,)
-    if dominant in operands:
-        return Literal(t.BOOLEAN, dominant.value, of.span)
     kept: list[Expression] = []
     for operand in operands:
-        repeated = operand in kept and deterministic(operand)
-        if operand != neutral and not repeated:
+        if isinstance(operand, Literal) and operand.value is dominant.value:
+            return Literal(t.BOOLEAN, dominant.value, of.span)
+        if isinstance(operand, Literal) and operand.value is neutral.value:
+            continue
+        if not (operand in kept and deterministic(operand)):
             kept.append(operand)
     if not kept:
         return Literal(t.BOOLEAN, neutral.value, of.span)
@@ -78,7 +104,7 @@ def _negated(operand: Expression, of: Call) -> Expression:
             return inner
         case Call(function="and" | "or" as name, args=args):
             inverse = [_negated(arg, Call(t.BOOLEAN, "not", (arg,), of.span)) for arg in args]
-            return _fold_node(Call(t.BOOLEAN, "or" if name == "and" else "and", tuple(inverse), operand.span))
+            return fold_node(Call(t.BOOLEAN, "or" if name == "and" else "and", tuple(inverse), operand.span))
         case Call(function=name, args=args) if name in _OPPOSITES:
             return _computed(Call(t.BOOLEAN, _OPPOSITES[name], args, operand.span))
     return _computed(of)

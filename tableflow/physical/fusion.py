@@ -80,8 +80,13 @@ class Fusion:
             steps.append(below)
             below = below.input
         result = self.fused(below)
+        steps.reverse()
+        return self._whole(steps, result) or self._in_parts(steps, result)
+
+    def _in_parts(self, steps: list[Step], result: PhysicalNode) -> PhysicalNode:
+        """Pipelines of what can be compiled, with the rest between them."""
         run: list[Step] = []
-        for step in [part for whole in reversed(steps) for part in self._split(whole)]:
+        for step in [part for whole in steps for part in self._split(whole)]:
             if self._compilable(step):
                 run.append(step)
                 continue
@@ -93,14 +98,21 @@ class Fusion:
         """One pipeline for the run, or for its two halves if together they are too much for one program."""
         if not run:
             return below
+        whole = self._whole(run, below)
+        if whole is not None:
+            return whole
+        half = len(run) // 2
+        if half == 0:
+            return run[0].with_inputs((below,))
+        return self._pipeline(run[half:], self._pipeline(run[:half], below))
+
+    def _whole(self, run: list[Step], below: PhysicalNode) -> Pipeline | None:
+        """One pipeline for the run; None if something in it has no instructions."""
         try:
             program = compile_steps(below.fields, self._judge.domains, run, self._judge)
         except NotCompilableError:
-            half = len(run) // 2
-            if half == 0:
-                return run[0].with_inputs((below,))
-            return self._pipeline(run[half:], self._pipeline(run[:half], below))
-        steps = tuple(step.with_inputs((Input(fields=step.input.fields),)) for step in run)
+            return None
+        steps = tuple([step.with_inputs((Input(fields=step.input.fields),)) for step in run])
         return Pipeline(fields=run[-1].fields, facts=run[-1].facts, input=below, steps=steps, program=program)
 
     def _compilable(self, step: Step) -> bool:

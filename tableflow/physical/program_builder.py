@@ -8,8 +8,8 @@ register is gone after a filter.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from tableflow import types as t
 from tableflow.columnar.kernels.programs import Instruction, LaneError, ProgramDefinition, ProgramOutput
@@ -27,9 +27,9 @@ class NotCompilableError(Exception):
     """The expression has no instructions: the reference evaluator must compute it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Value:
-    """A register, its kind, bounds of exact kinds, and whether a lane may be in error."""
+    """A register, its kind, bounds of exact kinds, and whether a lane may be in error; never changed once it is made."""
 
     register: int
     kind: str
@@ -119,13 +119,17 @@ def _price(op: str, kind: str) -> int:
     return _PRICES.get(op, 8 if kind == "str" else 1)
 
 
+_Draft: TypeAlias = tuple[str, int, tuple[int, ...], tuple[Any, ...], int]
+"""What an instruction will be: most are made to be judged and thrown away."""
+
+
 class Builder:
     """Collects a program; see the module."""
 
     def __init__(self) -> None:
         self.registers: list[str] = []
-        self.instructions: list[Instruction] = []
-        self._constants: list[Instruction] = []
+        self._made: list[_Draft] = []
+        self._constants: list[_Draft] = []
         self._known: dict[tuple[str, str], Value] = {}
         self._errors: dict[LaneError, int] = {}
 
@@ -144,20 +148,20 @@ class Builder:
     ) -> Value:
         """An instruction that makes a new register."""
         register = self._register(kind)
-        self.instructions.append(Instruction(op, register, tuple(a.register for a in args), immediates, error))
+        self._made.append((op, register, tuple([a.register for a in args]), immediates, error))
         fails = error != 0 or any(a.fails for a in args)
         return Value(register, kind, bounds[0], bounds[1], fails)
 
     def act(self, op: str, args: Sequence[Value] = (), immediates: tuple[Any, ...] = ()) -> None:
         """An instruction without a result."""
-        self.instructions.append(Instruction(op, -1, tuple(a.register for a in args), immediates))
+        self._made.append((op, -1, tuple([a.register for a in args]), immediates, 0))
 
     def constant(self, kind: str, value: Any) -> Value:
         """A register that holds the same storage value in every lane; None is NULL."""
         key = (kind, repr(value))
         if key not in self._known:
             register = self._register(kind)
-            self._constants.append(Instruction(f"const.{kind}", register, (), (value,)))
+            self._constants.append((f"const.{kind}", register, (), (value,), 0))
             exact = kind in EXACT_KINDS and value is not None
             low = high = int(value) if exact else 0
             self._known[key] = Value(register, kind, low, high, constant=True, literal=value)
@@ -170,16 +174,15 @@ class Builder:
     def block(self, column: int) -> int:
         """Opens a block over one string column; give what this returns to :meth:`end_block`."""
         self.act("by_code", (), (column, 0))
-        return len(self.instructions) - 1
+        return len(self._made) - 1
 
     def end_block(self, at: int, result: Value) -> None:
         """The instructions since :meth:`block` are the block; if its result is not their last, they stay without one."""
-        opened = self.instructions[at]
-        if self.instructions[-1].out != result.register:
-            del self.instructions[at]
+        op, out, args, (column, _), error = self._made[at]
+        if self._made[-1][1] != result.register:
+            del self._made[at]
             return
-        count = len(self.instructions) - at - 1
-        self.instructions[at] = replace(opened, immediates=(opened.immediates[0], count))
+        self._made[at] = (op, out, args, (column, len(self._made) - at - 1), error)
 
     def convert(self, value: Value, kind: str, scale: int = 0) -> Value:
         """The same numbers in another kind: wider, or narrower where the bounds allow it, or (descaled) as f64."""
@@ -199,14 +202,14 @@ class Builder:
 
     def cost(self) -> int:
         """A rough price per lane, to order filters by."""
-        return sum(_price(*i.op.partition(".")[::2]) for i in self.instructions)
+        return sum([_price(*made[0].partition(".")[::2]) for made in self._made])
 
     def finish(self, inputs: tuple[t.Field, ...], outputs: Sequence[ProgramOutput]) -> ProgramDefinition:
         """The program."""
         return ProgramDefinition(
             inputs,
             tuple(self.registers),
-            (*self._constants, *self.instructions),
+            tuple([Instruction(*made) for made in (*self._constants, *self._made)]),
             tuple(outputs),
             tuple(self._errors),
         )

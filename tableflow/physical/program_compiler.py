@@ -55,6 +55,10 @@ class Compiler:
 
     def filter(self, conjuncts: Sequence[Expression]) -> None:
         """Keeps rows for which all are TRUE; those that may fail come last and each for itself."""
+        if len(conjuncts) == 1:
+            if self._filter_by(conjuncts[0]).fails:
+                self.builder.act("settle")
+            return
         groups: dict[frozenset[int], list[Expression]] = {}
         prices: dict[frozenset[int], int] = {}
         failing: list[Expression] = []
@@ -77,9 +81,11 @@ class Compiler:
         if failing:
             self.builder.act("settle")
 
-    def _filter_by(self, condition: Expression) -> None:
-        self.builder.act("filter.bool", [self.value(condition)])
+    def _filter_by(self, condition: Expression) -> Value:
+        value = self.value(condition)
+        self.builder.act("filter.bool", [value])
         self._memo.clear()
+        return value
 
     def define(self, fields: Sequence[Field], expressions: Sequence[Expression], *, checked: bool) -> None:
         """Columns of a projection.  With ``checked`` those that may fail are computed here: a filter follows."""

@@ -205,9 +205,11 @@ def _disabled(settings: Settings, context: Context) -> frozenset[str]:
 def _apply_to_whole(entry: Entry, root: Node, required: frozenset[int], context: Context, trace: Trace) -> Node:
     start = time.perf_counter_ns()
     new = entry.function(root, required, context)
-    changed = new is not None and new is not root
-    trace.record(entry.name, start, fired=changed)
-    return root if new is None else new
+    trace.nanoseconds[entry.name] += time.perf_counter_ns() - start
+    if new is None or new is root:
+        return root
+    trace.fired[entry.name] += 1
+    return new
 
 
 _DISPATCH: dict[tuple[str, ...], dict[type[Node], tuple[tuple[str, Rule], ...]]] = {}

@@ -7,6 +7,7 @@ inputs are finished; finished nodes are remembered by identity and never looked 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -34,14 +35,8 @@ MOST_FIRINGS = 20_000
 class Trace:
     """What the rules did: firings and nanoseconds by rule name."""
 
-    fired: dict[str, int] = field(default_factory=dict)
-    nanoseconds: dict[str, int] = field(default_factory=dict)
-
-    def record(self, name: str, since: int, *, fired: bool) -> None:
-        """Adds one application that began at ``since`` (:func:`time.perf_counter_ns`)."""
-        self.nanoseconds[name] = self.nanoseconds.get(name, 0) + time.perf_counter_ns() - since
-        if fired:
-            self.fired[name] = self.fired.get(name, 0) + 1
+    fired: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    nanoseconds: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
 def required_of_inputs(of: Node, required: frozenset[int], context: Context) -> tuple[frozenset[int], ...]:
@@ -92,12 +87,15 @@ class Rewriter:
         return with_inputs(node, tuple([self.rewrite(c, n) for c, n in zip(children, needed, strict=True)]))
 
     def _apply(self, node: Node, required: frozenset[int]) -> Node | None:
+        nanoseconds = self._trace.nanoseconds
+        start = time.perf_counter_ns()
         for name, rule in self._rules.get(type(node), ()):
-            start = time.perf_counter_ns()
             new = rule(node, required, self._context)
-            fired = new is not None and new is not node
-            self._trace.record(name, start, fired=fired)
+            now = time.perf_counter_ns()
+            nanoseconds[name] += now - start
+            start = now
             if new is not None and new is not node:
+                self._trace.fired[name] += 1
                 self._check(name, node, new, required)
                 return new
         return None

@@ -34,7 +34,6 @@ from tableflow.planner.logical.nodes import (
 )
 from tableflow.planner.rules.hints import hints_of
 from tableflow.planner.selectivity import Lookup, selectivity_of_all
-from tableflow.types import Field
 
 UNKNOWN_ROWS = 1_000_000.0
 
@@ -46,7 +45,8 @@ class Statistics:
         self.context = context
         self._rows: dict[int, tuple[Node, float]] = {}
         self._columns: dict[tuple[int, int], ColumnEstimate] = {}
-        self._fields: dict[int, Field] = {}
+        self._stored: dict[tuple[int, int], tuple[Scan, ColumnEstimate]] = {}
+        self._widths: dict[int, float] = {}
         self._domains: Mapping[int, Domain] | None = None
         self._root: Node | None = None
 
@@ -94,7 +94,12 @@ class Statistics:
 
     def row_bytes(self, node: Node, columns: Iterable[int]) -> float:
         """Expected bytes of these columns in one row."""
-        return sum([self.column(node, i).average_bytes for i in columns])
+        return sum([self._widths.get(i) or self._width(node, i) for i in columns])
+
+    def _width(self, node: Node, column: int) -> float:
+        """A column's bytes are the same wherever it is in a plan."""
+        found = self._widths[column] = self.column(node, column).average_bytes
+        return found
 
     def column(self, node: Node, column: int) -> ColumnEstimate:
         """What is expected of one column of the node's output."""
@@ -124,9 +129,12 @@ class Statistics:
 
     def column_before_predicates(self, node: Node, column: int) -> ColumnEstimate:
         """As :meth:`column`, before the node's own predicates, whose selectivity is being asked for."""
-        if isinstance(node, Scan):
-            return of_scan_column(node, column, self.table_rows(node))
-        return self.column(node, column)
+        if not isinstance(node, Scan):
+            return self.column(node, column)
+        known = self._stored.get((id(node), column))
+        if known is None:
+            known = self._stored[id(node), column] = (node, of_scan_column(node, column, self.table_rows(node)))
+        return known[1]
 
     def _derive_rows(self, node: Node) -> float:
         match node:
@@ -172,7 +180,7 @@ class Statistics:
     def _derive_column(self, node: Node, column: int) -> ColumnEstimate:
         match node:
             case Scan():
-                return of_scan_column(node, column, self.table_rows(node)).narrowed(column, node.predicates)
+                return self.column_before_predicates(node, column).narrowed(column, node.predicates)
             case Filter(input=child, conjuncts=conjuncts):
                 return self.column(child, column).narrowed(column, conjuncts)
             case Project(input=child, fields=fields, expressions=computed):

@@ -14,6 +14,7 @@ from tableflow.planner.implementation.rules import plan_physical
 from tableflow.planner.logical.nodes import Query
 from tableflow.runtime.diamonds import check_diamonds
 from tableflow.serialization import dumps, loads
+from tableflow.session.collection import collection_held
 from tableflow.types import Field
 
 
@@ -45,6 +46,7 @@ def plan(query: Query, settings: Settings) -> Planned:
     return finish(computed, computed.root, computed.columns, settings)
 
 
+@collection_held()
 def compute(query: Query, settings: Settings, *, anywhere: bool = False) -> Computed:
     """Everything but lowering; ``anywhere``: the rows may come in any tasks, unless the query sorts them."""
     optimized = optimize(query, settings)
@@ -55,6 +57,7 @@ def compute(query: Query, settings: Settings, *, anywhere: bool = False) -> Comp
     return Computed(optimized, fuse(root, settings), physical.columns, (*optimized.warnings, *physical.warnings))
 
 
+@collection_held()
 def finish(computed: Computed, root: PhysicalNode, columns: tuple[Field, ...], settings: Settings) -> Planned:
     """The job graph of ``root``, which is the computed plan or stands on it."""
     if settings.get(SERIALIZE_PLANS):

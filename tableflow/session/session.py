@@ -16,6 +16,7 @@ from tableflow.physical.build import build_operator
 from tableflow.runtime.job import Job
 from tableflow.runtime.scheduler import WorkerPool
 from tableflow.session import introspection
+from tableflow.session.collection import collection_held
 from tableflow.session.explain import explain, explain_analyzed
 from tableflow.session.fixed_result import FixedResult
 from tableflow.session.job_result import JobResult
@@ -71,7 +72,8 @@ class Session:
 
     def _run(self, text: str, start: int, script: str, parameters: Parameters) -> Outcome:
         try:
-            statement = bind(text, start, self.catalog.snapshot(), self.settings, parameters)
+            with collection_held():
+                statement = bind(text, start, self.catalog.snapshot(), self.settings, parameters)
             return self._carry_out(statement, script)
         except TableFlowError as error:
             error.script = error.script or script

@@ -12,7 +12,9 @@ from tableflow.columnar.column import Column
 from tableflow.expressions import registry
 from tableflow.expressions.evaluation import evaluate
 from tableflow.expressions.fold import fold, split_conjuncts
-from tableflow.expressions.nodes import Case, ColumnRef, Expression, Literal, column_ids
+from tableflow.expressions.literals import storage_values
+from tableflow.expressions.nodes import Case, Cast, ColumnRef, Expression, Literal, column_ids
+from tableflow.expressions.operand import Operand
 from tableflow.expressions.properties import can_raise, deterministic, is_constant, null_rejecting, strict
 from tableflow.expressions.text import to_sql
 from tests.expressions.binding import bind
@@ -168,3 +170,24 @@ def test_folding_shares_unchanged_nodes():
     expression = bind("a + b > 1", REFS)
     assert fold(expression) is expression
     assert isinstance(fold(bind("1 + 1")), Literal)
+
+
+@st.composite
+def exact_constants(draw) -> Literal:
+    """An integer or decimal, often at the edge of its type."""
+    of = draw(st.sampled_from([t.INT, t.BIGINT, t.DecimalType(4, 2), t.DecimalType(18, 0), t.DecimalType(38, 10)]))
+    edge = 10**of.precision - 1 if isinstance(of, t.DecimalType) else 2 ** (of.bits - 1) - 1
+    return Literal(of, draw(st.one_of(st.integers(-200, 200), st.sampled_from([edge, -edge, edge - 1]))))
+
+
+@settings(max_examples=400, database=None, deadline=None)
+@given(exact_constants(), exact_constants(), st.sampled_from(["add", "subtract", "multiply", "cast"]), st.booleans())
+def test_exact_arithmetic_over_constants(a: Literal, b: Literal, what: str, lenient: bool) -> None:
+    """What interval analysis knows of constants is what the evaluator computes; failures are left to it."""
+    of = Cast(b.type, a, lenient) if what == "cast" else registry.resolve_call(what, [a, b])
+    result = evaluate(of, {}, 1)
+    folded = fold(of)
+    if result.errors is not None and result.errors.any():
+        assert not isinstance(folded, Literal)
+    else:
+        assert folded == Literal(of.type, storage_values(Operand(of.type, result.column.array))[0])

@@ -34,7 +34,7 @@ class FileTable:
         self._keys = keys
         self.warnings = warnings
 
-    @property
+    @functools.cached_property
     def schema(self) -> TableSchema:
         """Columns and keys."""
         return TableSchema(tuple(ColumnDefinition(c.name, c.type, c.nullable) for c in self._columns), self._keys)

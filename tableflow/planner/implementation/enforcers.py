@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tableflow.expressions.nodes import ColumnRef
@@ -16,6 +15,7 @@ from tableflow.physical.properties import (
     OrderingKey,
     Partitioning,
     PartitioningKind,
+    Properties,
 )
 from tableflow.physical.sort import SortRows
 from tableflow.planner.implementation import costs
@@ -102,16 +102,19 @@ def sort(search: Search, plan: PhysicalNode, ordering: tuple[OrderingKey, ...]) 
     """Sorts the rows of each task."""
     properties, estimate = plan.facts.properties, plan.facts.estimate
     cost = estimate.cost + _sorting(search, estimate.rows, properties.partitioning)
-    facts = Facts(replace(properties, ordering=ordering), Estimate(estimate.rows, estimate.row_bytes, cost))
+    placed = _placed(properties, properties.partitioning, ordering)
+    facts = Facts(placed, Estimate(estimate.rows, estimate.row_bytes, cost))
     return SortRows(fields=plan.fields, facts=facts, input=plan, keys=ordering)
+
+
+def _placed(of: Properties, partitioning: Partitioning, ordering: tuple[OrderingKey, ...]) -> Properties:
+    return Properties(partitioning, ordering, of.bounded, of.changelog, of.keys, of.event_time)
 
 
 def _moved(search: Search, plan: PhysicalNode, to: Partitioning, ordering: tuple[OrderingKey, ...] = ()) -> Facts:
     properties, estimate = plan.facts.properties, plan.facts.estimate
     cost = estimate.cost + _moving(search, estimate.rows, estimate.row_bytes, to.kind, ordering)
-    return Facts(
-        replace(properties, partitioning=to, ordering=ordering), Estimate(estimate.rows, estimate.row_bytes, cost)
-    )
+    return Facts(_placed(properties, to, ordering), Estimate(estimate.rows, estimate.row_bytes, cost))
 
 
 def gather(search: Search, plan: PhysicalNode, ordering: tuple[OrderingKey, ...] = ()) -> PhysicalNode:

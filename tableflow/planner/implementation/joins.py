@@ -135,10 +135,9 @@ def _partitioned(search: Search, node: logical.Join, orientation: Orientation) -
     condition = orientation.condition
     probe, probe_keys = _by_columns(search, orientation.probe, condition.left)
     build, build_keys = _by_columns(search, orientation.build, condition.right)
-    by_columns = replace(condition, left=probe_keys, right=build_keys)
-    return _hash_join(
-        search, node, replace(orientation, condition=by_columns), probe, build, JoinDistribution.PARTITIONED
-    )
+    if probe_keys is not condition.left or build_keys is not condition.right:
+        orientation = replace(orientation, condition=replace(condition, left=probe_keys, right=build_keys))
+    return _hash_join(search, node, orientation, probe, build, JoinDistribution.PARTITIONED)
 
 
 def _kept(search: Search, node: logical.Join, side: PhysicalNode, keys: tuple[Expression, ...]) -> frozenset[int]:
@@ -194,8 +193,8 @@ def _hash_join(
     distribution: JoinDistribution,
 ) -> Draft:
     """A hash join that is only priced."""
-    given = search.output(node)
-    columns = [i for i in given if i in search.needed(node) or (node.mark is not None and i == node.mark.id)]
+    wanted = search.needed(node)
+    columns = [i for i in search.output(node) if i in wanted or (node.mark is not None and i == node.mark.id)]
     build_rows, probe_rows = build.facts.estimate.rows, probe.facts.estimate.rows
     rows = search.cardinality.rows(node)
     building = costs.build_cost(build_rows, build.facts.estimate.row_bytes)

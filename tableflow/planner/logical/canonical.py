@@ -133,6 +133,16 @@ class Canonical:
         if isinstance(of, tuple):
             return tuple([self._expression(item) for item in of])
         if isinstance(of, Expression):
-            parts = [self._expression(getattr(of, f.name)) for f in dataclass_fields(of) if f.compare]
-            return (type(of).__name__, *parts)
+            return (type(of).__name__, *[self._expression(part) for part in _parts(of)])
         return (type(of).__name__, of)
+
+
+_COMPARED: dict[type, tuple[str, ...]] = {}
+
+
+def _parts(of: Expression) -> list[Any]:
+    """What makes an expression of its kind what it is."""
+    names = _COMPARED.get(type(of))
+    if names is None:
+        names = _COMPARED[type(of)] = tuple([f.name for f in dataclass_fields(of) if f.compare])
+    return [getattr(of, name) for name in names]

@@ -54,6 +54,10 @@ class Context:
         self.present: Memo[Node, frozenset[int]] = {}
         self.predicates: Memo[Node, tuple[Expression, ...]] = {}
         self.folded: Memo[Expression, Expression] = {}
+        self.settled: Memo[tuple[Expression, ...], type[Node]] = {}
+        """Expressions of a node, by the tuple that holds them, in which nothing is left to fold."""
+        self.factored: Memo[Expression, list[Expression] | None] = {}
+        self.implied: dict[tuple[int, frozenset[int]], tuple[Expression, Expression | None]] = {}
         self._derived: set[Expression] = set()
         self._derived_about: dict[int, int] = {}
         self._statistics: Statistics | None = None

@@ -202,12 +202,14 @@ Logical: TypeAlias = (
 def inputs(of: Node) -> tuple[Node, ...]:
     """Direct inputs, left to right."""
     match of:
-        case Filter() | Project() | Aggregate() | Sort() | Limit() | Replicate() | Shared() | Hinted():
-            return (of.input,)
-        case Join(left=left, right=right):
-            return (left, right)
+        case Scan() | Values():
+            return ()
+        case Join():
+            return (of.left, of.right)
         case SetOperation(inputs=many):
             return many
+        case Filter() | Project() | Aggregate() | Sort() | Limit() | Replicate() | Shared() | Hinted():
+            return (of.input,)
         case _:
             return ()
 

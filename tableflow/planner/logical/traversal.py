@@ -93,8 +93,11 @@ def collect_columns(of: Expression, into: set[int]) -> None:
 
 
 def _map(of: tuple[Expression, ...], rewrite: Rewrite) -> tuple[Expression, ...]:
-    new = tuple([rewrite(expression) for expression in of])
-    return of if all(a is b for a, b in zip(of, new, strict=True)) else new
+    new = [rewrite(expression) for expression in of]
+    for a, b in zip(of, new, strict=True):
+        if a is not b:
+            return tuple(new)
+    return of
 
 
 def map_expressions(of: Node, rewrite: Rewrite) -> Node:

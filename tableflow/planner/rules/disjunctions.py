@@ -27,13 +27,20 @@ def factor_disjunctions(node: Node, required: frozenset[int], context: Context) 
     new: list[Expression] = []
     changed = False
     for conjunct in node.conjuncts:
-        factored = _factored(conjunct) if is_disjunction(conjunct) else None
+        factored = _factored(conjunct, context) if is_disjunction(conjunct) else None
         new += [conjunct] if factored is None else factored
         changed = changed or factored is not None
     return replace(node, conjuncts=tuple(new)) if changed else None
 
 
-def _factored(of: Expression) -> list[Expression] | None:
+def _factored(of: Expression, context: Context) -> list[Expression] | None:
+    known = context.factored.get(id(of))
+    if known is None:
+        known = context.factored[id(of)] = (of, _factor(of))
+    return known[1]
+
+
+def _factor(of: Expression) -> list[Expression] | None:
     parts = [list(split(arm)) for arm in arms(of)]
     common = [part for part in parts[0] if all(part in other for other in parts[1:])]
     if not common:
@@ -63,6 +70,13 @@ def simplified_or(of: list[Expression]) -> Expression:
 
 def side_of_disjunction(of: Expression, ids: frozenset[int], context: Context) -> Expression | None:
     """What an OR implies about these columns alone: each arm's conjuncts over them; None if an arm says nothing."""
+    known = context.implied.get((id(of), ids))
+    if known is None:
+        known = context.implied[id(of), ids] = (of, _implied(of, ids, context))
+    return known[1]
+
+
+def _implied(of: Expression, ids: frozenset[int], context: Context) -> Expression | None:
     found: list[Expression] = []
     for arm in arms(of):
         own = [part for part in split(arm) if context.columns(part) <= ids and context.columns(part)]

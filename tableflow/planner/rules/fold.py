@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tableflow.expressions.fold import fold
-from tableflow.expressions.nodes import ColumnRef, Expression, Literal
+from tableflow.expressions.fold import fold_node
+from tableflow.expressions.nodes import ColumnRef, Expression, Literal, children, with_children
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.facts import empty
 from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, Scan
 from tableflow.planner.logical.predicates import column_and_constant, is_literal, is_never
-from tableflow.planner.logical.traversal import map_expressions
+from tableflow.planner.logical.traversal import expressions, map_expressions
 from tableflow.types import BOOLEAN, DateType, DecimalType, IntegerType, StringType, TimestampType
 
 _ONLY_TRUE_COUNTS = frozenset({JoinKind.INNER, JoinKind.SEMI, JoinKind.LEFT, JoinKind.SINGLE, JoinKind.FULL})
@@ -20,6 +20,17 @@ _NEVER = Literal(BOOLEAN, value=False)
 
 def fold_constants(node: Node, required: frozenset[int], context: Context) -> Node | None:
     """Folds the node's expressions; a filter that is never TRUE has no rows, conjuncts that are always TRUE go."""
+    own = expressions(node)
+    known = context.settled.get(id(own))
+    if not own or (known is not None and known[1] is type(node)):
+        return None  # a filter without conjuncts is merge_filters'
+    new = _fold(node, context)
+    if new is None:
+        context.settled[id(own)] = (own, type(node))
+    return new
+
+
+def _fold(node: Node, context: Context) -> Node | None:
     new = map_expressions(node, lambda expression: _folded(expression, context))
     match new:
         case Filter(conjuncts=conjuncts):
@@ -50,9 +61,15 @@ def _join(node: Join, context: Context) -> Join:
 
 
 def _folded(of: Expression, context: Context) -> Expression:
+    """Folded; what was folded once, as a part of whatever expression, is not looked at again."""
+    if isinstance(of, ColumnRef | Literal):
+        return of
     known = context.folded.get(id(of))
     if known is None:
-        new = fold(of)
+        old = children(of)
+        operands = tuple([_folded(child, context) for child in old])
+        changed = any(a is not b for a, b in zip(old, operands, strict=True))
+        new = fold_node(with_children(of, operands) if changed else of)
         known = context.folded[id(of)] = (of, new)
         context.folded[id(new)] = (new, new)
     return known[1]

@@ -85,5 +85,6 @@ def drop_useless_sort(node: Node, required: frozenset[int], context: Context) ->
     """A sort below anything but a LIMIT, a projection or the result orders rows for nobody."""
     assert isinstance(node, Filter | Join | Aggregate | SetOperation | Sort)
     old = inputs(node)
-    new = tuple([child.input if isinstance(child, Sort) else child for child in old])
-    return None if all(a is b for a, b in zip(old, new, strict=True)) else with_inputs(node, new)
+    if not any(isinstance(child, Sort) for child in old):
+        return None
+    return with_inputs(node, tuple([child.input if isinstance(child, Sort) else child for child in old]))

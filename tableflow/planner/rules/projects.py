@@ -43,5 +43,8 @@ def is_trivial(node: Project) -> bool:
 def remove_trivial_project(node: Node, required: frozenset[int], context: Context) -> Node | None:
     """An input that only hands columns on is skipped; nodes above find columns by id, not by position."""
     old = inputs(node)
-    new = tuple([child.input if isinstance(child, Project) and is_trivial(child) else child for child in old])
-    return None if all(a is b for a, b in zip(old, new, strict=True)) else with_inputs(node, new)
+    if not any(isinstance(child, Project) and is_trivial(child) for child in old):
+        return None
+    return with_inputs(
+        node, tuple([child.input if isinstance(child, Project) and is_trivial(child) else child for child in old])
+    )
