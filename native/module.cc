@@ -17,6 +17,7 @@ void register_hash(nb::module_& m);
 void register_parquet(nb::module_& m);
 void register_partition(nb::module_& m);
 void register_sort(nb::module_& m);
+void register_window(nb::module_& m);
 
 namespace {
 
@@ -44,4 +45,5 @@ NB_MODULE(_native, m) {
   register_parquet(m);
   register_partition(m);
   register_sort(m);
+  register_window(m);
 }

@@ -1,0 +1,315 @@
+#include <cmath>
+#include <unordered_map>
+
+#include "window.h"
+
+namespace tableflow::windows {
+
+namespace {
+
+enum class Reading : uint8_t { Count, Sum, Avg, StddevSamp, StddevPop, VarSamp, VarPop };
+
+Reading reading_of(const std::string& function) {
+  if (function == "count") return Reading::Count;
+  if (function == "sum") return Reading::Sum;
+  if (function == "avg") return Reading::Avg;
+  if (function == "stddev_samp") return Reading::StddevSamp;
+  if (function == "stddev_pop") return Reading::StddevPop;
+  if (function == "var_samp") return Reading::VarSamp;
+  if (function == "var_pop") return Reading::VarPop;
+  throw std::invalid_argument("no sum: " + function);
+}
+
+double scale_of(const std::string& format) {
+  return format.empty() || format[0] != 'd' ? 1.0 : std::pow(10.0, std::stoi(format.substr(format.find(',') + 1)));
+}
+
+bool is_real(const Vector& v) { return v.kind == Kind::F32 || v.kind == Kind::F64; }
+
+double real_at(const Vector& v, int64_t row) {
+  return v.kind == Kind::F32 ? double(v.values<float>()[row]) : v.values<double>()[row];
+}
+
+// Fixed-width results with NULLs, written row by row.
+template <class T> class Writer {
+ public:
+  explicit Writer(int64_t n) : n_(n), data_(std::make_shared<Buffer>(size_t(n) * sizeof(T))), bits_(std::make_shared<Buffer>(size_t(n + 7) / 8)) {
+    std::memset(bits_->data(), 0, bits_->size());
+  }
+  void value(int64_t i, T value) {
+    data_->template as<T>()[i] = value;
+    set_bit(bits_->data(), i);
+  }
+  void null(int64_t i) {
+    data_->template as<T>()[i] = T();
+    ++nulls_;
+  }
+  VectorPtr finish(Kind kind, const std::string& format) {
+    return make_fixed(kind, format, n_, std::move(data_), nulls_ ? std::move(bits_) : nullptr, nulls_);
+  }
+
+ private:
+  int64_t n_, nulls_ = 0;
+  BufferPtr data_, bits_;
+};
+
+// Values as keys of a set: numbers by their order, so that equal values are one key; texts by their bytes.
+struct NumberHash {
+  size_t operator()(int128 value) const { return size_t((uint64_t(value) ^ uint64_t(value >> 64) * 0x9e3779b97f4a7c15u) * 0xff51afd7ed558ccdu); }
+};
+
+// How often each value lies in the frame.
+class Multiplicities {
+ public:
+  explicit Multiplicities(const Vector& v) : v_(v), text_(v.kind == Kind::Str || v.kind == Kind::LargeStr || v.kind == Kind::Dict) {}
+  // Whether it is the first of its value.
+  bool enter(int64_t row) { return text_ ? ++texts_[sorting::text_of(v_, row)] == 1 : ++numbers_[number(row)] == 1; }
+  // Whether it was the last of its value.
+  bool leave(int64_t row) {
+    if (text_) {
+      const auto found = texts_.find(sorting::text_of(v_, row));
+      if (--found->second) return false;
+      texts_.erase(found);
+      return true;
+    }
+    const auto found = numbers_.find(number(row));
+    if (--found->second) return false;
+    numbers_.erase(found);
+    return true;
+  }
+  void clear() {
+    numbers_.clear();
+    texts_.clear();
+  }
+  int64_t bytes() const { return int64_t(numbers_.size() + texts_.size()) * 56; }
+
+ private:
+  int128 number(int64_t row) const {
+    int128 value = 0;
+    sorting::with_numbers(v_, [&](auto get) { value = get(row); });
+    return value;
+  }
+  const Vector& v_;
+  bool text_;
+  std::unordered_map<int128, int64_t, NumberHash> numbers_;
+  std::unordered_map<std::string_view, int64_t> texts_;
+};
+
+// Sums of integers, exact: 128 bits and a count of wrap-arounds beyond, so that what entered can leave again.
+class ExactSum final : public FrameSum {
+ public:
+  ExactSum(Reading reading, double scale, std::string result, VectorPtr values, bool distinct)
+      : reading_(reading), scale_(scale), result_(std::move(result)), values_(std::move(values)) {
+    if (distinct) distinct_ = std::make_unique<Multiplicities>(*values_);
+  }
+
+  VectorPtr next(Ends frames) override {
+    check_frames(frames, values_->length, low_, high_);
+    if (reading_ == Reading::Count) {
+      Writer<int64_t> out(frames.n);
+      each(frames, [&](int64_t i) { out.value(i, count_); });
+      return out.finish(Kind::I64, "l");
+    }
+    if (reading_ == Reading::Avg) {
+      Writer<double> out(frames.n);
+      each(frames, [&](int64_t i) {
+        if (!count_) return out.null(i);
+        if (wraps_) throw std::overflow_error("decimal overflow");
+        out.value(i, double((long double)sum_ / ((long double)count_ * (long double)scale_)));
+      });
+      return out.finish(Kind::F64, "g");
+    }
+    if (result_[0] != 'd') {
+      Writer<int64_t> out(frames.n);
+      each(frames, [&](int64_t i) {
+        if (!count_) return out.null(i);
+        if (wraps_ || int64_t(sum_) != sum_) throw std::overflow_error("integer overflow");
+        out.value(i, int64_t(sum_));
+      });
+      return out.finish(Kind::I64, "l");
+    }
+    int128 limit = 1;
+    for (int i = 0; i < 38; ++i) limit *= 10;
+    Writer<int128> out(frames.n);
+    each(frames, [&](int64_t i) {
+      if (!count_) return out.null(i);
+      if (wraps_ || sum_ >= limit || sum_ <= -limit) throw std::overflow_error("decimal overflow");
+      out.value(i, sum_);
+    });
+    return out.finish(Kind::I128, result_);
+  }
+
+  int64_t bytes() const override { return distinct_ ? distinct_->bytes() : 0; }
+
+ private:
+  template <class Write> void each(Ends frames, Write write) {
+    const Vector& v = *values_;
+    const auto run = [&](auto get) {
+      for (int64_t i = 0; i < frames.n; ++i) {
+        const int64_t low = frames.low[i];
+        if (low >= end_) {
+          sum_ = 0;
+          wraps_ = count_ = 0;
+          if (distinct_) distinct_->clear();
+          start_ = end_ = low;
+        }
+        for (; end_ < frames.high[i]; ++end_)
+          if (!sorting::is_null(v, end_) && (!distinct_ || distinct_->enter(end_))) {
+            wraps_ += __builtin_add_overflow(sum_, int128(get(end_)), &sum_) ? (get(end_) > 0 ? 1 : -1) : 0;
+            ++count_;
+          }
+        for (; start_ < low; ++start_)
+          if (!sorting::is_null(v, start_) && (!distinct_ || distinct_->leave(start_))) {
+            wraps_ -= __builtin_sub_overflow(sum_, int128(get(start_)), &sum_) ? (get(start_) > 0 ? 1 : -1) : 0;
+            --count_;
+          }
+        write(i);
+      }
+    };
+    if (reading_ == Reading::Count || v.kind == Kind::Null) {
+      run([](int64_t) { return int64_t(0); });
+    } else {
+      sorting::with_numbers(v, run);
+    }
+  }
+
+  Reading reading_;
+  double scale_;
+  std::string result_;
+  VectorPtr values_;
+  std::unique_ptr<Multiplicities> distinct_;
+  int128 sum_ = 0;
+  int64_t wraps_ = 0, count_ = 0, start_ = 0, end_ = 0, low_ = 0, high_ = 0;
+};
+
+struct Floats {
+  double sum = 0.0;
+  int64_t count = 0;
+  void add(double value) {
+    sum = count++ ? sum + value : value;
+  }
+  void add(const Floats& other) {
+    if (!other.count) return;
+    sum = count ? sum + other.sum : other.sum;
+    count += other.count;
+  }
+};
+
+// As in aggregate_state.h: Welford (1962), merged as Chan, Golub and LeVeque (1979).
+struct Spread {
+  int64_t count = 0;
+  double mean = 0.0, deviation = 0.0;
+  void add(double value) {
+    const double before = value - mean;
+    ++count;
+    mean += before / double(count);
+    deviation += before * (value - mean);
+  }
+  void add(const Spread& other) {
+    if (!other.count) return;
+    const double total = double(count + other.count), apart = other.mean - mean;
+    deviation += other.deviation + apart * apart * (double(count) * double(other.count) / total);
+    mean = count == 0 ? other.mean : mean + apart * (double(other.count) / total);
+    count += other.count;
+  }
+};
+
+double read(Reading reading, const Floats& state, bool& present) {
+  present = state.count > 0;
+  return reading == Reading::Avg ? state.sum / double(std::max<int64_t>(1, state.count)) : state.sum;
+}
+
+double read(Reading reading, const Spread& state, bool& present) {
+  const bool sample = reading == Reading::StddevSamp || reading == Reading::VarSamp;
+  present = state.count >= (sample ? 2 : 1);
+  if (!present) return 0.0;
+  const double variance = state.deviation / double(sample ? state.count - 1 : state.count);
+  return reading == Reading::StddevSamp || reading == Reading::StddevPop ? std::sqrt(variance) : variance;
+}
+
+// Partial aggregates that can only grow: [start, middle) as suffixes, [middle, end) as one.
+template <class State> class Stacks final : public FrameSum {
+ public:
+  Stacks(Reading reading, double scale, VectorPtr values, bool distinct)
+      : reading_(reading), scale_(scale), values_(std::move(values)) {
+    if (distinct) distinct_ = std::make_unique<Multiplicities>(*values_);
+  }
+
+  VectorPtr next(Ends frames) override {
+    check_frames(frames, values_->length, low_, high_);
+    Writer<double> out(frames.n);
+    for (int64_t i = 0; i < frames.n; ++i) {
+      move(frames.low[i], frames.high[i]);
+      State state = frames.low[i] < middle_ ? front_[size_t(frames.low[i] - base_)] : State();
+      state.add(back_);
+      bool present = false;
+      const double value = read(reading_, state, present);
+      present ? out.value(i, value) : out.null(i);
+    }
+    return out.finish(Kind::F64, "g");
+  }
+
+  int64_t bytes() const override { return int64_t(front_.capacity() * sizeof(State)) + (distinct_ ? distinct_->bytes() : 0); }
+
+ private:
+  void move(int64_t low, int64_t high) {
+    if (low >= end_) {  // nothing in common with the frame before
+      front_.clear();
+      back_ = State();
+      if (distinct_) distinct_->clear();
+      base_ = middle_ = end_ = low;
+    }
+    for (; end_ < high; ++end_) enter(back_, end_);
+    if (low > middle_) turn(low);
+  }
+
+  // What is behind the middle becomes suffixes: element k of front is the aggregate of [base + k, end).
+  void turn(int64_t low) {
+    if (distinct_) throw std::invalid_argument("distinct floats cannot leave a frame");
+    front_.assign(size_t(end_ - low), State());
+    State suffix;
+    for (int64_t row = end_; row-- > low;) {
+      enter(suffix, row);
+      front_[size_t(row - low)] = suffix;
+    }
+    back_ = State();
+    base_ = low;
+    middle_ = end_;
+  }
+
+  void enter(State& state, int64_t row) {
+    const Vector& v = *values_;
+    if (sorting::is_null(v, row) || (distinct_ && !distinct_->enter(row))) return;
+    if (is_real(v)) {
+      state.add(real_at(v, row) / scale_);
+    } else {
+      sorting::with_numbers(v, [&](auto get) { state.add(double(get(row)) / scale_); });
+    }
+  }
+
+  Reading reading_;
+  double scale_;
+  VectorPtr values_;
+  std::unique_ptr<Multiplicities> distinct_;
+  std::vector<State> front_;
+  State back_;
+  int64_t base_ = 0, middle_ = 0, end_ = 0, low_ = 0, high_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<FrameSum> make_frame_sum(const std::string& function, const std::string& format, const std::string& result,
+                                         VectorPtr values, bool distinct) {
+  const Reading reading = reading_of(function);
+  if (values->kind == Kind::Nested) throw std::invalid_argument("single values are aggregated only");
+  if (reading == Reading::Count) return std::make_unique<ExactSum>(reading, 1.0, result, std::move(values), distinct);
+  const Kind kind = values->kind;
+  if (kind == Kind::Str || kind == Kind::LargeStr || kind == Kind::Dict || kind == Kind::Interval || kind == Kind::Bool || result.empty())
+    throw std::invalid_argument("numbers are summed");
+  const double scale = scale_of(format);
+  if (reading >= Reading::StddevSamp) return std::make_unique<Stacks<Spread>>(reading, scale, std::move(values), distinct);
+  if (is_real(*values) || format == "g" || format == "f") return std::make_unique<Stacks<Floats>>(reading, scale, std::move(values), distinct);
+  return std::make_unique<ExactSum>(reading, scale, result, std::move(values), distinct);
+}
+
+}  // namespace tableflow::windows
