@@ -11,6 +11,7 @@ a tuple of pairs.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -107,6 +108,74 @@ class AggregateCall(Expression):
 
 
 @serializable
+class FrameUnit(enum.Enum):
+    """What the offsets of a frame count: rows, distinct values of the order, or distances between them."""
+
+    ROWS = "rows"
+    GROUPS = "groups"
+    RANGE = "range"
+
+
+@serializable
+class FrameSide(enum.Enum):
+    """Where an end of a frame lies."""
+
+    UNBOUNDED_PRECEDING = "unbounded preceding"
+    PRECEDING = "preceding"
+    CURRENT_ROW = "current row"
+    FOLLOWING = "following"
+    UNBOUNDED_FOLLOWING = "unbounded following"
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class FrameBound:
+    """One end of a frame.
+
+    ``offset`` rows or groups away (ROWS, GROUPS), or as far as the order key's value ``key`` says (RANGE): an expression
+    over the input, already the sum or difference of key and offset.
+    """
+
+    side: FrameSide
+    offset: int = 0
+    key: Expression | None = None
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The rows of the partition that a call sees from a row, both ends included."""
+
+    unit: FrameUnit
+    start: FrameBound
+    end: FrameBound
+
+
+WHOLE_PARTITION = Frame(
+    FrameUnit.ROWS, FrameBound(FrameSide.UNBOUNDED_PRECEDING), FrameBound(FrameSide.UNBOUNDED_FOLLOWING)
+)
+RUNNING = Frame(FrameUnit.RANGE, FrameBound(FrameSide.UNBOUNDED_PRECEDING), FrameBound(FrameSide.CURRENT_ROW))
+"""SQL's frame of a window with ORDER BY: all rows up to the last one with the current row's order keys."""
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class WindowCall(Expression):
+    """A function over the rows of a window; only :class:`Window` nodes hold these, which say partitions and order.
+
+    Functions: row_number, rank, dense_rank, percent_rank, cume_dist, ntile (buckets), lag and lead (value, offset[, default]),
+    first_value, last_value, nth_value (value, n), and every aggregate.  Only the values and aggregates look at ``frame``.
+    """
+
+    function: str
+    args: tuple[Expression, ...] = ()
+    frame: Frame = WHOLE_PARTITION
+    distinct: bool = False
+    ignore_nulls: bool = False
+    span: Span | None = field(default=None, compare=False)
+
+
+@serializable
 @dataclass(frozen=True, slots=True)
 class SortKey:
     """One item of an ORDER BY over the column with this id."""
@@ -130,6 +199,8 @@ def children(of: Expression) -> tuple[Expression, ...]:
             return (operand,)
         case AggregateCall(args=args, filter=condition):
             return args if condition is None else (*args, condition)
+        case WindowCall(args=args, frame=frame):
+            return (*args, *(bound.key for bound in (frame.start, frame.end) if bound.key is not None))
         case _:
             return ()
 
@@ -148,6 +219,12 @@ def with_children(of: Expression, new: tuple[Expression, ...]) -> Expression:
             return replace(of, args=new)
         case AggregateCall():
             return replace(of, args=new[:-1], filter=new[-1])
+        case WindowCall(args=args, frame=frame):
+            keys = iter(new[len(args) :])
+            start, end = (
+                bound if bound.key is None else replace(bound, key=next(keys)) for bound in (frame.start, frame.end)
+            )
+            return replace(of, args=new[: len(args)], frame=replace(frame, start=start, end=end))
         case _:
             return of
 

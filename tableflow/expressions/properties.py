@@ -10,7 +10,18 @@ from collections.abc import Mapping
 
 from tableflow.expressions.casting import cast_can_fail
 from tableflow.expressions.intervals import Domain, always_fits
-from tableflow.expressions.nodes import AggregateCall, Call, Case, Cast, ColumnRef, Expression, Literal, children, walk
+from tableflow.expressions.nodes import (
+    AggregateCall,
+    Call,
+    Case,
+    Cast,
+    ColumnRef,
+    Expression,
+    Literal,
+    WindowCall,
+    children,
+    walk,
+)
 from tableflow.expressions.registry import function
 
 
@@ -39,7 +50,7 @@ def deterministic(of: Expression) -> bool:
 def is_constant(of: Expression) -> bool:
     """Whether the value is the same for all rows: no columns, no aggregates, nothing non-deterministic."""
     for node in walk(of):
-        if isinstance(node, ColumnRef | AggregateCall):
+        if isinstance(node, ColumnRef | AggregateCall | WindowCall):
             return False
         if isinstance(node, Call) and not function(node.function).deterministic:
             return False
@@ -55,7 +66,7 @@ def strict(of: Expression) -> bool:
             return strict(operand)
         case Call():
             return function(of.function).strict and all(strict(argument) for argument in of.args)
-        case Case() | AggregateCall():
+        case Case() | AggregateCall() | WindowCall():
             return False
         case _:
             return False

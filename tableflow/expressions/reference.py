@@ -10,7 +10,8 @@ from itertools import groupby
 from pathlib import Path
 
 from tableflow.expressions.function import AggregateFunction, Function
-from tableflow.expressions.registry import AGGREGATES, FUNCTIONS
+from tableflow.expressions.functions.windows import WindowFunction
+from tableflow.expressions.registry import AGGREGATES, FUNCTIONS, WINDOWS
 
 _TITLES = {
     "arithmetic": "Arithmetic", "comparison": "Comparisons", "logic": "Logic", "conditional": "Choosing values",
@@ -59,8 +60,9 @@ def _row(entry: Function) -> str:
     return f"| `{_cell(entry.signature)}` | {doc} | `{_cell(sql)}` is `{_cell(answer)}` |"
 
 
-def _aggregate_row(entry: AggregateFunction) -> str:
-    names = ", ".join(f"`{alias}`" for alias in entry.aliases if not entry.signature.startswith(alias))
+def _aggregate_row(entry: AggregateFunction | WindowFunction) -> str:
+    aliases = entry.aliases if isinstance(entry, AggregateFunction) else ()
+    names = ", ".join(f"`{alias}`" for alias in aliases if not entry.signature.startswith(alias))
     return f"| `{_cell(entry.signature)}` | {_cell(entry.doc)}{f' Also: {names}.' if names else ''} |"
 
 
@@ -77,6 +79,11 @@ def page() -> str:
     )
     parts.append("except counts.\n\n| | |\n|---|---|\n")
     parts += [_aggregate_row(entry) + "\n" for entry in AGGREGATES]
+    parts.append(
+        "\n## Window functions\n\nThey and all aggregates take `OVER (PARTITION BY ... ORDER BY ... ROWS | RANGE | GROUPS ...)`; "
+    )
+    parts.append("those of values take `IGNORE NULLS`.\n\n| | |\n|---|---|\n")
+    parts += [_aggregate_row(entry) + "\n" for entry in WINDOWS]
     return "".join(parts)
 
 

@@ -31,11 +31,12 @@ from tableflow.expressions.functions import (
 )
 from tableflow.expressions.functions.conditional import bind_case
 from tableflow.expressions.functions.statement import StatementClock
-from tableflow.expressions.nodes import AggregateCall, Call, Expression
+from tableflow.expressions.functions.windows import WINDOWS, WindowFunction
+from tableflow.expressions.nodes import AggregateCall, Call, Expression, WindowCall
 
 __all__ = [
-    "AGGREGATES", "FUNCTIONS", "StatementClock", "aggregate", "bind_case", "can_cast", "cast", "common_type", "function", "functions", "implicit_cast",
-    "is_aggregate", "resolve_aggregate", "resolve_call", "unify",
+    "AGGREGATES", "FUNCTIONS", "WINDOWS", "StatementClock", "aggregate", "bind_case", "can_cast", "cast", "common_type", "function", "functions", "implicit_cast",
+    "is_aggregate", "is_window_function", "resolve_aggregate", "resolve_call", "resolve_window", "unify", "window_function",
 ]  # fmt: skip
 
 FUNCTIONS: tuple[Function, ...] = (
@@ -55,6 +56,7 @@ FUNCTIONS: tuple[Function, ...] = (
 AGGREGATES: tuple[AggregateFunction, ...] = aggregates.AGGREGATES
 
 Entry = TypeVar("Entry", bound=Function | AggregateFunction)
+_WINDOWS = {entry.name: entry for entry in WINDOWS}
 
 
 def _index(entries: tuple[Entry, ...]) -> dict[str, Entry]:
@@ -90,8 +92,18 @@ def is_aggregate(name: str) -> bool:
     return name.lower() in _AGGREGATES
 
 
+def is_window_function(name: str) -> bool:
+    """Whether this is the name of a function that needs OVER."""
+    return name.lower() in _WINDOWS
+
+
+def window_function(name: str) -> WindowFunction:
+    """The entry of a window function that is no aggregate; :class:`KeyError` if there is none."""
+    return _WINDOWS[name.lower()]
+
+
 def _unknown(name: str, span: Span | None) -> BindError:
-    near = difflib.get_close_matches(name.lower(), [*_FUNCTIONS, *_AGGREGATES], 3)
+    near = difflib.get_close_matches(name.lower(), [*_FUNCTIONS, *_AGGREGATES, *_WINDOWS], 3)
     hint = f"did you mean {' or '.join(near)}?" if near else "SHOW FUNCTIONS; lists all"
     return BindError(f"unknown function {name!r}", hint=hint, span=span)
 
@@ -121,6 +133,8 @@ def resolve_call(
     if entry is None:
         if name.lower() in _AGGREGATES:
             raise BindError(f"aggregate {name!r} is not allowed here", hint="use it in SELECT or HAVING", span=span)
+        if name.lower() in _WINDOWS:
+            raise BindError(f"window function {name!r} needs OVER (...)", span=span)
         raise _unknown(name, span)
     try:
         if entry.bind is not None:
@@ -160,3 +174,12 @@ def resolve_aggregate(
     return AggregateCall(
         binding.type, entry.name, binding.args, distinct and not entry.ignores_duplicates, condition, span
     )
+
+
+def resolve_window(name: str, args: Sequence[Expression], span: Span | None = None) -> WindowCall:
+    """The window function (no aggregate) over these arguments; its frame is still to be set."""
+    entry = _WINDOWS[name.lower()]
+    binding = entry.rule(args)
+    if binding is None:
+        raise _misfit(name, entry.signature, args, span)
+    return WindowCall(binding.type, entry.name, binding.args, span=span)

@@ -9,7 +9,21 @@ from typing import Any
 
 from tableflow import types as t
 from tableflow.expressions.casting.formatting import storage_text
-from tableflow.expressions.nodes import AggregateCall, Call, Case, Cast, ColumnRef, Expression, Literal, SortKey
+from tableflow.expressions.nodes import (
+    RUNNING,
+    WHOLE_PARTITION,
+    AggregateCall,
+    Call,
+    Case,
+    Cast,
+    ColumnRef,
+    Expression,
+    Frame,
+    FrameBound,
+    Literal,
+    SortKey,
+    WindowCall,
+)
 
 _OR, _AND, _NOT, _COMPARISON, _CONCAT, _SUM, _PRODUCT, _NEGATION, _ATOM = range(9)
 _BINARY: dict[str, tuple[str, int]] = {
@@ -49,6 +63,8 @@ def _render(of: Expression) -> tuple[str, int]:
             return _render_case(of), _ATOM
         case AggregateCall():
             return _render_aggregate(of), _ATOM
+        case WindowCall():
+            return _render_window(of), _ATOM
         case Call():
             return _render_call(of)
     return repr(of), _ATOM
@@ -96,6 +112,25 @@ def _render_aggregate(of: AggregateCall) -> str:
     args = ", ".join(map(to_sql, of.args)) or "*"
     text = f"{of.function}({'DISTINCT ' if of.distinct else ''}{args})"
     return text if of.filter is None else f"{text} FILTER (WHERE {to_sql(of.filter)})"
+
+
+def _render_window(of: WindowCall) -> str:
+    star = "*" if of.function == "count" else ""
+    text = f"{of.function}({'DISTINCT ' if of.distinct else ''}{', '.join(map(to_sql, of.args)) or star})"
+    text += " IGNORE NULLS" if of.ignore_nulls else ""
+    return text if of.frame in (WHOLE_PARTITION, RUNNING) else f"{text} OVER ({frame_to_sql(of.frame)})"
+
+
+def frame_to_sql(frame: Frame) -> str:
+    """The frame as SQL; ends of a RANGE show the value they reach to."""
+    return f"{frame.unit.value.upper()} BETWEEN {_render_bound(frame.start)} AND {_render_bound(frame.end)}"
+
+
+def _render_bound(of: FrameBound) -> str:
+    side = of.side.value.upper()
+    if of.key is not None:
+        return f"{to_sql(of.key)} {side}"
+    return f"{of.offset} {side}" if side in {"PRECEDING", "FOLLOWING"} else side
 
 
 def literal_text(value: Any, of: t.SqlType) -> str:
