@@ -23,6 +23,7 @@ from tableflow.physical.set_operation import Replicate, ReplicateOperator, Union
 from tableflow.physical.sort import LimitRows, LimitRowsOperator, SortRows, SortRowsOperator, TopN, TopNOperator
 from tableflow.physical.table_write import TableWrite, TableWriteOperator
 from tableflow.physical.values import ValuesScan, ValuesScanOperator
+from tableflow.physical.window import WindowAggregate, WindowAggregateOperator
 from tableflow.runtime.graph import OperatorSpec
 from tableflow.runtime.operator import Operator
 
@@ -40,6 +41,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     UnionAll: UnionAllOperator,
     Replicate: ReplicateOperator,
     ValuesScan: ValuesScanOperator,
+    WindowAggregate: WindowAggregateOperator,
     PublishRows: PublishRowsOperator,
     PublishedScan: PublishedScanOperator,
     TableWrite: TableWriteOperator,

@@ -18,6 +18,7 @@ from tableflow.physical.properties import OrderingKey, PartitioningKind
 from tableflow.physical.scan import TableScan
 from tableflow.physical.sort import LimitRows, SortRows, TopN
 from tableflow.physical.table_write import TableWrite
+from tableflow.physical.window import WindowAggregate
 from tableflow.types import Field
 
 Annotation = Callable[[PhysicalNode], str]
@@ -102,6 +103,8 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             return f"TopN {node.limit}{f' offset {node.offset}' if node.offset else ''} by {_order(node.keys, names)}"
         case LimitRows():
             return f"LimitRows {node.limit}{f' offset {node.offset}' if node.offset else ''}"
+        case WindowAggregate():
+            return f"WindowAggregate {_window(node, names)}"
         case Exchange():
             keys = f" by [{', '.join(names.get(key, f'#{key}') for key in node.keys)}]" if node.keys else ""
             merged = f" merging {_order(node.ordering, names)}" if node.ordering else ""
@@ -113,6 +116,16 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             return f"SharedResult {node.publication} [{_columns(node.fields)}]"
         case _:
             return f"{type(node).__name__} [{_columns(node.fields)}]"
+
+
+def _window(node: WindowAggregate, names: dict[int, str]) -> str:
+    partition = ", ".join(names.get(column, f"#{column}") for column in node.partition)
+    parts = [f"by [{partition}]"]
+    if node.order:
+        parts.append(f"order {_order(node.order, names)}")
+    if node.limit is not None:
+        parts.append(f"first {node.limit}")
+    return " ".join([*parts, ", ".join(map(to_sql, node.calls))]).rstrip()
 
 
 def summary(node: PhysicalNode) -> str:

@@ -29,6 +29,7 @@ from tableflow.planner.logical.nodes import (
     Shared,
     Sort,
     Values,
+    Window,
     output,
 )
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
@@ -65,6 +66,7 @@ from tableflow.planner.rules.projects import merge_projects, remove_trivial_proj
 from tableflow.planner.rules.prune import prune_columns
 from tableflow.planner.rules.reduce_aggregate import reduce_aggregate_by_semi_join
 from tableflow.planner.rules.set_operations import align_set_operations, rewrite_set_operations
+from tableflow.planner.rules.windows import bound_row_number, push_filter_through_window
 from tableflow.planner.statistics import Statistics
 from tableflow.planner.unnesting import unnest_dependent_joins
 from tableflow.serialization import serializable
@@ -103,12 +105,12 @@ RULES: tuple[Entry, ...] = (
     Entry("unnest_dependent_joins", unnest_dependent_joins, (_N,), switchable=False),
     Entry("rewrite_set_operations", rewrite_set_operations, (_N,), (SetOperation,), switchable=False),
     Entry("right_to_left", right_to_left, (_P, _N), _JOIN, switchable=False),
-    Entry("fold_constants", fold_constants, (_P, _R), (Filter, Project, Join, Aggregate, Scan, Values)),
+    Entry("fold_constants", fold_constants, (_P, _R), (Filter, Project, Join, Aggregate, Window, Scan, Values)),
     Entry(
         "propagate_empty",
         propagate_empty,
         (_R,),
-        (Filter, Project, Join, Aggregate, Sort, Limit, SetOperation, Replicate),
+        (Filter, Project, Join, Aggregate, Window, Sort, Limit, SetOperation, Replicate),
     ),
     Entry("split_conjuncts", split_conjuncts, (_P, _R), (Filter, Join)),
     Entry("factor_disjunctions", factor_disjunctions, (_P, _R), (Filter, Join)),
@@ -119,7 +121,9 @@ RULES: tuple[Entry, ...] = (
     Entry("push_filter_through_project", push_filter_through_project, (_P, _R), _FILTER),
     Entry("push_filter_through_aggregate", push_filter_through_aggregate, (_P, _R), _FILTER),
     Entry("push_filter_through_set_operation", push_filter_through_set_operation, (_P, _R), _FILTER),
+    Entry("push_filter_through_window", push_filter_through_window, (_P, _R), _FILTER),
     Entry("push_filter_through_sort", push_filter_through_sort, (_P, _R), _FILTER),
+    Entry("bound_row_number", bound_row_number, (_R,), _FILTER),
     Entry("push_filter_into_scan", push_filter_into_scan, (_R,), _FILTER),
     Entry("push_join_condition_down", push_join_condition_down, (_P, _R), _JOIN),
     Entry("derive_side_disjunctions", derive_side_disjunctions, (_R,), _JOIN),
@@ -129,16 +133,16 @@ RULES: tuple[Entry, ...] = (
     Entry("single_to_left", single_to_left, (_R,), _JOIN),
     Entry("drop_unused_join", drop_unused_join, (_R,), _JOIN),
     Entry("eliminate_distinct", eliminate_distinct, (_R,), (Aggregate, Join)),
-    Entry("drop_useless_sort", drop_useless_sort, (_R,), (Filter, Join, Aggregate, SetOperation, Sort)),
+    Entry("drop_useless_sort", drop_useless_sort, (_R,), (Filter, Join, Aggregate, Window, SetOperation, Sort)),
     Entry("merge_limits", merge_limits, (_R,), (Limit,)),
     Entry("push_limit", push_limit, (_R,), (Limit,)),
     Entry("merge_projects", merge_projects, (_P, _R), (Project,)),
-    Entry("prune_columns", prune_columns, (_R,), (Scan, Project, Aggregate, SetOperation, Values)),
+    Entry("prune_columns", prune_columns, (_R,), (Scan, Project, Aggregate, Window, SetOperation, Values)),
     Entry(
         "remove_trivial_project",
         remove_trivial_project,
         (_P, _R),
-        (Filter, Join, Aggregate, Project, Sort, Limit, Replicate),
+        (Filter, Join, Aggregate, Window, Project, Sort, Limit, Replicate),
     ),
     Entry("exists_with_inequality", exists_with_inequality, (_O,)),
     Entry("order_joins", order_joins, (_O,)),

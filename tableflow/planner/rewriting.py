@@ -23,6 +23,7 @@ from tableflow.planner.logical.nodes import (
     SetOperation,
     Shared,
     Sort,
+    Window,
     inputs,
     with_inputs,
 )
@@ -42,7 +43,7 @@ class Trace:
 def required_of_inputs(of: Node, required: frozenset[int], context: Context) -> tuple[frozenset[int], ...]:
     """What a node needs of each input so that it can give ``required``."""
     match of:
-        case Filter() | Sort() | Replicate():
+        case Filter() | Sort() | Replicate() | Window():
             return (required | context.references(of),)
         case Project() | Aggregate():
             return (context.references(of),)

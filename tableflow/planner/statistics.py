@@ -30,6 +30,7 @@ from tableflow.planner.logical.nodes import (
     Shared,
     Sort,
     Values,
+    Window,
     inputs,
 )
 from tableflow.planner.rules.hints import hints_of
@@ -151,6 +152,9 @@ class Statistics:
             case Limit(input=child, limit=limit, offset=offset):
                 left = max(0.0, self.rows(child) - offset)
                 return left if limit is None else min(left, float(limit))
+            case Window(input=child, partition=partition, limit=limit):
+                kept = None if limit is None else limit * self.distinct(child, [f.id for f in partition])
+                return self.rows(child) if kept is None else min(self.rows(child), kept)
             case Aggregate(input=child, keys=keys):
                 return self.distinct(child, [f.id for f in keys]) if keys else 1.0
             case Join():

@@ -27,10 +27,12 @@ from tableflow.planner.logical.nodes import (
     Shared,
     Sort,
     Values,
+    Window,
 )
 from tableflow.planner.logical.predicates import call
 from tableflow.planner.logical.traversal import map_expressions, reference
 from tableflow.planner.unnesting_lift import ZERO_WHEN_EMPTY
+from tableflow.planner.unnesting_windows import below_project, limited_per_group, partitioned_by
 from tableflow.types import Field
 
 
@@ -86,6 +88,8 @@ def bind(node: Node, domain: Domain, context: Context) -> Bound:
             return _bind_join(node, domain, context)
         case Aggregate():
             return _bind_aggregate(node, domain, context)
+        case Window():
+            return _bind_window(node, bind(node.input, domain, context), context)
         case Limit():
             return _bind_limit(node, domain, context)
         case SetOperation():
@@ -203,15 +207,20 @@ def _bind_aggregate(node: Aggregate, domain: Domain, context: Context) -> Bound:
 def _bind_limit(node: Limit, domain: Domain, context: Context) -> Bound:
     if node.offset == 0 and (node.limit is None or (node.limit > 0 and at_most_one_row(node.input, context))):
         return bind(node.input, domain, context)
+    sunk = below_project(node, context)
+    if sunk is not node:
+        return bind(sunk, domain, context)
+    bound = bind(node.input, domain, context)
     if node.limit == 0:
-        bound = bind(node.input, domain, context)
         return Bound(Limit(bound.node, 0), bound.columns)
-    raise UnsupportedError(
-        "LIMIT in a correlated subquery is not supported",
-        detail="it would have to count rows for each outer row",
-        hint="use MIN, MAX or ORDER BY with LIMIT 1 in a scalar subquery, or number the rows with ROW_NUMBER()",
-        span=domain.span,
-    )
+    return Bound(limited_per_group(node, bound.node, tuple(bound.columns.values()), context), bound.columns)
+
+
+def _bind_window(node: Window, bound: Bound, context: Context) -> Bound:
+    """Partitions per outer row: the outer columns are partition columns too."""
+    new = _substituted(replace(node, input=bound.node), bound, context)
+    assert isinstance(new, Window)
+    return Bound(partitioned_by(new, tuple(bound.columns.values())), bound.columns)
 
 
 def _bind_set_operation(node: SetOperation, domain: Domain, context: Context) -> Bound:

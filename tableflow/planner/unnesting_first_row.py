@@ -1,7 +1,7 @@
 """Scalar subqueries with LIMIT 1 as aggregates, which can be computed for all outer rows at once.
 
-The first row by one column gives that column's MIN or MAX.  Any other column of it is taken from a row whose sort columns are
-the best ones; which of several such rows is as free as it was with LIMIT 1.
+The first row by one column gives that column's MIN or MAX, the first of no order any value.  Other columns of the first row need
+rows numbered per outer row, see ``unnesting_windows``.
 """
 
 from __future__ import annotations
@@ -12,13 +12,8 @@ from tableflow.expressions.nodes import AggregateCall, ColumnRef, SortKey
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import copy_plan
 from tableflow.planner.logical.facts import present
-from tableflow.planner.logical.nodes import Aggregate, Join, JoinKind, Limit, Node, Project, Sort
-from tableflow.planner.logical.predicates import call
+from tableflow.planner.logical.nodes import Aggregate, Limit, Node, Project, Sort
 from tableflow.planner.logical.traversal import reference
-from tableflow.types import Field
-
-_MOST_KEYS = 3
-"""Each sort column doubles the plan."""
 
 
 def first_row_as_aggregate(node: Node, wanted: frozenset[int], context: Context) -> Node:
@@ -39,30 +34,15 @@ def first_row_as_aggregate(node: Node, wanted: frozenset[int], context: Context)
 
 
 def _first_by(node: Node, child: Node, keys: tuple[SortKey, ...], wanted: frozenset[int], context: Context) -> Node:
-    if any(key.nulls_first and key.column.id not in present(child, context) for key in keys):
-        return node
     first = keys[0]
-    if wanted == {first.column.id}:
-        return _one_value(node, child, _best(first), wanted, context)
-    if len(keys) > _MOST_KEYS or not context.deterministic_plan(child):
+    if wanted != {first.column.id} or (first.nulls_first and first.column.id not in present(child, context)):
         return node
-    for key in keys:
-        child = _with_best(child, key, context)
-    return _one_value(node, child, "any_value", wanted, context)
+    return _one_value(node, child, _best(first), wanted, context)
 
 
 def _best(key: SortKey) -> str:
     """NULLs come last: they are the best only if there is nothing else, as for MIN and MAX."""
     return "max" if key.descending else "min"
-
-
-def _with_best(child: Node, key: SortKey, context: Context) -> Node:
-    """The rows whose sort column is the best one."""
-    copy, renamed = copy_plan(child, context)
-    best = Field(context.fresh_id(), "best", key.column.type)
-    source = reference(renamed[key.column.id])
-    found = Aggregate(copy, (), (best,), (AggregateCall(best.type, _best(key), (source,)),))
-    return Join(JoinKind.INNER, child, found, (call("is_not_distinct_from", key.column, reference(best)),))
 
 
 def _one_value(node: Node, child: Node, function: str, wanted: frozenset[int], context: Context) -> Node:

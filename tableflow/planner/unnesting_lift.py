@@ -13,10 +13,11 @@ from tableflow.expressions.nodes import Call, Expression, Literal
 from tableflow.planner.logical.context import Context, substitute_columns
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.facts import at_most_one_row, matches_at_most_one
-from tableflow.planner.logical.nodes import Aggregate, Filter, Join, JoinKind, Limit, Node, Project, Sort
+from tableflow.planner.logical.nodes import Aggregate, Filter, Join, JoinKind, Limit, Node, Project, Sort, Window
 from tableflow.planner.logical.predicates import column_pair
 from tableflow.planner.logical.traversal import expressions, map_expressions, reference
 from tableflow.planner.unnesting_groups import GroupKeys
+from tableflow.planner.unnesting_windows import below_project, limited_per_group
 from tableflow.types import Field, FloatType
 
 ZERO_WHEN_EMPTY = frozenset({"count", "count_if"})
@@ -54,6 +55,8 @@ def lift(node: Node, outer: frozenset[int], context: Context, *, existential: bo
             return lifted if lifted is not None and not lifted.scalar else _lift_aggregate(node, outer, context)
         case Aggregate():
             return _lift_aggregate(node, outer, context)
+        case Window():
+            return _lift_window(node, outer, context)
         case Limit():
             return _lift_limit(node, outer, context, existential=existential)
         case _:
@@ -222,14 +225,11 @@ def _lift_aggregate(node: Aggregate, outer: frozenset[int], context: Context) ->
     if new is None:
         return None
     assert isinstance(new, Aggregate)
-    keys = {f.id: f for f in node.keys}
-    grouped = GroupKeys(lifted.node, keys, outer, context)
-    conjuncts = [grouped.take(conjunct) for conjunct in lifted.conjuncts]
-    if any(conjunct is None for conjunct in conjuncts):
+    grouped = _grouped(lifted, node.keys, outer, context)
+    if grouped is None:
         return None
-    below = grouped.input()
-    result = replace(new, input=below, keys=tuple(keys.values()))
-    found = Lifted(result, [conjunct for conjunct in conjuncts if conjunct is not None])
+    below, keys, conjuncts = grouped
+    found = Lifted(replace(new, input=below, keys=keys), conjuncts)
     return found if node.keys else as_scalar(found, context)
 
 
@@ -253,7 +253,41 @@ def as_scalar(lifted: Lifted, context: Context) -> Lifted:
 
 
 def _lift_limit(node: Limit, outer: frozenset[int], context: Context, *, existential: bool) -> Lifted | None:
-    """A limit that says nothing; others would have to count rows per outer row."""
+    """A limit that says nothing is left out; others count the rows of each group of rows with equal keys."""
     if node.offset == 0 and node.limit != 0 and at_most_one_row(node.input, context):
         return lift(node.input, outer, context, existential=existential)
-    return None
+    if node.limit == 0:
+        return None
+    sunk = below_project(node, context)
+    if sunk is not node:
+        return lift(sunk, outer, context, existential=existential)
+    lifted = lift(node.input, outer, context, existential=False)
+    found = None if lifted is None or lifted.scalar else _grouped(lifted, (), outer, context)
+    if found is None:
+        return None
+    below, keys, conjuncts = found
+    return Lifted(limited_per_group(node, below, keys, context), conjuncts)
+
+
+def _lift_window(node: Window, outer: frozenset[int], context: Context) -> Lifted | None:
+    lifted = lift(node.input, outer, context, existential=False)
+    if lifted is None or lifted.scalar or fails_for_some_row(node, context):
+        return None
+    new = _with_stand_ins(node, lifted, outer, context)
+    found = None if new is None else _grouped(lifted, node.partition, outer, context)
+    if found is None:
+        return None
+    assert isinstance(new, Window)
+    below, keys, conjuncts = found
+    return Lifted(replace(new, input=below, partition=keys), conjuncts)
+
+
+def _grouped(
+    lifted: Lifted, keys: tuple[Field, ...], outer: frozenset[int], context: Context
+) -> tuple[Node, tuple[Field, ...], list[Expression]] | None:
+    """The plan, group keys and conjuncts such that the conjuncts decide for whole groups; None if they cannot."""
+    by_id = {f.id: f for f in keys}
+    grouped = GroupKeys(lifted.node, by_id, outer, context)
+    taken = [grouped.take(conjunct) for conjunct in lifted.conjuncts]
+    conjuncts = [conjunct for conjunct in taken if conjunct is not None]
+    return None if len(conjuncts) < len(taken) else (grouped.input(), tuple(by_id.values()), conjuncts)

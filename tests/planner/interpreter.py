@@ -19,7 +19,18 @@ from tableflow.catalog.provider import (
     TableStatistics,
 )
 from tableflow.config import Settings
-from tableflow.expressions.nodes import AggregateCall, Call, Case, Cast, ColumnRef, Expression, Literal
+from tableflow.expressions.nodes import (
+    RUNNING,
+    WHOLE_PARTITION,
+    AggregateCall,
+    Call,
+    Case,
+    Cast,
+    ColumnRef,
+    Expression,
+    Literal,
+    WindowCall,
+)
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import (
     Aggregate,
@@ -38,6 +49,7 @@ from tableflow.planner.logical.nodes import (
     Shared,
     Sort,
     Values,
+    Window,
     output,
 )
 
@@ -124,6 +136,8 @@ def evaluate(node: Node, outer: Row) -> list[Row]:
         case Limit(input=child, limit=limit, offset=offset):
             rows = evaluate(child, outer)[offset:]
             return rows if limit is None else rows[:limit]
+        case Window():
+            return window(node, outer)
         case SetOperation():
             return set_operation(node, outer)
         case Replicate(input=child, count=count):
@@ -218,6 +232,36 @@ def aggregate_value(call: AggregateCall, rows: list[Row]) -> Any:
     return {"sum": sum, "min": min, "max": max, "any_value": min, "avg": lambda v: sum(v) / len(v)}[call.function](
         values
     )
+
+
+def window(node: Window, outer: Row) -> list[Row]:
+    partitions: dict[tuple[Any, ...], list[Row]] = {}
+    for row in evaluate(node.input, outer):
+        partitions.setdefault(tuple(row[f.id] for f in node.partition), []).append(row)
+    result = []
+    for rows in partitions.values():
+        for key in reversed(node.order):
+            rows = ordered(rows, key.column.id, key.descending, key.nulls_first)
+        order = [tuple(row[key.column.id] for key in node.order) for row in rows]
+        for i, row in enumerate(rows if node.limit is None else rows[: node.limit]):
+            values = {
+                f.id: window_value(call, i, order, [outer | each for each in rows])
+                for f, call in zip(node.results, node.calls, strict=True)
+            }
+            result.append(row | values)
+    return result
+
+
+def window_value(call: WindowCall, i: int, order: list[tuple[Any, ...]], rows: list[Row]) -> Any:
+    if call.function == "row_number":
+        return i + 1
+    if call.function == "rank":
+        return order.index(order[i]) + 1
+    if call.frame == RUNNING:
+        rows = rows[: len(rows) - order[::-1].index(order[i])]
+    else:
+        assert call.frame == WHOLE_PARTITION
+    return aggregate_value(AggregateCall(call.type, call.function, call.args, call.distinct), rows)
 
 
 def set_operation(node: SetOperation, outer: Row) -> list[Row]:

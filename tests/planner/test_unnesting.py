@@ -1,11 +1,8 @@
-"""What unnesting refuses, and queries whose subqueries could fail for rows they must not see."""
+"""What unnesting makes of some queries, and queries whose subqueries could fail for rows they must not see."""
 
 from __future__ import annotations
 
-import pytest
-
-from tableflow.errors import UnsupportedError
-from tableflow.planner.logical.nodes import Aggregate, Filter, Join, JoinKind, Node, Project, Scan, Shared
+from tableflow.planner.logical.nodes import Aggregate, Filter, Join, JoinKind, Node, Project, Scan, Shared, Window
 from tableflow.planner.logical.traversal import expressions, walk_plan
 from tests.planner.catalog import optimized, small
 from tests.planner.validation import check
@@ -17,12 +14,12 @@ def nodes(text: str) -> list[Node]:
     return list(walk_plan(found.query.root))
 
 
-def test_a_limit_per_outer_row_is_refused_at_its_position() -> None:
-    text = "SELECT id FROM m WHERE x IN (SELECT b.x FROM b WHERE b.m = m.id ORDER BY b.y LIMIT 3)"
-    with pytest.raises(UnsupportedError, match="LIMIT in a correlated subquery") as raised:
-        optimized(text, small())
-    assert raised.value.span is not None
-    assert "SELECT b.x" in text[raised.value.span.start : raised.value.span.end]
+def test_a_limit_per_outer_row_bounds_row_numbers() -> None:
+    found = nodes("SELECT id FROM m WHERE x IN (SELECT b.x FROM b WHERE b.m = m.id ORDER BY b.y LIMIT 3)")
+    (window,) = [n for n in found if isinstance(n, Window)]
+    assert [f.name for f in window.partition] == ["m"]
+    assert window.limit == 3
+    assert sum(isinstance(n, Scan) and n.table == "m" for n in found) == 1
 
 
 def test_a_limit_under_exists_does_not_matter() -> None:

@@ -19,6 +19,8 @@ PROBE_ROW = 7.0
 OUTPUT_VALUE = 1.5
 GROUP_ROW = 9.0
 SORT_COMPARISON = 3.0
+WINDOW_ROW = 6.0
+WINDOW_CALL = 8.0
 NESTED_PAIR = 1.2
 STAGE = 60_000.0
 """Starting the tasks of one more stage."""
@@ -53,6 +55,11 @@ def aggregate_cost(rows: float, groups: float, calls: int) -> float:
 def exchange_cost(rows: float, row_bytes: float) -> float:
     """Moving rows between tasks."""
     return rows * (EXCHANGE_ROW + EXCHANGE_BYTE * row_bytes)
+
+
+def window_cost(rows: float, calls: int) -> float:
+    """Calls over the sorted rows of partitions."""
+    return rows * (WINDOW_ROW + WINDOW_CALL * calls)
 
 
 def sort_cost(rows: float) -> float:

@@ -31,14 +31,19 @@ def enforce(search: Search, plan: PhysicalNode, required: Required) -> PhysicalN
     """``plan``, with the sort and exchange on top that ``required`` asks for."""
     delivered = plan.facts.properties
     moved = is_moved(search, delivered.partitioning, required)
-    if required.ordering and not ordering_satisfies(delivered.ordering, required.ordering):
-        # Sorting before the gather uses every core; the gather then merges.
+    gathered = required.partitioning.kind is PartitioningKind.SINGLE
+    if moved and not gathered:
+        # Rows come from several tasks in no order: only the sort that follows makes one.
+        plan = _spread(search, plan, required)
+    if required.ordering and not ordering_satisfies(plan.facts.properties.ordering, required.ordering):
+        # Sorting before a gather uses every core; the gather then merges.
         plan = sort(search, plan, required.ordering)
-    if not moved:
-        return plan
+    return gather(search, plan, required.ordering) if moved and gathered else plan
+
+
+def _spread(search: Search, plan: PhysicalNode, required: Required) -> PhysicalNode:
+    """``plan`` over several tasks as required, in no order."""
     match required.partitioning.kind:
-        case PartitioningKind.SINGLE:
-            return gather(search, plan, required.ordering)
         case PartitioningKind.REPLICATED:
             return broadcast(search, plan)
         case _:
@@ -60,9 +65,12 @@ def enforcing_cost(
 ) -> float:
     """What :func:`enforce` would add to the cost of a plan with these properties."""
     cost = 0.0
+    moved = is_moved(search, partitioning, required)
+    if moved and required.partitioning.kind is not PartitioningKind.SINGLE:
+        partitioning, ordering = required.partitioning, ()
     if required.ordering and not ordering_satisfies(ordering, required.ordering):
         cost += _sorting(search, rows, partitioning)
-    if is_moved(search, partitioning, required):
+    if moved:
         cost += _moving(search, rows, row_bytes, required.partitioning.kind, required.ordering)
     return cost
 

@@ -40,6 +40,9 @@ def _visit(node: logical.Node, wanted: frozenset[int], needed: Needed) -> None:
                 _visit(side, both & {f.id for f in logical.output(side)}, needed)
         case logical.Aggregate(input=child, keys=keys, calls=calls):
             _visit(child, frozenset(f.id for f in keys) | _read_by(calls), needed)
+        case logical.Window(input=child, partition=partition, order=keys, calls=calls):
+            read = {f.id for f in partition} | {key.column.id for key in keys} | _read_by(calls)
+            _visit(child, (wanted & {f.id for f in logical.output(child)}) | read, needed)
         case logical.Sort(input=child, keys=keys):
             _visit(child, wanted | {key.column.id for key in keys}, needed)
         case logical.Replicate(input=child, count=count):

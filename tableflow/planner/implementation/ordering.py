@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tableflow.expressions.nodes import SortKey
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.properties import SINGLE, OrderingKey, Partitioning, PartitioningKind
 from tableflow.physical.sort import LimitRows, SortRows, TopN
@@ -23,9 +24,14 @@ _RANGE_SORT_ROWS = 200_000.0
 
 
 def ordering_of(node: logical.Sort) -> tuple[OrderingKey, ...]:
-    """The sort's keys as a physical ordering, each column once."""
+    """The sort's keys as a physical ordering."""
+    return ordering_by(node.keys)
+
+
+def ordering_by(keys: Sequence[SortKey]) -> tuple[OrderingKey, ...]:
+    """Sort keys as a physical ordering, each column once."""
     ordering: list[OrderingKey] = []
-    for key in node.keys:
+    for key in keys:
         if all(known.column != key.column.id for known in ordering):
             ordering.append(OrderingKey(key.column.id, key.descending, key.nulls_first))
     return tuple(ordering)

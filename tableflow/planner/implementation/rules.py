@@ -20,6 +20,7 @@ from tableflow.planner.implementation.ordering import implement_limit, implement
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING
 from tableflow.planner.implementation.search import Cardinality, Rule, Search
 from tableflow.planner.implementation.unions import implement_set_operation, implement_shared
+from tableflow.planner.implementation.windows import implement_window
 from tableflow.planner.logical import nodes as logical
 from tableflow.types import Field
 
@@ -31,6 +32,7 @@ RULES: Mapping[type, Rule] = {
     logical.Join: implement_join,
     logical.Aggregate: implement_aggregate,
     logical.Replicate: implement_replicate,
+    logical.Window: implement_window,
     logical.Sort: implement_sort,
     logical.Limit: implement_limit,
     logical.SetOperation: implement_set_operation,

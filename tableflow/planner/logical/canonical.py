@@ -11,7 +11,7 @@ from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from tableflow.catalog.provider import TableProvider
-from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.expressions.nodes import ColumnRef, Expression, Frame, FrameBound, SortKey
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import (
     Aggregate,
@@ -26,6 +26,7 @@ from tableflow.planner.logical.nodes import (
     Shared,
     Sort,
     Values,
+    Window,
     inputs,
 )
 
@@ -59,10 +60,8 @@ class Canonical:
     def _describe(self, node: Node) -> Any:
         below = tuple([self.signature(child) for child in inputs(node)])
         match node:
-            case Scan(table=table, fields=fields, columns=columns, predicates=predicates, limit=limit):
-                for f, name in zip(fields, columns, strict=True):
-                    self._names[f.id] = self._number(("column", name))
-                return ("scan", table, self._provider(node.provider), self._all(predicates), limit)
+            case Scan():
+                return self._scan(node)
             case Values() | SetOperation() | Shared():
                 return self._by_position(node, below)
             case Filter(conjuncts=conjuncts):
@@ -78,15 +77,30 @@ class Canonical:
                 for f, call in zip(results, calls, strict=True):
                     self._names[f.id] = self._number(("result", self._expression(call)))
                 return ("aggregate", below, tuple(sorted([self._names[f.id] for f in keys])))
+            case Window():
+                return self._window(node, below)
             case Sort(keys=keys):
-                order = tuple([(self._names[k.column.id], k.descending, k.nulls_first) for k in keys])
-                return ("sort", below, order)
+                return ("sort", below, self._order(keys))
             case Limit(limit=limit, offset=offset):
                 return ("limit", below, limit, offset)
             case Replicate(count=count):
                 return ("replicate", below, self._names[count])
             case _:
                 return ("unique", id(node))
+
+    def _scan(self, node: Scan) -> Any:
+        for f, name in zip(node.fields, node.columns, strict=True):
+            self._names[f.id] = self._number(("column", name))
+        return ("scan", node.table, self._provider(node.provider), self._all(node.predicates), node.limit)
+
+    def _order(self, keys: tuple[SortKey, ...]) -> Any:
+        return tuple([(self._names[k.column.id], k.descending, k.nulls_first) for k in keys])
+
+    def _window(self, node: Window, below: tuple[int, ...]) -> Any:
+        by = (tuple(sorted([self._names[f.id] for f in node.partition])), self._order(node.order))
+        for f, call in zip(node.results, node.calls, strict=True):
+            self._names[f.id] = self._number(("window", below, by, self._expression(call)))
+        return ("window", below, by, node.limit)
 
     def _by_position(self, node: Values | SetOperation | Shared, below: tuple[int, ...]) -> Any:
         """Nodes whose columns are what stands at a position."""
@@ -132,7 +146,7 @@ class Canonical:
             return ("name", self._names.get(of.id, -of.id - 1))
         if isinstance(of, tuple):
             return tuple([self._expression(item) for item in of])
-        if isinstance(of, Expression):
+        if isinstance(of, Expression | Frame | FrameBound):
             return (type(of).__name__, *[self._expression(part) for part in _parts(of)])
         return (type(of).__name__, of)
 
@@ -140,7 +154,7 @@ class Canonical:
 _COMPARED: dict[type, tuple[str, ...]] = {}
 
 
-def _parts(of: Expression) -> list[Any]:
+def _parts(of: Expression | Frame | FrameBound) -> list[Any]:
     """What makes an expression of its kind what it is."""
     names = _COMPARED.get(type(of))
     if names is None:

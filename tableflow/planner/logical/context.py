@@ -21,6 +21,7 @@ from tableflow.planner.logical.nodes import (
     Replicate,
     SetOperation,
     Shared,
+    Window,
     inputs,
     output,
 )
@@ -158,7 +159,7 @@ class Context:
         for expression in expressions(of):
             found |= self.columns(expression)
         match of:
-            case Aggregate(keys=keys):
+            case Aggregate(keys=keys) | Window(partition=keys):
                 found.update([f.id for f in keys])
             case Replicate(count=count):
                 found.add(count)

@@ -19,6 +19,7 @@ from tableflow.planner.logical.nodes import (
     SetOperation,
     Shared,
     Values,
+    Window,
     inputs,
     with_inputs,
 )
@@ -49,6 +50,8 @@ def _copy(of: Node, renamed: dict[int, Field], references: dict[int, Expression]
             return replace(of, fields=_rename(fields, renamed))
         case Aggregate(keys=keys, results=results):
             return replace(of, keys=_rename(keys, renamed), results=_rename(results, renamed))
+        case Window(partition=partition, results=results):
+            return replace(of, partition=_rename(partition, renamed), results=_rename(results, renamed))
         case Join(mark=Field() as mark):
             return replace(of, mark=renamed[mark.id])
         case Replicate(count=count):

@@ -26,6 +26,7 @@ from tableflow.planner.logical.nodes import (
     Shared,
     Sort,
     Values,
+    Window,
 )
 from tableflow.planner.logical.predicates import never_null, rejects_null, split
 from tableflow.types import Field
@@ -34,6 +35,8 @@ Keys = tuple[frozenset[int], ...]
 ONE_ROW: Keys = (frozenset(),)
 _LEFT_ONLY = frozenset({JoinKind.SEMI, JoinKind.ANTI, JoinKind.MARK, JoinKind.SINGLE})
 MOST_KEYS = 8
+NUMBERING = frozenset({"row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "count", "count_if"})
+"""Window calls that are never NULL."""
 
 
 def unique_keys(of: Node, context: Context) -> Keys:
@@ -56,6 +59,8 @@ def _unique_keys(of: Node, context: Context) -> Keys:
             return ONE_ROW if limit is not None and limit <= 1 else unique_keys(child, context)
         case Filter(input=child) | Sort(input=child) | Hinted(input=child):
             return unique_keys(child, context)
+        case Window():
+            return _window_keys(of, context)
         case Project():
             return _renamed(of, unique_keys(of.input, context))
         case Aggregate(keys=keys, input=child):
@@ -70,6 +75,14 @@ def _unique_keys(of: Node, context: Context) -> Keys:
             return tuple([frozenset([by_id[i] for i in key]) for key in unique_keys(child, context)])
         case _:
             return ()
+
+
+def _window_keys(of: Window, context: Context) -> Keys:
+    """Those of the input; a row's number is unique in its partition."""
+    partition = frozenset([f.id for f in of.partition])
+    numbers = [f.id for f, call in zip(of.results, of.calls, strict=True) if call.function == "row_number"]
+    first = (partition,) if of.limit == 1 else ()
+    return (*unique_keys(of.input, context), *first, *[partition | {number} for number in numbers])
 
 
 _DISTINCT_KINDS = frozenset({SetKind.UNION, SetKind.INTERSECT, SetKind.EXCEPT})
@@ -146,6 +159,8 @@ def exactly_one_row(of: Node, context: Context) -> bool:
             return exactly_one_row(of.left, context) and exactly_one_row(of.right, context)
         case Join(kind=JoinKind.MARK | JoinKind.SINGLE):
             return exactly_one_row(of.left, context)
+        case Window(input=child, limit=None):
+            return exactly_one_row(child, context)
         case _:
             return False
 
@@ -172,6 +187,9 @@ def _present(of: Node, context: Context) -> frozenset[int]:
         case Project(input=child, fields=fields, expressions=computed):
             below = present(child, context)
             return frozenset([f.id for f, e in zip(fields, computed, strict=True) if never_null(e, below)])
+        case Window(input=child, results=results, calls=calls):
+            numbers = [f.id for f, call in zip(results, calls, strict=True) if call.function in NUMBERING]
+            return present(child, context) | frozenset(numbers)
         case Aggregate(input=child, keys=keys, results=results, calls=calls):
             below = present(child, context)
             counts = [f.id for f, call in zip(results, calls, strict=True) if call.function in {"count", "count_if"}]
@@ -236,7 +254,9 @@ def _known_predicates(of: Node, context: Context) -> tuple[Expression, ...]:
             return found
         case Filter(input=child, conjuncts=found):
             return (*known_predicates(child, context), *[c for c in found if context.deterministic(c)])
-        case Sort(input=child) | Limit(input=child) | Hinted(input=child) | Replicate(input=child):
+        case (
+            Sort(input=child) | Limit(input=child) | Hinted(input=child) | Replicate(input=child) | Window(input=child)
+        ):
             return known_predicates(child, context)
         case Project(input=child):
             return _predicates_of_project(of, child, context)

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from tableflow.catalog.provider import TableProvider
 from tableflow.errors import Span
-from tableflow.expressions.nodes import AggregateCall, Expression, SortKey
+from tableflow.expressions.nodes import AggregateCall, Expression, SortKey, WindowCall
 from tableflow.types import Field
 
 
@@ -140,6 +140,23 @@ class Aggregate(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Window(Node):
+    """The input's rows, each with one more column per call: what the call gives over the rows of its partition.
+
+    Rows with equal values of the input's columns ``partition`` are in one partition and follow each other by ``order``; one
+    WindowCall per field of ``results``.  With ``limit`` only the first so many rows of each partition come out (all
+    were seen by the calls).
+    """
+
+    input: Node
+    partition: tuple[Field, ...]
+    order: tuple[SortKey, ...]
+    results: tuple[Field, ...]
+    calls: tuple[WindowCall, ...]
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sort(Node):
     """Rows in this order; only what is directly above (Limit, the result) may rely on it."""
 
@@ -195,7 +212,19 @@ class Hinted(Node):
 
 
 Logical: TypeAlias = (
-    Scan | Values | Filter | Project | Join | Aggregate | Sort | Limit | SetOperation | Replicate | Shared | Hinted
+    Scan
+    | Values
+    | Filter
+    | Project
+    | Join
+    | Aggregate
+    | Window
+    | Sort
+    | Limit
+    | SetOperation
+    | Replicate
+    | Shared
+    | Hinted
 )
 
 
@@ -208,7 +237,7 @@ def inputs(of: Node) -> tuple[Node, ...]:
             return (of.left, of.right)
         case SetOperation(inputs=many):
             return many
-        case Filter() | Project() | Aggregate() | Sort() | Limit() | Replicate() | Shared() | Hinted():
+        case Filter() | Project() | Aggregate() | Window() | Sort() | Limit() | Replicate() | Shared() | Hinted():
             return (of.input,)
         case _:
             return ()
@@ -219,7 +248,7 @@ def with_inputs(of: Node, new: tuple[Node, ...]) -> Node:
     if all(a is b for a, b in zip(inputs(of), new, strict=True)):
         return of
     match of:
-        case Filter() | Project() | Aggregate() | Sort() | Limit() | Replicate() | Shared() | Hinted():
+        case Filter() | Project() | Aggregate() | Window() | Sort() | Limit() | Replicate() | Shared() | Hinted():
             return replace(of, input=new[0])
         case Join():
             return replace(of, left=new[0], right=new[1])
@@ -242,6 +271,8 @@ def output(of: Node) -> tuple[Field, ...]:
             return output(child)
         case Aggregate(keys=keys, results=results):
             return (*keys, *results)
+        case Window(input=child, results=results):
+            return (*output(child), *results)
         case Join():
             return _join_output(of)
     raise TypeError(type(of).__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tableflow.expressions.nodes import Call, ColumnRef, Expression, transform
+from tableflow.expressions.nodes import Call, ColumnRef, Expression, SortKey, transform
 from tableflow.expressions.text import to_sql
 from tableflow.planner.logical.nodes import (
     Aggregate,
@@ -20,6 +20,7 @@ from tableflow.planner.logical.nodes import (
     Shared,
     Sort,
     Values,
+    Window,
     inputs,
     output,
 )
@@ -67,14 +68,8 @@ def _column_names(root: Node) -> dict[int, str]:
 
 def _line(node: Node, names: dict[int, str]) -> str:
     match node:
-        case Scan(table=table, alias=alias, fields=fields, predicates=predicates, limit=limit):
-            parts = [f"Scan {table}" + (f" AS {alias}" if alias and alias.lower() != table.lower() else "")]
-            parts.append(_fields(fields, names))
-            if predicates:
-                parts.append(f"where {_conjuncts(predicates, names)}")
-            if limit is not None:
-                parts.append(f"limit {limit}")
-            return " ".join(parts)
+        case Scan():
+            return _scan_line(node, names)
         case Values(fields=fields, rows=rows):
             shown = ", ".join(f"({', '.join(expression_text(e, names) for e in row)})" for row in rows[:3])
             more = f", ... {len(rows) - 3} more" if len(rows) > 3 else ""
@@ -92,13 +87,10 @@ def _line(node: Node, names: dict[int, str]) -> str:
             computed_items = ", ".join(_item(f, c, names) for f, c in zip(results, calls, strict=True))
             by = f" by {', '.join(items)}" if items else ""
             return ("Aggregate" + by + (f": {computed_items}" if computed_items else "")) if calls else f"Distinct{by}"
+        case Window():
+            return _window_line(node, names)
         case Sort(keys=keys):
-            return "Sort " + ", ".join(
-                names.get(k.column.id, f"#{k.column.id}")
-                + (" DESC" if k.descending else "")
-                + (" NULLS FIRST" if k.nulls_first else "")
-                for k in keys
-            )
+            return f"Sort {_order(keys, names)}"
         case Limit(limit=limit, offset=offset):
             return ("Limit" if limit is None else f"Limit {limit}") + (f" offset {offset}" if offset else "")
         case SetOperation(kind=kind, fields=fields):
@@ -113,12 +105,43 @@ def _line(node: Node, names: dict[int, str]) -> str:
             return type(node).__name__
 
 
+def _scan_line(node: Scan, names: dict[int, str]) -> str:
+    renamed = node.alias and node.alias.lower() != node.table.lower()
+    parts = [f"Scan {node.table}" + (f" AS {node.alias}" if renamed else ""), _fields(node.fields, names)]
+    if node.predicates:
+        parts.append(f"where {_conjuncts(node.predicates, names)}")
+    if node.limit is not None:
+        parts.append(f"limit {node.limit}")
+    return " ".join(parts)
+
+
 def _join_line(node: Join, names: dict[int, str]) -> str:
     words = [word for word, on in (("dependent", node.dependent), ("null-aware", node.null_aware)) if on]
     line = " ".join(["Join", *words, node.kind.value])
     if node.mark is not None:
         line += f" as {names[node.mark.id]}"
     return f"{line} on {_conjuncts(node.conjuncts, names)}" if node.conjuncts else line
+
+
+def _window_line(node: Window, names: dict[int, str]) -> str:
+    parts = ["Window"]
+    if node.partition:
+        parts.append(f"by {', '.join(names[f.id] for f in node.partition)}")
+    if node.order:
+        parts.append(f"order {_order(node.order, names)}")
+    if node.limit is not None:
+        parts.append(f"first {node.limit}")
+    calls = [_item(f, c, names) for f, c in zip(node.results, node.calls, strict=True)]
+    return " ".join(parts) + (f": {', '.join(calls)}" if calls else "")
+
+
+def _order(keys: tuple[SortKey, ...], names: dict[int, str]) -> str:
+    return ", ".join(
+        names.get(k.column.id, f"#{k.column.id}")
+        + (" DESC" if k.descending else "")
+        + (" NULLS FIRST" if k.nulls_first else "")
+        for k in keys
+    )
 
 
 def _fields(fields: tuple[Field, ...], names: dict[int, str]) -> str:

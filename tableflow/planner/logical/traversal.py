@@ -19,6 +19,8 @@ from tableflow.expressions.nodes import (
     ColumnRef,
     Expression,
     SortKey,
+    WindowCall,
+    children,
 )
 from tableflow.planner.logical.nodes import (
     Aggregate,
@@ -31,6 +33,7 @@ from tableflow.planner.logical.nodes import (
     Shared,
     Sort,
     Values,
+    Window,
     inputs,
     with_inputs,
 )
@@ -65,6 +68,8 @@ def expressions(of: Node) -> tuple[Expression, ...]:
             return found
         case Sort(keys=keys):
             return tuple([key.column for key in keys])
+        case Window(calls=calls, order=order):
+            return (*calls, *[key.column for key in order])
         case Values(rows=rows):
             return tuple(chain.from_iterable(rows))
         case _:
@@ -90,6 +95,9 @@ def collect_columns(of: Expression, into: set[int]) -> None:
             collect_columns(child, into)
         if of.filter is not None:
             collect_columns(of.filter, into)
+    elif isinstance(of, WindowCall):
+        for child in children(of):
+            collect_columns(child, into)
 
 
 def _map(of: tuple[Expression, ...], rewrite: Rewrite) -> tuple[Expression, ...]:
@@ -118,11 +126,27 @@ def map_expressions(of: Node, rewrite: Rewrite) -> Node:
         case Sort(keys=keys):
             sorted_by = tuple([_map_key(key, rewrite) for key in keys])
             return of if all(a is b for a, b in zip(keys, sorted_by, strict=True)) else replace(of, keys=sorted_by)
+        case Window():
+            return _map_window(of, rewrite)
         case Values(rows=rows):
             mapped = tuple([_map(row, rewrite) for row in rows])
             return of if all(a is b for a, b in zip(rows, mapped, strict=True)) else replace(of, rows=mapped)
         case _:
             return of
+
+
+def _map_window(of: Window, rewrite: Rewrite) -> Window:
+    calls = _map(of.calls, rewrite)
+    order = tuple([_map_key(key, rewrite) for key in of.order])
+    if calls is of.calls and all(a is b for a, b in zip(of.order, order, strict=True)):
+        return of
+    return replace(of, calls=tuple([_window_call(call) for call in calls]), order=order)
+
+
+def _window_call(of: Expression) -> WindowCall:
+    if not isinstance(of, WindowCall):
+        raise InternalError("a window call was rewritten into something else")
+    return of
 
 
 def _aggregate_call(of: Expression) -> AggregateCall:
@@ -149,7 +173,7 @@ def produced(of: Node) -> tuple[Field, ...]:
             return tuple(
                 [f for f, e in zip(fields, computed, strict=True) if not (isinstance(e, ColumnRef) and e.id == f.id)]
             )
-        case Aggregate(results=results):
+        case Aggregate(results=results) | Window(results=results):
             return results
         case Join(mark=mark) if mark is not None:
             return (mark,)

@@ -26,6 +26,7 @@ from tableflow.planner.logical.nodes import (
     SetOperation,
     Shared,
     Sort,
+    Window,
     inputs,
     output,
     with_inputs,
@@ -93,7 +94,9 @@ def _choose(
 
 def _is_worth_it(node: Node, context: Context) -> bool:
     parts = list(walk_plan(node))
-    if not any(isinstance(part, Join | Aggregate) for part in parts) or any(isinstance(p, Shared) for p in parts):
+    if not any(isinstance(part, Join | Aggregate | Window) for part in parts) or any(
+        isinstance(p, Shared) for p in parts
+    ):
         return False
     if not context.deterministic_plan(node):
         return False
@@ -135,6 +138,9 @@ def _merge(a: Node, b: Node, context: Context) -> tuple[Node, dict[int, int]]:
             return _merge_projects(a, b, context)
         case Aggregate(), Aggregate():
             return _merge_aggregates(a, b, context)
+        case Window(), Window():
+            below, inner = _merge(a.input, b.input, context)
+            return _merge_calls(replace(a, input=below), b, inner, dict(inner), context)
         case _:
             pairs = zip(context.output(a), context.output(b), strict=True)
             return a, {other.id: own.id for own, other in pairs}
@@ -187,19 +193,27 @@ def _merge_projects(a: Project, b: Project, context: Context) -> tuple[Node, dic
 
 def _merge_aggregates(a: Aggregate, b: Aggregate, context: Context) -> tuple[Node, dict[int, int]]:
     below, inner = _merge(a.input, b.input, context)
-    by_id = _translation(b.input, below, inner, context)
     names = {f.id: inner[f.id] for f in b.keys}
     if {f.id for f in a.keys} != set(names.values()):
         raise InternalError("groupings with equal signatures have different keys")
-    results, calls = list(a.results), list(a.calls)
+    return _merge_calls(replace(a, input=below), b, inner, names, context)
+
+
+def _merge_calls(
+    a: Aggregate | Window, b: Aggregate | Window, inner: dict[int, int], names: dict[int, int], context: Context
+) -> tuple[Node, dict[int, int]]:
+    """``a`` with the calls that only ``b`` has; ``inner`` names the columns of ``b``'s input, ``names`` those it hands on."""
+    by_id = _translation(b.input, a.input, inner, context)
+    results: list[Field] = list(a.results)
+    calls: list[Expression] = list(a.calls)
     for f, call in zip(b.results, b.calls, strict=True):
         translated = substitute_columns(call, by_id, context)
         at = _unused(translated, calls, results, names)
         if at is None:
             results.append(context.fresh(f))
-            calls.append(translated)  # type: ignore[arg-type]
+            calls.append(translated)
         names[f.id] = results[-1 if at is None else at].id
-    return replace(a, input=below, results=tuple(results), calls=tuple(calls)), names
+    return replace(a, results=tuple(results), calls=tuple(calls)), names  # type: ignore[arg-type]
 
 
 def _replace(node: Node, replaced: dict[int, Node]) -> Node:

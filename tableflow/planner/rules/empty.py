@@ -20,6 +20,7 @@ from tableflow.planner.logical.nodes import (
     SetKind,
     SetOperation,
     Sort,
+    Window,
 )
 from tableflow.types import BOOLEAN
 
@@ -34,7 +35,7 @@ def propagate_empty(node: Node, required: frozenset[int], context: Context) -> N
     match node:
         case Filter(input=child) | Project(input=child) | Sort(input=child) | Limit(input=child):
             return empty(context.output(node)) if is_empty(child) else None
-        case Replicate(input=child):
+        case Replicate(input=child) | Window(input=child):
             return empty(context.output(node)) if is_empty(child) else None
         case Aggregate(input=child, keys=keys):
             return empty(context.output(node)) if keys and is_empty(child) else None

@@ -18,6 +18,7 @@ from tableflow.planner.logical.nodes import (
     SetKind,
     SetOperation,
     Sort,
+    Window,
     inputs,
     with_inputs,
 )
@@ -83,7 +84,7 @@ def _limited(node: Node, most: int, context: Context) -> Node:
 
 def drop_useless_sort(node: Node, required: frozenset[int], context: Context) -> Node | None:
     """A sort below anything but a LIMIT, a projection or the result orders rows for nobody."""
-    assert isinstance(node, Filter | Join | Aggregate | SetOperation | Sort)
+    assert isinstance(node, Filter | Join | Aggregate | Window | SetOperation | Sort)
     old = inputs(node)
     if not any(isinstance(child, Sort) for child in old):
         return None

@@ -14,6 +14,7 @@ from tableflow.planner.logical.nodes import (
     SetKind,
     SetOperation,
     Values,
+    Window,
 )
 
 
@@ -30,6 +31,8 @@ def prune_columns(node: Node, required: frozenset[int], context: Context) -> Nod
             return replace(node, fields=tuple([fields[i] for i in kept]), expressions=expressions)
         case Aggregate():
             return _prune_aggregate(node, required)
+        case Window():
+            return _prune_window(node, required)
         case Values(fields=fields, rows=rows):
             kept = [i for i, f in enumerate(fields) if f.id in required]
             if len(kept) == len(fields):
@@ -57,6 +60,15 @@ def _prune_aggregate(node: Aggregate, required: frozenset[int]) -> Node | None:
         return None
     results = tuple([node.results[i] for i in kept])
     return replace(node, results=results, calls=tuple([node.calls[i] for i in kept]))
+
+
+def _prune_window(node: Window, required: frozenset[int]) -> Node | None:
+    kept = [i for i, f in enumerate(node.results) if f.id in required]
+    if not kept and node.limit is None:
+        return node.input
+    if len(kept) == len(node.results):
+        return None
+    return replace(node, results=tuple([node.results[i] for i in kept]), calls=tuple([node.calls[i] for i in kept]))
 
 
 def _prune_union(node: SetOperation, required: frozenset[int], context: Context) -> Node | None:

@@ -1,0 +1,256 @@
+"""What each window call gives for a slice of rows: numbers of rows, values of other rows, aggregates of frames.
+
+An evaluator belongs to one chunk and sees its slices in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.gather import concat, take
+from tableflow.columnar.kernels.windows import FrameExtreme, FrameSum, Rows
+from tableflow.errors import DataError
+from tableflow.expressions.nodes import WindowCall
+from tableflow.physical.window_frames import Chunk, Slice
+from tableflow.types import BIGINT, DOUBLE
+
+_SUMS = frozenset({"sum", "avg", "stddev_samp", "stddev_pop", "var_samp", "var_pop"})
+_EXTREMES = {"min": False, "max": True, "bool_and": False, "bool_or": True}
+
+
+class Evaluator:
+    """One call over one chunk; ``args`` and ``keys`` are the positions of its columns among the chunk's."""
+
+    def __init__(self, call: WindowCall, chunk: Chunk, args: Sequence[int], keys: Sequence[int]) -> None:
+        self.call = call
+        self.chunk = chunk
+        self.args = [chunk.rows.columns[i] for i in args]
+        self.keys = keys
+
+    def next(self, rows: Slice) -> Column:
+        """Values for the next rows."""
+        raise NotImplementedError
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that the evaluator holds besides the chunk."""
+        return 0
+
+    def frame(self, rows: Slice) -> tuple[Rows, Rows]:
+        """The rows' frames."""
+        return rows.frame(self.call.frame, self.keys)
+
+
+class Numbering(Evaluator):
+    """Functions of the row's place alone."""
+
+    def next(self, rows: Slice) -> Column:
+        """Whole numbers, or parts of the partition between 0 and 1."""
+        return _NUMBERINGS[self.call.function](rows)
+
+
+def _part(numerator: Rows, denominator: Rows) -> Column:
+    values = np.divide(numerator, denominator, out=np.zeros(len(numerator)), where=denominator > 0)
+    return Column(DOUBLE, pa.array(values))
+
+
+_NUMBERINGS: dict[str, Callable[[Slice], Column]] = {
+    "row_number": lambda rows: _numbers(rows.rows - rows.start + 1),
+    "rank": lambda rows: _numbers(rows.peer_start - rows.start + 1),
+    "dense_rank": lambda rows: _numbers(rows.peer - rows.first_peer + 1),
+    "percent_rank": lambda rows: _part(rows.peer_start - rows.start, rows.end - rows.start - 1),
+    "cume_dist": lambda rows: _part(rows.peer_end - rows.start, rows.end - rows.start),
+}
+
+
+class Buckets(Evaluator):
+    """NTILE: buckets of equal size, the first ones one row larger where that does not work out."""
+
+    def next(self, rows: Slice) -> Column:
+        """Bucket numbers from 1."""
+        count, missing = _integers(self.args[0], rows)
+        if (count[~missing] < 1).any():
+            raise DataError("ntile needs at least one bucket", span=self.call.span)
+        count = np.where(missing, 1, count)
+        size, at = rows.end - rows.start, rows.rows - rows.start
+        small, larger = size // count, size % count
+        in_larger = larger * (small + 1)
+        bucket = np.where(
+            at < in_larger, at // (small + 1), larger + (at - in_larger) // np.maximum(small, 1)
+        )  # fmt: skip
+        return _numbers(bucket + 1, missing)
+
+
+class Neighbour(Evaluator):
+    """LAG and LEAD: the value so many rows away in the partition (of those that are not NULL), else the default."""
+
+    def __init__(self, call: WindowCall, chunk: Chunk, args: Sequence[int], keys: Sequence[int]) -> None:
+        super().__init__(call, chunk, args, keys)
+        self._present = _present(self.args[0]) if call.ignore_nulls else None
+
+    def next(self, rows: Slice) -> Column:
+        """Values of other rows."""
+        offset, missing = _integers(self.args[1], rows)
+        most = self.chunk.rows.length + 1
+        distance = np.clip(offset, -most, most)
+        distance = -distance if self.call.function == "lag" else distance
+        target = rows.rows + distance if self._present is None else self._among(self._present, rows, distance)
+        outside = (target < rows.start) | (target >= rows.end)
+        found = take(self.args[0], np.where(outside | missing, -1, target), nullable=True)
+        if len(self.args) < 3:
+            return found
+        either = concat([Batch([found], rows.count), Batch([self.args[2].slice(rows.first, rows.count)], rows.count)])
+        own = np.arange(rows.count, dtype=np.int64)
+        return take(either.columns[0], np.where(outside & ~missing, own + rows.count, own))
+
+    def _among(self, present: Rows, rows: Slice, distance: Rows) -> Rows:
+        before = np.searchsorted(present, rows.rows, side="left")
+        behind = np.searchsorted(present, rows.rows, side="right")
+        index = np.where(distance < 0, before + distance, behind + distance - 1)
+        return np.where(distance == 0, rows.rows, _at(present, index))
+
+
+class FrameValue(Evaluator):
+    """FIRST_VALUE, LAST_VALUE, NTH_VALUE: the value of one row of the frame."""
+
+    def __init__(self, call: WindowCall, chunk: Chunk, args: Sequence[int], keys: Sequence[int]) -> None:
+        super().__init__(call, chunk, args, keys)
+        ignores = call.ignore_nulls or call.function == "any_value"
+        self._present = _present(self.args[0]) if ignores else None
+
+    def next(self, rows: Slice) -> Column:
+        """Values of other rows; NULL where the frame has no such row."""
+        low, high = self.frame(rows)
+        if self._present is not None:
+            low, high = (np.searchsorted(self._present, end, side="left") for end in (low, high))
+        outside = high <= low
+        match self.call.function:
+            case "last_value":
+                target = high - 1
+            case "nth_value":
+                number, missing = _integers(self.args[1], rows)
+                target = low + np.clip(number, 0, self.chunk.rows.length + 1) - 1
+                outside = missing | (target >= high) | (target < low)
+            case _:
+                target = low
+        if self._present is not None:
+            target = _at(self._present, target)
+        return take(self.args[0], np.where(outside, -1, target), nullable=True)
+
+
+class FrameCount(Evaluator):
+    """COUNT: rows of the frame, those with a value, or those for which a condition holds."""
+
+    def __init__(self, call: WindowCall, chunk: Chunk, args: Sequence[int], keys: Sequence[int]) -> None:
+        super().__init__(call, chunk, args, keys)
+        self._counted: Rows | None = None
+        if call.function == "count_if":
+            condition = self.args[0].array.fill_null(fill_value=False)
+            self._counted = np.flatnonzero(condition.to_numpy(zero_copy_only=False))
+        elif self.args and self.args[0].array.null_count:
+            self._counted = _present(self.args[0])
+
+    def next(self, rows: Slice) -> Column:
+        """Whole numbers."""
+        low, high = self.frame(rows)
+        if self._counted is not None:
+            low, high = (np.searchsorted(self._counted, end, side="left") for end in (low, high))
+        return _numbers(high - low)
+
+    @property
+    def bytes(self) -> int:
+        """The rows that count."""
+        return 0 if self._counted is None else self._counted.nbytes
+
+
+class FrameTotal(Evaluator):
+    """Sums, means and variances, and counts of distinct values."""
+
+    def __init__(self, call: WindowCall, chunk: Chunk, args: Sequence[int], keys: Sequence[int]) -> None:
+        super().__init__(call, chunk, args, keys)
+        self._sum = FrameSum(call.function, self.args[0], call.type, distinct=call.distinct)
+
+    def next(self, rows: Slice) -> Column:
+        """Numbers."""
+        try:
+            return self._sum.next(*self.frame(rows))
+        except OverflowError as overflow:
+            raise DataError(
+                str(overflow),
+                detail=f"the {self.call.function} of a frame does not fit {self.call.type}",
+                hint="cast the argument to DOUBLE",
+                span=self.call.span,
+            ) from None
+
+    @property
+    def bytes(self) -> int:
+        """Partial aggregates."""
+        return self._sum.bytes
+
+
+class FrameBest(Evaluator):
+    """MIN and MAX, and of conditions the least (all) and the greatest (any)."""
+
+    def __init__(self, call: WindowCall, chunk: Chunk, args: Sequence[int], keys: Sequence[int]) -> None:
+        super().__init__(call, chunk, args, keys)
+        self._extreme = FrameExtreme(self.args[0], greatest=_EXTREMES[call.function])
+
+    def next(self, rows: Slice) -> Column:
+        """Values of other rows."""
+        return take(self.args[0], self._extreme.next(*self.frame(rows)), nullable=True)
+
+    @property
+    def bytes(self) -> int:
+        """Rows that may still win."""
+        return self._extreme.bytes
+
+
+def evaluator(call: WindowCall, chunk: Chunk, args: Sequence[int], keys: Sequence[int]) -> Evaluator:
+    """The evaluator of a call over a chunk."""
+    kind: type[Evaluator]
+    if call.function in _NUMBERINGS:
+        kind = Numbering
+    elif call.function in _SUMS or (call.function == "count" and call.distinct):
+        kind = FrameTotal
+    elif call.function in {"count", "count_if"}:
+        kind = FrameCount
+    elif call.function in _EXTREMES:
+        kind = FrameBest
+    else:
+        kind = {"ntile": Buckets, "lag": Neighbour, "lead": Neighbour}.get(call.function, FrameValue)
+    return kind(call, chunk, args, keys)
+
+
+def _numbers(values: Rows, missing: npt.NDArray[np.bool_] | None = None) -> Column:
+    return Column(BIGINT, pa.array(values, pa.int64(), mask=missing if missing is not None and missing.any() else None))
+
+
+def _integers(column: Column, rows: Slice) -> tuple[Rows, npt.NDArray[np.bool_]]:
+    """Values of a column of whole numbers for the rows, and where they are NULL."""
+    array = column.slice(rows.first, rows.count).array
+    missing = array.is_null().to_numpy(zero_copy_only=False)
+    values: Rows = pc.cast(array, pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    return values, missing
+
+
+def _present(column: Column) -> Rows:
+    """Rows whose value is not NULL."""
+    array = column.array
+    if pa.types.is_dictionary(array.type) and array.dictionary.null_count:
+        array = array.dictionary_decode()
+    return np.flatnonzero(array.is_valid().to_numpy(zero_copy_only=False))
+
+
+def _at(present: Rows, index: Rows) -> Rows:
+    """The rows at these places, -1 where there is none."""
+    inside = (index >= 0) & (index < len(present))
+    if len(present) == 0:
+        return np.full(len(index), -1, np.int64)
+    return np.where(inside, present[np.where(inside, index, 0)], -1)
