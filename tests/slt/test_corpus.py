@@ -16,7 +16,7 @@ from tests.slt.compare import mismatch
 from tests.slt.records import Record, read
 from tests.slt.tables import stored
 
-FILES = sorted((Path(__file__).parent / "corpus").glob("*.slt"))
+FILES = sorted(Path(__file__).parent.glob("*/*.slt"))
 FAST = [modes.DEFAULT, modes.ONE_ROW, *modes.SHAPES, *modes.SEEDS[:3]]
 SLOW = [*modes.SEEDS[3:], *modes.RULES_OFF]
 

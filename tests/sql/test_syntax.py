@@ -71,8 +71,11 @@ def test_syntax_error(text, at, message, hint):
         ("SELECT * FROM TUMBLE(t, ts, INTERVAL '1' DAY)", "table function", None),
         ("SELECT f(x => 1)", "named argument", "=>"),
         ("SELECT transform(a, x -> x) FROM t", "lambda", "->"),
-        ("SELECT row_number() OVER (ORDER BY a) FROM t", "OVER", "row_number() OVER (ORDER BY a)"),
-        ("SELECT a FROM t QUALIFY true", "QUALIFY", "true"),
+        (
+            "SELECT sum(a) OVER (ORDER BY a ROWS 1 PRECEDING EXCLUDE TIES) FROM t",
+            "EXCLUDE",
+            "sum(a) OVER (ORDER BY a ROWS 1 PRECEDING EXCLUDE TIES)",
+        ),
         ("SELECT * FROM t FOR SYSTEM_TIME AS OF ts AS x", "SYSTEM_TIME", "FOR"),
         ("SELECT * FROM t FOR VERSION AS OF 12", "VERSION", "FOR"),
         ("SELECT * FROM t ASOF JOIN u ON t.a = u.a", "ASOF JOIN", "ASOF JOIN u ON t.a = u.a"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tableflow import types
-from tableflow.errors import BindError
+from tableflow.errors import BindError, Span
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, children, walk, with_children
 from tableflow.planner.logical.nodes import Aggregate
 from tableflow.sql.binder.block import Block
@@ -91,3 +91,9 @@ def check_groupable(key: Expression) -> None:
     """Refuse to group by what has no equality."""
     if isinstance(key.type, types.MapType | types.JsonType):
         raise BindError(f"cannot group by a {key.type}", span=getattr(key, "span", None))
+
+
+def check_sortable(expression: Expression, span: Span | None) -> None:
+    """Refuse to sort what has no order."""
+    if isinstance(expression.type, types.MapType | types.RowType | types.ArrayType | types.JsonType):
+        raise BindError(f"a {expression.type} has no order", hint="sort by one of its parts", span=span)

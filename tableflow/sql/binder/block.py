@@ -7,11 +7,13 @@ clause needs its column, and :meth:`Block.attach` joins it to the plan at that p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from sqlglot import exp
+
 from tableflow.errors import BindError, Span, UnsupportedError
-from tableflow.expressions.nodes import ColumnRef, Expression, column_ids
+from tableflow.expressions.nodes import ColumnRef, Expression, WindowCall, children, column_ids, with_children
 from tableflow.planner.logical.nodes import Join, JoinKind, Node, Values
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes
@@ -38,6 +40,40 @@ class Waiting:
         return frozenset(self.outer).union(*map(column_ids, self.conjuncts)) - self.inner
 
 
+@dataclass(frozen=True, slots=True)
+class OrderItem:
+    """One item of a window's ORDER BY."""
+
+    key: Expression
+    descending: bool
+    nulls_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingWindow:
+    """A window function of an expression: its column, and what it is computed from, over the block's input."""
+
+    field: Field
+    call: WindowCall
+    partition: tuple[Expression, ...]
+    order: tuple[OrderItem, ...]
+
+    def parts(self) -> list[Expression]:
+        """All expressions that it is computed from."""
+        return [*children(self.call), *self.partition, *(item.key for item in self.order)]
+
+    def reads(self) -> frozenset[int]:
+        """Columns that it is computed from."""
+        return frozenset[int]().union(*map(column_ids, self.parts()))
+
+    def rewritten(self, rewrite: Callable[[Expression], Expression]) -> WaitingWindow:
+        """Over other columns."""
+        call = with_children(self.call, tuple(map(rewrite, children(self.call))))
+        assert isinstance(call, WindowCall)
+        order = tuple(OrderItem(rewrite(item.key), item.descending, item.nulls_first) for item in self.order)
+        return WaitingWindow(self.field, call, tuple(map(rewrite, self.partition)), order)
+
+
 @dataclass(slots=True)
 class Outer:
     """A reference to a column of an enclosing block."""
@@ -59,6 +95,8 @@ class Block:
     scope: Scope = field(default_factory=Scope)
     waiting: list[Waiting] = field(default_factory=list)
     outer: dict[int, Outer] = field(default_factory=dict)
+    windows: list[WaitingWindow] = field(default_factory=list)
+    windows_by_name: dict[str, exp.Window] = field(default_factory=dict)
     hidden: Scope | None = None
     """Relations of FROM that a JOIN's ON cannot see, for a hint."""
 
@@ -66,6 +104,15 @@ class Block:
     def begin(context: StatementContext, source: Source, ctes: Ctes, parent: Block | None) -> Block:
         """A new block over one row without columns, which is what a SELECT without FROM reads."""
         return Block(context, source, ctes, parent, context.block(), Values((), ((),)))
+
+    @property
+    def window_ids(self) -> frozenset[int]:
+        """Columns of window functions."""
+        return frozenset(window.field.id for window in self.windows)
+
+    def has_window(self, expression: Expression) -> bool:
+        """Whether the expression reads the value of a window function of this block."""
+        return bool(self.windows) and not self.window_ids.isdisjoint(column_ids(expression))
 
     def attach(self, needed: Iterable[Expression]) -> None:
         """Join the waiting subqueries that these expressions read."""

@@ -17,12 +17,12 @@ from tableflow.errors import BindError, Span, SqlSyntaxError, TableFlowError, Un
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.nodes import Expression
 from tableflow.expressions.registry import function, resolve_call
-from tableflow.sql.binder import calls, literals, names, operators, subqueries
+from tableflow.sql.binder import calls, literals, names, operators, subqueries, windows
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.limits import MAX_EXPRESSION_DEPTH
 
 _REFUSED: dict[type[exp.Expr], str] = {
-    exp.Window: "a window function (OVER)", exp.WithinGroup: "WITHIN GROUP", exp.IgnoreNulls: "IGNORE NULLS",
+    exp.WithinGroup: "WITHIN GROUP", exp.IgnoreNulls: "IGNORE NULLS",
     exp.RespectNulls: "RESPECT NULLS", exp.Collate: "COLLATE", exp.Lambda: "a lambda expression",
     exp.BitwiseAnd: "the operator &", exp.BitwiseOr: "the operator |", exp.BitwiseXor: "the operator ^",
     exp.BitwiseNot: "the operator ~", exp.BitwiseLeftShift: "the operator <<", exp.BitwiseRightShift: "the operator >>",
@@ -52,6 +52,7 @@ class Clause:
 
     name: str
     aggregates: bool = False
+    windows: bool = False
     aliases: Names | None = None
 
 
@@ -66,6 +67,7 @@ class ExpressionBinder:
         self.deepest = 0
         self.size = 0
         self.inside_aggregate = False
+        self.inside_window = False
 
     def bind(self, node: Any) -> Expression:
         """The bound expression of a syntax tree."""
@@ -179,6 +181,7 @@ _FORMS: dict[type[Any], Callable[[ExpressionBinder, Any], Expression]] = {
     exp.Extract: calls.extract,
     exp.Anonymous: calls.function_call,
     exp.Filter: calls.filtered,
+    exp.Window: windows.over,
     exp.Bracket: calls.index,
     exp.Array: calls.array,
     exp.Tuple: calls.row_value,

@@ -54,7 +54,7 @@ class SelectList:
         if item.bound is None:
             visible, self._visible = self._visible, index
             # a binder of its own: an item may be bound in the middle of another that uses its alias
-            binder = ExpressionBinder(self._block, Clause("SELECT", aggregates=True, aliases=self))
+            binder = ExpressionBinder(self._block, Clause("SELECT", aggregates=True, windows=True, aliases=self))
             item.bound = binder.bind(item.node)
             item.extent = (binder.size, binder.deepest)
             self._visible = visible

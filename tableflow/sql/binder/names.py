@@ -47,6 +47,7 @@ def _alias(binder: ExpressionBinder, aliases: Names, name: str, span: Span | Non
             hint="compute parts of it in a subquery",
             span=span,
         )
+    _check_window(binder, found, name, span)
     if has_aggregate(found):
         if not binder.clause.aggregates:
             hint = "use HAVING" if binder.clause.name == "WHERE" else None
@@ -54,6 +55,18 @@ def _alias(binder: ExpressionBinder, aliases: Names, name: str, span: Span | Non
         if binder.inside_aggregate:
             raise BindError(f"{name!r} is an aggregate nested in another", hint="use a subquery", span=span)
     return found
+
+
+def _check_window(binder: ExpressionBinder, found: Expression, name: str, span: Span | None) -> None:
+    """Aliases of window functions stand where window functions may."""
+    if not binder.block.has_window(found):
+        return
+    if not binder.clause.windows:
+        hint = "use QUALIFY" if binder.clause.name in {"WHERE", "HAVING"} else "use a subquery"
+        message = f"{name!r} is a window function and cannot stand in {binder.clause.name}"
+        raise BindError(message, hint=hint, span=span)
+    if binder.inside_aggregate:
+        raise BindError(f"{name!r} is a window function inside an aggregate", hint="use a subquery", span=span)
 
 
 def _member(binder: ExpressionBinder, parts: list[str], span: Span | None) -> Expression | None:

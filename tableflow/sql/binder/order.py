@@ -12,6 +12,7 @@ from tableflow.errors import BindError, Span
 from tableflow.expressions.fold import fold
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal, SortKey
 from tableflow.planner.logical.nodes import Limit, Node, Sort
+from tableflow.sql.binder.aggregates import check_sortable
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
 from tableflow.sql.binder.projection import Projection
@@ -50,12 +51,6 @@ def sort_key(field: Field, item: exp.Ordered) -> SortKey:
     """How an item sorts its column: NULLs last unless it says otherwise."""
     column = ColumnRef(field.type, field.id, field.name)
     return SortKey(column, bool(item.args.get("desc")), bool(item.args.get("nulls_first")))
-
-
-def check_sortable(expression: Expression, span: Span | None) -> None:
-    """Refuse to sort what has no order."""
-    if isinstance(expression.type, types.MapType | types.RowType | types.ArrayType | types.JsonType):
-        raise BindError(f"a {expression.type} has no order", hint="sort by one of its parts", span=span)
 
 
 def sorted_plan(plan: Node, keys: Sequence[SortKey]) -> Node:

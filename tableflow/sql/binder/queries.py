@@ -24,7 +24,7 @@ _NAMES = {
 }  # fmt: skip
 
 
-_ORDER_OF_CLAUSES = ("where", "group", "having", "qualify", "windows", "order", "limit", "offset")
+_ORDER_OF_CLAUSES = ("where", "group", "having", "windows", "qualify", "order", "limit", "offset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ def in_order(block: Block, node: exp.Expr) -> None:
         name = _NAMES.get(key, key.upper())
         if at < last:
             raise SqlSyntaxError(f"{before} cannot stand before {name}", span=block.source.place(at, at + len(name)))
-        if key != "limit":
-            # OFFSET may stand before LIMIT or behind it
+        if key not in {"limit", "windows"}:
+            # OFFSET may stand before LIMIT or behind it, WINDOW before QUALIFY or behind it
             last, before = at, name
 
 

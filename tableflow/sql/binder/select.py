@@ -9,8 +9,8 @@ from sqlglot import exp
 from tableflow.errors import BindError, SqlSyntaxError
 from tableflow.expressions.nodes import Expression, Literal
 from tableflow.planner.logical.nodes import Aggregate, Filter, Node
-from tableflow.sql.binder import subqueries
-from tableflow.sql.binder.aggregates import Grouping, check_groupable
+from tableflow.sql.binder import subqueries, window_plan, windows
+from tableflow.sql.binder.aggregates import Grouping, check_groupable, check_sortable
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.calls import has_aggregate
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
@@ -18,7 +18,6 @@ from tableflow.sql.binder.hints import Hints
 from tableflow.sql.binder.items import SelectList
 from tableflow.sql.binder.operators import flattened
 from tableflow.sql.binder.order import (
-    check_sortable,
     is_all,
     limited_plan,
     ordered_items,
@@ -33,6 +32,7 @@ from tableflow.types import Field
 
 _CLAUSES = frozenset({
     "expressions", "from_", "joins", "where", "group", "having", "distinct", "order", "limit", "offset", "with_", "hint",
+    "windows", "qualify",
 })  # fmt: skip
 
 
@@ -45,27 +45,34 @@ def bind_select(block: Block, node: exp.Select) -> Bound:
         block.plan = hints.attached(block)
     if not node.expressions:
         raise SqlSyntaxError("a select list is expected after SELECT", span=block.source.span(node))
+    windows.define(block, node.args.get("windows") or ())
     items = SelectList(block, node.expressions)
     _where(block, node, items)
     keys = _keys(block, node, items)
     expressions = items.bind()
     order = _order(block, node, items)
     having = _having(block, node, items)
+    qualify = _qualify(block, node, items)
     grouping = None
-    above = [*expressions, *(key for key, _ in order), *having]
+    above = [*expressions, *(key for key, _ in order), *having, *qualify]
+    above += [part for window in block.windows for part in window.parts()]
+    window_plan.refuse_in_aggregates(block, above)
     if keys is not None or having or any(map(has_aggregate, above)):
         grouping = Grouping(block, keys or [], above)
         expressions = [grouping.rewrite(each) for each in expressions]
         order = [(grouping.rewrite(key), item) for key, item in order]
+        qualify = [grouping.rewrite(each) for each in qualify]
         if having:
             having = [grouping.rewrite(each) for each in having]
             grouping.attach(having)
             block.plan = Filter(block.plan, tuple(having))
-    wanted = [*expressions, *(key for key, _ in order)]
-    if grouping is not None:
-        grouping.attach(wanted)
-    else:
-        block.attach(wanted)
+    join = block.attach if grouping is None else grouping.attach
+    if block.windows:
+        window_plan.attach(block, (lambda each: each) if grouping is None else grouping.rewrite, join)
+    if qualify:
+        join(qualify)
+        block.plan = Filter(block.plan, tuple(qualify))
+    join([*expressions, *(key for key, _ in order)])
     plan, columns = _output(block, node, items.names_of_output(), expressions, order)
     return Bound(limited_plan(block, node, plan), columns, tuple(block.outer.values()))
 
@@ -95,7 +102,8 @@ def _keys(block: Block, node: exp.Select, items: SelectList) -> list[Expression]
     if group.args.get("all"):
         if group.expressions:
             raise SqlSyntaxError("GROUP BY ALL takes no expressions", span=block.source.span(group.expressions[0]))
-        return [each for each in items.bind() if not has_aggregate(each) and not isinstance(each, Literal)]
+        bound = [each for each in items.bind() if not isinstance(each, Literal)]
+        return [each for each in bound if not has_aggregate(each) and not block.has_window(each)]
     if not group.expressions:
         raise SqlSyntaxError("an expression is expected after GROUP BY", span=block.source.span(node))
     binder = ExpressionBinder(block, Clause("GROUP BY", aliases=items))
@@ -114,6 +122,7 @@ def _key(block: Block, node: exp.Expr, items: SelectList, binder: ExpressionBind
     key = binder.bind(node) if index is None else items.at(index)
     if has_aggregate(key):
         raise BindError("GROUP BY cannot hold an aggregate", span=span)
+    window_plan.refuse_windows(block, [key], "GROUP BY")
     return key
 
 
@@ -125,9 +134,22 @@ def _having(block: Block, node: exp.Select, items: SelectList) -> list[Expressio
     return list(dict.fromkeys(binder.condition(each) for each in flattened(having.this, exp.And)))
 
 
+def _qualify(block: Block, node: exp.Select, items: SelectList) -> list[Expression]:
+    qualify = node.args.get("qualify")
+    if qualify is None:
+        return []
+    binder = ExpressionBinder(block, Clause("QUALIFY", aggregates=True, windows=True, aliases=items))
+    found = list(dict.fromkeys(binder.condition(each) for each in flattened(qualify.this, exp.And)))
+    if not block.windows:
+        raise BindError(
+            "QUALIFY needs a window function", hint="use WHERE or HAVING", span=block.source.span(qualify.this)
+        )
+    return found
+
+
 def _order(block: Block, node: exp.Select, items: SelectList) -> list[tuple[Expression, exp.Ordered]]:
     """Expressions of ORDER BY: a bare name is an output column first, inside an expression an input column first."""
-    binder = ExpressionBinder(block, Clause("ORDER BY", aggregates=True, aliases=items))
+    binder = ExpressionBinder(block, Clause("ORDER BY", aggregates=True, windows=True, aliases=items))
     keys: list[tuple[Expression, exp.Ordered]] = []
     for item in ordered_items(block, node.args.get("order")):
         target, span = item.this, block.source.span(item.this)
