@@ -1,6 +1,7 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "nearest.h"
 #include "window.h"
 
 namespace tableflow::windows {
@@ -20,8 +21,8 @@ Reading reading_of(const std::string& function) {
   throw std::invalid_argument("no sum: " + function);
 }
 
-double scale_of(const std::string& format) {
-  return format.empty() || format[0] != 'd' ? 1.0 : std::pow(10.0, std::stoi(format.substr(format.find(',') + 1)));
+int scale_of(const std::string& format) {
+  return format.empty() || format[0] != 'd' ? 0 : std::stoi(format.substr(format.find(',') + 1));
 }
 
 bool is_real(const Vector& v) { return v.kind == Kind::F32 || v.kind == Kind::F64; }
@@ -98,7 +99,7 @@ class Multiplicities {
 // Sums of integers, exact: 128 bits and a count of wrap-arounds beyond, so that what entered can leave again.
 class ExactSum final : public FrameSum {
  public:
-  ExactSum(Reading reading, double scale, std::string result, VectorPtr values, bool distinct)
+  ExactSum(Reading reading, int scale, std::string result, VectorPtr values, bool distinct)
       : reading_(reading), scale_(scale), result_(std::move(result)), values_(std::move(values)) {
     if (distinct) distinct_ = std::make_unique<Multiplicities>(*values_);
   }
@@ -112,10 +113,12 @@ class ExactSum final : public FrameSum {
     }
     if (reading_ == Reading::Avg) {
       Writer<double> out(frames.n);
+      const uint128 fives = power_of_five(scale_);
       each(frames, [&](int64_t i) {
         if (!count_) return out.null(i);
         if (wraps_) throw std::overflow_error("decimal overflow");
-        out.value(i, double((long double)sum_ / ((long double)count_ * (long double)scale_)));
+        const double magnitude = nearest_quotient<53>(sum_ < 0 ? -uint128(sum_) : uint128(sum_), uint128(count_) * fives, -scale_);
+        out.value(i, sum_ < 0 ? -magnitude : magnitude);
       });
       return out.finish(Kind::F64, "g");
     }
@@ -174,7 +177,7 @@ class ExactSum final : public FrameSum {
   }
 
   Reading reading_;
-  double scale_;
+  int scale_;  // decimals: digits behind the point
   std::string result_;
   VectorPtr values_;
   std::unique_ptr<Multiplicities> distinct_;
@@ -302,14 +305,15 @@ std::unique_ptr<FrameSum> make_frame_sum(const std::string& function, const std:
                                          VectorPtr values, bool distinct) {
   const Reading reading = reading_of(function);
   if (values->kind == Kind::Nested) throw std::invalid_argument("single values are aggregated only");
-  if (reading == Reading::Count) return std::make_unique<ExactSum>(reading, 1.0, result, std::move(values), distinct);
+  if (reading == Reading::Count) return std::make_unique<ExactSum>(reading, 0, result, std::move(values), distinct);
   const Kind kind = values->kind;
   if (kind == Kind::Str || kind == Kind::LargeStr || kind == Kind::Dict || kind == Kind::Interval || kind == Kind::Bool || result.empty())
     throw std::invalid_argument("numbers are summed");
-  const double scale = scale_of(format);
+  const int digits = scale_of(format);
+  const double scale = std::pow(10.0, digits);
   if (reading >= Reading::StddevSamp) return std::make_unique<Stacks<Spread>>(reading, scale, std::move(values), distinct);
   if (is_real(*values) || format == "g" || format == "f") return std::make_unique<Stacks<Floats>>(reading, scale, std::move(values), distinct);
-  return std::make_unique<ExactSum>(reading, scale, result, std::move(values), distinct);
+  return std::make_unique<ExactSum>(reading, digits, result, std::move(values), distinct);
 }
 
 }  // namespace tableflow::windows
