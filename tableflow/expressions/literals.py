@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import re
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow as pa
 from tableflow import types as t
 from tableflow.columnar.representation import canonical
 from tableflow.errors import BindError, Span
+from tableflow.expressions.casting import convert
 from tableflow.expressions.casting.calendar import per_second
 from tableflow.expressions.casting.parsing import canonical_uuid
 from tableflow.expressions.nodes import Literal
@@ -186,6 +188,18 @@ def _arrow_value(value: Any, of: t.SqlType) -> Any:
             return {f.name: _arrow_value(item, f.type) for f, item in zip(fields, value, strict=True)}
         case _:
             return value
+
+
+def convert_literals(literals: Sequence[Literal], to: t.SqlType) -> list[Literal | None]:
+    """String literals cast to another type, all at once; None for those that cannot be read."""
+    given = Operand(t.STRING, pa.array([literal.value for literal in literals], pa.string()))
+    result = convert(given, to)
+    values = storage_values(result)
+    failed = [False] * len(values) if result.errors is None else result.errors.tolist()
+    return [
+        None if error else Literal(to, value, literal.span)
+        for literal, value, error in zip(literals, values, failed, strict=True)
+    ]
 
 
 def storage_values(of: Operand) -> list[Any]:

@@ -62,6 +62,19 @@ class TokenReader(BaseParser):
         """The token that is read next; false at the end."""
         return self._curr
 
+    @property
+    def following(self) -> Token:
+        """The token after the current one; false at the end."""
+        return self._next
+
+    def place(self) -> int:
+        """Where the reader stands, for :meth:`back`."""
+        return self._index
+
+    def back(self, place: int) -> None:
+        """Return to a place that was read before."""
+        self._retreat(place)
+
     def step(self) -> None:
         """Read past the current token."""
         self._advance()

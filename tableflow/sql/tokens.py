@@ -38,14 +38,17 @@ UNRESERVED: Final[dict[str, TokenType]] = {
         "ANTI", "ARRAY", "ASOF", "CUBE", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "FILTER", "LOCALTIME",
         "LOCALTIMESTAMP", "PIVOT", "RANGE", "RECURSIVE", "ROLLUP", "ROWS", "SEMI", "UNPIVOT",
     )
-} | {"EMIT": TokenType.BEGIN, "ITERATE": TokenType.COMMIT, "UNTIL": TokenType.ROLLBACK}  # fmt: skip
+} | {
+    "EMIT": TokenType.BEGIN, "ITERATE": TokenType.COMMIT, "UNTIL": TokenType.ROLLBACK, "RETURNING": TokenType.RETURNING,
+}  # fmt: skip
 """Words with a meaning in some places and names elsewhere.
 
-sqlglot has no tokens for the last three; the borrowed ones mean nothing to the parser, whose statements we do not use.
+sqlglot has no tokens for EMIT, ITERATE and UNTIL; the borrowed ones mean nothing to the parser, whose statements we do not
+use.
 """
 
-NEVER_BARE_ALIASES: Final = frozenset({TokenType.BEGIN, TokenType.COMMIT, TokenType.ROLLBACK})
-"""EMIT, ITERATE and UNTIL, which may follow a select item or a table."""
+NEVER_BARE_ALIASES: Final = frozenset({TokenType.BEGIN, TokenType.COMMIT, TokenType.ROLLBACK, TokenType.RETURNING})
+"""EMIT, ITERATE, UNTIL and RETURNING, which may follow a select item or a table."""
 
 _KEYWORDS: Final = RESERVED | UNRESERVED
 _PAIRS: Final = {

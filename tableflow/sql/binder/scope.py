@@ -15,12 +15,16 @@ from tableflow.types import Field
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table, subquery or CTE under its name in FROM; ``path`` is how a table without alias may be qualified."""
+    """A table, subquery or CTE under its name in FROM; ``path`` is how a table without alias may be qualified.
+
+    ``hidden`` columns can be named, but ``*`` and JOIN USING do not see them.
+    """
 
     alias: str
     columns: tuple[Field, ...]
     path: tuple[str, ...] = ()
     span: Span | None = None
+    hidden: tuple[Field, ...] = ()
 
     def answers(self, qualifier: Sequence[str]) -> bool:
         """Whether ``qualifier.column`` means this relation."""
@@ -51,7 +55,7 @@ class Scope:
     def ids(self) -> frozenset[int]:
         """Ids of all columns, those that a bare name does not see included."""
         if self._ids is None:
-            everything = [column.id for relation in self.relations for column in relation.columns]
+            everything = [column.id for each in self.relations for column in (*each.columns, *each.hidden)]
             self._ids = frozenset(everything).union(column.id for column in self.columns)
         return self._ids
 
@@ -60,6 +64,8 @@ class Scope:
         if self._by_name is None:
             by_name: dict[str, list[Field]] = {}
             for column in self.columns:
+                by_name.setdefault(column.name.lower(), []).append(column)
+            for column in (column for relation in self.relations for column in relation.hidden):
                 by_name.setdefault(column.name.lower(), []).append(column)
             self._by_name = by_name
         return exact_first(self._by_name.get(name.lower(), []), name)
@@ -71,7 +77,7 @@ class Scope:
             column
             for relation in self.relations
             if relation.answers(qualifier)
-            for column in relation.columns
+            for column in (*relation.columns, *relation.hidden)
             if column.name.lower() == lowered
         ]
         return exact_first(found, name)

@@ -16,22 +16,24 @@ from tableflow.expressions.registry import StatementClock
 from tableflow.planner.logical.nodes import Node, Query
 from tableflow.planner.logical.traversal import map_expressions, transform_plan
 from tableflow.sql import session_grammar
+from tableflow.sql.binder.changes import begins_change, bind_change
 from tableflow.sql.binder.context import Parameters, Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes
 from tableflow.sql.binder.ddl import bind_create, bind_drop
 from tableflow.sql.binder.queries import bind_query
 from tableflow.sql.dialect import parse_query
+from tableflow.sql.dml_syntax import CHANGES
 from tableflow.sql.lexer import Kind, Lexeme, lex
 from tableflow.sql.statements import Describe, Explain, QueryStatement, Statement
+from tableflow.sql.tokens import tokenize
 
 Result = TypeVar("Result")
 
 _QUERIES = frozenset({"SELECT", "WITH", "FROM", "VALUES", "("})
 _LATER = {
-    "ALTER": "ALTER", "INSERT": "INSERT", "UPDATE": "UPDATE", "DELETE": "DELETE", "MERGE": "MERGE", "TRUNCATE": "TRUNCATE",
-    **session_grammar.REFUSED,
+    "ALTER": "ALTER", "TRUNCATE": "TRUNCATE", **session_grammar.REFUSED,
 }  # fmt: skip
-_FIRST = sorted((_QUERIES | session_grammar.OWNED | _LATER.keys() | {"CREATE", "DROP"}) - {"("})
+_FIRST = sorted((_QUERIES | session_grammar.OWNED | _LATER.keys() | CHANGES | {"CREATE", "DROP"}) - {"("})
 
 
 def bind(text: str, start: int, catalog: Catalog, settings: Settings, parameters: Parameters = ()) -> Statement:
@@ -56,6 +58,8 @@ def _bound(text: str, start: int, context: StatementContext) -> Statement:
     if first is None:
         raise SqlSyntaxError("the statement is empty", span=Span(start, start + len(text)))
     word = first.text.upper()
+    if word in CHANGES or (word == "WITH" and begins_change(tokenize(text))):
+        return bind_change(text, start, context)
     if word in _QUERIES:
         return QueryStatement(query_of(text, start, context))
     if word == "CREATE":

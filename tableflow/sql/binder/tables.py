@@ -114,7 +114,9 @@ def _scan(
         table or ".".join(path), provider, tuple(fields), tuple(column.name for column in columns), alias,
         block=block.number,
     )  # fmt: skip
-    return _relation(block, node, Bound(scan, tuple(fields)), path[-1], span, path)
+    shown = tuple(field for field, column in zip(fields, columns, strict=True) if not column.hidden)
+    hidden = tuple(field for field, column in zip(fields, columns, strict=True) if column.hidden)
+    return _relation(block, node, Bound(scan, shown), path[-1], span, path, hidden=hidden)
 
 
 def _cte(block: Block, cte: Cte) -> Bound:
@@ -184,6 +186,7 @@ def _relation(
     span: Span | None,
     path: Sequence[str] = (),
     needs: frozenset[int] = frozenset(),
+    hidden: tuple[Field, ...] = (),
 ) -> Part:
     """A bound relation under its alias and column aliases."""
     own = block.adopt(bound.outer)
@@ -191,7 +194,7 @@ def _relation(
     names = [column.name for column in alias.args.get("columns") or ()] if alias is not None else []
     columns = renamed(bound.columns, names, block.source.span(alias) if alias is not None else span)
     called = _alias(node)
-    relation = Relation(called or name, columns, () if called else tuple(path), span)
+    relation = Relation(called or name, columns, () if called else tuple(path), span, hidden)
     return Part(bound.plan, Scope.of(relation), needs | frozenset(own))
 
 
