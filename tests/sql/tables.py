@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tableflow import types
 from tableflow.catalog.provider import (
     Accepted,
+    CatalogObject,
     ColumnDefinition,
     ScanRequest,
     TableProvider,
@@ -83,6 +84,18 @@ class DeclaredCatalog:
 
     def names(self) -> Sequence[str]:
         return [*self.tables, *self.views]
+
+    def current(self) -> str:
+        return "default"
+
+    def schema_names(self) -> Sequence[str]:
+        return ["default", "other"]
+
+    def objects(self, schema: str) -> Sequence[CatalogObject]:
+        if schema != "default":
+            return []
+        texts = {**dict.fromkeys(self.tables), **self.views}
+        return [CatalogObject(name, texts[name]) for name in sorted(texts)]
 
 
 def declared(text: str, rows: Sequence[tuple] = ()) -> DeclaredTable:

@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlglot.tokenizer_core import TokenType
 
 from tableflow.errors import BindError, CatalogError, Span, TableFlowError
+from tableflow.sql.binder.connector_table import bind_connector_table
 from tableflow.sql.binder.context import Source, StatementContext
+from tableflow.sql.binder.create_as import bind_create_as
 from tableflow.sql.binder.ctes import Ctes
+from tableflow.sql.binder.managed_table import bind_managed_table
 from tableflow.sql.binder.queries import bind_query
 from tableflow.sql.binder.tables import renamed
 from tableflow.sql.ddl_syntax import ViewText, parse_create, parse_drop
 from tableflow.sql.dialect import parse_query, parse_with
-from tableflow.sql.statements import CreateTable, CreateView, Drop
+from tableflow.sql.statements import CreateManagedTable, CreateSchema, CreateTable, CreateView, Drop, DropSchema
 from tableflow.sql.tokens import tokenize
 
 
-def bind_create(text: str, start: int, context: StatementContext) -> CreateTable | CreateView:
+def bind_create(
+    text: str, start: int, context: StatementContext
+) -> CreateTable | CreateManagedTable | CreateView | CreateSchema:
     """A CREATE statement."""
     try:
-        created = parse_with(text, tokenize(text), parse_create)
+        tokens = tokenize(text)
+        created = parse_with(text, tokens, parse_create)
     except TableFlowError as error:
         raise _moved(error, start) from None
-    return replace(created, text=text) if isinstance(created, CreateTable) else _view(created, text, start, context)
+    if isinstance(created, CreateSchema):
+        return created
+    if isinstance(created, ViewText):
+        return _view(created, text, start, context)
+    source = Source(text, tokens, start)
+    if "connector" in dict(created.options or ()):
+        return bind_connector_table(source, created)
+    bind = bind_managed_table if created.query is None else bind_create_as
+    made = bind(context, source, created)
+    context.check_parameters_used([source])
+    return made
 
 
-def bind_drop(text: str, start: int) -> Drop:
+def bind_drop(text: str, start: int) -> Drop | DropSchema:
     """A DROP statement."""
     try:
         return parse_with(text, tokenize(text), parse_drop)
