@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "interval.h"
+
 namespace tableflow {
 
 namespace {
@@ -165,13 +167,13 @@ void IntervalExtreme::update(const Vector* values, const Lanes& lanes) {
   const int128* from = values->values<int128>() + lanes.base;
   for (int i = 0; i < lanes.n; ++i) {
     const int128 value = value_at(from, lanes.index[i]);
-    int32_t parts[2];
-    int64_t nanoseconds;
-    std::memcpy(parts, &value, 8);
-    std::memcpy(&nanoseconds, reinterpret_cast<const char*>(&value) + 8, 8);
-    const int128 length = (int128(parts[0]) * 30 + parts[1]) * 86'400'000'000'000 + nanoseconds;
+    const int128 length = interval_length(&value);
     Entry& entry = best_[lanes.groups[i]];
-    if (entry.present && (greatest_ ? length <= entry.length : length >= entry.length)) continue;
+    if (entry.present && length == entry.length) {
+      if (interval_spelling(value) > interval_spelling(entry.value)) entry.value = value;
+      continue;
+    }
+    if (entry.present && (greatest_ ? length < entry.length : length > entry.length)) continue;
     entry.value = value;
     entry.length = length;
     entry.present = true;

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "hash.h"
+#include "interval.h"
 
 namespace tableflow {
 
@@ -123,7 +124,8 @@ bool load_fixed(const KeyColumn& column, const Input& input, const Piece& piece,
           case Kind::I16: value = v.values<int16_t>()[row]; break;
           case Kind::I32: value = v.values<int32_t>()[row]; break;
           case Kind::I64: value = v.values<int64_t>()[row]; break;
-          case Kind::I128: case Kind::Interval: value = value_at(v.values<int128>(), row); break;
+          case Kind::Interval: value = interval_length(v.values<int128>() + row); break;
+          case Kind::I128: value = value_at(v.values<int128>(), row); break;
           default: throw std::invalid_argument("a wide key is not stored as an integer");
         }
         std::memcpy(values + 2 * i, &value, 16);

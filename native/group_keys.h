@@ -1,6 +1,6 @@
 // Key columns as fixed-width words: what hash tables store and compare, whatever the columns' representation.
 //
-// Integers, decimals and times are their value, floats their ordered bits, strings the number of their entry in a pool of
+// Integers, decimals and times are their value, intervals their length, floats their ordered bits, strings the number of their entry in a pool of
 // the table.  One column of at most 64 bits is a word of its own (NULL is told apart beside it); several columns are packed
 // together with a NULL bit each, so that equal keys are equal words.
 #pragma once

@@ -54,6 +54,8 @@ GroupTable::GroupTable(const std::vector<std::string>& key_formats, const std::v
     }
     calls_.emplace_back(int(i), call, set, slots_);
   }
+  for (const auto& format : key_formats)
+    spellings_.push_back(format == "tin" ? std::make_unique<IntervalExtreme>(true) : nullptr);
   clear();
 }
 
@@ -67,6 +69,8 @@ void GroupTable::clear() {
     // Without keys there is a group before there is a row.
     if (slot.presence && key_formats_.empty()) slot.presence->track(0);
   }
+  for (const auto& spelling : spellings_)
+    if (spelling) spelling->clear();
   for (DistinctSet& set : sets_) set.index = std::make_unique<KeyIndex>(set.formats);
   groups_ = 0;
   resize(index_->size());
@@ -75,6 +79,8 @@ void GroupTable::clear() {
 void GroupTable::resize(int64_t groups) {
   if (groups == groups_) return;
   groups_ = groups;
+  for (const auto& spelling : spellings_)
+    if (spelling) spelling->resize(groups);
   for (Slot& slot : slots_) {
     slot.accumulator->resize(groups);
     if (slot.presence) slot.presence->resize(groups);
@@ -87,8 +93,36 @@ void GroupTable::update(std::span<const Input> keys, std::span<const Input> argu
     const int64_t before = groups_;
     index_->find_or_insert(keys, piece, group_of_.data());
     resize(index_->size());
+    spell_intervals(keys, piece);
     update_piece(arguments, piece, before);
   }
+}
+
+// Equal intervals may be written in several ways; which one a group shows must not depend on the order of rows.
+void GroupTable::spell_intervals(std::span<const Input> keys, const Piece& piece) {
+  for (size_t c = 0; c < spellings_.size(); ++c) {
+    if (!spellings_[c] || keys[c].vector->kind == Kind::Null) continue;
+    uint32_t places[piece_rows];
+    with_positions(piece, keys[c], [&](auto at) {
+      for (int i = 0; i < piece.n; ++i) places[i] = uint32_t(at(i));
+    });
+    Lanes lanes;
+    lanes.groups = group_of_.data();
+    lanes.n = piece.n;
+    lanes.index = places;
+    spellings_[c]->update(keys[c].vector, lanes);
+  }
+}
+
+VectorPtr GroupTable::key(int column, int64_t from, int64_t n) {
+  VectorPtr found = index_->column(column, from, n);
+  if (!spellings_[size_t(column)] || found->kind != Kind::Interval) return found;
+  auto data = std::make_shared<Buffer>(size_t(n) * 16);
+  for (int64_t i = 0; i < n; ++i) data->as<int128>()[i] = spellings_[size_t(column)]->at(from + i);
+  auto spelled = std::make_shared<Vector>(*found);
+  spelled->data = data->data();
+  spelled->owners.push_back(std::move(data));
+  return spelled;
 }
 
 bool GroupTable::prepare(int64_t rows) {
@@ -290,6 +324,7 @@ std::vector<VectorPtr> GroupTable::states(int64_t from, int64_t n) const {
 
 int64_t GroupTable::bytes() const {
   int64_t total = index_->bytes();
+  for (const auto& spelling : spellings_) total += spelling ? spelling->bytes() : 0;
   for (const Slot& slot : slots_) total += slot.accumulator->bytes() + (slot.presence ? slot.presence->bytes() : 0);
   for (const auto& set : sets_) total += set.index->bytes();
   return total;
@@ -297,6 +332,8 @@ int64_t GroupTable::bytes() const {
 
 int64_t GroupTable::bytes_after(int64_t rows) const {
   int64_t total = index_->bytes_after(rows);
+  for (const auto& spelling : spellings_)
+    if (spelling) total += std::max(spelling->bytes(), 2 * (groups_ + rows) * spelling->bytes_per_group());
   for (const Slot& slot : slots_)
     total += std::max(slot.accumulator->bytes(), 2 * (groups_ + rows) * (slot.accumulator->bytes_per_group() + 1));
   for (const auto& set : sets_) total += set.index->bytes_after(rows);

@@ -25,7 +25,7 @@ class GroupTable {
   int64_t groups() const { return groups_; }
   int key_count() const { return index_->columns(); }
   int call_count() const { return int(calls_.size()); }
-  VectorPtr key(int column, int64_t from, int64_t n) { return index_->column(column, from, n); }
+  VectorPtr key(int column, int64_t from, int64_t n);
   VectorPtr result(int call, int64_t from, int64_t n) const { return calls_[size_t(call)].result(slots_, from, n); }
   // The states of all calls, in order.
   std::vector<VectorPtr> states(int64_t from, int64_t n) const;
@@ -45,6 +45,7 @@ class GroupTable {
   void resize(int64_t groups);
   void update_piece(std::span<const Input> arguments, const Piece& piece, int64_t before);
   void order_by_group(int n);
+  void spell_intervals(std::span<const Input> keys, const Piece& piece);
   Selected& selected(std::span<const Input> arguments, const Piece& piece, int filter, int argument);
   Selected& distinct_rows(std::span<const Input> arguments, const Piece& piece, int set);
   Lanes lanes_for(const Selected& rows, const Input* input, const Piece& piece);
@@ -52,6 +53,7 @@ class GroupTable {
 
   std::vector<std::string> key_formats_;
   std::unique_ptr<KeyIndex> index_;
+  std::vector<std::unique_ptr<IntervalExtreme>> spellings_;  // by key column: how a group's interval is written
   std::vector<AggregateCallState> calls_;
   std::vector<Slot> slots_;
   std::vector<DistinctSet> sets_;

@@ -1,4 +1,5 @@
 #include "hash.h"
+#include "interval.h"
 
 namespace tableflow {
 
@@ -88,10 +89,8 @@ void hash_vector(const Vector& v, const uint32_t* selection, int64_t n, uint64_t
     case Kind::F32: return hash_fixed<float, double>(v, selection, n, out, combine);
     case Kind::F64: return hash_fixed<double, double>(v, selection, n, out, combine);
     case Kind::Interval: {
-      const int64_t* words = reinterpret_cast<const int64_t*>(v.data) + 2 * v.offset;
-      return hash_rows(v, selection, n, out, combine, [words](int64_t row) {
-        return hash_combine(hash_value(words[2 * row]), hash_value(words[2 * row + 1]));
-      });
+      const uint8_t* values = v.data + 16 * v.offset;
+      return hash_rows(v, selection, n, out, combine, [values](int64_t row) { return hash_value(interval_length(values + 16 * row)); });
     }
     case Kind::Str: case Kind::LargeStr:
       return hash_rows(v, selection, n, out, combine, [&v](int64_t row) { return hash_value(v.str(row)); });

@@ -1,8 +1,8 @@
-// The hash of a SQL value, version 1; part of the snapshot format, so a change of any constant here is a new version.
+// The hash of a SQL value, version 2; part of the snapshot format, so a change of any constant here is a new version.
 //
 // It is defined on the value, never on its representation: integers of every width, dates, times and booleans (0, 1) hash
 // as int64; decimals by their scaled integer (both sides of a comparison have one scale), which hashes as int64 when it fits;
-// float32 as its float64 value, -0.0 as 0.0, every NaN as one; strings and bytes by content, dictionary codes by the content
+// intervals by their length (interval.h); float32 as its float64 value, -0.0 as 0.0, every NaN as one; strings and bytes by content, dictionary codes by the content
 // of their entry; NULL is a constant.  Several columns: the first's hash combined with the next, in order.
 // High bits are as good as low ones: exchanges use the high half, hash tables the low bits.
 #pragma once
@@ -15,7 +15,7 @@
 
 namespace tableflow {
 
-constexpr int hash_version = 1;
+constexpr int hash_version = 2;
 
 namespace hashing {
 

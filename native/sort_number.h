@@ -1,6 +1,8 @@
 // Order-preserving integers of fixed-width values; part of sort_key.h.
 #pragma once
 
+#include "interval.h"
+
 namespace tableflow::sorting {
 
 inline int64_t ordered_bits(double value) {
@@ -8,16 +10,6 @@ inline int64_t ordered_bits(double value) {
   int64_t bits = 0x7ff8000000000000;
   if (value == value) std::memcpy(&bits, &value, 8);
   return bits < 0 ? bits ^ INT64_MAX : bits;
-}
-
-// Months count as 30 days, days as 24 hours, as far as order is concerned.
-inline int128 ordered_interval(const uint8_t* at) {
-  int32_t months, days;
-  int64_t nanoseconds;
-  std::memcpy(&months, at, 4);
-  std::memcpy(&days, at + 4, 4);
-  std::memcpy(&nanoseconds, at + 8, 8);
-  return (int128(months) * 30 + days) * 86'400'000'000'000 + nanoseconds;
 }
 
 template <class F> void with_numbers(const Vector& v, F f) {
@@ -35,7 +27,7 @@ template <class F> void with_numbers(const Vector& v, F f) {
       });
     case Kind::F32: return f([p = v.values<float>()](int64_t row) { return ordered_bits(double(p[row])); });
     case Kind::F64: return f([p = v.values<double>()](int64_t row) { return ordered_bits(p[row]); });
-    case Kind::Interval: return f([p = v.data + 16 * v.offset](int64_t row) { return ordered_interval(p + 16 * row); });
+    case Kind::Interval: return f([p = v.data + 16 * v.offset](int64_t row) { return interval_length(p + 16 * row); });
     default: return;
   }
 }

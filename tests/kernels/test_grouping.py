@@ -406,9 +406,12 @@ def test_foreign_input_is_refused():
 
 def test_intervals():
     months = Column(INTERVAL, pa.array([(1, 0, 0), (1, 0, 0), (0, 30, 0)], pa.month_day_nano_interval()))
-    table = GroupTable([INTERVAL], [])
-    table.update([months], [], 3)
-    assert [tuple(v) for v in table.keys(0, 2)[0].to_pylist()] == [(1, 0, 0), (0, 30, 0)]  # by their three parts
+    for order in ([0, 1, 2], [2, 1, 0], [2]):
+        table = GroupTable([INTERVAL], [])
+        table.update([Column(INTERVAL, months.array.take(pa.array(order)))], [], len(order))
+        # One group by their length; it shows the spelling with most months.
+        assert [tuple(v) for v in table.keys(0, 1)[0].to_pylist()] == [(0, 30, 0) if order == [2] else (1, 0, 0)]
+        assert table.groups == 1
     values = Column(INTERVAL, pa.array([(0, 31, 0), (1, 0, 0), None, (1, 0, -5)], pa.month_day_nano_interval()))
     table = GroupTable([], [Aggregate(f, (0,), (INTERVAL,), INTERVAL) for f in ("min", "max")])
     table.update([], [values], 4)

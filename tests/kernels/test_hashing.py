@@ -54,8 +54,15 @@ def test_floats_hash_by_number():
     assert floats.tolist() == doubles[:4].tolist()
 
 
-def test_version_1_is_pinned():
-    assert HASH_VERSION == 1
+def test_intervals_hash_by_length():
+    values = [(1, 0, 0), (0, 30, 0), (0, 29, 86_400_000_000_000), (0, 31, 0), (-1, 0, 0), (2**31 - 1, 2**31 - 1, 2**62)]
+    hashes = hash_rows([Column(t.INTERVAL, pa.array(values, pa.month_day_nano_interval()))]).tolist()
+    assert hashes[0] == hashes[1] == hashes[2]
+    assert len(set(hashes)) == 4
+
+
+def test_version_2_is_pinned():
+    assert HASH_VERSION == 2
     hashes = hash_rows([Column(t.BIGINT, pa.array([0, 1, None]))]).tolist()
     texts = hash_rows([Column(t.STRING, pa.array(["", "abc", "abcdefghi", "abcdefghijklmnopqrstuvwxyz"]))]).tolist()
     assert [hex(h) for h in hashes + texts] == PINNED

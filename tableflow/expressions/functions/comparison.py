@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from tableflow import types as t
 from tableflow.errors import BindError, Span
 from tableflow.expressions.casting import exact
-from tableflow.expressions.casting.calendar import DAY, intervals
+from tableflow.expressions.casting.calendar import DAY
 from tableflow.expressions.coercion import unify_comparison
 from tableflow.expressions.function import Binding, Function, Kernel, Rule
 from tableflow.expressions.nodes import Call, Expression, Literal
@@ -41,9 +41,10 @@ def comparable(of: Operand) -> Array:
 
 
 def length(of: Operand) -> Array:
-    """Microseconds of intervals, with a month as 30 days and a day as 24 hours."""
-    months, days, microseconds = intervals(of)
-    return exact.add(exact.multiply(months * 30 + days, np.array([DAY])), microseconds)
+    """Nanoseconds of intervals, with a month as 30 days and a day as 24 hours (native/interval.h is the same)."""
+    values = numbers(of)
+    days = values["months"].astype(np.int64) * 30 + values["days"]
+    return exact.add(exact.multiply(days, np.array([DAY * 1000])), values["nanoseconds"])
 
 
 def compare(kind: str, a: Operand, b: Operand) -> Mask:

@@ -151,7 +151,7 @@ def _interval_part(field: str, of: Operand) -> Array:
         case "hour":
             result = np.trunc(microseconds / 3_600_000_000)
         case "epoch":
-            result = nearest.to_double(length(of), 6)
+            result = nearest.to_double(length(of), 9)
         case _:
             magnitude = _TIME_PARTS[field](days, np.abs(microseconds))
             result = np.where(microseconds < 0, -magnitude, magnitude)
