@@ -142,6 +142,11 @@ STORAGE_FILE_ROWS = Key("storage.file-rows", _at_least(1), 4_194_304, "rows at w
 STORAGE_FILE_BYTES = Key(
     "storage.file-bytes", _bytes, 128 << 20, "bytes at which a new file of a table is begun; a writer buffers as many"
 )
+STORAGE_INLINE_ROWS = Key("storage.inline-rows", _at_least(0), 8_192, "most rows of a commit that go into the log")
+STORAGE_INLINE_BYTES = Key("storage.inline-bytes", _bytes, 1 << 20, "most bytes of rows that a task puts into the log")
+COMMIT_DELAY = Key(
+    "commit.delay", _duration, 0, "how long a commit waits for others that sync with it, in microseconds"
+)
 TIME_ZONE = Key("table.local-time-zone", _zone, "UTC", "zone that TIMESTAMP_LTZ is shown in")
 
 KEYS: Mapping[str, Key[Any]] = {
@@ -150,6 +155,7 @@ KEYS: Mapping[str, Key[Any]] = {
         PARALLELISM, BATCH_ROWS, FUSION, RUNTIME_MODE, SCHEDULER_SEED, CHANNEL_BATCHES, BUFFER_TIMEOUT,
         SOURCE_IDLE_TIMEOUT, MEMORY_LIMIT, DISABLED_RULES, JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
         STORAGE_CHUNK_ROWS, STORAGE_FILE_ROWS, STORAGE_FILE_BYTES,
+        STORAGE_INLINE_ROWS, STORAGE_INLINE_BYTES, COMMIT_DELAY,
     )
 }  # fmt: skip
 

@@ -41,7 +41,14 @@ class Writable(Protocol):
         ...
 
     def truncate(self, size: int) -> int:
-        """Cuts the file."""
+        """Cuts the file; the next write goes there."""
+        ...
+
+    def reserve(self, size: int) -> None:
+        """Makes the file as long as this, with zeros, so that syncing writes below needs no change of its length.
+
+        A wish: what a disk cannot do it leaves out.  :meth:`tell` stays as it is.
+        """
         ...
 
     def sync(self) -> None:
@@ -50,6 +57,22 @@ class Writable(Protocol):
 
     def close(self) -> None:
         """Closes it, without syncing."""
+        ...
+
+
+class Lock(Protocol):
+    """A lock that is held until it is released or its process ends."""
+
+    def write(self, data: bytes) -> None:
+        """Replaces the bytes of the locked file."""
+        ...
+
+    def holds(self) -> bool:
+        """Whether the file that is locked still has its name."""
+        ...
+
+    def release(self) -> None:
+        """Lets others have it."""
         ...
 
 
@@ -65,8 +88,12 @@ class Disk(Protocol):
         """A new empty file; its folder is made if need be."""
         ...
 
-    def append(self, name: str) -> Writable:
-        """A file that exists, to be written at its end."""
+    def append(self, name: str, size: int = -1) -> Writable:
+        """A file that exists, to be written at its end or, if that comes first, from byte ``size`` on."""
+        ...
+
+    def lock(self, name: str) -> Lock | None:
+        """Takes the lock of a file, which is made if need be; None if another holds it."""
         ...
 
     def read(self, name: str, start: int = 0, length: int = -1) -> bytes:
@@ -85,6 +112,10 @@ class Disk(Protocol):
         """Names (relative to the disk) of the files in a folder, sorted; none if there is no such folder."""
         ...
 
+    def folders(self, folder: str) -> Sequence[str]:
+        """Names (relative to the disk) of the folders in a folder, sorted."""
+        ...
+
     def sync(self, name: str) -> None:
         """Makes a file's bytes durable."""
         ...
@@ -99,4 +130,8 @@ class Disk(Protocol):
 
     def remove(self, name: str) -> None:
         """Removes a file; nothing happens if it is gone."""
+        ...
+
+    def remove_folder(self, folder: str) -> None:
+        """Removes a folder if it is there and empty."""
         ...

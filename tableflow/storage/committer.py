@@ -1,0 +1,182 @@
+"""From records to durable, visible states; commits that wait at the same time share a sync.
+
+::
+
+    append (under the lock, in order) -> tip -> sync by one of those who wait -> published
+
+The *tip* is the state after the last record that was appended; transactions begin from it.  The *published* one is after
+the last record that was synced; readers see it.  So nothing is acknowledged, or seen by readers, before it is
+durable, and a transaction whose tip fails to become durable fails with it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from tableflow.catalog.change import CatalogChange
+from tableflow.errors import TableFlowError
+from tableflow.storage.database_state import DatabaseState, TableCell
+from tableflow.storage.disk import Disk
+from tableflow.storage.failure import disk_error, failed, taken_back
+from tableflow.storage.lease import Lease
+from tableflow.storage.log import LogWriter
+
+
+class Ticket:
+    """A record that was appended: the state after it, and what became of it."""
+
+    __slots__ = ("done", "end", "error", "state", "tables")
+
+    def __init__(self, state: DatabaseState, end: int, tables: tuple[int, ...]) -> None:
+        self.state = state
+        self.end = end
+        self.tables = tables
+        self.done = False
+        self.error: TableFlowError | None = None
+
+
+class Committer:
+    """Owns the log's end; thread-safe."""
+
+    def __init__(self, disk: Disk, log: LogWriter, state: DatabaseState, lease: Lease, delay: float) -> None:
+        self.tip = state
+        self.published = state
+        self.generation = 0
+        """How often commits were taken back."""
+        self.log = log
+        self.records = 0
+        self._disk = disk
+        self._lease = lease
+        self._delay = delay
+        self._synced = log.position
+        self._pending: list[Ticket] = []
+        self._condition = threading.Condition()
+        self._syncing = False
+        self._broken: BaseException | None = None
+
+    def begin(self) -> tuple[DatabaseState, int]:
+        """The state that a transaction starts from, and the generation that it belongs to."""
+        with self._condition:
+            if self._broken is not None:
+                raise failed(self._disk, self._broken)
+            return self.tip, self.generation
+
+    def append(
+        self,
+        payload: bytes,
+        tables: Mapping[int, TableCell],
+        catalog: tuple[CatalogChange, ...],
+        generation: int,
+    ) -> Ticket:
+        """Writes a record behind all others; it counts after :meth:`wait`."""
+        with self._condition:
+            if self._broken is not None:
+                raise failed(self._disk, self._broken)
+            if generation != self.generation:
+                raise taken_back(self._disk)
+            if not self._lease.holds():
+                raise self._lease.lost()
+            start = self.log.position
+            state = self.tip.after(self.tip.sequence + 1, tables, catalog)
+            try:
+                self.log.append(state.sequence, payload)
+            except BaseException as error:
+                self._cut(start)
+                if isinstance(error, OSError):
+                    raise disk_error(self._disk, error, "write a commit to its log") from error
+                raise
+            self.tip = state
+            self.records += 1
+            ticket = Ticket(state, self.log.position, tuple(tables))
+            self._pending.append(ticket)
+            return ticket
+
+    def wait(self, ticket: Ticket) -> None:
+        """Returns when the record is durable and published; raises if it is not and never will be."""
+        while True:
+            with self._condition:
+                while not ticket.done and self._syncing:
+                    self._condition.wait()
+                if ticket.done:
+                    break
+                self._syncing = True
+            self._sync(self._delay)
+        if ticket.error is not None:
+            raise ticket.error
+
+    def settle(self) -> None:
+        """Waits until everything appended so far is durable and published; raises if it is not."""
+        with self._condition:
+            last = self._pending[-1] if self._pending else None
+        if last is not None:
+            self.wait(last)
+
+    def exclusively(self, change: Callable[[DatabaseState], DatabaseState]) -> None:
+        """Replaces the state while no commit is under way; what ``change`` raises is raised, and nothing changes."""
+        while True:
+            self.settle()
+            with self._condition:
+                if self._pending or self._syncing:
+                    continue
+                if self._broken is not None:
+                    raise failed(self._disk, self._broken)
+                state = change(self.tip)
+                self.tip = self.published = state
+                self._synced = self.log.position
+                return
+
+    def _sync(self, delay: float) -> None:
+        """As the one that syncs for all who wait."""
+        if delay:
+            time.sleep(delay)
+        with self._condition:
+            covered, end, log = list(self._pending), self.log.position, self.log
+        error: BaseException | None = None
+        try:
+            log.sync()
+        except BaseException as raised:  # noqa: BLE001 - whoever waits has to hear of it, whatever it is
+            error = raised
+        with self._condition:
+            self._syncing = False
+            if error is None:
+                self._finish(covered, end)
+            else:
+                self._take_back(error)
+            self._condition.notify_all()
+        if error is not None and not isinstance(error, OSError):
+            raise error
+
+    def _finish(self, covered: list[Ticket], end: int) -> None:
+        self._synced = end
+        if covered:
+            self.published = covered[-1].state
+            del self._pending[: len(covered)]
+            for ticket in covered:
+                ticket.done = True
+
+    def _take_back(self, error: BaseException) -> None:
+        """Nothing that was not synced has happened."""
+        lost, self._pending = self._pending, []
+        self.generation += 1
+        self._cut(self._synced)
+        state = self.published
+        touched = {table for ticket in lost for table in ticket.tables if table in state.tables}
+        loaded = {table: state.tables[table].loaded for table in touched}
+        cells = {number: TableCell(table.fresh()) for number, table in loaded.items() if table is not None}
+        self.tip = self.published = state.after(state.sequence, cells, ())
+        for ticket in lost:
+            if isinstance(error, OSError):
+                ticket.error = disk_error(self._disk, error, "sync a commit in its log")
+            else:
+                ticket.error = taken_back(self._disk)
+            ticket.done = True
+
+    def _cut(self, position: int) -> None:
+        try:
+            self.log.cut(position)
+        except BaseException as error:
+            self._broken = error
+            if not isinstance(error, OSError):
+                raise

@@ -1,0 +1,170 @@
+"""A database: states for readers, transactions for writers; one per folder and process."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from tableflow.config import (
+    COMMIT_DELAY,
+    STORAGE_INLINE_BYTES,
+    STORAGE_INLINE_ROWS,
+    Settings,
+)
+from tableflow.errors import ConnectorError
+from tableflow.storage.committer import Committer
+from tableflow.storage.database_state import DatabaseState
+from tableflow.storage.disk import Disk
+from tableflow.storage.failure import disk_error, read_only
+from tableflow.storage.follower import Follower
+from tableflow.storage.identity import is_database, write_identity
+from tableflow.storage.lease import Lease
+from tableflow.storage.log import LogWriter
+from tableflow.storage.root import Root, write_root
+from tableflow.storage.transaction import Transaction
+from tableflow.storage.write_queue import CATALOG, WriteQueues
+
+
+def now() -> int:
+    """Microseconds since 1970 (UTC)."""
+    return time.time_ns() // 1000
+
+
+def random_token() -> str:
+    """A name that nobody else has."""
+    return secrets.token_hex(6)
+
+
+class Database:
+    """See the module; made by :meth:`open`, ended by :meth:`close`.  Thread-safe."""
+
+    def __init__(
+        self, disk: Disk, settings: Settings, clock: Callable[[], int], token: str, follower: Follower,
+        lease: Lease | None, committer: Committer | None,
+    ) -> None:  # fmt: skip
+        self.disk = disk
+        self.settings = settings
+        self.clock = clock
+        self.inline = (settings.get(STORAGE_INLINE_ROWS), settings.get(STORAGE_INLINE_BYTES))
+        self.lease = lease
+        self._token = token
+        self._follower = follower
+        self._committer = committer
+        self._queues = WriteQueues()
+        self._names = 0
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        disk: Disk,
+        *,
+        writable: bool = True,
+        settings: Settings | None = None,
+        clock: Callable[[], int] = now,
+        token: Callable[[], str] = random_token,
+    ) -> Database:
+        """Opens a database, and makes it if it is to be written and the folder is empty or missing.
+
+        :class:`~tableflow.errors.CatalogError` for a folder that is something else,
+        :class:`~tableflow.errors.ConnectorError` for one that has a writer, is damaged or cannot be read or written.
+        """
+        settings = settings or Settings()
+        try:
+            there = is_database(disk)
+        except OSError as error:
+            raise disk_error(disk, error, "read its folder") from error
+        if not writable:
+            if not there:
+                raise ConnectorError(
+                    f"database {disk.place!r} does not exist", hint="connect without read_only to make it"
+                )
+            follower = Follower(disk)
+            follower.refresh()
+            return cls(disk, settings, clock, "", follower, None, None)
+        own = token()
+        lease = Lease.acquire(disk, clock(), own)
+        try:
+            if not there:
+                _create(disk)
+            follower = Follower(disk)
+            state = follower.refresh()
+            log = LogWriter.resume(disk, follower.log.number, follower.log.position)
+            committer = Committer(disk, log, state, lease, settings.get(COMMIT_DELAY) / 1e6)
+        except OSError as error:
+            lease.release()
+            raise disk_error(disk, error, "open it for writing") from error
+        except BaseException:
+            lease.release()
+            raise
+        return cls(disk, settings, clock, own, follower, lease, committer)
+
+    @property
+    def writable(self) -> bool:
+        """Whether it was opened for writing."""
+        return self._committer is not None
+
+    @property
+    def committer(self) -> Committer:
+        """What commits; :class:`~tableflow.errors.ConnectorError` if the database is open for reading only."""
+        if self._committer is None:
+            raise read_only(self.disk)
+        return self._committer
+
+    def state(self) -> DatabaseState:
+        """The newest state that is durable; readers in other processes look into the files for it."""
+        return self._follower.refresh() if self._committer is None else self._committer.published
+
+    def transaction(
+        self,
+        tables: Sequence[int] = (),
+        *,
+        catalog: bool = False,
+        timeout: float | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Transaction:
+        """Waits until nobody else writes to these tables (and changes the catalog), and begins.
+
+        See :meth:`~tableflow.storage.write_queue.WriteQueues.acquire` for how waiting ends early.
+        """
+        committer = self.committer
+        ids = sorted({*tables, CATALOG}) if catalog else sorted(set(tables))
+        turn = self._queues.acquire(ids, timeout, cancelled)
+        try:
+            return Transaction(self, turn, *committer.begin())
+        except BaseException:
+            turn.release()
+            raise
+
+    def new_name(self, table: int) -> str:
+        """A name (without extension) for a file of a table."""
+        with self._lock:
+            self._names += 1
+            return f"tables/{table}/{self._token}-{self._names}"
+
+    def committed(self) -> None:
+        """Called after every commit."""
+
+    def note_garbage(self) -> None:
+        """Called when a file could not be removed."""
+
+    def close(self) -> None:
+        """Gives the lease back; states that readers hold stay good."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        if self._committer is not None:
+            self._committer.log.close()
+        if self.lease is not None:
+            self.lease.release()
+
+
+def _create(disk: Disk) -> None:
+    """An empty database; what says that it is one comes last."""
+    LogWriter.create(disk, 1).close()
+    write_root(disk, Root())
+    write_identity(disk)

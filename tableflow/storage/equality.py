@@ -1,0 +1,40 @@
+"""Whether keys are the same, by value, whatever the representations of their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tableflow.columnar.column import Column
+from tableflow.columnar.representation import widen
+
+Mask = npt.NDArray[np.bool_]
+
+
+def equal_rows(left: Sequence[Column], right: Sequence[Column]) -> Mask:
+    """For each row whether all columns are equal and none is NULL; -0.0 equals 0.0, and NaN itself."""
+    same = np.ones(len(left[0]), np.bool_)
+    for one, other in zip(left, right, strict=True):
+        a, b = widen(one).array, widen(other).array
+        equal = pc.fill_null(pc.equal(a, b), fill_value=False)
+        if pa.types.is_floating(a.type):
+            both = pc.and_(pc.is_nan(a), pc.is_nan(b))
+            equal = pc.or_(equal, pc.fill_null(both, fill_value=False))
+        same &= equal.to_numpy(zero_copy_only=False)
+    return same
+
+
+def without_null(columns: Sequence[Column]) -> Mask | None:
+    """The rows in which no column is NULL; None if these are all."""
+    valid: Mask | None = None
+    for column in columns:
+        array = column.array
+        if array.null_count or pa.types.is_dictionary(array.type):
+            here = pc.is_valid(array if not pa.types.is_dictionary(array.type) else array.dictionary_decode())
+            mask = here.to_numpy(zero_copy_only=False)
+            valid = mask if valid is None else valid & mask
+    return None if valid is None or bool(valid.all()) else valid

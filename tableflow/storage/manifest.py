@@ -1,0 +1,107 @@
+"""A table's manifest: everything of its state that is not in the log, in one file that is never changed.
+
+A checksum, then JSON.  The history lies there column by column, and each description once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+
+from tableflow.errors import ConnectorError, SerializationError
+from tableflow.serialization import decode, encode
+from tableflow.storage.damage import HINT, checksum, damaged
+from tableflow.storage.data_file import DataFile
+from tableflow.storage.delete_file import DeleteFile, read_deletes
+from tableflow.storage.deletes import DeleteLayer, Deletes
+from tableflow.storage.description import ChangeKind, TableDescription
+from tableflow.storage.disk import Disk
+from tableflow.storage.file_segment import FileSegment
+from tableflow.storage.history import History, Version
+from tableflow.storage.key_lookup import MemoryKeys
+from tableflow.storage.table_state import TableState
+
+_KINDS = {kind.value: kind for kind in ChangeKind}
+
+
+def write_manifest(disk: Disk, name: str, state: TableState) -> None:
+    """Writes and syncs a manifest; everything in the state must be in files."""
+    text = json.dumps(_document(state), separators=(",", ":")).encode()
+    file = disk.create(name)
+    try:
+        file.write(b"%016x\n" % checksum(text) + text + b"\n")
+        file.sync()
+    finally:
+        file.close()
+
+
+def read_manifest(disk: Disk, name: str, id: int, opened: Callable[[DataFile, int], FileSegment]) -> TableState:
+    """The state that a manifest describes; ``opened`` gives the segment of a file with its first row id."""
+    try:
+        content = disk.read(name)
+    except FileNotFoundError:
+        raise ConnectorError(f"file {name!r} of the database {disk.place!r} is missing", hint=HINT) from None
+    except OSError as error:
+        raise ConnectorError(f"file {name!r} cannot be read", detail=str(error)) from error
+    head, _, rest = content.partition(b"\n")
+    text = rest.removesuffix(b"\n")
+    if head != b"%016x" % checksum(text):
+        raise damaged(name, "its checksum does not fit", f"in the database {disk.place!r}")
+    try:
+        document = json.loads(text)
+        history = _history(document)
+        segments = tuple(opened(decode(file), first) for file, first in document["segments"])
+        layers = [_layer(disk, decode(file)) for file in document["deletes"]]
+        deletes = Deletes(layers, [(end, version) for end, version in document["truncations"]])
+        return TableState(id, disk, segments, deletes, history, MemoryKeys(history.last.end))
+    except (KeyError, TypeError, ValueError, IndexError, SerializationError) as error:
+        raise damaged(name, "it cannot be understood", str(error)) from error
+
+
+def _layer(disk: Disk, file: DeleteFile) -> DeleteLayer:
+    return DeleteLayer(file.rows, load=lambda: read_deletes(disk, file), file=file)
+
+
+def _document(state: TableState) -> dict[str, object]:
+    versions = list(state.history)
+    descriptions: list[TableDescription] = [versions[0].description]
+    numbers = [0]
+    for before, version in pairwise(versions):
+        if version.description is not before.description:
+            descriptions.append(version.description)
+        numbers.append(len(descriptions) - 1)
+    segments = []
+    for segment in state.segments:
+        assert isinstance(segment, FileSegment)
+        segments.append([encode(segment.file), segment.first])
+    return {
+        "descriptions": [encode(description) for description in descriptions],
+        "first": versions[0].number,
+        "times": [version.time for version in versions],
+        "kinds": [version.kind.value for version in versions],
+        "ends": [version.end for version in versions],
+        "inserted": [version.inserted for version in versions],
+        "deleted": [version.deleted for version in versions],
+        "rows": [version.rows for version in versions],
+        "described": numbers,
+        "segments": segments,
+        "deletes": [encode(layer.file) for layer in state.deletes.layers],
+        "truncations": state.deletes.truncations,
+    }
+
+
+def _history(document: dict[str, list[int]]) -> History:
+    descriptions = [decode(each) for each in document["descriptions"]]
+    first = document["first"]
+    assert isinstance(first, int)
+    lines = zip(
+        document["times"], document["kinds"], document["ends"], document["inserted"], document["deleted"],
+        document["rows"], document["described"], strict=True,
+    )  # fmt: skip
+    return History(
+        [
+            Version(first + i, time, _KINDS[str(kind)], end, inserted, deleted, rows, descriptions[described])
+            for i, (time, kind, end, inserted, deleted, rows, described) in enumerate(lines)
+        ]
+    )

@@ -1,0 +1,243 @@
+r"""One statement's changes of tables and catalog: all of them count at once, or none.
+
+::
+
+    open --commit()--> committed
+      \--commit() raises, abort(), the with block ends--> aborted: staged files are removed
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from tableflow.catalog.change import CatalogChange, PutEntry
+from tableflow.catalog.entry import TableEntry
+from tableflow.errors import IntegrityError, InterfaceError
+from tableflow.storage.data_file import FileOptions
+from tableflow.storage.database_state import DatabaseState, TableCell
+from tableflow.storage.deletes import NEVER
+from tableflow.storage.description import ChangeKind, TableDescription
+from tableflow.storage.failure import disk_error
+from tableflow.storage.key_check import check_keys
+from tableflow.storage.record import NO_IDS, Commit, RowIds, TableChange, encode_commit
+from tableflow.storage.staging import StagedWriter, inline_rows
+from tableflow.storage.table_state import TableState, created
+from tableflow.storage.write_queue import CATALOG, WriteTurn
+
+if TYPE_CHECKING:
+    from tableflow.storage.database import Database
+
+
+@dataclass(slots=True)
+class _Staged:
+    """What is to happen to one table."""
+
+    before: TableState | None
+    description: TableDescription
+    described: bool = False
+    writers: list[StagedWriter] = field(default_factory=list)
+    deleted: list[RowIds] = field(default_factory=list)
+    truncated: bool = False
+
+
+class Transaction:
+    """See the module; made by :meth:`Database.transaction`.  Writers may be used by many threads, one each."""
+
+    def __init__(self, database: Database, turn: WriteTurn, state: DatabaseState, generation: int) -> None:
+        self.state = state
+        """The tables and catalog as the transaction found them."""
+        self._database = database
+        self._turn = turn
+        self._generation = generation
+        self._tables: dict[int, _Staged] = {}
+        self._catalog: list[CatalogChange] = []
+        self._next_table = state.next_table
+        self._lock = threading.Lock()
+        self._open = True
+
+    def writer(self, table: int) -> StagedWriter:
+        """Takes rows for a table: columns in the order of its (new) description; each task has its own."""
+        with self._lock:
+            staged = self._staged(table)
+            database = self._database
+            writer = StagedWriter(
+                database.disk, lambda: database.new_name(table), staged.description,
+                FileOptions.of(database.settings, staged.description), database.inline,
+            )  # fmt: skip
+            staged.writers.append(writer)
+            return writer
+
+    def delete(self, table: int, row_ids: npt.NDArray[np.int64]) -> None:
+        """Deletes rows by id; a row that is deleted twice is an :class:`~tableflow.errors.IntegrityError`."""
+        if not len(row_ids):
+            return
+        with self._lock:
+            staged = self._staged(table)
+            ids = np.sort(row_ids)
+            state = staged.before
+            if state is None or ids[0] < 0 or ids[-1] >= state.end:
+                raise IndexError("a row id that is to be deleted is not in the table")
+            if bool((ids[1:] == ids[:-1]).any()) or any(np.isin(ids, other).any() for other in staged.deleted):
+                raise self._twice(table, "one statement would change a row twice")
+            if bool((state.deletes.versions_of(ids) != NEVER).any()):
+                raise self._twice(table, "a row is gone already")
+            staged.deleted.append(ids)
+
+    def truncate(self, table: int) -> None:
+        """Deletes all rows that were there before."""
+        with self._lock:
+            self._staged(table).truncated = True
+
+    def create(self, schema: str, name: str, description: TableDescription) -> int:
+        """Makes a table with an entry in the catalog (:meth:`change_catalog`); its id."""
+        with self._lock:
+            table = self._next_table
+            self._next_table += 1
+            self._tables[table] = _Staged(None, description, described=True)
+        self.change_catalog(PutEntry(schema, TableEntry(name, table=table)))
+        return table
+
+    def describe(self, table: int, description: TableDescription) -> None:
+        """Makes a table what this says; new keys are checked for all rows when it is committed.
+
+        Rows written later in the transaction have the new columns, so this comes before any writer.
+        """
+        with self._lock:
+            staged = self._staged(table)
+            if staged.writers:
+                raise InterfaceError("a table is described before rows are written to it")
+            staged.description = description
+            staged.described = True
+
+    def change_catalog(self, change: CatalogChange) -> None:
+        """Changes the catalog; a managed table that no entry names any more is dropped."""
+        if CATALOG not in self._turn.events:
+            raise InterfaceError("the transaction was not begun with catalog=True")
+        self._catalog.append(change)
+
+    def commit(self, kind: ChangeKind) -> dict[int, int]:
+        """Makes all of it durable and visible; the new version of every table that changed.
+
+        :class:`~tableflow.errors.IntegrityError` for a key, :class:`~tableflow.errors.ConnectorError` for the disk or the
+        lease; then nothing has happened.
+        """
+        if not self._open:
+            raise InterfaceError("the transaction is over")
+        committer = self._database.committer
+        try:
+            now = self._database.clock()
+            changes, cells = self._changes(kind, now)
+            if not changes and not self._catalog:
+                self._turn.release()
+                committer.settle()  # what it found may not be durable yet
+                self._open = False
+                return {}
+            payload = encode_commit(Commit(now, tuple(changes), tuple(self._catalog)))
+            self._sync_folders(changes)
+            ticket = committer.append(payload, cells, tuple(self._catalog), self._generation)
+            self._turn.release()  # the next one may begin on top of this; it fails if this does
+            committer.wait(ticket)
+        except BaseException:
+            self.abort()
+            raise
+        self._open = False
+        self._database.committed()
+        return {change.table: change.version for change in changes}
+
+    def abort(self) -> None:
+        """Gives everything up, unless it was committed."""
+        if not self._open:
+            return
+        self._open = False
+        self._turn.release()
+        for staged in self._tables.values():
+            for writer in staged.writers:
+                try:
+                    writer.abort()
+                except OSError:
+                    self._database.note_garbage()
+
+    def __enter__(self) -> Transaction:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.abort()
+
+    def _staged(self, table: int) -> _Staged:
+        if not self._open:
+            raise InterfaceError("the transaction is over")
+        staged = self._tables.get(table)
+        if staged is None:
+            if table not in self._turn.events:
+                raise InterfaceError(f"the transaction was not begun for table {table}")
+            state = self.state.table(table)
+            staged = self._tables[table] = _Staged(state, state.description)
+        return staged
+
+    def _changes(self, kind: ChangeKind, now: int) -> tuple[list[TableChange], dict[int, TableCell]]:
+        changes: list[TableChange] = []
+        cells: dict[int, TableCell] = {}
+        disk = self._database.disk
+        for table, staged in self._tables.items():
+            change = _change(table, staged, kind)
+            if change is None:
+                continue
+            before = staged.before
+            after = created(change, now, disk) if before is None else before.applying(change, now)
+            if staged.description.keys:
+                check_keys(before, after, partial(self._name, table))
+            changes.append(change)
+            cells[table] = TableCell(after)
+        return changes, cells
+
+    def _sync_folders(self, changes: Sequence[TableChange]) -> None:
+        disk = self._database.disk
+        for change in changes:
+            if change.files:
+                try:
+                    disk.sync_folder(f"tables/{change.table}")
+                except OSError as error:
+                    raise disk_error(disk, error, "sync the files of a table") from error
+
+    def _name(self, table: int) -> str:
+        for change in self._catalog:
+            if isinstance(change, PutEntry) and isinstance(change.entry, TableEntry) and change.entry.table == table:
+                return change.entry.name
+        return self.state.name(table)
+
+    def _twice(self, table: int, what: str) -> IntegrityError:
+        return IntegrityError(
+            f"a row of table {self._name(table)!r} would be changed more than once",
+            detail=what,
+            hint="make sure that the source of the statement has one row for each row that it changes",
+        )
+
+
+def _change(table: int, staged: _Staged, kind: ChangeKind) -> TableChange | None:
+    """What is to be written about a table; None if nothing changes."""
+    for writer in staged.writers:
+        writer.finish()
+    before = staged.before
+    first = 0 if before is None else before.end
+    ids = tuple(column.id for column in staged.description.columns)
+    rows = inline_rows(staged.writers, first, ids)
+    files = tuple(file for writer in staged.writers for file in writer.files)
+    deleted = NO_IDS
+    if staged.deleted and not staged.truncated:
+        deleted = staged.deleted[0] if len(staged.deleted) == 1 else np.sort(np.concatenate(staged.deleted))
+    if rows is None and not files and not len(deleted) and not staged.truncated and not staged.described:
+        return None
+    return TableChange(
+        table, 1 if before is None else before.version + 1, kind, first, rows, files, deleted,
+        staged.truncated, staged.description if staged.described else None,
+    )  # fmt: skip
