@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pyarrow as pa
 
 from tableflow import types as t
 from tableflow.errors import Span
@@ -63,6 +64,17 @@ def _random(args: Sequence[Operand], to: t.SqlType) -> Operand:
     return build(to, np.random.default_rng().random(len(args[0])))
 
 
+def _uuid(args: Sequence[Operand], to: t.SqlType) -> Operand:
+    """Version 4 of RFC 9562: 122 random bits."""
+    rows = len(args[0])
+    data = np.random.default_rng().integers(0, 256, (rows, 16), np.uint8)
+    data[:, 6] = data[:, 6] & 0x0F | 0x40
+    data[:, 8] = data[:, 8] & 0x3F | 0x80
+    digits = data.tobytes().hex()
+    texts = (digits[32 * row : 32 * row + 32] for row in range(rows))
+    return Operand(to, pa.array([f"{d[:8]}-{d[8:12]}-{d[12:16]}-{d[16:20]}-{d[20:]}" for d in texts], pa.string()))
+
+
 FUNCTIONS = (
     Function(
         "current_timestamp", "current_timestamp", "When the statement began, a TIMESTAMP_LTZ.",
@@ -83,5 +95,9 @@ FUNCTIONS = (
     Function(
         "random", "random()", "A number from 0 up to but without 1, another one for each row.", ("random() < 1", "true"),
         "statement", rule=overloads(((), t.DOUBLE)), kernel=_random, aliases=("rand",), deterministic=False,
+    ),
+    Function(
+        "uuid", "uuid()", "A random UUID (version 4), another one for each row.", ("length(uuid())", "36"),
+        "statement", rule=overloads(((), t.STRING)), kernel=_uuid, aliases=("gen_random_uuid",), deterministic=False,
     ),
 )  # fmt: skip
