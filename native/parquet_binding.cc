@@ -6,6 +6,7 @@
 #include <map>
 #include <system_error>
 
+#include "numpy_array.h"
 #include "parquet_column.h"
 #include "parquet_thrift.h"
 
@@ -23,7 +24,9 @@ Conversion conversion_of(const std::string& name) {
       {"i32", Conversion::I32}, {"u8:i16", Conversion::U8ToI16}, {"u16:i32", Conversion::U16ToI32},
       {"u32:i64", Conversion::U32ToI64}, {"i64", Conversion::I64}, {"i32*1000", Conversion::I32Thousand},
       {"i64*1000", Conversion::I64Thousand}, {"f32", Conversion::F32}, {"f64", Conversion::F64},
-      {"fixed:i64", Conversion::FixedToI64}, {"fixed:i128", Conversion::FixedToI128}, {"string", Conversion::String}};
+      {"u64:i128", Conversion::U64ToI128}, {"i96", Conversion::I96}, {"f16", Conversion::F16},
+      {"fixed:i64", Conversion::FixedToI64}, {"fixed:i128", Conversion::FixedToI128}, {"bytes:i64", Conversion::BytesToI64},
+      {"bytes:i128", Conversion::BytesToI128}, {"string", Conversion::String}, {"fixed:string", Conversion::FixedString}};
   const auto found = names.find(name);
   if (found == names.end()) throw std::invalid_argument("unknown conversion " + name);
   return found->second;
@@ -72,14 +75,27 @@ std::shared_ptr<ColumnChunkReader> make_reader(int fd, int64_t offset, int64_t s
   chunk.num_values = num_values;
   chunk.optional = optional;
   chunk.decompress = codec != "none";
-  chunk.snappy = codec == "snappy";
+  chunk.codec = codec == "snappy" ? Codec::Snappy : codec == "lz4_raw" ? Codec::Lz4 : Codec::Other;
   chunk.type_length = type_length;
   chunk.conversion = conversion_of(conversion);
   chunk.format = format;
   Decompress callback;
   if (codec == "other") callback = PythonDecompress(std::move(decompress));
-  else if (codec != "none" && codec != "snappy") throw std::invalid_argument("unknown codec " + codec);
+  else if (codec != "none" && chunk.codec == Codec::Other) throw std::invalid_argument("unknown codec " + codec);
   return std::make_shared<ColumnChunkReader>(fd, std::move(chunk), std::move(callback));
+}
+
+using Places = ArrayIn<uint32_t>;
+
+nb::tuple read_matching(ColumnChunkReader& reader, int64_t rows, const Places& at, const ArrayIn<uint8_t>& accepted) {
+  Matching found;
+  {
+    nb::gil_scoped_release released;
+    found = reader.read_matching(rows, at.data(), int64_t(at.size()), accepted.data(), int64_t(accepted.size()));
+  }
+  auto rows_taken = std::make_shared<Buffer>(found.rows.size() * 4);
+  if (!found.rows.empty()) std::memcpy(rows_taken->data(), found.rows.data(), found.rows.size() * 4);
+  return nb::make_tuple(found.vector, to_numpy<uint32_t>(std::move(rows_taken), found.rows.size()), found.exact);
 }
 
 nb::object thrift_struct(ThriftReader& in, int depth);
@@ -167,5 +183,18 @@ void register_parquet(nb::module_& m) {
       .def("skip", [](ColumnChunkReader& r, int64_t rows) {
         nb::gil_scoped_release released;
         r.skip(rows);
-      }, nb::arg("rows"));
+      }, nb::arg("rows"))
+      .def("read_at", [](ColumnChunkReader& r, int64_t rows, const Places& at) {
+        nb::gil_scoped_release released;
+        return r.read_at(rows, at.data(), int64_t(at.size()));
+      }, nb::arg("rows"), nb::arg("at"))
+      .def("read_matching", &read_matching, nb::arg("rows"), nb::arg("at"), nb::arg("accepted"))
+      .def("dictionary", [](ColumnChunkReader& r) {
+        nb::gil_scoped_release released;
+        return r.dictionary();
+      })
+      .def("jump", [](ColumnChunkReader& r, int64_t offset, int64_t first_row) {
+        nb::gil_scoped_release released;
+        r.jump(offset, first_row);
+      }, nb::arg("offset"), nb::arg("first_row"));
 }

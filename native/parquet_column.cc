@@ -2,13 +2,12 @@
 
 #include <algorithm>
 
+#include "parquet_delta.h"
+#include "parquet_lz4.h"
 #include "parquet_snappy.h"
 
 namespace tableflow::parquet {
 namespace {
-
-constexpr int64_t kLargestPage = 256 << 20;
-constexpr size_t kPadding = 64;
 
 // Sets bits [from, from + n).
 void set_bits(uint8_t* bits, int64_t from, int64_t n) {
@@ -50,7 +49,8 @@ ColumnChunkReader::ColumnChunkReader(int fd, ChunkDefinition chunk, Decompress d
     : chunk_(std::move(chunk)),
       decompress_(std::move(decompress)),
       file_(fd, chunk_.offset, chunk_.size),
-      sink_(chunk_.conversion == Conversion::String ? make_string_sink(chunk_) : make_fixed_sink(chunk_)),
+      sink_(chunk_.conversion == Conversion::String || chunk_.conversion == Conversion::FixedString ? make_string_sink(chunk_)
+                                                                                                  : make_fixed_sink(chunk_)),
       position_(chunk_.offset),
       left_(chunk_.num_values),
       unopened_(chunk_.num_values) {
@@ -84,13 +84,14 @@ const uint8_t* ColumnChunkReader::contents(const PageHeader& header, int64_t pla
     if (stored != wanted) throw Corrupt("an uncompressed page has two different sizes");
     return in;
   }
-  // A snappy copy of 64 bytes takes three.
-  if (chunk_.snappy && wanted > (stored + 8) * 32) throw Corrupt("a page's snappy data is damaged");
+  // A snappy copy of 64 bytes takes three, an LZ4 copy of 255 one.
+  const int64_t most = chunk_.codec == Codec::Snappy ? (stored + 8) * 32 : chunk_.codec == Codec::Lz4 ? (stored + 8) * 256 : wanted;
+  if (wanted > most) throw Corrupt("a page is larger than its compressed bytes can tell");
   if (!buffer || int64_t(buffer->size()) < wanted) buffer = std::make_shared<Buffer>(size_t(wanted));
-  if (chunk_.snappy) {
-    snappy_decompress(in, size_t(stored), buffer->data(), size_t(wanted));
-  } else {
-    decompress_(in, size_t(stored), buffer->data(), size_t(wanted));
+  switch (chunk_.codec) {
+    case Codec::Snappy: snappy_decompress(in, size_t(stored), buffer->data(), size_t(wanted)); break;
+    case Codec::Lz4: lz4_decompress(in, size_t(stored), buffer->data(), size_t(wanted)); break;
+    case Codec::Other: decompress_(in, size_t(stored), buffer->data(), size_t(wanted)); break;
   }
   return buffer->data();
 }
@@ -102,55 +103,6 @@ void ColumnChunkReader::read_dictionary(const PageHeader& header) {
   size_t size = 0;
   const uint8_t* data = contents(header, 0, chunk_.decompress, buffer, &size);
   sink_->dictionary(data, data + size, header.num_values);
-}
-
-void ColumnChunkReader::open_page(const PageHeader& header) {
-  if (header.num_values > unopened_) throw Corrupt("the pages of a column chunk have more values than the chunk");
-  Page page;
-  page.left = header.num_values;
-  page.encoding = header.encoding;
-  size_t size = 0;
-  if (header.type == PageType::DataV2) {
-    const int64_t levels = int64_t(header.definition_bytes) + header.repetition_bytes;
-    if (chunk_.optional) {
-      const uint8_t* in = file_.view(position_ + header.repetition_bytes, header.definition_bytes);
-      level_bytes_.assign(in, in + header.definition_bytes);
-      level_bytes_.resize(level_bytes_.size() + kPadding);
-      page.levels = RleReader(level_bytes_.data(), level_bytes_.data() + header.definition_bytes, 1);
-    }
-    page.values = contents(header, levels, chunk_.decompress && header.compressed, page_buffer_, &size);
-    page.end = page.values + size;
-  } else {
-    page.values = contents(header, 0, chunk_.decompress, page_buffer_, &size);
-    page.end = page.values + size;
-    if (chunk_.optional) {
-      if (header.level_encoding != Encoding::Rle) throw Unsupported("levels have a deprecated encoding");
-      uint32_t bytes = 0;
-      if (size < 4) throw Corrupt("a page has no room for its levels");
-      std::memcpy(&bytes, page.values, 4);
-      page.values += 4;
-      if (bytes > size_t(page.end - page.values)) throw Corrupt("the levels of a page are longer than the page");
-      page.levels = RleReader(page.values, page.values + bytes, 1);
-      page.values += bytes;
-    }
-  }
-  if (page.encoding == Encoding::PlainDictionary || page.encoding == Encoding::RleDictionary) {
-    page.encoding = Encoding::RleDictionary;
-    int width = 0;
-    if (page.values < page.end) width = *page.values++;
-    page.codes = RleReader(page.values, page.end, width);
-  } else if (page.encoding == Encoding::Rle && chunk_.conversion == Conversion::Bool) {
-    uint32_t bytes = 0;
-    if (page.end - page.values < 4) throw Corrupt("a page has no room for its values");
-    std::memcpy(&bytes, page.values, 4);
-    page.values += 4;
-    if (bytes > size_t(page.end - page.values)) throw Corrupt("the values of a page are longer than the page");
-    page.codes = RleReader(page.values, page.values + bytes, 1);
-  } else if (page.encoding != Encoding::Plain) {
-    throw Unsupported("a page has an encoding that is not decoded here");
-  }
-  page_ = page;
-  unopened_ -= header.num_values;
 }
 
 int64_t ColumnChunkReader::read_levels(uint8_t* validity, int64_t row, int64_t rows) {
@@ -208,19 +160,31 @@ int64_t ColumnChunkReader::next_page(int64_t passable) {
   }
 }
 
-void ColumnChunkReader::skip(int64_t rows) {
-  if (rows < 0 || rows > left_) throw std::out_of_range("more rows than the column chunk has left");
-  while (rows > 0) {
-    int64_t passed;
-    if (page_.left == 0) {
-      passed = next_page(rows);
-      left_ -= passed;
+void ColumnChunkReader::skip(int64_t rows) { take(rows, nullptr, 0, nullptr); }
+
+VectorPtr ColumnChunkReader::dictionary() {
+  if (first_) {
+    const int64_t start = position_;
+    const PageHeader header = next_header();
+    if (header.type == PageType::Dictionary) {
+      first_ = false;
+      read_dictionary(header);
+      position_ += header.compressed_size;
     } else {
-      passed = std::min({rows, page_.left, int64_t(1) << 16});
-      read(passed);
+      position_ = start;
     }
-    rows -= passed;
   }
+  return sink_->dictionary_values();
+}
+
+void ColumnChunkReader::jump(int64_t offset, int64_t first_row) {
+  const int64_t row = chunk_.num_values - left_;
+  if (first_row < row || first_row > chunk_.num_values || offset < chunk_.offset || offset > file_.end())
+    throw Corrupt("the offset index of a column chunk leads out of it");
+  dictionary();
+  page_ = Page();
+  position_ = offset;
+  left_ = unopened_ = chunk_.num_values - first_row;
 }
 
 }  // namespace tableflow::parquet

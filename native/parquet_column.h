@@ -24,9 +24,15 @@ enum class Conversion {
   I64,        // INT64
   I32Thousand, I64Thousand,  // milliseconds to microseconds
   F32, F64,   // FLOAT, DOUBLE
+  U64ToI128,  // INT64 without sign as a decimal
+  I96,        // INT96: nanoseconds of a day and a Julian day
+  F16,        // FIXED_LEN_BYTE_ARRAY(2)
   FixedToI64, FixedToI128,  // big-endian decimals of a fixed number of bytes
-  String,     // BYTE_ARRAY: dictionary or string
+  BytesToI64, BytesToI128,  // and of any number
+  String, FixedString,  // BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY: dictionary or string
 };
+
+enum class Codec { Snappy, Lz4, Other };  // Other: through the callback
 
 struct ChunkDefinition {
   int64_t offset = 0;  // of the first page (the dictionary's, if there is one)
@@ -34,11 +40,14 @@ struct ChunkDefinition {
   int64_t num_values = 0;
   bool optional = false;   // definition levels 0 and 1; otherwise there are none
   bool decompress = false; // pages are compressed
-  bool snappy = false;     // natively; otherwise through the callback
+  Codec codec = Codec::Other;
   int type_length = 0;     // FIXED_LEN_BYTE_ARRAY
   Conversion conversion = Conversion::I64;
   std::string format;      // Arrow format of the result; of the values for strings
 };
+
+// Bytes of a stored value; 0 for BYTE_ARRAY.
+int stored_width(const ChunkDefinition& chunk);
 
 // Fills `out` with exactly `out_size` bytes or throws.
 using Decompress = std::function<void(const uint8_t* in, size_t in_size, uint8_t* out, size_t out_size)>;
@@ -54,20 +63,33 @@ struct Page {
   int64_t bit = 0;  // BOOLEAN, PLAIN: bits taken
 };
 
-// Decodes the present values of a page into rows [row, row + rows) of the result that was begun last.
+// Puts the present values of a page into rows [row, row + rows) of the result that was begun last.
 class Sink {
  public:
   virtual ~Sink() = default;
   virtual void dictionary(const uint8_t* data, const uint8_t* end, int64_t count) = 0;
+  // The entries, at least one; null before there is a dictionary.
+  virtual VectorPtr dictionary_values() const = 0;
   // `validity` is of the whole result; its bits are set before the rows are appended.  Null: the column has no NULL.
   virtual void begin(int64_t rows, const uint8_t* validity) = 0;
+  // The next `present` values of the page, however they are stored.
   virtual void append(Page& page, int64_t row, int64_t rows, int64_t present) = 0;
-  // The rows begun; the buffers are given away.
+  // Values of the dictionary; `present` codes, which are checked here.
+  virtual void append_codes(const uint32_t* codes, int64_t row, int64_t rows, int64_t present) = 0;
+  // Of the next `passed` values of a page without codes, the `present` ones at these (ascending) places.
+  virtual void append_picked(Page& page, int64_t row, int64_t rows, const uint32_t* at, int64_t present, int64_t passed) = 0;
+  // The first `rows` of the rows begun; the buffers are given away.
   virtual VectorPtr finish(int64_t rows, BufferPtr validity, int64_t nulls) = 0;
 };
 
 std::unique_ptr<Sink> make_fixed_sink(const ChunkDefinition& chunk);
 std::unique_ptr<Sink> make_string_sink(const ChunkDefinition& chunk);
+
+struct Matching {
+  VectorPtr vector;
+  std::vector<uint32_t> rows;  // where they were
+  bool exact = true;
+};
 
 class ColumnChunkReader {
  public:
@@ -76,8 +98,17 @@ class ColumnChunkReader {
   int64_t left() const { return left_; }  // rows
   // The next rows; `rows` must not exceed left().
   VectorPtr read(int64_t rows);
+  // Of the next rows the ones at `count` ascending places; pages without any are not decompressed.
+  VectorPtr read_at(int64_t rows, const uint32_t* at, int64_t count);
+  // Of these the ones whose dictionary entry is accepted; NULL is not.  Rows of pages without codes are all taken, and
+  // `exact` is false then.
+  Matching read_matching(int64_t rows, const uint32_t* at, int64_t count, const uint8_t* accepted, int64_t entries);
   // Passes rows over; whole pages are not decompressed.
   void skip(int64_t rows);
+  // Goes on at a page further on, of which the offset index says where it lies and which row is its first.
+  void jump(int64_t offset, int64_t first_row);
+  // The entries of the dictionary, if the chunk begins with one; may have one more if it is empty.
+  VectorPtr dictionary();
 
  private:
   PageHeader next_header();
@@ -86,8 +117,16 @@ class ColumnChunkReader {
   void read_dictionary(const PageHeader& header);
   void open_page(const PageHeader& header);
   const uint8_t* contents(const PageHeader& header, int64_t plain_bytes, bool compressed, BufferPtr& buffer, size_t* size);
+  // Where levels and values lie in a page of version 1 or 2, decompressed; afterwards `page_.values` begins with values.
+  void open_v1(const PageHeader& header, Page& page);
+  void open_v2(const PageHeader& header, Page& page);
+  void open_values(Page& page);
   // Levels of the next rows of the page into the validity at `row`; returns how many are present.
   int64_t read_levels(uint8_t* validity, int64_t row, int64_t rows);
+  struct Filter;
+  Matching take(int64_t rows, const uint32_t* at, int64_t count, const Filter* filter);
+  // Of the next n rows of the page, `row` being the first, those at these places go to the result.
+  void take_from_page(int64_t row, int64_t n, const uint32_t* at, int64_t count, const Filter* filter);
 
   ChunkDefinition chunk_;
   Decompress decompress_;
@@ -98,8 +137,15 @@ class ColumnChunkReader {
   int64_t unopened_;  // values of pages not opened yet
   bool first_ = true;
   Page page_;
-  BufferPtr page_buffer_;
+  BufferPtr page_buffer_, plain_buffer_;
   std::vector<uint8_t> level_bytes_;  // levels that lie outside the compressed part, padded
+  // The result of take, and scratch memory of its pages.
+  BufferPtr taken_validity_;
+  int64_t taken_ = 0, taken_nulls_ = 0;
+  std::vector<uint32_t>* taken_rows_ = nullptr;
+  bool exact_ = true;
+  std::vector<uint8_t> levels_, present_;
+  std::vector<uint32_t> places_, codes_;
 };
 
 }  // namespace tableflow::parquet

@@ -23,7 +23,10 @@ struct Unsupported : std::runtime_error {
 struct Truncated : std::exception {};
 
 enum class PageType : int32_t { Data = 0, Index = 1, Dictionary = 2, DataV2 = 3 };
-enum class Encoding : int32_t { Plain = 0, PlainDictionary = 2, Rle = 3, BitPacked = 4, RleDictionary = 8 };
+enum class Encoding : int32_t {
+  Plain = 0, PlainDictionary = 2, Rle = 3, BitPacked = 4, DeltaBinaryPacked = 5, DeltaLengthByteArray = 6,
+  DeltaByteArray = 7, RleDictionary = 8, ByteStreamSplit = 9,
+};
 
 struct PageHeader {
   PageType type{};

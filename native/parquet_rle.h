@@ -67,6 +67,31 @@ class RleReader {
     }
   }
 
+  // Of the next `span` values those at `count` ascending places.
+  void pick(int64_t span, const uint32_t* at, int64_t count, uint32_t* out) {
+    if (width_ == 0) {
+      std::fill_n(out, count, 0);
+      return;
+    }
+    for (int64_t base = 0, k = 0; base < span;) {
+      if (left_ == 0) next_run();
+      const int64_t n = std::min(span - base, left_);
+      int64_t to = k;
+      while (to < count && at[to] < base + n) ++to;
+      if (!packed_) {
+        std::fill(out + k, out + to, value_);
+      } else if ((to - k) * kSparse < n) {
+        for (int64_t i = k; i < to; ++i) out[i] = extract(index_ + at[i] - base);
+        index_ += n;
+      } else {
+        pick_unpacked(base, n, at + k, to - k, out + k);
+      }
+      k = to;
+      left_ -= n;
+      base += n;
+    }
+  }
+
   // Bits of a reader of width 1, as sink.run(value, n) and sink.bits(bytes, first bit, n).
   template <class Sink>
   void read_bits(int64_t count, Sink&& sink) {
@@ -86,6 +111,25 @@ class RleReader {
 
  private:
   static constexpr int kChunk = 1024 + 32;
+  static constexpr int64_t kSparse = 8;  // to unpack so many values takes as long as to extract one
+
+  uint32_t extract(int64_t index) const {
+    const int64_t bit = index * width_;
+    uint64_t word;
+    std::memcpy(&word, run_ + (bit >> 3), 8);
+    return uint32_t(word >> (bit & 7) & ((uint64_t(1) << width_) - 1));
+  }
+
+  void pick_unpacked(int64_t base, int64_t n, const uint32_t* at, int64_t count, uint32_t* out) {
+    uint32_t chunk[kChunk];
+    for (int64_t done = 0, k = 0; done < n;) {
+      const int64_t m = std::min<int64_t>(n - done, kChunk - 32);
+      const uint32_t* values = unpack(chunk, m);
+      const int64_t first = base + done;
+      for (; k < count && at[k] < first + m; ++k) out[k] = values[at[k] - first];
+      done += m;
+    }
+  }
 
   // The next m values of the packed run, somewhere in `chunk`.
   const uint32_t* unpack(uint32_t* chunk, int64_t m) {

@@ -3,28 +3,13 @@
 #include <array>
 #include <cstring>
 
+#include "parquet_copy.h"
 #include "parquet_page.h"
 
 namespace tableflow::parquet {
 namespace {
 
 [[noreturn]] void corrupt() { throw Corrupt("a page's snappy data is damaged"); }
-
-// Copies 16 bytes at a time and may write up to 15 bytes too many.
-inline void copy_wide(const uint8_t* from, uint8_t* to, size_t bytes) {
-  for (size_t done = 0; done < bytes; done += 16) std::memcpy(to + done, from + done, 16);
-}
-
-// Copies from `offset` bytes back, where source and destination may overlap.
-inline void copy_back(uint8_t* to, size_t offset, size_t bytes) {
-  const uint8_t* from = to - offset;
-  if (offset >= 16) return copy_wide(from, to, bytes);
-  if (offset >= 8) {
-    for (size_t done = 0; done < bytes; done += 8) std::memcpy(to + done, from + done, 8);
-    return;
-  }
-  for (size_t i = 0; i < bytes; ++i) to[i] = from[i];
-}
 
 // Of a copy, by its tag: length, upper eight bits of the offset from bit 8, bytes of the offset from bit 16.
 constexpr std::array<uint32_t, 256> make_copies() {

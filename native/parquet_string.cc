@@ -1,7 +1,7 @@
 // Strings: dictionary codes while all pages of a result have them, else the bytes.
 #include <algorithm>
 
-#include "parquet_column.h"
+#include "parquet_fixed.h"
 
 namespace tableflow::parquet {
 namespace {
@@ -10,6 +10,20 @@ constexpr int64_t kLargestBatch = INT32_MAX;
 constexpr int64_t kLargestGuess = 16 << 20;
 
 [[noreturn]] void too_few() { throw Corrupt("a page has fewer strings than its header says"); }
+
+// The next stored string.  `width` is that of all of them, 0 if each has its length in front.
+inline std::pair<const uint8_t*, uint32_t> next_string(int width, const uint8_t*& at, const uint8_t* end) {
+  uint32_t length = uint32_t(width);
+  if (width == 0) {
+    if (end - at < 4) too_few();
+    std::memcpy(&length, at, 4);
+    at += 4;
+  }
+  if (length > uint64_t(end - at)) throw Corrupt("a string reaches past its page");
+  const uint8_t* found = at;
+  at += length;
+  return {found, length};
+}
 
 // Offsets and bytes that grow.
 class StringBuilder {
@@ -43,7 +57,8 @@ class StringBuilder {
   void add_null() { *next_++ = int32_t(size_); }
 
   VectorPtr finish(const std::string& format, int64_t rows, BufferPtr validity, int64_t nulls) {
-    return make_string(format, rows, std::move(offsets_), std::move(bytes_), std::move(validity), nulls);
+    return make_string(format, rows, shrunk(std::move(offsets_), size_t(rows + 1) * 4), shrunk(std::move(bytes_), size_t(size_)),
+                       std::move(validity), nulls);
   }
 
  private:
@@ -54,10 +69,13 @@ class StringBuilder {
 
 class StringSink final : public Sink {
  public:
-  explicit StringSink(const ChunkDefinition& chunk) : format_(chunk.format), chunk_values_(chunk.num_values) {}
+  explicit StringSink(const ChunkDefinition& chunk)
+      : format_(chunk.format), width_(stored_width(chunk)), chunk_values_(chunk.num_values) {
+    if (chunk.conversion == Conversion::FixedString && width_ < 1) throw Unsupported("strings of no bytes");
+  }
 
   void dictionary(const uint8_t* data, const uint8_t* end, int64_t count) override {
-    if (count > (end - data) / 4) too_few();
+    if (count > (end - data) / (width_ ? width_ : 4)) too_few();
     StringBuilder builder;
     builder.begin(std::max<int64_t>(count, 1), end - data);
     append_plain(builder, data, end, 0, count, nullptr);
@@ -68,6 +86,8 @@ class StringSink final : public Sink {
     // A dictionary of almost every row saves nothing to those who compute with codes.
     prefers_codes_ = count <= 1024 || count <= chunk_values_ / 4;
   }
+
+  VectorPtr dictionary_values() const override { return dictionary_; }
 
   void begin(int64_t rows, const uint8_t* validity) override {
     rows_ = rows;
@@ -92,7 +112,38 @@ class StringSink final : public Sink {
     scratch_.resize(size_t(rows));
     decode(page, scratch_.data(), row, rows, present, validity);
     want_bytes(row, dictionary_->nbytes / dictionary_->length);
-    append_codes(scratch_.data(), row, rows, validity);
+    append_entries(scratch_.data(), row, rows, validity);
+  }
+
+  void append_codes(const uint32_t* codes, int64_t row, int64_t rows, int64_t present) override {
+    if (!dictionary_) throw Corrupt("a page has codes, but there is no dictionary");
+    const uint8_t* validity = present < rows ? validity_ : nullptr;
+    const bool keep = !has_bytes_ && prefers_codes_;
+    if (keep && !codes_) codes_ = std::make_shared<Buffer>(size_t(rows_) * 4);
+    if (!keep) scratch_.resize(size_t(rows));
+    uint32_t* out = keep ? codes_->as<uint32_t>() + row : scratch_.data();
+    Codes{out, count_}.values(codes, present);
+    if (validity) spread(out, rows, present, validity, row);
+    if (keep) return;
+    want_bytes(row, dictionary_->nbytes / dictionary_->length);
+    append_entries(out, row, rows, validity);
+  }
+
+  void append_picked(Page& page, int64_t row, int64_t rows, const uint32_t* at, int64_t present, int64_t passed) override {
+    const uint8_t* validity = present < rows ? validity_ : nullptr;
+    if (rows) want_bytes(row, (page.end - page.values) / std::max<int64_t>(page.left, 1) + 1);
+    int64_t place = 0;
+    for (int64_t i = 0, k = 0; i < rows; ++i) {
+      if (validity && !bit(validity, row + i)) {
+        builder_.add_null();
+        continue;
+      }
+      for (const int64_t wanted = at[k++]; place < wanted; ++place) next_string(width_, page.values, page.end);
+      const auto [from, length] = next_string(width_, page.values, page.end);
+      builder_.add(from, length);
+      ++place;
+    }
+    for (; place < passed; ++place) next_string(width_, page.values, page.end);
   }
 
   VectorPtr finish(int64_t rows, BufferPtr validity, int64_t nulls) override {
@@ -100,7 +151,7 @@ class StringSink final : public Sink {
       want_bytes(0, 0);
       return builder_.finish(format_, rows, std::move(validity), nulls);
     }
-    return make_dictionary(rows, std::move(codes_), std::move(validity), dictionary_, nulls);
+    return make_dictionary(rows, shrunk(std::move(codes_), size_t(rows) * 4), std::move(validity), dictionary_, nulls);
   }
 
  private:
@@ -127,8 +178,7 @@ class StringSink final : public Sink {
 
   void decode(Page& page, uint32_t* out, int64_t row, int64_t rows, int64_t present, const uint8_t* validity) {
     page.codes.read(present, Codes{out, count_});
-    if (!validity) return;
-    for (int64_t i = rows, from = present; i-- > 0;) out[i] = bit(validity, row + i) ? out[--from] : 0;
+    if (validity) spread(out, rows, present, validity, row);
   }
 
   // From now on this result has bytes; the rows that were there as codes are copied.
@@ -136,11 +186,11 @@ class StringSink final : public Sink {
     if (has_bytes_) return;
     builder_.begin(rows_, rows_ * bytes_per_row);
     has_bytes_ = true;
-    if (codes_) append_codes(codes_->as<uint32_t>(), 0, row, validity_);
+    if (codes_) append_entries(codes_->as<uint32_t>(), 0, row, validity_);
     codes_ = nullptr;
   }
 
-  void append_codes(const uint32_t* codes, int64_t row, int64_t rows, const uint8_t* validity) {
+  void append_entries(const uint32_t* codes, int64_t row, int64_t rows, const uint8_t* validity) {
     const Vector& d = *dictionary_;
     const int32_t* offsets = reinterpret_cast<const int32_t*>(d.offsets);
     for (int64_t i = 0; i < rows; ++i) {
@@ -153,24 +203,20 @@ class StringSink final : public Sink {
     }
   }
 
-  static void append_plain(StringBuilder& builder, const uint8_t*& at, const uint8_t* end, int64_t row, int64_t rows,
-                           const uint8_t* validity) {
+  void append_plain(StringBuilder& builder, const uint8_t*& at, const uint8_t* end, int64_t row, int64_t rows,
+                    const uint8_t* validity) const {
     for (int64_t i = 0; i < rows; ++i) {
       if (validity && !bit(validity, row + i)) {
         builder.add_null();
         continue;
       }
-      uint32_t length;
-      if (end - at < 4) too_few();
-      std::memcpy(&length, at, 4);
-      at += 4;
-      if (length > uint64_t(end - at)) throw Corrupt("a string reaches past its page");
-      builder.add(at, length);
-      at += length;
+      const auto [from, length] = next_string(width_, at, end);
+      builder.add(from, length);
     }
   }
 
   std::string format_;
+  int width_;
   int64_t chunk_values_;
   VectorPtr dictionary_;
   uint32_t count_ = 0;
