@@ -17,7 +17,7 @@ bool KeyIndex::find_by_codes(std::span<const Input> inputs, const Piece& piece, 
     const Vector& v = *input.vector;
     if (v.kind == Kind::Bool) {
       cells *= 3;
-    } else if (v.kind == Kind::Dict && v.code_kind == Kind::I32 && size_t(v.dictionary->length) < grid_limit) {
+    } else if (v.kind == Kind::Dict && v.code_kind != Kind::I64 && size_t(v.dictionary->length) < grid_limit) {
       cells *= size_t(v.dictionary->length) + 1;
     } else {
       return false;
@@ -52,7 +52,12 @@ bool KeyIndex::find_by_codes(std::span<const Input> inputs, const Piece& piece, 
         add([&](int64_t row) { return uint32_t(bit(v.data, v.offset + row)); });
       } else {
         // A damaged code must not leave the grid; it is refused where the entry is first read.
-        add([codes = v.values<int32_t>(), null_code](int64_t row) { return std::min(uint32_t(codes[row]), null_code); });
+        const auto by = [&](auto of) {
+          add([codes = v.values<decltype(of)>(), null_code](int64_t row) { return std::min(uint32_t(codes[row]), null_code); });
+        };
+        if (v.code_kind == Kind::I8) by(int8_t{});
+        else if (v.code_kind == Kind::I16) by(int16_t{});
+        else by(int32_t{});
       }
     });
   }

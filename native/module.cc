@@ -18,6 +18,7 @@ void register_parquet(nb::module_& m);
 void register_partition(nb::module_& m);
 void register_sort(nb::module_& m);
 void register_window(nb::module_& m);
+void register_storage(nb::module_& m);
 
 namespace {
 
@@ -46,4 +47,5 @@ NB_MODULE(_native, m) {
   register_partition(m);
   register_sort(m);
   register_window(m);
+  register_storage(m);
 }

@@ -9,8 +9,8 @@ BOOLEAN            bool
 integers           the declared width, or any narrower signed width
 DECIMAL(p, s)      decimal128(p, s), or the scaled integer as int64, int32, int16 or int8
 FLOAT, DOUBLE      float32 / float64
-STRING, CHAR, JSON string, large_string, or dictionary(int32, string) with codes local to the batch
-BYTES              binary, large_binary, or dictionary(int32, binary)
+STRING, CHAR, JSON string, large_string, or dictionary(int8 to int32, string), codes local to the batch
+BYTES              binary, large_binary, or dictionary(int8 to int32, binary)
 DATE               int32 days (date32)
 TIME, TIMESTAMP    int64 (time64 / timestamp with the unit of the precision)
 INTERVAL           month_day_nano_interval
@@ -31,6 +31,7 @@ from tableflow.columnar.column import Column
 from tableflow.errors import UnsupportedError
 
 _INTEGERS = {8: pa.int8(), 16: pa.int16(), 32: pa.int32(), 64: pa.int64()}
+_CODES = (pa.int32(), pa.int16(), pa.int8())
 
 
 def canonical(of: t.SqlType) -> pa.DataType:
@@ -171,8 +172,8 @@ def _storages(of: t.SqlType) -> tuple[pa.DataType, ...]:
         case t.DecimalType():
             return (first, *_INTEGERS.values())
         case t.StringType() | t.JsonType():
-            return (first, pa.large_string(), pa.dictionary(pa.int32(), pa.string()))
+            return (first, pa.large_string(), *(pa.dictionary(codes, pa.string()) for codes in _CODES))
         case t.BytesType():
-            return (first, pa.large_binary(), pa.dictionary(pa.int32(), pa.binary()))
+            return (first, pa.large_binary(), *(pa.dictionary(codes, pa.binary()) for codes in _CODES))
         case _:
             return (first,)

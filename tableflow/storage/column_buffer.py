@@ -6,25 +6,28 @@ needed, text one dictionary where that is smaller.  Until then chunks are held a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tableflow import types as t
 from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.gather import is_nested
 from tableflow.columnar.kernels.hashing import hash_rows
+from tableflow.columnar.kernels.narrowing import TextCodes, joined, narrow, real_bounds, text_bounds
 from tableflow.columnar.representation import canonical, widen
 from tableflow.storage.description import StoredColumn
 from tableflow.storage.distinct import DistinctSketch
-from tableflow.storage.zones import Zone, bounds
+from tableflow.storage.zones import Zone, text_zone
 
-_WIDTHS = ((8, pa.int8()), (16, pa.int16()), (32, pa.int32()), (64, pa.int64()))
 _CODES = ((1 << 7, pa.int8()), (1 << 15, pa.int16()), (1 << 31, pa.int32()))
+_DICTIONARY = 1 << 30
+"""Bytes that a dictionary never exceeds by much: its offsets have 32 bits."""
 _SAMPLE = 8192
-"""Rows of a column's first chunk that decide whether a dictionary is tried."""
+"""Rows of a column's first piece that decide whether a dictionary is tried."""
 
 
 def column_buffer(column: StoredColumn) -> ColumnBuffer:
@@ -32,6 +35,8 @@ def column_buffer(column: StoredColumn) -> ColumnBuffer:
     match column.type:
         case t.IntegerType() | t.DecimalType():
             return NumberBuffer(column)
+        case t.DateType() | t.TimeType() | t.TimestampType():
+            return TimeBuffer(column)
         case t.StringType() | t.JsonType() | t.BytesType():
             return TextBuffer(column)
         case _:
@@ -48,91 +53,59 @@ class ColumnBuffer:
         self.value_bytes = 0
         self.zones: list[Zone] = []
         self._chunks: list[pa.Array] = []
-        hashed = not isinstance(column.type, t.ArrayType | t.MapType | t.RowType)
-        self.sketch = DistinctSketch() if hashed else None
+        self._sketch = DistinctSketch()
 
-    def add(self, column: Column) -> None:
-        """One chunk."""
-        array = widen(column).array
-        self._keep(array, *bounds(array, self.type))
-        self._sketch(array)
+    def add(self, pieces: Sequence[Column]) -> None:
+        """One chunk, of one or more pieces."""
+        column = widen(joined(pieces))
+        low = high = None
+        if isinstance(self.type, t.FloatType):
+            low, high, nan = real_bounds(column)
+            high = None if nan else high
+        elif isinstance(self.type, t.BooleanType):
+            both = pc.min_max(column.array)
+            low, high = both["min"].as_py(), both["max"].as_py()
+        self._keep(column, low, high)
 
     def finish(self) -> list[pa.Array]:
         """All chunks as one type."""
         return self._chunks
 
-    def _keep(self, array: pa.Array, low: Any, high: Any) -> None:
+    def sketch(self) -> bytes | None:
+        """The distinct values' sketch; None for nested types."""
+        return None if isinstance(self.type, t.ArrayType | t.MapType | t.RowType) else self._sketch.serialize()
+
+    def _keep(self, column: Column, low: Any, high: Any) -> None:
+        array = column.array
         self._chunks.append(array)
         self.zones.append(Zone(low, high, array.null_count, len(array)))
         size = array.nbytes
         self.bytes += size
         self.value_bytes += size
-
-    def _sketch(self, values: pa.Array) -> None:
-        if self.sketch is not None and len(values) > values.null_count:
-            hashes = hash_rows([Column(self.type, values)])
-            self.sketch.add(hashes[values.is_valid().to_numpy(zero_copy_only=False)] if values.null_count else hashes)
+        if not is_nested(column):
+            self._sketch.add(column)
 
 
 class NumberBuffer(ColumnBuffer):
     """Integers and decimals: the least width that holds the values."""
 
-    def add(self, column: Column) -> None:
+    def add(self, pieces: Sequence[Column]) -> None:
         """One chunk."""
-        array = column.array
-        if pa.types.is_decimal(array.type):
-            array = _low_words(array)
-        low, high = bounds(array, self.type)
-        if pa.types.is_integer(array.type):
-            array = _narrowed(array, low or 0, high or 0)
-        self._keep(array, low, high)
-        self._sketch(array)
+        self._keep(*narrow(pieces))
 
     def finish(self) -> list[pa.Array]:
         """All chunks in the widest width of any."""
         if any(pa.types.is_decimal(chunk.type) for chunk in self._chunks):
             return [widen(Column(self.type, chunk)).array for chunk in self._chunks]
-        if not self._chunks:
-            return []
-        widest = max((chunk.type for chunk in self._chunks), key=lambda of: int(of.bit_width))
-        return [chunk if chunk.type == widest else chunk.cast(widest) for chunk in self._chunks]
+        return _as_wide(self._chunks)
 
 
-def _low_words(array: pa.Array) -> pa.Array:
-    """A decimal128 array as scaled int64 integers; itself if a value does not fit."""
-    data = array.buffers()[1]
-    if data is None or not len(array):
-        return pa.nulls(len(array), pa.int64())
-    words = np.frombuffer(data, np.int64, 2 * len(array), 16 * array.offset)
-    low = np.ascontiguousarray(words[::2])
-    beyond = words[1::2] != low >> 63
-    if array.null_count:
-        beyond &= array.is_valid().to_numpy(zero_copy_only=False)
-    if bool(beyond.any()):
-        return array
-    return pa.Array.from_buffers(pa.int64(), len(array), [_validity(array), pa.py_buffer(low)], array.null_count)
+class TimeBuffer(ColumnBuffer):
+    """Days and times: one width, bounds as numbers."""
 
-
-def _validity(array: pa.Array) -> pa.Buffer | None:
-    """The bits of a column's validity from its first row on."""
-    if not array.null_count:
-        return None
-    bits = array.buffers()[0]
-    if array.offset % 8 == 0:
-        return bits.slice(array.offset // 8)
-    return array.is_valid().buffers()[1]
-
-
-def _narrowed(array: pa.Array, low: int, high: int) -> pa.Array:
-    """Integers in the least width for the range ``[low, high]``; what NULL rows hold does not matter."""
-    target = next(of for bits, of in _WIDTHS if -(1 << (bits - 1)) <= low and high < 1 << (bits - 1))
-    if array.type.bit_width <= target.bit_width:
-        return array
-    source = np.dtype(f"i{array.type.bit_width // 8}")
-    data = array.buffers()[1]
-    values: npt.NDArray[Any] = np.frombuffer(data, source, len(array), array.offset * source.itemsize)
-    cut = values.astype(f"i{target.bit_width // 8}")
-    return pa.Array.from_buffers(target, len(array), [_validity(array), pa.py_buffer(cut)], array.null_count)
+    def add(self, pieces: Sequence[Column]) -> None:
+        """One chunk."""
+        self._keep(*narrow(pieces, keep=True))
 
 
 class TextBuffer(ColumnBuffer):
@@ -140,84 +113,73 @@ class TextBuffer(ColumnBuffer):
 
     def __init__(self, column: StoredColumn) -> None:
         super().__init__(column)
-        self._plain = canonical(column.type)
         self._coded: bool | None = None
-        self._entry_bytes = 0
+        self._codes = TextCodes(column.type)
 
-    def add(self, column: Column) -> None:
+    def add(self, pieces: Sequence[Column]) -> None:
         """One chunk."""
-        array = column.array
-        if pa.types.is_dictionary(array.type) and (array.dictionary.null_count or not len(array)):
-            array = array.dictionary_decode()
-        if self._coded is None and len(array) > array.null_count:
-            self._coded = _repeats(array, self.type)
-        if self._coded:
-            coded = array if pa.types.is_dictionary(array.type) else array.cast(self._plain).dictionary_encode()
-            self._add_coded(_used(coded, self._plain))
+        if self._coded is None:
+            self._coded = _repeats(pieces)
+        if not self._coded:
+            column = widen(joined(pieces))
+            self._keep(column, *text_zone(*text_bounds(column), self.type))
             return
-        plain = widen(Column(self.type, array)).array
-        self._keep(plain, *bounds(plain, self.type))
-        self._sketch(plain)
+        before = self._dictionary_bytes
+        codes, low, high, size = self._codes.add(pieces)
+        narrowed, _, _ = narrow([codes])
+        array = narrowed.array
+        self._chunks.append(array)
+        self.zones.append(Zone(*text_zone(low, high, self.type), array.null_count, len(array)))
+        self.value_bytes += size + 4 * len(array)
+        self.bytes += array.nbytes + self._dictionary_bytes - before
+        repetitive = 2 * self._dictionary_bytes <= self.value_bytes
+        if not repetitive or self._codes.entry_bytes > _DICTIONARY:  # the rest is not worth looking for repetitions
+            self._decode()
 
-    def _add_coded(self, coded: pa.DictionaryArray) -> None:
-        entries = coded.dictionary
-        low, high = bounds(entries, self.type)
-        self._chunks.append(coded)
-        self.zones.append(Zone(low, high, coded.null_count, len(coded)))
-        lengths = pc.binary_length(entries).to_numpy()
-        codes = _codes(coded)
-        text = int(lengths[codes[codes < len(lengths)]].sum()) + 4 * len(coded)
-        self.value_bytes += text
-        self.bytes += coded.nbytes
-        self._entry_bytes += entries.nbytes
-        self._sketch(entries)
-        if 2 * self._entry_bytes > self.value_bytes:  # the rest is not worth looking for repetitions
-            self._coded = False
+    @property
+    def _dictionary_bytes(self) -> int:
+        return self._codes.entry_bytes + 4 * self._codes.entries
 
     def finish(self) -> list[pa.Array]:
         """All chunks with one dictionary, or all plain."""
-        chunks = self._chunks
-        if self._coded:
-            # What came before it was decided has NULLs only.
-            chunks = [c if pa.types.is_dictionary(c.type) else c.dictionary_encode() for c in chunks]
-            chunks = pa.chunked_array(chunks).unify_dictionaries().chunks
-            entries = chunks[0].dictionary
-            codes = next(of for most, of in _CODES if len(entries) <= most)
-            if entries.nbytes + sum(map(len, chunks)) * codes.bit_width // 8 < self.value_bytes:
-                return [_with_codes(chunk, entries, codes) for chunk in chunks]
-        return [widen(Column(self.type, chunk)).array for chunk in chunks]
+        if self._coded and self._chunks:
+            width = next(of for most, of in _CODES if self._codes.entries <= most)
+            rows = sum(map(len, self._chunks))
+            if self._dictionary_bytes + rows * width.bit_width // 8 < self.value_bytes:
+                entries = self._entries()
+                chunks = _as_wide(self._chunks, width)
+                return [pa.DictionaryArray.from_arrays(codes, entries) for codes in chunks]
+            self._decode()
+        return self._chunks
+
+    def sketch(self) -> bytes | None:
+        """The distinct values' sketch."""
+        if self._codes.entries:
+            self._sketch.add(self._codes.dictionary())
+        return super().sketch()
+
+    def _entries(self) -> pa.Array:
+        array = self._codes.dictionary().array
+        return array if array.type == canonical(self.type) else array.cast(canonical(self.type))
+
+    def _decode(self) -> None:
+        entries = self._entries()
+        decoded = [entries.take(codes) for codes in self._chunks]
+        self.bytes = sum(array.nbytes for array in decoded)
+        self._chunks = decoded
+        self._coded = False
 
 
-def _codes(coded: pa.DictionaryArray) -> npt.NDArray[Any]:
-    """Codes of a dictionary array; those of NULL rows are any."""
-    indices = coded.indices
-    kind = np.dtype(f"i{indices.type.bit_width // 8}")
-    codes = np.frombuffer(indices.buffers()[1], kind, len(indices), indices.offset * kind.itemsize)
-    if coded.null_count:
-        codes = codes[coded.is_valid().to_numpy(zero_copy_only=False)]
-    return codes
-
-
-def _repeats(array: pa.Array, of: t.SqlType) -> bool:
+def _repeats(pieces: Sequence[Column]) -> bool:
     """Whether values repeat in the first rows so often that a dictionary may be smaller."""
-    sample = array.slice(0, _SAMPLE)
-    return bool(len(np.unique(hash_rows([Column(of, sample)]))) <= max(1, len(sample) // 2))
+    sample = next((piece for piece in pieces if len(piece) > piece.vector.null_count), None)
+    if sample is None:
+        return True
+    hashes = hash_rows([sample.slice(0, _SAMPLE)])
+    return bool(len(np.unique(hashes)) <= max(1, len(hashes) // 2))
 
 
-def _used(coded: pa.DictionaryArray, plain: pa.DataType) -> pa.DictionaryArray:
-    """The same rows with int32 codes into a dictionary that has only entries that occur."""
-    entries = coded.dictionary.cast(plain)
-    marks = np.zeros(len(entries), np.bool_)
-    marks[_codes(coded)] = True
-    indices = coded.indices.cast(pa.int32())
-    if not bool(marks.all()):
-        numbers = np.cumsum(marks, dtype=np.int32) - np.int32(1)
-        indices = pa.array(numbers).take(indices) if len(entries) else indices
-        entries = entries.filter(pa.array(marks))
-    return pa.DictionaryArray.from_arrays(indices, entries)
-
-
-def _with_codes(coded: pa.DictionaryArray, entries: pa.Array, of: pa.DataType) -> pa.DictionaryArray:
-    indices = coded.indices
-    narrow = _narrowed(indices, 0, (1 << (of.bit_width - 1)) - 1)
-    return pa.DictionaryArray.from_arrays(narrow, entries)
+def _as_wide(arrays: Sequence[pa.Array], width: pa.DataType | None = None) -> list[pa.Array]:
+    """Integers of several widths in the widest, or in one that is at least as wide."""
+    widest = width or max((array.type for array in arrays), key=lambda of: int(of.bit_width), default=pa.int8())
+    return [array if array.type == widest else array.cast(widest) for array in arrays]

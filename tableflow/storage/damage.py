@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -37,5 +38,5 @@ def guarded(name: str, what: str) -> Iterator[None]:
         raise ConnectorError(f"file {name!r} cannot be read", detail=str(error)) from error
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, SerializationError) as error:
         raise damaged(name, what, str(error)) from error
-    except (pa.ArrowException, MemoryError, NotImplementedError, RecursionError) as error:
+    except (pa.ArrowException, struct.error, MemoryError, NotImplementedError, RecursionError) as error:
         raise damaged(name, what, str(error)) from error

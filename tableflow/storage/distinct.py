@@ -13,10 +13,12 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.narrowing import DistinctHashes
+
 LG_K = 10
 """1,024 hashes: a standard error of 3 %, and at most 8 KB per file and column."""
 
-_K = 1 << LG_K
 _THETA = 2**63 - 1  # of a sketch that has every hash
 _SEED_HASH = 0x93CC  # of the library's default seed
 _EMPTY, _FULL = 0x1E, 0x1A  # flags: read-only, compact, ordered; and empty
@@ -27,34 +29,18 @@ Hashes = npt.NDArray[np.uint64]
 class DistinctSketch:
     """The smallest distinct hashes of what was added."""
 
-    __slots__ = ("_hashes", "_theta")
+    __slots__ = ("_hashes",)
 
     def __init__(self) -> None:
-        self._hashes: Hashes = np.zeros(0, np.uint64)
-        self._theta = _THETA
+        self._hashes = DistinctHashes(1 << LG_K)
 
-    def add(self, hashes: Hashes) -> None:
-        """Adds the 64-bit hashes of values, NULLs left out."""
-        shifted = hashes >> np.uint64(1)
-        small = shifted[shifted < np.uint64(self._theta)]
-        if self._theta == _THETA and len(small) > 32 * _K:
-            # Most are too large to stay: what is above a bound that keeps some times k need not be sorted.
-            bound = np.partition(small[: 16 * _K], 8 * _K)[8 * _K]
-            below = np.unique(small[small < bound])
-            if len(below) > _K:
-                small = below
-        if not len(small):
-            return
-        merged = np.unique(np.concatenate([self._hashes, small]))
-        merged = merged[1:] if merged[0] == 0 else merged  # 0 is no hash of the library's
-        if len(merged) > _K:
-            self._theta = int(merged[_K])
-            merged = merged[:_K]
-        self._hashes = merged
+    def add(self, column: Column) -> None:
+        """Adds values of a type that is not nested; NULLs do not count."""
+        self._hashes.update(column)
 
     def serialize(self) -> bytes:
         """The sketch in the library's format."""
-        return _serialize(self._hashes, self._theta)
+        return _serialize(*self._hashes.finish())
 
 
 def _serialize(hashes: Hashes, theta: int) -> bytes:

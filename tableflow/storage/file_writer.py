@@ -17,7 +17,6 @@ import pyarrow as pa
 from tableflow import types as t
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.gather import concat
 from tableflow.storage.arrow_layout import Layout, layout
 from tableflow.storage.column_buffer import column_buffer
 from tableflow.storage.damage import checksum
@@ -116,15 +115,18 @@ class DataFileWriter:
             self._pending_bytes += size
 
     def _chunk(self) -> None:
-        batch = concat(self._pending)
+        pieces, rows = self._pending, self._pending_rows
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
         first = sum(self._chunk_rows)
         for key, hashes in zip(self._keys, self._hashes, strict=True):
-            found, positions = key_hashes([batch.columns[self._positions[column]] for column in key], batch.length)
-            hashes.append((found, positions + np.uint32(first)))
-        for buffer, column in zip(self._buffers, batch.columns, strict=True):
-            buffer.add(column)
-        self._chunk_rows.append(batch.length)
+            at = first
+            for piece in pieces:
+                found, positions = key_hashes([piece.columns[self._positions[column]] for column in key], piece.length)
+                hashes.append((found, positions + np.uint32(at)))
+                at += piece.length
+        for i, buffer in enumerate(self._buffers):
+            buffer.add([piece.columns[i] for piece in pieces])
+        self._chunk_rows.append(rows)
 
     def _finish(self) -> DataFile:
         if self._pending:
@@ -135,7 +137,7 @@ class DataFileWriter:
         data = self._disk.map(f"{self._name}.arrow")
         side = self._side(data, layout(data, schema), ids, indexes)
         statistics = {
-            buffer.id: (buffer.value_bytes, None if buffer.sketch is None else buffer.sketch.serialize())
+            buffer.id: (buffer.value_bytes, buffer.sketch())
             for buffer in self._buffers
         }
         content = write_side(side, statistics)

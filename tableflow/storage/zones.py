@@ -7,15 +7,10 @@ unknown; a column with a NaN has no upper bound, as NaN is above all numbers.
 from __future__ import annotations
 
 import base64
-import decimal
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from tableflow import types as t
 
@@ -52,44 +47,18 @@ def merged(zones: Iterable[Zone]) -> Zone:
     )
 
 
-def bounds(array: pa.Array, of: t.SqlType) -> tuple[Any, Any]:
-    """Lower and upper bound of an array in a representation of the type that is no dictionary."""
-    if len(array) == array.null_count:
+def text_zone(low: bytes | None, high: bytes | None, of: t.SqlType) -> tuple[Any, Any]:
+    """Bounds of text by its bytes as short bounds in storage values; none for JSON, which has no order."""
+    if low is None or high is None or isinstance(of, t.JsonType):
         return None, None
-    match of:
-        case t.IntegerType() | t.BooleanType():
-            return _min_max(array)
-        case t.DateType() | t.TimeType() | t.TimestampType():
-            return _min_max(array.view(pa.int32() if isinstance(of, t.DateType) else pa.int64()))
-        case t.DecimalType(scale=scale):
-            low, high = _min_max(array)
-            return (low, high) if isinstance(low, int) else (_scaled(low, scale), _scaled(high, scale))
-        case t.FloatType():
-            return _float_bounds(array)
-        case t.StringType() | t.BytesType():
-            low, high = _min_max(array)
-            return low[:TEXT_BOUND], _above(high)
-        case _:
-            return None, None
+    if isinstance(of, t.BytesType):
+        return low[:TEXT_BOUND], _above(high)
+    # Four bytes for each character are enough; a character cut apart goes.
+    return low[: 4 * TEXT_BOUND].decode(errors="ignore")[:TEXT_BOUND], _above(_beginning(high))
 
 
-def _min_max(array: pa.Array) -> tuple[Any, Any]:
-    both = pc.min_max(array)
-    return both["min"].as_py(), both["max"].as_py()
-
-
-def _float_bounds(array: pa.Array) -> tuple[Any, Any]:
-    low, high = _min_max(array)
-    if math.isnan(low):  # nothing but NaN
-        return None, None
-    numbers = array.drop_null() if array.null_count else array
-    return low, None if bool(np.isnan(numbers.to_numpy(zero_copy_only=False)).any()) else high
-
-
-def _scaled(value: decimal.Decimal, scale: int) -> int:
-    sign, digits, exponent = value.as_tuple()
-    magnitude = int("".join(map(str, digits))) * 10 ** (int(exponent) + scale)
-    return int(-magnitude if sign else magnitude)
+def _beginning(text: bytes) -> str:
+    return text[: 4 * TEXT_BOUND + 4].decode(errors="ignore")
 
 
 def _above(high: Any) -> Any:

@@ -81,7 +81,8 @@ def _dictionary(draw: Any, values: list[Any], of: pa.DataType) -> pa.Array:
     spare = b"unused" if of == pa.binary() else "unused"
     entries = [*entries, spare] if draw(st.booleans()) else entries
     codes = [None if v is None else entries.index(v) for v in values]
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(entries, of))
+    width = draw(st.sampled_from([pa.int32(), pa.int16(), pa.int8()]))
+    return pa.DictionaryArray.from_arrays(pa.array(codes, width), pa.array(entries, of))
 
 
 @st.composite
