@@ -136,10 +136,7 @@ class DataFileWriter:
         schema, size = self._write_rows(ids)
         data = self._disk.map(f"{self._name}.arrow")
         side = self._side(data, layout(data, schema), ids, indexes)
-        statistics = {
-            buffer.id: (buffer.value_bytes, buffer.sketch())
-            for buffer in self._buffers
-        }
+        statistics = {buffer.id: (buffer.value_bytes, buffer.sketch()) for buffer in self._buffers}
         content = write_side(side, statistics)
         self._write_file(f"{self._name}.json", content)
         return DataFile(
