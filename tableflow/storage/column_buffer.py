@@ -11,17 +11,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tableflow import types as t
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import is_nested
 from tableflow.columnar.kernels.hashing import hash_rows
-from tableflow.columnar.kernels.narrowing import TextCodes, joined, narrow, real_bounds, text_bounds
+from tableflow.columnar.kernels.narrowing import TextCodes, joined, narrow
 from tableflow.columnar.representation import canonical, widen
 from tableflow.storage.description import StoredColumn
 from tableflow.storage.distinct import DistinctSketch
-from tableflow.storage.zones import Zone, text_zone
+from tableflow.storage.zones import Zone, bounds, text_zone
 
 _CODES = ((1 << 7, pa.int8()), (1 << 15, pa.int16()), (1 << 31, pa.int32()))
 _DICTIONARY = 1 << 30
@@ -58,14 +57,7 @@ class ColumnBuffer:
     def add(self, pieces: Sequence[Column]) -> None:
         """One chunk, of one or more pieces."""
         column = widen(joined(pieces))
-        low = high = None
-        if isinstance(self.type, t.FloatType):
-            low, high, nan = real_bounds(column)
-            high = None if nan else high
-        elif isinstance(self.type, t.BooleanType):
-            both = pc.min_max(column.array)
-            low, high = both["min"].as_py(), both["max"].as_py()
-        self._keep(column, low, high)
+        self._keep(column, *bounds(column))
 
     def finish(self) -> list[pa.Array]:
         """All chunks as one type."""
@@ -122,7 +114,7 @@ class TextBuffer(ColumnBuffer):
             self._coded = _repeats(pieces)
         if not self._coded:
             column = widen(joined(pieces))
-            self._keep(column, *text_zone(*text_bounds(column), self.type))
+            self._keep(column, *bounds(column))
             return
         before = self._dictionary_bytes
         codes, low, high, size = self._codes.add(pieces)

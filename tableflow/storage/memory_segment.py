@@ -80,7 +80,7 @@ class MemorySegment:
             sketch = None
             if not is_nested(held):
                 made = DistinctSketch()
-                made.add(key_hashes([held], self.rows)[0])
+                made.add(held)
                 sketch = made.serialize()
             zone = Zone(*bounds_of(held), nulls, self.rows)
             kept = self._statistics[column] = SegmentStatistics(zone, held.nbytes / max(self.rows, 1), sketch)
@@ -122,8 +122,7 @@ class MemorySegment:
 
 def bounds_of(column: Column) -> tuple[Any, Any]:
     """A lower and an upper bound of the storage values; None if there is none or nothing is known."""
-    array = column.array
-    return bounds(array.dictionary_decode() if pa.types.is_dictionary(array.type) else array, column.type)
+    return bounds(column)
 
 
 def merge(segments: Sequence[MemorySegment]) -> MemorySegment:

@@ -12,7 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow.compute as pc
+
 from tableflow import types as t
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.narrowing import TextCodes, narrow, real_bounds, text_bounds
 
 TEXT_BOUND = 64
 """Characters (bytes for BYTES) that a bound keeps."""
@@ -45,6 +49,27 @@ def merged(zones: Iterable[Zone]) -> Zone:
         sum(zone.nulls for zone in parts),
         sum(zone.rows for zone in parts),
     )
+
+
+def bounds(column: Column) -> tuple[Any, Any]:
+    """Lower and upper bound of a column in any representation; see the module."""
+    match column.type:
+        case t.IntegerType() | t.DecimalType() | t.DateType() | t.TimeType() | t.TimestampType():
+            _, low, high = narrow([column])
+            return low, high
+        case t.FloatType():
+            least, most, nan = real_bounds(column)
+            return least, None if nan else most
+        case t.BooleanType():
+            both = pc.min_max(column.array)
+            return both["min"].as_py(), both["max"].as_py()
+        case t.StringType() | t.BytesType() | t.JsonType():
+            if column.vector.dictionary is None:
+                return text_zone(*text_bounds(column), column.type)
+            _, first, last, _ = TextCodes(column.type).add([column])
+            return text_zone(first, last, column.type)
+        case _:
+            return None, None
 
 
 def text_zone(low: bytes | None, high: bytes | None, of: t.SqlType) -> tuple[Any, Any]:

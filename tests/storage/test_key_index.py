@@ -58,7 +58,9 @@ def test_runs_that_cross_blocks(probes: int) -> None:
     hashes = generator.integers(0, 9, 3 * BLOCK + 17).astype(np.uint64) << np.uint64(60)
     index = stored(key_index(hashes, positions(len(hashes))))
     wanted = generator.integers(0, 12, probes).astype(np.uint64) << np.uint64(60)
-    wanted = wanted[: 5 if probes > 1 else 1] if probes < 1000 else np.append(wanted[:2], np.arange(probes, dtype=np.uint64))
+    wanted = (
+        wanted[: 5 if probes > 1 else 1] if probes < 1000 else np.append(wanted[:2], np.arange(probes, dtype=np.uint64))
+    )
     numbers, rows = index.find(wanted)
     for number, probe in enumerate(wanted[:5].tolist()):
         assert rows[numbers == number].tolist() == np.flatnonzero(hashes == probe).tolist()
