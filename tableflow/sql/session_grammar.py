@@ -20,30 +20,32 @@ from tableflow.sql.statements import (
     SetStatement,
     Show,
     ShowKind,
+    ShowVersions,
     Use,
+    Vacuum,
 )
 
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree
 
-OWNED = frozenset({"SET", "RESET", "SHOW", "USE", "DESCRIBE", "DESC", "EXPLAIN"})
+OWNED = frozenset({"SET", "RESET", "SHOW", "USE", "DESCRIBE", "DESC", "EXPLAIN", "VACUUM"})
 """First keywords of statements that this grammar owns."""
 
 REFUSED: dict[str, str] = {
     "STOP": "STOP JOB", "CANCEL": "CANCEL JOB", "CHECKPOINT": "CHECKPOINT JOB", "ANALYZE": "ANALYZE TABLE",
-    "VACUUM": "VACUUM", "FLUSH": "FLUSH", "EXECUTE": "EXECUTE STATEMENT SET", "COPY": "COPY", "BEGIN": "BEGIN",
-    "COMMIT": "COMMIT", "ROLLBACK": "ROLLBACK", "CALL": "CALL",
+    "FLUSH": "FLUSH", "EXECUTE": "EXECUTE STATEMENT SET", "CALL": "CALL",
 }  # fmt: skip
 """First keywords of session commands that do not exist yet."""
 
 GRAMMAR = r"""
-start: set | reset | show | use | describe | explain
+start: set | reset | show | use | describe | explain | vacuum
 set: "SET"i [key (EQUALS | TO) value]
 reset: "RESET"i [key]
 key: STRING | DOTTED
 value: STRING | BARE
 use: "USE"i [SCHEMA] name
-show: "SHOW"i (LISTED | LATER | "CREATE"i OBJECT path)
+show: "SHOW"i (LISTED | LATER | "CREATE"i OBJECT path | VERSIONS path)
+vacuum: "VACUUM"i [OBJECT] [path]
 describe: ("DESCRIBE"i | "DESC"i) (QUERY | [OBJECT] path)
 explain: "EXPLAIN"i [KIND] (JOB | QUERY)
 path: name ("." name)*
@@ -54,7 +56,8 @@ TO.2: /TO\b/i
 SCHEMA.2: /(SCHEMA|DATABASE)(?=\s)/i
 OBJECT.2: /(TABLE|VIEW)(?=\s)/i
 LISTED.2: /(TABLES|VIEWS|FUNCTIONS|CONNECTORS|HINTS|SETTINGS)\b/i
-LATER.2: /(JOBS|CHECKPOINTS|WATERMARKS|VERSIONS)\b[\s\S]*/i
+VERSIONS.2: /VERSIONS(\s+(OF|FOR))?(?=\s)/i
+LATER.2: /(JOBS|CHECKPOINTS|WATERMARKS)\b[\s\S]*/i
 KIND.2: /(COST|CHANGELOG|PHYSICAL|LOGICAL|JSON|ANALYZE|WATERMARK)\b/i
 JOB.2: /JOB\b[\s\S]*/i
 QUERY.1: /((SELECT|WITH|FROM|VALUES)\b|\()[\s\S]*/i
@@ -75,7 +78,7 @@ _EXPECTED = {
     "DOT": "'.'",
 }  # fmt: skip
 _SUGGESTED = (
-    "TABLES", "VIEWS", "FUNCTIONS", "CONNECTORS", "HINTS", "SETTINGS", "CREATE", "SELECT", "COST", "CHANGELOG",
+    "TABLES", "VIEWS", "FUNCTIONS", "CONNECTORS", "HINTS", "SETTINGS", "CREATE", "VERSIONS", "SELECT", "COST", "CHANGELOG",
     "PHYSICAL", "LOGICAL", "JSON", "ANALYZE", "WATERMARK", "TABLE", "VIEW", "SCHEMA",
 )  # fmt: skip
 
@@ -89,7 +92,7 @@ class Embedded:
     offset: int
 
 
-Command: TypeAlias = SetStatement | ResetStatement | Show | Describe | Use | Embedded
+Command: TypeAlias = SetStatement | ResetStatement | Show | Describe | Use | Vacuum | ShowVersions | Embedded
 
 
 def parse_command(text: str) -> Command:
@@ -137,13 +140,24 @@ def _use(children: list[Any]) -> Use:
     return Use(_unquoted(children[-1].children[0]))
 
 
-def _show(children: list[Any]) -> Show:
+def _show(children: list[Any]) -> Show | ShowVersions:
     first = children[0]
+    if first.type == "VERSIONS":
+        return ShowVersions(_path(children[1]), span=_place(children[1]))
     if first.type == "LATER":
         raise _refused(f"SHOW {str(first).split()[0].upper()}", first)
     if first.type == "LISTED":
         return Show(ShowKind[str(first).upper()])
     return Show(ShowKind.CREATE, _path(children[1]), ObjectKind[str(first).upper()])
+
+
+def _vacuum(children: list[Any]) -> Vacuum:
+    last = children[-1]
+    return Vacuum() if last is None else Vacuum(_path(last), span=_place(last))
+
+
+def _place(tree: Any) -> Span:
+    return Span(tree.meta.start_pos, tree.meta.end_pos)
 
 
 def _describe(children: list[Any]) -> Describe | Embedded:
@@ -163,6 +177,7 @@ def _explain(children: list[Any]) -> Embedded:
 
 _BUILDERS: dict[str, Any] = {
     "set": _set, "reset": _reset, "use": _use, "show": _show, "describe": _describe, "explain": _explain,
+    "vacuum": _vacuum,
 }  # fmt: skip
 
 

@@ -127,7 +127,8 @@ def parse_table(parser: TableFlowParser, table: TableSyntax) -> TableSyntax:
         parser.expect("BY")
         table.partitioned = column_names(parser)
     if parser.ahead("WITH"):
-        table.options = _options(parser)
+        parser.step()
+        table.options = parse_options(parser)
         table.options_end = parser.previous_span()
     if parser.ahead("AS"):
         _query(parser, table)
@@ -301,8 +302,8 @@ def _like(parser: TableFlowParser) -> LikeSyntax:
     return LikeSyntax(path, span, frozenset(excluded))
 
 
-def _options(parser: TableFlowParser) -> tuple[tuple[str, str], ...]:
-    parser.expect("WITH")
+def parse_options(parser: TableFlowParser) -> tuple[tuple[str, str], ...]:
+    """``(key = value, ...)``; keys may be quoted."""
     parser.expect_symbol("(")
     options: dict[str, str] = {}
     while True:

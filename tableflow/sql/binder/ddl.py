@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlglot.tokenizer_core import TokenType
 
 from tableflow.errors import BindError, CatalogError, Span, TableFlowError
+from tableflow.sql.alter_syntax import parse_alter, parse_truncate
+from tableflow.sql.binder.alter import bind_alter
 from tableflow.sql.binder.connector_table import bind_connector_table
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.create_as import bind_create_as
@@ -12,9 +14,19 @@ from tableflow.sql.binder.ctes import Ctes
 from tableflow.sql.binder.managed_table import bind_managed_table
 from tableflow.sql.binder.queries import bind_query
 from tableflow.sql.binder.tables import renamed
+from tableflow.sql.binder.target import find_managed
 from tableflow.sql.ddl_syntax import ViewText, parse_create, parse_drop
 from tableflow.sql.dialect import parse_query, parse_with
-from tableflow.sql.statements import CreateManagedTable, CreateSchema, CreateTable, CreateView, Drop, DropSchema
+from tableflow.sql.statements import (
+    AlterTable,
+    CreateManagedTable,
+    CreateSchema,
+    CreateTable,
+    CreateView,
+    Drop,
+    DropSchema,
+    Truncate,
+)
 from tableflow.sql.tokens import tokenize
 
 
@@ -38,6 +50,26 @@ def bind_create(
     made = bind(context, source, created)
     context.check_parameters_used([source])
     return made
+
+
+def bind_altering(text: str, start: int, context: StatementContext) -> AlterTable:
+    """An ALTER TABLE."""
+    tokens = tokenize(text)
+    try:
+        altering = parse_with(text, tokens, parse_alter)
+    except TableFlowError as error:
+        raise _moved(error, start) from None
+    return bind_alter(context, Source(text, tokens, start), altering)
+
+
+def bind_truncate(text: str, start: int, context: StatementContext) -> Truncate:
+    """A TRUNCATE."""
+    try:
+        name, span = parse_with(text, tokenize(text), parse_truncate)
+    except TableFlowError as error:
+        raise _moved(error, start) from None
+    find_managed(context, name, span.shifted(start), "truncated")
+    return Truncate(name)
 
 
 def bind_drop(text: str, start: int) -> Drop | DropSchema:

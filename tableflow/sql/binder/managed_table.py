@@ -27,6 +27,7 @@ OPTIONS: Mapping[str, str] = {
     "retention": "how long old versions of the table are kept, as an interval such as '7 days'",
 }
 """Options of a managed table, with what they mean."""
+COMPRESSIONS = ("none", "lz4", "zstd")
 
 
 def bind_managed_table(context: StatementContext, source: Source, table: TableSyntax) -> CreateManagedTable:
@@ -40,7 +41,8 @@ def bind_managed_table(context: StatementContext, source: Source, table: TableSy
             made.like(item)
         else:
             made.column(item)
-    description = made.description(_options(source, table))
+    check_options(table.name[-1], table.options or (), source.place(table.options_end.start, table.options_end.end))
+    description = made.description(table.options or ())
     return CreateManagedTable(
         table.name,
         description,
@@ -50,18 +52,20 @@ def bind_managed_table(context: StatementContext, source: Source, table: TableSy
     )
 
 
-def _options(source: Source, table: TableSyntax) -> tuple[tuple[str, str], ...]:
-    for key, _ in table.options or ():
+def check_options(table: str, options: tuple[tuple[str, str], ...], span: Span) -> None:
+    """Refuse options that a managed table does not have, and values that they cannot have."""
+    for key, value in options:
         if key not in OPTIONS:
             near = difflib.get_close_matches(key, OPTIONS, 1)
             raise CatalogError(
-                f"table {table.name[-1]!r} names no connector, and {key!r} is no option of a managed table",
+                f"table {table!r} names no connector, and {key!r} is no option of a managed table",
                 hint=f"did you mean {near[0]!r}?"
                 if near
                 else "write WITH ('connector' = 'filesystem', 'path' = ..., 'format' = ...)",
-                span=source.place(table.options_end.start, table.options_end.end),
+                span=span,
             )
-    return table.options or ()
+        if key == "compression" and value.lower() not in COMPRESSIONS:
+            raise CatalogError(f"unknown compression {value!r}", hint=f"one of {', '.join(COMPRESSIONS)}", span=span)
 
 
 def place_of(source: Source, name: Name) -> Span:

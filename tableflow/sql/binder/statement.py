@@ -19,21 +19,23 @@ from tableflow.sql import session_grammar
 from tableflow.sql.binder.changes import begins_change, bind_change
 from tableflow.sql.binder.context import Parameters, Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes
-from tableflow.sql.binder.ddl import bind_create, bind_drop
+from tableflow.sql.binder.ddl import bind_altering, bind_create, bind_drop, bind_truncate
 from tableflow.sql.binder.queries import bind_query
+from tableflow.sql.binder.target import find_managed
 from tableflow.sql.dialect import parse_query
 from tableflow.sql.dml_syntax import CHANGES
 from tableflow.sql.lexer import Kind, Lexeme, lex
-from tableflow.sql.statements import Describe, Explain, QueryStatement, Statement
+from tableflow.sql.statements import Describe, Explain, QueryStatement, ShowVersions, Statement, Vacuum
 from tableflow.sql.tokens import tokenize
 
 Result = TypeVar("Result")
 
 _QUERIES = frozenset({"SELECT", "WITH", "FROM", "VALUES", "("})
-_LATER = {
-    "ALTER": "ALTER", "TRUNCATE": "TRUNCATE", **session_grammar.REFUSED,
-}  # fmt: skip
-_FIRST = sorted((_QUERIES | session_grammar.OWNED | _LATER.keys() | CHANGES | {"CREATE", "DROP"}) - {"("})
+_LATER = session_grammar.REFUSED
+_TRANSACTIONS = frozenset({"BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "ABORT"})
+_FIRST = sorted(
+    (_QUERIES | session_grammar.OWNED | _LATER.keys() | CHANGES | {"CREATE", "DROP", "ALTER", "TRUNCATE"}) - {"("}
+)
 
 
 def bind(text: str, start: int, catalog: Catalog, settings: Settings, parameters: Parameters = ()) -> Statement:
@@ -66,9 +68,20 @@ def _bound(text: str, start: int, context: StatementContext) -> Statement:
         return bind_create(text, start, context)
     if word == "DROP":
         return bind_drop(text, start)
+    if word == "ALTER":
+        return bind_altering(text, start, context)
+    if word == "TRUNCATE":
+        return bind_truncate(text, start, context)
     if word in session_grammar.OWNED:
         return _command(text, start, context)
     span = first.span.shifted(start)
+    if word in _TRANSACTIONS:
+        raise UnsupportedError(
+            f"{word} is not supported",
+            detail="one statement is one transaction: it is done wholly or not at all",
+            hint="MERGE, INSERT ... ON CONFLICT and UPDATE ... FROM change many rows in one statement",
+            span=span,
+        )
     if word in _LATER:
         raise UnsupportedError(f"{_LATER[word]} is not supported yet", span=span)
     if first.kind is Kind.ERROR:
@@ -111,6 +124,8 @@ def located(start: int, parse: Callable[[], Result]) -> Result:
 
 def _command(text: str, start: int, context: StatementContext) -> Statement:
     command = located(start, lambda: session_grammar.parse_command(text))
+    if isinstance(command, Vacuum | ShowVersions) and command.name and command.span is not None:
+        find_managed(context, command.name, command.span.shifted(start), "asked for its versions")
     if not isinstance(command, session_grammar.Embedded):
         return command
     query = query_of(command.text, start + command.offset, context)
