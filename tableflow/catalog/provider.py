@@ -125,8 +125,13 @@ class Catalog(Protocol):
         """The text of a view, to be bound again; None if there is none."""
         ...
 
-    def file(self, path: str) -> TableProvider:
-        """The table behind a quoted path or glob; raises :class:`~tableflow.errors.ConnectorError`."""
+    def file(
+        self, path: str, columns: Sequence[ColumnDefinition] = (), options: tuple[tuple[str, str], ...] = ()
+    ) -> TableProvider:
+        """The table behind a quoted path or glob; raises :class:`~tableflow.errors.ConnectorError`.
+
+        ``columns`` say what is in the files, where they should not be asked; ``options`` are the filesystem connector's.
+        """
         ...
 
     def names(self) -> Sequence[str]:

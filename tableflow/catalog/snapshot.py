@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tableflow.catalog.entry import DEFAULT_SCHEMA, Entry, TableDefinition, TableEntry, ViewEntry
-from tableflow.catalog.provider import CatalogObject, TableProvider
+from tableflow.catalog.provider import CatalogObject, ColumnDefinition, TableProvider
 from tableflow.errors import CatalogError
 
 FileOpener = Callable[[str], TableProvider]
@@ -48,7 +48,7 @@ class ProviderCache:
         self._open_file = open_file
         self._open_table = open_table
         self._tables: dict[int, TableProvider] = {}
-        self._files: dict[str, TableProvider] = {}
+        self._files: dict[object, TableProvider] = {}
         self._lock = threading.Lock()
 
     def table(self, entry: TableEntry) -> TableProvider:
@@ -63,12 +63,18 @@ class ProviderCache:
                 self._tables[key] = self._open_table(entry.definition)
             return self._tables[key]
 
-    def file(self, path: str) -> TableProvider:
+    def file(
+        self, path: str, columns: Sequence[ColumnDefinition] = (), options: tuple[tuple[str, str], ...] = ()
+    ) -> TableProvider:
         """The provider of a path or glob."""
+        key = (path, tuple(columns), options)
         with self._lock:
-            if path not in self._files:
-                self._files[path] = self._open_file(path)
-            return self._files[path]
+            if key not in self._files:
+                given = (("connector", "filesystem"), ("path", path), *options)
+                definition = TableDefinition(path, "filesystem", tuple(columns), given)
+                declared = bool(columns or options)
+                self._files[key] = self._open_table(definition) if declared else self._open_file(path)
+            return self._files[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +101,11 @@ class CatalogSnapshot:
         found = self.entry(path)
         return found.text if isinstance(found, ViewEntry) else None
 
-    def file(self, path: str) -> TableProvider:
+    def file(
+        self, path: str, columns: Sequence[ColumnDefinition] = (), options: tuple[tuple[str, str], ...] = ()
+    ) -> TableProvider:
         """See :class:`~tableflow.catalog.provider.Catalog`."""
-        return self.providers.file(path)
+        return self.providers.file(path, columns, options)
 
     def names(self) -> Sequence[str]:
         """Names of all tables and views; those of other schemas than the current one qualified."""

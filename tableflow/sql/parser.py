@@ -316,10 +316,17 @@ class TableFlowParser(TokenReader):
         return exp.From(this=table)
 
     def _parse_version(self) -> Any:
-        if self.ahead("FOR", "SYSTEM_TIME") or self.ahead("FOR", "SYSTEM", "TIME"):
-            self.refuse("FOR SYSTEM_TIME AS OF (a temporal or lookup join)")
-        if self.ahead("FOR", "VERSION"):
-            self.refuse("FOR VERSION AS OF")
+        start = self._curr
+        if self.accept("FOR", "SYSTEM_TIME") or self.accept("FOR", "SYSTEM", "TIME"):
+            kind = "SYSTEM_TIME"
+        elif self.accept("FOR", "VERSION"):
+            kind = "VERSION"
+        else:
+            return None
+        self.expect("AS", "OF")
+        version = exp.Version(this=kind, kind="AS OF", expression=self.operand(self._parse_bitwise))
+        version.meta.update(start=start.start, end=start.end)
+        return version
 
     def _parse_into(self) -> None:
         if self._curr.token_type is TokenType.INTO:

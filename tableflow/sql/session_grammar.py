@@ -47,7 +47,7 @@ use: "USE"i [SCHEMA] name
 show: "SHOW"i (LISTED | LATER | "CREATE"i OBJECT path | VERSIONS path)
 vacuum: "VACUUM"i [OBJECT] [path]
 describe: ("DESCRIBE"i | "DESC"i) (QUERY | [OBJECT] path)
-explain: "EXPLAIN"i [KIND] (JOB | QUERY)
+explain: "EXPLAIN"i [KIND] (JOB | QUERY | CHANGE)
 path: name ("." name)*
 name: QUOTED | NAME
 
@@ -61,6 +61,7 @@ LATER.2: /(JOBS|CHECKPOINTS|WATERMARKS)\b[\s\S]*/i
 KIND.2: /(COST|CHANGELOG|PHYSICAL|LOGICAL|JSON|ANALYZE|WATERMARK)\b/i
 JOB.2: /JOB\b[\s\S]*/i
 QUERY.1: /((SELECT|WITH|FROM|VALUES)\b|\()[\s\S]*/i
+CHANGE.1: /(INSERT|UPDATE|DELETE|MERGE)\b[\s\S]*/i
 STRING: /'([^']|'')*'/
 QUOTED: /"([^"]|"")+"|`([^`]|``)+`/
 DOTTED: /[^\W\d][\w.\-]*/

@@ -77,8 +77,10 @@ class DeclaredCatalog:
     def view(self, path: Sequence[str]) -> str | None:
         return self.views.get(path[-1].lower())
 
-    def file(self, path: str) -> TableProvider:
+    def file(self, path: str, columns: Sequence[ColumnDefinition] = (), options=()) -> TableProvider:
         if not path.endswith(".parquet"):
+            if columns:
+                return DeclaredTable(columns)
             raise ConnectorError(f"file {path!r} does not exist")
         return self.tables["t"]
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from tableflow import types as t
 from tableflow.errors import BindError, Span
 from tableflow.expressions.casting import can_cast
+from tableflow.expressions.casting.rules import zone_matters
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.literals import convert_literals
 from tableflow.expressions.nodes import Expression, Literal
@@ -91,7 +92,7 @@ def assigned_all(values: Sequence[Expression], to: t.SqlType, name: str) -> list
         for index, value in enumerate(values)
         if found[index] is None and type(value) is Literal and type(value.type) is t.StringType
     ]
-    if len(texts) > 1 and t.family(to) not in {F.STRING, F.NESTED}:
+    if len(texts) > 1 and t.family(to) not in {F.STRING, F.NESTED} and not zone_matters(t.STRING, to):
         literals = [value for value in (values[index] for index in texts) if isinstance(value, Literal)]
         for index, read in zip(texts, convert_literals(literals, to), strict=True):
             found[index] = read

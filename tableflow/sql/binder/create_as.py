@@ -9,6 +9,7 @@ from tableflow.errors import BindError, CatalogError, UnsupportedError
 from tableflow.planner.logical.nodes import Node, Query, Scan, inputs, output
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes
+from tableflow.sql.binder.local_time import localized
 from tableflow.sql.binder.managed_table import bind_managed_table, place_of
 from tableflow.sql.binder.queries import Bound, bind_query
 from tableflow.sql.dml_syntax import Name
@@ -36,7 +37,7 @@ def bind_create_as(context: StatementContext, source: Source, table: TableSyntax
     made = bind_managed_table(context, source, replace(table, items=items))
     if not table.with_data:
         return made
-    return replace(made, query=Query(bound.plan, bound.columns))
+    return replace(made, query=Query(localized(bound.plan, context.zone), bound.columns))
 
 
 def _columns(source: Source, table: TableSyntax, bound: Bound) -> list[ColumnSyntax | LikeSyntax]:

@@ -1,4 +1,4 @@
-"""CREATE and DROP as data; a view's query is bound once here, so that mistakes show at once."""
+"""CREATE, ALTER, DROP and COPY as data; a view's query is bound once here, so that mistakes show at once."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from tableflow.sql.alter_syntax import parse_alter, parse_truncate
 from tableflow.sql.binder.alter import bind_alter
 from tableflow.sql.binder.connector_table import bind_connector_table
 from tableflow.sql.binder.context import Source, StatementContext
+from tableflow.sql.binder.copy import bind_copy
 from tableflow.sql.binder.create_as import bind_create_as
 from tableflow.sql.binder.ctes import Ctes
 from tableflow.sql.binder.managed_table import bind_managed_table
 from tableflow.sql.binder.queries import bind_query
 from tableflow.sql.binder.tables import renamed
 from tableflow.sql.binder.target import find_managed
+from tableflow.sql.copy_syntax import parse_copy
 from tableflow.sql.ddl_syntax import ViewText, parse_create, parse_drop
 from tableflow.sql.dialect import parse_query, parse_with
 from tableflow.sql.statements import (
     AlterTable,
+    CopyTo,
     CreateManagedTable,
     CreateSchema,
     CreateTable,
@@ -26,6 +29,7 @@ from tableflow.sql.statements import (
     Drop,
     DropSchema,
     Truncate,
+    Write,
 )
 from tableflow.sql.tokens import tokenize
 
@@ -70,6 +74,19 @@ def bind_truncate(text: str, start: int, context: StatementContext) -> Truncate:
         raise _moved(error, start) from None
     find_managed(context, name, span.shifted(start), "truncated")
     return Truncate(name)
+
+
+def bind_copying(text: str, start: int, context: StatementContext) -> CopyTo | Write:
+    """A COPY."""
+    tokens = tokenize(text)
+    try:
+        copying = parse_with(text, tokens, parse_copy)
+    except TableFlowError as error:
+        raise _moved(error, start) from None
+    source = Source(text, tokens, start)
+    found = bind_copy(context, source, copying)
+    context.check_parameters_used([source])
+    return found
 
 
 def bind_drop(text: str, start: int) -> Drop | DropSchema:

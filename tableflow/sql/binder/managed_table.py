@@ -9,6 +9,7 @@ from dataclasses import replace
 from tableflow import types
 from tableflow.errors import BindError, CatalogError, Span, UnsupportedError
 from tableflow.expressions.fold import fold
+from tableflow.expressions.localize import localize
 from tableflow.expressions.nodes import Expression, Literal
 from tableflow.expressions.properties import is_constant
 from tableflow.sql.binder.assignment import assigned
@@ -174,7 +175,7 @@ def check_default(context: StatementContext, source: Source, formula: Formula, t
     """The default as the column's type; a constant that does not fit is found here."""
     span = source.place(formula.span.start, formula.span.end)
     found = assigned(bind_stored(context, StoredText(formula.tree, source), DEFAULT, ()), to, name, span)
-    folded = fold(found)
+    folded = fold(localize(found, context.zone))
     if is_constant(folded) and not isinstance(folded, Literal):
         raise BindError(f"the default does not fit column {name!r} of type {to}", span=span)
     return folded

@@ -10,22 +10,20 @@ from typing import TypeVar
 from tableflow.catalog.provider import Catalog
 from tableflow.config import TIME_ZONE, Settings
 from tableflow.errors import InternalError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
-from tableflow.expressions.casting.zones import UTC
-from tableflow.expressions.localize import localize
 from tableflow.expressions.registry import StatementClock
-from tableflow.planner.logical.nodes import Node, Query
-from tableflow.planner.logical.traversal import map_expressions, transform_plan
+from tableflow.planner.logical.nodes import Query
 from tableflow.sql import session_grammar
 from tableflow.sql.binder.changes import begins_change, bind_change
 from tableflow.sql.binder.context import Parameters, Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes
-from tableflow.sql.binder.ddl import bind_altering, bind_create, bind_drop, bind_truncate
+from tableflow.sql.binder.ddl import bind_altering, bind_copying, bind_create, bind_drop, bind_truncate
+from tableflow.sql.binder.local_time import localized
 from tableflow.sql.binder.queries import bind_query
 from tableflow.sql.binder.target import find_managed
 from tableflow.sql.dialect import parse_query
 from tableflow.sql.dml_syntax import CHANGES
 from tableflow.sql.lexer import Kind, Lexeme, lex
-from tableflow.sql.statements import Describe, Explain, QueryStatement, ShowVersions, Statement, Vacuum
+from tableflow.sql.statements import Describe, Explain, ExplainKind, QueryStatement, ShowVersions, Statement, Vacuum
 from tableflow.sql.tokens import tokenize
 
 Result = TypeVar("Result")
@@ -34,7 +32,8 @@ _QUERIES = frozenset({"SELECT", "WITH", "FROM", "VALUES", "("})
 _LATER = session_grammar.REFUSED
 _TRANSACTIONS = frozenset({"BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "ABORT"})
 _FIRST = sorted(
-    (_QUERIES | session_grammar.OWNED | _LATER.keys() | CHANGES | {"CREATE", "DROP", "ALTER", "TRUNCATE"}) - {"("}
+    (_QUERIES | session_grammar.OWNED | _LATER.keys() | CHANGES | {"CREATE", "DROP", "ALTER", "COPY", "TRUNCATE"})
+    - {"("}
 )
 
 
@@ -60,7 +59,7 @@ def _bound(text: str, start: int, context: StatementContext) -> Statement:
     if first is None:
         raise SqlSyntaxError("the statement is empty", span=Span(start, start + len(text)))
     word = first.text.upper()
-    if word in CHANGES or (word == "WITH" and begins_change(tokenize(text))):
+    if word in CHANGES or (word == "WITH" and is_change(text)):
         return bind_change(text, start, context)
     if word in _QUERIES:
         return QueryStatement(query_of(text, start, context))
@@ -70,6 +69,8 @@ def _bound(text: str, start: int, context: StatementContext) -> Statement:
         return bind_drop(text, start)
     if word == "ALTER":
         return bind_altering(text, start, context)
+    if word == "COPY":
+        return bind_copying(text, start, context)
     if word == "TRUNCATE":
         return bind_truncate(text, start, context)
     if word in session_grammar.OWNED:
@@ -105,13 +106,6 @@ def query_of(text: str, start: int, context: StatementContext) -> Query:
     return Query(localized(bound.plan, context.zone), bound.columns)
 
 
-def localized(plan: Node, zone: str) -> Node:
-    """The plan with the session's zone in every expression that depends on it."""
-    if zone == UTC:
-        return plan
-    return transform_plan(plan, lambda node: map_expressions(node, lambda expression: localize(expression, zone)))
-
-
 def located(start: int, parse: Callable[[], Result]) -> Result:
     """What ``parse`` gives; the spans of its errors are moved from the statement's text into the script."""
     try:
@@ -128,10 +122,30 @@ def _command(text: str, start: int, context: StatementContext) -> Statement:
         find_managed(context, command.name, command.span.shifted(start), "asked for its versions")
     if not isinstance(command, session_grammar.Embedded):
         return command
+    if is_change(command.text):
+        return _explained_change(command, start, context)
     query = query_of(command.text, start + command.offset, context)
     if command.kind is None:
         return Describe(query=query)
     return Explain(command.kind, query, command.text)
+
+
+def is_change(text: str) -> bool:
+    """Whether the text changes a table, with or without a WITH before it."""
+    first = _first(text)
+    word = "" if first is None else first.text.upper()
+    return word in CHANGES or (word == "WITH" and begins_change(tokenize(text)))
+
+
+def _explained_change(command: session_grammar.Embedded, start: int, context: StatementContext) -> Explain:
+    """EXPLAIN of a statement that writes: of the query that gives its rows."""
+    begins = start + command.offset
+    if command.kind is None or command.kind is ExplainKind.ANALYZE:
+        what = "DESCRIBE" if command.kind is None else "EXPLAIN ANALYZE"
+        raise UnsupportedError(
+            f"{what} of a statement that writes is not supported yet", span=Span(begins, begins + len(command.text))
+        )
+    return Explain(command.kind, bind_change(command.text, begins, context).query, command.text)
 
 
 def _first(text: str) -> Lexeme | None:

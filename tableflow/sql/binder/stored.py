@@ -13,6 +13,7 @@ from sqlglot import exp
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tableflow.errors import BindError, Span, TableFlowError, UnsupportedError
+from tableflow.expressions.localize import localize
 from tableflow.expressions.nodes import Expression
 from tableflow.expressions.properties import deterministic
 from tableflow.sql.binder.block import Block
@@ -25,6 +26,8 @@ from tableflow.sql.tokens import tokenize
 from tableflow.types import Field
 
 DEFAULT, GENERATED, CHECK = "DEFAULT", "a generated column", "CHECK"
+_ELSEWHERE = "Pacific/Chatham"
+"""Any zone but UTC."""
 _TIME = frozenset({
     "current_timestamp", "now", "localtimestamp", "current_date", "today", "current_time", "localtime",
 })  # fmt: skip
@@ -57,6 +60,13 @@ def bind_stored(context: StatementContext, stored: StoredText, clause: str, colu
             f"{clause} must give the same value whenever it is computed",
             detail="a function in it does not",
             hint="use DEFAULT for values that are made once" if clause == GENERATED else None,
+            span=stored.source.span(stored.tree),
+        )
+    if clause != DEFAULT and localize(found, _ELSEWHERE) != found:
+        raise BindError(
+            f"{clause} must give the same value whenever it is computed",
+            detail="it depends on the session's time zone",
+            hint="say which zone: AT TIME ZONE '...'",
             span=stored.source.span(stored.tree),
         )
     return found

@@ -19,6 +19,8 @@ from tableflow.sql.binder.expressions import Clause, ExpressionBinder
 from tableflow.sql.binder.parts import Part
 from tableflow.sql.binder.queries import Bound, bind_query, modified, only
 from tableflow.sql.binder.scope import Relation, Scope, did_you_mean
+from tableflow.sql.binder.system_tables import system_table
+from tableflow.sql.binder.versions import TABLE_CHANGES, table_changes, versioned
 from tableflow.types import Field
 
 MAX_VIEW_DEPTH = 30
@@ -55,9 +57,12 @@ def bind_relation(block: Block, node: exp.Expr, visible: Scope) -> Part:
 
 
 def _table(block: Block, node: exp.Table, span: Span | None) -> Part:
-    only(block, node, {"this", "db", "catalog", "alias", "joins"})
+    only(block, node, {"this", "db", "catalog", "alias", "joins", "version"})
     if isinstance(node.this, exp.Values):
         return _relation(block, node, bind_values(block, node.this), "values", span)
+    if isinstance(node.this, exp.Anonymous) and node.this.name.lower() == TABLE_CHANGES:
+        changes, text = table_changes(block, node.this, span)
+        return _scan(block, node, changes, (TABLE_CHANGES,), span, table=text)
     if not isinstance(node.this, exp.Identifier):
         raise refused(f"a table function ({node.this.name or node.this.key})", span)
     path = tuple(part.name for part in node.parts)
@@ -65,16 +70,25 @@ def _table(block: Block, node: exp.Table, span: Span | None) -> Part:
         if len(path) > 1:
             raise BindError("a file is one string", span=span)
         return _file(block, node, path[0], span)
-    if len(path) == 1:
+    if len(path) == 1 and node.args.get("version") is None:
         cte = block.ctes.find(path[0], span)
         if cte is not None:
             return _relation(block, node, _cte(block, cte), cte.name, span)
     provider = block.context.catalog.table(path)
     if provider is not None:
-        return _scan(block, node, provider, path, span)
-    text = block.context.catalog.view(path)
-    if text is not None:
-        return _relation(block, node, _view(block, path, text, span), path[-1], span, path)
+        provider, text = versioned(block, node, provider)
+        return _scan(block, node, provider, path, span, table=".".join(path) + text)
+    if (bound := system_table(block, path)) is not None:
+        return _relation(block, node, bound, path[-1], span, path)
+    view = block.context.catalog.view(path)
+    if node.args.get("version") is not None:
+        raise UnsupportedError(
+            "FOR ... AS OF is not supported here",
+            detail="only tables that TableFlow stores keep versions",
+            span=block.source.span(node.args["version"]),
+        )
+    if view is not None:
+        return _relation(block, node, _view(block, path, view, span), path[-1], span, path)
     raise CatalogError(
         f"table {'.'.join(path)!r} does not exist",
         hint=did_you_mean(path[-1], [*block.context.catalog.names(), *block.ctes.by_name]),

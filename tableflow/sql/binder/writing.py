@@ -22,6 +22,7 @@ from tableflow.sql.binder.calls import has_aggregate
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes
 from tableflow.sql.binder.items import SelectList
+from tableflow.sql.binder.local_time import localized
 from tableflow.sql.binder.projection import Projection
 from tableflow.sql.binder.scope import Relation, Scope
 from tableflow.sql.binder.stored import CHECK, GENERATED, bind_text
@@ -133,7 +134,7 @@ def write(
     return Write(
         target.path,
         target.table,
-        Query(projection.node(), tuple(columns)),
+        Query(localized(projection.node(), context.zone), tuple(columns)),
         writing.default_action,
         writing.kind,
         values,

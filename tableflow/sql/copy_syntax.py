@@ -1,0 +1,82 @@
+"""COPY, read token by token; options are written as in Postgres and DuckDB: a word, then its value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+from sqlglot import exp
+from sqlglot.tokenizer_core import TokenType
+
+from tableflow.errors import Span
+from tableflow.sql.dml_syntax import Name, Target, column_names, parse_target
+from tableflow.sql.parser import TableFlowParser
+from tableflow.sql.reader import NOT_WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOption:
+    """An option with the place of its name; a word alone means true."""
+
+    name: str
+    value: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class CopySyntax:
+    """COPY of a table (with columns or without) or of a ``query``, ``into`` the table or out of it."""
+
+    target: Target | None
+    columns: tuple[Name, ...] | None
+    query: exp.Expr | None
+    into: bool
+    path: str
+    path_span: Span
+    options: tuple[CopyOption, ...]
+
+
+def parse_copy(parser: TableFlowParser) -> CopySyntax:
+    """COPY ... TO or FROM."""
+    parser.expect("COPY")
+    target, columns, query = None, None, None
+    if parser.accept_symbol("("):
+        query = parser.parse_query()
+        parser.expect_symbol(")")
+    else:
+        target = parse_target(parser, frozenset({"TO"}))
+        if parser.current.token_type is TokenType.L_PAREN:
+            columns = column_names(parser)
+    into = target is not None and parser.accept("FROM")
+    if not into and not parser.accept("TO"):
+        parser.fail("TO is expected" if target is None else "TO or FROM is expected")
+    for word in ("STDIN", "STDOUT", "PROGRAM"):
+        if parser.ahead(word):
+            parser.refuse(word)
+    span = parser.span()
+    path = parser.string("a path")
+    parser.accept("WITH")
+    options: list[CopyOption] = []
+    if parser.accept_symbol("("):
+        options.append(_option(parser))
+        while parser.accept_symbol(","):
+            options.append(_option(parser))
+        parser.expect_symbol(")")
+    return CopySyntax(target, columns, query, into, path, span, tuple(options))
+
+
+def _option(parser: TableFlowParser) -> CopyOption:
+    span = parser.span()
+    name = parser.word("an option").upper()
+    parser.accept_symbol("=")
+    token = parser.current
+    if token.text in {",", ")"} and token.token_type not in NOT_WORDS:
+        return CopyOption(name, "true", span)
+    if token.token_type is TokenType.L_PAREN:
+        _refuse_list(parser, name)
+    parser.step()
+    return CopyOption(name, token.text, span)
+
+
+def _refuse_list(parser: TableFlowParser, name: str) -> NoReturn:
+    parser.refuse(f"a list of columns for {name}")
