@@ -25,6 +25,7 @@ from tableflow.storage.evolution import as_type, initial_column, initial_zone, s
 from tableflow.storage.key_index import KeyIndex, StoredKeyIndex, key_hashes, key_index, open_key_index
 from tableflow.storage.side_file import Extent, SideFile, Statistics, read_side, read_statistics
 from tableflow.storage.zones import Zone, merged
+from tableflow.types import SqlType
 
 Ids = npt.NDArray[np.int64]
 
@@ -55,7 +56,7 @@ class DataFileReader:
         self._verified: set[Extent] = set()
         self._lock = threading.Lock()
         self._readers: dict[tuple[int, ...], Any] = {}
-        self._indexes: dict[tuple[int, ...], KeyIndex] = {}
+        self._indexes: dict[tuple[tuple[int, SqlType], ...], KeyIndex] = {}
         self._batches: list[pa.RecordBatch | None] = [None] * len(side.rows)
 
     @classmethod
@@ -125,7 +126,7 @@ class DataFileReader:
 
     def key_index(self, columns: Sequence[StoredColumn]) -> KeyIndex:
         """The index of a key: the file's, or one that is made now for a key that came (or whose type changed) later."""
-        key = tuple(column.id for column in columns)
+        key = tuple((column.id, column.type) for column in columns)
         kept = self._indexes.get(key)
         if kept is None:
             kept = self._indexes[key] = self._open_index(columns) or self._make_index(columns)
