@@ -16,6 +16,7 @@ from tableflow.errors import CatalogError
 
 FileOpener = Callable[[str], TableProvider]
 TableOpener = Callable[[TableDefinition], TableProvider]
+ManagedOpener = Callable[[TableEntry], TableProvider]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,10 @@ class ProviderCache:
     footer) the connector remembers.
     """
 
-    def __init__(self, open_file: FileOpener, open_table: TableOpener) -> None:
+    def __init__(self, open_file: FileOpener, open_table: TableOpener, open_managed: ManagedOpener) -> None:
         self._open_file = open_file
         self._open_table = open_table
+        self._open_managed = open_managed
         self._tables: dict[int, TableProvider] = {}
         self._files: dict[object, TableProvider] = {}
         self._lock = threading.Lock()
@@ -55,13 +57,18 @@ class ProviderCache:
         """The provider of an entry; errors of the connector pass through and are not remembered."""
         if entry.provider is not None:
             return entry.provider
-        if entry.definition is None:
-            raise CatalogError(f"table {entry.name!r} has neither a provider nor a definition")
         with self._lock:
             key = id(entry)  # entries live as long as the snapshot
             if key not in self._tables:
-                self._tables[key] = self._open_table(entry.definition)
+                self._tables[key] = self._opened(entry)
             return self._tables[key]
+
+    def _opened(self, entry: TableEntry) -> TableProvider:
+        if entry.table is not None:
+            return self._open_managed(entry)
+        if entry.definition is None:
+            raise CatalogError(f"table {entry.name!r} has neither a provider nor a definition")
+        return self._open_table(entry.definition)
 
     def file(
         self, path: str, columns: Sequence[ColumnDefinition] = (), options: tuple[tuple[str, str], ...] = ()

@@ -1,18 +1,19 @@
-"""The catalog that statements change.
+"""The catalog that statements change: permanent objects of a database, and a session's temporary ones.
 
-Copy on write: every change builds a new mapping and puts it in place under a lock, so a
-:class:`~tableflow.catalog.snapshot.CatalogSnapshot` taken before stays as it was.  Tables and views share one name
-space per schema; names match without regard to case and keep the case they were written in.
+Every change replaces a mapping as a whole, so a :class:`~tableflow.catalog.snapshot.CatalogSnapshot` taken before stays as it
+was.  Tables and views share one name space per schema; names match without regard to case and keep the case they were
+written in.
 """
 
 from __future__ import annotations
 
-import difflib
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
+from tableflow.catalog import decisions
+from tableflow.catalog.change import CatalogChange, PutEntry, PutSchema, RemoveSchema, Schemas
 from tableflow.catalog.entry import DEFAULT_SCHEMA, Entry, TableDefinition, TableEntry, ViewEntry
+from tableflow.catalog.permanent import PermanentCatalog, PinnedCatalog, UnstoredCatalog
 from tableflow.catalog.provider import TableProvider
 from tableflow.catalog.snapshot import (
     CatalogSnapshot,
@@ -22,29 +23,44 @@ from tableflow.catalog.snapshot import (
     TableOpener,
     split_path,
 )
-from tableflow.errors import CatalogError
+
+Temporary = Mapping[str, Mapping[str, Entry]]
+"""Temporary objects by lower-case schema and name."""
 
 
 class CatalogStore:
     """Create, replace, drop; every method that changes something says whether it did."""
 
-    def __init__(self, open_file: FileOpener, open_table: TableOpener) -> None:
+    def __init__(
+        self, open_file: FileOpener, open_table: TableOpener, permanent: PermanentCatalog | None = None
+    ) -> None:
         self._open_file = open_file
         self._open_table = open_table
+        self._permanent = UnstoredCatalog() if permanent is None else permanent
         self._lock = threading.RLock()
-        self._schemas: Mapping[str, SchemaEntries] = {DEFAULT_SCHEMA: SchemaEntries(DEFAULT_SCHEMA)}
+        self._temporary: Temporary = {}
         self._current = DEFAULT_SCHEMA
+        self.changes = 0
+        """How often something changed that belongs to the session alone."""
 
-    def snapshot(self) -> CatalogSnapshot:
-        """The catalog as it is now, for one statement."""
+    def snapshot(self, pinned: PinnedCatalog | None = None) -> CatalogSnapshot:
+        """The catalog as it is now (or was when permanent objects were pinned), for one statement."""
+        at = self._permanent.pin() if pinned is None else pinned
         with self._lock:
-            providers = ProviderCache(self._open_file, self._open_table)
-            return CatalogSnapshot(self._schemas, self._current, providers)
+            providers = ProviderCache(self._open_file, self._open_table, at.managed)
+            return CatalogSnapshot(self._merged(at.schemas), self._current, providers)
+
+    @property
+    def current(self) -> str:
+        """The schema that unqualified names mean."""
+        return self._current
 
     def use(self, schema: str) -> None:
         """Makes a schema the one that unqualified names mean."""
+        name = decisions.schema_of(self._permanent.pin().schemas, schema).name
         with self._lock:
-            self._current = self._schema(schema).name
+            self._current = name
+            self.changes += 1
 
     def create_table(
         self,
@@ -56,11 +72,14 @@ class CatalogStore:
         or_replace: bool = False,
         temporary: bool = False,
     ) -> bool:
-        """Adds a table that has a provider, or a definition to make it from; False if it was there already."""
+        """Adds a table that has a provider, or a definition to make it from; False if it was there already.
+
+        One with a provider has to be temporary if there is a database.
+        """
         if (provider is None) == (definition is None):
             raise ValueError("a table has either a provider or a definition")
         entry = TableEntry(path[-1], provider, definition, temporary)
-        return self._create(path, entry, if_not_exists=if_not_exists, or_replace=or_replace)
+        return self.create(path, entry, if_not_exists=if_not_exists, or_replace=or_replace)
 
     def create_view(
         self,
@@ -73,7 +92,32 @@ class CatalogStore:
     ) -> bool:
         """Adds a view over the text of a query; False if it was there already."""
         entry = ViewEntry(path[-1], text, temporary)
-        return self._create(path, entry, if_not_exists=if_not_exists, or_replace=or_replace)
+        return self.create(path, entry, if_not_exists=if_not_exists, or_replace=or_replace)
+
+    def create(self, path: Sequence[str], entry: Entry, *, if_not_exists: bool, or_replace: bool) -> bool:
+        """Adds an entry; False if it was there already."""
+        flags = decisions.Creation(if_not_exists, or_replace)
+        if entry.temporary:
+            with self._lock:
+                schema, name = split_path(path, self._current)
+                decisions.schema_of(self._permanent.pin().schemas, schema)
+                group = self._temporary.get(schema.lower(), {})
+                if not decisions.may_create(group.get(name.lower()), entry, flags):
+                    return False
+                self._put_temporary(schema, {**group, name.lower(): entry})
+                return True
+        changes: list[CatalogChange] = []
+
+        def decide(schemas: Schemas) -> Sequence[CatalogChange]:
+            changes.clear()
+            schema, name = split_path(path, self._current)
+            found = decisions.schema_of(schemas, schema)
+            if decisions.may_create(found.permanent.get(name.lower()), entry, flags):
+                changes.append(PutEntry(found.name, entry))
+            return changes
+
+        self._permanent.change(decide)
+        return bool(changes)
 
     def drop_table(self, path: Sequence[str], *, if_exists: bool = False) -> bool:
         """Removes a table, the temporary one first; False if there was none."""
@@ -85,97 +129,79 @@ class CatalogStore:
 
     def create_schema(self, name: str, *, if_not_exists: bool = False) -> bool:
         """Adds an empty schema; False if it was there already."""
-        with self._lock:
-            if name.lower() in self._schemas:
-                if if_not_exists:
-                    return False
-                raise CatalogError(f"schema {name!r} exists already", hint="use CREATE SCHEMA IF NOT EXISTS")
-            self._schemas = {**self._schemas, name.lower(): SchemaEntries(name)}
-            return True
+        changes: list[CatalogChange] = []
+
+        def decide(schemas: Schemas) -> Sequence[CatalogChange]:
+            changes.clear()
+            if decisions.may_create_schema(schemas, name, if_not_exists=if_not_exists):
+                changes.append(PutSchema(name))
+            return changes
+
+        self._permanent.change(decide)
+        return bool(changes)
 
     def drop_schema(self, name: str, *, if_exists: bool = False, cascade: bool = False) -> bool:
         """Removes a schema, with its objects only if ``cascade``; False if there was none."""
-        with self._lock:
-            if name.lower() not in self._schemas and if_exists:
-                return False
-            schema = self._schema(name)
-            if name.lower() in {DEFAULT_SCHEMA, self._current.lower()}:
-                raise CatalogError(f"schema {schema.name!r} cannot be dropped", detail="it is in use")
-            held = schema.visible()
-            if held and not cascade:
-                raise CatalogError(
-                    f"schema {schema.name!r} is not empty",
-                    detail=f"it holds {held[0].kind} {held[0].name!r}",
-                    hint="drop its objects first, or use CASCADE",
-                )
-            self._schemas = {folded: kept for folded, kept in self._schemas.items() if folded != name.lower()}
-            return True
+        changes: list[CatalogChange] = []
+
+        def decide(schemas: Schemas) -> Sequence[CatalogChange]:
+            changes.clear()
+            merged = self._merged(schemas)
+            if decisions.may_drop_schema(merged, name, self._current, if_exists=if_exists, cascade=cascade):
+                changes.append(RemoveSchema(name))
+            return changes
+
+        self._permanent.change(decide)
+        if changes:
+            with self._lock:
+                self._put_temporary(name, {})
+        return bool(changes)
 
     def drop_temporary(self) -> None:
         """Removes all temporary objects, at the end of a session."""
         with self._lock:
-            self._schemas = {folded: replace(schema, temporary={}) for folded, schema in self._schemas.items()}
+            self._temporary = {}
+            self.changes += 1
 
-    def _create(self, path: Sequence[str], entry: Entry, *, if_not_exists: bool, or_replace: bool) -> bool:
-        with self._lock:
-            schema_name, name = split_path(path, self._current)
-            schema = self._schema(schema_name)
-            group = schema.temporary if entry.temporary else schema.permanent
-            existing = group.get(name.lower())
-            if existing is not None:
-                if if_not_exists:
-                    return False
-                if not or_replace or type(existing) is not type(entry):
-                    raise _exists(existing, entry)
-            changed = {**group, name.lower(): entry}
-            self._put(replace(schema, temporary=changed) if entry.temporary else replace(schema, permanent=changed))
-            return True
+    def find(self, path: Sequence[str], pinned: PinnedCatalog | None = None) -> Entry | None:
+        """The object that a name means; None if there is none."""
+        return self.snapshot(pinned).entry(path)
+
+    def own(self, schema: str, name: str) -> Entry | None:
+        """The temporary object of this name."""
+        return self._temporary.get(schema.lower(), {}).get(name.lower())
 
     def _drop(self, path: Sequence[str], cls: type[Entry], kind: str, *, if_exists: bool) -> bool:
+        schema, name = split_path(path, self._current)
         with self._lock:
-            schema_name, name = split_path(path, self._current)
-            folded = name.lower()
-            schema = self._schemas.get(schema_name.lower())
-            found = None if schema is None else schema.find(name)
-            if schema is None or found is None:
-                if if_exists:
-                    return False
-                raise self._missing(path, kind)
-            if not isinstance(found, cls):
-                raise CatalogError(
-                    f"{found.name!r} is a {found.kind}, not a {kind}", hint=f"use DROP {found.kind.upper()}"
-                )
-            if found.temporary:
-                self._put(replace(schema, temporary=_without(schema.temporary, folded)))
-            else:
-                self._put(replace(schema, permanent=_without(schema.permanent, folded)))
-            return True
+            group = self._temporary.get(schema.lower(), {})
+            held = group.get(name.lower())
+            if held is not None:
+                decisions.may_drop(held, cls, kind)
+                self._put_temporary(schema, {key: entry for key, entry in group.items() if key != name.lower()})
+                return True
+        changes: list[CatalogChange] = []
 
-    def _missing(self, path: Sequence[str], kind: str) -> CatalogError:
-        names = self.snapshot().names()
-        by_folded = {name.lower(): name for name in names}
-        near = difflib.get_close_matches(".".join(path).lower(), by_folded, 1)
-        hint = f"did you mean {by_folded[near[0]]!r}?" if near else "SHOW TABLES lists what there is"
-        return CatalogError(f"{kind} {'.'.join(path)!r} does not exist", hint=hint)
+        def decide(schemas: Schemas) -> Sequence[CatalogChange]:
+            changes.clear()
+            removed = decisions.removing(schemas, schema, name, cls, kind)
+            if removed is not None:
+                changes.append(removed)
+            elif not if_exists:
+                raise decisions.missing(path, kind, self.snapshot().names())
+            return changes
 
-    def _schema(self, name: str) -> SchemaEntries:
-        found = self._schemas.get(name.lower())
-        if found is None:
-            near = difflib.get_close_matches(name.lower(), self._schemas, 1)
-            hint = f"did you mean {self._schemas[near[0]].name!r}?" if near else "CREATE SCHEMA makes one"
-            raise CatalogError(f"schema {name!r} does not exist", hint=hint)
-        return found
+        self._permanent.change(decide)
+        return bool(changes)
 
-    def _put(self, schema: SchemaEntries) -> None:
-        self._schemas = {**self._schemas, schema.name.lower(): schema}
+    def _merged(self, schemas: Schemas) -> Mapping[str, SchemaEntries]:
+        if not self._temporary:
+            return schemas
+        return {
+            folded: SchemaEntries(schema.name, schema.permanent, self._temporary.get(folded, {}))
+            for folded, schema in schemas.items()
+        }
 
-
-def _exists(existing: Entry, wanted: Entry) -> CatalogError:
-    if type(existing) is not type(wanted):
-        return CatalogError(f"{existing.kind} {existing.name!r} exists already", hint=f"drop the {existing.kind} first")
-    hint = f"use CREATE {existing.kind.upper()} IF NOT EXISTS, or CREATE OR REPLACE"
-    return CatalogError(f"{existing.kind} {existing.name!r} exists already", hint=hint)
-
-
-def _without(group: Mapping[str, Entry], folded: str) -> dict[str, Entry]:
-    return {name: entry for name, entry in group.items() if name != folded}
+    def _put_temporary(self, schema: str, group: Mapping[str, Entry]) -> None:
+        self._temporary = {**self._temporary, schema.lower(): group}
+        self.changes += 1

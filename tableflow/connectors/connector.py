@@ -12,6 +12,7 @@ from tableflow.catalog.provider import TableProvider
 from tableflow.config import Settings
 from tableflow.connectors.option import Option
 from tableflow.errors import InternalError
+from tableflow.runtime.sink import SinkWriter
 from tableflow.runtime.source import Source
 
 
@@ -56,7 +57,7 @@ class OpenContext:
 class Connector:
     """``create`` makes the provider of a declared table from its options as read; ``open`` makes the source of a spec.
 
-    ``create`` is None for a connector that CREATE TABLE cannot name.
+    ``create`` is None for a connector that CREATE TABLE cannot name, ``open_sink`` for one that cannot be written to.
     """
 
     name: str
@@ -64,3 +65,4 @@ class Connector:
     options: tuple[Option, ...]
     open: Callable[[Any, OpenContext], Source]
     create: Callable[[TableDefinition, dict[str, Any]], TableProvider] | None = None
+    open_sink: Callable[[Any, OpenContext], SinkWriter] | None = None

@@ -48,7 +48,7 @@ def can_prune(predicate: Expression) -> bool:
         case Call(function="is_null" | "is_not_null", args=(ColumnRef(),)):
             return True
         case Call(function="in", args=(value, *items)):
-            return _column(value) is not None and all(isinstance(item, Literal) for item in items)
+            return column_below_casts(value) is not None and all(isinstance(item, Literal) for item in items)
         case Call(function=function, args=(left, right)) if function in _FLIPPED:
             return _comparison(function, left, right) is not None
         case ColumnRef(type=t.BooleanType()):
@@ -71,7 +71,7 @@ def may_match(predicate: Expression, range_of: RangeOf) -> bool:
             known = range_of(name)
             return known is None or not known.all_null
         case Call(function="in", args=(value, *items)):
-            column = _column(value)
+            column = column_below_casts(value)
             if column is None or not all(isinstance(item, Literal) for item in items):
                 return True
             return any(_compares("eq", column, item, range_of) for item in items if isinstance(item, Literal))
@@ -88,13 +88,23 @@ def may_match(predicate: Expression, range_of: RangeOf) -> bool:
 def _comparison(function: str, left: Expression, right: Expression) -> tuple[str, ColumnRef, Literal] | None:
     if isinstance(left, Literal):
         function, left, right = _FLIPPED[function], right, left
-    column = _column(left)
+    column = column_below_casts(left)
     if column is None or not isinstance(right, Literal):
         return None
     return function, column, right
 
 
-def _column(expression: Expression) -> ColumnRef | None:
+def equality(predicate: Expression) -> tuple[ColumnRef, Literal] | None:
+    """The column and the literal of ``column = literal``; None for another predicate."""
+    match predicate:
+        case Call(function="eq", args=(left, right)):
+            found = _comparison("eq", left, right)
+            return None if found is None else found[1:]
+        case _:
+            return None
+
+
+def column_below_casts(expression: Expression) -> ColumnRef | None:
     """The column below lossless numeric casts."""
     while isinstance(expression, Cast) and _lossless(expression.operand.type, expression.type):
         expression = expression.operand

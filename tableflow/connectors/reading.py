@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tableflow.columnar.batch import Batch
+from tableflow.columnar.batch import Batch, Selection
 from tableflow.columnar.column import Column
 from tableflow.errors import ConnectorError, TableFlowError
 from tableflow.runtime.source import Done, Poll, Split
@@ -22,11 +22,12 @@ from tableflow.runtime.source import Done, Poll, Split
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some rows, and the token with which a new reader of the split goes on after them."""
+    """Some rows (the selected ones), and the token with which a new reader of the split goes on after them."""
 
     columns: list[Column]
     rows: int
     resume: Any
+    selection: Selection | None = None
 
 
 class ListAssigner:
@@ -56,7 +57,7 @@ class ChunkReader:
         try:
             if self._chunks is None:
                 self._chunks = self._start(self._offset)
-            chunk = next((one for one in self._chunks if one.rows), None)
+            chunk = next((one for one in self._chunks if _counts(one)), None)
         except TableFlowError:
             raise
         except (pa.ArrowException, OSError, ValueError, EOFError) as error:
@@ -64,7 +65,7 @@ class ChunkReader:
         if chunk is None:
             return Done()
         self._offset = chunk.resume
-        return Batch(chunk.columns, chunk.rows)
+        return Batch(chunk.columns, chunk.rows, chunk.selection)
 
     def offset(self) -> Any:
         """The token after the rows polled so far."""
@@ -76,6 +77,10 @@ class ChunkReader:
         self._chunks = iter(())
         if close is not None:
             close()
+
+
+def _counts(chunk: Chunk) -> bool:
+    return chunk.rows > 0 and (chunk.selection is None or len(chunk.selection) > 0)
 
 
 def read_error(subject: str, error: BaseException) -> ConnectorError:

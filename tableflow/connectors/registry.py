@@ -12,9 +12,11 @@ from tableflow.config import Settings
 from tableflow.connectors import memory
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
 from tableflow.connectors.filesystem import connector as filesystem
+from tableflow.connectors.managed import connector as managed
 from tableflow.connectors.option import read_options
 from tableflow.errors import CatalogError, InternalError
-from tableflow.runtime.graph import SourceSpec
+from tableflow.runtime.graph import SinkSpec, SourceSpec
+from tableflow.runtime.sink import SinkWriter
 from tableflow.runtime.source import Source
 
 CONNECTORS: Mapping[str, Connector] = {
@@ -22,6 +24,8 @@ CONNECTORS: Mapping[str, Connector] = {
     for connector in (
         filesystem.CONNECTOR,
         memory.CONNECTOR,
+        managed.TABLES,
+        managed.CHANGES,
     )
 }
 
@@ -60,8 +64,16 @@ def open_source(spec: SourceSpec, context: OpenContext) -> Source:
     return connector.open(spec.options, context)
 
 
+def open_sink(spec: SinkSpec, context: OpenContext) -> SinkWriter:
+    """The writer of a spec, in the process that runs the task."""
+    connector = CONNECTORS.get(spec.kind)
+    if connector is None or connector.open_sink is None:
+        raise InternalError(f"no connector {spec.kind!r} for a sink")
+    return connector.open_sink(spec.options, context)
+
+
 class Sources:
-    """Opens sources under one session's settings and objects; ``open`` is what the runtime is given."""
+    """Opens sources and sinks under one session's settings and objects; the runtime is given the methods that open."""
 
     def __init__(self, settings: Settings | None = None, objects: ObjectStore | None = None) -> None:
         self.objects = ObjectStore() if objects is None else objects
@@ -74,3 +86,7 @@ class Sources:
     def open(self, spec: SourceSpec) -> Source:
         """See :func:`open_source`."""
         return open_source(spec, self._context)
+
+    def open_sink(self, spec: SinkSpec, _task_index: int) -> SinkWriter:
+        """See :func:`open_sink`."""
+        return open_sink(spec, self._context)

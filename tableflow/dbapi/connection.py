@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
 
@@ -14,9 +15,16 @@ from tableflow.errors import InterfaceError, NotSupportedError
 from tableflow.session import Session
 
 
-def connect(*, settings: Mapping[str, str] | None = None) -> Connection:
-    """A connection to a database in memory; ``settings`` as SET takes them."""
-    return Connection(Session({name: str(value) for name, value in (settings or {}).items()}))
+def connect(
+    database: str | Path | None = None, *, read_only: bool = False, settings: Mapping[str, str] | None = None
+) -> Connection:
+    """A connection to the database in a directory, which is made if it is not there; without one, in memory.
+
+    All connections of a process to one directory share its tables; of several processes one may write, and any number
+    may connect with ``read_only``.  ``settings`` are as SET takes them.
+    """
+    texts = {name: str(value) for name, value in (settings or {}).items()}
+    return Connection(Session(texts, database, read_only=read_only))
 
 
 class Connection:

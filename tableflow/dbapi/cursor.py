@@ -37,6 +37,7 @@ class Cursor:
         self._pending: list[Row] = []
         self._position = 0
         self._closed = False
+        self._executing = False
 
     def execute(self, sql: str, parameters: Parameters = ()) -> Cursor:
         """Runs one statement; queries start, their rows are fetched from here."""
@@ -44,7 +45,11 @@ class Cursor:
         self._drop_result()
         if not isinstance(sql, str):
             raise InterfaceError(f"a statement is a str, not a {type(sql).__name__}")
-        self._outcome = session.execute(sql, _checked(parameters))
+        self._executing = True
+        try:
+            self._outcome = session.execute(sql, _checked(parameters))
+        finally:
+            self._executing = False
         return self
 
     def executemany(self, sql: str, many: Iterable[Parameters]) -> Cursor:
@@ -128,9 +133,14 @@ class Cursor:
         return row
 
     def cancel(self) -> None:
-        """Stops the running query, from any thread; its threads, files and memory are given back."""
+        """Stops the running statement, from any thread; its threads, files and memory are given back.
+
+        Of a statement that changes tables nothing is left.
+        """
         outcome = self._outcome
-        if outcome is not None and outcome.result is not None:
+        if self._executing:
+            self.connection.session.cancel()
+        elif outcome is not None and outcome.result is not None:
             outcome.result.cancel()
 
     def close(self) -> None:

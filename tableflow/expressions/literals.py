@@ -168,11 +168,11 @@ def operand_of(literal: Literal) -> Operand:
         case t.IntegerType() | t.FloatType() | t.DateType() | t.TimeType() | t.TimestampType() | t.BooleanType():
             return build(of, np.array([value]), constant=True)
         case _:
-            return Operand(of, pa.array([_arrow_value(value, of)], canonical(of)), constant=True)
+            return Operand(of, pa.array([arrow_value(value, of)], canonical(of)), constant=True)
 
 
-def _arrow_value(value: Any, of: t.SqlType) -> Any:
-    """A storage value as Arrow builds nested arrays from."""
+def arrow_value(value: Any, of: t.SqlType) -> Any:
+    """A storage value as Arrow builds arrays from."""
     if value is None:
         return None
     match of:
@@ -181,11 +181,11 @@ def _arrow_value(value: Any, of: t.SqlType) -> Any:
         case t.DecimalType():
             return python_from_storage(value, of)
         case t.ArrayType(element=element):
-            return [_arrow_value(item, element) for item in value]
+            return [arrow_value(item, element) for item in value]
         case t.MapType():
-            return [(_arrow_value(k, of.key), _arrow_value(v, of.value)) for k, v in value]
+            return [(arrow_value(k, of.key), arrow_value(v, of.value)) for k, v in value]
         case t.RowType(fields=fields):
-            return {f.name: _arrow_value(item, f.type) for f, item in zip(fields, value, strict=True)}
+            return {f.name: arrow_value(item, f.type) for f, item in zip(fields, value, strict=True)}
         case _:
             return value
 

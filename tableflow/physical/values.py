@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tableflow.columnar.batch import Batch
-from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.gather import concat
-from tableflow.columnar.representation import widen
-from tableflow.expressions.evaluation import project
 from tableflow.expressions.nodes import Expression
 from tableflow.physical.node import PhysicalNode
+from tableflow.physical.value_rows import value_rows
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
 from tableflow.serialization import serializable
-
-_ONE_ROW = Batch((), 1)
 
 
 @serializable
@@ -50,13 +44,4 @@ class ValuesScanOperator(Operator):
     def _emit(self) -> Emission:
         size = self._context.batch_rows
         for first in range(0, len(self._rows), size):
-            yield self._evaluate(self._rows[first : first + size])
-
-    def _evaluate(self, rows: Sequence[tuple[Expression, ...]]) -> Batch:
-        whole = concat([Batch(project(row, _ONE_ROW, {}), 1) for row in rows])
-        return whole.with_columns(
-            [
-                widen(Column(of, column.array)) if column.array.type == "null" else Column(of, column.array)
-                for column, of in zip(whole.columns, self._types, strict=True)
-            ]
-        )
+            yield value_rows(self._rows[first : first + size], self._types)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tableflow.catalog.entry import TableEntry, ViewEntry
-from tableflow.catalog.provider import ColumnDefinition
+from tableflow.catalog.provider import ColumnDefinition, TableProvider
 from tableflow.catalog.snapshot import CatalogSnapshot
 from tableflow.config import KEYS, Settings
 from tableflow.connectors.registry import CONNECTORS
 from tableflow.errors import CatalogError
 from tableflow.expressions.registry import functions
 from tableflow.session.fixed_result import FixedResult
+from tableflow.session.table_text import create_statement, describe_table, show_versions
 from tableflow.sql.hints import HINTS
-from tableflow.sql.statements import Show, ShowKind
+from tableflow.sql.statements import Show, ShowKind, ShowVersions
+from tableflow.storage.provider import managed
 from tableflow.types import Field
 
 
@@ -59,10 +61,32 @@ def _definition(name: Sequence[str], catalog: CatalogSnapshot) -> str:
             return f"CREATE VIEW {entry.name} AS {entry.text}"
         case TableEntry(definition=definition) if definition is not None and definition.text is not None:
             return definition.text
+        case TableEntry(table=int()):
+            table = managed(catalog.table(name))
+            assert table is not None
+            return create_statement(name, table.description)
         case TableEntry():
             return f"-- {entry.name} was registered by the program"
         case None:
             raise CatalogError(f"table or view {'.'.join(name)!r} does not exist")
+
+
+def describe(table: TableProvider) -> FixedResult:
+    """A row per column of a table; of a managed one also its keys, defaults and checks."""
+    stored = managed(table)
+    return describe_columns(table.schema.columns) if stored is None else describe_table(stored.description)
+
+
+def versions(statement: ShowVersions, catalog: CatalogSnapshot) -> FixedResult:
+    """The versions of a managed table."""
+    table = managed(catalog.table(statement.name))
+    if table is None:
+        raise CatalogError(
+            f"table {'.'.join(statement.name)!r} has no versions",
+            detail="only tables that TableFlow stores have them",
+            span=statement.span,
+        )
+    return show_versions(table.versions())
 
 
 def describe_columns(columns: Sequence[Field] | Sequence[ColumnDefinition]) -> FixedResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -76,6 +77,10 @@ class JobResult:
     def counters(self) -> JobCounters:
         """The job's counters, final once it is closed."""
         return self._job.counters() if self._counters is None else self._counters
+
+    def tokens(self) -> Sequence[Any]:
+        """What the tasks' sinks have ready to be committed, once the job has ended."""
+        return [prepared.token for prepared in self._job.prepared]
 
     def times(self) -> Sequence[OperatorTime]:
         """Busy time and rows by plan node."""

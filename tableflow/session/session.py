@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.store import CatalogStore
-from tableflow.config import PARALLELISM, Settings
-from tableflow.connectors.registry import Sources, check_definition, create_provider, file_provider
-from tableflow.errors import BindError, InternalError, Span, SqlSyntaxError, TableFlowError
-from tableflow.physical.build import build_operator
-from tableflow.runtime.job import Job
-from tableflow.runtime.scheduler import WorkerPool
+from tableflow.config import Settings
+from tableflow.connectors.registry import Sources, create_provider, file_provider
+from tableflow.errors import BindError, InternalError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
+from tableflow.planner.logical.nodes import Query
 from tableflow.session import introspection
 from tableflow.session.collection import collection_held
+from tableflow.session.copying import copy_to
+from tableflow.session.databases import open_database
+from tableflow.session.definitions import Definitions
 from tableflow.session.explain import explain, explain_analyzed
 from tableflow.session.fixed_result import FixedResult
-from tableflow.session.job_result import JobResult
+from tableflow.session.jobs import Jobs
 from tableflow.session.outcome import Outcome
-from tableflow.session.planned import Planned, plan
+from tableflow.session.planned import plan
+from tableflow.session.restarting_result import RestartingResult
+from tableflow.session.session_storage import PinnedStates, SessionStorage
+from tableflow.session.writing import Rebind, Writer
 from tableflow.sql import statements as sql
 from tableflow.sql.binder import bind
 from tableflow.sql.splitter import split
@@ -30,19 +34,30 @@ Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
 
 class Session:
-    """Catalog, settings and worker threads of one connection; used from one thread at a time."""
+    """Catalog, settings, database and worker threads of one connection; used from one thread at a time."""
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, str] | None = None,
+        database: str | Path | None = None,
+        *,
+        read_only: bool = False,
+    ) -> None:
         self.settings = Settings()
         for name, text in (settings or {}).items():
             self.settings = self.settings.with_value(name, text)
-        self.catalog = CatalogStore(file_provider, create_provider)
-        self._sources = Sources(self.settings)
-        self._pool: WorkerPool | None = None
-        self._running: list[JobResult] = []
+        sources = Sources(self.settings)
+        shared = open_database(database, self.settings, read_only=read_only)
+        self.storage = SessionStorage(shared, sources.objects, lambda: self.settings)
+        self.catalog = CatalogStore(file_provider, create_provider, self.storage)
+        self.jobs = Jobs(sources)
+        self.storage.interrupted = lambda: self.jobs.interrupted
+        self.writer = Writer(self.storage, self.jobs, lambda: self.settings)
+        self._definitions = Definitions(self.catalog, self.storage, self.writer, self._has_row)
 
     def execute(self, text: str, parameters: Parameters = ()) -> Outcome:
         """Runs one statement."""
+        self.jobs.begin_statement()
         parts = split(_unicode(text))
         if len(parts) != 1:
             raise BindError(
@@ -53,28 +68,34 @@ class Session:
     def script(self, text: str) -> Iterator[Outcome]:
         """Runs a script's statements one after the other, each when the one before has been taken."""
         for part in split(_unicode(text)):
+            self.jobs.begin_statement()
             yield self._run(part.text, part.start, text, ())
 
     def register(self, name: str, table: pa.Table, split_rows: int | None = None) -> None:
         """Makes an Arrow table readable under a name, in place of one registered before; its splits have ``split_rows``."""
         from tableflow.connectors.memory import SPLIT_ROWS, MemoryTable
 
-        provider = MemoryTable(table, self._sources.objects, split_rows=split_rows or SPLIT_ROWS)
+        provider = MemoryTable(table, self.storage.objects, split_rows=split_rows or SPLIT_ROWS)
         self.catalog.create_table((name,), provider=provider, or_replace=True, temporary=True)
 
+    def cancel(self) -> None:
+        """Stops what runs or waits, from any thread."""
+        self.jobs.cancel()
+
     def close(self) -> None:
-        """Cancels what runs and ends the worker threads."""
-        for result in list(self._running):
-            result.close()
-        if self._pool is not None:
-            self._pool.close()
-            self._pool = None
+        """Cancels what runs, ends the worker threads and lets the database go."""
+        self.jobs.close()
+        self.catalog.drop_temporary()
+        self.storage.close()
 
     def _run(self, text: str, start: int, script: str, parameters: Parameters) -> Outcome:
-        try:
+        def bound(pinned: PinnedStates) -> sql.Statement:
             with collection_held():
-                statement = bind(text, start, self.catalog.snapshot(), self.settings, parameters)
-            return self._carry_out(statement, script)
+                return bind(text, start, self.catalog.snapshot(pinned), self.settings, parameters)
+
+        try:
+            pinned = self.storage.pin()
+            return self._carry_out(bound(pinned), pinned, bound, script)
         except TableFlowError as error:
             error.script = error.script or script
             raise
@@ -85,48 +106,56 @@ class Session:
                 hint="this is a bug in TableFlow; please report it with the statement",
             ) from error
 
-    def _carry_out(self, statement: sql.Statement, script: str) -> Outcome:
-        warnings = tuple(notice.message for notice in statement.warnings)
+    def _carry_out(self, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
         match statement:
-            case sql.QueryStatement(query=query):
-                planned = plan(query, self.settings)
-                return Outcome(self._start(planned, script), warnings=(*warnings, *planned.warnings))
+            case sql.QueryStatement():
+                return self._query(statement, rebind, script)
+            case sql.Write():
+                return self.writer.write(statement, pinned, rebind, script)
             case sql.Explain():
-                return self._explain(statement, script, warnings)
+                return self._explain(statement, script)
             case sql.Show():
-                return Outcome(introspection.show(statement, self.catalog.snapshot(), self.settings))
+                return Outcome(introspection.show(statement, self.catalog.snapshot(pinned), self.settings))
+            case sql.ShowVersions():
+                return Outcome(introspection.versions(statement, self.catalog.snapshot(pinned)))
             case sql.Describe():
                 return Outcome(self._describe(statement))
             case sql.SetStatement() | sql.ResetStatement() | sql.Use():
                 return self._set(statement)
+            case sql.CopyTo():
+                return self._copy(statement, script)
             case _:
-                return self._define(statement, warnings)
+                return self._define(statement, pinned, rebind, script)
 
-    def _start(self, planned: Planned, script: str) -> JobResult:
-        pool = self._worker_pool()
-        sources = self._sources.with_settings(self.settings)
-        job = Job(planned.lowered.graph, build_operator, sources.open, self.settings, pool)
-        result = JobResult(job, planned, script, self._running.remove)
-        self._running.append(result)
-        job.start()
-        return result
+    def _query(self, statement: sql.QueryStatement, rebind: Rebind, script: str) -> Outcome:
+        planned = plan(statement.query, self.settings)
 
-    def _worker_pool(self) -> WorkerPool:
-        threads = self.settings.get(PARALLELISM)
-        if self._pool is not None and self._pool.threads != threads and not self._running:
-            self._pool.close()
-            self._pool = None
-        if self._pool is None:
-            self._pool = WorkerPool(threads)
-        return self._pool
+        def again() -> Any:
+            """The query once more, over newer states."""
+            rebound = rebind(self.storage.pin())
+            assert isinstance(rebound, sql.QueryStatement)
+            return self.jobs.start(plan(rebound.query, self.settings), script, self.settings)
 
-    def _explain(self, statement: sql.Explain, script: str, warnings: tuple[str, ...]) -> Outcome:
+        result = RestartingResult(self.jobs.start(planned, script, self.settings), again)
+        return Outcome(result, warnings=(*_texts(statement), *planned.warnings))
+
+    def _explain(self, statement: sql.Explain, script: str) -> Outcome:
         planned = plan(statement.query, self.settings)
         if statement.kind is sql.ExplainKind.ANALYZE:
-            text = explain_analyzed(planned, self._start(planned, script))
+            text = explain_analyzed(planned, self.jobs.start(planned, script, self.settings))
         else:
             text = explain(statement, planned)
-        return Outcome(FixedResult(["plan"], [[line] for line in text.splitlines()]), warnings=warnings)
+        return Outcome(FixedResult(["plan"], [[line] for line in text.splitlines()]), warnings=_texts(statement))
+
+    def _copy(self, statement: sql.CopyTo, script: str) -> Outcome:
+        planned = plan(statement.query, self.settings)
+        result = self.jobs.start(planned, script, self.settings)
+        try:
+            rows = copy_to(result, statement.path, statement.format, dict(statement.options))
+        finally:
+            result.close()
+        warnings = (*_texts(statement), *planned.warnings)
+        return Outcome(message=f"{rows:,} row{'' if rows == 1 else 's'} copied", rowcount=rows, warnings=warnings)
 
     def _describe(self, statement: sql.Describe) -> FixedResult:
         if statement.query is not None:
@@ -134,7 +163,7 @@ class Session:
         catalog = self.catalog.snapshot()
         table = catalog.table(statement.name)
         if table is not None:
-            return introspection.describe_columns(table.schema.columns)
+            return introspection.describe(table)
         view = bind(f"DESCRIBE SELECT * FROM {_quoted(statement.name)}", 0, catalog, self.settings, ())
         assert isinstance(view, sql.Describe)
         return self._describe(view)
@@ -154,41 +183,38 @@ class Session:
                 return Outcome(message=f"using {schema}")
         return Outcome()
 
-    def _define(self, statement: sql.Statement, warnings: tuple[str, ...]) -> Outcome:
+    def _define(self, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
+        define = self._definitions
         match statement:
             case sql.CreateTable():
-                options = dict(statement.options)
-                definition = TableDefinition(
-                    statement.name[-1],
-                    options.get("connector", ""),
-                    statement.columns,
-                    statement.options,
-                    statement.primary_key,
-                    statement.partitioned_by,
-                    statement.text,
-                )
-                check_definition(definition)
-                done = self.catalog.create_table(
-                    statement.name,
-                    definition=definition,
-                    if_not_exists=statement.if_not_exists,
-                    temporary=statement.temporary,
-                )
-                return _defined("table", statement.name, "created" if done else "exists already", warnings)
+                return define.create_connector_table(statement)
             case sql.CreateView():
-                done = self.catalog.create_view(
-                    statement.name,
-                    statement.text,
-                    if_not_exists=statement.if_not_exists,
-                    or_replace=statement.or_replace,
-                    temporary=statement.temporary,
-                )
-                return _defined("view", statement.name, "created" if done else "exists already", warnings)
-            case sql.Drop(kind=kind, names=names):
-                drop = self.catalog.drop_table if kind is sql.ObjectKind.TABLE else self.catalog.drop_view
-                dropped_all = [drop(name, if_exists=statement.if_exists) for name in names]
-                return _defined(kind.value, names[-1], "dropped" if dropped_all[-1] else "does not exist", warnings)
-        return Outcome()
+                return define.create_view(statement)
+            case sql.CreateManagedTable():
+                return define.create_table(statement, script)
+            case sql.Drop():
+                return define.drop(statement)
+            case sql.CreateSchema():
+                return define.create_schema(statement)
+            case sql.DropSchema():
+                return define.drop_schema(statement)
+            case sql.AlterTable():
+                return define.alter(statement, pinned, rebind, script)
+            case sql.Truncate():
+                return define.truncate(statement)
+        raise UnsupportedError(f"{type(statement).__name__.upper()} is not there yet", span=statement.span)
+
+    def _has_row(self, query: Query, script: str) -> bool:
+        """Whether a query gives a row."""
+        result = self.jobs.start(plan(query, self.settings), script, self.settings)
+        try:
+            return result.next_batch() is not None
+        finally:
+            result.close()
+
+
+def _texts(statement: sql.Base) -> tuple[str, ...]:
+    return tuple(notice.message for notice in statement.warnings)
 
 
 def _unicode(text: str) -> str:
@@ -200,10 +226,6 @@ def _unicode(text: str) -> str:
         refusal.script = text
         raise refusal from None
     return text
-
-
-def _defined(kind: str, name: Sequence[str], what: str, warnings: tuple[str, ...]) -> Outcome:
-    return Outcome(message=f"{kind} {'.'.join(name)} {what}", rowcount=0, warnings=warnings)
 
 
 def _quoted(name: Sequence[str]) -> str:

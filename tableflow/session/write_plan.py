@@ -2,46 +2,86 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tableflow.config import Settings
+from tableflow.errors import Span
 from tableflow.expressions.nodes import ColumnRef
-from tableflow.physical.table_write import TableWrite
-from tableflow.planner.logical.nodes import Node, Project, Sort, output
+from tableflow.physical.node import PhysicalNode
+from tableflow.physical.table_write import INSERT, TableWrite
+from tableflow.planner.logical.nodes import Node, Project, Query, Sort, output
 from tableflow.runtime.graph import SinkSpec
-from tableflow.session.planned import Computed, Planned, compute, finish
+from tableflow.session.planned import Planned, compute, finish
 from tableflow.sql.statements import Write
+from tableflow.storage.description import TableDescription
+from tableflow.types import Field
 
 
-def plan_write(statement: Write, sink: SinkSpec, settings: Settings) -> Planned:
-    """A job that writes to ``sink`` and gives the columns of RETURNING, none without it."""
-    ordered = replace(statement.query, root=sort_last(statement.query.root))
-    computed = compute(ordered, settings, anywhere=not statement.keep_first)
-    columns = tuple(computed.columns[i] for i in statement.returning or ())
-    return finish(computed, _writing(statement, sink, computed), columns, settings)
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What :class:`~tableflow.sql.statements.Write` says of a query's columns, by position, about a table described so."""
+
+    table: str
+    description: TableDescription
+    query: Query
+    values: tuple[int, ...]
+    default_action: int = INSERT
+    row_id: int | None = None
+    action: int | None = None
+    checks: tuple[tuple[str, int], ...] = ()
+    returning: tuple[int, ...] = ()
+    keep_first: bool = False
+    span: Span | None = None
+
+    @staticmethod
+    def of(statement: Write) -> Writing:
+        """What a statement says."""
+        return Writing(
+            ".".join(statement.target),
+            statement.table.description,
+            statement.query,
+            statement.values,
+            int(statement.default_action),
+            statement.row_id,
+            statement.action,
+            tuple((check.constraint, check.column) for check in statement.checks),
+            statement.returning or (),
+            statement.keep_first,
+            statement.span,
+        )
 
 
-def _writing(statement: Write, sink: SinkSpec, computed: Computed) -> TableWrite:
-    ids = [column.id for column in computed.columns]
-    description = statement.table.description
-    where = {column.id: i for i, column in enumerate(description.columns)}
-    returned = {ids[i] for i in statement.returning or ()}
-    keys = tuple(tuple(where[column] for column in key.columns) for key in description.keys)
+def plan_write(writing: Writing, sink: SinkSpec, settings: Settings) -> Planned:
+    """A job that writes to ``sink`` and gives the columns of RETURNING."""
+    ordered = replace(writing.query, root=sort_last(writing.query.root))
+    computed = compute(ordered, settings, anywhere=not writing.keep_first)
+    node = table_write(writing, computed.root, computed.columns, sink)
+    return finish(computed, node, tuple(computed.columns[i] for i in writing.returning), settings)
+
+
+def table_write(writing: Writing, input: PhysicalNode, columns: tuple[Field, ...], sink: SinkSpec) -> TableWrite:
+    """The operator over an input in which the query's column i has the id ``columns[i].id``."""
+    ids = [column.id for column in columns]
+    stored = writing.description.columns
+    where = {column.id: i for i, column in enumerate(stored)}
+    returned = {ids[i] for i in writing.returning}
     return TableWrite(
-        fields=tuple(f for f in computed.root.fields if f.id in returned),
-        facts=computed.root.facts,
-        input=computed.root,
-        table=".".join(statement.target),
+        fields=tuple(f for f in input.fields if f.id in returned),
+        facts=input.facts,
+        input=input,
+        table=writing.table,
         sink=sink,
-        columns=tuple(column.name for column in description.columns),
-        default_action=int(statement.default_action),
-        values=tuple(ids[i] for i in statement.values),
-        row_id=None if statement.row_id is None else ids[statement.row_id],
-        action=None if statement.action is None else ids[statement.action],
-        required=tuple(i for i, column in enumerate(description.columns) if not column.nullable),
-        checks=tuple((check.constraint, ids[check.column]) for check in statement.checks),
-        first_of=keys if statement.keep_first else (),
-        span=statement.span,
+        columns=tuple(column.name for column in stored),
+        default_action=writing.default_action,
+        values=tuple(ids[i] for i in writing.values),
+        row_id=None if writing.row_id is None else ids[writing.row_id],
+        action=None if writing.action is None else ids[writing.action],
+        required=tuple(i for i, column in enumerate(stored) if not column.nullable),
+        checks=tuple((name, ids[i]) for name, i in writing.checks),
+        first_of=tuple(tuple(where[column] for column in key.columns) for key in writing.description.keys)
+        if writing.keep_first
+        else (),
+        span=writing.span,
     )
 
 

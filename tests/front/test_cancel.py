@@ -143,7 +143,7 @@ def test_cancelled_from_another_thread(con, data, name, delay):
     before, best = Left.now(), 99.0
     for _ in range(TRIES):
         cursor = con.execute(QUERIES[name].replace("{data}", str(data)))
-        job = cursor._outcome.result._job
+        job = cursor._outcome.result.running._job
         reader = Reader(cursor)
         reader.start()
         reader.join(delay)
@@ -185,7 +185,7 @@ def test_closed_early(con, data, name):
     before, best = Left.now(), 99.0
     for _ in range(TRIES):
         cursor = con.execute(QUERIES[name].replace("{data}", str(data)))
-        job = cursor._outcome.result._job
+        job = cursor._outcome.result.running._job
         time.sleep(0.1)
         began, worked = time.perf_counter(), time.process_time()
         cursor.close()
@@ -200,7 +200,7 @@ def test_closed_early(con, data, name):
 def test_closed_between_rows(con):
     before = Left.now()
     cursor = con.execute("SELECT a.n FROM big a, small b")
-    job = cursor._outcome.result._job
+    job = cursor._outcome.result.running._job
     assert len(cursor.fetchmany(1000)) == 1000
     assert job.memory.used > 0
     cursor.close()
@@ -210,7 +210,7 @@ def test_closed_between_rows(con):
 
 def test_executing_again_ends_what_ran(con):
     cursor = con.execute("SELECT a.n FROM big a, small b")
-    job = cursor._outcome.result._job
+    job = cursor._outcome.result.running._job
     assert cursor.execute("SELECT 1").fetchall() == [(1,)]
     assert not job.running
     assert job.memory.used == 0

@@ -33,7 +33,7 @@ def test_right_or_refused(tpch_data, answers, number):
             for table in TABLES:
                 con.execute(f"CREATE VIEW {table} AS SELECT * FROM '{tpch_data['0.01'] / table}.parquet'")
             cursor = con.execute(query_text(number))
-            job = cursor._outcome.result._job
+            job = cursor._outcome.result.running._job
             watch = threading.Timer(
                 60, cursor.cancel
             )  # a query that hangs ends as cancelled, which is neither of the two

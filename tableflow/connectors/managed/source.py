@@ -1,0 +1,142 @@
+"""Reading a version of a managed table: by chunks that zone maps do not rule out, or by a key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.gather import concat
+from tableflow.config import FORCE_REPRESENTATION
+from tableflow.connectors.connector import OpenContext
+from tableflow.connectors.pruning import ColumnRange, may_match
+from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
+from tableflow.connectors.storage import NATURAL, represent
+from tableflow.expressions.evaluation import project
+from tableflow.expressions.nodes import Expression, Literal
+from tableflow.runtime.source import Split
+from tableflow.serialization import decode
+from tableflow.storage.table_view import TableView, ZoneOf
+
+SPLIT_ROWS = 1 << 18
+_NO_COLUMNS = Batch((), 1)
+
+
+class ScanSource:
+    """The chunks of a view, in splits of about :data:`SPLIT_ROWS` rows."""
+
+    bounded = True
+
+    def __init__(
+        self,
+        view: TableView,
+        columns: Sequence[int | None],
+        predicates: Sequence[Expression],
+        representation: str,
+    ) -> None:
+        self._view = view
+        self._columns = columns
+        self._predicates = predicates
+        self._representation = representation
+        self._ids = {column.name: column for column in view.description.columns}
+        self._chunks: list[Any] = []
+
+    def assigner(self) -> ListAssigner:
+        """A fresh assigner; what zone maps rule out is not in it."""
+        self._chunks = self._view.chunks(self._columns, self._matches if self._predicates else None)
+        return ListAssigner(self._splits())
+
+    def _splits(self) -> Iterator[Split]:
+        first, rows = 0, 0
+        for i, chunk in enumerate(self._chunks):
+            rows += chunk.rows
+            if rows >= SPLIT_ROWS or i + 1 == len(self._chunks):
+                yield Split(f"chunks {first}", [first, i + 1])
+                first, rows = i + 1, 0
+
+    def _matches(self, zone_of: ZoneOf, rows: int) -> bool:
+        def range_of(name: str) -> ColumnRange | None:
+            column = self._ids.get(name)
+            zone = None if column is None else zone_of(column.id)
+            if column is None or zone is None:
+                return None
+            return ColumnRange(column.type, zone.minimum, zone.maximum, zone.nulls, rows)
+
+        return all(may_match(predicate, range_of) for predicate in self._predicates)
+
+    def reader(self, split: Split, batch_rows: int) -> ChunkReader:
+        """The chunks of a split; an offset is a chunk and how many of its rows are done."""
+        first, end = split.definition
+        return ChunkReader(split.offset, lambda offset: self._read(offset or [first, 0], end, batch_rows), "the table")
+
+    def _read(self, begin: Sequence[int], end: int, batch_rows: int) -> Iterator[Chunk]:
+        first, done = begin
+        for i in range(first, end):
+            columns, rows, selection = self._view.read(self._chunks[i], self._columns)
+            batch = Batch([_represented(column, self._representation) for column in columns], rows, selection)
+            if rows <= batch_rows and not done:
+                yield Chunk(list(batch.columns), rows, [i + 1, 0], selection)
+                continue
+            for start in range(done, batch.rows, batch_rows):
+                part = batch.slice(start, batch_rows)
+                yield Chunk(list(part.columns), part.length, [i, start + part.rows], part.selection)
+            done = 0
+
+
+class LookupSource:
+    """The rows that have certain values of a key."""
+
+    bounded = True
+
+    def __init__(
+        self,
+        view: TableView,
+        columns: Sequence[int | None],
+        key: Sequence[int],
+        values: Sequence[Sequence[Literal]],
+        representation: str,
+    ) -> None:
+        self._view = view
+        self._columns = columns
+        self._key = tuple(key)
+        self._values = values
+        self._representation = representation
+
+    def assigner(self) -> ListAssigner:
+        """One split: a look-up is not worth two."""
+        return ListAssigner([Split("keys", None)] if self._values[0] else [])
+
+    def reader(self, split: Split, batch_rows: int) -> ChunkReader:
+        """The rows that are there."""
+        return ChunkReader(split.offset, lambda offset: self._read() if offset is None else iter(()), "the table")
+
+    def _read(self) -> Iterator[Chunk]:
+        wanted = [_column(literals) for literals in self._values]
+        found = self._view.find(self._key, wanted)
+        rows = np.sort(found[found >= 0])
+        if len(rows):
+            columns = self._view.fetch(rows, self._columns)
+            yield Chunk([_represented(column, self._representation) for column in columns], len(rows), "done")
+
+
+def _column(literals: Sequence[Literal]) -> Column:
+    if len(literals) == 1:
+        return project(literals, _NO_COLUMNS, {})[0]
+    return concat([Batch(project([literal], _NO_COLUMNS, {}), 1) for literal in literals]).columns[0]
+
+
+def _represented(column: Column, representation: str) -> Column:
+    return column if representation == NATURAL else represent(column, representation)
+
+
+def open_source(options: Any, context: OpenContext) -> ScanSource | LookupSource:
+    """The source of a spec's options."""
+    view: TableView = context.objects.get(options["object"])
+    representation = context.settings.get(FORCE_REPRESENTATION)
+    columns = list(options["columns"])
+    if options["key"] is not None:
+        return LookupSource(view, columns, options["key"], decode(options["values"]), representation)
+    return ScanSource(view, columns, decode(options["predicates"]), representation)

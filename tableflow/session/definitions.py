@@ -1,0 +1,221 @@
+"""CREATE, DROP, ALTER, TRUNCATE: statements that change what there is rather than rows.
+
+A managed table and its entry in the catalog are made, changed and dropped in one transaction.  Changes of the catalog wait for
+each other, and before that for nobody; so what a statement has looked at is what it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tableflow.catalog import decisions
+from tableflow.catalog.change import PutEntry, RemoveEntry
+from tableflow.catalog.entry import TableDefinition, TableEntry
+from tableflow.catalog.snapshot import split_path
+from tableflow.catalog.store import CatalogStore
+from tableflow.connectors.registry import check_definition
+from tableflow.errors import CatalogError, IntegrityError, InternalError, UnsupportedError
+from tableflow.planner.logical.nodes import Query
+from tableflow.session.outcome import Outcome
+from tableflow.session.session_storage import PinnedStates, SessionStorage
+from tableflow.session.write_plan import Writing
+from tableflow.session.writing import Rebind, Writer, provider_of
+from tableflow.sql import statements as sql
+from tableflow.storage.description import ChangeKind
+from tableflow.storage.transaction import Transaction
+
+
+class Definitions:
+    """Carries out statements of this kind; ``has_row`` runs a query and says whether it gives one."""
+
+    def __init__(
+        self,
+        catalog: CatalogStore,
+        storage: SessionStorage,
+        writer: Writer,
+        has_row: Callable[[Query, str], bool],
+    ) -> None:
+        self._catalog = catalog
+        self._storage = storage
+        self._writer = writer
+        self._has_row = has_row
+
+    def create_connector_table(self, statement: sql.CreateTable) -> Outcome:
+        """CREATE TABLE ... WITH ('connector' = ...)."""
+        options = dict(statement.options)
+        definition = TableDefinition(
+            statement.name[-1],
+            options.get("connector", ""),
+            statement.columns,
+            statement.options,
+            statement.primary_key,
+            statement.partitioned_by,
+            statement.text,
+        )
+        check_definition(definition)
+        done = self._catalog.create_table(
+            statement.name,
+            definition=definition,
+            if_not_exists=statement.if_not_exists,
+            temporary=statement.temporary,
+        )
+        return defined(statement, "table", statement.name, "created" if done else "exists already")
+
+    def create_view(self, statement: sql.CreateView) -> Outcome:
+        """CREATE VIEW."""
+        done = self._catalog.create_view(
+            statement.name,
+            statement.text,
+            if_not_exists=statement.if_not_exists,
+            or_replace=statement.or_replace,
+            temporary=statement.temporary,
+        )
+        return defined(statement, "view", statement.name, "created" if done else "exists already")
+
+    def create_table(self, statement: sql.CreateManagedTable, script: str) -> Outcome:
+        """CREATE TABLE of a managed table, from columns or AS SELECT."""
+        schema, name = split_path(statement.name, self._catalog.current)
+        flags = decisions.Creation(statement.if_not_exists, statement.or_replace)
+        database = self._storage.of(temporary=statement.temporary)
+        replaced: frozenset[int] = frozenset()
+        while True:
+            with self._storage.begin(database, replaced, catalog=True) as transaction:
+                permanent = self._storage.pin().schemas if statement.temporary else transaction.state.schemas
+                found = decisions.schema_of(permanent, schema)
+                existing = self._catalog.own(schema, name) if statement.temporary else found.permanent.get(name.lower())
+                wanted = TableEntry(name, temporary=statement.temporary, table=transaction.state.next_table)
+                if not decisions.may_create(existing, wanted, flags):
+                    return defined(statement, "table", statement.name, "exists already")
+                old = existing.table if isinstance(existing, TableEntry) else None
+                if old is not None and old not in replaced:
+                    replaced = frozenset({old})
+                    continue
+                table = transaction.create(found.name, name, statement.description)
+                rows = self._fill(statement, table, transaction, script)
+                transaction.commit(ChangeKind.CREATE)
+            if statement.temporary:
+                self._catalog.create(
+                    (found.name, name),
+                    TableEntry(name, temporary=True, table=table),
+                    if_not_exists=False,
+                    or_replace=True,
+                )
+            what = "created" if rows is None else f"created with {rows:,} row{'' if rows == 1 else 's'}"
+            return defined(statement, "table", statement.name, what, rows or 0)
+
+    def _fill(self, statement: sql.CreateManagedTable, table: int, transaction: Transaction, script: str) -> int | None:
+        query = statement.query
+        if query is None:
+            return None
+        writing = Writing(
+            ".".join(statement.name),
+            statement.description,
+            query,
+            tuple(range(len(query.columns))),
+            span=statement.span,
+        )
+        return self._writer.rows(writing, False, table, transaction, None, script).rows  # noqa: FBT003 - without RETURNING
+
+    def drop(self, statement: sql.Drop) -> Outcome:
+        """DROP TABLE or VIEW."""
+        is_table = statement.kind is sql.ObjectKind.TABLE
+        drop = self._catalog.drop_table if is_table else self._catalog.drop_view
+        done = False
+        for name in statement.names:
+            entry = self._catalog.find(name)
+            done = drop(name, if_exists=statement.if_exists)
+            if done and isinstance(entry, TableEntry) and entry.temporary and entry.table is not None:
+                self._drop_temporary(entry, name)
+        return defined(statement, statement.kind.value, statement.names[-1], "dropped" if done else "does not exist")
+
+    def _drop_temporary(self, entry: TableEntry, path: Sequence[str]) -> None:
+        schema, _ = split_path(path, self._catalog.current)
+        database = self._storage.of(temporary=True)
+        with self._storage.begin(database, frozenset({entry.table or 0}), catalog=True) as transaction:
+            transaction.change_catalog(RemoveEntry(schema, entry.name))
+            transaction.commit(ChangeKind.ALTER)
+
+    def create_schema(self, statement: sql.CreateSchema) -> Outcome:
+        """CREATE SCHEMA."""
+        done = self._catalog.create_schema(statement.schema, if_not_exists=statement.if_not_exists)
+        return defined(statement, "schema", (statement.schema,), "created" if done else "exists already")
+
+    def drop_schema(self, statement: sql.DropSchema) -> Outcome:
+        """DROP SCHEMA."""
+        done = False
+        for schema in statement.schemas:
+            done = self._catalog.drop_schema(schema, if_exists=statement.if_exists, cascade=statement.cascade)
+        return defined(statement, "schema", (statement.schemas[-1],), "dropped" if done else "does not exist")
+
+    def alter(self, statement: sql.AlterTable, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
+        """ALTER TABLE: another name, or another description once the rows are found to satisfy it."""
+        while True:
+            if statement.table is None:
+                return defined(statement, "table", statement.name, "does not exist")
+            table = provider_of(statement)
+            with self._storage.begin(table.database, frozenset({table.table_id}), catalog=True) as transaction:
+                if transaction.state.sequence != pinned.sequence(table.database):
+                    pinned = pinned.within(table.database, transaction.state)
+                    again = rebind(pinned)
+                    assert isinstance(again, sql.AlterTable)
+                    statement = again
+                    if statement.table is None or provider_of(statement).table_id != table.table_id:
+                        continue
+                for validation in statement.validations:
+                    if self._has_row(validation.query, script):
+                        raise IntegrityError(
+                            validation.message, detail="nothing was changed", hint="correct the rows first",
+                            span=statement.span,
+                        )  # fmt: skip
+                if statement.rename is not None:
+                    self._rename(statement, statement.rename, table.table_id, transaction)
+                elif statement.description is not None:
+                    transaction.describe(table.table_id, statement.description)
+                transaction.commit(ChangeKind.ALTER)
+            return defined(statement, "table", statement.name, "altered")
+
+    def _rename(self, statement: sql.AlterTable, new: str, table: int, transaction: Transaction) -> None:
+        schema, name = split_path(statement.name, self._catalog.current)
+        entry = self._catalog.find(statement.name)
+        if not isinstance(entry, TableEntry):
+            raise InternalError(f"table {name!r} has no entry")
+        if entry.temporary:
+            raise UnsupportedError(f"temporary table {name!r} cannot be renamed", hint="create it under the other name")
+        held = decisions.schema_of(transaction.state.schemas, schema)
+        existing = held.permanent.get(new.lower())
+        if existing is not None and new.lower() != name.lower():
+            raise CatalogError(f"{existing.kind} {existing.name!r} exists already", span=statement.span)
+        transaction.change_catalog(PutEntry(held.name, TableEntry(new, table=table)))
+        if new.lower() != name.lower():
+            transaction.change_catalog(RemoveEntry(held.name, name))
+
+    def _managed(
+        self, name: tuple[str, ...], statement: sql.Base, doing: str, pinned: PinnedStates | None = None
+    ) -> TableEntry:
+        entry = self._catalog.find(name, pinned)
+        if not isinstance(entry, TableEntry):
+            raise decisions.missing(name, "table", self._catalog.snapshot().names()).at(statement.span)
+        if entry.table is None:
+            detail = "its rows are not stored by TableFlow"
+            raise CatalogError(f"table {entry.name!r} cannot be {doing}", detail=detail, span=statement.span)
+        return entry
+
+    def truncate(self, statement: sql.Truncate) -> Outcome:
+        """TRUNCATE."""
+        while True:
+            entry = self._managed(statement.name, statement, "truncated")
+            table = entry.table or 0
+            database = self._storage.of(temporary=entry.temporary)
+            with self._storage.begin(database, frozenset({table})) as transaction:
+                if table not in transaction.state.tables:
+                    continue  # dropped meanwhile, or replaced
+                rows = transaction.state.table(table).at().rows
+                transaction.truncate(table)
+                transaction.commit(ChangeKind.TRUNCATE)
+            return defined(statement, "table", statement.name, "truncated", rows)
+
+
+def defined(statement: sql.Base, kind: str, name: Sequence[str], what: str, rows: int = 0) -> Outcome:
+    """A message about an object."""
+    warnings = tuple(notice.message for notice in statement.warnings)
+    return Outcome(message=f"{kind} {'.'.join(name)} {what}", rowcount=rows, warnings=warnings)

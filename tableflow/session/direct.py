@@ -1,0 +1,113 @@
+"""INSERT ... VALUES without a job: rows without subqueries are evaluated where they are, and written by one task.
+
+The rows may read columns of parameters (:mod:`tableflow.session.parameters`): then they are made once for each row of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tableflow.columnar.batch import Batch
+from tableflow.config import BATCH_ROWS, MEMORY_LIMIT, Settings
+from tableflow.errors import InternalError
+from tableflow.expressions.evaluation import project
+from tableflow.physical.node import Input
+from tableflow.physical.table_write import TableWriteOperator
+from tableflow.physical.value_rows import ONE_ROW, value_rows
+from tableflow.planner.logical.nodes import Node, Project, Query, Values
+from tableflow.runtime.context import Context, TaskWorld
+from tableflow.runtime.counters import OperatorBlock
+from tableflow.runtime.graph import SinkSpec
+from tableflow.runtime.memory import MemoryPool
+from tableflow.runtime.sink import OpenSink, Prepared, Sinks
+from tableflow.session.write_plan import Writing, table_write
+from tableflow.types import Field
+
+
+def is_direct(root: Node) -> bool:
+    """Whether the rows can be made without a job: constant rows, and projections of them."""
+    while isinstance(root, Project):
+        root = root.input
+    return isinstance(root, Values)
+
+
+def rows_of(query: Query, parameters: Batch = ONE_ROW, where: Mapping[int, int] | None = None) -> Batch:
+    """The rows of a query that :func:`is_direct`, in the order of its columns."""
+    fields, batch = _computed(query.root, parameters, where or {})
+    position = {f.id: i for i, f in enumerate(fields)}
+    return batch.project([position[column.id] for column in query.columns])
+
+
+def _computed(node: Node, parameters: Batch, where: Mapping[int, int]) -> tuple[tuple[Field, ...], Batch]:
+    match node:
+        case Values(fields=fields, rows=rows):
+            return fields, value_rows(rows, [f.type for f in fields], parameters, where)
+        case Project(input=child, fields=fields, expressions=expressions):
+            below, batch = _computed(child, parameters, where)
+            if not below:  # a SELECT without FROM: its expressions read nothing but parameters
+                return fields, value_rows([expressions], [f.type for f in fields], parameters, where)
+            known = {f.id: i for i, f in enumerate(below)}
+            return fields, Batch(project(expressions, batch, known), batch.length)
+    raise InternalError(f"a {type(node).__name__} cannot be evaluated without a job")
+
+
+class DirectWrite:
+    """A statement whose rows are evaluated and written here, perhaps again and again with other parameters."""
+
+    def __init__(self, writing: Writing) -> None:
+        self.writing = writing
+        columns = writing.query.columns
+        self._ids = tuple(replace(column, id=i) for i, column in enumerate(columns))
+
+    def begin(self, settings: Settings, sink: SinkSpec, open_sink: Sinks) -> DirectRun:
+        """A run of it; its rows go to a sink."""
+        node = table_write(self.writing, Input(fields=self._ids), self._ids, sink)
+        return DirectRun(self.writing.query, TableWriteOperator(node), settings, open_sink)
+
+
+class DirectRun:
+    """Rows for one sink: :meth:`write` any number of times, then :meth:`prepare`; :meth:`close` in any case."""
+
+    def __init__(self, query: Query, operator: TableWriteOperator, settings: Settings, open_sink: Sinks) -> None:
+        self.tokens: list[Any] = []
+        self._query = query
+        self._operator = operator
+        self._block = OperatorBlock("TableWrite")
+        world = TaskWorld(
+            0, 1, settings.get(BATCH_ROWS), settings, MemoryPool(settings.get(MEMORY_LIMIT)), _NoClock(), _no_builds,
+            _no_timers, lambda spec: OpenSink(spec, (0, 0), open_sink(spec, 0), self._prepared),
+        )  # fmt: skip
+        self._context = Context(world, 0, self._block)
+        operator.open(self._context)
+
+    def write(self, parameters: Batch = ONE_ROW, where: Mapping[int, int] | None = None) -> list[Batch]:
+        """Writes the rows (once for each row of ``parameters``); gives what is returned of them."""
+        batch = rows_of(self._query, parameters, where)
+        return [one for one in self._operator.process(batch, 0) or () if isinstance(one, Batch)]
+
+    def prepare(self) -> int:
+        """All rows have come; how many were written."""
+        self._operator.on_end(0)
+        return sum(self._block.named.values())
+
+    def close(self) -> None:
+        """Closes the sink; what was not prepared is aborted."""
+        self._context.release()
+
+    def _prepared(self, prepared: Prepared) -> None:
+        self.tokens.append(prepared.token)
+
+
+class _NoClock:
+    def now(self) -> int:
+        raise InternalError("a statement without a job has no processing time")
+
+
+def _no_builds(key: str) -> Any:
+    raise InternalError(f"a statement without a job reads the build {key!r}")
+
+
+def _no_timers(time: int, position: int) -> None:
+    raise InternalError(f"a statement without a job sets a timer ({time}, {position})")

@@ -1,0 +1,71 @@
+"""The jobs of a session: its worker threads, what runs on them, and how all of it is stopped."""
+
+from __future__ import annotations
+
+import threading
+
+from tableflow.config import PARALLELISM, Settings
+from tableflow.connectors.registry import Sources
+from tableflow.physical.build import build_operator
+from tableflow.runtime.graph import SinkSpec
+from tableflow.runtime.job import Job
+from tableflow.runtime.scheduler import WorkerPool
+from tableflow.runtime.sink import SinkWriter
+from tableflow.session.job_result import JobResult
+from tableflow.session.planned import Planned
+
+
+class Jobs:
+    """Used from one thread, except :meth:`cancel`."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
+        self._pool: WorkerPool | None = None
+        self._running: list[JobResult] = []
+        self._interrupted = threading.Event()
+
+    def start(self, planned: Planned, script: str, settings: Settings) -> JobResult:
+        """Sets a plan going; its sinks and sources are opened under these settings."""
+        sources = self.sources.with_settings(settings)
+        graph, workers = planned.lowered.graph, self._workers(settings)
+        job = Job(graph, build_operator, sources.open, settings, workers, sinks=sources.open_sink)
+        result = JobResult(job, planned, script, self._running.remove)
+        self._running.append(result)
+        job.start()
+        return result
+
+    def open_sink(self, spec: SinkSpec, task_index: int) -> SinkWriter:
+        """The writer of a sink for a statement without a job."""
+        return self.sources.open_sink(spec, task_index)
+
+    def _workers(self, settings: Settings) -> WorkerPool:
+        threads = settings.get(PARALLELISM)
+        if self._pool is not None and self._pool.threads != threads and not self._running:
+            self._pool.close()
+            self._pool = None
+        if self._pool is None:
+            self._pool = WorkerPool(threads)
+        return self._pool
+
+    def begin_statement(self) -> None:
+        """What was cancelled before is of no concern to the statement that begins now."""
+        self._interrupted.clear()
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the statement that runs is to end."""
+        return self._interrupted.is_set()
+
+    def cancel(self) -> None:
+        """Stops everything that runs or waits, from any thread."""
+        self._interrupted.set()
+        for result in list(self._running):
+            result.cancel()
+
+    def close(self) -> None:
+        """Cancels what runs and ends the worker threads."""
+        for result in list(self._running):
+            result.close()
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None

@@ -1,0 +1,169 @@
+"""A managed table as the statement that makes it, and as rows of DESCRIBE and SHOW VERSIONS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from tableflow.session.fixed_result import FixedResult
+from tableflow.storage.description import StoredColumn, TableDescription, VersionFacts
+
+
+def create_statement(name: Sequence[str], description: TableDescription) -> str:
+    """CREATE TABLE with everything that the description says."""
+    items = [_column(column) for column in description.columns]
+    for key in description.keys:
+        names = ", ".join(quoted(description.column(column).name) for column in key.columns)
+        items.append(f"CONSTRAINT {quoted(key.name)} {'PRIMARY KEY' if key.primary else 'UNIQUE'} ({names})")
+    items += [f"CONSTRAINT {quoted(check.name)} CHECK ({check.text})" for check in description.checks]
+    text = f"CREATE TABLE {'.'.join(map(quoted, name))} (\n  " + ",\n  ".join(items) + "\n)"
+    if description.comment is not None:
+        text += f" COMMENT {_literal(description.comment)}"
+    if description.options:
+        text += f" WITH ({', '.join(f'{_literal(key)} = {_literal(value)}' for key, value in description.options)})"
+    return text
+
+
+def _column(column: StoredColumn) -> str:
+    text = f"{quoted(column.name)} {column.type}"
+    if not column.nullable:
+        text += " NOT NULL"
+    if column.default is not None:
+        text += f" DEFAULT {column.default}"
+    if column.generated is not None:
+        text += f" GENERATED ALWAYS AS ({column.generated})"
+    if column.comment is not None:
+        text += f" COMMENT {_literal(column.comment)}"
+    return text
+
+
+def quoted(name: str) -> str:
+    """A name that means itself whatever it is."""
+    return (
+        name
+        if name.isidentifier() and name.islower() and name not in _RESERVED
+        else '"' + name.replace('"', '""') + '"'
+    )
+
+
+_RESERVED = frozenset(
+    [
+        "all",
+        "and",
+        "any",
+        "as",
+        "asc",
+        "between",
+        "by",
+        "case",
+        "cast",
+        "check",
+        "constraint",
+        "create",
+        "cross",
+        "default",
+        "delete",
+        "desc",
+        "distinct",
+        "drop",
+        "else",
+        "end",
+        "except",
+        "exists",
+        "false",
+        "fetch",
+        "for",
+        "from",
+        "full",
+        "group",
+        "having",
+        "in",
+        "inner",
+        "insert",
+        "intersect",
+        "interval",
+        "into",
+        "is",
+        "join",
+        "left",
+        "like",
+        "limit",
+        "natural",
+        "not",
+        "null",
+        "offset",
+        "on",
+        "or",
+        "order",
+        "outer",
+        "over",
+        "primary",
+        "qualify",
+        "right",
+        "row",
+        "rows",
+        "select",
+        "set",
+        "some",
+        "table",
+        "then",
+        "to",
+        "true",
+        "union",
+        "unique",
+        "update",
+        "using",
+        "values",
+        "when",
+        "where",
+        "window",
+        "with",
+        "date",
+        "time",
+        "timestamp",
+        "current_date",
+        "current_time",
+        "user",
+        "key",
+    ]
+)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def describe_table(description: TableDescription) -> FixedResult:
+    """A row per column, then the checks and what kind of table it is."""
+    rows: list[list[str | None]] = []
+    for column in description.columns:
+        default = column.default if column.generated is None else f"GENERATED ALWAYS AS ({column.generated})"
+        keys = ", ".join(
+            "PRIMARY KEY" if key.primary else f"UNIQUE {key.name}"
+            for key in description.keys
+            if column.id in key.columns
+        )
+        nullable = "YES" if column.nullable else "NO"
+        rows.append([column.name, str(column.type), nullable, keys or None, default, column.comment])
+    rows += [[check.name, f"CHECK ({check.text})", None, None, None, None] for check in description.checks]
+    rows.append(["(kind)", "managed table", None, None, None, description.comment])
+    return FixedResult(["column", "type", "nullable", "key", "default", "comment"], rows)
+
+
+def show_versions(versions: Sequence[VersionFacts]) -> FixedResult:
+    """A row per retained version, the newest first."""
+    names = ["version", "time", "kind", "inserted", "deleted", "rows"]
+    rows = [
+        [
+            str(one.version),
+            datetime.fromtimestamp(one.time / 1e6, UTC)
+            .isoformat(sep=" ", timespec="milliseconds")
+            .replace("+00:00", "+00"),
+            one.kind.value,
+            str(one.inserted),
+            str(one.deleted),
+            str(one.rows),
+        ]
+        for one in reversed(versions)
+    ]
+    return FixedResult(names, rows)

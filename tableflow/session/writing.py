@@ -1,0 +1,199 @@
+"""INSERT, UPDATE, DELETE, MERGE and the rows of CREATE TABLE AS: from a bound statement to a commit.
+
+A statement waits for its table first and is bound (again, if something was committed meanwhile) to the state that its
+transaction has found; so it sees everything that was committed before its own version.  Rows are written by tasks, or
+directly if they are constant; then the transaction is committed, and only then anything is said to have happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.representation import boundary, declared
+from tableflow.config import TIME_ZONE, Settings
+from tableflow.connectors.connector import ObjectStore
+from tableflow.connectors.managed import sink as managed_sink
+from tableflow.connectors.managed.provider import ManagedProvider
+from tableflow.connectors.managed.sink import OpenTransaction, removed_rows
+from tableflow.errors import CancelledError, IntegrityError, InternalError, Span, TableFlowError
+from tableflow.physical.row_constraints import describe_row
+from tableflow.physical.table_write import COUNTERS, TableWrite
+from tableflow.physical.value_rows import ONE_ROW
+from tableflow.runtime.graph import SinkSpec
+from tableflow.session.batches_result import BatchesResult
+from tableflow.session.direct import DirectWrite, is_direct
+from tableflow.session.job_result import counts_at
+from tableflow.session.jobs import Jobs
+from tableflow.session.outcome import OperatorTime, Outcome, ResultColumn
+from tableflow.session.session_storage import PinnedStates, SessionStorage
+from tableflow.session.write_plan import Writing, plan_write
+from tableflow.sql import statements as sql
+from tableflow.storage.table_view import TableView
+from tableflow.storage.transaction import Transaction
+
+Rebind = Callable[[PinnedStates], sql.Statement]
+"""Binds the statement's text again, to other states."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What happened: rows by what was done, what RETURNING gives, warnings of planning."""
+
+    rows: int
+    result: BatchesResult | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Writer:
+    """Carries out statements that write; ``settings`` gives those of the moment."""
+
+    def __init__(self, storage: SessionStorage, jobs: Jobs, settings: Callable[[], Settings]) -> None:
+        self._storage = storage
+        self._jobs = jobs
+        self._settings = settings
+
+    def write(self, statement: sql.Write, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
+        """Carries a statement out; its messages say how many rows it changed."""
+        while True:
+            table = provider_of(statement)
+            with self._storage.begin(table.database, frozenset({table.table_id})) as transaction:
+                if transaction.state.sequence != pinned.sequence(table.database):
+                    pinned = pinned.within(table.database, transaction.state)
+                    again = rebind(pinned)
+                    assert isinstance(again, sql.Write)
+                    statement = again
+                    if provider_of(statement).table_id != table.table_id:
+                        continue  # it was replaced by another of its name
+                written = self.rows(
+                    Writing.of(statement),
+                    statement.returning is not None,
+                    table.table_id,
+                    transaction,
+                    table.view,
+                    script,
+                )
+                if written.rows:
+                    transaction.commit(statement.kind)
+            message = (
+                f"{written.rows:,} row{'' if written.rows == 1 else 's'} {_DONE.get(statement.kind.name, 'written')}"
+            )
+            return Outcome(written.result, message, written.rows, written.warnings)
+
+    def rows(
+        self, writing: Writing, returns: bool, table: int, transaction: Transaction, view: TableView | None, script: str
+    ) -> Written:
+        """Writes a query's rows into a transaction, and removes those it names."""
+        with open_sink(self._storage.objects, transaction, table) as spec:
+            if is_direct(writing.query.root):
+                written, tokens = self._directly(writing, returns, spec)
+            else:
+                written, tokens = self._by_job(writing, returns, spec, script)
+        remove(transaction, table, removed_rows(tokens), view, writing.table, writing.span)
+        return written
+
+    def _by_job(
+        self, writing: Writing, returns: bool, spec: SinkSpec, script: str
+    ) -> tuple[Written, Sequence[npt.NDArray[np.int64]]]:
+        settings = self._settings()
+        planned = plan_write(writing, spec, settings)
+        running = self._jobs.start(planned, script, settings)
+        try:
+            batches = []
+            while (batch := running.next_batch()) is not None:
+                batches.append(batch)
+            running.close()
+            if self._jobs.interrupted:
+                raise CancelledError("the statement was cancelled")
+            node = planned.root
+            place = planned.lowered.places.get(id(node))
+            counts = None if place is None else counts_at(running.counters(), place)
+            if not isinstance(node, TableWrite) or counts is None:
+                raise InternalError("a statement that writes was planned without writing")
+            rows = sum(count for name, count in counts.named if name in COUNTERS.values())
+            times: Sequence[OperatorTime] = running.times()
+            result = BatchesResult(running.columns, running.schema, batches, times) if returns else None
+            return Written(rows, result, planned.warnings), running.tokens()
+        finally:
+            running.close()
+
+    def _directly(
+        self, writing: Writing, returns: bool, spec: SinkSpec
+    ) -> tuple[Written, Sequence[npt.NDArray[np.int64]]]:
+        run = DirectWrite(writing).begin(self._settings(), spec, self._jobs.open_sink)
+        try:
+            batches = run.write(ONE_ROW)
+            rows = run.prepare()
+        finally:
+            run.close()
+        result = returned(writing, batches, self._settings().get(TIME_ZONE)) if returns else None
+        return Written(rows, result), run.tokens
+
+
+@contextmanager
+def open_sink(objects: ObjectStore, transaction: Transaction, table: int) -> Iterator[SinkSpec]:
+    """The spec of a sink into a table of a transaction, which can be opened inside the with block."""
+    key = objects.add(OpenTransaction(transaction, table))
+    try:
+        yield SinkSpec(managed_sink.KIND, {"object": key})
+    finally:
+        objects.remove(key)
+
+
+def remove(
+    transaction: Transaction,
+    table: int,
+    row_ids: npt.NDArray[np.int64],
+    view: TableView | None,
+    name: str,
+    span: Span | None,
+) -> None:
+    """Removes rows; if one is named twice, the :class:`IntegrityError` says which it is."""
+    if not len(row_ids):
+        return
+    twice = np.flatnonzero(row_ids[1:] == row_ids[:-1])
+    if len(twice) and view is not None:
+        described = view.description
+        shown = described.primary_key.columns if described.primary_key else [c.id for c in described.columns]
+        values = view.fetch(row_ids[twice[:1]], list(shown))
+        which = describe_row([described.column(column).name for column in shown], values)
+        raise IntegrityError(
+            f"a row of table {name!r} would be changed more than once",
+            detail=f"it is the row with {which}; nothing was written",
+            hint="make sure that the source of the statement has one row for each row that it changes",
+            span=span,
+        )
+    try:
+        transaction.delete(table, row_ids)
+    except TableFlowError as error:
+        raise error.at(span) from None
+
+
+def returned(writing: Writing, batches: Sequence[Batch], zone: str) -> BatchesResult:
+    """What RETURNING gives of rows that were written without a job."""
+    fields = [writing.query.columns[i] for i in writing.returning]
+    # The operator gives each column once, in the order of the query.
+    given = {column: place for place, column in enumerate(sorted(set(writing.returning)))}
+    schema = pa.schema([pa.field(f.name, declared(f.type, zone)) for f in fields])
+    made = []
+    for batch in batches:
+        arrays = [boundary(batch.columns[given[i]], zone=zone) for i in writing.returning]
+        made.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
+    return BatchesResult([ResultColumn(f.name, f.type, f.nullable) for f in fields], schema, made)
+
+
+def provider_of(statement: sql.Write | sql.AlterTable) -> ManagedProvider:
+    """The provider that the statement was bound to."""
+    table = statement.table
+    if not isinstance(table, ManagedProvider):
+        raise InternalError("a statement was bound to a table of another catalog")
+    return table
+
+
+_DONE = {"INSERT": "inserted", "UPDATE": "updated", "DELETE": "deleted", "MERGE": "merged", "COPY": "copied"}
