@@ -144,6 +144,17 @@ STORAGE_FILE_BYTES = Key(
 )
 STORAGE_INLINE_ROWS = Key("storage.inline-rows", _at_least(0), 8_192, "most rows of a commit that go into the log")
 STORAGE_INLINE_BYTES = Key("storage.inline-bytes", _bytes, 1 << 20, "most bytes of rows that a task puts into the log")
+STORAGE_FOLD_COMMITS = Key("storage.fold-commits", _at_least(1), 5_000, "commits after which the log goes into files")
+STORAGE_FOLD_BYTES = Key("storage.fold-bytes", _bytes, 16 << 20, "bytes after which the log goes into files")
+STORAGE_RETENTION = Key(
+    "storage.retention", _duration, 7 * _DURATIONS["d"], "how long old versions of tables can be read, in microseconds"
+)
+STORAGE_RETAINED_VERSIONS = Key(
+    "storage.retained-versions", _at_least(1), 100_000, "most versions of a table that can be read"
+)
+STORAGE_REMOVAL_DELAY = Key(
+    "storage.removal-delay", _duration, 5 * _DURATIONS["min"], "how long unneeded files stay for slow readers, in us"
+)
 COMMIT_DELAY = Key(
     "commit.delay", _duration, 0, "how long a commit waits for others that sync with it, in microseconds"
 )
@@ -155,7 +166,8 @@ KEYS: Mapping[str, Key[Any]] = {
         PARALLELISM, BATCH_ROWS, FUSION, RUNTIME_MODE, SCHEDULER_SEED, CHANNEL_BATCHES, BUFFER_TIMEOUT,
         SOURCE_IDLE_TIMEOUT, MEMORY_LIMIT, DISABLED_RULES, JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
         STORAGE_CHUNK_ROWS, STORAGE_FILE_ROWS, STORAGE_FILE_BYTES,
-        STORAGE_INLINE_ROWS, STORAGE_INLINE_BYTES, COMMIT_DELAY,
+        STORAGE_INLINE_ROWS, STORAGE_INLINE_BYTES, STORAGE_FOLD_COMMITS, STORAGE_FOLD_BYTES, STORAGE_RETENTION,
+        STORAGE_RETAINED_VERSIONS, STORAGE_REMOVAL_DELAY, COMMIT_DELAY,
     )
 }  # fmt: skip
 

@@ -16,12 +16,13 @@ import time
 from collections.abc import Callable, Mapping
 
 from tableflow.catalog.change import CatalogChange
-from tableflow.errors import TableFlowError
+from tableflow.errors import InterfaceError, TableFlowError
 from tableflow.storage.database_state import DatabaseState, TableCell
 from tableflow.storage.disk import Disk
 from tableflow.storage.failure import disk_error, failed, taken_back
 from tableflow.storage.lease import Lease
 from tableflow.storage.log import LogWriter
+from tableflow.storage.table_fold import rebase
 
 
 class Ticket:
@@ -68,9 +69,13 @@ class Committer:
         payload: bytes,
         tables: Mapping[int, TableCell],
         catalog: tuple[CatalogChange, ...],
+        pinned: DatabaseState,
         generation: int,
     ) -> Ticket:
-        """Writes a record behind all others; it counts after :meth:`wait`."""
+        """Writes a record behind all others; it counts after :meth:`wait`.
+
+        ``tables`` went on from the state ``pinned``, which :meth:`begin` gave with the generation.
+        """
         with self._condition:
             if self._broken is not None:
                 raise failed(self._disk, self._broken)
@@ -79,6 +84,7 @@ class Committer:
             if not self._lease.holds():
                 raise self._lease.lost()
             start = self.log.position
+            tables = {table: self._rebased(table, cell, pinned) for table, cell in tables.items()}
             state = self.tip.after(self.tip.sequence + 1, tables, catalog)
             try:
                 self.log.append(state.sequence, payload)
@@ -113,8 +119,47 @@ class Committer:
         if last is not None:
             self.wait(last)
 
-    def exclusively(self, change: Callable[[DatabaseState], DatabaseState]) -> None:
-        """Replaces the state while no commit is under way; what ``change`` raises is raised, and nothing changes."""
+    def rotate(self) -> DatabaseState:
+        """Goes on in a new log; the state after the last record of the old one, which is durable and published.
+
+        :class:`OSError` if that cannot be done; then commits go on in the old one.
+        """
+        log = LogWriter.create(self._disk, self.log.number + 1)
+
+        def change(state: DatabaseState) -> DatabaseState:
+            position = self.log.position
+            try:
+                self.log.link(state.sequence + 1)
+            except BaseException:
+                self._cut(position)
+                raise
+            self.log.close()
+            self.log = log
+            self.records = 0
+            return state
+
+        try:
+            return self.exclusively(change)
+        except BaseException:
+            log.close()
+            raise
+
+    def close(self) -> None:
+        """Takes no more commits."""
+        with self._condition:
+            if self._broken is None:
+                self._broken = InterfaceError("the database was closed")
+            self.log.close()
+
+    def _rebased(self, table: int, cell: TableCell, pinned: DatabaseState) -> TableCell:
+        """A table's new state on top of the tip's; files may have been written anew since the transaction began."""
+        now = self.tip.tables.get(table)
+        if now is None or now is pinned.tables.get(table):
+            return cell
+        return TableCell(rebase(now.get(), cell.get()))
+
+    def exclusively(self, change: Callable[[DatabaseState], DatabaseState]) -> DatabaseState:
+        """Replaces (and returns) the state while no commit is under way; what ``change`` raises is raised, and nothing changes."""
         while True:
             self.settle()
             with self._condition:
@@ -125,7 +170,7 @@ class Committer:
                 state = change(self.tip)
                 self.tip = self.published = state
                 self._synced = self.log.position
-                return
+                return state
 
     def _sync(self, delay: float) -> None:
         """As the one that syncs for all who wait."""

@@ -5,23 +5,32 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from tableflow.config import (
     COMMIT_DELAY,
+    STORAGE_FOLD_BYTES,
+    STORAGE_FOLD_COMMITS,
     STORAGE_INLINE_BYTES,
     STORAGE_INLINE_ROWS,
+    STORAGE_REMOVAL_DELAY,
+    STORAGE_RETAINED_VERSIONS,
+    STORAGE_RETENTION,
     Settings,
 )
 from tableflow.errors import ConnectorError
 from tableflow.storage.committer import Committer
+from tableflow.storage.data_file import FileOptions
 from tableflow.storage.database_state import DatabaseState
 from tableflow.storage.disk import Disk
 from tableflow.storage.failure import disk_error, read_only
+from tableflow.storage.folding import Folder, FoldPolicy
 from tableflow.storage.follower import Follower
+from tableflow.storage.garbage import Garbage
 from tableflow.storage.identity import is_database, write_identity
 from tableflow.storage.lease import Lease
 from tableflow.storage.log import LogWriter
+from tableflow.storage.maintenance import Maintenance
 from tableflow.storage.root import Root, write_root
 from tableflow.storage.transaction import Transaction
 from tableflow.storage.write_queue import CATALOG, WriteQueues
@@ -56,6 +65,7 @@ class Database:
         self._names = 0
         self._lock = threading.Lock()
         self._closed = False
+        self.maintenance = None if committer is None or lease is None else self._maintenance(committer, lease)
 
     @classmethod
     def open(
@@ -66,8 +76,11 @@ class Database:
         settings: Settings | None = None,
         clock: Callable[[], int] = now,
         token: Callable[[], str] = random_token,
+        background: bool = True,
     ) -> Database:
         """Opens a database, and makes it if it is to be written and the folder is empty or missing.
+
+        Without ``background`` nothing happens but what is asked for: see :attr:`maintenance`.
 
         :class:`~tableflow.errors.CatalogError` for a folder that is something else,
         :class:`~tableflow.errors.ConnectorError` for one that has a writer, is damaged or cannot be read or written.
@@ -100,7 +113,22 @@ class Database:
         except BaseException:
             lease.release()
             raise
-        return cls(disk, settings, clock, own, follower, lease, committer)
+        database = cls(disk, settings, clock, own, follower, lease, committer)
+        if background and database.maintenance is not None:
+            database.maintenance.start()
+        return database
+
+    def _maintenance(self, committer: Committer, lease: Lease) -> Maintenance:
+        get = self.settings.get
+        delay = get(STORAGE_REMOVAL_DELAY) if self.disk.shared else 0
+        garbage = Garbage(self.disk, delay, self.clock)
+        policy = FoldPolicy(
+            lambda state: FileOptions.of(self.settings, state.description),
+            get(STORAGE_RETENTION), get(STORAGE_RETAINED_VERSIONS),
+        )  # fmt: skip
+        folder = Folder(self.disk, committer, self._follower.root, garbage, policy, self.new_name, self.clock)
+        due = (get(STORAGE_FOLD_COMMITS), get(STORAGE_FOLD_BYTES))
+        return Maintenance(self.disk, committer, folder, garbage, lease, self._token, self.clock, due)
 
     @property
     def writable(self) -> bool:
@@ -147,9 +175,21 @@ class Database:
 
     def committed(self) -> None:
         """Called after every commit."""
+        if self.maintenance is not None:
+            self.maintenance.committed()
 
-    def note_garbage(self) -> None:
-        """Called when a file could not be removed."""
+    def fold(self, tables: Iterable[int] = ()) -> None:
+        """Writes the log into files now; those tables into as few files as there can be."""
+        self._need_maintenance().fold(frozenset(tables))
+
+    def collect(self) -> int:
+        """Removes files that are due to be; how many that were."""
+        return self._need_maintenance().collect()
+
+    def _need_maintenance(self) -> Maintenance:
+        if self.maintenance is None:
+            raise read_only(self.disk)
+        return self.maintenance
 
     def close(self) -> None:
         """Gives the lease back; states that readers hold stay good."""
@@ -157,8 +197,10 @@ class Database:
             if self._closed:
                 return
             self._closed = True
+        if self.maintenance is not None:
+            self.maintenance.stop()
         if self._committer is not None:
-            self._committer.log.close()
+            self._committer.close()
         if self.lease is not None:
             self.lease.release()
 

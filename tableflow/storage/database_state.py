@@ -21,7 +21,7 @@ from tableflow.storage.table_state import TableState, created
 class TableCell:
     """A table's state, made when it is first asked for, from an older one (or a manifest) and records of the log."""
 
-    __slots__ = ("_base", "_changes", "_count", "_disk", "_load", "_lock", "_state")
+    __slots__ = ("__weakref__", "_base", "_changes", "_count", "_disk", "_load", "_lock", "_state", "manifest")
 
     def __init__(
         self,
@@ -30,7 +30,10 @@ class TableCell:
         base: TableCell | None = None,
         changes: list[tuple[Payload, dict[str, Any]]] | None = None,
         disk: Disk | None = None,
+        manifest: str | None = None,
     ) -> None:
+        """``manifest`` is the file that says all of this state, if there is one."""
+        self.manifest = manifest
         self._state = state
         self._load = load
         self._base = base

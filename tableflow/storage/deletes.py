@@ -19,7 +19,7 @@ NEVER = np.iinfo(np.int64).max
 class DeleteLayer:
     """Pairs in order of row id; those of a file are read when they are first needed."""
 
-    __slots__ = ("_load", "_pairs", "file", "rows")
+    __slots__ = ("__weakref__", "_load", "_pairs", "file", "rows")
 
     def __init__(
         self, rows: int, pairs: tuple[Ids, Ids] | None = None, load: Callable[[], tuple[Ids, Ids]] | None = None,

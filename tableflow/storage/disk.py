@@ -84,6 +84,11 @@ class Disk(Protocol):
         """What messages call it: the folder's path, or ``memory``."""
         ...
 
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may read it."""
+        ...
+
     def create(self, name: str) -> Writable:
         """A new empty file; its folder is made if need be."""
         ...

@@ -84,7 +84,7 @@ class Follower:
         def load() -> TableState:
             return read_manifest(self.disk, name, id, self._segment)
 
-        return TableCell(load=load)
+        return TableCell(load=load, manifest=name)
 
     def _segment(self, file: DataFile, first: int) -> FileSegment:
         return FileSegment(self.disk, file, first)

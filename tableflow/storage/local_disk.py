@@ -18,6 +18,8 @@ from tableflow.storage.disk import FileFacts, Lock
 class LocalDisk:
     """See :class:`~tableflow.storage.disk.Disk`; the folder itself is made by the first file."""
 
+    shared = True
+
     def __init__(self, path: str | Path) -> None:
         self.root = Path(path).resolve()
         self._prefix = str(self.root) + "/"

@@ -16,6 +16,8 @@ from tableflow.storage.disk import FileFacts, Lock
 class MemoryDisk:
     """See :class:`~tableflow.storage.disk.Disk`; nothing survives the object, and all is durable at once."""
 
+    shared = False
+
     def __init__(self, place: str = "memory") -> None:
         self.place = place
         self._files: dict[str, _Content] = {}

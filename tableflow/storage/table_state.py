@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tableflow.columnar.batch import Batch
 from tableflow.errors import CatalogError, ConnectorError
@@ -20,6 +20,10 @@ from tableflow.storage.segment import Ids, Segment
 from tableflow.storage.table_view import TableView
 
 
+class Anchor:
+    """Lives as long as any state of a table is held."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableState:
     """Segments in order of row id, deletes, history; see ``docs/storage.md``."""
@@ -30,6 +34,7 @@ class TableState:
     deletes: Deletes
     history: History
     keys: MemoryKeys
+    anchor: Anchor = field(default_factory=Anchor, compare=False)
 
     @property
     def version(self) -> int:
@@ -110,7 +115,7 @@ class TableState:
             change.version, max(time, last.time), change.kind, end, added, gone, last.rows + added - gone,
             change.description or last.description,
         )  # fmt: skip
-        return TableState(self.id, self.disk, segments, deletes, self.history.adding(version), self.keys)
+        return replace(self, segments=segments, deletes=deletes, history=self.history.adding(version))
 
     def fresh(self) -> TableState:
         """The same with caches of its own: others may have learned from commits that failed."""

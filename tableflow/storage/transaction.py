@@ -8,6 +8,7 @@ r"""One statement's changes of tables and catalog: all of them count at once, or
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -142,9 +143,10 @@ class Transaction:
                 return {}
             payload = encode_commit(Commit(now, tuple(changes), tuple(self._catalog)))
             self._sync_folders(changes)
-            ticket = committer.append(payload, cells, tuple(self._catalog), self._generation)
+            ticket = committer.append(payload, cells, tuple(self._catalog), self.state, self._generation)
             self._turn.release()  # the next one may begin on top of this; it fails if this does
             committer.wait(ticket)
+            self._dropped(ticket.state)
         except BaseException:
             self.abort()
             raise
@@ -160,10 +162,8 @@ class Transaction:
         self._turn.release()
         for staged in self._tables.values():
             for writer in staged.writers:
-                try:
+                with contextlib.suppress(OSError):  # what stays is found when the database is opened again
                     writer.abort()
-                except OSError:
-                    self._database.note_garbage()
 
     def __enter__(self) -> Transaction:
         return self
@@ -172,6 +172,11 @@ class Transaction:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.abort()
+
+    def _dropped(self, after: DatabaseState) -> None:
+        if self._catalog and self._database.maintenance is not None:
+            for table in self.state.tables.keys() - after.tables.keys():
+                self._database.maintenance.dropped(table, self.state.tables[table])
 
     def _staged(self, table: int) -> _Staged:
         if not self._open:

@@ -1,0 +1,145 @@
+"""From the log into files: a new manifest for every table that changed, a new root, a new log.
+
+::
+
+    new log, named by the old one's last record -> files and manifests of a pinned state -> root -> states of this process
+
+The root is the one step that counts: stopped before it, the database is as it was, with its logs to be read;
+after it only garbage is left over.  Commits go on meanwhile, in the new log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from tableflow.storage.committer import Committer
+from tableflow.storage.data_file import FileOptions
+from tableflow.storage.database_state import DatabaseState, TableCell
+from tableflow.storage.delete_file import DeleteFile
+from tableflow.storage.disk import Disk
+from tableflow.storage.file_segment import FileSegment
+from tableflow.storage.garbage import Garbage
+from tableflow.storage.log import log_name
+from tableflow.storage.manifest import write_manifest
+from tableflow.storage.root import Root, write_root
+from tableflow.storage.table_fold import fold_table, rebase
+from tableflow.storage.table_state import TableState
+
+
+@dataclass(frozen=True, slots=True)
+class FoldPolicy:
+    """How files are made, and how much history stays: versions newer than ``retention`` us, at most ``versions``."""
+
+    options: Callable[[TableState], FileOptions]
+    retention: int
+    versions: int
+
+
+class Folder:
+    """Owns the root; one fold at a time, by its caller's care."""
+
+    def __init__(
+        self, disk: Disk, committer: Committer, root: Root, garbage: Garbage, policy: FoldPolicy,
+        name: Callable[[int], str], clock: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self.root = root
+        self._disk = disk
+        self._committer = committer
+        self._garbage = garbage
+        self._policy = policy
+        self._name = name
+        self._clock = clock
+        self._made: list[str] = []
+        self._dropped: list[tuple[int, TableCell]] = []
+
+    def dropped(self, table: int, cell: TableCell) -> None:
+        """Says that a table is gone, with what it was last; its files go after the next fold."""
+        self._dropped.append((table, cell))
+
+    def fold(self, everything: frozenset[int] = frozenset()) -> None:
+        """Writes what changed; tables in ``everything`` are written into as few files as there can be.
+
+        :class:`OSError` or :class:`~tableflow.errors.ConnectorError` if it cannot be done; nothing is lost then.
+        """
+        old_log = self._committer.log.number
+        state = self._committer.rotate()
+        self._made = []
+        cells: dict[int, TableCell] = {}
+        manifests: dict[int, str] = {}
+        try:
+            for table, cell in state.tables.items():
+                if cell.manifest is not None and table not in everything:
+                    manifests[table] = cell.manifest
+                else:
+                    cells[table] = self._fold_table(cell.get(), everything=table in everything)
+                    manifests[table] = cells[table].manifest or ""
+        except BaseException:
+            self._remove_made()
+            raise
+        old = self.root
+        self.root = Root(state.sequence, self._committer.log.number, state.next_table, manifests, state.schemas)
+        try:
+            write_root(self._disk, self.root)
+        except BaseException:
+            self.root = old  # the other one may be in place or not: files of both stay
+            raise
+        before: dict[int, TableState] = {table: state.tables[table].get() for table in cells}
+        self._committer.exclusively(lambda tip: _with_folded(tip, cells))
+        self._discard(old, old_log, state, before, cells)
+
+    def _fold_table(self, state: TableState, *, everything: bool) -> TableCell:
+        history = state.history.retained(self._clock() - self._policy.retention, self._policy.versions)
+
+        def name() -> str:
+            self._made.append(self._name(state.id))
+            return self._made[-1]
+
+        folded = fold_table(state, history, self._policy.options(state), name, everything=everything)
+        folder, _, own = name().rpartition("/")
+        manifest = f"{folder}/manifest-{folded.version}-{own}.json"
+        write_manifest(self._disk, manifest, folded)
+        self._disk.sync_folder(folder)
+        return TableCell(folded, manifest=manifest)
+
+    def _remove_made(self) -> None:
+        """Removes the files of a fold that failed; what cannot be removed is found when the database is opened again."""
+        with contextlib.suppress(OSError):
+            own = {made.rpartition("/")[2] for made in self._made}
+            for folder in {made.rpartition("/")[0] for made in self._made}:
+                for name in self._disk.names(folder):
+                    stem = name.rpartition("/")[2].partition(".")[0]
+                    if "-".join(stem.split("-")[-2:]) in own:
+                        self._disk.remove(name)
+
+    def _discard(
+        self, old: Root, old_log: int, state: DatabaseState, before: Mapping[int, TableState],
+        cells: Mapping[int, TableCell],
+    ) -> None:  # fmt: skip
+        self._garbage.add(log_name(number) for number in range(old.log, old_log + 1))
+        while self._dropped and self._dropped[-1][0] not in state.tables:
+            table, cell = self._dropped.pop()
+            holders = [cell] if cell.loaded is None else [cell, cell.loaded.anchor]
+            self._garbage.add(self._disk.names(f"tables/{table}"), holders)
+        kept = set(self.root.manifests.values())
+        self._garbage.add(name for name in old.manifests.values() if name not in kept)
+        for table, was in before.items():
+            now = cells[table].get()
+            named = {segment.file.name for segment in now.segments if isinstance(segment, FileSegment)}
+            for segment in was.segments:
+                if isinstance(segment, FileSegment) and segment.file.name not in named:
+                    self._garbage.add(segment.file.names, [segment])
+            layers = {layer.file.name for layer in now.deletes.layers if isinstance(layer.file, DeleteFile)}
+            for layer in was.deletes.layers:
+                if isinstance(layer.file, DeleteFile) and layer.file.name not in layers:
+                    self._garbage.add((layer.file.name,), [layer])
+
+
+def _with_folded(tip: DatabaseState, cells: Mapping[int, TableCell]) -> DatabaseState:
+    tables = dict(tip.tables)
+    for table, cell in cells.items():
+        if table in tables:
+            folded, now = cell.get(), tables[table].get()
+            tables[table] = cell if now.version == folded.version else TableCell(rebase(folded, now))
+    return replace(tip, tables=tables)

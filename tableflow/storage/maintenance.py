@@ -1,0 +1,132 @@
+"""Folding, removal and the heartbeat of a writable database, behind the statements that write.
+
+Everything here can also be called by hand, which is what simulated runs do: then there is no thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tableflow.errors import TableFlowError
+from tableflow.storage.failure import disk_error
+from tableflow.storage.sweeping import listing, unnamed_files
+
+if TYPE_CHECKING:
+    from tableflow.storage.committer import Committer
+    from tableflow.storage.database_state import TableCell
+    from tableflow.storage.disk import Disk
+    from tableflow.storage.folding import Folder
+    from tableflow.storage.garbage import Garbage
+    from tableflow.storage.lease import Lease
+
+HEARTBEAT = 5.0
+"""Seconds between two signs of life."""
+CLOSING_SHARE = 8
+"""When the database is closed, a log with this part of what makes a fold due is folded."""
+
+
+class Maintenance:
+    """See the module; thread-safe."""
+
+    def __init__(
+        self, disk: Disk, committer: Committer, folder: Folder, garbage: Garbage, lease: Lease, token: str,
+        clock: Callable[[], int], due: tuple[int, int],
+    ) -> None:  # fmt: skip
+        """A fold is due after so many (records, bytes)."""
+        self.error: BaseException | None = None
+        """Why the last fold failed; None if it did not."""
+        self.folds = 0
+        self._disk = disk
+        self._committer = committer
+        self._folder = folder
+        self._garbage = garbage
+        self._lease = lease
+        self._token = token
+        self._clock = clock
+        self._due = due
+        self._swept = False
+        self._work = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """From now on work is done by a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="tableflow-storage", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread after what it is doing, and folds a log that is long."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+            if self._is_due(CLOSING_SHARE):
+                self._try_fold()
+
+    def dropped(self, table: int, cell: TableCell) -> None:
+        """Called when a table was dropped, with what it was last."""
+        self._folder.dropped(table, cell)
+
+    def committed(self) -> None:
+        """Called after every commit; wakes the thread when there is enough to do."""
+        if self._is_due(1):
+            self._wake.set()
+
+    def fold(self, everything: frozenset[int] = frozenset()) -> None:
+        """Folds now; :class:`~tableflow.errors.ConnectorError` if it cannot be done."""
+        with self._work:
+            try:
+                self._folder.fold(everything)
+            except OSError as error:
+                raise disk_error(self._disk, error, "write its log into files") from error
+            self.folds += 1
+
+    def collect(self) -> int:
+        """Removes what is due; how many files that were."""
+        with self._work:
+            if not self._swept:
+                self._sweep()
+            return self._garbage.collect()
+
+    def beat(self) -> bool:
+        """A sign of life; False if the lease is lost."""
+        return self._lease.beat(self._clock())
+
+    def _is_due(self, share: int) -> bool:
+        records, size = self._due
+        return self._committer.records * share >= records or self._committer.log.position * share >= size
+
+    def _sweep(self) -> None:
+        """Finds what others left; see :mod:`tableflow.storage.sweeping`."""
+        self._swept = True
+        listed = listing(self._disk)
+        root, state = self._folder.root, self._committer.published
+        unnamed = unnamed_files(listed, state, dict(root.manifests), root.log, self._token)
+        for name in unnamed:
+            facts = self._disk.facts(name)
+            if facts is not None:
+                self._garbage.add([name], since=facts.modified)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                self.beat()
+                self.collect()
+            except (OSError, TableFlowError) as error:
+                self.error = error
+            self._wake.wait(HEARTBEAT)
+            self._wake.clear()
+            if not self._stopping and self._is_due(1):
+                self._try_fold()
+
+    def _try_fold(self) -> None:
+        try:
+            if not self._lease.holds():
+                raise self._lease.lost()
+            self.fold()
+            self.error = None
+        except (OSError, TableFlowError) as error:
+            self.error = error  # nothing is lost: the log is longer, and the next one tries again
