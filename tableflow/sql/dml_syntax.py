@@ -17,6 +17,11 @@ from tableflow.errors import Span
 from tableflow.sql.parser import TableFlowParser
 
 _CONSTANTS = frozenset({TokenType.NUMBER, TokenType.STRING, TokenType.NULL, TokenType.TRUE, TokenType.FALSE})
+_AFTER_VALUES = frozenset({
+    TokenType.UNION, TokenType.EXCEPT, TokenType.INTERSECT, TokenType.ORDER_BY, TokenType.LIMIT, TokenType.OFFSET,
+    TokenType.FETCH,
+})  # fmt: skip
+"""What makes VALUES a part of a larger query."""
 _ENDS = frozenset({TokenType.COMMA, TokenType.R_PAREN})
 
 
@@ -220,7 +225,7 @@ def _source(parser: TableFlowParser) -> Rows | exp.Expr:
     rows = [parse_row(parser)]
     while parser.accept_symbol(","):
         rows.append(parse_row(parser))
-    if not parser.current or parser.ahead("ON", "CONFLICT") or parser.ahead("RETURNING"):
+    if parser.current.token_type not in _AFTER_VALUES:
         return Rows(rows)
     parser.back(mark)
     return parser.parse_query()

@@ -133,7 +133,7 @@ class _Change:
         column = self._new_column(written, written.type, number)
         self._set(columns=(*self.description.columns, column), next_column=number + 1)
         if not written.nullable and column.initial is None:
-            self._validate(None, f"column {column.name!r} is NOT NULL, and rows without a value for it exist")
+            self._validate(None, _missing_values(column))
         for check in node.table.checks:
             self._add_check(bind_check(self.context, self.source, self._names(), check, self._fields()))
 
@@ -247,6 +247,10 @@ class _Change:
             )
         self._put(replace(column, nullable=node.nullable))
         if not node.nullable and column.nullable:
+            if column not in self.table.description.columns:
+                if column.initial is None:
+                    self._validate(None, _missing_values(column))
+                return
             target = self._target()
             scan = scan_target(self.context, target, 0)
             index = [each.id for each in target.columns].index(column.id)
@@ -336,6 +340,10 @@ class _Change:
 
     def _refuse(self, what: str, hint: str, span: Span) -> NoReturn:
         raise UnsupportedError(f"{what} is not supported yet", hint=hint, span=span)
+
+
+def _missing_values(column: StoredColumn) -> str:
+    return f"column {column.name!r} is NOT NULL, and rows without a value for it exist"
 
 
 def constraint_names(description: TableDescription) -> list[str]:
