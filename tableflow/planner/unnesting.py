@@ -142,7 +142,7 @@ def _bound_join(join: Join, outer: frozenset[int], context: Context) -> Node:
     columns = tuple([f for f in context.output(join.left) if f.id in outer])
     left, domain = _domain_of(join.left, columns, context)
     join = replace(join, left=left)
-    whole = Domain(domain, columns, join.span)
+    whole = Domain(domain, columns)
     if join.kind in {JoinKind.SINGLE, JoinKind.LEFT, JoinKind.INNER} and not join.conjuncts:
         scalar = _bound_scalar(join.right, left, whole, context)
         if scalar is not None:

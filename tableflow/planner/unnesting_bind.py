@@ -6,9 +6,9 @@ values (NULLs equal) are the subquery's rows for it; and there are no rows for o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from tableflow.errors import InternalError, Span, UnsupportedError
+from tableflow.errors import InternalError
 from tableflow.expressions.nodes import Call, Expression, Literal
 from tableflow.planner.logical.context import Context, substitute_columns
 from tableflow.planner.logical.copying import copy_plan, passing
@@ -42,7 +42,8 @@ class Domain:
 
     plan: Aggregate
     columns: tuple[Field, ...]
-    span: Span | None
+    shared: dict[int, tuple[int, Node, tuple[Field, ...]]] = field(default_factory=dict)
+    """Shared plans that were bound, by key: their new keys, and the columns that hold the outer ones."""
 
     @property
     def ids(self) -> frozenset[int]:
@@ -98,11 +99,7 @@ def bind(node: Node, domain: Domain, context: Context) -> Bound:
             bound = bind(child, domain, context)
             return Bound(replace(node, input=bound.node), bound.columns)
         case Shared():
-            raise UnsupportedError(
-                "a correlated subquery over non-deterministic expressions is not supported",
-                detail="an outer row's random values would have to be drawn once for several subqueries",
-                span=domain.span,
-            )
+            return _bind_shared(node, domain, context)
         case _:
             return _bind_leaf(node, domain, context)
 
@@ -214,6 +211,22 @@ def _bind_limit(node: Limit, domain: Domain, context: Context) -> Bound:
     if node.limit == 0:
         return Bound(Limit(bound.node, 0), bound.columns)
     return Bound(limited_per_group(node, bound.node, tuple(bound.columns.values()), context), bound.columns)
+
+
+def _bind_shared(node: Shared, domain: Domain, context: Context) -> Bound:
+    """One plan for all readers again, which have the outer columns behind their own."""
+    known = domain.shared.get(node.key)
+    if known is None:
+        bound = bind(node.input, domain, context)
+        held = tuple([bound.columns[f.id] for f in domain.columns])
+        # the outer columns may be among the plan's own: a reader has one of each
+        again = tuple([context.fresh(f) for f in held])
+        own = context.output(node.input)
+        ordered = Project(bound.node, (*own, *again), (*passing(own), *passing(held)))
+        known = domain.shared[node.key] = (context.fresh_id(), ordered, held)
+    key, plan, held = known
+    columns = {f.id: context.fresh(h) for f, h in zip(domain.columns, held, strict=True)}
+    return Bound(Shared(key, plan, (*node.fields, *columns.values())), columns)
 
 
 def _bind_window(node: Window, bound: Bound, context: Context) -> Bound:

@@ -7,14 +7,23 @@ clause needs its column, and :meth:`Block.attach` joins it to the plan at that p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
 from tableflow.errors import BindError, Span, UnsupportedError
-from tableflow.expressions.nodes import ColumnRef, Expression, WindowCall, children, column_ids, with_children
+from tableflow.expressions.nodes import (
+    ColumnRef,
+    Expression,
+    WindowCall,
+    children,
+    column_ids,
+    substitute,
+    with_children,
+)
 from tableflow.planner.logical.nodes import Join, JoinKind, Node, Values
+from tableflow.planner.logical.traversal import map_expressions, transform_plan
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes
 from tableflow.sql.binder.scope import Scope, did_you_mean
@@ -38,6 +47,15 @@ class Waiting:
     def reads(self) -> frozenset[int]:
         """Columns of the left side that the join needs."""
         return frozenset(self.outer).union(*map(column_ids, self.conjuncts)) - self.inner
+
+    def renamed(self, columns: Mapping[int, ColumnRef]) -> Waiting:
+        """The same subquery over other columns of the block; this one counts as joined."""
+        self.attached = True
+        by_id: dict[int, Expression] = dict(columns)
+        plan = transform_plan(self.plan, lambda node: map_expressions(node, lambda e: substitute(e, by_id)))
+        outer = {(new := columns.get(i, column)).id: new for i, column in self.outer.items()}
+        conjuncts = tuple(substitute(each, by_id) for each in self.conjuncts)
+        return replace(self, plan=plan, outer=outer, conjuncts=conjuncts, attached=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +138,11 @@ class Block:
 
     def attached_to(self, plan: Node, needed: Iterable[Expression]) -> Node:
         """The plan with the waiting subqueries that these expressions read joined to it."""
-        for each in self.needed(needed):
+        return self.joined_to(plan, self.needed(needed))
+
+    def joined_to(self, plan: Node, subqueries: Iterable[Waiting]) -> Node:
+        """The plan with these subqueries joined to it."""
+        for each in subqueries:
             each.attached = True
             plan = Join(
                 each.kind, plan, each.plan, each.conjuncts, each.mark, dependent=bool(each.outer), span=each.span,

@@ -12,6 +12,7 @@ from tableflow.expressions.registry import resolve_call
 from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, Project, output
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
+from tableflow.sql.binder.joins_per_row import joined_per_row
 from tableflow.sql.binder.operators import flattened
 from tableflow.sql.binder.parts import Part
 from tableflow.sql.binder.scope import Scope, did_you_mean, unique_relations
@@ -103,6 +104,8 @@ def _joined(block: Block, left: Part, node: exp.Join, visible: Scope) -> Part:
     if kind is JoinKind.INNER:
         part = _combined(block, kind, left, right, (), scope, span)
         return Part(Filter(block.attached_to(part.plan, conjuncts), tuple(conjuncts)), scope, part.needs)
+    if any(each.reads() & left.scope.ids and each.reads() & right.scope.ids for each in waiting):
+        return joined_per_row(block, kind, left, right, conjuncts, scope, span)
     left, right = _with_subqueries(block, left, right, conjuncts)
     return _combined(block, kind, left, right, conjuncts, scope, span)
 
@@ -134,8 +137,6 @@ def _with_subqueries(block: Block, left: Part, right: Part, conjuncts: Sequence[
     for each in block.needed(conjuncts):
         result = [ColumnRef(field.type, field.id) for field in output(each.plan) if field.id in each.provides]
         result += [ColumnRef(each.mark.type, each.mark.id)] if each.mark is not None else []
-        if each.reads() & left_ids and each.reads() & right_ids:
-            raise refused("a subquery in ON that refers to both sides of an outer join", each.span)
         if each.reads() & left_ids:
             left_plan = block.attached_to(left_plan, result)
             left_ids |= each.provides

@@ -6,7 +6,7 @@ Matching ignores case; a quoted name that matches one column exactly is preferre
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tableflow.errors import BindError, Span
@@ -50,6 +50,16 @@ class Scope:
     def beside(self, other: Scope) -> Scope:
         """Both scopes, side by side; :class:`BindError` if a name is given to two relations."""
         return Scope(unique_relations(self.relations, other.relations), (*self.columns, *other.columns))
+
+    def renamed(self, fields: Mapping[int, Field]) -> Scope:
+        """The same names for other columns, given by the ids of these; columns keep their names."""
+
+        def new(columns: Iterable[Field]) -> tuple[Field, ...]:
+            pairs = [(column, fields.get(column.id, column)) for column in columns]
+            return tuple(Field(to.id, column.name, to.type, to.nullable) for column, to in pairs)
+
+        relations = [Relation(each.alias, new(each.columns), each.path, each.span) for each in self.relations]
+        return Scope(relations, new(self.columns))
 
     @property
     def ids(self) -> frozenset[int]:
