@@ -2,7 +2,7 @@
 
 import pytest
 
-from tableflow.errors import BindError, SqlSyntaxError, UnsupportedError
+from tableflow.errors import BindError, SqlSyntaxError
 from tableflow.planner.logical.nodes import Join, JoinKind, SetKind, SetOperation, Values, output
 from tests.sql.binding import columns, fails, joins, names, nodes, query
 
@@ -82,11 +82,6 @@ def test_outer_joins_make_columns_nullable():
         ("SELECT 1 FROM t RIGHT JOIN LATERAL (SELECT t.a) q ON true", BindError, "LATERAL"),
         ("SELECT 1 FROM t, (SELECT t.a) q", BindError, "no table in FROM|without FROM|does not exist"),
         ("SELECT 1 FROM t JOIN u ON t.a", BindError, "ON needs a BOOLEAN"),
-        (
-            "SELECT 1 FROM t LEFT JOIN u ON EXISTS (SELECT 1 FROM v WHERE v.a = t.a AND v.b = u.a)",
-            UnsupportedError,
-            "both sides",
-        ),
     ],
 )
 def test_misuse(text, kind, message):

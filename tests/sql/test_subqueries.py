@@ -120,7 +120,7 @@ def test_an_outer_column_in_the_select_list_is_a_column_of_the_subquery():
         ("SELECT a FROM t WHERE (a, b) IN (SELECT a FROM u)", BindError, "2 values are compared", None),
         ("SELECT a FROM t WHERE (a, b) IN (1, 2)", BindError, "a row is compared with a value", "1"),
         ("SELECT a FROM t WHERE (a, b) = (1, 2, 3)", BindError, "a row of 2 is compared with a row of 3", None),
-        ("SELECT a FROM t WHERE (a, b) > ANY (SELECT a, x FROM u)", SqlSyntaxError, "rows are compared", None),
+        ("SELECT a FROM t WHERE (a, b) > ANY (SELECT a FROM u)", BindError, "2 values are compared", None),
         ("SELECT a FROM t WHERE ANY (SELECT a FROM u) = a", SqlSyntaxError, "right side", None),
         ("SELECT a FROM t WHERE a = ANY (b)", SqlSyntaxError, "ANY is followed by a subquery", "ANY (b)"),
         ("SELECT a FROM t WHERE a + ANY (SELECT 1)", SqlSyntaxError, "follow a comparison", None),

@@ -26,6 +26,7 @@ class Grouping:
         calls = dict.fromkeys(
             node for expression in above for node in walk(expression) if isinstance(node, AggregateCall)
         )
+        calls |= dict.fromkeys(block.outer_aggregates)
         below: list[Expression] = [*keys, *calls]
         block.attach(below)
         self._below = _joined_below(block)
@@ -43,6 +44,9 @@ class Grouping:
         block.plan = Aggregate(projection.node(), fields, tuple(self._results.values()), tuple(calls))
 
     def _result(self, call: AggregateCall) -> Field:
+        known = self._block.outer_aggregates.get(call)
+        if known is not None:
+            return known
         nullable = call.function not in {"count", "count_if"}
         return self._block.context.field(call.function, call.type, nullable=nullable)
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from sqlglot import exp
 
 from tableflow.errors import BindError, Span, UnsupportedError
 from tableflow.expressions.nodes import (
+    AggregateCall,
     ColumnRef,
     Expression,
     WindowCall,
@@ -100,6 +102,22 @@ class Outer:
     column: ColumnRef
 
 
+class Binding(Protocol):
+    """What a subquery must know of the clause that it stands in."""
+
+    inside_aggregate: bool
+
+    @property
+    def clause_name(self) -> str:
+        """What the clause is called in messages."""
+        ...
+
+    @property
+    def takes_aggregates(self) -> bool:
+        """Whether aggregates may stand there."""
+        ...
+
+
 @dataclass(eq=False, slots=True)
 class Block:
     """See the module.  ``outer`` are the columns of enclosing blocks that this block, or one inside it, refers to."""
@@ -115,6 +133,12 @@ class Block:
     outer: dict[int, Outer] = field(default_factory=dict)
     windows: list[WaitingWindow] = field(default_factory=list)
     windows_by_name: dict[str, exp.Window] = field(default_factory=dict)
+    key_subqueries: list[tuple[exp.Expr, ColumnRef]] = field(default_factory=list)
+    """Subqueries that are keys of GROUP BY; the same text elsewhere in the block means the key."""
+    outer_aggregates: dict[AggregateCall, Field] = field(default_factory=dict)
+    """Aggregates over columns of this block that stand in subqueries: they are computed here."""
+    binder: Binding | None = None
+    """What binds the clause in which the subquery stands that is bound now."""
     hidden: Scope | None = None
     """Relations of FROM that a JOIN's ON cannot see, for a hint."""
 

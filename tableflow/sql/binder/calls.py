@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
 from tableflow import types
-from tableflow.errors import BindError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
+from tableflow.errors import BindError, Span, SqlSyntaxError, TableFlowError
 from tableflow.expressions.coercion import cast, unify
-from tableflow.expressions.nodes import AggregateCall, Case, Expression, Literal, column_ids, walk
+from tableflow.expressions.nodes import AggregateCall, Case, Expression, Literal, walk
 from tableflow.expressions.registry import is_aggregate, resolve_aggregate
+from tableflow.sql.binder import outer_aggregates
 from tableflow.sql.binder.block import refused
 from tableflow.sql.binder.literals import string_of, typed_string
 
@@ -64,6 +65,8 @@ def function_call(binder: ExpressionBinder, node: exp.Anonymous) -> Expression:
         raise SqlSyntaxError(f"{name.upper()} is followed by a subquery", span=binder.source.span(node))
     if name == "map" and node.meta_get("line") is None:
         return binder.syntax("map", "MAP[...]", binder.bind_all(node.expressions), node)
+    if name == "array" and any(isinstance(each, exp.Query) for each in node.expressions):
+        raise refused("ARRAY(subquery)", binder.source.span(node))
     if len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Star):
         raise BindError(f"function {node.name!r} does not take *", span=binder.source.span(node))
     return binder.call(name, binder.bind_all(node.expressions), node)
@@ -76,35 +79,28 @@ def filtered(binder: ExpressionBinder, node: exp.Filter) -> Expression:
     return _aggregate(binder, node.this, node.expression.this)
 
 
-def _aggregate(binder: ExpressionBinder, node: exp.Anonymous, condition: Any) -> AggregateCall:
-    """An aggregate with its arguments over the block's input."""
+def _aggregate(binder: ExpressionBinder, node: exp.Anonymous, condition: Any) -> Expression:
+    """An aggregate with its arguments over the block's input; one of an enclosing block is a column of that one."""
     span = binder.source.span(node)
-    if not binder.clause.aggregates:
-        hint = "use HAVING" if binder.clause.name == "WHERE" else None
-        raise BindError(f"aggregate {node.name!r} cannot stand in {binder.clause.name}", hint=hint, span=span)
-    if binder.inside_aggregate:
-        raise BindError(f"aggregate {node.name!r} is nested in another", hint="use a subquery", span=span)
-    binder.inside_aggregate = True
+    nested, binder.inside_aggregate = binder.inside_aggregate, True
+    before = outer_aggregates.noted(binder.block)
     distinct, operands = aggregate_operands(node, binder.source.span)
     args = binder.bind_all(operands)
     keep = binder.condition(condition) if condition is not None else None
-    binder.inside_aggregate = False
-    _check_not_outer(binder, args if keep is None else [*args, keep], node, span)
+    binder.inside_aggregate = nested
     try:
-        return resolve_aggregate(node.name.lower(), args, distinct=distinct, filter=keep, span=span)
+        call = resolve_aggregate(node.name.lower(), args, distinct=distinct, filter=keep, span=span)
     except TableFlowError as error:
         raise error.at(span) from None
-
-
-def _check_not_outer(
-    binder: ExpressionBinder, args: Sequence[Expression], node: exp.Anonymous, span: Span | None
-) -> None:
-    """An aggregate only over columns of an enclosing query would belong to that one."""
-    read = frozenset[int]().union(*map(column_ids, args))
-    if read and all(each in binder.block.outer and each not in binder.block.scope.ids for each in read):
-        raise UnsupportedError(
-            f"aggregate {node.name!r} over columns of the outer query only is not supported yet", span=span
-        )
+    owner = outer_aggregates.owner(binder.block, call)
+    if owner is not None:
+        return outer_aggregates.taken_over(binder.block, owner, call, before)
+    if not binder.clause.aggregates:
+        hint = "use HAVING" if binder.clause.name == "WHERE" else None
+        raise BindError(f"aggregate {node.name!r} cannot stand in {binder.clause.name}", hint=hint, span=span)
+    if nested:
+        raise BindError(f"aggregate {node.name!r} is nested in another", hint="use a subquery", span=span)
+    return call
 
 
 def index(binder: ExpressionBinder, node: exp.Bracket) -> Expression:

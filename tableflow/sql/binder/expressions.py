@@ -69,6 +69,16 @@ class ExpressionBinder:
         self.inside_aggregate = False
         self.inside_window = False
 
+    @property
+    def clause_name(self) -> str:
+        """What the clause is called in messages."""
+        return self.clause.name
+
+    @property
+    def takes_aggregates(self) -> bool:
+        """Whether aggregates may stand in the clause."""
+        return self.clause.aggregates
+
     def bind(self, node: Any) -> Expression:
         """The bound expression of a syntax tree."""
         method = _FORMS.get(type(node))

@@ -8,8 +8,7 @@ from sqlglot import exp
 
 from tableflow.errors import BindError, SqlSyntaxError
 from tableflow.expressions.nodes import Expression, Literal
-from tableflow.sql.binder import subqueries
-from tableflow.sql.binder.block import refused
+from tableflow.sql.binder import rows, subqueries
 from tableflow.sql.binder.literals import negated
 
 if TYPE_CHECKING:
@@ -35,27 +34,21 @@ def binary(binder: ExpressionBinder, node: exp.Binary) -> Expression:
     left, right = node.this, node.expression
     if isinstance(right, exp.Any | exp.All) or isinstance(left, exp.Any | exp.All):
         return subqueries.quantified(binder, node, name)
-    if name in _COMPARISONS and isinstance(left, exp.Tuple) and isinstance(right, exp.Tuple):
+    of_rows = all(isinstance(side, exp.Tuple | exp.Query) for side in (left, right))
+    if name in _COMPARISONS and of_rows and not all(isinstance(side, exp.Query) for side in (left, right)):
         return _row_comparison(binder, node, name, left, right)
     return binder.call(name, [binder.bind(left), binder.bind(right)], node)
 
 
 def _row_comparison(
-    binder: ExpressionBinder, node: exp.Binary, name: str, left: exp.Tuple, right: exp.Tuple
+    binder: ExpressionBinder, node: exp.Binary, name: str, left: exp.Expr, right: exp.Expr
 ) -> Expression:
-    if len(left.expressions) != len(right.expressions):
-        raise BindError(
-            f"a row of {len(left.expressions)} is compared with a row of {len(right.expressions)}",
-            span=binder.source.span(node),
-        )
-    if name not in {"eq", "ne"}:
-        raise refused("comparing the order of rows", binder.source.span(node))
-    pairs = [
-        binder.call("eq", [binder.bind(a), binder.bind(b)], node)
-        for a, b in zip(left.expressions, right.expressions, strict=True)
-    ]
-    equal = binder.conjunction("and", pairs, node)
-    return equal if name == "eq" else binder.call("not", [equal], node)
+    return rows.compared(binder, node, name, _row(binder, left), _row(binder, right))
+
+
+def _row(binder: ExpressionBinder, node: exp.Expr) -> list[Expression]:
+    """The values of a row in parentheses, or of the one row of a subquery."""
+    return binder.bind_all(node.expressions) if isinstance(node, exp.Tuple) else subqueries.row(binder, node)
 
 
 def connector(binder: ExpressionBinder, node: exp.Connector) -> Expression:

@@ -15,6 +15,7 @@ from tableflow.planner.logical.nodes import Limit, Node, Sort
 from tableflow.sql.binder.aggregates import check_sortable
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
+from tableflow.sql.binder.limit_values import limited_by_values
 from tableflow.sql.binder.projection import Projection
 from tableflow.sql.binder.scope import Relation, Scope
 from tableflow.types import Field
@@ -68,6 +69,9 @@ def limited_plan(block: Block, node: exp.Expr, plan: Node) -> Node:
         raise refused("LIMIT with PERCENT, TIES or BY", block.source.span(limit.args["expression"]))
     if limit is not None and limit.args.get("offset") is not None:
         raise refused("LIMIT offset, count", block.source.span(limit.args["expression"]))
+    counts = [None if each is None else each.args["expression"] for each in (limit, offset)]
+    if any(each is not None and each.find(exp.Query, exp.Column) is not None for each in counts):
+        return limited_by_values(block, plan, *counts)
     most = _rows(block, limit.args["expression"], "LIMIT") if limit is not None else None
     skipped = _rows(block, offset.args["expression"], "OFFSET") if offset is not None else None
     return plan if most is None and not skipped else Limit(plan, most, skipped or 0)
@@ -105,8 +109,6 @@ def _rows(block: Block, node: Any, what: str) -> int | None:
     if isinstance(node, exp.Var):
         return None
     span = block.source.span(node)
-    if node.find(exp.Column, exp.Query) is not None:
-        raise BindError(f"{what} is a constant number of rows", span=span)
     outside = Block.begin(block.context, block.source, block.ctes, None)
     constant = fold(ExpressionBinder(outside, Clause(what)).bind(node))
     if not isinstance(constant, Literal):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from tableflow.errors import BindError, SqlSyntaxError
-from tableflow.expressions.nodes import Expression, Literal
+from tableflow.expressions.nodes import ColumnRef, Expression, Literal
 from tableflow.planner.logical.nodes import Aggregate, Filter, Node
 from tableflow.sql.binder import subqueries, window_plan, windows
 from tableflow.sql.binder.aggregates import Grouping, check_groupable, check_sortable
@@ -57,7 +57,7 @@ def bind_select(block: Block, node: exp.Select) -> Bound:
     above = [*expressions, *(key for key, _ in order), *having, *qualify]
     above += [part for window in block.windows for part in window.parts()]
     window_plan.refuse_in_aggregates(block, above)
-    if keys is not None or having or any(map(has_aggregate, above)):
+    if keys is not None or having or block.outer_aggregates or any(map(has_aggregate, above)):
         grouping = Grouping(block, keys or [], above)
         expressions = [grouping.rewrite(each) for each in expressions]
         order = [(grouping.rewrite(key), item) for key, item in order]
@@ -120,6 +120,13 @@ def _key(block: Block, node: exp.Expr, items: SelectList, binder: ExpressionBind
         raise refused(f"GROUP BY {node.key.upper().replace('GROUPINGSETS', 'GROUPING SETS')}", span)
     index = ordinal(node, items.count(), "GROUP BY", span)
     key = binder.bind(node) if index is None else items.at(index)
+    if (
+        index is None
+        and isinstance(node, exp.Query)
+        and isinstance(key, ColumnRef)
+        and node.find(exp.Placeholder) is None
+    ):
+        block.key_subqueries.append((node, key))
     if has_aggregate(key):
         raise BindError("GROUP BY cannot hold an aggregate", span=span)
     window_plan.refuse_windows(block, [key], "GROUP BY")

@@ -14,6 +14,7 @@ from tableflow import types
 from tableflow.errors import BindError, Span, SqlSyntaxError
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.planner.logical.nodes import Join, JoinKind
+from tableflow.sql.binder import rows
 from tableflow.sql.binder.block import Waiting
 from tableflow.sql.binder.queries import Bound, bind_query
 
@@ -26,6 +27,9 @@ _MIRRORED = {"eq": "eq", "ne": "ne", "lt": "gt", "gt": "lt", "le": "ge", "ge": "
 
 def scalar(binder: ExpressionBinder, node: exp.Expr) -> Expression:
     """A subquery with one column as a value: NULL without a row, an error at run time with more than one."""
+    for known, reference in binder.block.key_subqueries:
+        if known == node:
+            return reference
     bound, span = _bound(binder, node)
     if len(bound.columns) != 1:
         raise BindError(
@@ -36,6 +40,13 @@ def scalar(binder: ExpressionBinder, node: exp.Expr) -> Expression:
     column = bound.columns[0]
     _wait(binder, JoinKind.SINGLE, bound, frozenset({column.id}), span)
     return ColumnRef(column.type, column.id, column.name, span)
+
+
+def row(binder: ExpressionBinder, node: exp.Expr) -> list[Expression]:
+    """A subquery as a row of values, to be compared with another row; NULLs without a row."""
+    bound, span = _bound(binder, node)
+    _wait(binder, JoinKind.SINGLE, bound, frozenset(column.id for column in bound.columns), span)
+    return [ColumnRef(column.type, column.id, column.name, span) for column in bound.columns]
 
 
 def exists(binder: ExpressionBinder, node: exp.Exists) -> Expression:
@@ -118,7 +129,9 @@ def _bound(binder: ExpressionBinder, node: exp.Expr) -> tuple[Bound, Span | None
     block = binder.block
     while isinstance(node, exp.Subquery) and node.is_wrapper:
         node = node.this
+    around, block.binder = block.binder, binder
     bound = bind_query(block.context, block.source, node, block.ctes, block)
+    block.binder = around
     return bound, binder.source.span(node)
 
 
@@ -135,9 +148,9 @@ def _comparisons(
             f"{len(bound.columns)} column{'s' if len(bound.columns) != 1 else ''}",
             span=binder.source.span(node),
         )
-    if len(operands) > 1 and name != "eq":
-        raise SqlSyntaxError("rows are compared with = ANY or <> ALL only", span=binder.source.span(node))
     columns = [ColumnRef(column.type, column.id, column.name) for column in bound.columns]
+    if len(operands) > 1 and name != "eq":
+        return (rows.compared(binder, node, name, binder.bind_all(operands), columns),)
     return tuple(
         binder.call(name, [binder.bind(left), right], node) for left, right in zip(operands, columns, strict=True)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import PurePath
 
 from sqlglot import exp
@@ -10,7 +11,7 @@ from sqlglot import exp
 from tableflow.catalog.provider import TableProvider
 from tableflow.errors import BindError, CatalogError, Span, TableFlowError, UnsupportedError
 from tableflow.expressions.coercion import common_type, unify
-from tableflow.expressions.nodes import Expression, Literal
+from tableflow.expressions.nodes import Expression, Literal, column_ids
 from tableflow.planner.logical.nodes import Node, Project, Scan, SetKind, SetOperation, Values
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.context import Source
@@ -252,11 +253,9 @@ def bind_values(block: Block, node: exp.Values) -> Bound:
         for index, column in enumerate(columns)
     )
     table = tuple(zip(*columns, strict=True))
-    if inner.waiting:
-        raise refused("a subquery in VALUES", block.source.span(node))
     plan: Node = Values(fields, table)
-    if inner.outer:
-        plan = _rows_as_union(block, fields, table)
+    if inner.outer or inner.waiting:
+        plan = _rows_as_union(inner, fields, table)
     return Bound(plan, fields, tuple(inner.outer.values()))
 
 
@@ -278,11 +277,16 @@ def _may_be_null(value: Expression) -> bool:
 
 
 def _rows_as_union(block: Block, fields: tuple[Field, ...], rows: Sequence[tuple[Expression, ...]]) -> Node:
-    """Rows that read columns of an enclosing query: constant rows cannot, projections can."""
-    plans: list[Node] = []
-    for row in rows:
-        own = tuple(block.context.renewed(field) for field in fields)
-        plans.append(Project(Values((), ((),)), own, row))
+    """Rows that read columns of an enclosing query or of subqueries: constant rows cannot, projections can."""
     if len(rows) == 1:
-        return Project(Values((), ((),)), fields, rows[0])
+        return Project(block.attached_to(Values((), ((),)), rows[0]), fields, rows[0])
+    plans: list[Node] = []
+    for constant, together in groupby(rows, key=lambda row: not any(map(column_ids, row))):
+        own = tuple(block.context.renewed(field) for field in fields)
+        if constant:
+            plans.append(Values(own, tuple(together)))
+            continue
+        for row in together:
+            own = tuple(block.context.renewed(field) for field in fields)
+            plans.append(Project(block.attached_to(Values((), ((),)), row), own, row))
     return SetOperation(SetKind.UNION_ALL, tuple(plans), fields)
