@@ -3,6 +3,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "distinct.h"
+#include "hash_lookup.h"
 #include "narrow.h"
 #include "numpy_array.h"
 #include "text_codes.h"
@@ -75,12 +76,23 @@ ArrayOut<uint64_t> sorted_hashes(DistinctHashes& self) {
   return to_numpy<uint64_t>(std::move(buffer), hashes.size());
 }
 
+nb::tuple ranges_of(ArrayIn<uint64_t> hashes, ArrayIn<uint64_t> probes) {
+  const size_t n = probes.size();
+  auto first = std::make_shared<Buffer>(n * 8), count = std::make_shared<Buffer>(n * 8);
+  {
+    nb::gil_scoped_release released;
+    equal_ranges({hashes.data(), hashes.size()}, {probes.data(), n}, first->as<int64_t>(), count->as<int64_t>());
+  }
+  return nb::make_tuple(to_numpy<int64_t>(std::move(first), n), to_numpy<int64_t>(std::move(count), n));
+}
+
 }  // namespace
 
 void register_storage(nb::module_& m) {
   m.def("narrow", &narrow_columns, nb::arg("pieces"), nb::arg("keep"));
   m.def("real_bounds", &bounds_of_reals, nb::arg("column"));
   m.def("text_bounds", &bounds_of_text, nb::arg("column"));
+  m.def("equal_ranges", &ranges_of, nb::arg("hashes"), nb::arg("probes"));
   nb::class_<TextCodes>(m, "TextCodes")
       .def(nb::init<>())
       .def("add", &add_codes, nb::arg("pieces"))

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.hashing import hash_rows
+from tableflow.columnar.kernels.hashing import equal_ranges, hash_rows
 from tableflow.storage.damage import checksum, damaged, guarded
 from tableflow.storage.disk import Disk
 
@@ -26,8 +27,6 @@ _HEAD = struct.Struct("<8sIIQ")
 _MAGIC = b"TFINDEX1"
 BLOCK = 16_384
 """Rows of a block."""
-_LOCALITY = 64
-"""Probes from which it pays to search in order of hash."""
 
 
 class KeyIndex:
@@ -48,19 +47,13 @@ class KeyIndex:
 
     def find(self, hashes: Hashes) -> tuple[Positions, Positions]:
         """Pairs (number of the probe, position of a row with that hash), in order of probe, then of position."""
-        order = None
         probes = np.ascontiguousarray(hashes, np.uint64)
-        if len(probes) > _LOCALITY:
+        if len(probes) > 1:
             order = np.argsort(probes)
-            probes = probes[order]
-        first, last = self._ranges(probes)
-        counts = last - first
-        if order is not None:
-            unsorted = np.empty_like(counts)
-            unsorted[order] = counts
-            start = np.empty_like(first)
-            start[order] = first
-            first, counts = start, unsorted
+            first, counts = np.empty(len(probes), np.int64), np.empty(len(probes), np.int64)
+            first[order], counts[order] = self._ranges(probes[order])
+        else:
+            first, counts = self._ranges(probes)
         hits = np.flatnonzero(counts)
         if not len(hits):
             nothing = np.zeros(0, np.int64)
@@ -76,7 +69,8 @@ class KeyIndex:
         return hits, self.positions[rows].astype(np.int64)
 
     def _ranges(self, probes: Hashes) -> tuple[Positions, Positions]:
-        return np.searchsorted(self.hashes, probes, "left"), np.searchsorted(self.hashes, probes, "right")
+        """Where the run of each probe begins and how long it is; probes ascend."""
+        return equal_ranges(self.hashes, probes)
 
     def _touch_positions(self, rows: Positions) -> None:
         """Verifies what is about to be read."""
@@ -105,22 +99,21 @@ class StoredKeyIndex(KeyIndex):
 
     def _ranges(self, probes: Hashes) -> tuple[Positions, Positions]:
         if not self._blocks:
-            nothing = np.zeros(len(probes), np.int64)
-            return nothing, nothing
+            return super()._ranges(probes)
         low = np.maximum(np.searchsorted(self._first, probes, "left") - 1, 0)
         high = np.maximum(np.searchsorted(self._first, probes, "right") - 1, 0)
-        # A binary search of everything looks into many blocks, one within a block into none that is not verified.
-        many = len(probes) >= max(_LOCALITY, self._blocks)
+        # A search of everything looks into many blocks, one of a block into none that is not verified.
+        many = len(probes) >= self._blocks
         self._verify(np.arange(self._blocks) if many else np.concatenate([low, high]), 0)
         if many:
             return super()._ranges(probes)
         first = [self._within(block, probe, "left") for block, probe in zip(low.tolist(), probes, strict=True)]
         last = [self._within(block, probe, "right") for block, probe in zip(high.tolist(), probes, strict=True)]
-        return np.array(first, np.int64), np.array(last, np.int64)
+        return np.array(first, np.int64), np.array(last, np.int64) - first
 
-    def _within(self, block: int, probe: np.uint64, side: str) -> int:
+    def _within(self, block: int, probe: np.uint64, side: Literal["left", "right"]) -> int:
         start = block * BLOCK
-        return start + int(np.searchsorted(self.hashes[start : start + BLOCK], probe, side))  # type: ignore[call-overload]
+        return start + int(np.searchsorted(self.hashes[start : start + BLOCK], probe, side))
 
     def _touch_positions(self, rows: Positions) -> None:
         self._verify(rows // BLOCK, self._blocks)
@@ -157,8 +150,13 @@ def key_hashes(columns: Sequence[Column], rows: int) -> tuple[Hashes, npt.NDArra
 
 def key_index(hashes: Hashes, positions: npt.NDArray[np.uint32]) -> KeyIndex:
     """An index in memory of hashes in any order, whose positions ascend."""
-    order = np.argsort(hashes, kind="stable")
-    return KeyIndex(hashes[order], positions[order])
+    order = np.argsort(hashes)  # three times faster than a stable sort
+    ordered = hashes[order]
+    equal = ordered[1:] == ordered[:-1]
+    if bool(equal.any()):
+        run = np.flatnonzero(np.concatenate([equal, [False]]) | np.concatenate([[False], equal]))
+        order[run] = order[run][np.lexsort((order[run], ordered[run]))]
+    return KeyIndex(ordered, positions[order])
 
 
 def merge(indexes: Sequence[KeyIndex], offsets: Sequence[int]) -> KeyIndex:
@@ -167,7 +165,8 @@ def merge(indexes: Sequence[KeyIndex], offsets: Sequence[int]) -> KeyIndex:
     positions = np.concatenate(
         [index.positions + np.uint32(offset) for index, offset in zip(indexes, offsets, strict=True)]
     )
-    return key_index(hashes, positions)
+    order = np.argsort(hashes, kind="stable")  # of runs that are sorted: a merge
+    return KeyIndex(hashes[order], positions[order])
 
 
 def write_key_index(disk: Disk, name: str, index: KeyIndex) -> int:

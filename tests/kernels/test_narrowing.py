@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tableflow import types as t
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.hashing import hash_rows
+from tableflow.columnar.kernels.hashing import equal_ranges, hash_rows
 from tableflow.columnar.kernels.narrowing import DistinctHashes, TextCodes, joined, narrow, real_bounds, text_bounds
 from tableflow.columnar.representation import canonical, widen
 from tests.kernels import columns as made
@@ -135,6 +135,15 @@ def test_foreign_input_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=r"."):
             call()
+
+
+@given(st.lists(st.integers(0, 30), max_size=60), st.lists(st.integers(0, 33), max_size=20))
+def test_equal_ranges(hashes: list[int], probes: list[int]) -> None:
+    scale = np.uint64(2**64 // 34)
+    sorted_hashes, sorted_probes = (np.sort(np.array(v, np.uint64)) * scale for v in (hashes, probes))
+    first, count = equal_ranges(sorted_hashes, sorted_probes)
+    assert first.tolist() == np.searchsorted(sorted_hashes, sorted_probes, "left").tolist()
+    assert (first + count).tolist() == np.searchsorted(sorted_hashes, sorted_probes, "right").tolist()
 
 
 @given(st.lists(st.none() | st.integers(0, 400), max_size=600), st.sampled_from([1, 7, 100]))

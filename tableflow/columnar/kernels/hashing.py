@@ -19,6 +19,13 @@ from tableflow.errors import UnsupportedError
 HASH_VERSION = _native.HASH_VERSION
 
 
+def equal_ranges(
+    hashes: npt.NDArray[np.uint64], probes: npt.NDArray[np.uint64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """For each probe how many of the hashes are below it and how many are equal; both ascend."""
+    return _native.equal_ranges(hashes, probes)
+
+
 def hash_rows(columns: Sequence[Column], selection: Selection | None = None) -> npt.NDArray[np.uint64]:
     """Hashes of the selected rows (all without a selection), aligned with them; one column at least.
 
