@@ -43,6 +43,20 @@ void update(GroupTable& table, const std::vector<VectorPtr>& keys, const std::ve
   table.update(inputs_of(keys, length, n, {}), inputs_of(arguments, length, n, dense), selection ? selection->data() : nullptr, n);
 }
 
+ArrayOut<uint32_t> number(GroupTable& table, const std::vector<VectorPtr>& keys, const std::vector<VectorPtr>& arguments,
+                          int64_t length, const Selection& selection, const Dense& dense) {
+  BufferPtr numbers;
+  int64_t n;
+  {
+    nb::gil_scoped_release released;
+    n = checked_rows(selection, length);
+    numbers = std::make_shared<Buffer>(size_t(n) * 4);
+    table.update(inputs_of(keys, length, n, {}), inputs_of(arguments, length, n, dense), selection ? selection->data() : nullptr, n,
+                 numbers->as<uint32_t>());
+  }
+  return to_numpy<uint32_t>(std::move(numbers), size_t(n));
+}
+
 void spread(GroupTable& table, const std::vector<VectorPtr>& arguments, int64_t length, const Selection& selection,
             const Dense& dense) {
   nb::gil_scoped_release released;
@@ -102,6 +116,8 @@ void register_group(nb::module_& m) {
   nb::class_<GroupTable>(m, "GroupTable", "Groups by key and their aggregates; single owner.")
       .def(nb::init<const std::vector<std::string>&, const std::vector<AggregateSpec>&>(), nb::arg("keys"), nb::arg("calls"))
       .def("update", &update, nb::arg("keys"), nb::arg("arguments"), nb::arg("length"), nb::arg("selection") = nb::none(),
+           nb::arg("dense") = nb::none())
+      .def("number", &number, nb::arg("keys"), nb::arg("arguments"), nb::arg("length"), nb::arg("selection") = nb::none(),
            nb::arg("dense") = nb::none())
       .def("spread", &spread, nb::arg("arguments"), nb::arg("length"), nb::arg("selection") = nb::none(), nb::arg("dense") = nb::none())
       .def("prepare", &GroupTable::prepare, nb::call_guard<nb::gil_scoped_release>())

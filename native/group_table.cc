@@ -87,13 +87,15 @@ void GroupTable::resize(int64_t groups) {
   }
 }
 
-void GroupTable::update(std::span<const Input> keys, std::span<const Input> arguments, const uint32_t* rows, int64_t n) {
+void GroupTable::update(std::span<const Input> keys, std::span<const Input> arguments, const uint32_t* rows, int64_t n,
+                        uint32_t* numbers) {
   for (int64_t first = 0; first < n; first += piece_rows) {
     const Piece piece{rows ? rows + first : nullptr, first, int(std::min<int64_t>(piece_rows, n - first))};
     const int64_t before = groups_;
     index_->find_or_insert(keys, piece, group_of_.data());
     resize(index_->size());
     spell_intervals(keys, piece);
+    if (numbers) std::copy_n(group_of_.begin(), piece.n, numbers + first);
     update_piece(arguments, piece, before);
   }
 }

@@ -16,7 +16,9 @@ class GroupTable {
   ~GroupTable();
 
   // `rows` (may be null: the first n) are the numbers of the n rows that count.
-  void update(std::span<const Input> keys, std::span<const Input> arguments, const uint32_t* rows, int64_t n);
+  // With `numbers`, the group of each of them is written there.
+  void update(std::span<const Input> keys, std::span<const Input> arguments, const uint32_t* rows, int64_t n,
+              uint32_t* numbers = nullptr);
   // One step of some milliseconds towards room for `rows` more groups; false while there is more to do.
   bool prepare(int64_t rows);
   // Instead of grouping: row r of `length` is group r, alone.  What was there before is forgotten.

@@ -103,6 +103,14 @@ class GroupTable:
         selection: _Rows | None = ...,
         dense: Sequence[bool] | None = ...,
     ) -> None: ...
+    def number(
+        self,
+        keys: Sequence[Vector],
+        arguments: Sequence[Vector],
+        length: int,
+        selection: _Rows | None = ...,
+        dense: Sequence[bool] | None = ...,
+    ) -> npt.NDArray[np.uint32]: ...
     def spread(
         self,
         arguments: Sequence[Vector],

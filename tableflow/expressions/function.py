@@ -74,7 +74,12 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class AggregateFunction:
-    """An aggregate: its rule gives the argument casts and the result's type; operators compute it."""
+    """An aggregate: its rule gives the argument casts and the result's type; operators compute it.
+
+    ``collected``: needs all rows of a group together.  ``ordered``: the result depends on their order, which ORDER BY may
+    say.  ``distinct_of``: means another aggregate with DISTINCT.  ``example`` is over rows of two columns, ``x`` with 1, 2,
+    2, 4, NULL and ``y`` with 'd', 'a', 'b', 'c', 'e'.
+    """
 
     name: str
     signature: str
@@ -82,6 +87,10 @@ class AggregateFunction:
     rule: Rule
     aliases: tuple[str, ...] = ()
     ignores_duplicates: bool = False
+    example: tuple[str, str] = ("", "")
+    collected: bool = False
+    ordered: bool = False
+    distinct_of: str | None = None
 
 
 class _Any(SqlType):

@@ -97,7 +97,8 @@ class AggregateCall(Expression):
     """An aggregate over the rows of a group; only :class:`Aggregate` nodes hold these.
 
     Functions: count (no argument: rows), sum, avg, min, max, any_value, stddev_samp, stddev_pop, var_samp, var_pop,
-    bool_and, bool_or, count_if.  ``filter`` keeps rows where it is TRUE.
+    bool_and, bool_or, count_if, and those that need all rows of a group together (see the registry).  ``filter`` keeps
+    rows where it is TRUE; ``order`` sorts a group's rows, with (descending, nulls first) for each in ``directions``.
     """
 
     function: str
@@ -105,6 +106,8 @@ class AggregateCall(Expression):
     distinct: bool = False
     filter: Expression | None = None
     span: Span | None = field(default=None, compare=False)
+    order: tuple[Expression, ...] = ()
+    directions: tuple[tuple[bool, bool], ...] = ()
 
 
 @serializable
@@ -197,8 +200,8 @@ def children(of: Expression) -> tuple[Expression, ...]:
             return (*conditions, *results, otherwise)
         case Cast(operand=operand):
             return (operand,)
-        case AggregateCall(args=args, filter=condition):
-            return args if condition is None else (*args, condition)
+        case AggregateCall(args=args, order=order, filter=condition):
+            return (*args, *order) if condition is None else (*args, *order, condition)
         case WindowCall(args=args, frame=frame):
             return (*args, *(bound.key for bound in (frame.start, frame.end) if bound.key is not None))
         case _:
@@ -215,10 +218,10 @@ def with_children(of: Expression, new: tuple[Expression, ...]) -> Expression:
             return replace(of, conditions=new[:n], results=new[n : 2 * n], otherwise=new[-1])
         case Cast():
             return replace(of, operand=new[0])
-        case AggregateCall(filter=None):
-            return replace(of, args=new)
-        case AggregateCall():
-            return replace(of, args=new[:-1], filter=new[-1])
+        case AggregateCall(args=args, order=order):
+            n = len(args)
+            rest = new[n + len(order) :]
+            return replace(of, args=new[:n], order=new[n : n + len(order)], filter=rest[0] if rest else None)
         case WindowCall(args=args, frame=frame):
             keys = iter(new[len(args) :])
             start, end = (

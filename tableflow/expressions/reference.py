@@ -63,7 +63,11 @@ def _row(entry: Function) -> str:
 def _aggregate_row(entry: AggregateFunction | WindowFunction) -> str:
     aliases = entry.aliases if isinstance(entry, AggregateFunction) else ()
     names = ", ".join(f"`{alias}`" for alias in aliases if not entry.signature.startswith(alias))
-    return f"| `{_cell(entry.signature)}` | {_cell(entry.doc)}{f' Also: {names}.' if names else ''} |"
+    row = f"| `{_cell(entry.signature)}` | {_cell(entry.doc)}{f' Also: {names}.' if names else ''} |"
+    if isinstance(entry, WindowFunction):
+        return row
+    sql, answer = entry.example
+    return f"{row} {f'`{_cell(sql)}` is `{_cell(answer)}`' if sql else ''} |"
 
 
 def page() -> str:
@@ -77,7 +81,8 @@ def page() -> str:
     parts.append(
         "\n## Aggregates\n\nThey leave out NULLs, take `DISTINCT` and `FILTER (WHERE ...)`, and are NULL of no rows, "
     )
-    parts.append("except counts.\n\n| | |\n|---|---|\n")
+    parts.append("except counts. The examples are over rows (x, y): (1, 'd'), (2, 'a'), (2, 'b'), (4, 'c'), (NULL, 'e').\n\n")
+    parts.append("| | | example |\n|---|---|---|\n")
     parts += [_aggregate_row(entry) + "\n" for entry in AGGREGATES]
     parts.append(
         "\n## Window functions\n\nThey and all aggregates take `OVER (PARTITION BY ... ORDER BY ... ROWS | RANGE | GROUPS ...)`; "

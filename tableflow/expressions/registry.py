@@ -17,6 +17,7 @@ from tableflow.expressions.function import AggregateFunction, Function
 from tableflow.expressions.functions import (
     aggregates,
     arithmetic,
+    collected,
     comparison,
     conditional,
     dates,
@@ -55,7 +56,7 @@ FUNCTIONS: tuple[Function, ...] = (
     *nested.FUNCTIONS,
     *statement.FUNCTIONS,
 )
-AGGREGATES: tuple[AggregateFunction, ...] = aggregates.AGGREGATES
+AGGREGATES: tuple[AggregateFunction, ...] = (*aggregates.AGGREGATES, *collected.AGGREGATES)
 
 Entry = TypeVar("Entry", bound=Function | AggregateFunction)
 _WINDOWS = {entry.name: entry for entry in WINDOWS}
@@ -158,8 +159,12 @@ def resolve_aggregate(
     distinct: bool = False,
     filter: Expression | None = None,
     span: Span | None = None,
+    order: Sequence[tuple[Expression, bool, bool]] = (),
 ) -> AggregateCall:
-    """The aggregate over these arguments (none: count(*)); DISTINCT is dropped where it changes nothing."""
+    """The aggregate over these arguments (none: count(*)); DISTINCT and ORDER BY are dropped where they change nothing.
+
+    ``order`` has expressions, whether they descend, and whether NULLs come first.
+    """
     entry = _AGGREGATES.get(name.lower())
     if entry is None:
         raise _unknown(name, span)
@@ -173,9 +178,16 @@ def resolve_aggregate(
     binding = entry.rule(args)
     if binding is None:
         raise _misfit(name, entry.signature, args, span)
+    distinct = distinct and not entry.ignores_duplicates
+    if distinct and entry.ordered and any(expression not in args for expression, _, _ in order):
+        raise BindError("DISTINCT values are ordered by themselves", hint="leave DISTINCT or ORDER BY out", span=span)
+    if entry.distinct_of is not None:
+        entry, distinct = _AGGREGATES[entry.distinct_of], True
+    kept = order if entry.ordered else ()
     return AggregateCall(
-        binding.type, entry.name, binding.args, distinct and not entry.ignores_duplicates, condition, span
-    )
+        binding.type, entry.name, binding.args, distinct, condition, span,
+        tuple(expression for expression, _, _ in kept), tuple((down, first) for _, down, first in kept),
+    )  # fmt: skip
 
 
 def resolve_window(name: str, args: Sequence[Expression], span: Span | None = None) -> WindowCall:

@@ -110,7 +110,9 @@ def _render_case(of: Case) -> str:
 
 def _render_aggregate(of: AggregateCall) -> str:
     args = ", ".join(map(to_sql, of.args)) or "*"
-    text = f"{of.function}({'DISTINCT ' if of.distinct else ''}{args})"
+    items = zip(of.order, of.directions, strict=True)
+    order = ", ".join(f"{to_sql(e)}{' DESC' if d else ''}{' NULLS FIRST' if n else ''}" for e, (d, n) in items)
+    text = f"{of.function}({'DISTINCT ' if of.distinct else ''}{args}{f' ORDER BY {order}' if order else ''})"
     return text if of.filter is None else f"{text} FILTER (WHERE {to_sql(of.filter)})"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tableflow.errors import InternalError
+from tableflow.physical.collect_aggregate import CollectAggregate, CollectAggregateOperator
 from tableflow.physical.filter import FilterRows, FilterRowsOperator
 from tableflow.physical.hash_aggregate import HashAggregate, HashAggregateOperator
 from tableflow.physical.hash_build import HashBuild, HashBuildOperator
@@ -32,6 +33,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     ProjectColumns: ProjectColumnsOperator,
     Pipeline: PipelineOperator,
     HashAggregate: HashAggregateOperator,
+    CollectAggregate: CollectAggregateOperator,
     HashJoin: HashJoinOperator,
     HashBuild: HashBuildOperator,
     NestedLoopJoin: NestedLoopJoinOperator,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tableflow.expressions.text import to_sql
+from tableflow.physical.collect_aggregate import CollectAggregate
 from tableflow.physical.exchange import Exchange
 from tableflow.physical.filter import FilterRows
 from tableflow.physical.hash_aggregate import HashAggregate
@@ -97,6 +98,9 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
         case HashAggregate():
             calls = ", ".join(map(to_sql, node.calls))
             return f"HashAggregate {node.phase.value} by [{_columns(node.keys)}] {calls}".rstrip()
+        case CollectAggregate():
+            calls = ", ".join(map(to_sql, node.calls))
+            return f"CollectAggregate by [{_columns(node.keys)}] {calls}".rstrip()
         case SortRows():
             return f"SortRows {'by ranges ' if node.publication else ''}{_order(node.keys, names)}"
         case TopN():
@@ -137,6 +141,8 @@ def summary(node: PhysicalNode) -> str:
             return f"HashJoin {node.kind.value} on {' and '.join(map(to_sql, node.left_keys))}"
         case HashAggregate():
             return f"HashAggregate {node.phase.value} by {_columns(node.keys)}"
+        case CollectAggregate():
+            return f"CollectAggregate by {_columns(node.keys)}"
         case TableWrite():
             return f"TableWrite {node.table}"
         case Pipeline():

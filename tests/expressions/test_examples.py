@@ -11,6 +11,8 @@ from tableflow.expressions.fold import fold
 from tableflow.expressions.literals import storage_values
 from tableflow.expressions.nodes import Literal
 from tableflow.expressions.operand import Operand
+from tableflow.session import Session
+from tableflow.shell.rendering import text_of
 from tests.expressions.binding import bind
 
 
@@ -41,3 +43,15 @@ def test_every_entry_is_documented():
     for entry in (*registry.FUNCTIONS, *registry.AGGREGATES):
         assert entry.doc.rstrip().endswith(".")
         assert entry.signature
+
+
+AGGREGATE_ROWS = "(VALUES (1, 'd'), (2, 'a'), (2, 'b'), (4, 'c'), (NULL, 'e')) v(x, y)"
+
+
+@pytest.mark.parametrize("entry", registry.AGGREGATES, ids=lambda entry: entry.name)
+def test_example_of_each_aggregate(entry):
+    sql, expected = entry.example
+    session = Session({"parallelism.default": "1"})
+    (row,) = session.execute(f"SELECT {sql} FROM {AGGREGATE_ROWS}").result.next_batch().to_pylist()
+    session.close()
+    assert text_of(next(iter(row.values()))) == expected

@@ -89,7 +89,7 @@ def test_syntax_error(text, at, message, hint):
         ("SELECT DISTINCT ON (a) a, b FROM t", "DISTINCT ON", None),
         ("SELECT a FROM t UNION BY NAME SELECT a FROM u", "BY NAME", None),
         ("SELECT * FROM UNNEST(ARRAY[1])", "UNNEST|table function", None),
-        ("SELECT sum(a ORDER BY b) FROM t", "ORDER BY or LIMIT inside", None),
+        ("SELECT array_agg(a LIMIT 1) FROM t", "LIMIT inside", None),
         ("SELECT a & b FROM t", "operator &", "a & b"),
         ("SELECT * EXCLUDE (a) RENAME (b AS c) FROM t", "RENAME", None),
         ("SELECT a INTO x FROM t", "INTO", "INTO"),

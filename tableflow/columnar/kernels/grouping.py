@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tableflow.columnar import _native
@@ -75,6 +77,17 @@ class GroupTable:
     ) -> None:
         """Takes the selected of ``length`` rows; arguments that are ``dense`` have values for the selected rows only."""
         self._table.update([c.vector for c in keys], [c.vector for c in arguments], length, selection, dense)
+
+    def number(
+        self,
+        keys: Sequence[Column],
+        arguments: Sequence[Column],
+        length: int,
+        selection: Selection | None = None,
+        dense: list[bool] | None = None,
+    ) -> npt.NDArray[np.uint32]:
+        """As :meth:`update`; the group of each row that counts."""
+        return self._table.number([c.vector for c in keys], [c.vector for c in arguments], length, selection, dense)
 
     def spread(
         self,

@@ -63,34 +63,55 @@ def _boolean(result: t.SqlType) -> Rule:
 
 
 AGGREGATES = (
-    AggregateFunction("count", "count(*) or count([DISTINCT] value)", "Rows, or rows whose value is not NULL. BIGINT.", _count),
+    AggregateFunction(
+        "count", "count(*) or count([DISTINCT] value)", "Rows, or rows whose value is not NULL. BIGINT.", _count,
+        example=("count(x)", "4"),
+    ),
     AggregateFunction(
         "sum", "sum([DISTINCT] number)",
         "Sum; NULL of no rows. BIGINT of integers up to 32 bits, DECIMAL(38,0) of BIGINT, DECIMAL(38,s) of decimals, DOUBLE "
         "of floats.",
-        _sum,
+        _sum, example=("sum(x)", "9"),
     ),
     AggregateFunction(
-        "avg", "avg([DISTINCT] number)", "Mean, as DOUBLE; of exact numbers from their exact sum.", _average, ("mean",)
+        "avg", "avg([DISTINCT] number)", "Mean, as DOUBLE; of exact numbers from their exact sum.", _average, ("mean",),
+        example=("avg(x)", "2.25"),
     ),
-    AggregateFunction("min", "min(value)", "The least value.", _ordered, ignores_duplicates=True),
-    AggregateFunction("max", "max(value)", "The greatest value; NaN is above all numbers.", _ordered, ignores_duplicates=True),
+    AggregateFunction("min", "min(value)", "The least value.", _ordered, ignores_duplicates=True, example=("min(x)", "1")),
     AggregateFunction(
-        "any_value", "any_value(value)", "Some value that is not NULL.", _same, ("arbitrary",), ignores_duplicates=True
+        "max", "max(value)", "The greatest value; NaN is above all numbers.", _ordered, ignores_duplicates=True,
+        example=("max(y)", "e"),
+    ),
+    AggregateFunction(
+        "any_value", "any_value(value)", "Some value that is not NULL.", _same, ("arbitrary",), ignores_duplicates=True,
+        example=("any_value(x) IS NULL", "false"),
     ),
     AggregateFunction(
         "stddev_samp", "stddev([DISTINCT] number)", "Standard deviation of a sample; NULL of fewer than two rows.", _moments,
-        ("stddev",),
+        ("stddev",), example=("round(stddev(x), 4)", "1.2583"),
     ),
-    AggregateFunction("stddev_pop", "stddev_pop([DISTINCT] number)", "Standard deviation of a population.", _moments),
+    AggregateFunction(
+        "stddev_pop", "stddev_pop([DISTINCT] number)", "Standard deviation of a population.", _moments,
+        example=("round(stddev_pop(x), 4)", "1.0897"),
+    ),
     AggregateFunction(
         "var_samp", "variance([DISTINCT] number)", "Variance of a sample; NULL of fewer than two rows.", _moments,
-        ("variance",),
+        ("variance",), example=("round(variance(x), 4)", "1.5833"),
     ),
-    AggregateFunction("var_pop", "var_pop([DISTINCT] number)", "Variance of a population.", _moments),
     AggregateFunction(
-        "bool_and", "bool_and(condition)", "Whether all are TRUE.", _boolean(t.BOOLEAN), ("every",), ignores_duplicates=True
+        "var_pop", "var_pop([DISTINCT] number)", "Variance of a population.", _moments,
+        example=("var_pop(x)", "1.1875"),
     ),
-    AggregateFunction("bool_or", "bool_or(condition)", "Whether any is TRUE.", _boolean(t.BOOLEAN), ignores_duplicates=True),
-    AggregateFunction("count_if", "count_if(condition)", "Rows for which the condition is TRUE.", _boolean(t.BIGINT), ("countif",)),
+    AggregateFunction(
+        "bool_and", "bool_and(condition)", "Whether all are TRUE.", _boolean(t.BOOLEAN), ("every",), ignores_duplicates=True,
+        example=("bool_and(x > 0)", "true"),
+    ),
+    AggregateFunction(
+        "bool_or", "bool_or(condition)", "Whether any is TRUE.", _boolean(t.BOOLEAN), ignores_duplicates=True,
+        example=("bool_or(x > 3)", "true"),
+    ),
+    AggregateFunction(
+        "count_if", "count_if(condition)", "Rows for which the condition is TRUE.", _boolean(t.BIGINT), ("countif",),
+        example=("count_if(x = 2)", "2"),
+    ),
 )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tableflow.physical.aggregate_states import splittable, state_fields
+from tableflow.physical.collect_aggregate import CollectAggregate, is_collected
 from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate
 from tableflow.physical.node import Facts, PhysicalNode
 from tableflow.physical.properties import Estimate, Properties
@@ -25,6 +26,8 @@ def implement_aggregate(search: Search, node: logical.Aggregate, required: Requi
     keys = tuple(f.id for f in node.keys)
     meeting = hashed(keys, exact=False) if keys else IN_ONE_TASK
     yield _single_phase(search, node, meeting)
+    if any(is_collected(call) for call in node.calls):
+        return
     if search.parallelism > 1 and all(splittable(call) for call in node.calls):
         yield _two_phases(search, node, meeting)
 
@@ -38,6 +41,8 @@ def _single_phase(search: Search, node: logical.Aggregate, meeting: Required) ->
     fields = (*node.keys, *node.results)
     work = costs.aggregate_cost(child.facts.estimate.rows, _groups(search, node), len(node.calls))
     facts = search.facts(node, fields, (child,), work, child.facts.properties.partitioning)
+    if any(is_collected(call) for call in node.calls):
+        return CollectAggregate(fields=fields, facts=facts, input=child, keys=node.keys, calls=node.calls)
     return HashAggregate(
         fields=fields, facts=facts, input=child, phase=AggregatePhase.SINGLE, keys=node.keys, calls=node.calls
     )

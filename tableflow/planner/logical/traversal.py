@@ -91,7 +91,7 @@ def collect_columns(of: Expression, into: set[int]) -> None:
             collect_columns(child, into)
         collect_columns(of.otherwise, into)
     elif isinstance(of, AggregateCall):
-        for child in of.args:
+        for child in chain(of.args, of.order):
             collect_columns(child, into)
         if of.filter is not None:
             collect_columns(of.filter, into)

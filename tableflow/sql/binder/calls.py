@@ -11,8 +11,8 @@ from tableflow import types
 from tableflow.errors import BindError, Span, SqlSyntaxError, TableFlowError
 from tableflow.expressions.coercion import cast, unify
 from tableflow.expressions.nodes import AggregateCall, Case, Expression, Literal, walk
-from tableflow.expressions.registry import is_aggregate, resolve_aggregate
-from tableflow.sql.binder import outer_aggregates
+from tableflow.expressions.registry import is_aggregate
+from tableflow.sql.binder.aggregate_calls import aggregate_call
 from tableflow.sql.binder.block import refused
 from tableflow.sql.binder.literals import string_of, typed_string
 
@@ -60,7 +60,7 @@ def function_call(binder: ExpressionBinder, node: exp.Anonymous) -> Expression:
     """A call by name: an aggregate or a function of the registry."""
     name = node.name.lower()
     if is_aggregate(name):
-        return _aggregate(binder, node, None)
+        return aggregate_call(binder, node, None)
     if name in {"any", "all", "some", "exists"}:
         raise SqlSyntaxError(f"{name.upper()} is followed by a subquery", span=binder.source.span(node))
     if name == "map" and node.meta_get("line") is None:
@@ -70,37 +70,6 @@ def function_call(binder: ExpressionBinder, node: exp.Anonymous) -> Expression:
     if len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Star):
         raise BindError(f"function {node.name!r} does not take *", span=binder.source.span(node))
     return binder.call(name, binder.bind_all(node.expressions), node)
-
-
-def filtered(binder: ExpressionBinder, node: exp.Filter) -> Expression:
-    """An aggregate with FILTER."""
-    if not isinstance(node.this, exp.Anonymous) or not is_aggregate(node.this.name.lower()):
-        raise BindError("FILTER follows an aggregate", span=binder.source.span(node.expression))
-    return _aggregate(binder, node.this, node.expression.this)
-
-
-def _aggregate(binder: ExpressionBinder, node: exp.Anonymous, condition: Any) -> Expression:
-    """An aggregate with its arguments over the block's input; one of an enclosing block is a column of that one."""
-    span = binder.source.span(node)
-    nested, binder.inside_aggregate = binder.inside_aggregate, True
-    before = outer_aggregates.noted(binder.block)
-    distinct, operands = aggregate_operands(node, binder.source.span)
-    args = binder.bind_all(operands)
-    keep = binder.condition(condition) if condition is not None else None
-    binder.inside_aggregate = nested
-    try:
-        call = resolve_aggregate(node.name.lower(), args, distinct=distinct, filter=keep, span=span)
-    except TableFlowError as error:
-        raise error.at(span) from None
-    owner = outer_aggregates.owner(binder.block, call)
-    if owner is not None:
-        return outer_aggregates.taken_over(binder.block, owner, call, before)
-    if not binder.clause.aggregates:
-        hint = "use HAVING" if binder.clause.name == "WHERE" else None
-        raise BindError(f"aggregate {node.name!r} cannot stand in {binder.clause.name}", hint=hint, span=span)
-    if nested:
-        raise BindError(f"aggregate {node.name!r} is nested in another", hint="use a subquery", span=span)
-    return call
 
 
 def index(binder: ExpressionBinder, node: exp.Bracket) -> Expression:

@@ -17,12 +17,12 @@ from tableflow.errors import BindError, Span, SqlSyntaxError, TableFlowError, Un
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.nodes import Expression
 from tableflow.expressions.registry import function, resolve_call
-from tableflow.sql.binder import calls, literals, names, operators, subqueries, windows
+from tableflow.sql.binder import aggregate_calls, calls, literals, names, operators, subqueries, windows
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.limits import MAX_EXPRESSION_DEPTH
 
 _REFUSED: dict[type[exp.Expr], str] = {
-    exp.WithinGroup: "WITHIN GROUP", exp.IgnoreNulls: "IGNORE NULLS",
+    exp.IgnoreNulls: "IGNORE NULLS",
     exp.RespectNulls: "RESPECT NULLS", exp.Collate: "COLLATE", exp.Lambda: "a lambda expression",
     exp.BitwiseAnd: "the operator &", exp.BitwiseOr: "the operator |", exp.BitwiseXor: "the operator ^",
     exp.BitwiseNot: "the operator ~", exp.BitwiseLeftShift: "the operator <<", exp.BitwiseRightShift: "the operator >>",
@@ -190,7 +190,8 @@ _FORMS: dict[type[Any], Callable[[ExpressionBinder, Any], Expression]] = {
     exp.TryCast: calls.cast_expression,
     exp.Extract: calls.extract,
     exp.Anonymous: calls.function_call,
-    exp.Filter: calls.filtered,
+    exp.WithinGroup: aggregate_calls.within_group,
+    exp.Filter: aggregate_calls.filtered,
     exp.Window: windows.over,
     exp.Bracket: calls.index,
     exp.Array: calls.array,

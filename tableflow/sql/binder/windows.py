@@ -25,6 +25,7 @@ from tableflow.expressions.nodes import (
     WindowCall,
 )
 from tableflow.expressions.registry import (
+    aggregate,
     is_aggregate,
     is_window_function,
     resolve_aggregate,
@@ -122,6 +123,8 @@ def _call(binder: ExpressionBinder, node: exp.Anonymous, condition: Any, span: S
 
 def _aggregate(call: AggregateCall) -> WindowCall:
     args = call.args
+    if aggregate(call.function).collected:
+        raise refused(f"{call.function} with OVER", call.span)
     nested = isinstance(args[0].type, types.ArrayType | types.MapType | types.RowType) if args else False
     if nested and call.function not in {"count", "any_value"}:
         raise refused(f"{call.function} over {args[0].type} with OVER", call.span)
