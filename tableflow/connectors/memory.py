@@ -52,7 +52,7 @@ class MemoryTable:
         self._key = objects.add(self._table)
         self._split_rows = split_rows
         names, self.warnings = distinct_names(self._table.column_names)
-        types = [from_arrow_type(_storage(field.type)) for field in self._table.schema]
+        types = [from_arrow_type(storage_type(field.type)) for field in self._table.schema]
         self._columns = tuple(
             ColumnDefinition(name, of, field.nullable)
             for name, of, field in zip(names, types, self._table.schema, strict=True)
@@ -98,7 +98,8 @@ def memory_provider(table: pa.Table, objects: ObjectStore) -> MemoryTable:
     return MemoryTable(table, objects)
 
 
-def _storage(of: pa.DataType) -> pa.DataType:
+def storage_type(of: pa.DataType) -> pa.DataType:
+    """The type below an extension type."""
     return of.storage_type if isinstance(of, pa.BaseExtensionType) else of
 
 
@@ -159,7 +160,7 @@ class MemorySource:
 
     def _read(self, start: int, rows: int, done: int, batch_rows: int) -> Iterator[Chunk]:
         view = self._table.select(self._columns)
-        types = [from_arrow_type(_storage(field.type)) for field in view.schema]
+        types = [from_arrow_type(storage_type(field.type)) for field in view.schema]
         while done < rows:
             count = min(batch_rows, rows - done)
             part = view.slice(start + done, count)

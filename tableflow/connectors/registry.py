@@ -9,7 +9,7 @@ from typing import Any
 from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import TableProvider
 from tableflow.config import Settings
-from tableflow.connectors import memory
+from tableflow.connectors import memory, stream
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
 from tableflow.connectors.filesystem import connector as filesystem
 from tableflow.connectors.managed import connector as managed
@@ -24,6 +24,7 @@ CONNECTORS: Mapping[str, Connector] = {
     for connector in (
         filesystem.CONNECTOR,
         memory.CONNECTOR,
+        stream.CONNECTOR,
         managed.TABLES,
         managed.CHANGES,
     )

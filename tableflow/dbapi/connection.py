@@ -70,6 +70,14 @@ class Connection:
             raise InterfaceError(f"a {type(table).__name__} is no table: {error}") from None
         session.register(name, data)
 
+    def append(self, table: str, data: Any) -> int:
+        """Appends Arrow data, or a data frame (anything with an Arrow stream), to a table; how many rows they were.
+
+        Columns go by name; those that the data does not have get their defaults.  It is one statement: all rows or none.
+        ``table`` is a name as it is, or ``schema.name``.
+        """
+        return self.session.append(tuple(table.split(".")), data).rowcount
+
     def commit(self) -> None:
         """Does nothing: every statement has been committed."""
         _ = self.session

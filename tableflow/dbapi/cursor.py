@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -43,22 +44,34 @@ class Cursor:
         """Runs one statement; queries start, their rows are fetched from here."""
         session = self._open()
         self._drop_result()
-        if not isinstance(sql, str):
-            raise InterfaceError(f"a statement is a str, not a {type(sql).__name__}")
         self._executing = True
         try:
-            self._outcome = session.execute(sql, _checked(parameters))
+            self._outcome = session.execute(_text(sql), _checked(parameters))
         finally:
             self._executing = False
         return self
 
     def executemany(self, sql: str, many: Iterable[Parameters]) -> Cursor:
-        """Runs the statement once for each set of parameters; not for queries."""
-        for parameters in many:
+        """Runs the statement once for each set of parameters; not for queries.
+
+        INSERT ... VALUES is one statement for all of them, and so all rows are inserted or none.
+        """
+        session = self._open()
+        self._drop_result()
+        self._executing = True
+        try:
+            self._outcome, rest = session.execute_many(_text(sql), map(_checked, many))
+        finally:
+            self._executing = False
+        total = 0
+        for parameters in rest:
             self.execute(sql, parameters)
+            total += max(self.rowcount, 0)
             if self._outcome is not None and self._outcome.result is not None:
                 self._drop_result()
                 raise ProgrammingError("executemany is not for queries; execute them one by one")
+        if self._outcome is not None and total:
+            self._outcome = replace(self._outcome, rowcount=total)
         return self
 
     @property
@@ -190,6 +203,12 @@ class Cursor:
         if self._outcome is not None and self._outcome.result is not None:
             self._outcome.result.close()
         self._outcome, self._pending, self._position = None, [], 0
+
+
+def _text(sql: object) -> str:
+    if not isinstance(sql, str):
+        raise InterfaceError(f"a statement is a str, not a {type(sql).__name__}")
+    return sql
 
 
 def _checked(parameters: Parameters) -> Sequence[Any] | Mapping[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from tableflow import types as t
+from tableflow.columnar.column import Column
 from tableflow.columnar.representation import canonical
 from tableflow.errors import BindError, Span
 from tableflow.expressions.casting import convert
@@ -169,6 +170,19 @@ def operand_of(literal: Literal) -> Operand:
             return build(of, np.array([value]), constant=True)
         case _:
             return Operand(of, pa.array([arrow_value(value, of)], canonical(of)), constant=True)
+
+
+def literal_column(values: Sequence[Any], of: t.SqlType) -> Column:
+    """Storage values of one type as a column."""
+    match of:
+        case t.DecimalType(precision=precision) if precision <= 18:
+            return Column(of, pa.array(values, pa.int64()))
+        case t.DateType():
+            return Column(of, pa.array(values, pa.int32()).view(pa.date32()))
+        case t.TimeType() | t.TimestampType():
+            return Column(of, pa.array(values, pa.int64()).view(canonical(of)))
+        case _:
+            return Column(of, pa.array([arrow_value(value, of) for value in values], canonical(of)))
 
 
 def arrow_value(value: Any, of: t.SqlType) -> Any:

@@ -8,11 +8,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import is_nested, take
-from tableflow.columnar.representation import widen
 from tableflow.errors import IntegrityError, Span
 from tableflow.expressions.literals import storage_values
 from tableflow.expressions.operand import Operand
@@ -59,9 +57,10 @@ class RowConstraints:
             row = int(np.flatnonzero(column.array.is_null().to_numpy(zero_copy_only=False))[0])
             self._refuse(f"column {self._columns[position]!r} may not be NULL", values, row, first, rows)
         for name, where in self._checks:
-            failing = pc.equal(widen(input[where]).array, False)  # noqa: FBT003 - the value that a check may not have
-            if pc.any(failing).as_py():
-                row = pc.index(failing, True).as_py()
+            column = input[where]
+            holds = column.array.fill_null(True) if column.vector.null_count else column.array  # noqa: FBT003 - unknown is fine
+            if holds.false_count:
+                row = int(np.flatnonzero(~holds.to_numpy(zero_copy_only=False))[0])
                 self._refuse(f"check {name!r} does not hold", values, row, first, rows)
 
     def _refuse(

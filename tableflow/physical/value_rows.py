@@ -10,15 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from tableflow import types as t
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat, take
-from tableflow.columnar.representation import canonical, widen
+from tableflow.columnar.representation import widen
 from tableflow.expressions.evaluation import project
-from tableflow.expressions.literals import arrow_value
+from tableflow.expressions.literals import literal_column
 from tableflow.expressions.nodes import Cast, ColumnRef, Expression, Literal
 
 ONE_ROW = Batch((), 1)
@@ -39,11 +38,11 @@ def value_rows(
     Expressions may read the columns of ``parameters``, which ``where`` gives by id.  Raises :class:`DataError`.
     """
     count = parameters.length
-    if count == 1 or not types:
+    if (count == 1 and not (where and len(rows) == 1)) or not types:
         columns = [_column([row[i] for row in rows], of, parameters, where or {}) for i, of in enumerate(types)]
         return Batch(columns, len(rows) * count)
     parts = [
-        Batch([_typed(c, of) for c, of in zip(project(row, parameters, where or {}), types, strict=True)], count)
+        Batch([typed(c, of) for c, of in zip(project(row, parameters, where or {}), types, strict=True)], count)
         for row in rows
     ]
     if len(parts) == 1:
@@ -65,7 +64,7 @@ def _column(values: Sequence[Expression], of: t.SqlType, parameters: Batch, wher
             made = project([values[members[0]]], parameters, where)[0]
         else:
             made = _together([values[row] for row in members], key)
-        parts.append(Batch([_typed(made, of)], len(members)))
+        parts.append(Batch([typed(made, of)], len(members)))
     if len(parts) == 1:
         return parts[0].columns[0]
     order = np.empty(len(values), np.int64)
@@ -98,20 +97,7 @@ def _together(values: Sequence[Expression], shape: Shape) -> Column:
     return project([expression], Batch([column], len(bare)), {_LITERAL: 0})[0]
 
 
-def literal_column(values: Sequence[Any], of: t.SqlType) -> Column:
-    """Storage values of one type as a column."""
-    match of:
-        case t.DecimalType(precision=precision) if precision <= 18:
-            return Column(of, pa.array(values, pa.int64()))
-        case t.DateType():
-            return Column(of, pa.array(values, pa.int32()).view(pa.date32()))
-        case t.TimeType() | t.TimestampType():
-            return Column(of, pa.array(values, pa.int64()).view(canonical(of)))
-        case _:
-            return Column(of, pa.array([arrow_value(value, of) for value in values], canonical(of)))
-
-
-def _typed(column: Column, of: t.SqlType) -> Column:
+def typed(column: Column, of: t.SqlType) -> Column:
     """The column under the type that the plan says: a bare NULL has none of its own."""
     if column.array.type == "null":
         return widen(Column(of, column.array))

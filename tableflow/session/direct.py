@@ -9,13 +9,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.gather import take_rows
 from tableflow.config import BATCH_ROWS, MEMORY_LIMIT, Settings
 from tableflow.errors import InternalError
 from tableflow.expressions.evaluation import project
+from tableflow.expressions.nodes import column_ids
 from tableflow.physical.node import Input
-from tableflow.physical.table_write import TableWriteOperator
-from tableflow.physical.value_rows import ONE_ROW, value_rows
+from tableflow.physical.table_write import TableWrite, TableWriteOperator
+from tableflow.physical.value_rows import ONE_ROW, typed, value_rows
 from tableflow.planner.logical.nodes import Node, Project, Query, Values
 from tableflow.runtime.context import Context, TaskWorld
 from tableflow.runtime.counters import OperatorBlock
@@ -34,7 +38,11 @@ def is_direct(root: Node) -> bool:
 
 
 def rows_of(query: Query, parameters: Batch = ONE_ROW, where: Mapping[int, int] | None = None) -> Batch:
-    """The rows of a query that :func:`is_direct`, in the order of its columns."""
+    """The rows of a query that :func:`is_direct`, in the order of its columns.
+
+    Each expression may read the columns of ``parameters``, which ``where`` gives by id; all rows are made once for each row
+    of them.
+    """
     fields, batch = _computed(query.root, parameters, where or {})
     position = {f.id: i for i, f in enumerate(fields)}
     return batch.project([position[column.id] for column in query.columns])
@@ -46,11 +54,26 @@ def _computed(node: Node, parameters: Batch, where: Mapping[int, int]) -> tuple[
             return fields, value_rows(rows, [f.type for f in fields], parameters, where)
         case Project(input=child, fields=fields, expressions=expressions):
             below, batch = _computed(child, parameters, where)
-            if not below:  # a SELECT without FROM: its expressions read nothing but parameters
-                return fields, value_rows([expressions], [f.type for f in fields], parameters, where)
             known = {f.id: i for i, f in enumerate(below)}
-            return fields, Batch(project(expressions, batch, known), batch.length)
+            if where:
+                known |= {column: len(below) + i for column, i in where.items()}
+                times = batch.length // parameters.length
+                given = parameters
+                if times != 1:
+                    given = take_rows(parameters, np.repeat(np.arange(parameters.length), times))
+                batch = Batch((*batch.columns, *given.columns), batch.length)
+            columns = project(expressions, batch, known)
+            return fields, Batch([typed(c, f.type) for c, f in zip(columns, fields, strict=True)], batch.length)
     raise InternalError(f"a {type(node).__name__} cannot be evaluated without a job")
+
+
+def _columns_read(node: Node) -> frozenset[int]:
+    match node:
+        case Values(rows=rows):
+            return frozenset[int]().union(*(column_ids(value) for row in rows for value in row))
+        case Project(input=child, expressions=expressions):
+            return _columns_read(child).union(*map(column_ids, expressions))
+    return frozenset()
 
 
 class DirectWrite:
@@ -60,19 +83,28 @@ class DirectWrite:
         self.writing = writing
         columns = writing.query.columns
         self._ids = tuple(replace(column, id=i) for i, column in enumerate(columns))
+        self.reads = _columns_read(writing.query.root)
+        """Ids of the columns that its expressions read."""
+        self._kept: TableWrite | None = None
 
     def begin(self, settings: Settings, sink: SinkSpec, open_sink: Sinks) -> DirectRun:
         """A run of it; its rows go to a sink."""
-        node = table_write(self.writing, Input(fields=self._ids), self._ids, sink)
-        return DirectRun(self.writing.query, TableWriteOperator(node), settings, open_sink)
+        return DirectRun(self.writing, TableWriteOperator(self._node(sink)), settings, open_sink)
+
+    def _node(self, sink: SinkSpec) -> TableWrite:
+        if self._kept is None:
+            self._kept = table_write(self.writing, Input(fields=self._ids), self._ids, sink)
+        return replace(self._kept, sink=sink)
 
 
 class DirectRun:
     """Rows for one sink: :meth:`write` any number of times, then :meth:`prepare`; :meth:`close` in any case."""
 
-    def __init__(self, query: Query, operator: TableWriteOperator, settings: Settings, open_sink: Sinks) -> None:
+    def __init__(self, writing: Writing, operator: TableWriteOperator, settings: Settings, open_sink: Sinks) -> None:
         self.tokens: list[Any] = []
-        self._query = query
+        self.table = writing.table
+        """What messages call it."""
+        self._query = writing.query
         self._operator = operator
         self._block = OperatorBlock("TableWrite")
         world = TaskWorld(
@@ -86,6 +118,10 @@ class DirectRun:
         """Writes the rows (once for each row of ``parameters``); gives what is returned of them."""
         batch = rows_of(self._query, parameters, where)
         return [one for one in self._operator.process(batch, 0) or () if isinstance(one, Batch)]
+
+    def go_on(self, write: DirectWrite) -> None:
+        """The rows that follow are those of the same statement, bound to parameters of other types."""
+        self._query = write.writing.query
 
     def prepare(self) -> int:
         """All rows have come; how many were written."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import pyarrow as pa
 
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import Settings
 from tableflow.connectors.registry import Sources, create_provider, file_provider
-from tableflow.errors import BindError, InternalError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
+from tableflow.errors import BindError, Error, InternalError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
+from tableflow.expressions.functions.statement import StatementClock
 from tableflow.planner.logical.nodes import Query
 from tableflow.session import introspection
+from tableflow.session.appending import append
 from tableflow.session.collection import collection_held
 from tableflow.session.copying import copy_to
 from tableflow.session.databases import open_database
@@ -23,14 +25,20 @@ from tableflow.session.fixed_result import FixedResult
 from tableflow.session.jobs import Jobs
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import plan
+from tableflow.session.point_query import answer, point_query
+from tableflow.session.prepared import PreparedInserts
 from tableflow.session.restarting_result import RestartingResult
 from tableflow.session.session_storage import PinnedStates, SessionStorage
 from tableflow.session.writing import Rebind, Writer
 from tableflow.sql import statements as sql
 from tableflow.sql.binder import bind
 from tableflow.sql.splitter import split
+from tableflow.storage.failure import StaleStateError
 
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
+T = TypeVar("T")
+_ATTEMPTS = 5
+"""How often a query begins again because files that it reads were removed."""
 
 
 class Session:
@@ -53,17 +61,57 @@ class Session:
         self.jobs = Jobs(sources)
         self.storage.interrupted = lambda: self.jobs.interrupted
         self.writer = Writer(self.storage, self.jobs, lambda: self.settings)
+        self._prepared = PreparedInserts(
+            self._bind_prepared, self.catalog, self.storage, self.jobs, lambda: self.settings
+        )
         self._definitions = Definitions(self.catalog, self.storage, self.writer, self._has_row)
 
     def execute(self, text: str, parameters: Parameters = ()) -> Outcome:
         """Runs one statement."""
         self.jobs.begin_statement()
+        if parameters:
+            outcome = self._guarded(text, lambda: self._prepared.execute(text, parameters))
+            if outcome is not None:
+                return outcome
         parts = split(_unicode(text))
         if len(parts) != 1:
             raise BindError(
                 f"one statement is expected, not {len(parts)}", hint="run a script with `tableflow run FILE.sql`"
             )
         return self._run(parts[0].text, parts[0].start, text, parameters)
+
+    def execute_many(self, text: str, many: Iterable[Parameters]) -> tuple[Outcome | None, Iterable[Parameters]]:
+        """Runs one statement for many rows of parameters, as one transaction if it is INSERT ... VALUES.
+
+        Without an outcome nothing has happened: then the rows are given back, to be executed one by one.
+        """
+        self.jobs.begin_statement()
+        return self._guarded(text, lambda: self._prepared.execute_many(text, iter(many)))
+
+    def _guarded(self, script: str, run: Callable[[], T]) -> T:
+        """What ``run`` gives; its errors point into the script, and are for people."""
+        try:
+            return run()
+        except TableFlowError as error:
+            error.script = error.script or script
+            raise
+        except Error:
+            raise
+        except Exception as error:
+            raise InternalError(
+                "the statement could not be carried out",
+                detail=f"{type(error).__name__}: {error}",
+                hint="this is a bug in TableFlow; please report it with the statement",
+            ) from error
+
+    def _bind_prepared(
+        self, text: str, pinned: PinnedStates, parameters: Parameters, clock: StatementClock
+    ) -> sql.Statement:
+        parts = split(_unicode(text))
+        if len(parts) != 1:
+            raise BindError("one statement is expected")
+        with collection_held():
+            return bind(parts[0].text, parts[0].start, self.catalog.snapshot(pinned), self.settings, parameters, clock)
 
     def script(self, text: str) -> Iterator[Outcome]:
         """Runs a script's statements one after the other, each when the one before has been taken."""
@@ -77,6 +125,20 @@ class Session:
 
         provider = MemoryTable(table, self.storage.objects, split_rows=split_rows or SPLIT_ROWS)
         self.catalog.create_table((name,), provider=provider, or_replace=True, temporary=True)
+
+    def append(self, name: tuple[str, ...], data: Any) -> Outcome:
+        """Appends Arrow data (anything with an Arrow stream) to a managed table, column by name, in one transaction."""
+        self.jobs.begin_statement()
+
+        def bound(text: str, catalog: Any) -> sql.Statement:
+            return bind(text, 0, catalog, self.settings)
+
+        return self._guarded(
+            "append",
+            lambda: append(
+                name, data, self.storage.objects, bound, self.catalog.snapshot, self.storage.pin, self.writer
+            ),
+        )
 
     def cancel(self) -> None:
         """Stops what runs or waits, from any thread."""
@@ -93,18 +155,11 @@ class Session:
             with collection_held():
                 return bind(text, start, self.catalog.snapshot(pinned), self.settings, parameters)
 
-        try:
+        def run() -> Outcome:
             pinned = self.storage.pin()
             return self._carry_out(bound(pinned), pinned, bound, script)
-        except TableFlowError as error:
-            error.script = error.script or script
-            raise
-        except Exception as error:
-            raise InternalError(
-                "the statement could not be carried out",
-                detail=f"{type(error).__name__}: {error}",
-                hint="this is a bug in TableFlow; please report it with the statement",
-            ) from error
+
+        return self._guarded(script, run)
 
     def _carry_out(self, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
         match statement:
@@ -128,6 +183,16 @@ class Session:
                 return self._define(statement, pinned, rebind, script)
 
     def _query(self, statement: sql.QueryStatement, rebind: Rebind, script: str) -> Outcome:
+        for _ in range(_ATTEMPTS):
+            point = point_query(statement.query, self.settings)
+            if point is None:
+                break
+            try:
+                return Outcome(answer(point, self.settings), warnings=_texts(statement))
+            except StaleStateError:
+                newer = rebind(self.storage.pin())
+                assert isinstance(newer, sql.QueryStatement)
+                statement = newer
         planned = plan(statement.query, self.settings)
 
         def again() -> Any:

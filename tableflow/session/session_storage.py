@@ -18,6 +18,7 @@ from tableflow.storage.database_state import DatabaseState
 from tableflow.storage.description import ChangeKind
 from tableflow.storage.failure import read_only
 from tableflow.storage.memory_disk import MemoryDisk
+from tableflow.storage.table_state import TableState
 from tableflow.storage.transaction import Transaction
 
 
@@ -39,9 +40,7 @@ class PinnedStates:
         state = self.temporary if entry.temporary else self.state
         if entry.table is None or state is None:
             raise InternalError(f"table {entry.name!r} is not managed")
-        table = state.table(entry.table)
-        database = self.storage.of(temporary=entry.temporary)
-        return ManagedProvider(database, table, table.at(), self.storage.objects)
+        return self.storage.provider(state.table(entry.table), temporary=entry.temporary)
 
     def within(self, database: Database, state: DatabaseState) -> PinnedStates:
         """The same, but for one database as a transaction has found it."""
@@ -64,6 +63,7 @@ class SessionStorage:
         self.interrupted: Callable[[], bool] = lambda: False
         self._settings = settings
         self._temporary: Database | None = None
+        self._providers: dict[tuple[int, bool], ManagedProvider] = {}
 
     def of(self, *, temporary: bool) -> Database:
         """The database for temporary tables, or the one for all others."""
@@ -77,6 +77,15 @@ class SessionStorage:
         """What there is now."""
         temporary = None if self._temporary is None else self._temporary.state()
         return PinnedStates(self, self.shared.database.state(), temporary)
+
+    def provider(self, table: TableState, *, temporary: bool) -> ManagedProvider:
+        """The newest version of a table's state; what one statement has found out of it the next need not."""
+        key = (table.id, temporary)
+        known = self._providers.get(key)
+        if known is None or known.state is not table:
+            known = ManagedProvider(self.of(temporary=temporary), table, table.at(), self.objects)
+            self._providers[key] = known
+        return known
 
     def change(self, decide: Decide) -> None:
         """See :class:`~tableflow.catalog.permanent.PermanentCatalog`; waits for whoever writes to tables that go."""
@@ -102,6 +111,7 @@ class SessionStorage:
 
     def close(self) -> None:
         """Gives both databases back."""
+        self._providers.clear()
         self.shared.close()
         if self._temporary is not None:
             self._temporary.close()

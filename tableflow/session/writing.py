@@ -35,6 +35,7 @@ from tableflow.session.outcome import OperatorTime, Outcome, ResultColumn
 from tableflow.session.session_storage import PinnedStates, SessionStorage
 from tableflow.session.write_plan import Writing, plan_write
 from tableflow.sql import statements as sql
+from tableflow.storage.description import ChangeKind
 from tableflow.storage.table_view import TableView
 from tableflow.storage.transaction import Transaction
 
@@ -81,10 +82,7 @@ class Writer:
                 )
                 if written.rows:
                     transaction.commit(statement.kind)
-            message = (
-                f"{written.rows:,} row{'' if written.rows == 1 else 's'} {_DONE.get(statement.kind.name, 'written')}"
-            )
-            return Outcome(written.result, message, written.rows, written.warnings)
+            return Outcome(written.result, message_of(statement.kind, written.rows), written.rows, written.warnings)
 
     def rows(
         self, writing: Writing, returns: bool, table: int, transaction: Transaction, view: TableView | None, script: str
@@ -194,6 +192,11 @@ def provider_of(statement: sql.Write | sql.AlterTable) -> ManagedProvider:
     if not isinstance(table, ManagedProvider):
         raise InternalError("a statement was bound to a table of another catalog")
     return table
+
+
+def message_of(kind: ChangeKind, rows: int) -> str:
+    """How many rows were changed, in words."""
+    return f"{rows:,} row{'' if rows == 1 else 's'} {_DONE.get(kind.name, 'written')}"
 
 
 _DONE = {"INSERT": "inserted", "UPDATE": "updated", "DELETE": "deleted", "MERGE": "merged", "COPY": "copied"}

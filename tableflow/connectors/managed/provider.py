@@ -33,7 +33,7 @@ class ManagedProvider:
     def __init__(self, database: Database, state: TableState, view: TableView, objects: ObjectStore) -> None:
         self.database = database
         self.view = view
-        self._state = state
+        self.state = state
         self._objects = objects
         self._key: str | None = None
         self._statistics: TableStatistics | None = None
@@ -42,7 +42,7 @@ class ManagedProvider:
     @property
     def table_id(self) -> int:
         """The table's id in its database."""
-        return self._state.id
+        return self.state.id
 
     @property
     def version(self) -> int:
@@ -88,16 +88,16 @@ class ManagedProvider:
 
     def at(self, version: int | None = None, time: int | None = None) -> ManagedProvider:
         """See :class:`~tableflow.storage.provider.ManagedTable`."""
-        view = self._state.at(version) if time is None else self._state.at_time(time)
-        return ManagedProvider(self.database, self._state, view, self._objects)
+        view = self.state.at(version) if time is None else self.state.at_time(time)
+        return ManagedProvider(self.database, self.state, view, self._objects)
 
     def changes(self, first: int, last: int) -> TableProvider:
         """See :class:`~tableflow.storage.provider.ManagedTable`."""
-        return ChangesProvider(self._state, first, last, self._objects)
+        return ChangesProvider(self.state, first, last, self._objects)
 
     def versions(self) -> Sequence[VersionFacts]:
         """All retained versions, ascending."""
-        return self._state.versions()
+        return self.state.versions()
 
 
 def _unique(description: TableDescription) -> tuple[tuple[str, ...], ...]:

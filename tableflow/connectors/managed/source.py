@@ -9,13 +9,12 @@ import numpy as np
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.gather import concat
 from tableflow.config import FORCE_REPRESENTATION
 from tableflow.connectors.connector import OpenContext
 from tableflow.connectors.pruning import ColumnRange, may_match
 from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import NATURAL, represent
-from tableflow.expressions.evaluation import project
+from tableflow.expressions.literals import literal_column
 from tableflow.expressions.nodes import Expression, Literal
 from tableflow.runtime.source import Split
 from tableflow.serialization import decode
@@ -114,18 +113,20 @@ class LookupSource:
         return ChunkReader(split.offset, lambda offset: self._read() if offset is None else iter(()), "the table")
 
     def _read(self) -> Iterator[Chunk]:
-        wanted = [_column(literals) for literals in self._values]
-        found = self._view.find(self._key, wanted)
-        rows = np.sort(found[found >= 0])
-        if len(rows):
-            columns = self._view.fetch(rows, self._columns)
-            yield Chunk([_represented(column, self._representation) for column in columns], len(rows), "done")
+        columns, rows = looked_up(self._view, self._columns, self._key, self._values)
+        if rows:
+            yield Chunk([_represented(column, self._representation) for column in columns], rows, "done")
 
 
-def _column(literals: Sequence[Literal]) -> Column:
-    if len(literals) == 1:
-        return project(literals, _NO_COLUMNS, {})[0]
-    return concat([Batch(project([literal], _NO_COLUMNS, {}), 1) for literal in literals]).columns[0]
+def looked_up(
+    view: TableView, columns: Sequence[int | None], key: tuple[int, ...], values: Sequence[Sequence[Literal]]
+) -> tuple[list[Column], int]:
+    """Columns of the rows that have these values of a key, in order of row id, and how many they are."""
+    if not values[0]:
+        return view.fetch(np.empty(0, np.int64), columns), 0
+    found = view.find(key, [literal_column([literal.value for literal in each], each[0].type) for each in values])
+    rows = np.sort(found[found >= 0])
+    return view.fetch(rows, columns), len(rows)
 
 
 def _represented(column: Column, representation: str) -> Column:

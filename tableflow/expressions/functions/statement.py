@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ from tableflow import types as t
 from tableflow.errors import Span
 from tableflow.expressions.function import Function, overloads
 from tableflow.expressions.literals import literal_from_python
-from tableflow.expressions.nodes import Expression
+from tableflow.expressions.nodes import ColumnRef, Expression, Literal
 from tableflow.expressions.operand import Operand, build
 
 
@@ -36,6 +36,13 @@ class StatementClock:
         return self.instant.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
 
 
+class PreparedClock(StatementClock):
+    """The clock of a statement that is bound once and carried out again and again: its readings are columns."""
+
+
+_FIRST_READING = -1_000_000
+"""The id of the first reading's column; the others' are below it."""
+
 _READINGS: dict[str, Callable[[StatementClock], object]] = {
     "current_timestamp": lambda clock: clock.instant,
     "now": lambda clock: clock.instant,
@@ -48,9 +55,24 @@ _READINGS: dict[str, Callable[[StatementClock], object]] = {
 
 
 def read_clock(name: str, clock: StatementClock | None, span: Span | None) -> Expression | None:
-    """The literal that CURRENT_TIMESTAMP and its like mean in a statement; None for other names."""
+    """What CURRENT_TIMESTAMP and its like mean in a statement: a literal as a rule; None for other names."""
     reading = _READINGS.get(name)
-    return None if reading is None else literal_from_python(reading(clock or StatementClock.now()), span)
+    if reading is None:
+        return None
+    literal = literal_from_python(reading(clock or StatementClock.now()), span)
+    if isinstance(clock, PreparedClock):
+        return ColumnRef(literal.type, _FIRST_READING - tuple(_READINGS).index(name), name, span)
+    return literal
+
+
+def clock_readings(clock: StatementClock, columns: Collection[int]) -> dict[int, Literal]:
+    """What those of the columns that a :class:`PreparedClock` gave stand for in a statement of this time, by id."""
+    readings = list(_READINGS.values())
+    return {
+        column: literal_from_python(readings[_FIRST_READING - column](clock))
+        for column in columns
+        if column <= _FIRST_READING
+    }
 
 
 def _bind_reading(name: str) -> Callable[[Sequence[Expression], Span | None], Expression]:

@@ -37,12 +37,21 @@ _FIRST = sorted(
 )
 
 
-def bind(text: str, start: int, catalog: Catalog, settings: Settings, parameters: Parameters = ()) -> Statement:
+def bind(
+    text: str,
+    start: int,
+    catalog: Catalog,
+    settings: Settings,
+    parameters: Parameters = (),
+    clock: StatementClock | None = None,
+) -> Statement:
     """The statement that the text is; ``start`` is its offset in the script, into which all spans point.
+
+    ``clock`` is its time, now without one.
 
     Raises :class:`~tableflow.errors.TableFlowError` for whatever is wrong with it.
     """
-    context = StatementContext(catalog, parameters, StatementClock.now(settings.get(TIME_ZONE)))
+    context = StatementContext(catalog, parameters, clock or StatementClock.now(settings.get(TIME_ZONE)))
     try:
         statement = _bound(text, start, context)
     except RecursionError:
