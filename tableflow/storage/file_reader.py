@@ -23,7 +23,7 @@ from tableflow.storage.description import ROW_ID, StoredColumn
 from tableflow.storage.disk import Disk
 from tableflow.storage.evolution import as_type, initial_column, initial_zone, same_hashes, zone_as_type
 from tableflow.storage.key_index import KeyIndex, StoredKeyIndex, key_hashes, key_index, open_key_index
-from tableflow.storage.side_file import Extent, SideFile, Statistics, read_side, read_statistics
+from tableflow.storage.side_file import ColumnPart, Extent, SideFile, Statistics, read_side, read_statistics
 from tableflow.storage.zones import Zone, merged
 from tableflow.types import SqlType
 
@@ -51,8 +51,7 @@ class DataFileReader:
         self._side = side
         self._statistics_line = statistics
         self._statistics: Statistics | None = None
-        self._columns = {column.id: column for column in side.columns}
-        self._numbers = {column.id: i for i, column in enumerate(side.columns)}
+        self._numbers = {column: number for number, column in enumerate(side.ids)}
         self._verified: set[Extent] = set()
         self._lock = threading.Lock()
         self._readers: dict[tuple[int, ...], Any] = {}
@@ -77,11 +76,11 @@ class DataFileReader:
 
     def read(self, chunk: int, columns: Sequence[StoredColumn]) -> list[Column]:
         """Columns of a chunk in the table's order and types, in the representation in which they are stored."""
-        present = tuple(sorted(self._numbers[c.id] for c in columns if c.id in self._columns))
+        present = tuple(sorted(self._numbers[c.id] for c in columns if c.id in self._numbers))
         arrays = self._arrays(chunk, present) if present else {}
         return [
-            as_type(arrays[f"c{column.id}"], self._columns[column.id].type, column.type)
-            if column.id in self._columns
+            as_type(arrays[f"c{column.id}"], part.type, column.type)
+            if (part := self._part(column)) is not None
             else initial_column(column, self.chunks[chunk])
             for column in columns
         ]
@@ -90,7 +89,7 @@ class DataFileReader:
         """Row ids of a chunk, ascending; None when they follow each other and the owner knows the first."""
         if self._side.row_ids is None:
             return None
-        ids: Ids = self._arrays(chunk, (len(self._side.columns),))[ROW_ID].to_numpy()
+        ids: Ids = self._arrays(chunk, (len(self._side.ids),))[ROW_ID].to_numpy()
         return ids
 
     def row_id_bounds(self, chunk: int) -> tuple[int, int] | None:
@@ -99,19 +98,19 @@ class DataFileReader:
 
     def zone(self, chunk: int, column: StoredColumn) -> Zone:
         """What is known of a column in a chunk, in storage values of the type that the column has now."""
-        part = self._columns.get(column.id)
+        part = self._part(column)
         if part is None:
             return initial_zone(column, self.chunks[chunk])
         return zone_as_type(part.zones[chunk], part.type, column.type)
 
     def chunk_bytes(self, chunk: int, columns: Sequence[StoredColumn]) -> int:
         """Bytes that reading these columns touches, dictionaries left out."""
-        parts = [self._columns[column.id].extents[chunk] for column in columns if column.id in self._columns]
-        return sum(part.end - part.start for part in parts)
+        extents = [part.extents[chunk] for column in columns if (part := self._part(column)) is not None]
+        return sum(extent.end - extent.start for extent in extents)
 
     def statistics(self, column: StoredColumn) -> FileStatistics:
         """What is known of a column in the whole file."""
-        part = self._columns.get(column.id)
+        part = self._part(column)
         if part is None:
             return FileStatistics(initial_zone(column, self.file.rows), None, None)
         if self._statistics is None:
@@ -138,7 +137,7 @@ class DataFileReader:
         self._open_structure()
         with guarded(self.file.side_name, "its statistics cannot be read"):
             read_statistics(self._statistics_line)
-        numbers = tuple(range(len(self._side.columns) + (self._side.row_ids is not None)))
+        numbers = tuple(range(len(self._side.ids) + (self._side.row_ids is not None)))
         for chunk in range(len(self.chunks)):
             for column in self._arrays(chunk, numbers).values():
                 with guarded(self.file.data_name, f"chunk {chunk} is not well formed"):
@@ -172,7 +171,11 @@ class DataFileReader:
             return {name: batch.column(name) for name in names}
 
     def _name(self, number: int) -> str:
-        return f"c{self._side.columns[number].id}" if number < len(self._side.columns) else ROW_ID
+        return f"c{self._side.ids[number]}" if number < len(self._side.ids) else ROW_ID
+
+    def _part(self, column: StoredColumn) -> ColumnPart | None:
+        number = self._numbers.get(column.id)
+        return None if number is None else self._side.columns[number]
 
     def _batch(self, chunk: int, numbers: tuple[int, ...]) -> pa.RecordBatch:
         """The chunk as Arrow sees it: all columns, kept, as nothing is copied; of a compressed file only those asked for."""
@@ -199,13 +202,18 @@ class DataFileReader:
     def _open_structure(self) -> None:
         for extent in self._side.structure:
             self._check(extent, "its structure")
-        for part in self._side.columns:  # compressed ones are read whenever the file is
-            if part.dictionary is not None:
-                self._check(part.dictionary, f"the dictionary of column {part.id}")
+        if self._side.compressed:  # dictionaries are read whenever the file is
+            for number in range(len(self._side.ids)):
+                self._check_dictionary(self._side.columns[number])
+
+    def _check_dictionary(self, part: ColumnPart) -> None:
+        if part.dictionary is not None:
+            self._check(part.dictionary, f"the dictionary of column {part.id}")
 
     def _check_column(self, number: int, chunk: int) -> None:
-        if number < len(self._side.columns):
+        if number < len(self._side.ids):
             part = self._side.columns[number]
+            self._check_dictionary(part)
             self._check(part.extents[chunk], f"column {part.id} of chunk {chunk}")
         elif self._side.row_ids is not None:
             self._check(self._side.row_ids[chunk][2], f"row ids of chunk {chunk}")

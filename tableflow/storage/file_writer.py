@@ -7,6 +7,7 @@ writer holds as many bytes as its file will have; its owner finishes it when it 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -88,11 +89,12 @@ class DataFileWriter:
             raise
 
     def abort(self) -> None:
-        """Forgets the rows and removes what was written."""
+        """Forgets the rows and removes what was written, as far as the disk lets it."""
         self._buffers, self._pending, self._hashes = [], [], []
-        self._pending_bytes = 0
+        self._pending_rows = self._pending_bytes = 0
         for name in self._made:
-            self._disk.remove(name)
+            with contextlib.suppress(OSError):  # what nothing names is removed when the database is opened
+                self._disk.remove(name)
         self._made = []
 
     def _gather(self, batch: Batch) -> None:
@@ -229,6 +231,7 @@ class DataFileWriter:
         structure = [extent(message.start, message.body) for message in messages]
         return SideFile(
             tuple(self._chunk_rows),
+            tuple(buffer.id for buffer in self._buffers),
             columns,
             row_ids,
             tuple(indexes),

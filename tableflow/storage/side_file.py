@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 from tableflow.serialization import decode, encode
 from tableflow.storage.data_file import FORMAT_VERSION
@@ -48,13 +49,14 @@ class IndexPart:
 
 @dataclass(frozen=True, slots=True)
 class SideFile:
-    """See the module; ``row_ids`` has the first and last row id and the extent of every chunk of a file that stores them.
+    """See the module; ``ids`` are those of the columns, in order.
 
-    ``head`` is what comes before the first message; ``structure`` are the messages' metadata and the footer.
+    ``row_ids`` has the first and last row id and the extent of every chunk of a file that stores them; ``head`` is what comes before the first message; ``structure`` are the messages' metadata and the footer.
     """
 
     rows: tuple[int, ...]
-    columns: tuple[ColumnPart, ...]
+    ids: tuple[int, ...]
+    columns: Sequence[ColumnPart]
     row_ids: tuple[tuple[int, int, Extent], ...] | None
     indexes: tuple[IndexPart, ...]
     head: Extent
@@ -71,6 +73,7 @@ def write_side(side: SideFile, statistics: Statistics) -> bytes:
     first = {
         "version": FORMAT_VERSION,
         "rows": side.rows,
+        "ids": side.ids,
         "columns": [_column_to_json(column) for column in side.columns],
         "row_ids": None
         if side.row_ids is None
@@ -87,16 +90,41 @@ def write_side(side: SideFile, statistics: Statistics) -> bytes:
     return "\n".join(json.dumps(line, separators=(",", ":")) for line in (first, second)).encode()
 
 
+class _Columns(Sequence[ColumnPart]):
+    """The columns of a side file, each made when it is asked for: most queries want few of many."""
+
+    def __init__(self, documents: list[Any], rows: tuple[int, ...]) -> None:
+        self._documents = documents
+        self._rows = rows
+        self._made: list[ColumnPart | None] = [None] * len(documents)
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    @overload
+    def __getitem__(self, number: int) -> ColumnPart: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[ColumnPart]: ...
+    def __getitem__(self, number: int | slice) -> ColumnPart | Sequence[ColumnPart]:
+        if isinstance(number, slice):
+            return [self[i] for i in range(len(self))[number]]
+        made = self._made[number]
+        if made is None:
+            made = self._made[number] = _column_from_json(self._documents[number], self._rows)
+        return made
+
+
 def read_side(content: bytes) -> tuple[SideFile, bytes]:
     """The side file, and the line of statistics for :func:`read_statistics`."""
-    line, statistics = content.split(b"\n")
+    line, _, statistics = content.partition(b"\n")
     document = json.loads(line)
     if document["version"] != FORMAT_VERSION:
         raise ValueError(f"format version {document['version']}, this is version {FORMAT_VERSION}")
     rows = tuple(document["rows"])
     side = SideFile(
         rows,
-        tuple(_column_from_json(column, rows) for column in document["columns"]),
+        tuple(document["ids"]),
+        _Columns(document["columns"], rows),
         None
         if document["row_ids"] is None
         else tuple((first, last, Extent(*rest)) for first, last, *rest in document["row_ids"]),

@@ -16,10 +16,13 @@ from hypothesis import strategies as st
 from tableflow import types as t
 from tableflow.columnar.column import Column
 from tableflow.columnar.representation import canonical, widen
+from tableflow.storage import column_buffer, file_writer
 from tableflow.storage.data_file import DataFile, FileOptions
 from tableflow.storage.description import KeyConstraint, StoredColumn, TableDescription
+from tableflow.storage.distinct import estimate
 from tableflow.storage.file_reader import DataFileReader
 from tableflow.storage.file_writer import DataFileWriter
+from tableflow.storage.zones import Zone
 from tests.kernels import columns as made
 from tests.storage.file_columns import Files
 
@@ -41,7 +44,7 @@ MORE: dict[t.SqlType, st.SearchStrategy[Any]] = {
         {"a": st.none() | st.integers(-9, 9), "b": st.none() | st.lists(st.none() | made.TEXTS, max_size=2)}
     ),
 }
-TYPES = [*(of for of in made.VALUES if of is not t.NULL), *MORE]
+TYPES = [*made.VALUES, *MORE]
 
 
 @st.composite
@@ -238,3 +241,61 @@ def test_a_writer_is_full_by_rows_and_by_bytes() -> None:
     assert not writer.full
     writer.write([Column(t.BIGINT, pa.array([2**60] * 300))], 300)
     assert writer.full
+
+
+def test_long_text_ends_a_chunk_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_writer, "_CHUNK_BYTES", 1000)
+    table, files = description(t.STRING, t.BIGINT, t.ArrayType(t.STRING)), Files()
+    texts = ["x" * 300] * 9 + ["y"] * 20 + ["z" * 5000]
+    first = [
+        Column(t.STRING, pa.array(texts, pa.large_string())),
+        Column(t.BIGINT, pa.array(range(30))),
+        Column(t.ArrayType(t.STRING), pa.array([["a"], None] * 15)),
+    ]
+    second = [column.slice(9, 20) for column in first]
+    reader = DataFileReader.open(files, write(files, table, [first, second, second, first]))
+    expected = [comparable(column) for column in first]
+    middle = [comparable(column) for column in second]
+    assert everything(reader, table.columns) == [e + m + m + e for e, m in zip(expected, middle, strict=True)]
+    assert max(reader.chunks) > 10
+    for chunk, rows in enumerate(reader.chunks):
+        assert rows == 1 or reader.read(chunk, table.columns)[0].array.nbytes <= 1000
+
+
+def test_a_dictionary_that_grows_too_large_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, files = description(t.STRING), Files()
+    few = Column(t.STRING, pa.array(["a long text", "another text", None] * 100))
+    many = Column(t.STRING, pa.array([f"text number {i}" for i in range(3000)]))
+    for batches, coded in (([few, few], True), ([few, many, few], False)):
+        reader = DataFileReader.open(files, write(files, table, [[batch] for batch in batches], chunk_rows=300))
+        assert everything(reader, table.columns) == [[v for batch in batches for v in comparable(batch)]]
+        assert pa.types.is_dictionary(reader.read(0, table.columns)[0].array.type) == coded
+    monkeypatch.setattr(column_buffer, "_DICTIONARY", 20)
+    reader = DataFileReader.open(files, write(files, table, [[few], [few]], chunk_rows=300))
+    assert everything(reader, table.columns) == [comparable(few) * 2]
+    assert reader.read(1, table.columns)[0].array.type == pa.string()
+
+
+def test_a_dictionary_of_many_entries_has_wider_codes() -> None:
+    table, files = description(t.STRING), Files()
+    for entries, width in ((128, pa.int8()), (129, pa.int16()), (40_000, pa.int32())):
+        texts = Column(t.STRING, pa.array([f"a rather long text, number {i // 3}" for i in range(3 * entries)]))
+        reader = DataFileReader.open(files, write(files, table, [[texts]], chunk_rows=3 * entries))
+        assert reader.read(0, table.columns)[0].array.type == pa.dictionary(width, pa.string())
+        assert everything(reader, table.columns) == [comparable(texts)]
+
+
+def test_statistics() -> None:
+    table, files = description(t.BIGINT, t.STRING, t.ArrayType(t.INT)), Files()
+    batch = [
+        Column(t.BIGINT, pa.array([None if i == 50 else i % 7 for i in range(100)])),
+        Column(t.STRING, pa.array(["ab", "c"] * 50)),
+        Column(t.ArrayType(t.INT), pa.array([[1, 2]] * 100, pa.list_(pa.int32()))),
+    ]
+    reader = DataFileReader.open(files, write(files, table, [batch], chunk_rows=30))
+    numbers, texts, lists = (reader.statistics(column) for column in table.columns)
+    assert numbers.zone == Zone(0, 6, 1, 100)
+    assert texts.zone == Zone("ab", "c", 0, 100)
+    assert (lists.zone, lists.sketch) == (Zone(None, None, 0, 100), None)
+    assert texts.average_bytes == 5.5  # 32 bits of offset
+    assert [estimate(each.sketch) for each in (numbers, texts) if each.sketch is not None] == [7, 2]
