@@ -87,7 +87,7 @@ class Committer:
             tables = {table: self._rebased(table, cell, pinned) for table, cell in tables.items()}
             state = self.tip.after(self.tip.sequence + 1, tables, catalog)
             try:
-                self.log.append(state.sequence, payload)
+                self.log.append(state.sequence, payload, self.published.sequence)
             except BaseException as error:
                 self._cut(start)
                 if isinstance(error, OSError):

@@ -12,9 +12,18 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class StaleStateError(ConnectorError):
-    """A reader met a file that is gone since: it took too long, and should begin again with a newer state."""
+    """A file is missing: gone since the state was pinned, so that a newer state may do without, or lost."""
 
     retryable = True
+
+
+def missing_file(disk: Disk, name: str) -> StaleStateError:
+    """The error for a file that a state names and that is not there."""
+    return StaleStateError(
+        f"file {name!r} of the database {disk.place!r} is missing",
+        detail="a writer removes files that newer versions do without after storage.removal-delay; or it was lost",
+        hint="run the statement again; if the error stays, restore the file from a copy of the database",
+    )
 
 
 def disk_error(disk: Disk, error: OSError, doing: str) -> ConnectorError:

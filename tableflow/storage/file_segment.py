@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,11 @@ import numpy.typing as npt
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat, take_columns
+from tableflow.errors import ConnectorError
 from tableflow.storage.data_file import DataFile
 from tableflow.storage.description import StoredColumn
 from tableflow.storage.disk import Disk
+from tableflow.storage.failure import missing_file
 from tableflow.storage.file_reader import DataFileReader
 from tableflow.storage.segment import Ids, Pairs
 from tableflow.storage.table_statistics import SegmentStatistics
@@ -40,8 +43,23 @@ class FileSegment:
         if self._reader is None:
             with self._lock:
                 if self._reader is None:
-                    self._reader = DataFileReader.open(self._disk, self.file)
+                    self._reader = self._open()
         return self._reader
+
+    def _open(self) -> DataFileReader:
+        with self._telling_missing():
+            return DataFileReader.open(self._disk, self.file)
+
+    @contextmanager
+    def _telling_missing(self) -> Iterator[None]:
+        """A file that is not there is another error than one that cannot be read."""
+        try:
+            yield
+        except ConnectorError as error:
+            missing = [name for name in self.file.names if self._disk.facts(name) is None]
+            if missing:
+                raise missing_file(self._disk, missing[0]) from error
+            raise
 
     @property
     def chunks(self) -> Sequence[int]:
@@ -118,7 +136,8 @@ class FileSegment:
 
     def find(self, key: Sequence[StoredColumn], hashes: npt.NDArray[np.uint64]) -> Pairs:
         """See :class:`~tableflow.storage.segment.Segment`."""
-        numbers, positions = self.reader.key_index(key).find(hashes)
+        with self._telling_missing():
+            numbers, positions = self.reader.key_index(key).find(hashes)
         return numbers, (self.ids_at(positions) if len(positions) else positions)
 
     def _chunk_starts(self) -> Ids:

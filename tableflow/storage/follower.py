@@ -53,9 +53,12 @@ class Follower:
                 try:
                     facts = self.disk.facts(ROOT)
                     identity = None if facts is None else (facts.identity, facts.modified, facts.size)
-                    if self._state is None or identity != self._identity or not self._log.unchanged():
-                        self._load(identity)
-                    return self._read_on()
+                    if self._state is not None and identity == self._identity and self._log.unchanged():
+                        return self._read_on()
+                    self._load(identity)
+                    state = self._read_on()
+                    self._log.check_end()
+                    return state
                 except FileNotFoundError as error:  # the log went while it was read: there is a newer root
                     self._state = None
                     if attempt == _ATTEMPTS - 1:

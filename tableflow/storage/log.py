@@ -1,9 +1,10 @@
 """The log: files of records, each whole or not there.
 
-A record is a frame (magic, length, sequence, checksum over all of it) and a payload.  Records follow one another, and
-sequences count up without gaps; what comes after the last whole record (zeros, since the file is made longer than what it
-holds; a torn record; an older one) is not there for readers, and is cut by the next writer.  The last record of a
-file that is full is a *link*: the log goes on in the file of the next number.
+A record is a frame (magic, length, sequence, the sequence that was durable when it was written, checksum over all of it)
+and a payload.  Records follow one another, and sequences count up without gaps; what comes after the last whole record
+(zeros, since the file is made longer than what it holds; a torn record; an older one) is not there for readers, and is
+cut by the next writer, unless something whole behind it says that what is torn was durable: then the file is damaged.
+The last record of a file may be a *link*: the log goes on in the file of the next number.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from dataclasses import dataclass
 
 from xxhash import xxh3_64_intdigest
 
+from tableflow.storage.damage import damaged
 from tableflow.storage.disk import Disk, Writable
 
 FOLDER = "log"
-_FRAME = struct.Struct("<4sIQQ")
+_FRAME = struct.Struct("<4sIQQQ")
 _MAGIC = b"TFr1"
 _LINK = b"TFn1"
 _RESERVED = 1 << 20
@@ -32,8 +34,8 @@ def log_name(number: int) -> str:
     return f"{FOLDER}/{number:08}.log"
 
 
-def _frame(magic: bytes, sequence: int, payload: bytes) -> bytes:
-    start = struct.pack("<4sIQ", magic, len(payload), sequence)
+def _frame(magic: bytes, sequence: int, durable: int, payload: bytes) -> bytes:
+    start = struct.pack("<4sIQQ", magic, len(payload), sequence, durable)
     checksum = xxh3_64_intdigest(payload, xxh3_64_intdigest(start))
     return start + checksum.to_bytes(8, "little")
 
@@ -79,16 +81,16 @@ class LogWriter:
         """Where the next record goes."""
         return self._file.tell()
 
-    def append(self, sequence: int, payload: bytes) -> None:
-        """Writes a record; durable after :meth:`sync`."""
+    def append(self, sequence: int, payload: bytes, durable: int) -> None:
+        """Writes a record, which is durable after :meth:`sync`; ``durable`` is the newest that is so already."""
         if len(payload) > LARGEST_RECORD:
             raise OSError(errno.EFBIG, "a record of the log is too large")
         self._make_room(len(payload) + _FRAME.size)
-        self._file.write(_frame(_MAGIC, sequence, payload) + payload)
+        self._file.write(_frame(_MAGIC, sequence, durable, payload) + payload)
 
     def link(self, sequence: int) -> None:
         """Says that the log goes on in the file of the next number; nothing may follow."""
-        self._file.write(_frame(_LINK, sequence, b""))
+        self._file.write(_frame(_LINK, sequence, sequence - 1, b""))
         self._file.sync()
 
     def sync(self) -> None:
@@ -143,16 +145,33 @@ class LogReader:
             self.sequence += 1
             yield Record(self.sequence - 1, payload, self.position)
 
+    def check_end(self) -> None:
+        """:class:`~tableflow.errors.ConnectorError` if what follows the last whole record was durable once."""
+        name = log_name(self.number)
+        rest = self.disk.read(name, self.position)
+        if not rest.strip(b"\0"):
+            return
+        for magic in (_MAGIC, _LINK):
+            at = rest.find(magic)
+            while at >= 0:
+                frame = rest[at : at + _FRAME.size]
+                if len(frame) == _FRAME.size:
+                    _, length, sequence, durable, _ = _FRAME.unpack(frame)
+                    payload = rest[at + _FRAME.size : at + _FRAME.size + length]
+                    if durable >= self.sequence and _frame(magic, sequence, durable, payload) == frame:
+                        raise damaged(name, f"commit {self.sequence} cannot be read, but commit {durable} was durable")
+                at = rest.find(magic, at + 1)
+
     def _next(self) -> tuple[bytes, bytes] | None:
         """The magic and payload of the next whole record, and steps over it."""
         frame = self._read(self.position, _FRAME.size)
         if len(frame) < _FRAME.size:
             return None
-        magic, length, sequence, _ = _FRAME.unpack(frame)
+        magic, length, sequence, durable, _ = _FRAME.unpack(frame)
         if magic not in {_MAGIC, _LINK} or sequence != self.sequence or length > LARGEST_RECORD:
             return None
         payload = self._read(self.position + _FRAME.size, length)
-        if len(payload) < length or _frame(magic, sequence, payload) != frame:
+        if len(payload) < length or _frame(magic, sequence, durable, payload) != frame:
             return None
         self._last = (self.position, frame)
         self.position += _FRAME.size + length

@@ -11,15 +11,16 @@ from itertools import pairwise
 
 from tableflow.errors import ConnectorError, SerializationError
 from tableflow.serialization import decode, encode
-from tableflow.storage.damage import HINT, checksum, damaged
+from tableflow.storage.damage import checksum, damaged
 from tableflow.storage.data_file import DataFile
-from tableflow.storage.delete_file import DeleteFile, read_deletes
-from tableflow.storage.deletes import DeleteLayer, Deletes
+from tableflow.storage.deletes import Deletes
 from tableflow.storage.description import ChangeKind, TableDescription
 from tableflow.storage.disk import Disk
+from tableflow.storage.failure import missing_file
 from tableflow.storage.file_segment import FileSegment
 from tableflow.storage.history import History, Version
 from tableflow.storage.key_lookup import MemoryKeys
+from tableflow.storage.stored_deletes import stored_layer
 from tableflow.storage.table_state import TableState
 
 _KINDS = {kind.value: kind for kind in ChangeKind}
@@ -41,7 +42,7 @@ def read_manifest(disk: Disk, name: str, id: int, opened: Callable[[DataFile, in
     try:
         content = disk.read(name)
     except FileNotFoundError:
-        raise ConnectorError(f"file {name!r} of the database {disk.place!r} is missing", hint=HINT) from None
+        raise missing_file(disk, name) from None
     except OSError as error:
         raise ConnectorError(f"file {name!r} cannot be read", detail=str(error)) from error
     head, _, rest = content.partition(b"\n")
@@ -52,15 +53,11 @@ def read_manifest(disk: Disk, name: str, id: int, opened: Callable[[DataFile, in
         document = json.loads(text)
         history = _history(document)
         segments = tuple(opened(decode(file), first) for file, first in document["segments"])
-        layers = [_layer(disk, decode(file)) for file in document["deletes"]]
+        layers = [stored_layer(disk, decode(file)) for file in document["deletes"]]
         deletes = Deletes(layers, [(end, version) for end, version in document["truncations"]])
         return TableState(id, disk, segments, deletes, history, MemoryKeys(history.last.end))
     except (KeyError, TypeError, ValueError, IndexError, SerializationError) as error:
         raise damaged(name, "it cannot be understood", str(error)) from error
-
-
-def _layer(disk: Disk, file: DeleteFile) -> DeleteLayer:
-    return DeleteLayer(file.rows, load=lambda: read_deletes(disk, file), file=file)
 
 
 def _document(state: TableState) -> dict[str, object]:

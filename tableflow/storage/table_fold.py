@@ -9,7 +9,7 @@ import numpy as np
 
 from tableflow.storage.compaction import SMALLER, compact_segments
 from tableflow.storage.data_file import FileOptions
-from tableflow.storage.delete_file import DeleteFile, read_deletes, write_deletes
+from tableflow.storage.delete_file import write_deletes
 from tableflow.storage.deletes import DeleteLayer, Deletes, merged_pairs
 from tableflow.storage.disk import Disk
 from tableflow.storage.file_segment import FileSegment
@@ -17,6 +17,7 @@ from tableflow.storage.history import History
 from tableflow.storage.key_lookup import MemoryKeys
 from tableflow.storage.memory_segment import MemorySegment
 from tableflow.storage.segment import Segment
+from tableflow.storage.stored_deletes import stored_layer
 from tableflow.storage.table_state import TableState
 
 
@@ -74,11 +75,6 @@ def _written(
     if not len(ids):
         return []
     return [stored_layer(disk, write_deletes(disk, name(), ids, versions))]
-
-
-def stored_layer(disk: Disk, file: DeleteFile) -> DeleteLayer:
-    """The deletes in a file."""
-    return DeleteLayer(file.rows, load=lambda: read_deletes(disk, file), file=file)
 
 
 def rebase(folded: TableState, tip: TableState) -> TableState:

@@ -244,9 +244,9 @@ def test_a_log_that_cannot_be_repaired_takes_no_more() -> None:
         raise OSError(5, "input/output error")
 
     disk._sync = broken  # type: ignore[assignment, method-assign]
-    with pytest.raises(ConnectorError, match="not possible to sync a commit"):
-        with run.database.transaction([run.tables["a"]]) as transaction:
-            transaction.delete(run.tables["a"], np.array([0]))
+    with run.database.transaction([run.tables["a"]]) as transaction:
+        transaction.delete(run.tables["a"], np.array([0]))
+        with pytest.raises(ConnectorError, match="not possible to sync a commit"):
             transaction.commit(ChangeKind.DELETE)
     assert contents_of(run.database) == before, "it can be read"
     for _ in range(2):
