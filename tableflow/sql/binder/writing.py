@@ -155,16 +155,20 @@ def _checks(context: StatementContext, target: BoundTarget, rows: Rows) -> list[
 
 
 def _returning(block: Block, writing: Writing, rows: Rows, nodes: Sequence[exp.Expr]) -> list[tuple[str, Expression]]:
-    """RETURNING: the rows as they are written (or were, if they are deleted), and the statement's other relations."""
+    """RETURNING: the rows as they are written (or were, if they are deleted).
+
+    The statement's other relations can be named; ``*`` and names that the table has too mean the table's columns.
+    """
     hidden = (writing.row_id,) if writing.row_id is not None and writing.default_action is Action.DELETE else ()
     own = writing.target.relation(rows.columns, hidden)
-    columns = [*rows.columns, *(column for relation in writing.others for column in relation.columns)]
-    relations = (own, *writing.others)
+    known = {column.name.lower() for column in rows.columns}
+    beside = [column for relation in writing.others for column in relation.columns if column.name.lower() not in known]
+    relations = (own, *writing.others, Relation("", (), hidden=tuple(beside)))
     if writing.kind is ChangeKind.MERGE and writing.action is not None:
         action = _named_action(block, writing.action)
         relations = (*relations, Relation(MERGE_ACTION, (), hidden=(action,)))
         nodes = [node.transform(_action_column) for node in nodes]
-    block.scope = Scope(relations, columns)
+    block.scope = Scope(relations, rows.columns)
     items = SelectList(block, nodes)
     expressions = items.bind()
     for expression, node in zip(expressions, items.names_of_output(), strict=True):
