@@ -87,6 +87,13 @@ def test_generated_columns_are_computed_over_the_new_values():
     assert [to_sql(value) for value in computed] == ["b > 0", "a < 100", "a + b"]
 
 
+def test_subqueries_among_values():
+    statement = written("INSERT INTO t VALUES ((SELECT max(id) FROM k), 'x', DEFAULT), (1, (SELECT 'y'), 3)")
+    kinds = [node.kind for node in nodes(statement.query.root) if isinstance(node, Join)]
+    assert kinds == [JoinKind.SINGLE, JoinKind.SINGLE]
+    assert columns("INSERT INTO t VALUES ((SELECT max(id) FROM k), 'x', 1)") == ["a INT", "b STRING", "c DECIMAL(8,2)"]
+
+
 def test_returning():
     statement = written("INSERT INTO g (a) VALUES (1) RETURNING *, s + 1 AS more, g.a")
     assert statement.returning is not None
@@ -165,6 +172,8 @@ def test_many_literals_are_no_casts():
         ("INSERT INTO k VALUES (1, 'x', 3) ON CONFLICT (id) DO UPDATE SET n = excluded.m", BindError, "'excluded.m' does not exist", "excluded.m"),
         ("INSERT INTO k VALUES (1, 'x', 3) ON CONFLICT (id) DO UPDATE SET n = 1 WHERE 5", BindError, "needs a BOOLEAN", "5"),
         ("INSERT INTO t DEFAULT VALUES RETURNING count(*)", BindError, "an aggregate cannot stand in RETURNING", "count(*)"),
+        ("INSERT INTO t DEFAULT VALUES RETURNING a, row_number() OVER ()", BindError, "a window function cannot stand in RETURNING",
+         "row_number() OVER ()"),
         ("INSERT INTO t DEFAULT VALUES RETURNING _row_id", BindError, "column '_row_id' does not exist", "_row_id"),
         ("INSERT INTO t DEFAULT VALUES RETURNING", SqlSyntaxError, "an expression is expected", ""),
     ],

@@ -11,9 +11,9 @@ from tableflow import types
 from tableflow.errors import BindError, Span
 from tableflow.expressions.literals import number_literal
 from tableflow.expressions.nodes import Expression, Literal
-from tableflow.planner.logical.nodes import Values
+from tableflow.planner.logical.nodes import Node, Project, SetKind, SetOperation, Values, output
 from tableflow.sql.binder.assignment import assigned, assigned_all
-from tableflow.sql.binder.block import Block, refused
+from tableflow.sql.binder.block import Block
 from tableflow.sql.binder.conflict import resolved
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes, define
@@ -35,7 +35,7 @@ def bind_insert(context: StatementContext, source: Source, node: Insert) -> Writ
     if isinstance(node.source, exp.Expr):
         rows = _from_query(context, source, target, node, ctes)
     else:
-        rows = _from_values(context, source, target, node)
+        rows = _from_values(context, source, target, node, ctes)
     writing = Writing(target, ChangeKind.INSERT, Action.INSERT, ctes=ctes)
     if node.conflict is not None:
         writing, rows = resolved(context, source, writing, rows, node.conflict)
@@ -114,7 +114,7 @@ def wrong_number(what: str, given: int, wanted: int, target: BoundTarget, span: 
     )
 
 
-def _from_values(context: StatementContext, source: Source, target: BoundTarget, node: Insert) -> Rows:
+def _from_values(context: StatementContext, source: Source, target: BoundTarget, node: Insert, ctes: Ctes) -> Rows:
     if node.by_name:
         raise BindError("VALUES have no names", hint="list the columns instead of BY NAME", span=target.span)
     if node.source is None:
@@ -126,6 +126,8 @@ def _from_values(context: StatementContext, source: Source, target: BoundTarget,
         if len(row.cells) != len(positions):
             place = source.place(row.span.start, row.span.end)
             raise wrong_number("the row has", len(row.cells), len(positions), target, place)
+    if any(_has_query(cell) for row in rows for cell in row.cells):
+        return _from_rows_with_queries(CellBinder(context, source, target, ctes), rows, positions)
     columns = _cells(context, source, target, rows, positions)
     fields = tuple(
         context.field(target.columns[index].name, target.columns[index].type, nullable=any(map(_may_be_null, values)))
@@ -144,38 +146,65 @@ def _cells(
     context: StatementContext, source: Source, target: BoundTarget, rows: Sequence[Row], positions: Sequence[int]
 ) -> list[list[Expression]]:
     """The values of each column, cast to its type."""
-    cells = CellBinder(context, source, target)
+    cells = CellBinder(context, source, target, Ctes())
     columns = []
     for place, index in enumerate(positions):
         column = target.columns[index]
         values = [cells.bind(row.cells[place], index) for row in rows]
         columns.append(assigned_all(values, column.type, column.name))
-    cells.check(rows[0])
     return columns
+
+
+def _has_query(cell: Cell) -> bool:
+    return not isinstance(cell, Constant) and cell.find(exp.Query) is not None
+
+
+def _from_rows_with_queries(cells: CellBinder, rows: Sequence[Row], positions: Sequence[int]) -> Rows:
+    """Rows with subqueries: each is a plan of its own."""
+    context, target = cells.context, cells.target
+    stored = [target.columns[index] for index in positions]
+    plans: list[Node] = []
+    for row in rows:
+        cells.begin()
+        values = [
+            assigned(cells.bind(cell, index), column.type, column.name)
+            for cell, index, column in zip(row.cells, positions, stored, strict=True)
+        ]
+        cells.block.attach(values)
+        own = tuple(context.field(column.name, column.type) for column in stored)
+        plans.append(Project(cells.block.plan, own, tuple(values)))
+    fields = output(plans[0])
+    if len(plans) > 1:
+        fields = tuple(context.renewed(field) for field in fields)
+        plan: Node = SetOperation(SetKind.UNION_ALL, tuple(plans), fields)
+    else:
+        plan = plans[0]
+    given = {index: reference(column) for index, column in zip(positions, fields, strict=True)}
+    return valued(context, target, plan, completed(context, target, given), target.span)
 
 
 class CellBinder:
     """Values between the parentheses of VALUES: constants, expressions without columns, DEFAULT."""
 
-    def __init__(self, context: StatementContext, source: Source, target: BoundTarget) -> None:
-        self._context = context
+    def __init__(self, context: StatementContext, source: Source, target: BoundTarget, ctes: Ctes) -> None:
+        self.context = context
+        self.target = target
         self._source = source
-        self._target = target
-        self._block = Block.begin(context, source, Ctes(), None)
-        self._binder = ExpressionBinder(self._block, Clause("VALUES"))
+        self._ctes = ctes
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a block whose subqueries stand for the cells bound from here on."""
+        self.block = Block.begin(self.context, self._source, self._ctes, None)
+        self._binder = ExpressionBinder(self.block, Clause("VALUES"))
 
     def bind(self, cell: Cell, index: int) -> Expression:
         """The value of a cell for the column at a position."""
         if isinstance(cell, Constant):
             return constant(cell, self._source)
         if is_default(cell):
-            return self._target.default(self._context, self._target.columns[index])
+            return self.target.default(self.context, self.target.columns[index])
         return self._binder.bind(cell)
-
-    def check(self, row: Row) -> None:
-        """Refuse what cannot stand among constants."""
-        if self._block.waiting:
-            raise refused("a subquery in VALUES", self._block.waiting[0].span)
 
 
 def is_default(node: object) -> bool:

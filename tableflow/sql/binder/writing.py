@@ -171,9 +171,12 @@ def _returning(block: Block, writing: Writing, rows: Rows, nodes: Sequence[exp.E
     block.scope = Scope(relations, rows.columns)
     items = SelectList(block, nodes)
     expressions = items.bind()
-    for expression, node in zip(expressions, items.names_of_output(), strict=True):
+    for expression in expressions:
         if has_aggregate(expression):
-            raise BindError(f"an aggregate cannot stand in RETURNING ({node})", span=getattr(expression, "span", None))
+            raise BindError("an aggregate cannot stand in RETURNING", span=getattr(expression, "span", None))
+    if block.windows:
+        place = next((block.source.span(node) for node in nodes if node.find(exp.Window) is not None), None)
+        raise BindError("a window function cannot stand in RETURNING", span=place)
     block.attach(expressions)
     return list(zip(items.names_of_output(), expressions, strict=True))
 
