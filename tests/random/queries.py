@@ -1,7 +1,7 @@
 """Random queries over random small tables, as SQL that DuckDB reads too and answers alike.
 
 Only what both engines define the same way is drawn: integer arithmetic that cannot overflow, no division, text in ASCII,
-three-valued logic, every join and subquery kind, grouping, set operations.
+three-valued logic, every join and subquery kind, grouping, windows, set operations.
 """
 
 from __future__ import annotations
@@ -108,7 +108,80 @@ def correlated(draw: st.DrawFn, outer: str) -> str:
         f"{outer}.b = ANY (SELECT i.{column} FROM {table} i WHERE {where})",
         f"({outer}.a IN (SELECT i.{column} FROM {table} i WHERE {where})) IS NULL",
         f"({draw(predicate(outer, 0))} OR EXISTS (SELECT 1 FROM {table} i WHERE {where}))",
+        f"{outer}.a IN (SELECT i.{column} FROM {table} i WHERE {where} ORDER BY i.a, i.b, i.s LIMIT {draw(st.integers(1, 2))})",
+        f"{outer}.b >= (SELECT i.{column} FROM {table} i WHERE {where} ORDER BY i.b DESC, i.a, i.s LIMIT 1 OFFSET 1)",
+        f"{outer}.a IN (SELECT rank() OVER (ORDER BY i.b) FROM {table} i WHERE {where})",
+        f"EXISTS (SELECT sum(i.a) OVER (PARTITION BY i.s) AS w FROM {table} i WHERE {where} QUALIFY w > {outer}.a)",
+        f"({outer}.a, {outer}.b) IN (SELECT i.a, i.b FROM {table} i WHERE {where})",
+        f"{outer}.a = (SELECT count(*) FROM (SELECT i.b FROM {table} i WHERE {where} UNION SELECT {outer}.b) u)",
     ]
+    return draw(st.sampled_from(shapes))
+
+
+@st.composite
+def window(draw: st.DrawFn, alias: str) -> str:
+    """A window function over one alias; its order is total up to equal rows, so that both engines number them alike."""
+    partition = draw(st.sampled_from(["", f"PARTITION BY {alias}.a", f"PARTITION BY {alias}.s, {alias}.b"]))
+    way = draw(st.sampled_from(["", " DESC", " NULLS FIRST", " DESC NULLS FIRST"]))
+    total = f"ORDER BY {alias}.a{way}, {alias}.b, {alias}.s"
+    single = f"ORDER BY {alias}.b{way}"
+    column = f"{alias}.{draw(st.sampled_from(INTEGERS))}"
+    match draw(st.sampled_from(["number", "neighbour", "rows", "peers", "range", "whole"])):
+        case "number":
+            function = draw(
+                st.sampled_from(["row_number()", "rank()", "dense_rank()", "ntile(3)", "cume_dist()", "percent_rank()"])
+            )
+            return f"{function} OVER ({partition} {total})"
+        case "neighbour":
+            function = draw(st.sampled_from(["lag", "lead"]))
+            rest = draw(st.sampled_from(["", ", 2", ", 1, 9", ", 0", ", -1", ", 2, 9"]))
+            nulls = draw(st.sampled_from(["", " IGNORE NULLS"]))
+            return f"{function}({column}{rest}{nulls}) OVER ({partition} {total})"
+        case "rows":
+            return f"{draw(aggregate(column, ordered=True))} OVER ({partition} {total} ROWS {draw(frame())})"
+        case "peers":
+            unit = draw(st.sampled_from(["GROUPS", "RANGE"]))
+            frames = frame() if unit == "GROUPS" else st.sampled_from(UNBOUNDED)
+            return f"{draw(aggregate(column, ordered=False))} OVER ({partition} {single} {unit} {draw(frames)})"
+        case "range":
+            return f"{draw(aggregate(column, ordered=False))} OVER ({partition} {single} RANGE {draw(frame())})"
+        case _:
+            return f"{draw(aggregate(column, ordered=False))} OVER ({partition})"
+
+
+UNBOUNDED = [
+    "BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+    "BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
+    "BETWEEN CURRENT ROW AND CURRENT ROW",
+]
+
+
+@st.composite
+def frame(draw: st.DrawFn) -> str:
+    """Ends of a frame; an end never lies before the start."""
+    sides = [
+        "UNBOUNDED PRECEDING",
+        "2 PRECEDING",
+        "1 PRECEDING",
+        "CURRENT ROW",
+        "1 FOLLOWING",
+        "2 FOLLOWING",
+        "UNBOUNDED FOLLOWING",
+    ]
+    start = draw(st.integers(0, 5))
+    return f"BETWEEN {sides[start]} AND {sides[draw(st.integers(max(1, start), 6))]}"
+
+
+@st.composite
+def aggregate(draw: st.DrawFn, column: str, *, ordered: bool) -> str:
+    """An aggregate, or where the order is total a value of the frame."""
+    shapes = [f"sum({column})", f"count({column})", "count(*)", f"min({column})", f"max({column})", f"avg({column})"]
+    shapes += [f"sum({column}) FILTER (WHERE {column} > 0)", f"var_pop({column})"]
+    if ordered:
+        shapes += [
+            f"{name}({column}{nulls})" for name in ("first_value", "last_value") for nulls in ("", " IGNORE NULLS")
+        ]
+        shapes += [f"nth_value({column}, 2)", f"nth_value({column}, 1 IGNORE NULLS)"]
     return draw(st.sampled_from(shapes))
 
 
@@ -138,7 +211,29 @@ def query(draw: st.DrawFn) -> str:
         conditions.append(draw(correlated("l")))
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     last = aliases[-1]
-    match draw(st.sampled_from(["rows", "groups", "distinct", "total", "set", "scalar"])):
+    kinds = ["rows", "groups", "distinct", "total", "set", "scalar", "windows", "qualify", "over groups", "lateral"]
+    match draw(st.sampled_from(kinds)):
+        case "windows":
+            return (
+                f"SELECT l.a AS x, {draw(window(last))} AS y, {draw(window('l'))} AS z, l.s AS w FROM {source}{where}"
+            )
+        case "qualify":
+            most = f"row_number() OVER (PARTITION BY l.a ORDER BY l.b, l.s{f', {last}.a, {last}.b, {last}.s' if joined else ''})"
+            return f"SELECT l.a AS x, l.b AS y FROM {source}{where} QUALIFY {most} <= {draw(st.integers(1, 3))}"
+        case "over groups":
+            return (
+                f"SELECT l.a AS k, sum(count(*)) OVER (ORDER BY l.a) AS n, rank() OVER (ORDER BY min({last}.b)) AS r, "
+                f"(SELECT sum(l.b)) AS t FROM {source}{where} GROUP BY l.a"
+            )
+        case "lateral":
+            inner = draw(st.sampled_from(TABLES))
+            link = draw(st.sampled_from(["i.a = l.a", "i.b >= l.b", "i.s = l.s AND i.a <> l.b"]))
+            bound = draw(st.sampled_from(["LIMIT 1", "LIMIT 2", "LIMIT 1 OFFSET 1", "OFFSET 1"]))
+            kind = draw(st.sampled_from(["JOIN", "LEFT JOIN"]))
+            return (
+                f"SELECT l.a AS x, n.a AS y, n.b AS z FROM {draw(st.sampled_from(TABLES))} l {kind} LATERAL (SELECT * FROM {inner} i "
+                f"WHERE {link} ORDER BY i.a DESC, i.b, i.s {bound}) n ON true"
+            )
         case "rows":
             return f"SELECT {draw(number('l'))} AS x, {last}.s AS y, l.b AS z FROM {source}{where}"
         case "groups":
