@@ -18,6 +18,7 @@ from tableflow.physical.materialize import (
     PublishRowsOperator,
 )
 from tableflow.physical.nested_loop_join import NestedLoopJoin, NestedLoopJoinOperator
+from tableflow.physical.partition_top_n import PartitionTopN, PartitionTopNOperator
 from tableflow.physical.pipeline import Pipeline, PipelineOperator
 from tableflow.physical.project import ProjectColumns, ProjectColumnsOperator
 from tableflow.physical.set_operation import Replicate, ReplicateOperator, UnionAll, UnionAllOperator
@@ -39,6 +40,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     NestedLoopJoin: NestedLoopJoinOperator,
     SortRows: SortRowsOperator,
     TopN: TopNOperator,
+    PartitionTopN: PartitionTopNOperator,
     LimitRows: LimitRowsOperator,
     UnionAll: UnionAllOperator,
     Replicate: ReplicateOperator,

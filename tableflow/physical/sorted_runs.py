@@ -6,7 +6,7 @@ responsive however large its input is.  Rows with equal keys keep their order of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact, concat
@@ -56,10 +56,13 @@ class BatchBuffer:
 
 
 class SortedRuns:
-    """Collects rows into sorted runs under a reservation."""
+    """Collects rows into sorted runs under a reservation; ``keep`` says which rows of a run are needed."""
 
-    def __init__(self, keys: Sequence[Key], reservation: Reservation) -> None:
+    def __init__(
+        self, keys: Sequence[Key], reservation: Reservation, keep: Callable[[Batch], Batch] | None = None
+    ) -> None:
         self.keys = tuple(keys)
+        self._keep = keep
         self.runs: list[Batch] = []
         self._reservation = reservation
         self._buffer = BatchBuffer()
@@ -81,8 +84,16 @@ class SortedRuns:
             self._form_run()
         return self.runs
 
+    def replace(self, runs: Sequence[Batch]) -> None:
+        """These runs instead of those that there are."""
+        self.runs[:] = runs
+        self._held = sum(run.nbytes for run in runs)
+        self._reservation.resize(self._held + 3 * self._buffer.bytes)
+
     def _form_run(self) -> None:
         run = sort_batch(self._buffer.take(), self.keys)
+        if self._keep is not None:
+            run = self._keep(run)
         self.runs.append(run)
         self._held += run.nbytes
         self._reservation.resize(self._held)

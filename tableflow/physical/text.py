@@ -13,6 +13,7 @@ from tableflow.physical.hash_join import HashJoin
 from tableflow.physical.materialize import SharedResult
 from tableflow.physical.nested_loop_join import NestedLoopJoin
 from tableflow.physical.node import PhysicalNode
+from tableflow.physical.partition_top_n import PartitionTopN
 from tableflow.physical.pipeline import Pipeline
 from tableflow.physical.project import ProjectColumns
 from tableflow.physical.properties import OrderingKey, PartitioningKind
@@ -105,6 +106,9 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             return f"SortRows {'by ranges ' if node.publication else ''}{_order(node.keys, names)}"
         case TopN():
             return f"TopN {node.limit}{f' offset {node.offset}' if node.offset else ''} by {_order(node.keys, names)}"
+        case PartitionTopN():
+            by, rest = _order(node.keys[: node.partition], names), _order(node.keys[node.partition :], names)
+            return f"PartitionTopN {node.limit} by [{by}]{f' order {rest}' if rest else ''}"
         case LimitRows():
             return f"LimitRows {node.limit}{f' offset {node.offset}' if node.offset else ''}"
         case WindowAggregate():

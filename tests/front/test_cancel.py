@@ -63,6 +63,16 @@ QUERIES = {
         "WITH c AS (SELECT a.n % 1000 AS m, count(*) AS x FROM big a, small b GROUP BY 1) SELECT * FROM c x JOIN c y ON x.m = y.x"
     ),
     "correlated subquery": "SELECT count(*) FROM skew a WHERE a.v < (SELECT max(b.v) FROM skew b WHERE b.v < a.v)",
+    "window": "SELECT n, row_number() OVER (PARTITION BY n % 1000 ORDER BY r) FROM big",
+    "window with one partition": (
+        "SELECT sum(n) OVER (ORDER BY r), max(r) OVER (ORDER BY r ROWS BETWEEN 9 PRECEDING AND 9 FOLLOWING) FROM "
+        "(SELECT * FROM big UNION ALL SELECT n, r + 1 FROM big)"
+    ),
+    "window over floats to the end": (
+        "SELECT avg(n + 0e0) OVER (ORDER BY r ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING), lag(n IGNORE NULLS) OVER (ORDER BY r) "
+        "FROM (SELECT * FROM big UNION ALL SELECT n, r + 1 FROM big)"
+    ),
+    "bounded row numbers": "SELECT a.n FROM big a, small b QUALIFY row_number() OVER (PARTITION BY a.n % 10 ORDER BY b.n) <= 3",
     "values": "SELECT count(*) FROM "
     + ", ".join(f"(VALUES {', '.join(f'({i})' for i in range(100))}) t{n}(x)" for n in range(6)),
 }
