@@ -102,13 +102,8 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
         case CollectAggregate():
             calls = ", ".join(map(to_sql, node.calls))
             return f"CollectAggregate by [{_columns(node.keys)}] {calls}".rstrip()
-        case SortRows():
-            return f"SortRows {'by ranges ' if node.publication else ''}{_order(node.keys, names)}"
-        case TopN():
-            return f"TopN {node.limit}{f' offset {node.offset}' if node.offset else ''} by {_order(node.keys, names)}"
-        case PartitionTopN():
-            by, rest = _order(node.keys[: node.partition], names), _order(node.keys[node.partition :], names)
-            return f"PartitionTopN {node.limit} by [{by}]{f' order {rest}' if rest else ''}"
+        case SortRows() | TopN() | PartitionTopN():
+            return _sorting(node, names)
         case LimitRows():
             return f"LimitRows {node.limit}{f' offset {node.offset}' if node.offset else ''}"
         case WindowAggregate():
@@ -124,6 +119,17 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             return f"SharedResult {node.publication} [{_columns(node.fields)}]"
         case _:
             return f"{type(node).__name__} [{_columns(node.fields)}]"
+
+
+def _sorting(node: SortRows | TopN | PartitionTopN, names: dict[int, str]) -> str:
+    match node:
+        case SortRows():
+            return f"SortRows {'by ranges ' if node.publication else ''}{_order(node.keys, names)}"
+        case TopN():
+            return f"TopN {node.limit}{f' offset {node.offset}' if node.offset else ''} by {_order(node.keys, names)}"
+        case PartitionTopN():
+            by, rest = _order(node.keys[: node.partition], names), _order(node.keys[node.partition :], names)
+            return f"PartitionTopN {node.limit} by [{by}]{f' order {rest}' if rest else ''}"
 
 
 def _window(node: WindowAggregate, names: dict[int, str]) -> str:
