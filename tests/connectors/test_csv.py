@@ -172,3 +172,53 @@ def test_files_of_one_table_must_have_its_columns(tmp_path):
     (tmp_path / "3.csv").write_text("a,c,d\n3,z,1\n")
     with pytest.raises(ConnectorError, match=r"3\.csv'"):
         file_provider(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("values", "of", "first"),
+    [
+        (["12345678901234567890", "3", ""], t.DecimalType(38, 0), Decimal(12345678901234567890)),
+        (["-9223372036854775809", "+00003"], t.DecimalType(38, 0), Decimal(-9223372036854775809)),
+        (["9" * 38, "1"], t.DecimalType(38, 0), Decimal("9" * 38)),
+        (["9" * 39, "1"], t.STRING, "9" * 39),
+        (["12345678901234567890", "1.5"], t.DOUBLE, 12345678901234567890.0),
+        (["9223372036854775807", "1"], t.BIGINT, 9223372036854775807),
+    ],
+)
+def test_whole_numbers_keep_all_their_digits(inferred, values, of, first):
+    provider = inferred("a,b\n" + "".join(f"{value},x\n" for value in values))
+    assert provider.schema.columns[0].type == of
+    assert scan(provider)[0][0] == first
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('a,b\n1,x\n2,"y\n3,z\n', 3),
+        ('a,b\n1,"x\n2,"y"\n3,z\n', 2),
+        ('a,b\n1,"x\ny"\n"2,y\n3,z\n', 4),
+        ('a,b\n1,"x" \n2,y\n', 2),
+        ('a,b\n1,"x""\n2,y\n', 2),
+        ('a,b\n1,"', 2),
+    ],
+)
+def test_a_quote_that_is_not_closed_is_named_where_it_opens(inferred, declared, content, line):
+    message = rf"t\.csv', line {line}: a quote that opens here is not closed"
+    with pytest.raises(ConnectorError, match=message):
+        scan(inferred(content))
+    with pytest.raises(ConnectorError, match=message):
+        scan(declared(content, [("a", t.STRING), ("b", t.STRING)]))
+
+
+def test_quotes_that_open_no_field_are_text(inferred):
+    assert scan(inferred('a,b\n5\'11",x"y\n"1""2",""\n "q",z\n')) == [
+        ("5'11\"", 'x"y'), ('1"2', ""), (' "q"', "z"),
+    ]  # fmt: skip
+
+
+def test_rows_of_inferred_files_have_as_many_fields_as_the_header(inferred):
+    with pytest.raises(ConnectorError, match=r"line 3, could not be read") as caught:
+        scan(inferred("a,b\n1,x\n2\n3,z\n"))
+    assert "Expected 2 columns, got 1" in caught.value.detail
+    with pytest.raises(ConnectorError, match=r"line 2, could not be read"):
+        scan(inferred("a,b\n1,x,9\n2,y\n"))

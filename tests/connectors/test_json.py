@@ -138,3 +138,29 @@ def test_blocks_and_splits_cut_between_lines(declared, monkeypatch):
     provider = declared("\n".join(json.dumps({"a": a, "b": b}) for a, b in rows), AB)
     assert len(splits_of(Sources().open(spec_of(provider)))) > 5
     assert scan(provider) == rows
+
+
+@pytest.mark.parametrize(
+    ("values", "of", "first"),
+    [
+        (["12345678901234567890", "3", "null"], t.DecimalType(38, 0), Decimal(12345678901234567890)),
+        (["9" * 39], t.STRING, "9" * 39),
+        (["12345678901234567890", "1.5"], t.DOUBLE, 12345678901234567890.0),
+        (["9223372036854775807"], t.BIGINT, 9223372036854775807),
+    ],
+)
+@pytest.mark.parametrize("array", [False, True])
+def test_whole_numbers_keep_all_their_digits(tmp_path, values, of, first, array):
+    lines = [f'{{"a": {value}, "b": [1e300]}}' for value in values]
+    path = tmp_path / "t.json"
+    path.write_text(f"[{','.join(lines)}]" if array else "\n".join(lines))
+    provider = file_provider(str(path))
+    assert provider.schema.columns[0].type == of
+    assert scan(provider, ["a"])[0][0] == first
+
+
+def test_a_line_that_cannot_be_inferred_from_is_named(tmp_path):
+    path = tmp_path / "t.json"
+    path.write_text('{"a": 1}\n\n{"a": "x}\n{"a": 2}\n')
+    with pytest.raises(ConnectorError, match=r"t\.json', line 3, could not be read"):
+        file_provider(str(path))

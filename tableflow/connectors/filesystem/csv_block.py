@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pc_csv
 
+from tableflow.connectors.filesystem.csv_quotes import check_quotes
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import line_of, split_records
 from tableflow.errors import ConnectorError
@@ -69,6 +70,8 @@ class BlockParser:
 
     def parse(self, offset: int, data: bytes) -> pa.Table:
         """The rows of a block of whole records."""
+        if not self._dialect.lenient:
+            check_quotes(self._file, offset, data, self._dialect.delimiter.encode(), self._dialect.quote_byte)
         try:
             table = self._table(data, self._types)
         except pa.ArrowInvalid:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tableflow import types as t
 from tableflow.columnar.representation import from_arrow_type
 from tableflow.connectors.filesystem.csv_block import BlockParser, Dialect, parse_text
+from tableflow.connectors.filesystem.csv_quotes import check_quotes
 from tableflow.connectors.filesystem.format import FileColumn
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import (
@@ -80,6 +82,8 @@ def infer_columns(file: FileVersion, dialect: Dialect, layout: Layout) -> tuple[
     if not sample.strip():
         return tuple(FileColumn(name, t.STRING) for name in names)
     fields = [f"f{i}" for i in range(layout.fields)]
+    if not dialect.lenient:
+        check_quotes(file, layout.start, sample, dialect.delimiter.encode(), dialect.quote_byte)
     try:
         types = parse_text(sample, dialect, fields, None).schema.types
     except pa.ArrowInvalid as error:
@@ -89,7 +93,28 @@ def infer_columns(file: FileVersion, dialect: Dialect, layout: Layout) -> tuple[
             )  # raises with the line's number
             raise ConnectorError(f"file {file.path!r} could not be read", detail=str(error)) from error
         types = [pa.string()] * layout.fields
-    return tuple(FileColumn(name, inferred_type(of)) for name, of in zip(names, types, strict=True))
+    found = [inferred_type(of) for of in types]
+    reals = [i for i, of in enumerate(found) if of == t.DOUBLE]
+    if reals:
+        texts = parse_text(sample, dialect, fields, {fields[i]: pa.string() for i in reals})
+        for i in reals:
+            found[i] = _exact(texts.column(fields[i]))
+    return tuple(FileColumn(name, of) for name, of in zip(names, found, strict=True))
+
+
+def _exact(texts: pa.ChunkedArray) -> t.SqlType:
+    """What is read as DOUBLE only because it is too large for BIGINT: a DECIMAL if its digits do, else text."""
+    present = texts.drop_null()
+    if not pc.all(pc.match_substring_regex(present, r"^\s*[+-]?\d+\s*$")).as_py():
+        return t.DOUBLE
+    return whole_number_type(
+        pc.max(pc.utf8_length(pc.utf8_ltrim(pc.utf8_trim_whitespace(present), "+-0"))).as_py() or 1
+    )
+
+
+def whole_number_type(digits: int) -> t.SqlType:
+    """The type of whole numbers beyond BIGINT, which keeps all their digits."""
+    return t.DecimalType(t.MAX_DECIMAL_PRECISION, 0) if digits <= t.MAX_DECIMAL_PRECISION else t.STRING
 
 
 def inferred_type(of: pa.DataType) -> t.SqlType:

@@ -18,7 +18,7 @@ import pyarrow.json as pa_json
 
 from tableflow import types as t
 from tableflow.columnar.representation import canonical
-from tableflow.connectors.filesystem.csv_layout import inferred_type
+from tableflow.connectors.filesystem.csv_layout import inferred_type, whole_number_type
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format
 from tableflow.connectors.filesystem.json_row import EPOCH_DAY, RowDecoder
 from tableflow.connectors.filesystem.path import FileVersion
@@ -238,8 +238,37 @@ def _infer_columns(file: FileVersion, sample: bytes) -> tuple[FileColumn, ...]:
             pa.BufferReader(sample), pa_json.ReadOptions(use_threads=False, block_size=len(sample) + 1)
         )
     except pa.ArrowInvalid as error:
+        if not is_array(file):
+            JsonParser(file, (), {}).parse(content_start(file), sample)  # raises with the line's number
         text = " ".join(str(error).split()).removeprefix("JSON parse error: ")
         raise ConnectorError(
             f"columns of file {file.path!r} could not be inferred", detail=text, hint="declare the table's columns"
         ) from None
-    return tuple(FileColumn(field.name, inferred_type(field.type)) for field in table.schema)
+    types = {field.name: inferred_type(field.type) for field in table.schema}
+    large = [name for name, of in types.items() if of == t.DOUBLE and _may_be_whole(table.column(name))]
+    if large:
+        rows = _objects(sample)
+        for name in large:
+            values = [row[name] for row in rows if row.get(name) is not None]
+            if all(isinstance(value, int) for value in values):
+                types[name] = whole_number_type(max(len(str(abs(value))) for value in values))
+    return tuple(FileColumn(name, of) for name, of in types.items())
+
+
+def _objects(sample: bytes) -> list[dict[str, Any]]:
+    """The objects of a sample with their numbers as they are written; pyarrow has read them before."""
+    decoder, text, at = std_json.JSONDecoder(parse_float=Decimal), sample.decode(), 0
+    found: list[dict[str, Any]] = []
+    while at < len(text):
+        if text[at].isspace():
+            at += 1
+            continue
+        one, at = decoder.raw_decode(text, at)
+        found.append(one)
+    return found
+
+
+def _may_be_whole(column: pa.ChunkedArray) -> bool:
+    """Whether numbers may be integers that are DOUBLE only because BIGINT does not hold them."""
+    whole = pc.all(pc.equal(column, pc.floor(column))).as_py()
+    return bool(whole) and pc.max(pc.abs(column)).as_py() >= 2.0**63
