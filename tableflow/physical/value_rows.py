@@ -23,7 +23,7 @@ from tableflow.expressions.nodes import Cast, ColumnRef, Expression, Literal
 ONE_ROW = Batch((), 1)
 _LITERAL = 0
 
-Shape = tuple[tuple[tuple[t.SqlType, bool], ...], t.SqlType]
+Shape = tuple[tuple[tuple[t.SqlType, bool, str | None], ...], t.SqlType]
 """Casts from the outside in, and the literal's type."""
 
 
@@ -75,7 +75,7 @@ def _column(values: Sequence[Expression], of: t.SqlType, parameters: Batch, wher
 def _shape(value: Expression) -> Shape | None:
     casts = []
     while isinstance(value, Cast):
-        casts.append((value.type, value.lenient))
+        casts.append((value.type, value.lenient, value.zone))
         value = value.operand
     return (tuple(casts), value.type) if isinstance(value, Literal) else None
 
@@ -92,8 +92,8 @@ def _together(values: Sequence[Expression], shape: Shape) -> Column:
     if not casts:
         return column
     expression: Expression = ColumnRef(of, _LITERAL)
-    for to, lenient in reversed(casts):
-        expression = Cast(to, expression, lenient, getattr(values[0], "span", None))
+    for to, lenient, zone in reversed(casts):
+        expression = Cast(to, expression, lenient, getattr(values[0], "span", None), zone)
     return project([expression], Batch([column], len(bare)), {_LITERAL: 0})[0]
 
 
