@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import PurePath
@@ -22,6 +23,7 @@ from tableflow.sql.binder.queries import Bound, bind_query, modified, only
 from tableflow.sql.binder.scope import Relation, Scope, did_you_mean
 from tableflow.sql.binder.system_tables import system_table
 from tableflow.sql.binder.versions import TABLE_CHANGES, table_changes, versioned
+from tableflow.sql.dialect import Parsed, parse_query
 from tableflow.types import Field
 
 MAX_VIEW_DEPTH = 30
@@ -139,9 +141,13 @@ def _cte(block: Block, cte: Cte) -> Bound:
     return Bound(bound.plan, renamed(bound.columns, cte.columns, cte.span), bound.outer)
 
 
-def _view(block: Block, path: tuple[str, ...], text: str, span: Span | None) -> Bound:
-    from tableflow.sql.dialect import parse_query
+@functools.lru_cache(maxsize=256)
+def _parsed(text: str) -> Parsed:
+    """The tree of a view's text; binding reads trees and leaves them as they are, so one does for all readers."""
+    return parse_query(text)
 
+
+def _view(block: Block, path: tuple[str, ...], text: str, span: Span | None) -> Bound:
     context, key = block.context, ".".join(path).lower()
     if key in context.views:
         raise BindError(f"view {path[-1]!r} refers to itself", detail=" -> ".join((*context.views, key)), span=span)
@@ -149,7 +155,7 @@ def _view(block: Block, path: tuple[str, ...], text: str, span: Span | None) -> 
         raise UnsupportedError(f"views are nested more than {MAX_VIEW_DEPTH} levels deep", span=span)
     context.views = (*context.views, key)
     try:
-        parsed = parse_query(text)
+        parsed = _parsed(text)
         bound = bind_query(context, Source(text, parsed.tokens, fixed=span or Span(0, 0)), parsed.tree, Ctes(), None)
     except TableFlowError as error:
         error.span = span
