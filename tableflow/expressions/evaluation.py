@@ -25,7 +25,7 @@ from tableflow.expressions.arms import outcomes, with_errors
 from tableflow.expressions.casting import convert
 from tableflow.expressions.frame import Frame, Rows
 from tableflow.expressions.literals import operand_of
-from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal
+from tableflow.expressions.nodes import Call, Case, Cast, Chain, ColumnRef, Expression, Literal
 from tableflow.expressions.operand import Mask, Operand, either, repeated
 from tableflow.expressions.registry import function
 
@@ -58,6 +58,8 @@ def compute(of: Expression, frame: Frame) -> Operand:
             return arms.searched_case(of, frame, compute)
         case Cast():
             return _cast(of, frame)
+        case Chain():
+            return _chain(of, frame)
         case Call(function=name):
             lazy = _LAZY.get(name)
             return _call(of, frame) if lazy is None else lazy(of, frame, compute)
@@ -83,16 +85,28 @@ def _column(of: Operand, rows: int) -> Column:
 
 
 def _call(of: Call, frame: Frame) -> Operand:
-    entry = function(of.function)
-    if entry.kernel is None:
-        raise InternalError(f"function {of.function!r} has no kernel")
     args = [compute(argument, frame) for argument in of.args] or [Operand(t.NULL, pa.nulls(frame.rows))]
+    return _applied(of.function, args, of.type)
+
+
+def _chain(of: Chain, frame: Frame) -> Operand:
+    """Step by step, so that no more than two operands are in memory."""
+    result = compute(of.first, frame)
+    for name, operand in zip(of.operators, of.operands, strict=True):
+        result = _applied(name, [result, compute(operand, frame)], of.type)
+    return result
+
+
+def _applied(name: str, args: Sequence[Operand], to: t.SqlType) -> Operand:
+    entry = function(name)
+    if entry.kernel is None:
+        raise InternalError(f"function {name!r} has no kernel")
     kernel = entry.kernel
     constant = all(argument.constant for argument in args)
     if entry.deterministic and _is_mapped(args):
-        result = _by_entry(args, of.type, kernel)
+        result = _by_entry(args, to, kernel)
     else:
-        result = kernel(args, of.type)
+        result = kernel(args, to)
     inherited = either(*(argument.errors for argument in args))
     if inherited is not None and inherited.any():
         result = with_errors(result, either(result.errors, inherited))

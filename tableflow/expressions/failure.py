@@ -9,7 +9,7 @@ from tableflow.expressions.evaluation import compute
 from tableflow.expressions.frame import Frame
 from tableflow.expressions.functions.logic import truth
 from tableflow.expressions.literals import storage_values
-from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal, children, walk
+from tableflow.expressions.nodes import Call, Case, Cast, Chain, ColumnRef, Expression, Literal, children, walk
 from tableflow.expressions.registry import function
 from tableflow.expressions.text import literal_text, to_sql
 
@@ -32,7 +32,21 @@ def _fails(of: Expression, row: Frame) -> bool:
 def _innermost(of: Expression, row: Frame) -> TableFlowError:
     operands = _evaluated(of, row) if isinstance(of, Case) else children(of)
     failing = next((operand for operand in operands if _fails(operand, row)), None)
-    return _worded(of, row) if failing is None else _innermost(failing, row)
+    if failing is not None:
+        return _innermost(failing, row)
+    return _worded(_failing_step(of, row) if isinstance(of, Chain) else of, row)
+
+
+def _failing_step(of: Chain, row: Frame) -> Expression:
+    """The step of a chain that fails, over the result that the steps before it have."""
+    left = of.first
+    for name, operand in zip(of.operators, of.operands, strict=True):
+        step = Call(of.type, name, (left, operand), of.span)
+        result = compute(step, row)
+        if result.errors is not None and result.errors.any():
+            return step
+        left = Literal(of.type, storage_values(result)[0])
+    return of
 
 
 def _evaluated(of: Case, row: Frame) -> list[Expression]:

@@ -11,10 +11,11 @@ from tableflow.expressions.evaluation import evaluate
 from tableflow.expressions.functions.logic import connect
 from tableflow.expressions.intervals import always_fits, exact_range
 from tableflow.expressions.literals import storage_values
-from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal, children, transform
+from tableflow.expressions.nodes import Call, Case, Cast, Chain, Expression, Literal, children, transform
 from tableflow.expressions.operand import Operand
 from tableflow.expressions.properties import can_raise, deterministic, is_constant
 from tableflow.expressions.ranges import is_exact
+from tableflow.expressions.registry import function
 
 TRUE, FALSE = Literal(t.BOOLEAN, value=True), Literal(t.BOOLEAN, value=False)
 _OPPOSITES = {
@@ -49,8 +50,10 @@ def fold_node(of: Expression) -> Expression:
 
 def _computed(of: Expression) -> Expression:
     """A constant's value, unless it fails."""
-    if not isinstance(of, Call | Cast | Case) or any(isinstance(operand, ColumnRef) for operand in children(of)):
+    if not isinstance(of, Call | Cast | Case | Chain):
         return of
+    if not all(isinstance(operand, Literal) for operand in children(of)) and not _may_save(of):
+        return of  # an operand that is not a constant by now has columns in it, or fails
     exact = _exact_value(of)
     if exact is not None:
         return Literal(of.type, exact, of.span)
@@ -61,6 +64,17 @@ def _computed(of: Expression) -> Expression:
         return of
     value = storage_values(Operand(of.type, result.column.array))[0]
     return Literal(of.type, value, of.span)
+
+
+def _may_save(of: Expression) -> bool:
+    """Whether the expression may have a value although an operand has none."""
+    match of:
+        case Call(function=name):
+            return function(name).lazy
+        case Cast(lenient=lenient):
+            return lenient
+        case _:
+            return isinstance(of, Case)
 
 
 def _exact_value(of: Expression) -> int | None:

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tableflow import types as t
-from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal, walk
+from tableflow.expressions.nodes import Call, Case, Cast, Chain, ColumnRef, Expression, Literal, walk
 from tableflow.expressions.ranges import (
     UNBOUNDED,
     Domain,
     Range,
     aligned_operands,
     calendar_range,
+    chain_steps,
     exact_range,
     is_exact,
     product,
@@ -75,6 +76,8 @@ def may_be_null(of: Expression, domains: Mapping[int, Domain]) -> bool:
             return True
         case Call(args=args):
             return any(may_be_null(arg, domains) for arg in args)
+        case Chain(first=first, operands=operands):
+            return any(may_be_null(arg, domains) for arg in (first, *operands))
         case _:
             return True
 
@@ -83,6 +86,8 @@ def always_fits(of: Expression, domains: Mapping[int, Domain]) -> bool:
     """Whether the bounds show that an operation (not its operands) never fails: no overflow, no division by zero."""
     limits = calendar_range(of.type) or type_range(of.type)
     match of:
+        case Chain():
+            return all(always_fits(step, known) for step, known in chain_steps(of, domains))
         case Call(function="divide" | "integer_divide" | "modulo", args=(_, divisor)):
             by = exact_range(divisor, domains)
             if by is None or by[0] <= 0 <= by[1]:
@@ -120,6 +125,9 @@ def storage_bits(expression: Expression, domains: Mapping[int, Domain]) -> int:
         intermediates = [] if found is None else [found]
         if isinstance(node, Call):
             intermediates += _intermediates(node, domains)
+        if isinstance(node, Chain):
+            for step, known in chain_steps(node, domains):
+                intermediates += _intermediates(step, known)
         width = max([width, *(bits_of(one) for one in intermediates)])
     return width
 

@@ -93,6 +93,21 @@ class Cast(Expression):
 
 @serializable
 @dataclass(frozen=True, slots=True)
+class Chain(Expression):
+    """Arithmetic operators applied one after the other: ``((first + a) - b) * c``; every step's result has this type.
+
+    It means the same as the calls nested in each other; long ones are bound as chains, so that nothing has to recurse into
+    thousands of levels.  ``operators[i]`` takes the result so far and ``operands[i]``.
+    """
+
+    first: Expression
+    operators: tuple[str, ...]
+    operands: tuple[Expression, ...]
+    span: Span | None = field(default=None, compare=False)
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
 class AggregateCall(Expression):
     """An aggregate over the rows of a group; only :class:`Aggregate` nodes hold these.
 
@@ -200,6 +215,8 @@ def children(of: Expression) -> tuple[Expression, ...]:
             return (*conditions, *results, otherwise)
         case Cast(operand=operand):
             return (operand,)
+        case Chain(first=first, operands=operands):
+            return (first, *operands)
         case AggregateCall(args=args, order=order, filter=condition):
             return (*args, *order) if condition is None else (*args, *order, condition)
         case WindowCall(args=args, frame=frame):
@@ -218,6 +235,8 @@ def with_children(of: Expression, new: tuple[Expression, ...]) -> Expression:
             return replace(of, conditions=new[:n], results=new[n : 2 * n], otherwise=new[-1])
         case Cast():
             return replace(of, operand=new[0])
+        case Chain():
+            return replace(of, first=new[0], operands=new[1:])
         case AggregateCall(args=args, order=order):
             n = len(args)
             rest = new[n + len(order) :]

@@ -15,6 +15,7 @@ from tableflow.expressions.nodes import (
     Call,
     Case,
     Cast,
+    Chain,
     ColumnRef,
     Expression,
     Literal,
@@ -22,6 +23,7 @@ from tableflow.expressions.nodes import (
     children,
     walk,
 )
+from tableflow.expressions.ranges import chain_steps
 from tableflow.expressions.registry import function
 
 
@@ -36,6 +38,11 @@ def can_raise(of: Expression, domains: Mapping[int, Domain] | None = None) -> bo
             return function(of.function).can_raise(of) and not always_fits(of, domains or {})
         case Cast(lenient=False, zone=str()):
             return True  # at the ends of the calendar a wall clock may show what is outside of it
+        case Chain():
+            return any(
+                function(step.function).can_raise(step) and not always_fits(step, known)
+                for step, known in chain_steps(of, domains or {})
+            )
         case Cast(lenient=False, operand=operand):
             return cast_can_fail(operand.type, of.type) and not always_fits(of, domains or {})
         case _:
@@ -66,6 +73,8 @@ def strict(of: Expression) -> bool:
             return strict(operand)
         case Call():
             return function(of.function).strict and all(strict(argument) for argument in of.args)
+        case Chain():
+            return all(strict(argument) for argument in children(of))
         case Case() | AggregateCall() | WindowCall():
             return False
         case _:

@@ -5,12 +5,12 @@ See :mod:`tableflow.expressions.intervals` for what is promised.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tableflow import types as t
 from tableflow.expressions.casting.calendar import FIRST_DAY, LAST_DAY, per_second
-from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal
+from tableflow.expressions.nodes import Call, Case, Cast, Chain, ColumnRef, Expression, Literal
 from tableflow.serialization import serializable
 
 
@@ -25,6 +25,8 @@ class Domain:
 
 
 UNBOUNDED = Domain()
+_RESULT_SO_FAR = -1
+"""No column of a plan has this id."""
 Range = tuple[int, int]
 """Bounds of exact storage values, both inclusive."""
 
@@ -100,8 +102,25 @@ def unchecked_range(of: Expression, domains: Mapping[int, Domain]) -> Range | No
         case Call(function=name):
             rule = _RULES.get(name)
             return None if rule is None else rule(of, domains)
+        case Chain():
+            found: Range | None = None
+            for step, known in chain_steps(of, domains):
+                found = unchecked_range(step, known)
+            return found
         case _:
             return None
+
+
+def chain_steps(of: Chain, domains: Mapping[int, Domain]) -> Iterator[tuple[Call, Mapping[int, Domain]]]:
+    """Each step of a chain as a call whose first operand is a column with the bounds of the result so far."""
+    left = of.first
+    known = dict(domains)
+    for name, operand in zip(of.operators, of.operands, strict=True):
+        step = Call(of.type, name, (left, operand), of.span)
+        yield step, known
+        found = exact_range(step, known)
+        left = ColumnRef(of.type, _RESULT_SO_FAR)
+        known[_RESULT_SO_FAR] = UNBOUNDED if found is None else Domain(*found)
 
 
 def _of_domain(domain: Domain, of: t.SqlType) -> Range | None:

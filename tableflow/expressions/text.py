@@ -16,6 +16,7 @@ from tableflow.expressions.nodes import (
     Call,
     Case,
     Cast,
+    Chain,
     ColumnRef,
     Expression,
     Frame,
@@ -67,6 +68,8 @@ def _render(of: Expression) -> tuple[str, int]:
             return _render_window(of), _ATOM
         case Call():
             return _render_call(of)
+        case Chain():
+            return _render_chain(of)
     return repr(of), _ATOM
 
 
@@ -99,6 +102,19 @@ def _render_call(of: Call) -> tuple[str, int]:
             return f"extract({field} FROM {to_sql(value)})", _ATOM
         case _:
             return f"{name}({', '.join(map(to_sql, args))})", _ATOM
+
+
+def _render_chain(of: Chain) -> tuple[str, int]:
+    """Parentheses stand around the result so far where the next operator binds more strongly."""
+    parts = [_inside(of.first, _BINARY[of.operators[0]][1])]
+    last = _PRODUCT
+    for name, operand in zip(of.operators, of.operands, strict=True):
+        symbol, precedence = _BINARY[name]
+        if precedence > last:
+            parts = [f"({''.join(parts)})"]
+        parts.append(f" {symbol} {_inside(operand, precedence + 1)}")
+        last = precedence
+    return "".join(parts), last
 
 
 def _render_case(of: Case) -> str:

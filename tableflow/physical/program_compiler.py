@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tableflow import types as t
 from tableflow.columnar.kernels.programs import ProgramDefinition, ProgramOutput
-from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal
+from tableflow.expressions.nodes import Call, Case, Cast, Chain, ColumnRef, Expression, Literal
 from tableflow.physical.node import positions
 from tableflow.physical.program_builder import (
     EXACT_KINDS,
@@ -50,6 +50,7 @@ class Compiler:
         self._defined: dict[int, Expression] = {}
         self._memo: dict[int, Value] = {}
         self._in_block = False
+        self._steps = 0
 
     # Steps
 
@@ -205,6 +206,8 @@ class Compiler:
                 return self._column(expression)
             case Call():
                 return self._call(expression)
+            case Chain():
+                return self._chain(expression)
             case Case():
                 return self._case(expression)
             case Cast():
@@ -217,6 +220,16 @@ class Compiler:
         if made is None:
             raise NotCompilableError(f"function {call.function!r}")
         return made(self, call)
+
+    def _chain(self, chain: Chain) -> Value:
+        """Step by step; the result so far is called a column of its own, whose value is known."""
+        value, left = self.value(chain.first), chain.first
+        for name, operand in zip(chain.operators, chain.operands, strict=True):
+            self._steps -= 1
+            left = ColumnRef(left.type, self._steps)
+            self._memo[self._facts.of(left).number] = value
+            value, left = self._call(Call(chain.type, name, (left, operand), chain.span)), chain
+        return value
 
     def _case(self, case: Case) -> Value:
         result = self.as_type(case.otherwise, case.type)

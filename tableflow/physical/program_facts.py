@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal, children
+from tableflow.expressions.nodes import Call, Case, Cast, Chain, ColumnRef, Expression, Literal, children
 from tableflow.types import SqlType
 
 _NO_COLUMNS: frozenset[int] = frozenset()
@@ -64,8 +64,10 @@ class ExpressionFacts:
                 return (Literal, value)
             case Literal(value=value):
                 return (Literal, repr(value))
-            case Cast(lenient=lenient):
-                return (Cast, lenient)
+            case Cast(lenient=lenient, zone=zone):
+                return (Cast, lenient, zone)
+            case Chain(operators=operators):
+                return (Chain, operators)
             case Case(conditions=conditions):
                 return (Case, len(conditions))
             case _:

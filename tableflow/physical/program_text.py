@@ -60,10 +60,12 @@ def substring(compiler: Compiler, call: Call) -> Value:
 
 
 def concat(compiler: Compiler, call: Call) -> Value:
-    """Texts one after the other."""
+    """Texts one after the other; many of them in pairs of pairs, lest the first ones be copied again and again."""
     if not all(isinstance(arg.type, t.StringType) for arg in call.args):
         raise NotCompilableError(call.function)
-    first, *others = (compiler.value(arg) for arg in call.args)
-    for other in others:
-        first = compiler.builder.emit("concat.str", "str", [first, other])
-    return first
+    parts = [compiler.value(arg) for arg in call.args]
+    while len(parts) > 1:
+        pairs = zip(parts[::2], parts[1::2], strict=False)
+        joined = [compiler.builder.emit("concat.str", "str", [a, b]) for a, b in pairs]
+        parts = [*joined, *parts[len(parts) & ~1 :]]
+    return parts[0]

@@ -9,6 +9,8 @@ are bit sets.  Hints: LEADING fixes a left-deep prefix, NO_REORDER keeps a SELEC
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from heapq import heapify, heappop, heappush
 from itertools import islice
 
 from tableflow.config import JOIN_ENUMERATION_LIMIT
@@ -72,23 +74,29 @@ def best_tree(cluster: Cluster, search: JoinSearch, context: Context, prefix: li
 
 def _join_greedily(units: list[int], search: JoinSearch) -> None:
     """Joins the pair with the smallest result until one set is left; connected pairs before cross products."""
-    left = list(units)
-    while len(left) > 1:
-        choice: tuple[bool, float, int, int] | None = None
-        for i, first in enumerate(left):
-            for j in range(i + 1, len(left)):
-                second = left[j]
-                if not search.allowed(first, second):
-                    continue
-                found = (not search.touching(first, second), search.rows(first | second), i, j)
-                if choice is None or found < choice:
-                    choice = found
-        if choice is None:
-            return
-        first, second = left[choice[2]], left[choice[3]]
-        search.combine(first, second)
-        left = [unit for unit in left if unit not in (first, second)]
-        left.append(first | second)
+    made = list(units)
+    left = set(range(len(made)))
+    pairs = [pair for j in range(len(made)) for pair in _pairs(made, range(j), j, search)]
+    heapify(pairs)
+    while pairs:
+        _, _, i, j = heappop(pairs)
+        if i in left and j in left:
+            search.combine(made[i], made[j])
+            left -= {i, j}
+            made.append(made[i] | made[j])
+            for pair in _pairs(made, sorted(left), len(made) - 1, search):
+                heappush(pairs, pair)
+            left.add(len(made) - 1)
+
+
+def _pairs(
+    made: list[int], of: Iterable[int], with_: int, search: JoinSearch
+) -> Iterator[tuple[bool, float, int, int]]:
+    """Pairs that can be joined, in the order of preference: (is a cross product, rows, numbers of the two sets)."""
+    second = made[with_]
+    for i in of:
+        if search.allowed(made[i], second):
+            yield not search.touching(made[i], second), search.rows(made[i] | second), i, with_
 
 
 def _leading(cluster: Cluster, context: Context) -> list[int]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
+from tableflow.recursion import STACK_BYTES, stack_of
 from tableflow.runtime.chain import Budget
 from tableflow.runtime.timers import TimerQueue
 
@@ -76,8 +77,9 @@ class WorkerPool:
         self._threads = [
             threading.Thread(target=self._work, name=f"tableflow-worker-{i}", daemon=True) for i in range(threads)
         ]
-        for thread in self._threads:
-            thread.start()
+        with stack_of(STACK_BYTES):
+            for thread in self._threads:
+                thread.start()
 
     @property
     def threads(self) -> int:

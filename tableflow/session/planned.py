@@ -12,6 +12,7 @@ from tableflow.physical.node import PhysicalNode
 from tableflow.planner.driver import Optimized, optimize
 from tableflow.planner.implementation.rules import plan_physical
 from tableflow.planner.logical.nodes import Query
+from tableflow.recursion import roomy
 from tableflow.runtime.diamonds import check_diamonds
 from tableflow.serialization import dumps, loads
 from tableflow.session.collection import collection_held
@@ -46,6 +47,7 @@ def plan(query: Query, settings: Settings) -> Planned:
     return finish(computed, computed.root, computed.columns, settings)
 
 
+@roomy
 @collection_held()
 def compute(query: Query, settings: Settings, *, anywhere: bool = False) -> Computed:
     """Everything but lowering; ``anywhere``: the rows may come in any tasks, unless the query sorts them."""
@@ -57,6 +59,7 @@ def compute(query: Query, settings: Settings, *, anywhere: bool = False) -> Comp
     return Computed(optimized, fuse(root, settings), physical.columns, (*optimized.warnings, *physical.warnings))
 
 
+@roomy
 @collection_held()
 def finish(computed: Computed, root: PhysicalNode, columns: tuple[Field, ...], settings: Settings) -> Planned:
     """The job graph of ``root``, which is the computed plan or stands on it."""

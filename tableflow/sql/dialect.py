@@ -15,6 +15,7 @@ from sqlglot.errors import ParseError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tableflow.errors import Span, SqlSyntaxError, TableFlowError, UnsupportedError
+from tableflow.recursion import with_room
 from tableflow.sql.parser import TableFlowParser
 from tableflow.sql.reader import RefusedError, UnreadableError
 from tableflow.sql.tokens import RESERVED, tokenize
@@ -64,6 +65,10 @@ _DIALECT: Any = TableFlow()
 
 def parse_with(text: str, tokens: list[Token], parse: Callable[[TableFlowParser], Result]) -> Result:
     """What ``parse`` reads from the tokens; all of them have to be read."""
+    return with_room(lambda: _parsed(text, tokens, parse))
+
+
+def _parsed(text: str, tokens: list[Token], parse: Callable[[TableFlowParser], Result]) -> Result:
     parser = TableFlowParser(dialect=_DIALECT)
     try:
         parser.begin(text, tokens)
@@ -75,10 +80,6 @@ def parse_with(text: str, tokens: list[Token], parse: Callable[[TableFlowParser]
         raise error.cause from None
     except ParseError as error:
         raise _explained(error, text, tokens) from None
-    except RecursionError:
-        raise SqlSyntaxError(
-            "the statement is nested too deeply", hint="split it with WITH or views", span=Span(0, len(text))
-        ) from None
 
 
 def _explained(error: ParseError, text: str, tokens: list[Token]) -> TableFlowError:

@@ -5,7 +5,6 @@ Errors of ours travel through sqlglot, which tries some tokens in several ways, 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
@@ -17,16 +16,11 @@ from tableflow.errors import Span, SqlSyntaxError, TableFlowError, UnsupportedEr
 
 Result = TypeVar("Result")
 
-MAX_DEPTH = 100
+MAX_DEPTH = 1000
 """Deepest nesting of parentheses, calls and subqueries; deeper text is an error, not a crash."""
-_FRAMES_PER_LEVEL = 40
 
 NOT_WORDS = frozenset({TokenType.STRING, TokenType.NUMBER, TokenType.HEX_STRING, TokenType.HINT})
 """Tokens whose text is never a keyword or a name."""
-
-
-# sqlglot needs some twenty frames a level; Python's default would stop at about fifty levels.
-sys.setrecursionlimit(max(sys.getrecursionlimit(), MAX_DEPTH * _FRAMES_PER_LEVEL))
 
 
 class RefusedError(ParseError):

@@ -111,21 +111,21 @@ def test_more_mutated_statements(text):
 
 DEEP = {
     "parentheses": "SELECT " + "(" * 3000 + "1" + ")" * 3000,
-    "calls": "SELECT " + "abs(" * 500 + "1" + ")" * 500,
+    "calls": "SELECT " + "abs(" * 3000 + "1" + ")" * 3000,
     "not": "SELECT " + "NOT " * 3000 + "true",
     "minus": "SELECT " + "- " * 3000 + "1",
-    "case": "SELECT " + "CASE WHEN true THEN " * 500 + "1" + " END" * 500,
-    "subqueries in FROM": "SELECT * FROM " + "(SELECT * FROM " * 300 + "t" + ") q" * 300,
-    "scalar subqueries": "SELECT " + "(SELECT " * 300 + "1" + ")" * 300,
-    "sum": "SELECT " + " + ".join("1" for _ in range(3000)),
-    "casts": "SELECT 1" + "::INT" * 500,
+    "case": "SELECT " + "CASE WHEN true THEN " * 3000 + "1" + " END" * 3000,
+    "subqueries in FROM": "SELECT * FROM " + "(SELECT * FROM " * 1500 + "t" + ") q" * 1500,
+    "scalar subqueries": "SELECT " + "(SELECT " * 1500 + "1" + ")" * 1500,
+    "times": "SELECT TIMESTAMP '2000-01-01 00:00:00'" + " + INTERVAL '1' DAY" * 3000,
+    "casts": "SELECT 1" + "::INT::BIGINT" * 1500,
     "indexes": "SELECT a" + "[1]" * 3000 + " FROM t",
     "fields": "SELECT a" + ".b" * 3000 + " FROM t",
     "comparisons": "SELECT a" + " = a" * 3000 + " FROM t",
-    "with": "WITH a AS (" * 200 + "SELECT 1" + ") SELECT * FROM a" * 200,
+    "with": "WITH a AS (" * 2000 + "SELECT 1" + ") SELECT * FROM a" * 2000,
     "aliases": "SELECT 1 AS a0" + "".join(f", a{i - 1} + a{i - 1} AS a{i}" for i in range(1, 80)),
-    "a chain of aliases": "SELECT 1 AS a0" + "".join(f", a{i - 1} + 1 AS a{i}" for i in range(1, 800)),
-    "joined parentheses": "SELECT * FROM " + "(" * 200 + "t" + ")" * 200,
+    "a chain of aliases": "SELECT 1 AS a0" + "".join(f", a{i - 1} + 1 AS a{i}" for i in range(1, 1800)),
+    "joined parentheses": "SELECT * FROM " + "(" * 2000 + "t" + ")" * 2000,
 }
 
 
@@ -147,8 +147,13 @@ LONG = {
     "joins": "SELECT count(*) FROM " + " CROSS JOIN ".join(f"t t{i}" for i in range(60)),
     "commas": "SELECT count(*) FROM " + ", ".join(f"t t{i}" for i in range(60)),
     "when": f"SELECT CASE {' '.join(f'WHEN a = {i} THEN {i}' for i in range(1000))} END FROM t",
-    "nested 40": "SELECT " + "(" * 40 + "1" + ")" * 40,
-    "subqueries 30": "SELECT * FROM " + "(SELECT * FROM " * 30 + "t" + ") q" * 30,
+    "sum": "SELECT " + " + ".join("1" for _ in range(5000)),
+    "terms": "SELECT a" + " + b * 2 - 1" * 3000 + " FROM t",
+    "texts": "SELECT 'x'" + " || a" * 5000 + " FROM t",
+    "nested 900": "SELECT " + "(" * 900 + "1" + ")" * 900,
+    "nested sums 900": "SELECT " + "(1 + " * 900 + "1" + ")" * 900,
+    "calls 900": "SELECT " + "abs(" * 900 + "1" + ")" * 900,
+    "subqueries 300": "SELECT * FROM " + "(SELECT * FROM " * 300 + "t" + ") q" * 300,
 }
 
 

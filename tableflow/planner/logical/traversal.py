@@ -16,6 +16,7 @@ from tableflow.expressions.nodes import (
     Call,
     Case,
     Cast,
+    Chain,
     ColumnRef,
     Expression,
     SortKey,
@@ -95,7 +96,7 @@ def collect_columns(of: Expression, into: set[int]) -> None:
             collect_columns(child, into)
         if of.filter is not None:
             collect_columns(of.filter, into)
-    elif isinstance(of, WindowCall):
+    elif isinstance(of, Chain | WindowCall):
         for child in children(of):
             collect_columns(child, into)
 

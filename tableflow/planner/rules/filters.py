@@ -28,10 +28,7 @@ from tableflow.planner.logical.traversal import reference
 
 def filtered(node: Node, conjuncts: Iterable[Expression], context: Context) -> Node:
     """The node under a filter with those conjuncts that are not known to hold already."""
-    new: list[Expression] = []
-    for conjunct in conjuncts:
-        if conjunct not in new and not is_known(conjunct, node, context):
-            new.append(conjunct)
+    new = [conjunct for conjunct in dict.fromkeys(conjuncts) if not is_known(conjunct, node, context)]
     return Filter(node, tuple(new)) if new else node
 
 
@@ -70,10 +67,13 @@ def push_filter_into_scan(node: Node, required: frozenset[int], context: Context
     if not isinstance(scan, Scan) or scan.limit is not None:
         return None
     own = context.output_ids(scan)
-    pushed = [c for c in node.conjuncts if context.deterministic(c) and context.columns(c) <= own]
+    pushed: list[Expression] = []
+    kept: list[Expression] = []
+    for conjunct in node.conjuncts:
+        movable = context.deterministic(conjunct) and context.columns(conjunct) <= own
+        (pushed if movable else kept).append(conjunct)
     if not pushed:
         return None
-    kept = [c for c in node.conjuncts if c not in pushed]
     return above(kept, replace(scan, predicates=tuple(_once([*scan.predicates, *pushed]))))
 
 

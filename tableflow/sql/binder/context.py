@@ -148,10 +148,16 @@ def _range(node: Any) -> tuple[int, int] | None:
     start, end = node.meta_get("start"), node.meta_get("end")
     if start is not None and end is not None:
         return start, end + 1
+    known: tuple[int, int] | None = node.meta_get("range")
+    if known is not None:
+        return known
     low, high = None, None
     for part in node.iter_expressions():
         found = _range(part)
         if found is not None:
             low = found[0] if low is None else min(low, found[0])
             high = found[1] if high is None else max(high, found[1])
-    return None if low is None or high is None else (low, high)
+    if low is None or high is None:
+        return None
+    node.meta["range"] = low, high
+    return low, high

@@ -81,11 +81,20 @@ class ExpressionBinder:
 
     def bind(self, node: Any) -> Expression:
         """The bound expression of a syntax tree."""
+        while isinstance(node, exp.Paren):
+            node = node.this
         method = _FORMS.get(type(node))
         if method is None:
             raise self._unexpected(node)
-        self.depth += 1
         self.size += 1
+        self.nest(node)
+        found = method(self, node)
+        self.depth -= 1
+        return found
+
+    def nest(self, node: Any) -> None:
+        """One more level of nesting."""
+        self.depth += 1
         self.deepest = max(self.deepest, self.depth)
         if self.depth > MAX_EXPRESSION_DEPTH:
             raise SqlSyntaxError(
@@ -93,9 +102,6 @@ class ExpressionBinder:
                 hint="compute parts of it in a subquery",
                 span=self.source.span(node),
             )
-        found = method(self, node)
-        self.depth -= 1
-        return found
 
     def bind_all(self, nodes: Sequence[Any]) -> list[Expression]:
         """Several expressions in order."""
@@ -173,7 +179,6 @@ _FORMS: dict[type[Any], Callable[[ExpressionBinder, Any], Expression]] = {
     exp.Concat: literals.joined_strings,
     exp.Placeholder: literals.placeholder,
     exp.Interval: literals.interval,
-    exp.Paren: operators.paren,
     **dict.fromkeys(operators.OPERATORS, operators.binary),
     exp.And: operators.connector,
     exp.Or: operators.connector,

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from tableflow.errors import BindError, SqlSyntaxError
+from tableflow.expressions.chaining import lengthened
 from tableflow.expressions.nodes import Expression, Literal
 from tableflow.sql.binder import rows, subqueries
+from tableflow.sql.binder.limits import LONG_CHAIN
 from tableflow.sql.binder.literals import negated
 
 if TYPE_CHECKING:
@@ -20,12 +22,8 @@ OPERATORS: dict[type[exp.Expr], str] = {
     exp.EQ: "eq", exp.NEQ: "ne", exp.LT: "lt", exp.LTE: "le", exp.GT: "gt", exp.GTE: "ge",
     exp.NullSafeEQ: "is_not_distinct_from", exp.NullSafeNEQ: "is_distinct_from",
 }  # fmt: skip
+_CHAINED = frozenset({exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.IntDiv, exp.DPipe})
 _COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "is_not_distinct_from", "is_distinct_from"})
-
-
-def paren(binder: ExpressionBinder, node: exp.Paren) -> Expression:
-    """What is in parentheses."""
-    return binder.bind(node.this)
 
 
 def binary(binder: ExpressionBinder, node: exp.Binary) -> Expression:
@@ -37,7 +35,36 @@ def binary(binder: ExpressionBinder, node: exp.Binary) -> Expression:
     of_rows = all(isinstance(side, exp.Tuple | exp.Query) for side in (left, right))
     if name in _COMPARISONS and of_rows and not all(isinstance(side, exp.Query) for side in (left, right)):
         return _row_comparison(binder, node, name, left, right)
+    if type(node) in _CHAINED and type(left) in _CHAINED:
+        steps = _steps(node)
+        if len(steps) > LONG_CHAIN:
+            return _long_chain(binder, steps)
     return binder.call(name, [binder.bind(left), binder.bind(right)], node)
+
+
+def _steps(node: exp.Binary) -> list[exp.Binary]:
+    """Operators that take the result of the one before on their left, the first one first."""
+    found: list[exp.Binary] = []
+    inner: exp.Expr = node
+    while type(inner) in _CHAINED and not isinstance(inner.expression, exp.Any | exp.All):
+        assert isinstance(inner, exp.Binary)
+        found.append(inner)
+        inner = inner.this
+    return found[::-1]
+
+
+def _long_chain(binder: ExpressionBinder, steps: list[exp.Binary]) -> Expression:
+    """Bound from the left, without a level of nesting for each operator where the type stays the same."""
+    depth = binder.depth
+    result = binder.bind(steps[0].this)
+    for step in steps:
+        taken = binder.call(OPERATORS[type(step)], [result, binder.bind(step.expression)], step)
+        longer = lengthened(result, taken)
+        if longer is None:
+            binder.nest(step)
+        result = taken if longer is None else longer
+    binder.depth = depth
+    return result
 
 
 def _row_comparison(

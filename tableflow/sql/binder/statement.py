@@ -12,6 +12,7 @@ from tableflow.config import TIME_ZONE, Settings
 from tableflow.errors import InternalError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
 from tableflow.expressions.registry import StatementClock
 from tableflow.planner.logical.nodes import Query
+from tableflow.recursion import with_room
 from tableflow.sql import session_grammar
 from tableflow.sql.binder.changes import begins_change, bind_change
 from tableflow.sql.binder.context import Parameters, Source, StatementContext
@@ -51,16 +52,21 @@ def bind(
 
     Raises :class:`~tableflow.errors.TableFlowError` for whatever is wrong with it.
     """
-    context = StatementContext(catalog, parameters, clock or StatementClock.now(settings.get(TIME_ZONE)))
+    now = clock or StatementClock.now(settings.get(TIME_ZONE))
+
+    def attempt() -> Statement:
+        context = StatementContext(catalog, parameters, now)
+        return replace(_bound(text, start, context), warnings=tuple(context.warnings))
+
     try:
-        statement = _bound(text, start, context)
+        statement = with_room(attempt)
     except RecursionError:
         raise SqlSyntaxError(
             "the statement is nested too deeply",
             hint="split it with WITH or views",
             span=Span(start, start + len(text)),
         ) from None
-    return replace(statement, span=Span(start, start + len(text)), warnings=tuple(context.warnings))
+    return replace(statement, span=Span(start, start + len(text)))
 
 
 def _bound(text: str, start: int, context: StatementContext) -> Statement:
