@@ -263,7 +263,7 @@ def test_rendering():
 @pytest.mark.parametrize(
     "text",
     ["'", '"', "/*", "$$", "(", ")", "SELECT (", "SELECT 1 +", "SELECT * FROM", "\\", "SELECT 'x", ",", "SELECT 1 WHERE", "SELECT CASE",
-     "SELECT " + "(" * 500 + "1" + ")" * 500, "SELECT " + "NOT " * 2000 + "TRUE", "SELECT " + "-" * 3000 + "1", "WITH a AS", "\0", "SELECT 1 FROM t t t",
+     "SELECT " + "(" * 1500 + "1" + ")" * 1500, "SELECT " + "NOT " * 2000 + "TRUE", "SELECT " + "-" * 3000 + "1", "WITH a AS", "\0", "SELECT 1 FROM t t t",
      "EXPLAIN", "EXPLAIN EXPLAIN SELECT 1", "SET =", "SHOW", "SHOW NOTHING", "DESCRIBE", "CREATE", "CREATE VIEW", "CREATE TABLE t", "DROP", "USE", "RESET ="],
 )  # fmt: skip
 def test_no_text_ends_in_a_bug(con, text):
