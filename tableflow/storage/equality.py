@@ -26,15 +26,3 @@ def equal_rows(left: Sequence[Column], right: Sequence[Column]) -> Mask:
             equal = pc.or_(equal, pc.fill_null(both, fill_value=False))
         same &= equal.to_numpy(zero_copy_only=False)
     return same
-
-
-def without_null(columns: Sequence[Column]) -> Mask | None:
-    """The rows in which no column is NULL; None if these are all."""
-    valid: Mask | None = None
-    for column in columns:
-        array = column.array
-        if array.null_count or pa.types.is_dictionary(array.type):
-            here = pc.is_valid(array if not pa.types.is_dictionary(array.type) else array.dictionary_decode())
-            mask = here.to_numpy(zero_copy_only=False)
-            valid = mask if valid is None else valid & mask
-    return None if valid is None or bool(valid.all()) else valid

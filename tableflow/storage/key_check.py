@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take_columns
@@ -21,6 +22,8 @@ from tableflow.storage.key_index import Hashes, key_hashes
 from tableflow.storage.segment import Ids
 from tableflow.storage.table_state import TableState
 from tableflow.storage.table_view import TableView
+
+Positions = npt.NDArray[np.uint32]
 
 
 def check_keys(before: TableState | None, after: TableState, table: Callable[[], str]) -> None:
@@ -41,16 +44,16 @@ def _check(
     before: TableState | None, after: TableState, key: KeyConstraint, columns: Sequence[StoredColumn], first: int,
     table: Callable[[], str],
 ) -> None:  # fmt: skip
-    view = after.at()
     hashes: list[Hashes] = []
     rows: list[Ids] = []
     for part, row_ids in _added(after, columns, first):
-        if before is not None:
-            _against_older(before.at(), after, key, columns, part, table)
         found, positions = key_hashes(part, len(row_ids))
+        if before is not None:
+            _against_older(before.at(), after, key, columns, part, (found, positions), table)
         hashes.append(found)
-        rows.append(row_ids[positions])
-    if sum(map(len, hashes)) > 1:
+        rows.append(row_ids if len(positions) == len(row_ids) else row_ids[positions])
+    if len(hashes) > 1 or (hashes and len(hashes[0]) > 1):
+        view = after.at()
         twice = _twice(view, columns, np.concatenate(hashes), np.concatenate(rows))
         if twice is not None:
             raise _duplicate(key, columns, view.stored_rows(twice, columns), table, "occurs twice")
@@ -64,9 +67,13 @@ def _added(after: TableState, columns: Sequence[StoredColumn], first: int) -> It
         for chunk in range(len(segment.chunks)):
             row_ids = segment.row_ids(chunk)
             keys = segment.read(chunk, columns)
-            kept = row_ids >= first
             if first == 0:
-                kept &= after.deletes.versions_of(row_ids) == NEVER
+                kept = after.deletes.versions_of(row_ids) == NEVER
+            elif segment.first >= first:
+                yield keys, row_ids
+                continue
+            else:
+                kept = row_ids >= first
             if not kept.all():
                 chosen = np.flatnonzero(kept)
                 keys, row_ids = take_columns(keys, chosen), row_ids[chosen]
@@ -76,10 +83,10 @@ def _added(after: TableState, columns: Sequence[StoredColumn], first: int) -> It
 
 def _against_older(
     before: TableView, after: TableState, key: KeyConstraint, columns: Sequence[StoredColumn],
-    keys: list[Column], table: Callable[[], str],
+    keys: list[Column], hashed: tuple[Hashes, Positions], table: Callable[[], str],
 ) -> None:  # fmt: skip
     """Rows that were there before and are not deleted since."""
-    numbers, rows = before.candidates(key.columns, keys)
+    numbers, rows = before.candidates(key.columns, keys, hashed)
     if len(rows):
         there = after.deletes.versions_of(rows) == NEVER
         numbers, rows = numbers[there], rows[there]

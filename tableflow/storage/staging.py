@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat
+from tableflow.config import Settings
 from tableflow.storage.data_file import DataFile, FileOptions
 from tableflow.storage.description import TableDescription
 from tableflow.storage.disk import Disk
@@ -22,7 +23,7 @@ class StagedWriter:
     """
 
     def __init__(
-        self, disk: Disk, name: Callable[[], str], description: TableDescription, options: FileOptions,
+        self, disk: Disk, name: Callable[[], str], description: TableDescription, settings: Settings,
         inline: tuple[int, int],
     ) -> None:  # fmt: skip
         self.batches: list[Batch] = []
@@ -31,7 +32,7 @@ class StagedWriter:
         self._disk = disk
         self._name = name
         self._description = description
-        self._options = options
+        self._settings = settings
         self._most_rows, self._most_bytes = inline
         self._bytes = 0
         self._file: DataFileWriter | None = None
@@ -77,7 +78,8 @@ class StagedWriter:
 
     def _to_file(self, batch: Batch) -> None:
         if self._file is None:
-            self._file = DataFileWriter(self._disk, self._name(), self._description, self._options)
+            options = FileOptions.of(self._settings, self._description)
+            self._file = DataFileWriter(self._disk, self._name(), self._description, options)
         self._file.write(batch.columns, batch.length)
         if self._file.full:
             self.finish()

@@ -14,12 +14,12 @@ from tableflow.catalog.provider import TableStatistics
 from tableflow.columnar.batch import Batch, Selection
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat, take_columns
-from tableflow.columnar.kernels.hashing import hash_rows
 from tableflow.columnar.representation import canonical
 from tableflow.storage.description import StoredColumn, TableDescription
-from tableflow.storage.equality import equal_rows, without_null
+from tableflow.storage.equality import equal_rows
 from tableflow.storage.evolution import initial_column
 from tableflow.storage.history import Version
+from tableflow.storage.key_index import Hashes, key_hashes
 from tableflow.storage.key_lookup import union
 from tableflow.storage.memory_segment import MemorySegment, bounds_of
 from tableflow.storage.segment import Ids, Pairs, Segment
@@ -127,14 +127,17 @@ class TableView:
             found[numbers[same][order]] = rows[same][order]
         return found
 
-    def candidates(self, key: tuple[int, ...], columns: Sequence[Column]) -> Pairs:
-        """Pairs (number of the key, row id) of rows whose key has the same hash, visible or not."""
-        hashes = hash_rows(columns)
-        valid = without_null(columns)
-        numbers = None
-        if valid is not None:
-            numbers = np.flatnonzero(valid)
-            hashes = hashes[valid]
+    def candidates(
+        self,
+        key: tuple[int, ...],
+        columns: Sequence[Column],
+        hashed: tuple[Hashes, npt.NDArray[np.uint32]] | None = None,
+    ) -> Pairs:
+        """Pairs (number of the key, row id) of rows whose key has the same hash, visible or not.
+
+        ``hashed`` are the hashes of the keys without NULL, and which they are of.
+        """
+        hashes, numbers = key_hashes(columns, len(columns[0])) if hashed is None else hashed
         stored = self._stored(key)
         limits = None
         parts: list[Pairs] = []
@@ -149,8 +152,8 @@ class TableView:
                 parts.append(segment.find(stored, hashes))
         if memory:
             parts.append(self._find_in_memory(stored, hashes, memory))
-        probes, rows = union(parts)
-        return (probes if numbers is None else numbers[probes]), rows
+        probes, rows = parts[0] if len(parts) == 1 else union(parts)
+        return (probes if len(numbers) == len(columns[0]) else numbers[probes].astype(np.int64)), rows
 
     def fetch(self, row_ids: Ids, ids: Sequence[int | None]) -> list[Column]:
         """Columns of these rows, in this order; :class:`LookupError` if a row is not there, visible or not."""

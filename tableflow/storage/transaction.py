@@ -71,7 +71,7 @@ class Transaction:
             database = self._database
             writer = StagedWriter(
                 database.disk, lambda: database.new_name(table), staged.description,
-                FileOptions.of(database.settings, staged.description), database.inline,
+                database.settings, database.inline,
             )  # fmt: skip
             staged.writers.append(writer)
             return writer
@@ -99,6 +99,7 @@ class Transaction:
 
     def create(self, schema: str, name: str, description: TableDescription) -> int:
         """Makes a table with an entry in the catalog (:meth:`change_catalog`); its id."""
+        FileOptions.of(self._database.settings, description)  # an option that is wrong is refused now
         with self._lock:
             table = self._next_table
             self._next_table += 1
@@ -111,6 +112,7 @@ class Transaction:
 
         Rows written later in the transaction have the new columns, so this comes before any writer.
         """
+        FileOptions.of(self._database.settings, description)
         with self._lock:
             staged = self._staged(table)
             if staged.writers:
