@@ -1,6 +1,7 @@
 """TableFlow: one SQL engine for tables that are finished and tables that are not.
 
-``tableflow.connect()`` opens a connection (DB-API 2.0); everything else is loaded when it is first used.
+``tableflow.connect()`` opens a connection (DB-API 2.0).  Everything is in :mod:`tableflow.dbapi`, which is loaded when the
+first name is used.
 """
 
 from __future__ import annotations
@@ -9,28 +10,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tableflow.dbapi import (
-        Connection,
-        Cursor,
-        DatabaseError,
-        DataError,
-        Error,
-        IntegrityError,
-        InterfaceError,
-        InternalError,
-        NotSupportedError,
-        OperationalError,
-        ProgrammingError,
-        Warning,  # noqa: A004 - PEP 249 names it so
-        connect,
-    )
+    from tableflow.dbapi import *  # noqa: F403 - the names below, and no other list of them
 
 __version__ = "0.1.0"
-apilevel = "2.0"
-threadsafety = 1
-paramstyle = "qmark"
 
-__all__ = [
+__all__ = [  # noqa: F405
     "Connection", "Cursor", "DataError", "DatabaseError", "Error", "IntegrityError", "InterfaceError", "InternalError",
     "NotSupportedError", "OperationalError", "ProgrammingError", "Warning", "apilevel", "connect", "paramstyle", "threadsafety",
 ]  # fmt: skip

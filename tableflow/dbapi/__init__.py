@@ -5,6 +5,9 @@ bytes, list, dict; ``fetch_arrow_table`` and ``fetch_record_batch`` give Arrow w
 statement is its own transaction: ``autocommit`` is True, ``commit`` does nothing, ``rollback`` is refused.
 """
 
+# ruff: noqa: F401 - the names of the package itself are listed there
+
+import tableflow
 from tableflow.dbapi.connection import Connection, connect
 from tableflow.dbapi.cursor import Cursor
 from tableflow.dbapi.type_objects import (
@@ -39,8 +42,7 @@ threadsafety = 1
 paramstyle = "qmark"
 
 __all__ = [
-    "BINARY", "DATETIME", "NUMBER", "ROWID", "STRING", "Binary", "Connection", "Cursor", "DataError", "DatabaseError",
-    "Date", "DateFromTicks", "Error", "IntegrityError", "InterfaceError", "InternalError", "NotSupportedError",
-    "OperationalError", "ProgrammingError", "Time", "TimeFromTicks", "Timestamp", "TimestampFromTicks", "Warning",
-    "apilevel", "connect", "paramstyle", "threadsafety",
+    "BINARY", "DATETIME", "NUMBER", "ROWID", "STRING", "Binary", "Date", "DateFromTicks", "Time", "TimeFromTicks",
+    "Timestamp", "TimestampFromTicks",
 ]  # fmt: skip
+__all__ += tableflow.__all__

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from tableflow import errors
+from tableflow.dbapi.closing import Closing
 from tableflow.dbapi.cursor import Cursor, Parameters, may_wait
 from tableflow.errors import InterfaceError, NotSupportedError
 from tableflow.session import Session
@@ -27,7 +27,7 @@ def connect(
     return Connection(Session(texts, database, read_only=read_only))
 
 
-class Connection:
+class Connection(Closing):
     """A session: its catalog, settings and worker threads.  PEP 249's exceptions are attributes of it."""
 
     Warning: ClassVar = errors.Warning
@@ -92,14 +92,6 @@ class Connection:
         if self._session is not None:
             session, self._session = self._session, None
             session.close()
-
-    def __enter__(self) -> Connection:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         if may_wait():

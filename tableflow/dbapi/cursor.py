@@ -6,11 +6,11 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 
+from tableflow.dbapi.closing import Closing
 from tableflow.errors import InterfaceError, ProgrammingError
 from tableflow.session import Outcome, Session
 from tableflow.session.outcome import Result
@@ -28,7 +28,7 @@ def may_wait() -> bool:
     return not sys.is_finalizing() and not threading.current_thread().name.startswith("tableflow-")
 
 
-class Cursor:
+class Cursor(Closing):
     """One statement at a time; results are read as they are made, so a large one needs no memory."""
 
     def __init__(self, connection: Connection) -> None:
@@ -166,14 +166,6 @@ class Cursor:
 
     def setoutputsize(self, size: int, column: int | None = None) -> None:
         """Does nothing (PEP 249 allows it)."""
-
-    def __enter__(self) -> Cursor:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         if may_wait():

@@ -9,12 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.ipc
 
-from tableflow import types as t
 from tableflow.catalog.provider import ColumnStatistics, TableStatistics
 from tableflow.columnar.representation import from_arrow_type
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format
+from tableflow.connectors.filesystem.matching import inferred, matched, resolved
 from tableflow.connectors.filesystem.path import FileVersion
-from tableflow.connectors.filesystem.widening import fits
 from tableflow.connectors.reading import Chunk, read_error
 from tableflow.connectors.storage import column_from_arrow
 from tableflow.errors import ConnectorError, UnsupportedError
@@ -30,25 +29,13 @@ class ArrowFormat(Format):
 
     def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:
         """The schema of the first file; all files must have its columns."""
-        columns = file_columns(files[0])
-        for file in files[1:]:
-            _check(file, columns)
-        return columns
+        return inferred(files, file_columns)
 
     def resolve(
         self, files: Sequence[FileVersion], columns: tuple[FileColumn, ...], options: Mapping[str, Any]
     ) -> tuple[FileColumn, ...]:
         """Declared columns are found by name without regard to case; types may widen."""
-        if not files:
-            return columns
-        names = {column.name.lower(): column.name for column in reversed(file_columns(files[0]))}
-        found = tuple(
-            FileColumn(column.name, column.type, column.nullable, names.get(column.name.lower(), column.name))
-            for column in columns
-        )
-        for file in files:
-            _check(file, found)
-        return found
+        return resolved(files, columns, file_columns)
 
     def statistics(self, files: Sequence[FileVersion], columns: Sequence[FileColumn]) -> TableStatistics:
         """Rows, where no stream has to be read for them."""
@@ -73,7 +60,7 @@ class ArrowFormat(Format):
         file = scan.files[number]
         file.check()
         columns = scan.read_columns
-        positions = _check(file, columns)
+        positions = matched(file, file_columns(file), columns)
         skip, done = offset or 0, offset or 0
         with _open(file) as reader:
             batches = reader if batch is None else iter([reader.get_batch(batch)])
@@ -143,17 +130,3 @@ def file_columns(file: FileVersion) -> tuple[FileColumn, ...]:
         occurrence = sum(field.name == other.name for other in found)
         found.append(FileColumn(field.name, of, field.nullable, field.name, occurrence))
     return tuple(found)
-
-
-def _check(file: FileVersion, columns: Sequence[FileColumn]) -> list[int]:
-    """Positions of the columns in a file; one that is missing or of another type is named."""
-    present = {column.key: (i, column.type) for i, column in enumerate(file_columns(file))}
-    positions: list[int] = []
-    for column in columns:
-        if column.key not in present:
-            raise ConnectorError(f"file {file.path!r} has no column {column.key[0]!r}")
-        position, of = present[column.key]
-        if not (isinstance(of, t.NullType) or fits(of, column.type)):
-            raise ConnectorError(f"column {column.key[0]!r} of file {file.path!r} is {of}, not {column.type}")
-        positions.append(position)
-    return positions

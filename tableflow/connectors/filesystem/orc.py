@@ -10,8 +10,8 @@ import pyarrow as pa
 from tableflow.catalog.provider import ColumnStatistics, TableStatistics
 from tableflow.columnar.representation import from_arrow_type
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format
+from tableflow.connectors.filesystem.matching import inferred, matched, resolved
 from tableflow.connectors.filesystem.path import FileVersion
-from tableflow.connectors.filesystem.widening import fits
 from tableflow.connectors.reading import Chunk
 from tableflow.connectors.storage import column_from_arrow
 from tableflow.errors import ConnectorError
@@ -25,24 +25,13 @@ class OrcFormat(Format):
 
     def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:
         """The schema of the first file; all files must have its columns."""
-        columns = tuple(
-            FileColumn(field.name, from_arrow_type(field.type), nullable=True) for field in _open(files[0]).schema
-        )
-        for file in files[1:]:
-            _check(file, columns)
-        return columns
+        return inferred(files, file_columns)
 
     def resolve(
         self, files: Sequence[FileVersion], columns: tuple[FileColumn, ...], options: Mapping[str, Any]
     ) -> tuple[FileColumn, ...]:
         """Declared columns are found by name without regard to case; types may widen."""
-        if not files:
-            return columns
-        names = {field.name.lower(): field.name for field in _open(files[0]).schema}
-        found = tuple(FileColumn(c.name, c.type, c.nullable, names.get(c.name.lower(), c.name)) for c in columns)
-        for file in files:
-            _check(file, found)
-        return found
+        return resolved(files, columns, file_columns)
 
     def statistics(self, files: Sequence[FileVersion], columns: Sequence[FileColumn]) -> TableStatistics:
         """Rows only."""
@@ -61,7 +50,7 @@ class OrcFormat(Format):
         file = scan.files[number]
         file.check()
         columns = scan.read_columns
-        _check(file, columns)
+        matched(file, file_columns(file), columns)
         opened = _open(file)
         # With no column wanted one is read all the same, so that rows are counted.
         names = list(dict.fromkeys(column.key[0] for column in columns)) or [opened.schema.names[0]]
@@ -91,11 +80,6 @@ def _open(file: FileVersion) -> Any:
         ) from None
 
 
-def _check(file: FileVersion, columns: Sequence[FileColumn]) -> None:
-    present = {field.name: from_arrow_type(field.type) for field in _open(file).schema}
-    for column in columns:
-        of = present.get(column.key[0])
-        if of is None:
-            raise ConnectorError(f"file {file.path!r} has no column {column.key[0]!r}")
-        if not fits(of, column.type):
-            raise ConnectorError(f"column {column.key[0]!r} of file {file.path!r} is {of}, not {column.type}")
+def file_columns(file: FileVersion) -> tuple[FileColumn, ...]:
+    """The columns of a file's schema."""
+    return tuple(FileColumn(field.name, from_arrow_type(field.type), nullable=True) for field in _open(file).schema)

@@ -50,20 +50,28 @@ def _shifted(moment: Expression, interval: Expression) -> Binding | None:
             return None
 
 
+def _moved(first: Expression, second: Expression) -> Binding | None:
+    """What + and - have in common: an interval or a number of days behind what it moves."""
+    match first.type, second.type:
+        case t.IntervalType(), t.IntervalType():
+            return Binding((first, second), t.INTERVAL)
+        case _, t.IntervalType():
+            return _shifted(first, second)
+        case t.DateType(), (t.IntegerType() | t.NullType()):
+            return Binding((first, cast(second, t.BIGINT)), t.DATE)
+        case _:
+            return None
+
+
 def addition(args: Sequence[Expression]) -> Binding | None:
     """Rule of + where a side is a date, time, timestamp or interval."""
     if len(args) != 2:
         return None
     for first, second in ((args[0], args[1]), (args[1], args[0])):
-        match first.type, second.type:
-            case t.IntervalType(), t.IntervalType():
-                return Binding((first, second), t.INTERVAL)
-            case _, t.IntervalType():
-                return _shifted(first, second)
-            case t.DateType(), (t.IntegerType() | t.NullType()):
-                return Binding((first, cast(second, t.BIGINT)), t.DATE)
-            case t.DateType(), t.TimeType():
-                return Binding((first, second), t.TimestampType(second.type.precision))
+        if isinstance(first.type, t.DateType) and isinstance(second.type, t.TimeType):
+            return Binding((first, second), t.TimestampType(second.type.precision))
+        if (found := _moved(first, second)) is not None:
+            return found
     return None
 
 
@@ -73,12 +81,6 @@ def subtraction(args: Sequence[Expression]) -> Binding | None:
         return None
     first, second = args
     match first.type, second.type:
-        case t.IntervalType(), t.IntervalType():
-            return Binding((first, second), t.INTERVAL)
-        case _, t.IntervalType():
-            return _shifted(first, second)
-        case t.DateType(), (t.IntegerType() | t.NullType()):
-            return Binding((first, cast(second, t.BIGINT)), t.DATE)
         case t.DateType(), t.DateType():
             return Binding((first, second), t.BIGINT)
         case ((t.DateType() | t.TimestampType()), (t.DateType() | t.TimestampType())):
@@ -87,7 +89,7 @@ def subtraction(args: Sequence[Expression]) -> Binding | None:
         case t.TimeType(), t.TimeType():
             return Binding((first, second), t.INTERVAL)
         case _:
-            return None
+            return _moved(first, second)
 
 
 def multiplication(args: Sequence[Expression]) -> Binding | None:

@@ -1,0 +1,48 @@
+"""Columns of a table and columns of a file that has a schema of its own: found by name, checked by type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tableflow import types as t
+from tableflow.connectors.filesystem.format import FileColumn
+from tableflow.connectors.filesystem.path import FileVersion
+from tableflow.connectors.filesystem.widening import fits
+from tableflow.errors import ConnectorError
+
+ColumnsOf = Callable[[FileVersion], Sequence[FileColumn]]
+
+
+def inferred(files: Sequence[FileVersion], columns_of: ColumnsOf) -> tuple[FileColumn, ...]:
+    """The columns of the first file, which all files must have."""
+    columns = tuple(columns_of(files[0]))
+    for file in files[1:]:
+        matched(file, columns_of(file), columns)
+    return columns
+
+
+def resolved(
+    files: Sequence[FileVersion], columns: tuple[FileColumn, ...], columns_of: ColumnsOf
+) -> tuple[FileColumn, ...]:
+    """Declared columns with their names in the files, found without regard to case; types may widen."""
+    if not files:
+        return columns
+    names = {column.name.lower(): column.name for column in reversed(columns_of(files[0]))}
+    found = tuple(FileColumn(c.name, c.type, c.nullable, names.get(c.name.lower(), c.name)) for c in columns)
+    for file in files:
+        matched(file, columns_of(file), found)
+    return found
+
+
+def matched(file: FileVersion, present: Sequence[FileColumn], columns: Sequence[FileColumn]) -> list[int]:
+    """Positions of the columns in a file; one that is missing or of another type is named."""
+    places = {column.key: (i, column.type) for i, column in enumerate(present)}
+    positions: list[int] = []
+    for column in columns:
+        if column.key not in places:
+            raise ConnectorError(f"file {file.path!r} has no column {column.key[0]!r}")
+        position, of = places[column.key]
+        if not (isinstance(of, t.NullType) or fits(of, column.type)):
+            raise ConnectorError(f"column {column.key[0]!r} of file {file.path!r} is {of}, not {column.type}")
+        positions.append(position)
+    return positions
