@@ -31,10 +31,12 @@ class GroupKeys:
             # of outer rows alone: it decides for the whole group
             return conjunct
         match conjunct:
-            case Call(function="eq", args=(a, b)):
+            case Call(function="eq", args=(a, b)) if not self._outer.isdisjoint(self._context.columns(conjunct)):
                 for inner, other in ((a, b), (b, a)):
                     reads = self._context.columns(inner)
-                    if reads and reads <= local and local.isdisjoint(self._context.columns(other)):
+                    decides = reads and reads <= local and local.isdisjoint(self._context.columns(other))
+                    # a key is computed for rows that other conjuncts do not accept
+                    if decides and self._context.movable(inner):
                         return replace(conjunct, args=(other, self._key(inner)))
             case _:
                 pass

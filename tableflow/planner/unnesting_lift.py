@@ -71,8 +71,13 @@ def _lift_filter(node: Filter, outer: frozenset[int], context: Context, *, exist
     correlated = [c for c in node.conjuncts if not outer.isdisjoint(context.columns(c))]
     if not all(context.deterministic(c) for c in correlated):
         return None
-    if lifted.conjuncts and not all(context.movable(c) for c in local):
-        return None
+    if correlated or lifted.conjuncts:
+        # what fails for some row counts only where the others hold, so it goes where they go
+        failing = [c for c in local if not context.movable(c)]
+        if not all(context.deterministic(c) for c in failing):
+            return None
+        correlated += failing
+        local = [c for c in local if c not in failing]
     below = Filter(lifted.node, tuple(local)) if local else lifted.node
     return Lifted(below, [*lifted.conjuncts, *correlated])
 
@@ -141,9 +146,11 @@ def _lift_join(node: Join, outer: frozenset[int], context: Context, *, existenti
             return None if filtered is None else Lifted(filtered, left.conjuncts)
         if not all(context.deterministic(c) for c in correlated):
             return None
+        if correlated or left.conjuncts or right.conjuncts:
+            correlated += [c for c in node.conjuncts if c not in correlated and not context.movable(c)]
+            if not all(context.deterministic(c) for c in correlated):
+                return None
         local = tuple([c for c in node.conjuncts if c not in correlated])
-        if (left.conjuncts or right.conjuncts) and not all(context.movable(c) for c in local):
-            return None
         new = replace(node, left=left.node, right=right.node, conjuncts=local)
         return Lifted(new, [*left.conjuncts, *right.conjuncts, *correlated])
     if node.kind not in _LIFTS_LEFT:

@@ -12,7 +12,17 @@ from typing import Any, Protocol
 
 from hypothesis import strategies as st
 
-from tableflow.expressions.nodes import AggregateCall, Call, ColumnRef, Expression, Literal, SortKey
+from tableflow.expressions.nodes import (
+    RUNNING,
+    WHOLE_PARTITION,
+    AggregateCall,
+    Call,
+    ColumnRef,
+    Expression,
+    Literal,
+    SortKey,
+    WindowCall,
+)
 from tableflow.planner.logical.nodes import (
     Aggregate,
     Filter,
@@ -27,6 +37,7 @@ from tableflow.planner.logical.nodes import (
     SetOperation,
     Sort,
     Values,
+    Window,
     output,
 )
 from tableflow.types import BIGINT, BOOLEAN, Field
@@ -150,6 +161,8 @@ class Source:
             "aggregate",
             "set",
             "values",
+            "window",
+            "limit",
         ]
         match self.pick(kinds):
             case "filter":
@@ -170,6 +183,10 @@ class Source:
                 return self.set_operation(outer, depth)
             case "values":
                 return self.values(outer)
+            case "window":
+                return self.window(self.relation(outer, depth - 1), outer)
+            case "limit":
+                return self.limit(self.relation(outer, depth - 1))
         return self.scan()
 
     def values(self, outer: Sequence[Field]) -> Node:
@@ -267,6 +284,39 @@ class Source:
             results.append(self.field("g"))
             calls.append(self.call(own, outer))
         return Aggregate(child, keys, tuple(results), tuple(calls))
+
+    def window(self, child: Node, outer: Sequence[Field]) -> Node:
+        own = output(child)
+        partition = tuple(f for f in own if self.chance(2))
+        # row numbers are definite where rows that tie are equal
+        total = self.chance(2)
+        order = tuple(self.sort_key(f) for f in own if total or self.chance(3))
+        results, calls = [], []
+        for _ in range(self.integer(1, 2)):
+            results.append(self.field("w"))
+            calls.append(self.window_call(own, outer, total=total))
+        new: Node = Window(child, partition, order, tuple(results), tuple(calls))
+        if self.chance(2):
+            number = ColumnRef(BIGINT, results[0].id, "w")
+            new = Filter(new, (Call(BOOLEAN, "le", (number, Literal(BIGINT, self.integer(0, 2)))),))
+        return new
+
+    def window_call(self, own: Sequence[Field], outer: Sequence[Field], *, total: bool) -> WindowCall:
+        if total and self.chance(2):
+            return WindowCall(BIGINT, "row_number")
+        call = self.call(own, outer)
+        function = "rank" if self.chance(3) else call.function
+        return WindowCall(
+            BIGINT, function, () if function == "rank" else call.args, self.pick([RUNNING, WHOLE_PARTITION])
+        )
+
+    def sort_key(self, f: Field) -> SortKey:
+        return SortKey(ColumnRef(f.type, f.id, f.name), self.chance(2), self.chance(2))
+
+    def limit(self, child: Node) -> Node:
+        """The first rows in an order in which only equal rows tie."""
+        ordered = Sort(child, tuple(self.sort_key(f) for f in output(child)))
+        return Limit(ordered, self.pick([1, 1, 2, None]), self.integer(0, 1))
 
     def set_operation(self, outer: Sequence[Field], depth: int) -> Node:
         branches = []
