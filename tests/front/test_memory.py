@@ -62,6 +62,8 @@ def test_right_or_refused(tpch_data, answers, number):
         ("SELECT count(*) FROM big a JOIN big b ON a.r = b.r", "build"),
         ("SELECT count(*) FROM big a FULL JOIN big b ON a.n * b.n < 0", ""),
         ("SELECT r FROM big UNION SELECT r + 1 FROM big", "groups"),
+        ("SELECT sum(r % 7) OVER (PARTITION BY n % 2) FROM big", "Sort"),
+        ("SELECT sum(r % 7) OVER () FROM big", "partitions"),
     ],
 )
 def test_what_grows_is_named(sql, operator):
