@@ -61,7 +61,12 @@ class Writable(Protocol):
 
 
 class Lock(Protocol):
-    """A lock that is held until it is released or its process ends."""
+    """A lock that is held until it is released or its process ends.
+
+    It is not ``certain`` on a file system that has no locks: then others may have it too.
+    """
+
+    certain: bool
 
     def write(self, data: bytes) -> None:
         """Replaces the bytes of the locked file."""

@@ -1,7 +1,13 @@
-"""Who writes: one process at a time, by a lock on the file ``lease``.
+r"""Who writes: one process at a time, by a lock on the file ``lease``.
 
-The file says who holds it, for the error that a second writer gets.  What follows from what is found is decided by a
-pure function.
+The file says who holds it, for the error that a second writer gets.  Where the file system has no locks, what it says
+decides: who was seen within :data:`SILENCE` holds it, unless it was a process of this machine that is gone.  What
+follows from what is found is a pure function.
+
+::
+
+    wanted --> REFUSED
+      \--> HELD, TAKEN_OVER --(its file is replaced, or another is in it)--> LOST
 """
 
 from __future__ import annotations
@@ -18,6 +24,8 @@ from tableflow.storage.disk import Disk, Lock
 from tableflow.storage.failure import disk_error
 
 LEASE = "lease"
+SILENCE = 30_000_000
+"""Microseconds after which one who gives no sign of life is taken for gone, where there are no locks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +50,34 @@ class Outcome(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class LeaseFacts:
-    """What was found: whether the lock is ours, whether its file still has its name, and who wrote into it last."""
+    """What was found.
 
-    locked: bool
+    ``held``: whether it was ours before.  ``locked``: whether the lock is ours now, None where there are none.  ``named``:
+    whether its file still has its name.  ``holder`` wrote into it last, ``silence`` us ago; ``gone``: it was a process of
+    this machine and does not run.
+    """
+
+    held: bool
+    locked: bool | None
     named: bool
-    holder: Holder | None
     token: str
+    holder: Holder | None
+    silence: int = 0
+    gone: bool = False
 
 
 def decide(facts: LeaseFacts) -> Outcome:
     """What follows.  A lock ends with its process, so whoever has it may write, whatever the file says."""
-    if not facts.locked:
+    others = facts.holder is not None and facts.holder.token != facts.token
+    if facts.held:
+        return Outcome.HELD if facts.named and not (others and facts.locked is None) else Outcome.LOST
+    if facts.locked is False or not facts.named:
         return Outcome.REFUSED
-    if not facts.named:
-        return Outcome.LOST
-    if facts.holder is None or facts.holder.token in {facts.token, ""}:
+    if not others:
         return Outcome.HELD
-    return Outcome.TAKEN_OVER
+    if facts.locked or facts.gone or facts.silence > SILENCE:
+        return Outcome.TAKEN_OVER
+    return Outcome.REFUSED
 
 
 class Lease:
@@ -78,17 +97,35 @@ class Lease:
             lock = disk.lock(LEASE)
         except OSError as error:
             raise disk_error(disk, error, "take the lease of its writer") from error
-        outcome = decide(LeaseFacts(lock is not None, lock is not None and lock.holds(), before, token))
+        locked = False if lock is None else True if lock.certain else None
+        silence = 0 if before is None else now - before.heartbeat
+        named = lock is None or lock.holds()
+        outcome = decide(
+            LeaseFacts(
+                held=False, locked=locked, named=named, token=token, holder=before, silence=silence, gone=_gone(before)
+            )
+        )
         if lock is None or outcome is Outcome.REFUSED:
+            if lock is not None:
+                lock.release()
             raise refused(disk, before)
         holder = Holder(os.getpid(), socket.gethostname(), now, now, token)
         lease = cls(disk, lock, holder, outcome)
-        lease.beat(now)
+        lock.write(json.dumps(asdict(holder)).encode() + b"\n")
         return lease
 
     def holds(self) -> bool:
-        """Whether nobody has replaced or removed the file."""
-        return decide(LeaseFacts(locked=True, named=self._lock.holds(), holder=None, token="")) is Outcome.HELD
+        """Whether nobody has replaced or removed the file, or (where there are no locks) taken it over."""
+        certain = self._lock.certain
+        holder = None if certain else _read(self._disk)
+        facts = LeaseFacts(
+            held=True,
+            locked=True if certain else None,
+            named=self._lock.holds(),
+            token=self.holder.token,
+            holder=holder,
+        )
+        return decide(facts) is Outcome.HELD
 
     def beat(self, now: int) -> bool:
         """Says that the holder is alive; False if the lease is lost."""
@@ -125,6 +162,18 @@ def refused(disk: Disk, holder: Holder | None) -> ConnectorError:
         detail=who,
         hint="close that one, or connect with read_only to read beside it",
     )
+
+
+def _gone(holder: Holder | None) -> bool:
+    if holder is None or holder.host != socket.gethostname():
+        return False
+    try:
+        os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _read(disk: Disk) -> Holder | None:

@@ -55,7 +55,11 @@ class LocalDisk:
             os.close(descriptor)
             if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
                 return None
-            raise
+            if error.errno not in {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}:
+                raise
+            return _LocalLock(
+                self._prefix + name, os.open(self._prefix + name, os.O_RDWR | os.O_CLOEXEC), certain=False
+            )
         lock = _LocalLock(self._prefix + name, descriptor)
         if lock.holds():
             return lock
@@ -200,7 +204,8 @@ class LocalFile:
 
 
 class _LocalLock:
-    def __init__(self, path: str, descriptor: int) -> None:
+    def __init__(self, path: str, descriptor: int, *, certain: bool = True) -> None:
+        self.certain = certain
         self._path = path
         self._descriptor = descriptor
         held = os.fstat(descriptor)

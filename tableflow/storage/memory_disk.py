@@ -165,6 +165,8 @@ class MemoryFile:
 
 
 class _MemoryLock:
+    certain = True
+
     def __init__(self, disk: MemoryDisk, name: str, content: _Content) -> None:
         self._disk = disk
         self._name = name

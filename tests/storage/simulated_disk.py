@@ -268,6 +268,8 @@ class _File:
 
 
 class _Lock:
+    certain = True
+
     def __init__(self, disk: SimulatedDisk, name: str, inode: _Inode) -> None:
         self._disk = disk
         self._name = name
