@@ -1,9 +1,11 @@
 // The Parquet decoder in Python: one reader per column chunk.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 
 #include <map>
+#include <optional>
 #include <system_error>
 
 #include "numpy_array.h"
@@ -85,17 +87,21 @@ std::shared_ptr<ColumnChunkReader> make_reader(int fd, int64_t offset, int64_t s
   return std::make_shared<ColumnChunkReader>(fd, std::move(chunk), std::move(callback));
 }
 
-using Places = ArrayIn<uint32_t>;
+using PlacesIn = ArrayIn<uint32_t>;
 
-nb::tuple read_matching(ColumnChunkReader& reader, int64_t rows, const Places& at, const ArrayIn<uint8_t>& accepted) {
+nb::tuple read_matching(ColumnChunkReader& reader, int64_t rows, const std::optional<PlacesIn>& at, const ArrayIn<uint8_t>& accepted) {
   Matching found;
+  BufferPtr kept;
   {
     nb::gil_scoped_release released;
-    found = reader.read_matching(rows, at.data(), int64_t(at.size()), accepted.data(), int64_t(accepted.size()));
+    if (rows > kMostRows) throw std::out_of_range("too many rows for one call");
+    static const uint32_t nowhere = 0;  // an empty array may have no address, which would mean all rows
+    const uint32_t* places = !at ? nullptr : at->size() ? at->data() : &nowhere;
+    found = reader.read_matching(rows, places, at ? int64_t(at->size()) : 0, accepted.data(), int64_t(accepted.size()));
+    kept = std::make_shared<Buffer>(found.kept.size() * 4);
+    if (!found.kept.empty()) std::memcpy(kept->data(), found.kept.data(), found.kept.size() * 4);
   }
-  auto rows_taken = std::make_shared<Buffer>(found.rows.size() * 4);
-  if (!found.rows.empty()) std::memcpy(rows_taken->data(), found.rows.data(), found.rows.size() * 4);
-  return nb::make_tuple(found.vector, to_numpy<uint32_t>(std::move(rows_taken), found.rows.size()), found.exact);
+  return nb::make_tuple(found.vector, to_numpy<uint32_t>(std::move(kept), found.kept.size()), found.exact);
 }
 
 nb::object thrift_struct(ThriftReader& in, int depth);
@@ -147,14 +153,18 @@ nb::object thrift_struct(ThriftReader& in, int depth) {
   return fields;
 }
 
-nb::object parse_thrift(const nb::bytes& data) {
+// The struct at the beginning of the bytes, and how many of them it takes.
+nb::tuple parse_thrift_prefix(const nb::bytes& data) {
   ThriftReader in(static_cast<const uint8_t*>(data.data()), data.size());
   try {
-    return thrift_struct(in, 0);
+    nb::object fields = thrift_struct(in, 0);
+    return nb::make_tuple(std::move(fields), in.used());
   } catch (const Truncated&) {
     throw Corrupt("the metadata ends early");
   }
 }
+
+nb::object parse_thrift(const nb::bytes& data) { return parse_thrift_prefix(data)[0]; }
 
 void translate(const std::exception_ptr& pointer, void*) {
   try {
@@ -171,6 +181,7 @@ void translate(const std::exception_ptr& pointer, void*) {
 void register_parquet(nb::module_& m) {
   nb::register_exception_translator(translate);
   m.def("parse_thrift", &parse_thrift, nb::arg("data"));
+  m.def("parse_thrift_prefix", &parse_thrift_prefix, nb::arg("data"));
   nb::class_<ColumnChunkReader>(m, "ParquetColumnReader", "Decodes a flat column chunk; see parquet_column.h.")
       .def(nb::new_(&make_reader), nb::arg("fd"), nb::arg("offset"), nb::arg("size"), nb::arg("num_values"), nb::arg("optional"),
            nb::arg("conversion"), nb::arg("format"), nb::arg("type_length"), nb::arg("codec"), nb::arg("decompress").none())
@@ -184,11 +195,11 @@ void register_parquet(nb::module_& m) {
         nb::gil_scoped_release released;
         r.skip(rows);
       }, nb::arg("rows"))
-      .def("read_at", [](ColumnChunkReader& r, int64_t rows, const Places& at) {
+      .def("read_at", [](ColumnChunkReader& r, int64_t rows, const PlacesIn& at) {
         nb::gil_scoped_release released;
         return r.read_at(rows, at.data(), int64_t(at.size()));
       }, nb::arg("rows"), nb::arg("at"))
-      .def("read_matching", &read_matching, nb::arg("rows"), nb::arg("at"), nb::arg("accepted"))
+      .def("read_matching", &read_matching, nb::arg("rows"), nb::arg("at").none(), nb::arg("accepted"))
       .def("dictionary", [](ColumnChunkReader& r) {
         nb::gil_scoped_release released;
         return r.dictionary();

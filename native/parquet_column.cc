@@ -160,7 +160,7 @@ int64_t ColumnChunkReader::next_page(int64_t passable) {
   }
 }
 
-void ColumnChunkReader::skip(int64_t rows) { take(rows, nullptr, 0, nullptr); }
+void ColumnChunkReader::skip(int64_t rows) { take(rows, Places{nullptr, 0}, nullptr); }
 
 VectorPtr ColumnChunkReader::dictionary() {
   if (first_) {

@@ -87,7 +87,7 @@ std::unique_ptr<Sink> make_string_sink(const ChunkDefinition& chunk);
 
 struct Matching {
   VectorPtr vector;
-  std::vector<uint32_t> rows;  // where they were
+  std::vector<uint32_t> kept;  // which of the places they were at
   bool exact = true;
 };
 
@@ -100,8 +100,8 @@ class ColumnChunkReader {
   VectorPtr read(int64_t rows);
   // Of the next rows the ones at `count` ascending places; pages without any are not decompressed.
   VectorPtr read_at(int64_t rows, const uint32_t* at, int64_t count);
-  // Of these the ones whose dictionary entry is accepted; NULL is not.  Rows of pages without codes are all taken, and
-  // `exact` is false then.
+  // Of these (null: of all rows) the ones whose dictionary entry is accepted; NULL is not.  Rows of pages without codes
+  // are all taken, and `exact` is false then.
   Matching read_matching(int64_t rows, const uint32_t* at, int64_t count, const uint8_t* accepted, int64_t entries);
   // Passes rows over; whole pages are not decompressed.
   void skip(int64_t rows);
@@ -124,9 +124,20 @@ class ColumnChunkReader {
   // Levels of the next rows of the page into the validity at `row`; returns how many are present.
   int64_t read_levels(uint8_t* validity, int64_t row, int64_t rows);
   struct Filter;
-  Matching take(int64_t rows, const uint32_t* at, int64_t count, const Filter* filter);
-  // Of the next n rows of the page, `row` being the first, those at these places go to the result.
-  void take_from_page(int64_t row, int64_t n, const uint32_t* at, int64_t count, const Filter* filter);
+  // Ascending places among the next rows; without `at` all of them if there is a count.
+  struct Places {
+    const uint32_t* at;
+    int64_t count;
+  };
+  Matching take(int64_t rows, Places places, const Filter* filter);
+  // Of the next n rows of the page, `row` being the first, those at these places go to the result; `first` is the number
+  // of places before.
+  void take_from_page(int64_t row, int64_t n, int64_t first, Places of, const Filter* filter);
+  // Reads the levels of n rows and finds where the places are among the present values of the page, of which n rows
+  // have `passed`; returns how many places are present.
+  int64_t rank_places(int64_t row, int64_t n, Places of, int64_t* passed);
+  // Keeps the accepted codes; returns their number.
+  int64_t filter_codes(int64_t first, int64_t count, int64_t present, const Filter& filter);
 
   ChunkDefinition chunk_;
   Decompress decompress_;
@@ -142,8 +153,8 @@ class ColumnChunkReader {
   // The result of take, and scratch memory of its pages.
   BufferPtr taken_validity_;
   int64_t taken_ = 0, taken_nulls_ = 0;
-  std::vector<uint32_t>* taken_rows_ = nullptr;
-  bool exact_ = true;
+  uint32_t* kept_ = nullptr;
+  bool exact_ = true, all_present_ = true;
   std::vector<uint8_t> levels_, present_;
   std::vector<uint32_t> places_, codes_;
 };

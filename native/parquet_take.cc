@@ -10,19 +10,37 @@ struct ColumnChunkReader::Filter {
   uint32_t entries;
 };
 
+namespace {
+
+struct CodeCopy {
+  uint32_t* out;
+  void run(uint32_t code, int64_t n) {
+    std::fill_n(out, n, code);
+    out += n;
+  }
+  void values(const uint32_t* codes, int64_t n) {
+    std::memcpy(out, codes, size_t(n) * 4);
+    out += n;
+  }
+};
+
+}  // namespace
+
 VectorPtr ColumnChunkReader::read_at(int64_t rows, const uint32_t* at, int64_t count) {
-  return take(rows, at, count, nullptr).vector;
+  return take(rows, Places{at, count}, nullptr).vector;
 }
 
 Matching ColumnChunkReader::read_matching(int64_t rows, const uint32_t* at, int64_t count, const uint8_t* accepted,
                                           int64_t entries) {
   const Filter filter{accepted, uint32_t(std::clamp<int64_t>(entries, 0, UINT32_MAX))};
-  return take(rows, at, count, &filter);
+  return take(rows, Places{at, at ? count : rows}, &filter);
 }
 
-Matching ColumnChunkReader::take(int64_t rows, const uint32_t* at, int64_t count, const Filter* filter) {
+Matching ColumnChunkReader::take(int64_t rows, Places places, const Filter* filter) {
   if (rows < 0 || rows > left_) throw std::out_of_range("more rows than the column chunk has left");
-  for (int64_t i = 0; i < count; ++i)
+  const uint32_t* at = places.at;
+  const int64_t count = places.count;
+  for (int64_t i = 0; at && i < count; ++i)
     if (at[i] >= uint64_t(rows) || (i && at[i] <= at[i - 1])) throw std::invalid_argument("places that do not ascend");
   Matching result;
   taken_validity_ = nullptr;
@@ -31,89 +49,115 @@ Matching ColumnChunkReader::take(int64_t rows, const uint32_t* at, int64_t count
     std::memset(taken_validity_->data(), 0, taken_validity_->size());
   }
   taken_ = taken_nulls_ = 0;
-  taken_rows_ = filter ? &result.rows : nullptr;
   exact_ = true;
-  if (filter) result.rows.reserve(size_t(count));
+  if (filter) result.kept.resize(size_t(count));
+  kept_ = result.kept.data();
   sink_->begin(count, taken_validity_ ? taken_validity_->data() : nullptr);
   int64_t next = 0;
   for (int64_t row = 0; row < rows;) {
     if (page_.left == 0) {
-      const int64_t passed = next_page((next < count ? int64_t(at[next]) : rows) - row);
+      const int64_t wanted = next == count ? rows : at ? int64_t(at[next]) : row;
+      const int64_t passed = next_page(wanted - row);
       left_ -= passed;
       row += passed;
       continue;
     }
     const int64_t n = std::min(rows - row, page_.left);
     int64_t to = next;
-    while (to < count && at[to] < row + n) ++to;
-    take_from_page(row, n, at + next, to - next, filter);
+    if (!at) to += count ? n : 0;
+    else
+      while (to < count && at[to] < row + n) ++to;
+    take_from_page(row, n, next, Places{at ? at + next : nullptr, to - next}, filter);
     next = to;
     page_.left -= n;
     left_ -= n;
     row += n;
   }
+  if (filter) result.kept.resize(size_t(taken_));
   result.vector = sink_->finish(taken_, taken_nulls_ ? std::move(taken_validity_) : nullptr, taken_nulls_);
   result.exact = exact_;
   return result;
 }
 
-void ColumnChunkReader::take_from_page(int64_t row, int64_t n, const uint32_t* at, int64_t count, const Filter* filter) {
-  // Which of the places are present, and where among the present values of the page they are.
-  int64_t passed = n;
-  places_.resize(size_t(count));
-  present_.clear();
+int64_t ColumnChunkReader::rank_places(int64_t row, int64_t n, Places of, int64_t* passed) {
+  *passed = n;
+  all_present_ = true;
+  const int64_t count = of.count;
   if (chunk_.optional) {
     levels_.assign(size_t(n + 7) / 8 + 64, 0);
-    passed = read_levels(levels_.data(), 0, n);
+    *passed = read_levels(levels_.data(), 0, n);
+    all_present_ = *passed == n;
   }
-  int64_t present = 0;
-  if (passed == n) {
-    for (int64_t i = 0; i < count; ++i) places_[size_t(i)] = uint32_t(at[i] - row);
-    present = count;
-  } else {
-    present_.resize(size_t(count));
-    int64_t seen = 0, rank = 0;
+  if (all_present_ && !of.at) return count;  // all of them, in order
+  places_.resize(size_t(count));
+  if (all_present_) {
+    for (int64_t i = 0; i < count; ++i) places_[size_t(i)] = uint32_t(of.at[i] - row);
+    return count;
+  }
+  present_.resize(size_t(count));
+  int64_t present = 0, seen = 0, rank = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t place = of.at ? int64_t(of.at[i]) - row : i;
+    rank += place - seen - count_nulls(levels_.data(), seen, place - seen);
+    seen = place;
+    present_[size_t(i)] = bit(levels_.data(), place);
+    places_[size_t(present)] = uint32_t(rank);
+    present += present_[size_t(i)];
+  }
+  return present;
+}
+
+int64_t ColumnChunkReader::filter_codes(int64_t first, int64_t count, int64_t present, const Filter& filter) {
+  uint32_t outside = 0;
+  for (int64_t i = 0; i < present; ++i) outside |= uint32_t(codes_[size_t(i)] >= filter.entries);
+  if (outside) throw Corrupt("a code lies outside the dictionary");
+  uint32_t* out = kept_ + taken_;
+  uint32_t* codes = codes_.data();
+  const uint8_t* accepted = filter.accepted;
+  int64_t kept = 0;
+  if (all_present_) {
     for (int64_t i = 0; i < count; ++i) {
-      const int64_t place = at[i] - row;
-      rank += place - seen - count_nulls(levels_.data(), seen, place - seen);
-      seen = place;
-      present_[size_t(i)] = bit(levels_.data(), place);
-      if (present_[size_t(i)]) places_[size_t(present++)] = uint32_t(rank);
+      const uint32_t code = codes[i];
+      out[kept] = uint32_t(first + i);
+      codes[kept] = code;
+      kept += accepted[code] != 0;
     }
+    return kept;
   }
+  for (int64_t i = 0, next = 0; i < count; ++i) {
+    if (!present_[size_t(i)]) continue;
+    const uint32_t code = codes[next++];
+    out[kept] = uint32_t(first + i);
+    codes[kept] = code;
+    kept += accepted[code] != 0;
+  }
+  return kept;
+}
+
+void ColumnChunkReader::take_from_page(int64_t row, int64_t n, int64_t first, Places of, const Filter* filter) {
+  int64_t passed = 0;
+  const int64_t present = rank_places(row, n, of, &passed);
   const bool coded = page_.encoding == Encoding::RleDictionary;
+  const bool whole = all_present_ && !of.at && of.count;
+  int64_t kept = of.count, kept_present = present;
   if (coded) {
     codes_.resize(size_t(present));
-    page_.codes.pick(passed, places_.data(), present, codes_.data());
+    if (whole) page_.codes.read(passed, CodeCopy{codes_.data()});
+    else page_.codes.pick(passed, places_.data(), present, codes_.data());
   }
-  int64_t kept = count, kept_present = present;
   if (filter && coded) {
-    kept = 0;
-    uint32_t outside = 0;
-    for (int64_t i = 0; i < present; ++i) outside |= uint32_t(codes_[size_t(i)] >= filter->entries);
-    if (outside) throw Corrupt("a code lies outside the dictionary");
-    const size_t before = taken_rows_->size();
-    taken_rows_->resize(before + size_t(present));
-    uint32_t* out = taken_rows_->data() + before;
-    for (int64_t i = 0, code = 0; i < count; ++i) {
-      if (!present_.empty() && !present_[size_t(i)]) continue;
-      const uint32_t c = codes_[size_t(code++)];
-      out[kept] = at[i];
-      codes_[size_t(kept)] = c;
-      kept += filter->accepted[c] != 0;
-    }
-    taken_rows_->resize(before + size_t(kept));
-    kept_present = kept;
-    present_.clear();
+    kept = kept_present = filter_codes(first, of.count, present, *filter);
   } else if (filter) {
-    taken_rows_->insert(taken_rows_->end(), at, at + count);
-    exact_ = exact_ && count == 0;
+    for (int64_t i = 0; i < of.count; ++i) kept_[taken_ + i] = uint32_t(first + i);
+    exact_ = exact_ && of.count == 0;
   }
   if (taken_validity_)
     for (int64_t i = 0; i < kept; ++i)
-      if (present_.empty() || present_[size_t(i)]) set_bit(taken_validity_->data(), taken_ + i);
+      if (all_present_ || kept_present == kept || present_[size_t(i)]) set_bit(taken_validity_->data(), taken_ + i);
   if (coded) {
     if (kept) sink_->append_codes(codes_.data(), taken_, kept, kept_present);
+  } else if (whole) {
+    sink_->append(page_, taken_, kept, passed);
   } else {
     sink_->append_picked(page_, taken_, kept, places_.data(), kept_present, passed);
   }

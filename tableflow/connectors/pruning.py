@@ -15,19 +15,24 @@ from typing import Any
 
 from tableflow import types as t
 from tableflow.expressions.nodes import Call, Cast, ColumnRef, Expression, Literal
+from tableflow.types import family, is_numeric
 
 _FLIPPED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq"}
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnRange:
-    """What is known of a column in one part: bounds as storage values, NULLs, rows; None is unknown."""
+    """What is known of a column in one part: bounds as storage values, NULLs, rows; None is unknown.
+
+    ``excludes`` says of a literal whether surely no row has its value, as a Bloom filter does.
+    """
 
     type: t.SqlType
     minimum: Any = None
     maximum: Any = None
     nulls: int | None = None
     rows: int | None = None
+    excludes: Callable[[Literal], bool] | None = None
 
     @property
     def all_null(self) -> bool:
@@ -83,6 +88,63 @@ def may_match(predicate: Expression, range_of: RangeOf) -> bool:
             return known is None or not (known.all_null or known.maximum is False)
         case _:
             return True
+
+
+def integer_interval(predicate: Expression) -> tuple[ColumnRef, int | None, int | None] | None:
+    """The storage values of a column for which the conjunct is TRUE, as bounds that are in; None: no such interval.
+
+    Understood are comparisons of columns stored as integers with literals, and AND over these.
+    """
+    match predicate:
+        case Call(function="and", args=args):
+            parts = [integer_interval(arg) for arg in args]
+            first = parts[0]
+            if first is None or any(part is None or part[0].id != first[0].id for part in parts):
+                return None
+            lows = [part[1] for part in parts if part is not None and part[1] is not None]
+            highs = [part[2] for part in parts if part is not None and part[2] is not None]
+            return first[0], max(lows, default=None), min(highs, default=None)
+        case Call(function=function, args=(left, right)) if function in _FLIPPED:
+            found = _comparison(function, left, right)
+            if found is None:
+                return None
+            function, column, literal = found
+            units = _units(column.type)
+            value = None if literal.value is None else _comparable(literal.value, literal.type)
+            if units is None or not isinstance(value, int | Fraction):
+                return None
+            if family(column.type) is not family(literal.type) and not (
+                is_numeric(column.type) and is_numeric(literal.type)
+            ):
+                return None
+            exact = value * units
+            low, high = math.ceil(exact), math.floor(exact)
+            match function:
+                case "eq":
+                    return column, low, high
+                case "lt":
+                    return column, None, low - 1
+                case "le":
+                    return column, None, high
+                case "gt":
+                    return column, high + 1, None
+                case _:
+                    return column, low, None
+        case _:
+            return None
+
+
+def _units(of: t.SqlType) -> Fraction | None:
+    """How many storage values a comparable value of 1 is."""
+    match of:
+        case t.IntegerType() | t.DateType():
+            return Fraction(1)
+        case t.DecimalType(scale=scale):
+            return Fraction(10**scale)
+        case t.TimestampType(precision=precision) | t.TimeType(precision=precision):
+            return Fraction(1, 1000) if precision <= 6 else Fraction(1)
+        case _:
+            return None
 
 
 def _comparison(function: str, left: Expression, right: Expression) -> tuple[str, ColumnRef, Literal] | None:
@@ -141,7 +203,8 @@ def _compares(function: str, column: ColumnRef, literal: Literal, range_of: Rang
     try:
         match function:
             case "eq":
-                return (low is None or low <= value) and (high is None or value <= high)
+                inside = (low is None or low <= value) and (high is None or value <= high)
+                return inside and not (known.excludes is not None and known.excludes(literal))
             case "lt":
                 return low is None or low < value
             case "le":

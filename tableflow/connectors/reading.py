@@ -8,6 +8,7 @@ A reader is a generator of :class:`Chunk` that can be started at a resume token;
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -31,10 +32,14 @@ class Chunk:
 
 
 class ListAssigner:
-    """Hands out splits of a known sequence, in order, to whoever asks; the sequence is advanced under a lock."""
+    """Hands out splits of a known sequence, in order, to whoever asks; the sequence is advanced under a lock.
 
-    def __init__(self, splits: Iterable[Split]) -> None:
+    ``counts`` is what the sequence counts while it is advanced.
+    """
+
+    def __init__(self, splits: Iterable[Split], counts: Counter[str] | None = None) -> None:
         self._splits = iter(splits)
+        self._counts: Counter[str] = Counter() if counts is None else counts
         self._lock = threading.Lock()
 
     def next(self, task_index: int) -> Split | None:
@@ -42,11 +47,23 @@ class ListAssigner:
         with self._lock:
             return next(self._splits, None)
 
+    def take_counts(self) -> dict[str, int]:
+        """See :class:`~tableflow.runtime.source.Counting`."""
+        with self._lock:
+            return _taken(self._counts)
+
 
 class ChunkReader:
-    """Polls a generator of chunks; ``start(offset)`` opens it on the first poll."""
+    """Polls a generator of chunks; ``start(offset)`` opens it on the first poll, ``counts`` is what it counts."""
 
-    def __init__(self, offset: Any, start: Callable[[Any], Iterator[Chunk]], subject: str) -> None:
+    def __init__(
+        self,
+        offset: Any,
+        start: Callable[[Any], Iterator[Chunk]],
+        subject: str,
+        counts: Counter[str] | None = None,
+    ) -> None:
+        self._counts: Counter[str] = Counter() if counts is None else counts
         self._offset = offset
         self._start = start
         self._subject = subject
@@ -71,6 +88,10 @@ class ChunkReader:
         """The token after the rows polled so far."""
         return self._offset
 
+    def take_counts(self) -> dict[str, int]:
+        """See :class:`~tableflow.runtime.source.Counting`."""
+        return _taken(self._counts)
+
     def close(self) -> None:
         """Closes what the generator holds."""
         close = getattr(self._chunks, "close", None)
@@ -81,6 +102,12 @@ class ChunkReader:
 
 def _counts(chunk: Chunk) -> bool:
     return chunk.rows > 0 and (chunk.selection is None or len(chunk.selection) > 0)
+
+
+def _taken(counts: Counter[str]) -> dict[str, int]:
+    taken = dict(counts)
+    counts.clear()
+    return taken
 
 
 def read_error(subject: str, error: BaseException) -> ConnectorError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -56,6 +57,14 @@ class SplitReader(Protocol):
 
     def close(self) -> None:
         """Closes files; may be called in any state."""
+        ...
+
+
+class Counting(Protocol):
+    """What an assigner or a reader may be besides: it counts what EXPLAIN ANALYZE shows of the source."""
+
+    def take_counts(self) -> Mapping[str, int]:
+        """What was counted since the last call, by name."""
         ...
 
 

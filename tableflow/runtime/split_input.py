@@ -149,6 +149,7 @@ class SplitInput:
             self._open.popleft()
             self._finished.append(current.split.id)
             self._note(self._time.finished(current.split.id))
+            self._count(current.reader)
             current.reader.close()
         return None
 
@@ -166,6 +167,7 @@ class SplitInput:
             return False
         self._assignment = None
         given = self._assigner.next(self._task_index)
+        self._count(self._assigner)
         if given is None:
             self._exhausted = True
             self._note(self._time.handed_out())
@@ -204,4 +206,11 @@ class SplitInput:
         """Closes all readers."""
         self._exhausted = True
         while self._open:
-            self._open.popleft().reader.close()
+            reader = self._open.popleft().reader
+            self._count(reader)
+            reader.close()
+
+    def _count(self, of: object) -> None:
+        take_counts = getattr(of, "take_counts", None)  # isinstance of a protocol takes longer than the call
+        if take_counts is not None:
+            self._block.named.update(take_counts())

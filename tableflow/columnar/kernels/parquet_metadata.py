@@ -34,6 +34,14 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
+class FilePart:
+    """Bytes of a file, as its footer states them."""
+
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChunkMetadata:
     """One column chunk.  ``statistics`` are the raw fields by number; ``plain_pages`` is None if nobody says."""
 
@@ -48,6 +56,9 @@ class ChunkMetadata:
     statistics: dict[int, Any]
     plain_pages: bool | None
     elsewhere: bool  # in another file, or encrypted
+    column_index: FilePart | None
+    offset_index: FilePart | None
+    bloom_filter: FilePart | None  # its size is 0 if nobody says
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +151,16 @@ def _chunk(chunk: dict[int, Any]) -> ChunkMetadata:
         statistics if isinstance(statistics, dict) else {},
         _plain_pages(fields.get(13)),
         bool(chunk.get(1)) or 8 in chunk or 9 in chunk,
+        _part(chunk.get(6), chunk.get(7)),
+        _part(chunk.get(4), chunk.get(5)),
+        _part(fields.get(14), fields.get(15, 0)),
     )
+
+
+def _part(offset: Any, size: Any) -> FilePart | None:
+    if not isinstance(offset, int) or not isinstance(size, int) or offset <= 0 or size < 0:
+        return None
+    return FilePart(offset, size)
 
 
 def _plain_pages(statistics: Any) -> bool | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow.ipc
 
 from tableflow.catalog.provider import ColumnStatistics, TableStatistics
 from tableflow.columnar.representation import from_arrow_type
-from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format
+from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
 from tableflow.connectors.filesystem.matching import inferred, matched, resolved
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.reading import Chunk, read_error
@@ -43,7 +44,7 @@ class ArrowFormat(Format):
         rows = None if None in counts else sum(count for count in counts if count is not None)
         return TableStatistics(rows, {column.name: ColumnStatistics() for column in columns})
 
-    def splits(self, scan: FileScan) -> Iterator[Split]:
+    def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:
         """One per record batch of a file; a stream is one split."""
         for number, file in enumerate(scan.files):
             if is_stream(file):
@@ -54,7 +55,9 @@ class ArrowFormat(Format):
             for batch in range(batches):
                 yield Split(f"{file.path}#{batch}", [number, batch])
 
-    def read(self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str) -> Iterator[Chunk]:
+    def read(
+        self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str, reading: Reading
+    ) -> Iterator[Chunk]:
         """Slices of record batches; the resume token is the number of rows delivered."""
         number, batch = split.definition
         file = scan.files[number]

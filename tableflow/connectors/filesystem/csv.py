@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from tableflow import types as t
 from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.csv_block import BlockParser, dialect_of
 from tableflow.connectors.filesystem.csv_layout import Layout, infer_columns, read_layout
-from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format
+from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import read_blocks, record_starts
 from tableflow.connectors.reading import Chunk
@@ -50,7 +51,7 @@ class CsvFormat(Format):
                 )
         return columns
 
-    def splits(self, scan: FileScan) -> Iterator[Split]:
+    def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:
         """Ranges of about 64 MB of each file."""
         options = dict(scan.options)
         for number, file in enumerate(scan.files):
@@ -61,7 +62,9 @@ class CsvFormat(Format):
                 if start < end:
                     yield Split(f"{file.path}+{start}", [number, start, end])
 
-    def read(self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str) -> Iterator[Chunk]:
+    def read(
+        self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str, reading: Reading
+    ) -> Iterator[Chunk]:
         """Rows of one range; the resume token is (offset of the block, rows of it delivered)."""
         number, start, end = split.definition
         file = scan.files[number]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +60,14 @@ class FileScan:
         return dict(self.options).get(name)
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one reader counts, and what all readers of a source have found out, by a key of the format's own."""
+
+    counts: Counter[str]
+    shared: dict[Any, Any]
+
+
 class Format(ABC):
     """A file format: stateless, one instance for all files."""
 
@@ -82,11 +91,16 @@ class Format(ABC):
         """Whether :meth:`splits` can make use of a conjunct."""
         return False
 
-    def splits(self, scan: FileScan) -> Iterator[Split]:
-        """The parts of a scan, in order; a split's ``definition`` starts with the number of the file."""
+    def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:
+        """The parts of a scan, in order; a split's ``definition`` starts with the number of the file.
+
+        What is left out may be counted, for EXPLAIN ANALYZE.
+        """
         for number, file in enumerate(scan.files):
             yield Split(file.path, [number])
 
     @abstractmethod
-    def read(self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str) -> Iterator[Chunk]:
+    def read(
+        self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str, reading: Reading
+    ) -> Iterator[Chunk]:
         """The rows of a split after ``offset`` (None: all), at most ``batch_rows`` at a time."""

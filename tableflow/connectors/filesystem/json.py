@@ -8,6 +8,7 @@ as text, text as numbers) and names the line at fault.
 from __future__ import annotations
 
 import json as std_json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -19,7 +20,7 @@ import pyarrow.json as pa_json
 from tableflow import types as t
 from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.csv_layout import inferred_type, whole_number_type
-from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format
+from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
 from tableflow.connectors.filesystem.json_row import EPOCH_DAY, RowDecoder
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import (
@@ -60,7 +61,7 @@ class JsonFormat(Format):
                 raise CatalogError(f"column {column.name!r} cannot be INTERVAL", detail="JSON has no such values")
         return columns
 
-    def splits(self, scan: FileScan) -> Iterator[Split]:
+    def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:
         """Ranges of about 64 MB of each file; a file that is one array is one split."""
         for number, file in enumerate(scan.files):
             start = content_start(file)
@@ -70,7 +71,9 @@ class JsonFormat(Format):
             for one, end in zip(starts, [*starts[1:], file.size], strict=True):
                 yield Split(f"{file.path}+{one}", [number, one, end])
 
-    def read(self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str) -> Iterator[Chunk]:
+    def read(
+        self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str, reading: Reading
+    ) -> Iterator[Chunk]:
         """Rows of one range; the resume token is (offset of the block, rows of it delivered)."""
         number, start, end = split.definition
         file = scan.files[number]

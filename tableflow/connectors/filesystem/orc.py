@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 
 from tableflow.catalog.provider import ColumnStatistics, TableStatistics
 from tableflow.columnar.representation import from_arrow_type
-from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format
+from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
 from tableflow.connectors.filesystem.matching import inferred, matched, resolved
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.reading import Chunk
@@ -38,13 +39,15 @@ class OrcFormat(Format):
         rows = sum(_open(file).nrows for file in files)
         return TableStatistics(rows, {column.name: ColumnStatistics() for column in columns})
 
-    def splits(self, scan: FileScan) -> Iterator[Split]:
+    def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:
         """One per stripe."""
         for number, file in enumerate(scan.files):
             for stripe in range(_open(file).nstripes):
                 yield Split(f"{file.path}#{stripe}", [number, stripe])
 
-    def read(self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str) -> Iterator[Chunk]:
+    def read(
+        self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str, reading: Reading
+    ) -> Iterator[Chunk]:
         """Slices of a stripe; the resume token is the number of rows delivered."""
         number, stripe = split.definition
         file = scan.files[number]

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tableflow.catalog.provider import TableStatistics
-from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format
+from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
+from tableflow.connectors.filesystem.parquet_filter import ScanFilters
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn, read_footer
-from tableflow.connectors.filesystem.parquet_reader import read_rows
-from tableflow.connectors.filesystem.parquet_statistics import declared_range, table_statistics
+from tableflow.connectors.filesystem.parquet_pruning import Pages, columns_of, matching_groups
+from tableflow.connectors.filesystem.parquet_reader import GroupScan, read_rows
+from tableflow.connectors.filesystem.parquet_statistics import table_statistics
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.widening import fits
-from tableflow.connectors.pruning import can_prune, may_match
+from tableflow.connectors.pruning import can_prune
 from tableflow.connectors.reading import Chunk
 from tableflow.errors import ConnectorError
 from tableflow.expressions.nodes import Expression
 from tableflow.runtime.source import Split
+from tableflow.types import SqlType
 
 SPLIT_ROWS = 1 << 18
 """A row group with more rows is cut, so that tasks share it, unless that would mean to decode rows twice."""
@@ -70,13 +74,13 @@ class ParquetFormat(Format):
         """Row groups are skipped by what :mod:`tableflow.connectors.pruning` understands."""
         return can_prune(predicate)
 
-    def splits(self, scan: FileScan) -> Iterator[Split]:
+    def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:
         """One per row group, or more for a big one; none for groups that cannot match, or after the limit."""
         left = scan.limit
         for number, file in enumerate(scan.files):
             file.check()
             footer = read_footer(file)
-            for group in _matching_groups(footer, scan):
+            for group in _matching_groups(footer, scan, counts):
                 if left is not None and left <= 0:
                     return
                 rows = footer.group_rows[group]
@@ -87,15 +91,37 @@ class ParquetFormat(Format):
                     count = min(part, rows - start)
                     yield Split(f"{file.path}#{group}+{start}", [number, group, start, count])
 
-    def read(self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str) -> Iterator[Chunk]:
-        """Rows of one row group."""
+    def read(
+        self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str, reading: Reading
+    ) -> Iterator[Chunk]:
+        """Rows of one row group, without those of pages that cannot match."""
         number, group, start, count = split.definition
         file = scan.files[number]
         file.check()
         footer = read_footer(file)
-        columns = scan.read_columns
-        places = place_columns(footer, columns, None)
-        return read_rows(footer, columns, places, group, start, count, offset or 0, batch_rows, representation)
+        known = reading.shared.get(number)
+        if known is None:
+            known = reading.shared[number] = _FileScan(
+                place_columns(footer, scan.read_columns, None), Pages(footer, scan.predicates, _places(footer, scan))
+            )
+        filters = reading.shared.get("filters")
+        if filters is None:
+            filters = reading.shared["filters"] = ScanFilters(scan.predicates, scan.read_columns)
+        end = start + count
+        ranges = tuple((max(a, start), min(b, end)) for a, b in known.pages.rows(group) if a < end and b > start)
+        if not offset:
+            reading.counts["rows_pruned_by_page"] += count - sum(b - a for a, b in ranges)
+        wanted = GroupScan(
+            footer, group, scan.read_columns, known.places, filters, batch_rows, representation, reading.counts
+        )
+        return read_rows(wanted, ranges, start, offset or 0)
+
+
+class _FileScan(NamedTuple):
+    """What all readers of a scan need to know of one file."""
+
+    places: tuple[FooterColumn, ...]
+    pages: Pages
 
 
 @functools.lru_cache(maxsize=256)
@@ -110,20 +136,16 @@ def _skips_cheaply(footer: Footer, group: int, scan: FileScan) -> bool:
     return all(footer.plan(group, place) is not None for place in places)
 
 
-def _matching_groups(footer: Footer, scan: FileScan) -> Iterator[int]:
-    """Row groups that have rows and may hold one that satisfies every conjunct."""
-    places = {
-        column.name: (place, column.type)
-        for column, place in zip(scan.columns, place_columns(footer, scan.columns, None), strict=True)
-    }
-    for group, rows in enumerate(footer.group_rows):
-        ranges = (
-            {}
-            if not scan.predicates
-            else {name: declared_range(footer.range(group, place), of) for name, (place, of) in places.items()}
-        )
-        if rows and all(may_match(predicate, ranges.get) for predicate in scan.predicates):
-            yield group
+def _matching_groups(footer: Footer, scan: FileScan, counts: Counter[str]) -> Iterator[int]:
+    return matching_groups(footer, scan.predicates, _places(footer, scan), counts)
+
+
+def _places(footer: Footer, scan: FileScan) -> dict[str, tuple[FooterColumn, SqlType]]:
+    """Where the columns of the conjuncts are."""
+    names = columns_of(scan.predicates)
+    columns = [column for column in scan.columns if column.name in names]
+    places = place_columns(footer, columns, None)
+    return {column.name: (place, column.type) for column, place in zip(columns, places, strict=True)}
 
 
 def place_columns(footer: Footer, columns: Sequence[FileColumn], reference: str | None) -> tuple[FooterColumn, ...]:

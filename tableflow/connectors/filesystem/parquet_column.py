@@ -6,18 +6,28 @@ it unsupported or damaged, pyarrow gets to read from the same row on, and its wo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tableflow import types as t
+from tableflow.columnar.batch import Selection
 from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.gather import take
 from tableflow.columnar.kernels.parquet import ChunkPlan, ParquetColumnReader, open_chunk
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn
+from tableflow.connectors.filesystem.parquet_index import page_locations
 from tableflow.connectors.storage import column_from_arrow
 from tableflow.errors import ConnectorError
 
+_REFUSALS = (NotImplementedError, ValueError, IndexError, OSError)
+"""What a native reader raises; from then on pyarrow reads."""
+_JUMP_ROWS = 8192
+"""Passing over fewer rows is cheaper than reading the index of the pages."""
 _DICTIONARY_BYTES = 6
 """A string chunk with fewer uncompressed bytes per value than this surely kept its dictionary."""
 
@@ -64,6 +74,10 @@ class ArrowColumns:
                 raise self._damaged(error) from error
         return columns
 
+    def skip(self, rows: int) -> None:
+        """Passes rows over."""
+        self._skip += rows
+
     def _parts(self, rows: int) -> Iterator[pa.RecordBatch]:
         while rows > 0:
             if self._rest is None or self._rest.num_rows == 0:
@@ -103,23 +117,59 @@ class ArrowColumns:
 
 
 class NativeColumn:
-    """One column of a row group, decoded natively from a row on while that works."""
+    """One column of a row group, decoded natively from a row on while that works.
+
+    Every method that reads moves on by ``rows``; ``at`` are ascending places among them.
+    """
 
     def __init__(
-        self, footer: Footer, group: int, place: FooterColumn, plan: ChunkPlan, fd: int, start: int, batch_rows: int
+        self,
+        footer: Footer,
+        group: int,
+        place: FooterColumn,
+        plan: ChunkPlan,
+        fd: int,
+        batch_rows: int,
+        counts: Counter[str],
     ) -> None:
         self._footer = footer
         self._group = group
         self._place = place
-        self._position = start
+        self._position = 0
         self._batch_rows = batch_rows
+        self._counts = counts
         self._other: ArrowColumns | None = None
         self._reader: ParquetColumnReader | None = None
         try:
             self._reader = open_chunk(fd, plan)
-            self._reader.skip(start)
-        except (NotImplementedError, ValueError, IndexError, OSError):
+            counts["native_chunks"] += 1
+        except _REFUSALS:
             self._reader = None
+
+    def seek(self, row: int) -> None:
+        """Goes on at a row that is not before the current one."""
+        passed = row - self._position
+        if passed == 0:
+            return
+        if self._reader is not None:
+            try:
+                self._jump(self._reader, row)
+            except _REFUSALS:
+                self._reader = None
+        elif self._other is not None:
+            self._other.skip(passed)
+        self._position = row
+
+    def _jump(self, reader: ParquetColumnReader, row: int) -> None:
+        """By the offset index over whole pages, if there is one; the rest is passed over."""
+        position = self._position
+        if row - position >= _JUMP_ROWS:
+            pages = page_locations(self._footer, self._group, self._place)
+            page = 0 if pages is None else pages.page_of(row)
+            if pages is not None and pages.first_rows[page] > position:
+                position = pages.first_rows[page]
+                reader.jump(pages.offsets[page], position)
+        reader.skip(row - position)
 
     def read(self, rows: int) -> Column:
         """The next rows."""
@@ -128,10 +178,53 @@ class NativeColumn:
                 vector = self._reader.read(rows)
                 self._position += rows
                 return Column(self._place.type, vector=vector)
-            except (NotImplementedError, ValueError, IndexError, OSError):
+            except _REFUSALS:
                 self._reader = None
+        return self._read_other(rows)
+
+    def read_at(self, rows: int, at: Selection) -> Column:
+        """Some of the next rows."""
+        if self._reader is not None:
+            try:
+                vector = self._reader.read_at(rows, at)
+                self._position += rows
+                return Column(self._place.type, vector=vector)
+            except _REFUSALS:
+                self._reader = None
+        return take(self._read_other(rows), at)
+
+    def read_matching(
+        self, rows: int, at: Selection | None, accepted: npt.NDArray[np.uint8]
+    ) -> tuple[Column, Selection | None]:
+        """Of some (None: all) of the next rows those that have an accepted entry of the dictionary, or none at all.
+
+        The second is which of them these are, None for all.
+        """
+        if self._reader is not None:
+            try:
+                vector, kept, _ = self._reader.read_matching(rows, at, accepted)
+                self._position += rows
+                return Column(self._place.type, vector=vector), kept
+            except _REFUSALS:
+                self._reader = None
+        other = self._read_other(rows)
+        return other if at is None else take(other, at), None
+
+    def dictionary(self) -> Column | None:
+        """The entries of the dictionary at the chunk's beginning; only before anything is read."""
+        if self._reader is not None and self._position == 0:
+            try:
+                vector = self._reader.dictionary()
+                return None if vector is None else Column(self._place.type, vector=vector)
+            except _REFUSALS:
+                self._reader = None
+        return None
+
+    def _read_other(self, rows: int) -> Column:
         if self._other is None:
+            self._counts["pyarrow_chunks"] += 1
             self._other = ArrowColumns(self._footer, self._group, [self._place], self._position, self._batch_rows)
+        self._position += rows
         return self._other.read(rows)[0]
 
     def close(self) -> None:

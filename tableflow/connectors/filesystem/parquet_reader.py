@@ -3,48 +3,72 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
+from tableflow.columnar.batch import Selection
 from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.gather import take
 from tableflow.connectors.filesystem.format import FileColumn
 from tableflow.connectors.filesystem.parquet_column import ArrowColumns, NativeColumn
+from tableflow.connectors.filesystem.parquet_filter import WORTHWHILE, ScanFilters
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn
+from tableflow.connectors.filesystem.parquet_pruning import Rows
 from tableflow.connectors.reading import Chunk
 from tableflow.connectors.storage import convert, represent
 from tableflow.errors import ConnectorError
 
 
-def read_rows(
-    footer: Footer,
-    columns: Sequence[FileColumn],
-    places: Sequence[FooterColumn],
-    group: int,
-    start: int,
-    count: int,
-    done: int,
-    batch_rows: int,
-    representation: str,
-) -> Iterator[Chunk]:
-    """Rows ``[start + done, start + count)`` of a row group; the resume token is the number of rows delivered."""
-    if not columns:
-        yield from _bare_rows(count, done, batch_rows)
+@dataclass(frozen=True, slots=True)
+class GroupScan:
+    """Which columns of a row group are read, into which representation, and conjuncts that may be used on the way."""
+
+    footer: Footer
+    group: int
+    columns: Sequence[FileColumn]
+    places: Sequence[FooterColumn]
+    filters: ScanFilters
+    batch_rows: int
+    representation: str
+    counts: Counter[str]
+
+    def declared(self, position: int, column: Column) -> Column:
+        """What was read of a column as the type of the table."""
+        place, declared = self.places[position], self.columns[position]
+        try:
+            if place.type != declared.type:
+                column = convert(column, declared.type)
+            return represent(column, self.representation)
+        except (pa.ArrowException, ValueError) as error:
+            raise ConnectorError(
+                f"column {place.name!r} of file {self.footer.file.path!r} could not be read as {declared.type}",
+                detail=" ".join(str(error).split())[:300],
+            ) from error
+
+
+def read_rows(scan: GroupScan, ranges: Sequence[Rows], start: int, done: int) -> Iterator[Chunk]:
+    """Rows of the (ascending) ranges from ``start + done`` on; the resume token is where the next begin after start."""
+    wanted = [(max(first, start + done), last) for first, last in ranges if last > start + done]
+    if not scan.columns:
+        for first, last in wanted:
+            yield from _bare_rows(first, last, start, scan.batch_rows)
         return
-    reader = GroupReader(footer, group, places, start + done, batch_rows)
+    if not wanted:
+        return
+    reader = GroupReader(scan)
     try:
-        while done < count:
-            rows = min(batch_rows, count - done)
-            read = reader.read(rows)
-            done += rows
-            yield Chunk(
-                [
-                    _declared(footer, column, place, declared, representation)
-                    for column, place, declared in zip(read, places, columns, strict=True)
-                ],
-                rows,
-                done,
-            )
+        for first, last in wanted:
+            reader.seek(first)
+            position = first
+            while position < last:
+                rows = min(reader.step, last - position)
+                columns, found = reader.read(rows)
+                position += rows
+                if found:
+                    yield Chunk(columns, found, position - start)
     finally:
         reader.close()
 
@@ -52,30 +76,73 @@ def read_rows(
 class GroupReader:
     """All wanted columns of a row group: each natively where possible, the others together through pyarrow."""
 
-    def __init__(self, footer: Footer, group: int, places: Sequence[FooterColumn], start: int, batch_rows: int) -> None:
-        self._fd = os.open(footer.file.path, os.O_RDONLY)
+    def __init__(self, scan: GroupScan) -> None:
+        self._scan = scan
+        self._fd = os.open(scan.footer.file.path, os.O_RDONLY)
         self._native: dict[int, NativeColumn] = {}
         self._arrow: ArrowColumns | None = None
         self._others: list[int] = []
+        footer, group, counts = scan.footer, scan.group, scan.counts
         try:
-            for i, place in enumerate(places):
+            for i, place in enumerate(scan.places):
                 plan = footer.plan(group, place)
                 if plan is None:
                     self._others.append(i)
                 else:
-                    self._native[i] = NativeColumn(footer, group, place, plan, self._fd, start, batch_rows)
+                    self._native[i] = NativeColumn(footer, group, place, plan, self._fd, scan.batch_rows, counts)
             if self._others:
-                self._arrow = ArrowColumns(footer, group, [places[i] for i in self._others], start, batch_rows)
+                counts["pyarrow_chunks"] += len(self._others)
+                others = [scan.places[i] for i in self._others]
+                self._arrow = ArrowColumns(footer, group, others, 0, scan.batch_rows)
+            rows = footer.group_rows[group]
+            self._filters = scan.filters.of_group(self._native, scan.declared, rows)
         except BaseException:
             self.close()
             raise
+        self._position = 0
 
-    def read(self, rows: int) -> list[Column]:
-        """The next rows, in the order of the places."""
-        found = {i: column.read(rows) for i, column in self._native.items()}
+    @property
+    def step(self) -> int:
+        """How many rows to read next: more than a batch has if few of them will be left, but never more than fit it."""
+        return self._scan.batch_rows
+
+    def seek(self, row: int) -> None:
+        """Goes on at a row that is not before the current one."""
+        for column in self._native.values():
+            column.seek(row)
         if self._arrow is not None:
-            found.update(zip(self._others, self._arrow.read(rows), strict=True))
-        return [found[i] for i in range(len(found))]
+            self._arrow.skip(row - self._position)
+        self._position = row
+
+    def read(self, rows: int) -> tuple[list[Column], int]:
+        """Of the next rows those that may match, in the order of the places, and their number."""
+        self._position += rows
+        found: dict[int, Column] = {}
+        at = self._read_filtered(rows, found) if self._filters else None
+        for i, column in self._native.items():
+            if i not in found:
+                found[i] = column.read(rows) if at is None else column.read_at(rows, at)
+        if self._arrow is not None:
+            read = self._arrow.read(rows)
+            found.update(zip(self._others, read if at is None else [take(one, at) for one in read], strict=True))
+        left = rows if at is None else len(at)
+        return [self._scan.declared(i, found[i]) for i in range(len(found))], left
+
+    def _read_filtered(self, rows: int, found: dict[int, Column]) -> Selection | None:
+        """Reads the columns that have filters, and gives the places of the rows that they leave; None: all."""
+        at: Selection | None = None
+        for one in self._filters:
+            column, kept = self._native[one.position].read_matching(rows, at, one.accepted)
+            if kept is not None:
+                for i, before in found.items():
+                    found[i] = take(before, kept)
+                at = kept if at is None else at[kept]
+            found[one.position] = column
+        left = rows if at is None else len(at)
+        self._scan.counts["rows_filtered"] += rows - left
+        if left > rows * WORTHWHILE:  # the dictionaries promised more than they held
+            self._filters = []
+        return at
 
     def close(self) -> None:
         """Closes all files; further calls do nothing."""
@@ -88,21 +155,8 @@ class GroupReader:
             self._fd = -1
 
 
-def _bare_rows(count: int, done: int, batch_rows: int) -> Iterator[Chunk]:
+def _bare_rows(first: int, last: int, start: int, batch_rows: int) -> Iterator[Chunk]:
     """Rows without columns, as COUNT(*) reads them: the footer knows how many."""
-    while done < count:
-        rows = min(batch_rows, count - done)
-        done += rows
-        yield Chunk([], rows, done)
-
-
-def _declared(footer: Footer, column: Column, place: FooterColumn, declared: FileColumn, representation: str) -> Column:
-    try:
-        if place.type != declared.type:
-            column = convert(column, declared.type)
-        return represent(column, representation)
-    except (pa.ArrowException, ValueError) as error:
-        raise ConnectorError(
-            f"column {place.name!r} of file {footer.file.path!r} could not be read as {declared.type}",
-            detail=" ".join(str(error).split())[:300],
-        ) from error
+    for position in range(first, last, batch_rows):
+        rows = min(batch_rows, last - position)
+        yield Chunk([], rows, position + rows - start)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from tableflow.config import FORCE_REPRESENTATION
 from tableflow.connectors.connector import OpenContext
-from tableflow.connectors.filesystem.format import FileScan, Format
+from tableflow.connectors.filesystem.format import FileScan, Format, Reading
 from tableflow.connectors.filesystem.formats import load_format
 from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import null_count
@@ -24,20 +25,24 @@ class FileSource:
         self._scan = scan
         self._format = format
         self._representation = representation
+        self._shared: dict[Any, Any] = {}
 
     def assigner(self) -> ListAssigner:
         """A fresh assigner; files are opened as splits are asked for."""
-        return ListAssigner(self._format.splits(self._scan))
+        counts: Counter[str] = Counter()
+        return ListAssigner(self._format.splits(self._scan, counts), counts)
 
     def reader(self, split: Split, batch_rows: int) -> ChunkReader:
         """A reader from the split's offset on."""
         file = self._scan.files[split.definition[0]]
+        reading = Reading(Counter(), self._shared)
         return ChunkReader(
             split.offset,
             lambda offset: self._checked(
-                file.path, self._format.read(self._scan, split, offset, batch_rows, self._representation)
+                file.path, self._format.read(self._scan, split, offset, batch_rows, self._representation, reading)
             ),
             f"file {file.path!r}",
+            reading.counts,
         )
 
     def _checked(self, path: str, chunks: Iterator[Chunk]) -> Iterator[Chunk]:

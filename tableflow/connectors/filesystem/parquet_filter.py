@@ -1,0 +1,144 @@
+"""Conjuncts applied while a row group is decoded: to the entries of dictionaries first, then to codes.
+
+A row that is left out would have failed the conjunct; one that is kept may fail it all the same (its page has no codes),
+so conjuncts stay above the scan.  It is done where dictionaries promise that few rows are left; the other columns are
+then decoded for these only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tableflow import types as t
+from tableflow.columnar.column import Column
+from tableflow.columnar.representation import canonical
+from tableflow.connectors.filesystem.format import FileColumn
+from tableflow.connectors.filesystem.parquet_column import NativeColumn
+from tableflow.connectors.pruning import integer_interval
+from tableflow.expressions.evaluation import evaluate
+from tableflow.expressions.nodes import Call, ColumnRef, Expression, walk
+
+WORTHWHILE = 0.4
+"""Above this share of accepted rows all columns are decoded whole."""
+_PATIENCE = 4
+_ENTRIES_PER_ROW = 0.25
+_FEW_ENTRIES = 1024
+_REMEMBERED = 64
+
+Accepted = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class DictionaryFilter:
+    """The column at a position of the scan, and which entries of its dictionary conjuncts accept."""
+
+    position: int
+    accepted: Accepted
+    share: float  # of the entries that are accepted: what to expect of the rows
+
+
+class ColumnFilter:
+    """Conjuncts over one column, which is at a position of the scan; no NULL satisfies them."""
+
+    def __init__(self, position: int, column: ColumnRef, conjuncts: Sequence[Expression]) -> None:
+        self.position = position
+        self._column = column
+        self._conjunct = conjuncts[0] if len(conjuncts) == 1 else Call(t.BOOLEAN, "and", tuple(conjuncts))
+        self._interval = integer_interval(self._conjunct)
+        self._known: dict[Any, bool] = {}
+
+    def accepted(self, entries: Column) -> Accepted:
+        """Of each entry whether it may satisfy the conjuncts."""
+        if self._interval is not None and (numbers := _integers(entries.array)) is not None:
+            return _between(numbers, *self._interval[1:])
+        if len(entries) > _REMEMBERED:
+            return may_accept(self._column, self._conjunct, entries)
+        values = entries.to_pylist()  # few values, found in one row group after the other
+        if any(value not in self._known for value in values):
+            found = may_accept(self._column, self._conjunct, entries)
+            self._known.update(zip(values, map(bool, found), strict=True))
+        return np.array([self._known[value] for value in values], np.uint8)
+
+
+class ScanFilters:
+    """The conjuncts of a scan that speak of one column each, for all its row groups."""
+
+    def __init__(self, predicates: Sequence[Expression], columns: Sequence[FileColumn]) -> None:
+        positions = {column.name: i for i, column in enumerate(columns)}
+        found: dict[int, tuple[ColumnRef, list[Expression]]] = {}
+        for predicate in predicates:
+            column = _single_column(predicate)
+            if column is None or column.name not in positions:
+                continue
+            null = Column(column.type, pa.nulls(1, canonical(column.type)))
+            if not may_accept(column, predicate, null)[0]:
+                found.setdefault(positions[column.name], (column, []))[1].append(predicate)
+        self._columns = [ColumnFilter(position, *one) for position, one in found.items()]
+        self._useless = 0
+
+    def of_group(
+        self, native: Mapping[int, NativeColumn], declared: Callable[[int, Column], Column], rows: int
+    ) -> list[DictionaryFilter]:
+        """Filters for a row group with ``rows``, the strictest first; none if too many rows would be left.
+
+        ``declared`` makes a column of a position what the table says it is.
+        """
+        filters: list[DictionaryFilter] = []
+        if self._useless >= _PATIENCE:
+            return filters
+        for one in self._columns:
+            entries = native[one.position].dictionary() if one.position in native else None
+            if entries is not None and len(entries) <= max(_FEW_ENTRIES, rows * _ENTRIES_PER_ROW):
+                accepted = one.accepted(declared(one.position, entries))
+                share = np.count_nonzero(accepted) / len(accepted)
+                filters.append(DictionaryFilter(one.position, accepted, share))
+        expected = 1.0
+        for each in filters:
+            expected *= each.share
+        if expected > WORTHWHILE:
+            self._useless += 1
+            return []
+        self._useless = 0
+        return sorted(filters, key=lambda each: each.share)
+
+
+def may_accept(column: ColumnRef, predicate: Expression, entries: Column) -> Accepted:
+    """Of each entry whether a conjunct is TRUE or fails (others may yet rule that row out)."""
+    result = evaluate(predicate, {column.id: entries}, len(entries))
+    found: npt.NDArray[np.bool_] = pc.fill_null(result.column.array, fill_value=False).to_numpy(zero_copy_only=False)
+    return (found if result.errors is None else found | result.errors).astype(np.uint8)
+
+
+def _single_column(predicate: Expression) -> ColumnRef | None:
+    """The only column a conjunct speaks of."""
+    found = {node.id: node for node in walk(predicate) if isinstance(node, ColumnRef)}
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _integers(array: pa.Array) -> npt.NDArray[Any] | None:
+    """The storage values of an array without NULLs, if they are integers of at most 64 bits."""
+    of = array.type
+    integer = (
+        pa.types.is_signed_integer(of) or pa.types.is_date32(of) or pa.types.is_time(of) or pa.types.is_timestamp(of)
+    )
+    if not integer or array.null_count:
+        return None
+    values: npt.NDArray[Any] = np.frombuffer(array.buffers()[1], np.dtype(f"i{of.bit_width // 8}"))
+    return values[array.offset : array.offset + len(array)]
+
+
+def _between(values: npt.NDArray[Any], low: int | None, high: int | None) -> Accepted:
+    limits = np.iinfo(values.dtype)
+    low = limits.min if low is None else low
+    high = limits.max if high is None else high
+    if low > limits.max or high < limits.min:
+        return np.zeros(len(values), np.uint8)
+    inside = (values >= max(low, limits.min)) & (values <= min(high, limits.max))
+    return inside.astype(np.uint8)

@@ -1,0 +1,111 @@
+"""What a scan need not read: row groups by their statistics and Bloom filters, rows by the index of their pages.
+
+Sound, never complete: whatever is left out has no row for which every conjunct is TRUE.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from tableflow import types as t
+from tableflow.connectors.filesystem.parquet_bloom import bloom_excludes
+from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn
+from tableflow.connectors.filesystem.parquet_index import page_ranges
+from tableflow.connectors.filesystem.parquet_statistics import declared_range
+from tableflow.connectors.pruning import ColumnRange, may_match
+from tableflow.expressions.nodes import ColumnRef, Expression, walk
+
+Places = Mapping[str, tuple[FooterColumn, t.SqlType]]
+"""By name the columns that conjuncts speak of: where they are in the file, and the types the table declares."""
+_PATIENCE = 2
+Rows = tuple[int, int]
+"""Rows of a row group: the first, and the one after the last."""
+
+
+def columns_of(predicates: Sequence[Expression]) -> frozenset[str]:
+    """Names of the columns that conjuncts speak of."""
+    return frozenset(node.name for one in predicates for node in walk(one) if isinstance(node, ColumnRef))
+
+
+def matching_groups(
+    footer: Footer, predicates: Sequence[Expression], places: Places, counts: Counter[str]
+) -> Iterator[int]:
+    """Row groups that have rows and may hold one that satisfies every conjunct."""
+    for group, rows in enumerate(footer.group_rows):
+        if not rows:
+            continue
+        ranges = {name: declared_range(footer.range(group, place), of) for name, (place, of) in places.items()}
+        if not all(may_match(one, ranges.get) for one in predicates):
+            counts["row_groups_pruned"] += 1
+        elif not _bloom_admits(footer, group, predicates, places, ranges):
+            counts["row_groups_pruned_by_bloom"] += 1
+        else:
+            yield group
+
+
+def _bloom_admits(
+    footer: Footer,
+    group: int,
+    predicates: Sequence[Expression],
+    places: Places,
+    ranges: Mapping[str, ColumnRange],
+) -> bool:
+    known = dict(ranges)
+    for name, (place, _) in places.items():
+        chunk = footer.chunk(group, place)
+        if chunk is not None and chunk.bloom_filter is not None:
+            known[name] = replace(ranges[name], excludes=functools.partial(bloom_excludes, footer, group, place))
+    return all(one.excludes is None for one in known.values()) or all(may_match(one, known.get) for one in predicates)
+
+
+class Pages:
+    """Which rows of the row groups of a file lie in pages that may hold a matching row.
+
+    Where the index of some row groups has ruled nothing out it will hardly do so for the others, and reading it takes
+    longer than decoding some rows: then it is left alone.
+    """
+
+    def __init__(self, footer: Footer, predicates: Sequence[Expression], places: Places) -> None:
+        self._footer = footer
+        self._predicates = predicates
+        self._places = places
+        self._useless = 0
+        self._useful = False
+
+    def rows(self, group: int) -> tuple[Rows, ...]:
+        """Ascending ranges of rows of a row group."""
+        whole = ((0, self._footer.group_rows[group]),)
+        if not self._places or (self._useless >= _PATIENCE and not self._useful):
+            return whole
+        found = self._matching(group)
+        if found is None or found == whole:
+            self._useless += 1
+            return whole
+        self._useful = True
+        return found
+
+    def _matching(self, group: int) -> tuple[Rows, ...] | None:
+        footer, places = self._footer, self._places
+        indexes = {name: page_ranges(footer, group, place) for name, (place, _) in places.items()}
+        paged = {name: found for name, found in indexes.items() if found is not None}
+        if not paged:
+            return None
+        known = {
+            name: declared_range(footer.range(group, place), of)
+            for name, (place, of) in places.items()
+            if name not in paged
+        }
+        starts = sorted({row for locations, _ in paged.values() for row in locations.first_rows})
+        found: list[Rows] = []
+        for start, end in zip(starts, (*starts[1:], footer.group_rows[group]), strict=True):
+            for name, (locations, ranges) in paged.items():
+                known[name] = declared_range(ranges[locations.page_of(start)], places[name][1])
+            if not all(may_match(one, known.get) for one in self._predicates):
+                continue
+            if found and found[-1][1] == start:
+                start = found.pop()[0]
+            found.append((start, end))
+        return tuple(found)

@@ -1,0 +1,337 @@
+"""Pages pruned by their index, row groups by Bloom filters, rows by dictionaries: never a row too few."""
+
+import random
+from collections import Counter
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import tableflow
+from tableflow import types as t
+from tableflow.columnar.representation import from_arrow_type
+from tableflow.connectors import Sources, file_provider
+from tableflow.expressions.evaluation import evaluate
+from tableflow.expressions.nodes import Call, ColumnRef, Literal
+from tableflow.runtime.source import Done
+from tests.connectors.parquet_matrix import bits, every_type
+from tests.connectors.scanning import batches_of, boundary, spec_of, splits_of
+from tests.connectors.test_parquet import call, column, literal
+
+
+def scanned(path, names, predicates, batch_rows=1000):
+    """The rows of a scan as an Arrow table, and what its readers and its assigner counted."""
+    provider = file_provider(str(path))
+    source = Sources().open(spec_of(provider, names, predicates))
+    assigner = source.assigner()
+    counts, parts = Counter(), []
+    while (split := assigner.next(0)) is not None:
+        reader = source.reader(split, batch_rows)
+        while not isinstance(batch := reader.poll(), Done):
+            parts.append([boundary(one) for one in batch.columns])
+        counts.update(reader.take_counts())
+        assert reader.take_counts() == {}
+    counts.update(assigner.take_counts())
+    types = [boundary_type(path, name) for name in names]
+    arrays = [pa.chunked_array([part[i] for part in parts], types[i]) for i in range(len(names))]
+    return pa.table(arrays, names=list(names)), counts
+
+
+def boundary_type(path, name):
+    from tableflow.columnar.representation import declared
+
+    return declared(next(c.type for c in file_provider(str(path)).schema.columns if c.name == name))
+
+
+@pytest.fixture
+def paged(tmp_path):
+    """One row group with 10,000 ascending numbers, in pages of 100 rows; ``text`` has pages of its own."""
+    rows = range(10_000)
+    table = pa.table(
+        {
+            "id": pa.array(rows, pa.int64()),
+            "text": [f"{i:05}" * 9 for i in rows],
+            "gap": pa.array([i if 3000 <= i < 3500 else None for i in rows], pa.int32()),
+            "noise": pa.array([i * 7919 % 10_007 for i in rows], pa.int32()),
+        }
+    )
+    path = tmp_path / "t.parquet"
+    pq.write_table(table, path, write_page_index=True, max_rows_per_page=100, use_dictionary=["noise"])
+    return path
+
+
+PAGES = [
+    (call("eq", column("id"), literal(4242)), 4200, 100),
+    (call("and", call("ge", column("id"), literal(150)), call("lt", column("id"), literal(250))), 100, 200),
+    (call("is_not_null", column("gap", t.INT)), 3000, 500),
+    (call("eq", column("text", t.STRING), literal("07777" * 9, t.STRING)), 7700, 100),
+]
+
+
+@pytest.mark.parametrize(("predicate", "first", "rows"), PAGES, ids=["eq", "range", "null", "text"])
+def test_pages_are_pruned(paged, predicate, first, rows):
+    found, counts = scanned(paged, ["id", "text", "gap"], [predicate], 64)
+    assert found["id"].to_pylist() == list(range(first, first + rows))
+    assert found["text"].to_pylist() == [f"{i:05}" * 9 for i in range(first, first + rows)]
+    assert counts == {"native_chunks": 3, "rows_pruned_by_page": 10_000 - rows}
+
+
+def test_pages_far_apart(paged):
+    either = call("or", call("lt", column("id"), literal(50)), call("ge", column("id"), literal(9950)))
+    found, counts = scanned(paged, ["noise", "id"], [either], 64)
+    wanted = [*range(100), *range(9900, 10_000)]
+    assert found["id"].to_pylist() == wanted
+    assert found["noise"].to_pylist() == [i * 7919 % 10_007 for i in wanted]
+    assert counts["rows_pruned_by_page"] == 9800
+
+
+def test_no_page_matches(paged):
+    nothing = call("and", call("gt", column("id"), literal(10)), call("is_null", column("id")))
+    found, _ = scanned(paged, ["id"], [nothing])
+    assert found.num_rows == 0
+
+
+def test_resuming_between_pruned_pages(paged):
+    either = call("or", call("lt", column("id"), literal(250)), call("ge", column("id"), literal(9850)))
+    source = Sources().open(spec_of(file_provider(str(paged)), ["id"], [either]))
+    (split,) = splits_of(source)
+    whole = [v for batch in batches_of(source, 70) for v in batch.columns[0].array.to_pylist()]
+    for taken in range(8):
+        reader = source.reader(split, 70)
+        head = [v for _ in range(taken) for v in reader.poll().columns[0].array.to_pylist()]
+        rest = source.reader(type(split)(split.id, split.definition, reader.offset()), 70)
+        while not isinstance(batch := rest.poll(), Done):
+            head += batch.columns[0].array.to_pylist()
+        assert head == whole
+
+
+def test_indexes_that_contradict_themselves_are_not_used(paged, monkeypatch):
+    from tableflow.connectors.filesystem import parquet_index
+
+    wanted = list(range(10_000))
+    predicate = call("eq", column("id"), literal(4242))
+    real = parquet_index.parse_thrift
+    for damage in (
+        lambda fields: {},
+        lambda fields: {**fields, 1: fields[1][:-1]},
+        lambda fields: {**fields, 1: [dict(one) | {3: 7} if isinstance(one, dict) else one for one in fields[1]]},
+        lambda fields: {**fields, 1: 5},
+        lambda fields: {**fields, 1: [{1: 0, 3: 10**6}] if isinstance(fields[1][0], dict) else fields[1]},
+    ):
+        monkeypatch.setattr(parquet_index, "parse_thrift", lambda data, damage=damage: damage(real(data)))
+        found, _ = scanned(paged, ["id"], [predicate])
+        assert found["id"].to_pylist() == wanted
+
+
+BLOOM = ["i8", "i16", "i32", "i64", "u16", "u32", "u64", "f32", "f64", "date", "time", "time_us", "ms", "us", "ns",
+         "zoned", "d9", "d18", "d38", "text", "bytes", "fixed", "few"]  # fmt: skip
+
+
+def storage_values(array):
+    """The values as literals of their SQL type."""
+    of = from_arrow_type(array.type)
+    source = file_column(array)
+    return of, [value for value in source if value is not None]
+
+
+def file_column(array):
+    from tableflow.columnar.representation import canonical, from_arrow
+
+    of = from_arrow_type(array.type)
+    wide = from_arrow(array, of).array
+    if isinstance(of, t.DecimalType):
+        return [None if v is None else int(v.scaleb(of.scale)) for v in wide.cast(canonical(of)).to_pylist()]
+    if isinstance(of, t.TimestampType | t.TimeType):
+        return wide.cast(canonical(of)).cast(pa.int64()).to_pylist()
+    return wide.cast(pa.int32()).to_pylist() if isinstance(of, t.DateType) else wide.to_pylist()
+
+
+@pytest.mark.parametrize("name", BLOOM)
+@pytest.mark.parametrize("writer", ["pyarrow", "integers", "duckdb"])
+def test_bloom_filters(tmp_path, name, writer):
+    rows = 400
+    array = every_type(0.1, 2 * rows)[name]
+    path, options = tmp_path / "t.parquet", {"bloom_filter_options": {name: {"ndv": rows, "fpp": 0.001}}}
+    table = pa.table({name: array.slice(0, rows)})
+    if writer == "duckdb":
+        with duckdb.connect() as connection:
+            connection.register("t", table)
+            connection.execute(f"COPY t TO '{path}' (FORMAT parquet, BLOOM_FILTER_FALSE_POSITIVE_RATIO 0.001)")
+    else:
+        pq.write_table(table, path, store_decimal_as_integer=writer == "integers", **options)
+    of, present = storage_values(array.slice(0, rows))
+    of = next(c.type for c in file_provider(str(path)).schema.columns)
+    for value in random.Random(1).sample(present, 40):
+        found, counts = scanned(path, [name], [call("eq", column(name, of), Literal(of, value))])
+        assert counts["row_groups_pruned_by_bloom"] == counts["row_groups_pruned"] == 0
+        assert found.num_rows
+    absent = [v for v in storage_values(array.slice(rows))[1] if v not in set(present)][:30]
+    pruned = Counter()
+    for value in absent:
+        _, counts = scanned(path, [name], [call("eq", column(name, of), Literal(of, value))])
+        pruned.update(counts)
+    has_filter = writer != "duckdb" or pruned["row_groups_pruned_by_bloom"]
+    if absent and has_filter:
+        assert pruned["row_groups_pruned_by_bloom"] + pruned["row_groups_pruned"] >= len(absent) - 2
+        assert name in {"i8", "few"} or pruned["row_groups_pruned_by_bloom"]
+
+
+def test_bloom_filters_of_lists_and_other_scales(tmp_path):
+    path = tmp_path / "t.parquet"
+    numbers = list(range(0, 3000, 3))
+    table = pa.table({"d": pa.array(numbers, pa.decimal128(9, 2)), "r": pa.array([-0.0, 1.0] * 500)})
+    pq.write_table(table, path, bloom_filter_options={"d": True, "r": True})
+    d, r = column("d", t.DecimalType(9, 2)), column("r", t.DOUBLE)
+
+    def groups(predicate):
+        return len(splits_of(Sources().open(spec_of(file_provider(str(path)), ["d"], [predicate]))))
+
+    other = t.DecimalType(12, 4)
+    assert groups(call("eq", d, literal(30000, other))) == 1
+    assert groups(call("eq", d, literal(10000, other))) == 0
+    assert groups(call("eq", d, literal(30001, other))) == 0
+    assert groups(call("in", d, literal(100, d.type), literal(200, d.type))) == 0
+    assert groups(call("in", d, literal(100, d.type), literal(300, d.type))) == 1
+    assert groups(call("eq", r, literal(0.0, t.DOUBLE))) == 1
+    assert groups(call("eq", r, literal(0.5, t.DOUBLE))) == 0
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """The same rows in files of different layouts, with few values in some columns, clustered in others."""
+    rows = 6000
+    arrays = every_type(0.1, rows, seed=7)
+    arrays["cluster"] = pa.array(np.arange(rows) // 500, pa.int32())
+    arrays["small"] = pa.array([Decimalised(v) for v in range(rows)], pa.decimal128(9, 2))
+    table = pa.table(arrays)
+    folder = tmp_path_factory.mktemp("mixed")
+    options = {
+        "paged": {
+            "write_page_index": True,
+            "max_rows_per_page": 150,
+            "bloom_filter_options": dict.fromkeys(["i32", "word"], True),
+        },
+        "plain": {"use_dictionary": False, "data_page_size": 1000},
+        "overflowing": {"dictionary_pagesize_limit": 500, "write_batch_size": 60, "data_page_version": "2.0"},
+        "groups": {"row_group_size": 700, "store_decimal_as_integer": True},
+    }
+    for name, one in options.items():
+        pq.write_table(table, folder / f"{name}.parquet", **one)
+    return folder, table
+
+
+def Decimalised(v):
+    from decimal import Decimal
+
+    return Decimal(v * 31 % 50).scaleb(-2)
+
+
+NAMES = ["few", "sorted", "cluster", "small", "word", "date", "us", "bool", "f64", "u8", "fixed", "d18", "i32", "text"]
+
+
+def random_conjunct(random_, arrays):
+    name = random_.choice(NAMES)
+    of = from_arrow_type(arrays[name].type)
+    values = [v for v in file_column(arrays[name].slice(0, 300)) if v is not None]
+    ref = ColumnRef(of, NAMES.index(name), name)
+    kind = random_.choice(["lt", "ge", "eq", "in", "is_null", "is_not_null", "and", "or"])
+    if kind in {"is_null", "is_not_null"}:
+        return Call(t.BOOLEAN, kind, (ref,))
+    picked = [Literal(of, random_.choice(values)) for _ in range(3)]
+    if kind == "in":
+        return Call(t.BOOLEAN, "in", (ref, *picked))
+    if kind in {"and", "or"}:
+        halves = [Call(t.BOOLEAN, op, (ref, one)) for op, one in zip(["le", "gt"], picked, strict=False)]
+        return Call(t.BOOLEAN, kind, tuple(halves))
+    return Call(t.BOOLEAN, kind, (ref, picked[0]))
+
+
+@pytest.mark.parametrize("layout", ["paged", "plain", "overflowing", "groups"])
+@pytest.mark.parametrize("seed", range(12))
+def test_no_matching_row_is_left_out(mixed, layout, seed):
+    folder, table = mixed
+    random_ = random.Random(seed)
+    predicates = [random_conjunct(random_, {name: table[name].combine_chunks() for name in NAMES}) for _ in range(3)]
+    path = folder / f"{layout}.parquet"
+    names = [*NAMES, "d38", "nan32"]
+    kept = filtered(scanned(path, names, predicates[: seed % 3 + 1], 512)[0], predicates)
+    wanted = filtered(scanned(path, names, [], 512)[0], predicates)
+    assert kept.num_rows == wanted.num_rows
+    for name in names:
+        assert bits(kept[name].combine_chunks()).equals(bits(wanted[name].combine_chunks())), name
+
+
+def filtered(table, predicates):
+    from tableflow.columnar.representation import from_arrow
+
+    columns = {i: from_arrow(whole(table[name])) for i, name in enumerate(NAMES)}
+    mask = np.ones(table.num_rows, bool)
+    for one in predicates:
+        mask &= evaluate(one, columns, table.num_rows).column.array.fill_null(False).to_numpy(zero_copy_only=False)
+    return table.filter(pa.array(mask))
+
+
+def whole(chunked):
+    combined = chunked.combine_chunks()
+    return combined.combine_chunks() if isinstance(combined, pa.ChunkedArray) else combined
+
+
+def test_dictionaries_decide_what_is_decoded(mixed):
+    folder, table = mixed
+    few = [call("eq", column("few"), literal(3)), call("eq", column("word", t.STRING), literal("a", t.STRING))]
+    found, counts = scanned(folder / "groups.parquet", ["text", "few", "word"], few)
+    rows = [i for i in range(6000) if table["few"][i].as_py() == 3 and table["word"][i].as_py() == "a"]
+    assert found["text"].to_pylist() == [table["text"][i].as_py() for i in rows]
+    assert counts["rows_filtered"] == 6000 - len(rows)
+    weak = [call("le", column("few"), literal(4))]
+    found, counts = scanned(folder / "groups.parquet", ["text", "few"], weak)
+    assert found.num_rows == 6000 and counts["rows_filtered"] == 0
+
+
+def test_a_reader_that_gives_up_keeps_all_rows(mixed, monkeypatch):
+    from tableflow.columnar.kernels.parquet import open_chunk
+    from tableflow.connectors.filesystem import parquet_column
+
+    folder, table = mixed
+
+    class GivesUp:
+        def __init__(self, reader):
+            self.reader = reader
+            self.dictionary = reader.dictionary
+            self.skip = reader.skip
+            self.read = reader.read
+
+        def read_matching(self, rows, at, accepted):
+            if self.reader.left < 3000:
+                raise NotImplementedError
+            return self.reader.read_matching(rows, at, accepted)
+
+        def read_at(self, rows, at):
+            if self.reader.left < 4500:
+                raise NotImplementedError
+            return self.reader.read_at(rows, at)
+
+    monkeypatch.setattr(parquet_column, "open_chunk", lambda fd, plan: GivesUp(open_chunk(fd, plan)))
+    few = [call("eq", column("few"), literal(3))]
+    found, counts = scanned(folder / "paged.parquet", ["text", "few"], few, 500)
+    kept = [i for i, v in enumerate(found["few"].to_pylist()) if v == 3]
+    rows = [i for i in range(6000) if table["few"][i].as_py() == 3]
+    assert [found["text"][i].as_py() for i in kept] == [table["text"][i].as_py() for i in rows]
+    assert counts["pyarrow_chunks"] == 2
+
+
+def test_explain_analyze_shows_what_was_read(mixed, tmp_path):
+    folder, _ = mixed
+    with tableflow.connect() as connection:
+
+        def analyzed(query):
+            return "\n".join(row[0] for row in connection.execute(f"EXPLAIN ANALYZE {query}").fetchall())
+
+        text = analyzed(f"SELECT text FROM '{folder}/paged.parquet' WHERE cluster = 3")
+        assert "native_chunks 2" in text and "rows_pruned_by_page 5,400" in text and "pyarrow" not in text
+        nested = tmp_path / "nested.parquet"
+        pq.write_table(pa.table({"a": [1, 2], "l": [[1], [2]]}), nested)
+        text = analyzed(f"SELECT * FROM '{nested}'")
+        assert "native_chunks 1" in text and "pyarrow_chunks 1" in text
