@@ -78,7 +78,7 @@ class AggregateFunction:
 
     ``collected``: needs all rows of a group together.  ``ordered``: the result depends on their order, which ORDER BY may
     say.  ``distinct_of``: means another aggregate with DISTINCT.  ``example`` is over rows of two columns, ``x`` with 1, 2,
-    2, 4, NULL and ``y`` with 'd', 'a', 'b', 'c', 'e'.
+    2, 4, NULL and ``y`` with 'd', 'a', 'b', 'c', 'e', or a query of these rows, which are ``v``.
     """
 
     name: str

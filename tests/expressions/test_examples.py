@@ -52,6 +52,7 @@ AGGREGATE_ROWS = "(VALUES (1, 'd'), (2, 'a'), (2, 'b'), (4, 'c'), (NULL, 'e')) v
 def test_example_of_each_aggregate(entry):
     sql, expected = entry.example
     session = Session({"parallelism.default": "1"})
-    (row,) = session.execute(f"SELECT {sql} FROM {AGGREGATE_ROWS}").result.next_batch().to_pylist()
+    query = sql if sql.startswith("SELECT") else f"SELECT {sql} FROM v"
+    (row,) = session.execute(f"WITH v AS (SELECT * FROM {AGGREGATE_ROWS}) {query}").result.next_batch().to_pylist()
     session.close()
     assert text_of(next(iter(row.values()))) == expected

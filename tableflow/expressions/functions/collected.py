@@ -91,7 +91,17 @@ def _regression(name: str, doc: str, answer: str) -> AggregateFunction:
     return _collected(name, f"{name}(y, x)", doc, _doubles(2, result), (f"{name}(2 * x + 1, x)", answer))
 
 
+def _grouping(args: Sequence[Expression]) -> Binding | None:
+    return Binding(tuple(args), t.BIGINT) if args else None
+
+
 AGGREGATES = (
+    AggregateFunction(
+        "grouping", "grouping(key, ...)",
+        "With GROUPING SETS, ROLLUP or CUBE: a bit for each key, the first one's highest, which is 1 where the row's set lacks it.",
+        _grouping, ("grouping_id",), example=("SELECT grouping(x) FROM v GROUP BY ROLLUP (x) ORDER BY 1 DESC LIMIT 1", "1"),
+        collected=True,
+    ),
     AggregateFunction(
         "approx_count_distinct", "approx_count_distinct(value)", "How many different values there are; here it is exact.", _any,
         example=("approx_count_distinct(x)", "3"), distinct_of="count",

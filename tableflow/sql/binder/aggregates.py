@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 
 from tableflow import types
 from tableflow.errors import BindError, Span
-from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, children, walk, with_children
+from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, Literal, children, walk, with_children
 from tableflow.planner.logical.nodes import Aggregate
 from tableflow.sql.binder.block import Block
+from tableflow.sql.binder.grouping_sets import GroupBy, SetAggregation, not_a_key
 from tableflow.sql.binder.projection import Projection
 from tableflow.types import Field
 
@@ -21,8 +22,9 @@ from tableflow.types import Field
 class Grouping:
     """The aggregation of a block; made once its keys and all expressions above it are bound."""
 
-    def __init__(self, block: Block, keys: Sequence[Expression], above: Iterable[Expression]) -> None:
+    def __init__(self, block: Block, by: GroupBy, above: Iterable[Expression]) -> None:
         self._block = block
+        keys = by.keys
         calls = dict.fromkeys(
             node for expression in above for node in walk(expression) if isinstance(node, AggregateCall)
         )
@@ -39,8 +41,20 @@ class Grouping:
             self._keys[key] = projection.add(key, key.name if isinstance(key, ColumnRef) else "key")
         for column in (node for call in calls for node in walk(call) if isinstance(node, ColumnRef)):
             projection.add(column, column.name)
+        if by.sets is not None:
+            sets = SetAggregation(block.context, by.sets, self._keys)
+            self._keys = sets.keys
+            self._key_ids = {field.id for field in self._keys.values()}
+            block.plan = sets.plan(projection.node(), self._results)
+            return
         fields = tuple({field.id: field for field in self._keys.values()}.values())
         self._key_ids = {field.id for field in fields}
+        self._grouping = {call for call in calls if call.function == "grouping"}
+        for call in self._grouping:
+            for arg in call.args:
+                if arg not in self._keys:
+                    raise not_a_key(arg, call)
+            del calls[call], self._results[call]
         block.plan = Aggregate(projection.node(), fields, tuple(self._results.values()), tuple(calls))
 
     def _result(self, call: AggregateCall) -> Field:
@@ -55,6 +69,8 @@ class Grouping:
         key = self._keys.get(expression)
         if key is not None:
             return ColumnRef(key.type, key.id, key.name, getattr(expression, "span", None))
+        if isinstance(expression, AggregateCall) and expression not in self._results:
+            return Literal(expression.type, 0, expression.span)  # GROUPING where all keys are in the only set
         if isinstance(expression, AggregateCall):
             result = self._results[expression]
             return ColumnRef(result.type, result.id, result.name, expression.span)

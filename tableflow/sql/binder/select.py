@@ -14,6 +14,7 @@ from tableflow.sql.binder.aggregates import Grouping, check_groupable, check_sor
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.calls import has_aggregate
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
+from tableflow.sql.binder.grouping_sets import GroupBy, group_by, is_set
 from tableflow.sql.binder.hints import Hints
 from tableflow.sql.binder.items import SelectList
 from tableflow.sql.binder.operators import flattened
@@ -58,7 +59,7 @@ def bind_select(block: Block, node: exp.Select) -> Bound:
     above += [part for window in block.windows for part in window.parts()]
     window_plan.refuse_in_aggregates(block, above)
     if keys is not None or having or block.outer_aggregates or any(map(has_aggregate, above)):
-        grouping = Grouping(block, keys or [], above)
+        grouping = Grouping(block, keys or GroupBy(()), above)
         expressions = [grouping.rewrite(each) for each in expressions]
         order = [(grouping.rewrite(key), item) for key, item in order]
         qualify = [grouping.rewrite(each) for each in qualify]
@@ -89,7 +90,7 @@ def _where(block: Block, node: exp.Select, items: SelectList) -> None:
         block.plan = Filter(block.plan, tuple(dict.fromkeys(conjuncts)))
 
 
-def _keys(block: Block, node: exp.Select, items: SelectList) -> list[Expression] | None:
+def _keys(block: Block, node: exp.Select, items: SelectList) -> GroupBy | None:
     """Expressions of GROUP BY; None without GROUP BY."""
     group = node.args.get("group")
     if group is None:
@@ -103,21 +104,18 @@ def _keys(block: Block, node: exp.Select, items: SelectList) -> list[Expression]
         if group.expressions:
             raise SqlSyntaxError("GROUP BY ALL takes no expressions", span=block.source.span(group.expressions[0]))
         bound = [each for each in items.bind() if not isinstance(each, Literal)]
-        return [each for each in bound if not has_aggregate(each) and not block.has_window(each)]
+        return GroupBy(tuple(each for each in bound if not has_aggregate(each) and not block.has_window(each)))
     if not group.expressions:
         raise SqlSyntaxError("an expression is expected after GROUP BY", span=block.source.span(node))
     binder = ExpressionBinder(block, Clause("GROUP BY", aliases=items))
-    keys: list[Expression] = []
-    for each in group.expressions:
-        for part in each.expressions if isinstance(each, exp.Tuple) else [each]:
-            keys.append(_key(block, part, items, binder))
-    return keys
+    span = block.source.span(group)
+    return group_by(group.expressions, lambda part: _key(block, part, items, binder), span)
 
 
 def _key(block: Block, node: exp.Expr, items: SelectList, binder: ExpressionBinder) -> Expression:
     span = block.source.span(node)
-    if isinstance(node, exp.GroupingSets | exp.Cube | exp.Rollup):
-        raise refused(f"GROUP BY {node.key.upper().replace('GROUPINGSETS', 'GROUPING SETS')}", span)
+    if is_set(node):
+        raise SqlSyntaxError("ROLLUP and CUBE stand in GROUP BY or in GROUPING SETS only", span=span)
     index = ordinal(node, items.count(), "GROUP BY", span)
     key = binder.bind(node) if index is None else items.at(index)
     if (
