@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from tableflow.catalog.change import CatalogChange
 from tableflow.errors import InterfaceError, TableFlowError
@@ -26,16 +26,22 @@ from tableflow.storage.table_fold import rebase
 
 
 class Ticket:
-    """A record that was appended: the state after it, and what became of it."""
+    """What becomes of a commit: whether its record was appended, whether that is decided, and how it failed."""
 
-    __slots__ = ("done", "end", "error", "state", "tables")
+    __slots__ = ("appended", "done", "error", "state", "tables")
 
-    def __init__(self, state: DatabaseState, end: int, tables: tuple[int, ...]) -> None:
-        self.state = state
-        self.end = end
+    def __init__(self, tables: Collection[int]) -> None:
         self.tables = tables
+        self.state: DatabaseState | None = None
+        """The state after the record, once it is appended."""
+        self.appended = False
         self.done = False
         self.error: TableFlowError | None = None
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the commit may still come to be, or has: what it names has to stay."""
+        return self.appended and self.error is None
 
 
 class Committer:
@@ -54,61 +60,72 @@ class Committer:
         self._synced = log.position
         self._pending: list[Ticket] = []
         self._condition = threading.Condition()
-        self._syncing = False
+        self._leader: object | None = None
+        self._excluding = False
         self._broken: BaseException | None = None
 
     def begin(self) -> tuple[DatabaseState, int]:
         """The state that a transaction starts from, and the generation that it belongs to."""
         with self._condition:
-            if self._broken is not None:
-                raise failed(self._disk, self._broken)
+            self._check()
             return self.tip, self.generation
 
     def append(
         self,
+        ticket: Ticket,
         payload: bytes,
         tables: Mapping[int, TableCell],
         catalog: tuple[CatalogChange, ...],
-        pinned: DatabaseState,
-        generation: int,
-    ) -> Ticket:
+        begun: tuple[DatabaseState, int],
+    ) -> None:
         """Writes a record behind all others; it counts after :meth:`wait`.
 
-        ``tables`` went on from the state ``pinned``, which :meth:`begin` gave with the generation.
+        ``tables`` went on from the state that :meth:`begin` gave; ``begun`` is what it gave.
         """
+        pinned, generation = begun
         with self._condition:
-            if self._broken is not None:
-                raise failed(self._disk, self._broken)
+            while self._excluding:
+                self._condition.wait()
+            self._check()
             if generation != self.generation:
                 raise taken_back(self._disk)
             if not self._lease.holds():
                 raise self._lease.lost()
-            start = self.log.position
+            start, before = self.log.position, self.tip
             tables = {table: self._rebased(table, cell, pinned) for table, cell in tables.items()}
-            state = self.tip.after(self.tip.sequence + 1, tables, catalog)
+            state = before.after(before.sequence + 1, tables, catalog)
             try:
                 self.log.append(state.sequence, payload, self.published.sequence)
+                ticket.state = state
+                self._pending.append(ticket)
+                self.tip = state
+                self.records += 1
+                ticket.appended = True
             except BaseException as error:
+                self.tip = before
+                self._pending = [other for other in self._pending if other is not ticket]
                 self._cut(start)
                 if isinstance(error, OSError):
                     raise disk_error(self._disk, error, "write a commit to its log") from error
                 raise
-            self.tip = state
-            self.records += 1
-            ticket = Ticket(state, self.log.position, tuple(tables))
-            self._pending.append(ticket)
-            return ticket
 
     def wait(self, ticket: Ticket) -> None:
         """Returns when the record is durable and published; raises if it is not and never will be."""
-        while True:
-            with self._condition:
-                while not ticket.done and self._syncing:
-                    self._condition.wait()
-                if ticket.done:
-                    break
-                self._syncing = True
-            self._sync(self._delay)
+        me = object()
+        try:
+            while True:
+                with self._condition:
+                    while not ticket.done and self._leader is not None:
+                        self._condition.wait()
+                    if ticket.done:
+                        break
+                    self._leader = me
+                self._sync(self._delay)
+        finally:
+            if self._leader is me:  # interrupted: another one has to lead
+                with self._condition:
+                    self._leader = None
+                    self._condition.notify_all()
         if ticket.error is not None:
             raise ticket.error
 
@@ -151,6 +168,12 @@ class Committer:
                 self._broken = InterfaceError("the database was closed")
             self.log.close()
 
+    def _check(self) -> None:
+        if isinstance(self._broken, InterfaceError):
+            raise self._broken
+        if self._broken is not None:
+            raise failed(self._disk, self._broken)
+
     def _rebased(self, table: int, cell: TableCell, pinned: DatabaseState) -> TableCell:
         """A table's new state on top of the tip's; files may have been written anew since the transaction began."""
         now = self.tip.tables.get(table)
@@ -160,17 +183,22 @@ class Committer:
 
     def exclusively(self, change: Callable[[DatabaseState], DatabaseState]) -> DatabaseState:
         """Replaces (and returns) the state while no commit is under way; what ``change`` raises is raised, and nothing changes."""
-        while True:
+        with self._condition:
+            while self._excluding:
+                self._condition.wait()
+            self._excluding = True
+        try:
             self.settle()
             with self._condition:
-                if self._pending or self._syncing:
-                    continue
-                if self._broken is not None:
-                    raise failed(self._disk, self._broken)
+                self._check()
                 state = change(self.tip)
                 self.tip = self.published = state
                 self._synced = self.log.position
                 return state
+        finally:
+            with self._condition:
+                self._excluding = False
+                self._condition.notify_all()
 
     def _sync(self, delay: float) -> None:
         """As the one that syncs for all who wait."""
@@ -184,7 +212,7 @@ class Committer:
         except BaseException as raised:  # noqa: BLE001 - whoever waits has to hear of it, whatever it is
             error = raised
         with self._condition:
-            self._syncing = False
+            self._leader = None
             if error is None:
                 self._finish(covered, end)
             else:
@@ -195,7 +223,7 @@ class Committer:
 
     def _finish(self, covered: list[Ticket], end: int) -> None:
         self._synced = end
-        if covered:
+        if covered and covered[-1].state is not None:
             self.published = covered[-1].state
             del self._pending[: len(covered)]
             for ticket in covered:
@@ -219,9 +247,8 @@ class Committer:
             ticket.done = True
 
     def _cut(self, position: int) -> None:
+        """Cuts the log; if that fails nothing may be written any more.  The caller has an error to raise already."""
         try:
             self.log.cut(position)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - see above
             self._broken = error
-            if not isinstance(error, OSError):
-                raise

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from tableflow.catalog.change import CatalogChange, PutEntry
 from tableflow.catalog.entry import TableEntry
 from tableflow.errors import IntegrityError, InterfaceError
+from tableflow.storage.committer import Ticket
 from tableflow.storage.data_file import FileOptions
 from tableflow.storage.database_state import DatabaseState, TableCell
 from tableflow.storage.deletes import NEVER
@@ -135,6 +136,7 @@ class Transaction:
         if not self._open:
             raise InterfaceError("the transaction is over")
         committer = self._database.committer
+        ticket: Ticket | None = None
         try:
             now = self._database.clock()
             changes, cells = self._changes(kind, now)
@@ -145,11 +147,14 @@ class Transaction:
                 return {}
             payload = encode_commit(Commit(now, tuple(changes), tuple(self._catalog)))
             self._sync_folders(changes)
-            ticket = committer.append(payload, cells, tuple(self._catalog), self.state, self._generation)
+            ticket = Ticket(cells.keys())
+            committer.append(ticket, payload, cells, tuple(self._catalog), (self.state, self._generation))
             self._turn.release()  # the next one may begin on top of this; it fails if this does
             committer.wait(ticket)
-            self._dropped(ticket.state)
+            self._dropped(ticket)
         except BaseException:
+            if ticket is not None and ticket.undecided:  # interrupted while it waited: its files may be named
+                self._tables.clear()
             self.abort()
             raise
         self._open = False
@@ -175,9 +180,9 @@ class Transaction:
     ) -> None:
         self.abort()
 
-    def _dropped(self, after: DatabaseState) -> None:
-        if self._catalog and self._database.maintenance is not None:
-            for table in self.state.tables.keys() - after.tables.keys():
+    def _dropped(self, ticket: Ticket) -> None:
+        if self._catalog and self._database.maintenance is not None and ticket.state is not None:
+            for table in self.state.tables.keys() - ticket.state.tables.keys():
                 self._database.maintenance.dropped(table, self.state.tables[table])
 
     def _staged(self, table: int) -> _Staged:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tableflow.errors import CancelledError, ConnectorError
+from tableflow.errors import CancelledError, ConnectorError, InterfaceError
 from tableflow.storage.check import check_database
 from tableflow.storage.database import Database
 from tableflow.storage.description import ChangeKind
@@ -172,6 +172,61 @@ def test_a_failed_sync_takes_all_with_it_that_built_on_it(monkeypatch: pytest.Mo
     database.close()
     again = Database.open(LocalDisk(tmp_path / "db"), background=False)
     assert rows_of(again, table) == expected
+    again.close()
+
+
+def test_an_interrupt_while_waiting_leaves_a_whole_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in a sync: the commit is taken back or comes to be, and the next one goes on."""
+    for moment in ("sync", "delay"):
+        place = tmp_path / moment
+        database = Database.open(LocalDisk(place), settings=settings(commit__delay="1 ms"), background=False)
+        table = create(database)
+
+        def interrupt(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        if moment == "sync":
+            monkeypatch.setattr(LogWriter, "sync", interrupt)
+        else:
+            monkeypatch.setattr(time, "sleep", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            insert(database, table, [(number, "many") for number in range(10_000)])
+        monkeypatch.undo()
+        insert(database, table, [(-1, "next")])
+        expected = 1 if moment == "sync" else 10_001
+        assert len(rows_of(database, table)) == expected
+        database.close()
+        with pytest.raises(InterfaceError, match="closed"):
+            database.transaction([table])
+        again = Database.open(LocalDisk(place), background=False)
+        assert len(rows_of(again, table)) == expected
+        again.close()
+        assert check_database(LocalDisk(place)).problems == ()
+
+
+def test_folds_get_their_turn_between_many_writers(tmp_path: Path) -> None:
+    database = Database.open(LocalDisk(tmp_path / "db"), background=False, settings=settings(commit__delay="1 ms"))
+    tables = [create(database, f"t{number}") for number in range(6)]
+    stop = threading.Event()
+
+    def write(table: int) -> None:
+        number = 0
+        while not stop.is_set():
+            insert(database, table, [(number, "x")])
+            number += 1
+
+    threads = [threading.Thread(target=write, args=(table,)) for table in tables]
+    for thread in threads:
+        thread.start()
+    for _ in range(5):
+        database.fold()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    counts = [len(rows_of(database, table)) for table in tables]
+    database.close()
+    again = Database.open(LocalDisk(tmp_path / "db"), background=False)
+    assert [len(rows_of(again, table)) for table in tables] == counts
     again.close()
 
 
