@@ -62,9 +62,14 @@ def copy_to(result: Result, path: str, format: str, given: Mapping[str, str]) ->
     rows = 0
     with _replacing(path) as file:
         writer = _OPEN[format](file, result.schema, options)
-        while (batch := result.next_batch()) is not None:
-            writer.write(batch)
-            rows += batch.num_rows
+        try:
+            while (batch := result.next_batch()) is not None:
+                writer.write(batch)
+                rows += batch.num_rows
+        except BaseException:
+            with contextlib.suppress(OSError, pa.ArrowException):
+                writer.finish()  # into a file that is thrown away: writers want to be closed before it is
+            raise
         writer.finish()
     return rows
 

@@ -189,6 +189,23 @@ class Definitions:
         if new.lower() != name.lower():
             transaction.change_catalog(RemoveEntry(held.name, name))
 
+    def vacuum(self, statement: sql.Vacuum) -> Outcome:
+        """VACUUM of a table, or of all: the log becomes files, files become few, and what nobody needs goes."""
+        if statement.name:
+            entry = self._managed(statement.name, statement, "vacuumed")
+            database = self._storage.of(temporary=entry.temporary)
+            tables = [entry.table or 0]
+        else:
+            database = self._storage.of(temporary=False)
+            tables = list(database.state().tables)
+        self._storage.begin(database).abort()  # an error if the session only reads
+        database.fold(tables)
+        removed = database.collect()
+        what = f"vacuumed, {removed:,} file{'' if removed == 1 else 's'} removed"
+        return defined(
+            statement, "table" if statement.name else "database", statement.name or (database.disk.place,), what
+        )
+
     def _managed(
         self, name: tuple[str, ...], statement: sql.Base, doing: str, pinned: PinnedStates | None = None
     ) -> TableEntry:

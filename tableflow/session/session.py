@@ -11,7 +11,7 @@ import pyarrow as pa
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import Settings
 from tableflow.connectors.registry import Sources, create_provider, file_provider
-from tableflow.errors import BindError, Error, InternalError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
+from tableflow.errors import BindError, Error, InternalError, Span, SqlSyntaxError, TableFlowError
 from tableflow.expressions.functions.statement import StatementClock
 from tableflow.planner.logical.nodes import Query
 from tableflow.session import introspection
@@ -267,7 +267,9 @@ class Session:
                 return define.alter(statement, pinned, rebind, script)
             case sql.Truncate():
                 return define.truncate(statement)
-        raise UnsupportedError(f"{type(statement).__name__.upper()} is not there yet", span=statement.span)
+            case sql.Vacuum():
+                return define.vacuum(statement)
+        raise InternalError(f"a {type(statement).__name__} is not carried out")
 
     def _has_row(self, query: Query, script: str) -> bool:
         """Whether a query gives a row."""

@@ -1,4 +1,4 @@
-"""The command line: ``tableflow run``.
+"""The command line: ``tableflow run`` and ``tableflow check-database``.
 
 Exit codes: 0 all is well, 1 a statement failed, 2 the command line is wrong, 130 interrupted.
 """
@@ -21,12 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; errors are shown on standard error, never as a traceback."""
     given = _parser().parse_args(arguments)
     try:
-        # Loaded only now, so that --help and --version answer at once.
-        from tableflow.shell.run import run_script
-
-        script = _script(given)
-        _write_utf8(exactly=given.format != "table")
-        code = run_script(script, given.set, given.format, timing=given.timing, out=sys.stdout, err=sys.stderr)
+        code = _check(given) if given.command == "check-database" else _run(given)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -42,6 +37,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0  # the reader of our output has gone (`| head`): nothing is wrong
         print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
         return 1
+
+
+def _run(given: argparse.Namespace) -> int:
+    # Loaded only now, so that --help and --version answer at once.
+    from tableflow.shell.run import Target, run_script
+
+    script = _script(given)
+    if given.read_only and given.database is None:
+        raise _UsageError("--read-only needs --database DIR")
+    _write_utf8(exactly=given.format != "table")
+    target = Target(given.set, given.database, read_only=given.read_only)
+    return run_script(script, target, given.format, timing=given.timing, out=sys.stdout, err=sys.stderr)
+
+
+def _check(given: argparse.Namespace) -> int:
+    from tableflow.shell.check import run_check
+
+    _write_utf8(exactly=False)
+    return run_check(given.directory, sys.stdout, sys.stderr)
 
 
 def command() -> NoReturn:
@@ -83,7 +97,15 @@ def _parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="KEY=VALUE", type=_setting, help="a setting, as SET; repeatable"
     )
     run.add_argument("--format", choices=("table", "csv", "json"), default="table", help="json is one object a line")
+    run.add_argument("--database", metavar="DIR", help="the database in a directory, made if it is not there")
+    run.add_argument("--read-only", action="store_true", help="change nothing in the database, whoever writes to it")
     run.add_argument("--timing", action="store_true", help="show how long each statement took, and its operators")
+    check = commands.add_parser(
+        "check-database",
+        help="look for damage in a database",
+        description="Reads all of a database and says what is wrong; the exit code is 1 if something is.",
+    )
+    check.add_argument("directory", metavar="DIR", help="the database's directory")
     return parser
 
 

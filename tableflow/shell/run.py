@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TextIO
 
 from tableflow.errors import TableFlowError, render
@@ -12,12 +13,19 @@ from tableflow.shell.rendering import open_renderer
 from tableflow.shell.timing import Timed, chart
 
 
-def run_script(
-    script: str, settings: Sequence[tuple[str, str]], format: str, *, timing: bool, out: TextIO, err: TextIO
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a script runs: settings, and the directory of a database (None: one in memory)."""
+
+    settings: Sequence[tuple[str, str]] = ()
+    database: str | None = None
+    read_only: bool = False
+
+
+def run_script(script: str, target: Target, format: str, *, timing: bool, out: TextIO, err: TextIO) -> int:
     """Runs all statements until one fails; the exit code."""
     try:
-        session = Session(dict(settings))
+        session = Session(dict(target.settings), target.database, read_only=target.read_only)
     except TableFlowError as error:
         print(render(error), file=err)
         return 2

@@ -23,6 +23,7 @@ from tableflow.config import FORCE_REPRESENTATION
 from tableflow.connectors.connector import ObjectStore, OpenContext
 from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import NATURAL, represent
+from tableflow.errors import CatalogError
 from tableflow.runtime.source import Split
 from tableflow.storage.provider import CHANGE_VERSION, CHANGE_WEIGHT
 from tableflow.storage.table_state import TableState
@@ -42,7 +43,10 @@ class ChangesProvider:
         self._objects = objects
         self._key: str | None = None
         self._description = state.at(last).description
-        state.at(first)  # it has to be retained
+        if first > last:
+            raise CatalogError(f"version {first} came after version {last}", hint="changes go from an older version on")
+        if first != 0 or state.history[0].number != 1:  # version 0 is what was before the first one
+            state.at(first)  # it has to be retained
         stored = (ColumnDefinition(c.name, c.type, c.nullable) for c in self._description.columns)
         added = (ColumnDefinition(name, types.BIGINT, nullable=False) for name in (CHANGE_VERSION, CHANGE_WEIGHT))
         self._schema = TableSchema((*stored, *added))

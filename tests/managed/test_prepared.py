@@ -1,0 +1,169 @@
+"""INSERT with parameters: bound once, evaluated for all rows, and nothing about it shows but its speed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+
+import tableflow
+
+
+@pytest.fixture
+def con():
+    with tableflow.connect() as connection:
+        yield connection
+
+
+def rows(con, sql, parameters=()):
+    return con.execute(sql, parameters).fetchall()
+
+
+def versions(con, table):
+    return len(rows(con, f"SHOW VERSIONS {table}"))
+
+
+VALUES = [
+    (1, "a", 1.5, Decimal("1.10"), dt.date(2024, 2, 29), dt.datetime(2024, 1, 1, 12), True, b"x"),
+    (2, None, None, Decimal("-22.5"), None, None, None, None),
+    (3, "c" * 100, 2.0, None, dt.date(1900, 1, 1), dt.datetime(1969, 1, 1, 0, 0, 0, 5), False, b""),
+]
+
+
+def test_executemany_is_one_statement_and_means_what_single_ones_do(con):
+    columns = "a INT PRIMARY KEY, b STRING, c DOUBLE, d DECIMAL(10,3), e DATE, f TIMESTAMP, g BOOLEAN, h BYTES"
+    con.execute(f"CREATE TABLE one ({columns})")
+    con.execute(f"CREATE TABLE many ({columns})")
+    insert = "INSERT INTO {} VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    cursor = con.cursor()
+    cursor.executemany(insert.format("many"), VALUES)
+    assert cursor.rowcount == 3
+    for row in VALUES:
+        con.execute(insert.format("one"), row)
+    assert rows(con, "SELECT * FROM one ORDER BY a") == rows(con, "SELECT * FROM many ORDER BY a")
+    assert (versions(con, "many"), versions(con, "one")) == (2, 4)
+    with pytest.raises(tableflow.IntegrityError, match="duplicate key"):
+        cursor.executemany(insert.format("many"), [(7, *VALUES[0][1:]), VALUES[0]])
+    assert rows(con, "SELECT count(*) FROM many") == [(3,)]
+
+
+def test_named_parameters_expressions_several_rows_and_defaults(con):
+    con.execute("CREATE TABLE t (a INT, b STRING DEFAULT 'd', c INT GENERATED ALWAYS AS (a + 1), CHECK (a < 1000))")
+    con.cursor().executemany("INSERT INTO t (a) VALUES (:x), (:x + :y)", [{"x": 1, "y": 10}, {"x": 2, "y": 20}])
+    assert rows(con, "SELECT * FROM t") == [(1, "d", 2), (11, "d", 12), (2, "d", 3), (22, "d", 23)]
+    with pytest.raises(tableflow.IntegrityError, match="row 4 has a = 1001"):
+        con.cursor().executemany("INSERT INTO t (a) VALUES (?), (? + 1)", [(1, 2), (3, 1000)])
+    with pytest.raises(tableflow.ProgrammingError, match="no parameter is named 'z'"):
+        con.cursor().executemany("INSERT INTO t (a) VALUES (:x)", [{"x": 1, "z": 10}])
+    assert rows(con, "SELECT count(*) FROM t") == [(4,)]
+
+
+def test_columns_of_several_types_are_inserted_row_by_row(con):
+    con.execute("CREATE TABLE t (a DECIMAL(30,2))")
+    con.cursor().executemany("INSERT INTO t VALUES (?)", [(1,), (Decimal("2.25"),), (10**20,), (None,)])
+    assert rows(con, "SELECT a FROM t") == [(1,), (Decimal("2.25"),), (10**20,), (None,)]
+    with pytest.raises(tableflow.ProgrammingError, match="has no SQL type"):
+        con.cursor().executemany("INSERT INTO t VALUES (?)", [(object(),)])
+
+
+def test_other_statements_for_many_rows_count_their_rows(con):
+    con.execute("CREATE TABLE t (a INT PRIMARY KEY, b INT)")
+    con.cursor().executemany("INSERT INTO t VALUES (?, ?)", [(i, 0) for i in range(10)])
+    cursor = con.cursor()
+    cursor.executemany("UPDATE t SET b = ? WHERE a < ?", [(1, 3), (2, 2)])
+    assert cursor.rowcount == 5
+    assert rows(con, "SELECT sum(b) FROM t") == [(5,)]
+    with pytest.raises(tableflow.ProgrammingError, match="not for queries"):
+        cursor.executemany("INSERT INTO t VALUES (?, 1) RETURNING a", [(100,), (101,)])
+    assert rows(con, "SELECT count(*) FROM t") == [(10,)]
+
+
+def test_returning_of_a_single_row(con):
+    con.execute("CREATE TABLE t (a INT, b STRING DEFAULT 'x')")
+    for i in range(3):
+        assert rows(con, "INSERT INTO t (a) VALUES (?) RETURNING b, a, a", (i,)) == [("x", i, i)]
+
+
+def test_the_clock_is_read_each_time(con):
+    con.execute("CREATE TABLE t (a INT, at TIMESTAMP_LTZ DEFAULT current_timestamp, day DATE DEFAULT current_date)")
+    for i in range(3):
+        con.execute("INSERT INTO t (a) VALUES (?)", (i,))
+        time.sleep(0.002)
+    con.cursor().executemany("INSERT INTO t (a) VALUES (?)", [(10,), (11,)])
+    times = [row[0] for row in rows(con, "SELECT at FROM t ORDER BY a")]
+    assert times == sorted(times)
+    assert len(set(times)) == 4
+    assert rows(con, "SELECT count(*) FROM t WHERE day >= current_date - INTERVAL '1' DAY") == [(5,)]
+
+
+def test_a_statement_is_bound_again_when_something_changed(con):
+    con.execute("CREATE TABLE t (a INT)")
+    insert = "INSERT INTO t VALUES (?)"
+    con.execute(insert, (1,))
+    con.execute("ALTER TABLE t ALTER COLUMN a SET DATA TYPE BIGINT")
+    con.execute(insert, (2**40,))
+    con.execute("ALTER TABLE t ADD COLUMN b INT DEFAULT 5")
+    with pytest.raises(tableflow.ProgrammingError, match="1 value"):
+        con.execute(insert, (3,))
+    con.execute("INSERT INTO t (a) VALUES (?)", (4,))
+    con.execute("CREATE OR REPLACE TABLE t (a STRING)")
+    con.execute(insert, ("text",))
+    con.execute("CREATE TEMPORARY TABLE t (a INT)")
+    con.execute(insert, (9,))
+    assert rows(con, "SELECT a FROM t") == [(9,)]
+    con.execute("DROP TABLE t")
+    assert rows(con, "SELECT a FROM t") == [("text",)]
+
+
+def test_what_does_not_fit_is_an_error_of_the_row(con):
+    con.execute("CREATE TABLE t (a TINYINT, b VARCHAR(3), c DATE)")
+    insert = "INSERT INTO t (a, b) VALUES (?, ?)"
+    with pytest.raises(tableflow.Error):
+        con.execute(insert, (1000, "x"))
+    with pytest.raises(tableflow.Error):
+        con.cursor().executemany(insert, [(1, "abc"), (2, "abcd")])
+    with pytest.raises(tableflow.Error):
+        con.cursor().executemany(insert, [(1, "abc"), (200, "x")])
+    assert rows(con, "SELECT count(*) FROM t") == [(0,)]
+
+
+def test_append(con):
+    con.execute("CREATE TABLE t (id INT PRIMARY KEY, name STRING DEFAULT 'none', q DECIMAL(9,2) CHECK (q >= 0))")
+    table = pa.table({"ID": pa.array([1, 2], pa.int64()), "q": [1.5, None]})
+    assert con.append("t", table) == 2
+    assert con.append("default.t", table.slice(0, 0)) == 0
+    batches = pa.RecordBatchReader.from_batches(
+        table.schema, (pa.record_batch([[n], [n / 2]], schema=table.schema) for n in range(10, 1000))
+    )
+    assert con.append("t", batches) == 990
+    assert rows(con, "SELECT * FROM t WHERE id < 12") == [
+        (1, "none", Decimal("1.50")), (2, "none", None), (10, "none", 5), (11, "none", Decimal("5.50")),
+    ]  # fmt: skip
+    assert rows(con, "SHOW VERSIONS t")[0][2:4] == ("append", "990")
+    with pytest.raises(tableflow.IntegrityError, match="duplicate key"):
+        con.append("t", table)
+    with pytest.raises(tableflow.IntegrityError, match="check"):
+        con.append("t", {"id": [5000, 5001], "q": [1.0, -1.0]})
+    with pytest.raises(tableflow.ProgrammingError, match="no column 'nosuch'"):
+        con.append("t", {"nosuch": [1]})
+    with pytest.raises(tableflow.InterfaceError, match="is no table"):
+        con.append("t", 5)
+    assert rows(con, "SELECT count(*) FROM t") == [(992,)]
+
+
+def test_append_of_a_stream_that_fails_leaves_nothing(con):
+    con.execute("CREATE TABLE t (a BIGINT)")
+    schema = pa.schema([("a", pa.int64())])
+
+    def batches():
+        for _ in range(5):
+            yield pa.record_batch([[1, 2, 3]], schema=schema)
+        raise ValueError("the source has gone")
+
+    with pytest.raises(tableflow.OperationalError, match="could not be read") as error:
+        con.append("t", pa.RecordBatchReader.from_batches(schema, batches()))
+    assert "the source has gone" in str(error.value)
+    assert rows(con, "SELECT count(*) FROM t") == [(0,)]
