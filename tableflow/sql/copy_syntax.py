@@ -74,6 +74,8 @@ def _option(parser: TableFlowParser) -> CopyOption:
         return CopyOption(name, "true", span)
     if token.token_type is TokenType.L_PAREN:
         _refuse_list(parser, name)
+    if not token:
+        parser.fail("the value of the option is expected")
     parser.step()
     return CopyOption(name, token.text, span)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from tableflow import types
-from tableflow.errors import BindError, Span
+from tableflow.errors import BindError, Span, SqlSyntaxError
 from tableflow.expressions.coercion import typed_literal
 from tableflow.expressions.literals import number_literal
 from tableflow.expressions.nodes import Expression, Literal
@@ -43,7 +43,10 @@ def plain(binder: ExpressionBinder, node: exp.Literal) -> Expression:
     span = binder.source.span(node)
     if node.is_string:
         return Literal(types.STRING, node.this, span)
-    return number_literal(node.this, span)
+    try:
+        return number_literal(node.this, span)
+    except ValueError:  # sqlglot reads a point and a number behind it as one
+        raise SqlSyntaxError(f"{node.this!r} is no number", span=span) from None
 
 
 def null(binder: ExpressionBinder, node: exp.Null) -> Expression:
