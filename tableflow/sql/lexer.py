@@ -84,9 +84,9 @@ _WORD_START = re.compile(r"[^\W\d]")
 _UNTERMINATED = {"'": "string", '"': "quoted identifier", "`": "quoted identifier"}
 
 
-def lex(text: str) -> Iterator[Lexeme]:
-    """All lexemes of the text in order, without gaps."""
-    position, size = 0, len(text)
+def lex(text: str, start: int = 0) -> Iterator[Lexeme]:
+    """All lexemes of the text in order, without gaps, from a place where one begins."""
+    position, size = start, len(text)
     match = _PATTERN.match
     while position < size:
         found = match(text, position)
@@ -106,10 +106,10 @@ def lex(text: str) -> Iterator[Lexeme]:
         position = end
 
 
-def significant(text: str) -> list[Lexeme]:
+def significant(text: str, start: int = 0) -> list[Lexeme]:
     """The lexemes a parser reads; :class:`~tableflow.errors.SqlSyntaxError` for malformed text."""
     kept: list[Lexeme] = []
-    for lexeme in lex(text):
+    for lexeme in lex(text, start):
         if lexeme.kind is Kind.SPACE or lexeme.kind is Kind.COMMENT:
             continue
         if lexeme.kind is Kind.ERROR:

@@ -13,7 +13,8 @@ from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
 from tableflow.errors import CatalogError, Span
-from tableflow.sql.dml_syntax import Name, column_names
+from tableflow.sql.dml_parsing import column_names
+from tableflow.sql.dml_syntax import Name
 from tableflow.sql.parser import TableFlowParser
 from tableflow.sql.reader import UnreadableError
 from tableflow.sql.type_names import parse_type

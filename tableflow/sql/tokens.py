@@ -78,10 +78,10 @@ _BY_KIND: Final = {
 }
 
 
-def tokenize(text: str) -> list[Token]:
+def tokenize(text: str, begin: int = 0) -> list[Token]:
     """Tokens with their character offsets (``end`` is the last character, as in sqlglot)."""
     tokens: list[Token] = []
-    lexemes = significant(text)
+    lexemes = significant(text, begin)
     skip = False
     for index, lexeme in enumerate(lexemes):
         if skip:

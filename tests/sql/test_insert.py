@@ -2,10 +2,12 @@
 
 import pytest
 
-from tableflow.errors import BindError, CatalogError, SqlSyntaxError, UnsupportedError
+from tableflow.errors import BindError, CatalogError, SqlSyntaxError, TableFlowError, UnsupportedError
 from tableflow.expressions.nodes import Call, Cast, Literal
 from tableflow.expressions.text import to_sql
 from tableflow.planner.logical.nodes import Join, JoinKind, Project, Values
+from tableflow.sql.binder import changes
+from tableflow.sql.plain_rows import read_plain_rows
 from tableflow.sql.statements import Action
 from tableflow.storage.description import ChangeKind
 from tests.sql.binding import fails, nodes
@@ -180,6 +182,57 @@ def test_many_literals_are_no_casts():
 )  # fmt: skip
 def test_misuse(text, kind, message, at):
     fails(text, kind, message, at, CATALOG)
+
+
+PLAIN = (
+    "INSERT INTO t VALUES (1, 'it''s', 2.5),(-2,NULL, 1e0) , ( 3 ,'', .5)",
+    "INSERT INTO t VALUES (1, 'a', 2), (2, 'b' 'c', 3), (3, DEFAULT, -4), (-9223372036854775808, TRUE || '', 5)",
+    "insert into t (b) values ('x'), /* a comment */ ('y') -- another\n, ('z') returning a",
+    "INSERT INTO g (d, a) VALUES (DATE '2024-02-29', 1), (date  '1969-12-31', 2), (DATE('2024-01-01'), 3)",
+    "INSERT INTO t (a) VALUES (1), (2) UNION ALL SELECT 3 ORDER BY 1 LIMIT 2",
+    "INSERT INTO k VALUES (1, 'x', NULL) ON CONFLICT (id) DO UPDATE SET n = 5",
+    "INSERT INTO t (a) VALUES (1_000), (1.), (00012), (12345678901234567890)",
+    "INSERT INTO t SELECT * FROM (VALUES (1, 'x', 2)) v",
+    "INSERT INTO t (\"a\", b) VALUES (NULL, 'NULL'), (NULLIF(1, 1), ? || 'x')",
+    "INSERT INTO t VALUES (1, 'x')", "INSERT INTO t VALUES (1, 'x', 2) , ", "INSERT INTO t VALUES (1, 'x', 2) ('y')",
+    "INSERT INTO t VALUES (1, 'x', DATE '2024-13-01')", "INSERT INTO t VALUES (1, 'open, 2)", "INSERT INTO t VALUES (1, 'x', 2x)",
+    "INSERT INTO t VALUES (TRUE, 'x', 2), (1, 2, 3, 4)", "INSERT INTO t VALUES (1, 'x', 99999999999999999999999999999999999999999)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_plain_rows_mean_what_the_parser_reads(text, monkeypatch):
+    def outcome():
+        try:
+            return repr(written(text, ("p",) if "?" in text else ()).query)
+        except TableFlowError as error:
+            return type(error), error.message, error.span, error.hint
+
+    plain = outcome()
+    monkeypatch.setattr(changes, "read_plain_rows", lambda text: None)
+    assert outcome() == plain
+
+
+def test_plain_rows_are_read_without_the_parser():
+    found = read_plain_rows(PLAIN[0])
+    assert found is not None
+    assert [cell.text for row in found.rows for cell in row.cells] == ["1", "it's", "2.5", "2", "NULL", "1e0"]
+    assert [token.text for token in found.tokens] == [
+        "INSERT",
+        "INTO",
+        "t",
+        "VALUES",
+        ",",
+        "(",
+        "3",
+        ",",
+        "",
+        ",",
+        ".5",
+        ")",
+    ]
+    assert read_plain_rows("INSERT INTO t SELECT 1") is None
+    assert read_plain_rows("INSERT INTO t VALUES (1 + 1)") is None
 
 
 def test_near_names_are_suggested():

@@ -19,17 +19,25 @@ STATEMENTS = [
     "CREATE OR REPLACE TEMP TABLE IF NOT EXISTS z (x, y) AS WITH q AS (SELECT id FROM k) SELECT id, 1 FROM q WITH NO DATA",
     "INSERT INTO t VALUES (1, 'x', 2.5), (-2, NULL, 1e0), (DEFAULT, TRUE, ?) RETURNING *, a + 1 AS b, t.a",
     "WITH q(a) AS (SELECT 1) INSERT INTO t (a, c) SELECT a, sum(a) FROM q GROUP BY a ON CONFLICT DO NOTHING",
-    "INSERT INTO k (id, name) VALUES (1, (SELECT max(b) FROM t)) ON CONFLICT (id) DO UPDATE SET n = k.n + excluded.n, "
-    "(name, n) = (SELECT b, a FROM t WHERE t.a = k.id) WHERE k.n < 3 RETURNING n",
+    (
+        "INSERT INTO k (id, name) VALUES (1, (SELECT max(b) FROM t)) ON CONFLICT (id) DO UPDATE SET n = k.n + excluded.n, "
+        "(name, n) = (SELECT b, a FROM t WHERE t.a = k.id) WHERE k.n < 3 RETURNING n"
+    ),
     "INSERT INTO g BY NAME (SELECT 1 AS a, DATE '2024-01-01' AS d UNION ALL VALUES (2, NULL) ORDER BY 1 LIMIT 1)",
-    "UPDATE t AS x SET (a, b) = (x.c, DEFAULT), c = CASE WHEN a > 1 THEN 2 END FROM outside o JOIN k ON k.id = o.a "
-    "WHERE x.a = o.a AND EXISTS (SELECT 1 FROM g WHERE g.a = x.a) RETURNING x.*, y",
+    (
+        "UPDATE t AS x SET (a, b) = (x.c, DEFAULT), c = CASE WHEN a > 1 THEN 2 END FROM outside o JOIN k ON k.id = o.a "
+        "WHERE x.a = o.a AND EXISTS (SELECT 1 FROM g WHERE g.a = x.a) RETURNING x.*, y"
+    ),
     "DELETE FROM g USING k, (VALUES (1)) v(p) WHERE g.a = k.id AND v.p NOT IN (SELECT a FROM t) RETURNING g.s",
-    "MERGE INTO k AS m USING (SELECT a, b FROM t) s ON m.id = s.a WHEN MATCHED AND s.b = 'x' THEN UPDATE SET name = s.b "
-    "WHEN NOT MATCHED BY TARGET THEN INSERT (id, name) VALUES (s.a, DEFAULT) WHEN NOT MATCHED BY SOURCE THEN DELETE "
-    "RETURNING merge_action(), m.id",
-    "ALTER TABLE g ADD COLUMN IF NOT EXISTS x INT DEFAULT 3 NOT NULL CHECK (x > a), DROP COLUMN a CASCADE, "
-    "ALTER d SET DATA TYPE DATE, RENAME b TO c, DROP CONSTRAINT small, SET (compression = 'lz4')",
+    (
+        "MERGE INTO k AS m USING (SELECT a, b FROM t) s ON m.id = s.a WHEN MATCHED AND s.b = 'x' THEN UPDATE SET name = s.b "
+        "WHEN NOT MATCHED BY TARGET THEN INSERT (id, name) VALUES (s.a, DEFAULT) WHEN NOT MATCHED BY SOURCE THEN DELETE "
+        "RETURNING merge_action(), m.id"
+    ),
+    (
+        "ALTER TABLE g ADD COLUMN IF NOT EXISTS x INT DEFAULT 3 NOT NULL CHECK (x > a), DROP COLUMN a CASCADE, "
+        "ALTER d SET DATA TYPE DATE, RENAME b TO c, DROP CONSTRAINT small, SET (compression = 'lz4')"
+    ),
     "COPY k (id, name) TO 'x.csv' (HEADER, DELIMITER ';', NULL 'nil')",
     "COPY t FROM 'x.csv' WITH (FORMAT csv, HEADER false)",
     "EXPLAIN LOGICAL WITH q AS (SELECT 1 AS a) DELETE FROM t WHERE a IN (SELECT a FROM q)",

@@ -12,7 +12,9 @@ from tableflow.sql.binder.insert import bind_insert
 from tableflow.sql.binder.merge import bind_merge
 from tableflow.sql.binder.update import bind_delete, bind_update
 from tableflow.sql.dialect import parse_with
-from tableflow.sql.dml_syntax import CHANGES, Change, Delete, Insert, Merge, Update, parse_change
+from tableflow.sql.dml_parsing import CHANGES, parse_change
+from tableflow.sql.dml_syntax import Change, Delete, Insert, Merge, Update
+from tableflow.sql.plain_rows import PartOfQueryError, read_plain_rows
 from tableflow.sql.statements import Write
 from tableflow.sql.tokens import tokenize
 
@@ -20,8 +22,7 @@ from tableflow.sql.tokens import tokenize
 def bind_change(text: str, start: int, context: StatementContext) -> Write:
     """One of the four statements, with the WITH before it."""
     try:
-        tokens = tokenize(text)
-        change = parse_with(text, tokens, parse_change)
+        tokens, change = _parsed(text)
     except TableFlowError as error:
         error.span = error.span.shifted(start) if error.span is not None else None
         raise
@@ -29,6 +30,18 @@ def bind_change(text: str, start: int, context: StatementContext) -> Write:
     found = _bound(context, source, change)
     context.check_parameters_used([source])
     return found
+
+
+def _parsed(text: str) -> tuple[list[Token], Change]:
+    """The statement's tokens (but for rows that were read without) and what they say."""
+    plain = read_plain_rows(text)
+    if plain is not None:
+        try:
+            return plain.tokens, parse_with(text, plain.tokens, lambda parser: parse_change(parser, plain))
+        except PartOfQueryError:
+            pass
+    tokens = tokenize(text)
+    return tokens, parse_with(text, tokens, parse_change)
 
 
 def _bound(context: StatementContext, source: Source, change: Change) -> Write:

@@ -18,7 +18,7 @@ from tableflow.sql.binder.conflict import resolved
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes, define
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
-from tableflow.sql.binder.literals import negated
+from tableflow.sql.binder.literals import negated, typed_string
 from tableflow.sql.binder.queries import Bound, bind_query
 from tableflow.sql.binder.target import BoundTarget, find_target
 from tableflow.sql.binder.writing import Rows, Writing, reference, valued, write
@@ -217,20 +217,20 @@ def is_default(node: object) -> bool:
     )
 
 
-def constant(cell: Constant, source: Source) -> Literal:
-    """The literal of a token."""
-    token, minus = cell.token, cell.minus
-    span = source.place((minus or token).start, token.end + 1)
-    found = _CONSTANTS[token.token_type](token.text, span)
-    if minus is None:
+def constant(cell: Constant, source: Source) -> Expression:
+    """What a plain constant stands for."""
+    span = source.place(cell.start, cell.end)
+    found = _CONSTANTS[cell.kind](cell.text, span)
+    if not cell.negative or not isinstance(found, Literal):
         return found
     opposite = negated(found, span)
     return found if opposite is None else opposite
 
 
-_CONSTANTS: dict[TokenType, Callable[[str, Span], Literal]] = {
+_CONSTANTS: dict[TokenType, Callable[[str, Span], Expression]] = {
     TokenType.NUMBER: number_literal,
     TokenType.STRING: lambda text, span: Literal(types.STRING, text, span),
+    TokenType.DATE: lambda text, span: typed_string(text, types.DATE, span),
     TokenType.NULL: lambda _, span: Literal(types.NULL, None, span),
     TokenType.TRUE: lambda _, span: Literal(types.BOOLEAN, value=True, span=span),
     TokenType.FALSE: lambda _, span: Literal(types.BOOLEAN, value=False, span=span),

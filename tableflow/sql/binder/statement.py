@@ -22,7 +22,7 @@ from tableflow.sql.binder.local_time import localized
 from tableflow.sql.binder.queries import bind_query
 from tableflow.sql.binder.target import find_managed
 from tableflow.sql.dialect import parse_query
-from tableflow.sql.dml_syntax import CHANGES
+from tableflow.sql.dml_parsing import CHANGES
 from tableflow.sql.lexer import Kind, Lexeme, lex
 from tableflow.sql.statements import Describe, Explain, ExplainKind, QueryStatement, ShowVersions, Statement, Vacuum
 from tableflow.sql.tokens import tokenize
