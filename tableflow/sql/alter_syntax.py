@@ -9,6 +9,7 @@ from typing import TypeAlias
 from tableflow.errors import Span
 from tableflow.sql.ddl_syntax import parse_if_exists
 from tableflow.sql.dml_syntax import Name
+from tableflow.sql.option_syntax import parse_options
 from tableflow.sql.parser import TableFlowParser
 from tableflow.sql.table_syntax import (
     Formula,
@@ -16,7 +17,6 @@ from tableflow.sql.table_syntax import (
     formula,
     parse_column,
     parse_constraint,
-    parse_options,
     parse_path,
 )
 from tableflow.sql.type_names import parse_type

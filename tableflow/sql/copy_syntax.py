@@ -9,10 +9,10 @@ from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
 from tableflow.errors import Span
-from tableflow.sql.dml_parsing import column_names, parse_target
 from tableflow.sql.dml_syntax import Name, Target
 from tableflow.sql.parser import TableFlowParser
 from tableflow.sql.reader import NOT_WORDS
+from tableflow.sql.target_syntax import column_names, parse_target
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,12 @@ from tableflow.sql.dml_syntax import (
     Name,
     Row,
     Rows,
-    Target,
     Update,
     When,
 )
 from tableflow.sql.parser import TableFlowParser
 from tableflow.sql.plain_rows import PartOfQueryError, PlainRows
+from tableflow.sql.target_syntax import column_names, parse_name, parse_target
 
 _CONSTANTS = frozenset({TokenType.NUMBER, TokenType.STRING, TokenType.NULL, TokenType.TRUE, TokenType.FALSE})
 _AFTER_VALUES = frozenset({
@@ -124,36 +124,6 @@ def _cell(parser: TableFlowParser) -> Cell:
     return found
 
 
-def parse_target(parser: TableFlowParser, stops: frozenset[str]) -> Target:
-    """A table's name and alias; the words of ``stops`` are no alias unless AS stands before them."""
-    start = parser.span().start
-    path = [parser.name("a table name")]
-    while parser.accept_symbol("."):
-        path.append(parser.name("a name"))
-    span = Span(start, parser.previous_span().end)
-    token = parser.current
-    plain = token.token_type is TokenType.IDENTIFIER or (
-        token.token_type in parser.TABLE_ALIAS_TOKENS and token.text.upper() not in stops
-    )
-    alias = parser.name("an alias") if parser.accept("AS") or plain else None
-    return Target(tuple(path), alias, span)
-
-
-def column_names(parser: TableFlowParser) -> tuple[Name, ...]:
-    """Names in parentheses."""
-    parser.expect_symbol("(")
-    names = [_name(parser)]
-    while parser.accept_symbol(","):
-        names.append(_name(parser))
-    parser.expect_symbol(")")
-    return tuple(names)
-
-
-def _name(parser: TableFlowParser) -> Name:
-    span = parser.span()
-    return Name(parser.name("a column name"), span)
-
-
 def _conflict(parser: TableFlowParser) -> Conflict | None:
     start = parser.span().start
     if not parser.accept("ON", "CONFLICT"):
@@ -201,7 +171,7 @@ def _assignments(parser: TableFlowParser) -> tuple[Assignment, ...]:
 def _assignment(parser: TableFlowParser) -> Assignment:
     start = parser.span().start
     if parser.current.token_type is not TokenType.L_PAREN:
-        column = _assigned_name(parser)
+        column = _assigned_column(parser)
         parser.expect_symbol("=")
         value: exp.Expr = parser.operand(parser._parse_disjunction)
         return Assignment((column,), (value,), Span(start, parser.previous_span().end))
@@ -215,8 +185,8 @@ def _assignment(parser: TableFlowParser) -> Assignment:
     return Assignment(columns, (found.this if isinstance(found, exp.Paren) else found,), span)
 
 
-def _assigned_name(parser: TableFlowParser) -> Name:
-    name = _name(parser)
+def _assigned_column(parser: TableFlowParser) -> Name:
+    name = parse_name(parser)
     if parser.current.text == "[":
         parser.refuse("assigning to an element")
     if parser.current.text == ".":

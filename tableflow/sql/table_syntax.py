@@ -13,10 +13,11 @@ from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
 from tableflow.errors import CatalogError, Span
-from tableflow.sql.dml_parsing import column_names
 from tableflow.sql.dml_syntax import Name
+from tableflow.sql.option_syntax import parse_options
 from tableflow.sql.parser import TableFlowParser
 from tableflow.sql.reader import UnreadableError
+from tableflow.sql.target_syntax import column_names
 from tableflow.sql.type_names import parse_type
 from tableflow.types import SqlType
 
@@ -301,39 +302,3 @@ def _like(parser: TableFlowParser) -> LikeSyntax:
         parts = set(LIKE_PARTS) if what == "ALL" else {what}
         excluded = excluded | parts if excluding else excluded - parts
     return LikeSyntax(path, span, frozenset(excluded))
-
-
-def parse_options(parser: TableFlowParser) -> tuple[tuple[str, str], ...]:
-    """``(key = value, ...)``; keys may be quoted."""
-    parser.expect_symbol("(")
-    options: dict[str, str] = {}
-    while True:
-        at = parser.span()
-        key = _option_key(parser)
-        if key in options:
-            raise CatalogError(f"option {key!r} is given twice", span=at)
-        parser.expect_symbol("=")
-        options[key] = _option_value(parser)
-        if not parser.accept_symbol(","):
-            break
-    parser.expect_symbol(")")
-    return tuple(options.items())
-
-
-def _option_key(parser: TableFlowParser) -> str:
-    if parser.current.token_type is TokenType.STRING:
-        return parser.string("an option").lower()
-    parts = [parser.word("an option")]
-    while parser.current.text in {".", "-"}:
-        parts.append(parser.current.text)
-        parser.step()
-        parts.append(parser.word("an option"))
-    return "".join(parts).lower()
-
-
-def _option_value(parser: TableFlowParser) -> str:
-    token = parser.current
-    if token.token_type is TokenType.STRING or token.token_type is TokenType.NUMBER:
-        parser.step()
-        return token.text
-    return parser.word("the value of the option")

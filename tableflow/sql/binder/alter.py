@@ -17,9 +17,10 @@ from tableflow.planner.logical.nodes import Filter, Limit, Node, Query, output
 from tableflow.sql import alter_syntax as syntax
 from tableflow.sql.binder.constraints import ConstraintNames, bind_check, find_column
 from tableflow.sql.binder.context import Source, StatementContext
+from tableflow.sql.binder.dependents import dependents, without
 from tableflow.sql.binder.managed_table import check_default, check_options, place_of
 from tableflow.sql.binder.scope import did_you_mean
-from tableflow.sql.binder.stored import CHECK, bind_text, columns_read, renamed_in
+from tableflow.sql.binder.stored import CHECK, bind_text, renamed_in
 from tableflow.sql.binder.target import BoundTarget, find_managed, scan_target
 from tableflow.sql.binder.widening import widens
 from tableflow.sql.binder.writing import extended
@@ -157,7 +158,7 @@ class _Change:
         if node.if_exists and node.column.text.lower() not in known:
             return
         column = self._column(node.column)
-        dependent = self._dependents(column)
+        dependent = dependents(self.description, column)
         if dependent and not node.cascade:
             raise BindError(
                 f"column {column.name!r} cannot be dropped",
@@ -165,35 +166,9 @@ class _Change:
                 hint="drop that first, or use CASCADE",
                 span=place_of(self.source, node.column),
             )
-        self._forget(column)
+        self.description = without(self.description, column)
         if not self.description.columns:
             raise BindError("a table has at least one column", span=place_of(self.source, node.column))
-
-    def _dependents(self, column: StoredColumn) -> list[str]:
-        found = [f"key {key.name!r}" for key in self.description.keys if column.id in key.columns]
-        found += [f"check {check.name!r}" for check in self._checks_of(column)]
-        return found + [f"generated column {each.name!r}" for each in self._computed_from(column)]
-
-    def _checks_of(self, column: StoredColumn) -> list[CheckConstraint]:
-        return [check for check in self.description.checks if column.name.lower() in columns_read(check.text)]
-
-    def _computed_from(self, column: StoredColumn) -> list[StoredColumn]:
-        return [
-            each
-            for each in self.description.columns
-            if each.generated is not None and column.name.lower() in columns_read(each.generated)
-        ]
-
-    def _forget(self, column: StoredColumn) -> None:
-        """Without the column, and all that depends on it."""
-        gone = self._checks_of(column)
-        for each in self._computed_from(column):
-            self._forget(each)
-        self._set(
-            columns=tuple(each for each in self.description.columns if each.id != column.id),
-            keys=tuple(key for key in self.description.keys if column.id not in key.columns),
-            checks=tuple(check for check in self.description.checks if check not in gone),
-        )
 
     def _rename_column(self, node: syntax.RenameColumn) -> None:
         column = self._column(node.column)
