@@ -6,15 +6,17 @@ Two rows conflict when the hashes of their keys are equal and so are the values;
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take_columns
-from tableflow.columnar.representation import boundary
+from tableflow.columnar.representation import widen
 from tableflow.errors import IntegrityError
+from tableflow.expressions.literals import storage_values
+from tableflow.expressions.operand import Operand
+from tableflow.expressions.text import literal_text
 from tableflow.storage.deletes import NEVER
 from tableflow.storage.description import KeyConstraint, StoredColumn
 from tableflow.storage.equality import equal_rows
@@ -133,7 +135,7 @@ def _duplicate(
 ) -> IntegrityError:
     kind = "primary key" if key.primary else "unique constraint"
     names = ", ".join(column.name for column in columns)
-    shown = ", ".join(_text(boundary(value)[0].as_py()) for value in values)
+    shown = ", ".join(_text(value) for value in values)
     return IntegrityError(
         f"duplicate key in table {table()!r}: {kind} {key.name!r}",
         detail=f"({names}) = ({shown}) {what}",
@@ -141,6 +143,7 @@ def _duplicate(
     )
 
 
-def _text(value: Any) -> str:
-    text = repr(value) if isinstance(value, str | bytes) else str(value)
+def _text(column: Column) -> str:
+    """The first value as SQL writes it."""
+    text = literal_text(storage_values(Operand(column.type, widen(column).array))[0], column.type)
     return text if len(text) <= 80 else text[:77] + "..."
