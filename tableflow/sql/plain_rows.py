@@ -19,6 +19,7 @@ from tableflow.sql.tokens import tokenize
 
 _MOST_BEFORE = 500
 """Lexemes in front of VALUES."""
+_NOT_BEFORE_VALUES = frozenset({"SELECT", "FROM", "DEFAULT", "MERGE", "UPDATE", "DELETE"})
 _CELL = re.compile(
     r"""\s*(?:(-?)(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)|(DATE\s+)?('(?:[^']|'')*')|(NULL|TRUE|FALSE))\s*([,)])""",
     re.IGNORECASE,
@@ -62,7 +63,7 @@ def _behind_values(text: str) -> int | None:
             word = lexeme.text.upper()
             if word == "VALUES":
                 return lexeme.end
-            if word in {"SELECT", "FROM", "WITH", "DEFAULT"}:
+            if word in _NOT_BEFORE_VALUES:
                 return None
     return None
 
