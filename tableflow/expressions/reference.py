@@ -81,7 +81,9 @@ def page() -> str:
     parts.append(
         "\n## Aggregates\n\nThey leave out NULLs, take `DISTINCT` and `FILTER (WHERE ...)`, and are NULL of no rows, "
     )
-    parts.append("except counts. The examples are over rows (x, y): (1, 'd'), (2, 'a'), (2, 'b'), (4, 'c'), (NULL, 'e').\n\n")
+    parts.append(
+        "except counts. The examples are over rows (x, y): (1, 'd'), (2, 'a'), (2, 'b'), (4, 'c'), (NULL, 'e').\n\n"
+    )
     parts.append("| | | example |\n|---|---|---|\n")
     parts += [_aggregate_row(entry) + "\n" for entry in AGGREGATES]
     parts.append(

@@ -15,7 +15,7 @@ from sqlglot import exp
 from sqlglot.parsers.base import BaseParser
 from sqlglot.tokenizer_core import Token, TokenType
 
-from tableflow.sql import function_syntax, tokens
+from tableflow.sql import function_syntax, tokens, window_syntax
 from tableflow.sql.reader import NOT_WORDS, TokenReader
 from tableflow.sql.type_names import parse_type
 
@@ -327,6 +327,12 @@ class TableFlowParser(TokenReader):
         version = exp.Version(this=kind, kind="AS OF", expression=self.operand(self._parse_bitwise))
         version.meta.update(start=start.start, end=start.end)
         return version
+
+    def _parse_window(self, this: Any, alias: bool = False) -> Any:
+        return window_syntax.parse_call(self, this)
+
+    def _parse_window_clause(self) -> list[exp.Expr] | None:
+        return window_syntax.parse_definitions(self) if self._match(TokenType.WINDOW) else None
 
     def _parse_into(self) -> None:
         if self._curr.token_type is TokenType.INTO:

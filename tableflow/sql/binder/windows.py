@@ -64,7 +64,7 @@ def over(binder: ExpressionBinder, node: exp.Window) -> Expression:
     bound = _call(binder, call, condition, span)
     if ignores is not None:
         bound = replace(bound, ignore_nulls=_ignoring(bound, span, ignores=ignores))
-    specification = _specification(binder, node)
+    specification = _specification(binder.block, node)
     partition = [binder.bind(each) for each in specification.partition]
     for key in partition:
         _check_comparable(key)
@@ -78,8 +78,6 @@ def over(binder: ExpressionBinder, node: exp.Window) -> Expression:
 
 def _parts(binder: ExpressionBinder, node: exp.Window) -> tuple[exp.Anonymous, str, Any, bool | None]:
     """The call, its name, its FILTER, and whether it ignores NULLs (None: not said)."""
-    if node.args.get("over") != "OVER" or node.args.get("first") is not None:
-        raise refused(f"{str(node.args.get('over') or 'KEEP').upper()} behind a call", binder.source.span(node))
     call, condition, ignores = node.this, None, None
     while isinstance(call, exp.IgnoreNulls | exp.RespectNulls | exp.Filter):
         if isinstance(call, exp.Filter):
@@ -92,6 +90,8 @@ def _parts(binder: ExpressionBinder, node: exp.Window) -> tuple[exp.Anonymous, s
     operands = list(call.expressions)
     for index, operand in enumerate(operands):
         if isinstance(operand, exp.IgnoreNulls | exp.RespectNulls):
+            if ignores is not None:
+                raise SqlSyntaxError("IGNORE NULLS or RESPECT NULLS stands twice", span=binder.source.span(node))
             ignores = isinstance(operand, exp.IgnoreNulls)
             operands[index] = operand.this
     stripped = exp.Anonymous(this=call.this, expressions=operands)
@@ -143,7 +143,7 @@ def _ignoring(call: WindowCall, span: Span | None, *, ignores: bool) -> bool:
     return ignores
 
 
-def _specification(binder: ExpressionBinder, node: exp.Window, seen: tuple[str, ...] = ()) -> _Specification:
+def _specification(block: Block, node: exp.Window, seen: tuple[str, ...] = ()) -> _Specification:
     """OVER or WINDOW with the named windows that it builds on written out."""
     own = _Specification(
         tuple(node.args.get("partition_by") or ()),
@@ -153,16 +153,16 @@ def _specification(binder: ExpressionBinder, node: exp.Window, seen: tuple[str, 
     alias = node.args.get("alias")
     if alias is None:
         return own
-    span, name = binder.source.span(alias) or binder.source.span(node), alias.name.lower()
-    definition = binder.block.windows_by_name.get(name)
+    span, name = block.source.span(alias) or block.source.span(node), alias.name.lower()
+    definition = block.windows_by_name.get(name)
     if definition is None or name in seen:
         raise BindError(f"window {alias.name!r} does not exist", hint="define it with WINDOW name AS (...)", span=span)
-    base = _specification(binder, definition, (*seen, name))
-    if own.partition:
-        raise BindError(f"PARTITION BY cannot be added to window {alias.name!r}", span=span)
+    base = _specification(block, definition, (*seen, name))
+    if own.partition and base.partition:
+        raise BindError(f"window {alias.name!r} has a PARTITION BY already", span=span)
     if own.order and base.order:
         raise BindError(f"window {alias.name!r} has an ORDER BY already", span=span)
-    return _Specification(base.partition, own.order or base.order, own.frame or base.frame)
+    return _Specification(own.partition or base.partition, own.order or base.order, own.frame or base.frame)
 
 
 def define(block: Block, definitions: Iterable[exp.Window]) -> None:
@@ -172,6 +172,8 @@ def define(block: Block, definitions: Iterable[exp.Window]) -> None:
         if name.lower() in block.windows_by_name:
             raise BindError(f"window {name!r} is defined twice", span=block.source.span(each))
         block.windows_by_name[name.lower()] = each
+    for name, each in block.windows_by_name.items():
+        _specification(block, each, (name,))
 
 
 def _order_item(binder: ExpressionBinder, item: exp.Ordered) -> OrderItem:
