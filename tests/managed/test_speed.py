@@ -1,0 +1,147 @@
+"""Managed tables against yardsticks that are measured in the same minute, with room for a machine that is shared.
+
+Times are of the processor (all threads of this process) where both sides work in it; a disk's are by the clock.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+import tableflow
+
+ROWS = 10_000_000
+pytestmark = pytest.mark.slow
+
+
+def best(run: Callable[[], object], times: int = 3, clock: Callable[[], float] = time.process_time) -> float:
+    """The least seconds of some runs."""
+    found = []
+    for _ in range(times):
+        began = clock()
+        run()
+        found.append(clock() - began)
+    return min(found)
+
+
+@pytest.fixture(scope="module")
+def data():
+    ids = pa.array(range(ROWS), pa.int64())
+    return pa.table(
+        {
+            "id": ids,
+            "g": pc.cast(pc.bit_wise_and(pc.multiply(ids, 7919), 1023), pa.int32()),
+            "price": pc.cast(pc.divide(pc.cast(ids, pa.float64()), 100.0), pa.float64()),
+            "name": pc.binary_join_element_wise("name", pc.cast(pc.bit_wise_and(ids, 4095), pa.string()), "-"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("speed")
+
+
+@pytest.fixture(scope="module")
+def con(folder, data):
+    with tableflow.connect(folder / "db") as connection:
+        connection.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, g INT, price DOUBLE, name STRING)")
+        connection.append("t", data)
+        yield connection
+
+
+def report(what: str, ours: float, theirs: float, unit: str = "s") -> None:
+    print(f"\n{what}: {ours:.3f} {unit} against {theirs:.3f} {unit} ({theirs / ours:.2f} times)")
+
+
+def test_bulk_load(folder, data):
+    with tableflow.connect(folder / "bulk") as con, duckdb.connect(str(folder / "duck-bulk")) as duck:
+        columns = "id BIGINT, g INT, price DOUBLE, name VARCHAR"
+        duck.register("data", data)
+
+        def ours():
+            con.execute(f"CREATE OR REPLACE TABLE t ({columns})")
+            con.append("t", data)
+
+        def theirs():
+            duck.execute(f"CREATE OR REPLACE TABLE t ({columns})")
+            duck.execute("INSERT INTO t SELECT * FROM data")
+
+        mine = best(ours, 2)
+        parquet = best(lambda: pq.write_table(data, folder / "bulk.parquet"), 2)
+        other = best(theirs, 2)
+    report("bulk load, Parquet", mine, parquet)
+    report("bulk load, DuckDB", mine, other)
+    assert mine < 2 * parquet
+    assert mine < 3 * other
+
+
+def test_single_rows(folder):
+    def disk():
+        with (folder / "loop").open("wb", buffering=0) as file:
+            for _ in range(300):
+                file.write(b"x" * 200)
+                os.fdatasync(file.fileno())
+
+    with tableflow.connect(folder / "single") as con:
+        con.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, name STRING)")
+        cursor = con.cursor()
+        number = iter(range(1_000_000))
+
+        def ours():
+            for _ in range(300):
+                cursor.execute("INSERT INTO t VALUES (?, ?)", (next(number), "some text"))
+
+        mine, work = best(ours, clock=time.perf_counter), best(ours)
+        raw = best(disk, clock=time.perf_counter)
+    report("a synced insert", mine / 0.3, raw / 0.3, "ms")
+    print(f"of the processor: {work / 0.3:.3f} ms")
+    assert work / 300 < 0.003
+    assert mine < raw + 300 * 0.005
+
+
+def test_executemany():
+    with tableflow.connect() as con:
+        con.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, name STRING, q DECIMAL(9,2))")
+        rows = [(i, f"name {i}", 3) for i in range(100_000)]
+        seconds = best(lambda: con.cursor().executemany("INSERT INTO t VALUES (?, ?, ?)", rows), 1)
+    print(f"\nexecutemany: {len(rows) / seconds:,.0f} rows/s")
+    assert len(rows) / seconds > 10_000
+
+
+def test_look_up_by_key(con):
+    cursor = con.cursor()
+    ids = iter(range(0, ROWS, 9973))
+    seconds = best(
+        lambda: [cursor.execute("SELECT * FROM t WHERE id = ?", (next(ids),)).fetchall() for _ in range(100)]
+    )
+    print(f"\na look-up by key: {seconds * 10:.3f} ms")
+    assert seconds / 100 < 0.004
+
+
+def test_scan(con, folder, data):
+    pq.write_table(data, folder / "t.parquet", row_group_size=1 << 17)
+    query = "SELECT g, count(*), sum(price), min(name) FROM {} WHERE price < 90000 GROUP BY g"
+    mine = best(lambda: con.execute(query.format("t")).fetchall())
+    parquet = best(lambda: con.execute(query.format(f"'{folder / 't.parquet'}'")).fetchall())
+    report("scan, the same from Parquet", mine, parquet)
+    assert mine < parquet
+
+
+def test_update_of_one_row_in_a_hundred(con, folder, data):
+    with duckdb.connect(str(folder / "duck-update")) as duck:
+        duck.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, g INT, price DOUBLE, name VARCHAR)")
+        duck.register("data", data)
+        duck.execute("INSERT INTO t SELECT * FROM data")
+        update = "UPDATE t SET price = price + 1 WHERE id % 100 = 7"
+        mine = best(lambda: con.execute(update), 2)
+        other = best(lambda: duck.execute(update), 2)
+    report("update of 1 %", mine, other)
+    assert mine < 3 * other
