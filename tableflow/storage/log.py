@@ -159,8 +159,15 @@ class LogReader:
                     _, length, sequence, durable, _ = _FRAME.unpack(frame)
                     payload = rest[at + _FRAME.size : at + _FRAME.size + length]
                     if durable >= self.sequence and _frame(magic, sequence, durable, payload) == frame:
-                        raise damaged(name, f"commit {self.sequence} cannot be read, but commit {durable} was durable")
+                        if self._next_is_whole():  # a writer goes on meanwhile
+                            return
+                        raise damaged(name, f"commit {self.sequence} was durable and cannot be read")
                 at = rest.find(magic, at + 1)
+
+    def _next_is_whole(self) -> bool:
+        again = LogReader(self.disk, self.number, self.sequence)
+        again.position = self.position
+        return again._next() is not None
 
     def _next(self) -> tuple[bytes, bytes] | None:
         """The magic and payload of the next whole record, and steps over it."""

@@ -206,7 +206,7 @@ def test_a_damaged_record_in_the_middle_of_the_log_is_an_error(place: Path) -> N
     content = bytearray(path.read_bytes())
     content[400] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ConnectorError, match=r"log.*is damaged: commit \d cannot be read, but commit \d was durable"):
+    with pytest.raises(ConnectorError, match=r"log.*is damaged: commit \d was durable and cannot be read"):
         Database.open(LocalDisk(place))
     assert any("log" in problem for problem in check_database(LocalDisk(place)).problems)
 
