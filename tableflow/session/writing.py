@@ -81,7 +81,7 @@ class Writer:
                     script,
                 )
                 if written.rows:
-                    transaction.commit(statement.kind)
+                    commit(transaction, statement)
             return Outcome(written.result, message_of(statement.kind, written.rows), written.rows, written.warnings)
 
     def rows(
@@ -132,6 +132,16 @@ class Writer:
             run.close()
         result = returned(writing, batches, self._settings().get(TIME_ZONE)) if returns else None
         return Written(rows, result), run.tokens
+
+
+def commit(transaction: Transaction, statement: sql.Write) -> None:
+    """Commits; the message for two new rows with one key knows of ON CONFLICT DO UPDATE, which both would follow."""
+    try:
+        transaction.commit(statement.kind)
+    except IntegrityError as error:
+        if statement.conflict is not None and "occurs twice" in (error.detail or ""):
+            error.hint = "ON CONFLICT DO UPDATE cannot affect a row twice: give each key once"
+        raise
 
 
 @contextmanager

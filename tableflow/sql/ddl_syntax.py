@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tableflow.errors import CatalogError
 from tableflow.sql.parser import TableFlowParser
+from tableflow.sql.reader import RefusedError
 from tableflow.sql.statements import CreateSchema, Drop, DropSchema, ObjectKind
 from tableflow.sql.table_syntax import TableSyntax, parse_path, parse_table
 
@@ -43,7 +45,11 @@ def parse_create(parser: TableFlowParser) -> TableSyntax | ViewText | CreateSche
         return _view(parser, temporary=temporary, or_replace=or_replace)
     if not or_replace and not temporary and (parser.accept("SCHEMA") or parser.accept("DATABASE")):
         if_not_exists = _if_not_exists(parser)
-        return CreateSchema(parser.name("a name"), if_not_exists)
+        at = parser.span()
+        schema = parser.name("a name")
+        if schema.lower() == "information_schema":
+            raise RefusedError(CatalogError("schema 'information_schema' exists already", span=at))
+        return CreateSchema(schema, if_not_exists)
     if not parser.accept("TABLE"):
         parser.fail("TABLE or VIEW is expected")
     refused = [("CREATE OR REPLACE TABLE", replace_at)] if or_replace else []

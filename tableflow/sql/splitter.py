@@ -32,6 +32,10 @@ class ScriptStatement:
 
 def split(script: str) -> list[ScriptStatement]:
     """The statements of a script in order; empty ones (only space and comments) are left out."""
+    if ";" not in script and "--" not in script and "/*" not in script:
+        # one statement without comments: a long one need not be read twice
+        text = script.strip()
+        return [ScriptStatement(text, script.index(text), terminated=False)] if text else []
     statements: list[ScriptStatement] = []
     first: int | None = None
     last = 0

@@ -82,3 +82,14 @@ def test_old_versions_have_the_columns_that_they_had(con):
     assert joined == [(1, 5, 6)]
     changes = con.execute("SELECT * FROM table_changes('t', 3) ORDER BY _change_weight").fetchall()
     assert changes == [(1, 5, 4, -1), (1, 6, 4, 1)]
+
+
+def test_on_conflict_cannot_affect_a_row_twice(con):
+    con.execute("CREATE TABLE t (a INT PRIMARY KEY, n INT)")
+    with pytest.raises(tableflow.IntegrityError, match="cannot affect a row twice"):
+        con.execute("INSERT INTO t VALUES (1, 1), (1, 2) ON CONFLICT (a) DO UPDATE SET n = excluded.n")
+    con.execute("INSERT INTO t VALUES (1, 1)")
+    with pytest.raises(tableflow.IntegrityError, match="would be changed more than once"):
+        con.execute("INSERT INTO t VALUES (1, 2), (1, 3) ON CONFLICT (a) DO UPDATE SET n = excluded.n")
+    con.execute("INSERT INTO t VALUES (2, 1), (2, 2), (1, 5) ON CONFLICT (a) DO NOTHING")
+    assert con.execute("SELECT * FROM t ORDER BY a").fetchall() == [(1, 1), (2, 1)]

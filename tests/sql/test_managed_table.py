@@ -153,6 +153,7 @@ def test_like():
         ("CREATE TABLE z (x INT) AS SELECT 1", UnsupportedError, "column types in CREATE TABLE ... AS", "x"),
         ("CREATE TABLE z (LIKE t) AS SELECT 1", UnsupportedError, "LIKE together with AS", "t"),
         ("CREATE TABLE z AS SELECT _row_id FROM t", CatalogError, "'_row_id' is taken", None),
+        ("CREATE SCHEMA Information_Schema", CatalogError, "exists already", "Information_Schema"),
         ("CREATE TABLE z AS SELECT q FROM t", BindError, "column 'q' does not exist", "q"),
     ],
 )  # fmt: skip

@@ -74,3 +74,10 @@ def test_every_semicolon_outside_quotes_ends_a_statement(pieces):
 def test_value(text, value):
     (lexeme,) = lex(text)
     assert lexeme.value == value
+
+
+@given(st.text(alphabet="aE1 \n\t(),.*é\x1c\xa0+", max_size=40))
+def test_a_statement_without_semicolon_is_the_text_without_space(text):
+    alone, ended = split(text), split(f"{text};")
+    assert [(each.text, each.start) for each in alone] == [(each.text, each.start) for each in ended]
+    assert not any(each.terminated for each in alone)
