@@ -16,7 +16,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat, take
 from tableflow.columnar.kernels.windows import FrameExtreme, FrameSum, Rows
-from tableflow.errors import DataError
+from tableflow.errors import DataError, InternalError
 from tableflow.expressions.nodes import WindowCall
 from tableflow.physical.window_frames import Chunk, Slice
 from tableflow.types import BIGINT, DOUBLE
@@ -223,9 +223,17 @@ def evaluator(call: WindowCall, chunk: Chunk, args: Sequence[int], keys: Sequenc
         kind = FrameCount
     elif call.function in _EXTREMES:
         kind = FrameBest
+    elif call.function in _OTHERS:
+        kind = _OTHERS[call.function]
     else:
-        kind = {"ntile": Buckets, "lag": Neighbour, "lead": Neighbour}.get(call.function, FrameValue)
+        raise InternalError(f"no evaluator of the window function {call.function!r}")
     return kind(call, chunk, args, keys)
+
+
+_OTHERS: dict[str, type[Evaluator]] = {
+    "ntile": Buckets, "lag": Neighbour, "lead": Neighbour, "first_value": FrameValue, "last_value": FrameValue,
+    "nth_value": FrameValue, "any_value": FrameValue,
+}  # fmt: skip
 
 
 def _numbers(values: Rows, missing: npt.NDArray[np.bool_] | None = None) -> Column:

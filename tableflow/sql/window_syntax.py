@@ -1,4 +1,4 @@
-"""What may follow a call: FILTER, IGNORE NULLS, OVER; and the WINDOW clause.
+"""What may follow a call: WITHIN GROUP, FILTER, IGNORE NULLS, OVER; and the WINDOW clause.
 
 sqlglot skips over what is missing here, so all of it is read by hand, into sqlglot's nodes.
 """
@@ -21,8 +21,13 @@ _NO_FRAME = frozenset({")", "ORDER BY", "PARTITION BY", *_UNITS})
 def parse_call(parser: TableFlowParser, call: Any) -> Any:
     """The call with what follows it."""
     start = call.meta_get("start") if isinstance(call, exp.Expr) else None
-    if parser.ahead("WITHIN", "GROUP"):
-        parser.refuse("WITHIN GROUP")
+    if parser.accept("WITHIN", "GROUP"):
+        parser.expect_symbol("(")
+        order = parser._parse_order()
+        if order is None:
+            parser.fail("ORDER BY is expected in WITHIN GROUP")
+        parser.expect_symbol(")")
+        call = exp.WithinGroup(this=call, expression=order)
     if parser.ahead("FILTER", "("):
         parser.step()
         parser.step()

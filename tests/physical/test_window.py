@@ -24,10 +24,12 @@ from tableflow.expressions.nodes import (
     Literal,
     WindowCall,
 )
+from tableflow.expressions.registry import AGGREGATES
 from tableflow.physical import window
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.window import WindowAggregate, WindowAggregateOperator
 from tableflow.serialization import dumps, loads
+from tableflow.session import Session
 from tableflow.types import Field
 from tests.physical.jobs import collect, fields, leaf, through
 from tests.runtime.simple import Batches, Plan
@@ -164,6 +166,28 @@ def test_many_small_partitions_pass_in_little_memory():
     result = plan.stage(lambda: WindowAggregateOperator(node()), source=Batches(batches))
     rows = sum(each.rows for each in collect(plan, result, 0, memory="8 mb"))
     assert rows == 300_000
+
+
+ARGUMENTS = {"bool_and": "n > 1", "bool_or": "n > 3", "count_if": "n > 1"}
+
+
+@pytest.mark.parametrize(
+    "function", [entry.name for entry in AGGREGATES if not entry.collected and entry.name != "grouping"]
+)
+def test_every_aggregate_over_a_partition_is_that_of_its_group(function):
+    session = Session({"parallelism.default": "2"})
+    rows = ", ".join(f"({i % 3}, {'NULL' if i % 5 == 0 else i % 4})" for i in range(40))
+    session.execute(f"CREATE VIEW t AS SELECT * FROM (VALUES {rows}) v(g, n)")
+    value = f"{function}({ARGUMENTS.get(function, 'n')})"
+    over = f"SELECT DISTINCT g, {value} OVER (PARTITION BY g) AS v FROM t"
+    grouped = f"SELECT g, {value} AS v FROM t GROUP BY g"
+    if function == "any_value":  # any value will do
+        over, grouped = (f"SELECT g, v IS NOT NULL FROM ({query}) q" for query in (over, grouped))
+    for first, second in ((over, grouped), (grouped, over)):
+        result = session.execute(f"{first} EXCEPT {second}").result
+        assert result is not None
+        left = list(iter(result.next_batch, None))
+        assert sum(each.num_rows for each in left) == 0
 
 
 @settings(max_examples=5)

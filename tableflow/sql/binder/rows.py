@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from sqlglot import exp
+
 from tableflow.errors import BindError
 from tableflow.expressions.nodes import Expression
 
 if TYPE_CHECKING:
     from tableflow.sql.binder.expressions import ExpressionBinder
+
+
+def written(node: Any) -> list[exp.Expr] | None:
+    """The values of a row that is written out, ``(a, b)`` or ``ROW(a, b)``; None of anything else."""
+    while isinstance(node, exp.Paren):
+        node = node.this
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "row" and len(node.expressions) > 1:
+        return list(node.expressions)
+    return list(node.expressions) if isinstance(node, exp.Tuple) else None
+
 
 _STRICTLY = {"lt": "lt", "le": "lt", "gt": "gt", "ge": "gt"}
 

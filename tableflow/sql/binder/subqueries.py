@@ -139,9 +139,8 @@ def _comparisons(
     binder: ExpressionBinder, node: Any, operand: exp.Expr, bound: Bound, name: str
 ) -> tuple[Expression, ...]:
     """The operand (or row of operands) compared with the subquery's columns."""
-    while isinstance(operand, exp.Paren):
-        operand = operand.this
-    operands = operand.expressions if isinstance(operand, exp.Tuple) else [operand]
+    row = rows.written(operand) if len(bound.columns) > 1 or isinstance(operand, exp.Tuple) else None
+    operands = [operand] if row is None else row
     if len(operands) != len(bound.columns):
         raise BindError(
             f"{len(operands)} value{'s are' if len(operands) > 1 else ' is'} compared with a subquery of "

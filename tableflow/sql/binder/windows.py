@@ -85,6 +85,8 @@ def _parts(binder: ExpressionBinder, node: exp.Window) -> tuple[exp.Anonymous, s
         else:
             ignores = isinstance(call, exp.IgnoreNulls)
         call = call.this
+    if isinstance(call, exp.WithinGroup):
+        raise refused("WITHIN GROUP with OVER", binder.source.span(node))
     if not isinstance(call, exp.Anonymous):
         raise SqlSyntaxError("OVER follows the call of a function", span=binder.source.span(node))
     operands = list(call.expressions)
