@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tableflow.columnar.column import Column
+from tableflow.errors import ConnectorError
 from tableflow.storage.damage import checksum, damaged, guarded
 from tableflow.storage.data_file import FORMAT_VERSION, DataFile, index_name
 from tableflow.storage.description import ROW_ID, StoredColumn
@@ -62,7 +63,10 @@ class DataFileReader:
     def open(cls, disk: Disk, file: DataFile) -> DataFileReader:
         """Reads the side file and maps the rows; raises :class:`~tableflow.errors.ConnectorError`."""
         if file.format_version != FORMAT_VERSION:
-            raise damaged(file.data_name, f"format version {file.format_version} is not known to this version")
+            raise ConnectorError(
+                f"file {file.data_name!r} has format version {file.format_version}, this is version {FORMAT_VERSION}",
+                hint="open the database with the version that wrote it",
+            )
         with guarded(file.side_name, "it cannot be read"):
             content = disk.read(file.side_name)
             if checksum(content) != file.checksum:

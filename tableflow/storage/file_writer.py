@@ -28,6 +28,8 @@ from tableflow.storage.key_index import key_hashes, key_index, write_key_index
 from tableflow.storage.side_file import ColumnPart, Extent, IndexPart, SideFile, write_side
 
 Ids = npt.NDArray[np.int64]
+_MOST_ROWS = 1 << 31
+"""Rows of a file: positions in an index have 32 bits."""
 _CHUNK_BYTES = 256 << 20
 """Bytes of text after which a chunk ends: offsets have 32 bits."""
 
@@ -69,7 +71,7 @@ class DataFileWriter:
     @property
     def full(self) -> bool:
         """Whether it is time for another file."""
-        return self.rows >= self._options.file_rows or self.bytes >= self._options.file_bytes
+        return self.rows >= min(self._options.file_rows, _MOST_ROWS) or self.bytes >= self._options.file_bytes
 
     def write(self, columns: Sequence[Column], rows: int, row_ids: Ids | None = None) -> None:
         """Adds rows: one column of any representation for each of the description, in its order."""
