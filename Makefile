@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(wildcard native/*.cc native/*.h) CMakeLists.txt
 
-.PHONY: demo test check fast slow native clean fmt
+.PHONY: demo test check fast slow native fuzz clean fmt
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,16 @@ slow: $(VENV)/.developed
 native: $(VENV)/.developed
 	$(BIN)/cmake -S . -B build/dev -G Ninja -DTABLEFLOW_IN_TREE=ON -DPython_EXECUTABLE=$(abspath $(BIN)/python)
 	$(BIN)/ninja -C build/dev
+
+## the Parquet decoder over damaged column chunks, under address and undefined behaviour sanitizers
+FUZZ_SECONDS ?= 60
+FUZZED := $(filter-out native/parquet_binding.cc,$(wildcard native/parquet_*.cc)) native/vector.cc
+fuzz: $(VENV)/.developed
+	mkdir -p build/fuzz
+	$(BIN)/python -m tests.native.parquet_seeds build/fuzz/seeds
+	$(CXX) -std=gnu++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Werror -Inative \
+	  tests/native/parquet_fuzz.cc $(FUZZED) -o build/fuzz/parquet_fuzz
+	build/fuzz/parquet_fuzz build/fuzz/seeds $(FUZZ_SECONDS)
 
 fmt: $(VENV)/.developed
 	$(BIN)/ruff check --fix .

@@ -95,9 +95,8 @@ nb::tuple read_matching(ColumnChunkReader& reader, int64_t rows, const std::opti
   {
     nb::gil_scoped_release released;
     if (rows > kMostRows) throw std::out_of_range("too many rows for one call");
-    static const uint32_t nowhere = 0;  // an empty array may have no address, which would mean all rows
-    const uint32_t* places = !at ? nullptr : at->size() ? at->data() : &nowhere;
-    found = reader.read_matching(rows, places, at ? int64_t(at->size()) : 0, accepted.data(), int64_t(accepted.size()));
+    found = reader.read_matching(rows, at ? at->data() : nullptr, at ? int64_t(at->size()) : -1, accepted.data(),
+                                 int64_t(accepted.size()));
     kept = std::make_shared<Buffer>(found.kept.size() * 4);
     if (!found.kept.empty()) std::memcpy(kept->data(), found.kept.data(), found.kept.size() * 4);
   }

@@ -100,7 +100,7 @@ class ColumnChunkReader {
   VectorPtr read(int64_t rows);
   // Of the next rows the ones at `count` ascending places; pages without any are not decompressed.
   VectorPtr read_at(int64_t rows, const uint32_t* at, int64_t count);
-  // Of these (null: of all rows) the ones whose dictionary entry is accepted; NULL is not.  Rows of pages without codes
+  // Of these (a negative count: of all rows) the ones whose dictionary entry is accepted; NULL is not.  Rows of pages without codes
   // are all taken, and `exact` is false then.
   Matching read_matching(int64_t rows, const uint32_t* at, int64_t count, const uint8_t* accepted, int64_t entries);
   // Passes rows over; whole pages are not decompressed.

@@ -33,7 +33,7 @@ VectorPtr ColumnChunkReader::read_at(int64_t rows, const uint32_t* at, int64_t c
 Matching ColumnChunkReader::read_matching(int64_t rows, const uint32_t* at, int64_t count, const uint8_t* accepted,
                                           int64_t entries) {
   const Filter filter{accepted, uint32_t(std::clamp<int64_t>(entries, 0, UINT32_MAX))};
-  return take(rows, Places{at, at ? count : rows}, &filter);
+  return take(rows, count < 0 ? Places{nullptr, rows} : Places{at, count}, &filter);
 }
 
 Matching ColumnChunkReader::take(int64_t rows, Places places, const Filter* filter) {

@@ -6,14 +6,17 @@ import random
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tableflow import types as t
 from tableflow.columnar.kernels.parquet import open_chunk
 from tableflow.connectors import Sources, file_provider
 from tableflow.connectors.filesystem.parquet_footer import read_footer
 from tableflow.connectors.filesystem.path import stat_file
 from tableflow.errors import ConnectorError
+from tableflow.expressions.nodes import Call, ColumnRef, Literal
 from tests.connectors.scanning import batches_of, spec_of
 
 
@@ -50,16 +53,28 @@ def damaged_plan(plan, random_, file_size):
 
 
 def read_all(path, plan, random_):
-    """Decodes a chunk in random steps and looks at every value."""
+    """Decodes a chunk in random steps of all kinds and looks at every value."""
     with open(path, "rb") as file:
         reader = open_chunk(file.fileno(), plan)
+    entries = reader.dictionary()
+    accepted = np.array([random_.random() < 0.3 for _ in range(0 if entries is None else len(entries))], np.uint8)
     while reader.left:
         step = random_.randint(1, min(reader.left, 700))
         if random_.random() < 0.1:
             reader.skip(step)
             continue
-        array = pa.array(reader.read(step))
-        assert len(array) == step
+        kind = random_.choice(["all", "all", "some", "matching"])
+        at = np.flatnonzero(np.frombuffer(random_.randbytes(step), np.uint8) < 90).astype(np.uint32)
+        if kind == "all":
+            vector, wanted = reader.read(step), step
+        elif kind == "some":
+            vector, wanted = reader.read_at(step, at), len(at)
+        else:
+            vector, kept, _ = reader.read_matching(step, at, accepted)
+            wanted = len(at[kept])
+        array = pa.array(vector)
+        assert len(array) == wanted
+        step = wanted
         array.validate(full=not (pa.types.is_string(array.type) or pa.types.is_dictionary(array.type)))
         if pa.types.is_dictionary(array.type):
             assert array.indices.null_count == step or min(i for i in array.indices.to_pylist() if i is not None) >= 0
@@ -68,14 +83,40 @@ def read_all(path, plan, random_):
             hash(None if buffer is None else buffer.to_pybytes())
 
 
+def write_damageable(path, random_, number, nulls, **more):
+    """A file of every type, dictionary-encoded, or with one of the other encodings."""
+    from tests.connectors.parquet_matrix import ENCODINGS, table_of
+    from tests.connectors.test_parquet_native import OPTIONS
+
+    options, rows = OPTIONS[number % len(OPTIONS)] | more, 600
+    encoding = random_.choice([None, *ENCODINGS])
+    if encoding is None:
+        pq.write_table(table_of(nulls, rows), path, dictionary_pagesize_limit=2000, **options)
+        return
+    table = table_of(nulls, rows, ENCODINGS[encoding])
+    options |= {"use_dictionary": False, "column_encoding": dict.fromkeys(table.column_names, encoding)}
+    pq.write_table(table, path, **options)
+
+
+def conjuncts(provider, random_):
+    """A conjunct over some column of integers, so that indexes, filters and dictionaries are asked."""
+    integers = [column for column in provider.schema.columns if isinstance(column.type, t.IntegerType)]
+    if not integers:
+        return ()
+    column = random_.choice(integers)
+    value = Literal(column.type, random_.choice([0, 1, 3, 100]))
+    return (Call(t.BOOLEAN, random_.choice(["eq", "lt", "ge"]), (ColumnRef(column.type, 1, column.name), value)),)
+
+
 def scan_damaged_files():
     """Files with flipped bytes anywhere, the footer included: whatever happens is a ConnectorError."""
-    from tests.connectors.test_parquet_native import OPTIONS, columns
-
     folder, seed, times = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     random_ = random.Random(seed)
     path = folder / "damaged.parquet"
-    pq.write_table(pa.table(columns(0.2, rows=300, seed=seed)), path, row_group_size=200, **OPTIONS[seed])
+    bloom = {"bloom_filter_options": {"i32": {"ndv": 100}}} if seed % 2 else {}
+    write_damageable(
+        path, random_, seed, 0.2, row_group_size=400, write_page_index=True, max_rows_per_page=100, **bloom
+    )
     data = path.read_bytes()
     footer_start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
     read = refused = 0
@@ -85,8 +126,10 @@ def scan_damaged_files():
         try:
             provider = file_provider(str(path))
             provider.statistics()
-            for _ in itertools.islice(batches_of(Sources().open(spec_of(provider))), 20):
-                pass
+            names = [column.name for column in provider.schema.columns]
+            for spec in (spec_of(provider), spec_of(provider, names, conjuncts(provider, random_))):
+                for _ in itertools.islice(batches_of(Sources().open(spec)), 20):
+                    pass
             read += 1
         except ConnectorError:
             refused += 1
@@ -94,16 +137,12 @@ def scan_damaged_files():
 
 
 def main():
-    from tests.connectors.test_parquet_native import OPTIONS, columns
-
     folder, seed, times = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     random_ = random.Random(seed)
     path = folder / "damaged.parquet"
     read = refused = 0
     for round_ in range(8):
-        options = OPTIONS[(seed + round_ * 5) % len(OPTIONS)]
-        arrays = columns(random_.choice([None, 0.0, 0.3]), rows=800, seed=seed)
-        pq.write_table(pa.table(arrays), path, dictionary_pagesize_limit=2000, **options)
+        write_damageable(path, random_, seed + round_ * 5, random_.choice([None, 0.0, 0.3]))
         data = path.read_bytes()
         footer = read_footer(stat_file(str(path)))
         plans = [footer.plan(0, column) for column in footer.columns]

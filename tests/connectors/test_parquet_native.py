@@ -233,11 +233,11 @@ def test_errors_of_a_reader(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("function", ["main", "scan_damaged_files"])
-def test_damaged_files_do_not_crash(tmp_path, seed, function):
+@pytest.mark.parametrize(("function", "times"), [("main", 800), ("scan_damaged_files", 250)])
+def test_damaged_files_do_not_crash(tmp_path, seed, function, times):
     code = f"from tests.connectors import parquet_damage; parquet_damage.{function}()"
-    arguments = [sys.executable, "-c", code, str(tmp_path), str(seed), "800"]
+    arguments = [sys.executable, "-c", code, str(tmp_path), str(seed), str(times)]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     read, refused = map(int, done.stdout.split())
-    assert read + refused == 800 and refused > 100
+    assert read + refused == times and refused > times // 8
