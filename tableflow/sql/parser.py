@@ -286,7 +286,8 @@ class TableFlowParser(TokenReader):
             for key, word in (("method", method), ("side", side), ("kind", kind)):
                 if word is not None:
                     join.set(key, word.text.upper())
-            if self._match(TokenType.ON):
+            without_on = kind is not None and kind.text.upper() == "CROSS"
+            if not (without_on and self.ahead("ON", "CONFLICT")) and self._match(TokenType.ON):
                 join.set("on", self.operand(self._parse_disjunction))
             elif self._match(TokenType.USING):
                 join.set("using", self._parse_wrapped_csv(lambda: self._parse_id_var(any_token=False)))

@@ -105,6 +105,8 @@ def test_returning():
 
 def test_on_conflict_do_nothing_looks_for_every_key():
     statement = written("INSERT INTO k VALUES (1, 'x', 3) ON CONFLICT DO NOTHING")
+    assert written("INSERT INTO k SELECT 1, 'x', 3 FROM t CROSS JOIN g ON CONFLICT DO NOTHING").keep_first
+    assert written("INSERT INTO k SELECT 1, 'x', 3 FROM t JOIN g ON t.a = g.a ON CONFLICT DO NOTHING").keep_first
     joins = [node for node in nodes(statement.query.root) if isinstance(node, Join)]
     assert [(join.kind, len(join.conjuncts)) for join in joins] == [(JoinKind.ANTI, 2), (JoinKind.ANTI, 1)]
     assert statement.keep_first

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tableflow import types
-from tableflow.errors import BindError, CatalogError, Span
+from tableflow.errors import BindError, CatalogError, Span, TableFlowError
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal
 from tableflow.planner.logical.nodes import Scan
 from tableflow.sql.binder.assignment import assigned
@@ -100,7 +100,10 @@ def find_target(context: StatementContext, source: Source, target: Target) -> Bo
 def find_managed(context: StatementContext, path: tuple[str, ...], span: Span, doing: str = "changed") -> ManagedTable:
     """The managed table of a name; ``doing`` is what the statement would do to it."""
     name = ".".join(path)
-    provider = context.catalog.table(path)
+    try:
+        provider = context.catalog.table(path)
+    except TableFlowError as error:
+        raise error.at(span) from None
     table = managed(provider)
     if table is not None:
         return table
