@@ -44,6 +44,9 @@ A wall-clock time that comes twice, when clocks are turned back, is the first of
 is as much later as they leap (Flink's and Java's rules). So `TIMESTAMP_LTZ '2020-03-28 12:00:00' + INTERVAL '1' DAY` is noon
 of the next day, and `+ INTERVAL '24' HOUR` one hour later than that. In files, instants without an offset are UTC.
 
+**Arrays and rows** compare member by member; a NULL inside equals a NULL and is above all else, a shorter array is below
+those that begin with it. They group, join, sort and are aggregated like other values; maps and JSON are not.
+
 **Intervals** have months, days and microseconds. They compare, group, join and sort by their length, in which a month has 30
 days and a day 24 hours: `INTERVAL '1' MONTH = INTERVAL '30' DAY`, and both are one group.
 """

@@ -19,7 +19,7 @@ from tableflow.columnar.kernels.gather import concat_ranges, take, take_columns
 from tableflow.columnar.kernels.sorting import Key, sort_indices
 from tableflow.expressions.nodes import AggregateCall, Case, Expression, Literal
 from tableflow.expressions.properties import can_raise
-from tableflow.physical.collected import KERNELS, Segments, numbered
+from tableflow.physical.collected import KERNELS, Segments, comparable, numbered
 from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate, HashAggregateOperator
 from tableflow.physical.node import UnaryNode
 from tableflow.physical.row_values import RowValues
@@ -158,7 +158,7 @@ class _Call:
         groups = groups[chosen]
         order, items = [take(rows[i], chosen) for i in self._order], list(self._call.directions)
         for position, down, nulls_first in () if order else self._how.order:
-            order.append(arguments[position])
+            order.append(comparable(arguments[position]))
             items.append((down, nulls_first))
         sorted_by: list[Key] = [(0, False, False), *((i + 1, *item) for i, item in enumerate(items))]
         by = Batch([Column(INT, pa.array(groups)), *order], len(groups))

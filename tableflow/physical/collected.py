@@ -16,12 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.gather import take
+from tableflow.columnar.kernels.gather import is_nested, take
 from tableflow.columnar.kernels.grouping import GroupTable
+from tableflow.columnar.keys import encode
 from tableflow.columnar.representation import canonical, widen
 from tableflow.errors import DataError
 from tableflow.expressions.operand import Operand, build, numbers
-from tableflow.types import DOUBLE, INT, SqlType
+from tableflow.types import BYTES, DOUBLE, INT, SqlType
 
 Array: TypeAlias = npt.NDArray[Any]
 SortItem: TypeAlias = tuple[int, bool, bool]
@@ -246,8 +247,14 @@ def _count(of: Segments) -> Column:
 
 def numbered(columns: Sequence[Column]) -> npt.NDArray[np.uint32]:
     """Equal numbers for rows of equal values."""
+    columns = [comparable(column) for column in columns]
     table = GroupTable([column.type for column in columns], [])
     return table.number(columns, [], len(columns[0]))
+
+
+def comparable(column: Column) -> Column:
+    """The column, or the keys of nested values."""
+    return Column(BYTES, encode(column)) if is_nested(column) else column
 
 
 _BY_VALUE = ((0, False, False),)

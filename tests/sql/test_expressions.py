@@ -247,4 +247,4 @@ def test_row_fields():
     given = DeclaredCatalog({"r": DeclaredTable([ColumnDefinition("s", row)])})
     assert columns("SELECT s.P, r.s.q FROM r", given=given) == ["P INT", "q STRING"]
     fails("SELECT s.nope FROM r", BindError, "no field 'nope'", "s.nope", given=given)
-    fails("SELECT s FROM r ORDER BY s", BindError, "has no order", given=given)
+    assert columns("SELECT s FROM r ORDER BY s", given=given) == ["s ROW<p INT, q STRING>"]

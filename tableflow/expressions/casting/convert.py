@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from tableflow import types as t
+from tableflow.columnar.column import Column
+from tableflow.columnar.keys import decode, encode
 from tableflow.columnar.representation import canonical
 from tableflow.errors import InternalError
 from tableflow.expressions.casting import calendar_text, parsing, temporal
@@ -60,6 +62,10 @@ def _convert(of: Operand, to: t.SqlType, zone: str | None) -> Operand:
         return convert_number(of, to)
     if source in _TEMPORAL and target in _TEMPORAL:
         return temporal.convert_temporal(of, to, zone)
+    if source is F.NESTED and target is F.BYTES:
+        return Operand(to, encode(Column(of.type, of.array)))
+    if source is F.BYTES and target is F.NESTED:
+        return Operand(to, decode(of.plain, to))
     if source is target is F.NESTED:
         return _nested(of, to, zone)
     if source is target is F.BYTES:

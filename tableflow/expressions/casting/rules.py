@@ -94,8 +94,8 @@ def is_instant(of: t.SqlType) -> bool:
 
 def cast_can_fail(source: t.SqlType, to: t.SqlType) -> bool:
     """Whether some value of the source type does not fit into the target type."""
-    if source == to or isinstance(source, t.NullType):
-        return False
+    if source == to or isinstance(source, t.NullType) or {t.family(source), t.family(to)} == {F.NESTED, F.BYTES}:
+        return False  # keys of nested values, see tableflow.expressions.keys
     if isinstance(to, t.StringType):
         return isinstance(source, t.BytesType)
     if isinstance(to, t.BooleanType):

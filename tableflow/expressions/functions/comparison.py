@@ -19,6 +19,7 @@ from tableflow.expressions.casting import exact
 from tableflow.expressions.casting.calendar import DAY
 from tableflow.expressions.coercion import unify_comparison
 from tableflow.expressions.function import Binding, Function, Kernel, Rule
+from tableflow.expressions.keys import keyed
 from tableflow.expressions.nodes import Call, Expression, Literal
 from tableflow.expressions.operand import Array, Mask, Operand, both, build, from_arrow, numbers, rows_of
 
@@ -123,7 +124,7 @@ def _not_distinct(args: Sequence[Operand], to: t.SqlType) -> Operand:
 
 
 def _comparison_rule(args: Sequence[Expression]) -> Binding | None:
-    return Binding(tuple(unify_comparison(args)), t.BOOLEAN) if len(args) == 2 else None
+    return Binding(tuple(map(keyed, unify_comparison(args))), t.BOOLEAN) if len(args) == 2 else None
 
 
 def _stored_alike(a: Operand, b: Operand) -> bool:
@@ -152,7 +153,7 @@ def _in_kernel(args: Sequence[Operand], to: t.SqlType) -> Operand:
 def _bind_in(args: Sequence[Expression], span: Span | None) -> Expression:
     if len(args) < 2:
         raise BindError("IN needs a value and at least one item", hint="value IN (item, ...)", span=span)
-    value, *items = unify_comparison(args, "IN list")
+    value, *items = map(keyed, unify_comparison(args, "IN list"))
     if all(isinstance(item, Literal) for item in items):
         return Call(t.BOOLEAN, "in", (value, *items), span)
     tests: list[Expression] = []

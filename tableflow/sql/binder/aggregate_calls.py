@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from tableflow.errors import BindError, Span, TableFlowError
+from tableflow.expressions.keys import keyed, keyed_call, unkeyed
 from tableflow.expressions.nodes import Expression
 from tableflow.expressions.registry import is_aggregate, resolve_aggregate
 from tableflow.sql.binder import outer_aggregates
 from tableflow.sql.binder.aggregates import check_sortable
 from tableflow.sql.binder.block import refused
+from tableflow.types import SqlType
 
 if TYPE_CHECKING:
     from tableflow.sql.binder.expressions import ExpressionBinder
@@ -53,15 +55,20 @@ def aggregate_call(binder: ExpressionBinder, node: exp.Anonymous | exp.WithinGro
         call = resolve_aggregate(named.name.lower(), args, distinct=distinct, filter=keep, span=span, order=order)
     except TableFlowError as error:
         raise error.at(span) from None
+    result, call = call.type, keyed_call(call)
     owner = outer_aggregates.owner(binder.block, call)
     if owner is not None:
-        return outer_aggregates.taken_over(binder.block, owner, call, before)
+        return _as(outer_aggregates.taken_over(binder.block, owner, call, before), result)
     if not binder.clause.aggregates:
         hint = "use HAVING" if binder.clause.name == "WHERE" else None
         raise BindError(f"aggregate {named.name!r} cannot stand in {binder.clause.name}", hint=hint, span=span)
     if nested:
         raise BindError(f"aggregate {named.name!r} is nested in another", hint="use a subquery", span=span)
-    return call
+    return _as(call, result)
+
+
+def _as(of: Expression, result: SqlType) -> Expression:
+    return of if of.type == result else unkeyed(of, result)
 
 
 def _operands(node: exp.Anonymous, span: Span | None) -> tuple[bool, list[Any], list[exp.Ordered]]:
@@ -106,4 +113,4 @@ def _item(binder: ExpressionBinder, item: exp.Ordered) -> tuple[Expression, bool
         raise refused("ORDER BY ALL or WITH FILL in an aggregate", span)
     key = binder.bind(item.this)
     check_sortable(key, span)
-    return key, bool(item.args.get("desc")), bool(item.args.get("nulls_first"))
+    return keyed(key), bool(item.args.get("desc")), bool(item.args.get("nulls_first"))

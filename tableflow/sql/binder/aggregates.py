@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from tableflow import types
 from tableflow.errors import BindError, Span
+from tableflow.expressions.keys import is_nested_key, keyed, unkeyed
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, Literal, children, walk, with_children
 from tableflow.planner.logical.nodes import Aggregate
 from tableflow.sql.binder.block import Block
@@ -38,7 +39,7 @@ class Grouping:
         projection = Projection(block.context, block.plan)
         for key in keys:
             check_groupable(key)
-            self._keys[key] = projection.add(key, key.name if isinstance(key, ColumnRef) else "key")
+            self._keys[key] = projection.add(keyed(key), key.name if isinstance(key, ColumnRef) else "key")
         for column in (node for call in calls for node in walk(call) if isinstance(node, ColumnRef)):
             projection.add(column, column.name)
         if by.sets is not None:
@@ -68,7 +69,8 @@ class Grouping:
         """The expression over the aggregation's output."""
         key = self._keys.get(expression)
         if key is not None:
-            return ColumnRef(key.type, key.id, key.name, getattr(expression, "span", None))
+            column = ColumnRef(key.type, key.id, key.name, getattr(expression, "span", None))
+            return unkeyed(column, expression.type)
         if isinstance(expression, AggregateCall) and expression not in self._results:
             return Literal(expression.type, 0, expression.span)  # GROUPING where all keys are in the only set
         if isinstance(expression, AggregateCall):
@@ -107,13 +109,17 @@ def _joined_below(block: Block) -> frozenset[int]:
     return frozenset[int]().union(*(each.provides for each in block.waiting if each.attached))
 
 
+def _is_key(of: types.SqlType) -> bool:
+    return types.family(of) is not types.TypeFamily.NESTED or is_nested_key(of)
+
+
 def check_groupable(key: Expression) -> None:
     """Refuse to group by what has no equality."""
-    if isinstance(key.type, types.MapType | types.JsonType):
+    if isinstance(key.type, types.JsonType) or not _is_key(key.type):
         raise BindError(f"cannot group by a {key.type}", span=getattr(key, "span", None))
 
 
 def check_sortable(expression: Expression, span: Span | None) -> None:
     """Refuse to sort what has no order."""
-    if isinstance(expression.type, types.MapType | types.RowType | types.ArrayType | types.JsonType):
+    if isinstance(expression.type, types.JsonType) or not _is_key(expression.type):
         raise BindError(f"a {expression.type} has no order", hint="sort by one of its parts", span=span)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from tableflow.errors import BindError, SqlSyntaxError
+from tableflow.expressions.keys import is_nested_key, keyed, unkeyed
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal
 from tableflow.planner.logical.nodes import Aggregate, Filter, Node
 from tableflow.sql.binder import subqueries, window_plan, windows
@@ -181,22 +182,31 @@ def _output(
 ) -> tuple[Node, tuple[Field, ...]]:
     """Project, make distinct and sort; the columns under their names."""
     projection = Projection(block.context, block.plan)
-    fields = [projection.add(each, name) for each, name in zip(expressions, names, strict=True)]
     distinct = node.args.get("distinct")
+    as_keys = keyed if distinct is not None else lambda each: each
+    fields = [projection.add(as_keys(each), name) for each, name in zip(expressions, names, strict=True)]
     if distinct is not None:
         if distinct.args.get("on") is not None:
             raise refused("DISTINCT ON", block.source.span(distinct.args["on"]))
         for key, item in order:
-            if not projection.holds(key):
+            if not projection.holds(keyed(key)):
                 raise BindError(
                     "with SELECT DISTINCT, ORDER BY can only use what is selected", span=block.source.span(item.this)
                 )
         for each in expressions:
             check_groupable(each)
-    keys = [sort_key(projection.add(key, "order"), item) for key, item in order if not isinstance(key, Literal)]
+    keys = [sort_key(projection.add(keyed(key), "order"), item) for key, item in order if not isinstance(key, Literal)]
     plan = projection.node()
     if distinct is not None:
-        plan = Aggregate(plan, tuple({field.id: field for field in fields}.values()), (), ())
+        unique = tuple({field.id: field for field in fields}.values())
+        plan = Aggregate(plan, unique, (), ())
+        if any(is_nested_key(each.type) for each in expressions):
+            values = Projection(block.context, plan)
+            for field in unique:
+                values.add(ColumnRef(field.type, field.id, field.name), field.name)
+            pairs = zip(fields, expressions, strict=True)
+            fields = [values.add(unkeyed(ColumnRef(f.type, f.id, f.name), e.type), f.name) for f, e in pairs]
+            plan = values.node()
     columns = tuple(
         Field(field.id, name, field.type, field.nullable) for field, name in zip(fields, names, strict=True)
     )

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from tableflow.errors import BindError, SqlSyntaxError, TableFlowError
 from tableflow.expressions.coercion import unify
+from tableflow.expressions.keys import is_nested_key, keyed, unkeyed
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.planner.logical.nodes import Node, Project, SetKind, SetOperation
 from tableflow.sql.binder.aggregates import check_groupable
@@ -62,9 +63,30 @@ def bind_set_operation(block: Block, node: exp.SetOperation) -> Bound:
     if kind is not SetKind.UNION_ALL:
         for field in fields:
             check_groupable(ColumnRef(field.type, field.id, field.name, block.source.span(node)))
-    plan = SetOperation(kind, tuple(plan for plan, _ in inputs), fields)
+    if kind is not SetKind.UNION_ALL and any(is_nested_key(field.type) for field in fields):
+        plan = _by_keys(block, kind, inputs, fields)
+    else:
+        plan = SetOperation(kind, tuple(plan for plan, _ in inputs), fields)
     outer = tuple(outer for each in bound for outer in each.outer)
     return modified(block, node, Bound(plan, fields, outer))
+
+
+def _by_keys(
+    block: Block, kind: SetKind, inputs: Sequence[tuple[Node, tuple[Field, ...]]], fields: tuple[Field, ...]
+) -> Node:
+    """The operation over the keys of nested values, which are made of them again behind it."""
+    context = block.context
+
+    def keys(columns: tuple[Field, ...]) -> tuple[tuple[Field, ...], tuple[Expression, ...]]:
+        made = tuple(keyed(ColumnRef(column.type, column.id, column.name)) for column in columns)
+        pairs = zip(columns, made, strict=True)
+        return tuple(context.field(c.name, e.type, nullable=c.nullable) for c, e in pairs), made
+
+    below = tuple(Project(plan, *keys(columns)) for plan, columns in inputs)
+    stored, _ = keys(fields)
+    pairs = zip(fields, stored, strict=True)
+    values = tuple(unkeyed(ColumnRef(key.type, key.id, key.name), field.type) for field, key in pairs)
+    return Project(SetOperation(kind, below, stored), fields, values)
 
 
 def _kind(node: exp.SetOperation) -> SetKind:
