@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-import tableflow.sql.reader  # noqa: F401 - raises the recursion limit, which hypothesis wants unchanged while a test runs
+import tableflow.recursion  # noqa: F401 - raises the recursion limit, which hypothesis wants unchanged while a test runs
 from tpch.generate import generate
 
 

@@ -1,7 +1,4 @@
-"""INSERT ... VALUES without a job: rows without subqueries are evaluated where they are, and written by one task.
-
-The rows may read columns of parameters (:mod:`tableflow.session.parameters`): then they are made once for each row of them.
-"""
+"""Statements that write, carried out without a job: :mod:`tableflow.session.direct_rows` are written by one task."""
 
 from __future__ import annotations
 
@@ -9,71 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from tableflow.columnar.batch import Batch
-from tableflow.columnar.kernels.gather import take_rows
 from tableflow.config import BATCH_ROWS, MEMORY_LIMIT, Settings
 from tableflow.errors import InternalError
-from tableflow.expressions.evaluation import project
-from tableflow.expressions.nodes import column_ids
 from tableflow.physical.node import Input
 from tableflow.physical.table_write import TableWrite, TableWriteOperator
-from tableflow.physical.value_rows import ONE_ROW, typed, value_rows
-from tableflow.planner.logical.nodes import Node, Project, Query, Values
+from tableflow.physical.value_rows import ONE_ROW
 from tableflow.runtime.context import Context, TaskWorld
 from tableflow.runtime.counters import OperatorBlock
 from tableflow.runtime.graph import SinkSpec
 from tableflow.runtime.memory import MemoryPool
 from tableflow.runtime.sink import OpenSink, Prepared, Sinks
+from tableflow.session.direct_rows import ViewOf, bound_view, columns_read, rows_of
 from tableflow.session.write_plan import Writing, table_write
-from tableflow.types import Field
-
-
-def is_direct(root: Node) -> bool:
-    """Whether the rows can be made without a job: constant rows, and projections of them."""
-    while isinstance(root, Project):
-        root = root.input
-    return isinstance(root, Values)
-
-
-def rows_of(query: Query, parameters: Batch = ONE_ROW, where: Mapping[int, int] | None = None) -> Batch:
-    """The rows of a query that :func:`is_direct`, in the order of its columns.
-
-    Each expression may read the columns of ``parameters``, which ``where`` gives by id; all rows are made once for each row
-    of them.
-    """
-    fields, batch = _computed(query.root, parameters, where or {})
-    position = {f.id: i for i, f in enumerate(fields)}
-    return batch.project([position[column.id] for column in query.columns])
-
-
-def _computed(node: Node, parameters: Batch, where: Mapping[int, int]) -> tuple[tuple[Field, ...], Batch]:
-    match node:
-        case Values(fields=fields, rows=rows):
-            return fields, value_rows(rows, [f.type for f in fields], parameters, where)
-        case Project(input=child, fields=fields, expressions=expressions):
-            below, batch = _computed(child, parameters, where)
-            known = {f.id: i for i, f in enumerate(below)}
-            if where:
-                known |= {column: len(below) + i for column, i in where.items()}
-                times = batch.length // parameters.length
-                given = parameters
-                if times != 1:
-                    given = take_rows(parameters, np.repeat(np.arange(parameters.length), times))
-                batch = Batch((*batch.columns, *given.columns), batch.length)
-            columns = project(expressions, batch, known)
-            return fields, Batch([typed(c, f.type) for c, f in zip(columns, fields, strict=True)], batch.length)
-    raise InternalError(f"a {type(node).__name__} cannot be evaluated without a job")
-
-
-def _columns_read(node: Node) -> frozenset[int]:
-    match node:
-        case Values(rows=rows):
-            return frozenset[int]().union(*(column_ids(value) for row in rows for value in row))
-        case Project(input=child, expressions=expressions):
-            return _columns_read(child).union(*map(column_ids, expressions))
-    return frozenset()
 
 
 class DirectWrite:
@@ -83,7 +28,7 @@ class DirectWrite:
         self.writing = writing
         columns = writing.query.columns
         self._ids = tuple(replace(column, id=i) for i, column in enumerate(columns))
-        self.reads = _columns_read(writing.query.root)
+        self.reads = columns_read(writing.query.root)
         """Ids of the columns that its expressions read."""
         self._kept: TableWrite | None = None
 
@@ -114,9 +59,14 @@ class DirectRun:
         self._context = Context(world, 0, self._block)
         operator.open(self._context)
 
-    def write(self, parameters: Batch = ONE_ROW, where: Mapping[int, int] | None = None) -> list[Batch]:
+    def write(
+        self,
+        parameters: Batch = ONE_ROW,
+        where: Mapping[int, int] | None = None,
+        view_of: ViewOf = bound_view,
+    ) -> list[Batch]:
         """Writes the rows (once for each row of ``parameters``); gives what is returned of them."""
-        batch = rows_of(self._query, parameters, where)
+        batch = rows_of(self._query, parameters, where, view_of)
         return [one for one in self._operator.process(batch, 0) or () if isinstance(one, Batch)]
 
     def go_on(self, write: DirectWrite) -> None:

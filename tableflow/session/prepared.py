@@ -20,7 +20,8 @@ from tableflow.connectors.managed.provider import ManagedProvider
 from tableflow.connectors.managed.sink import removed_rows
 from tableflow.errors import ProgrammingError, TableFlowError
 from tableflow.expressions.functions.statement import PreparedClock, StatementClock
-from tableflow.session.direct import DirectWrite, is_direct
+from tableflow.session.direct import DirectWrite
+from tableflow.session.direct_rows import begins_with_constants, is_direct, tables_read
 from tableflow.session.jobs import Jobs
 from tableflow.session.outcome import Outcome
 from tableflow.session.parameters import ParameterColumns, parameter_columns
@@ -102,20 +103,21 @@ class PreparedInserts:
             if not self._holds(prepared, transaction):
                 self._kept.clear()
                 return None  # something changed just now: the usual way sees it
+            view = transaction.state.table(prepared.table).at()
             with open_sink(self._storage.objects, transaction, prepared.table) as spec:
                 run = prepared.write.begin(prepared.settings, spec, self._jobs.open_sink)
                 try:
-                    batches = run.write(*columns.batch(clock, prepared.write.reads))
+                    batches = run.write(*columns.batch(clock, prepared.write.reads), lambda _: view)
                     for each in more:
                         again = self._prepared(text, each)
                         if again.write is None:
                             return None
                         run.go_on(again.write)
-                        batches += run.write(*each.batch(clock, again.write.reads))
+                        batches += run.write(*each.batch(clock, again.write.reads), lambda _: view)
                     rows = run.prepare()
                 finally:
                     run.close()
-            remove(transaction, prepared.table, removed_rows(run.tokens), None, run.table, prepared.statement.span)
+            remove(transaction, prepared.table, removed_rows(run.tokens), view, run.table, prepared.statement.span)
             if rows:
                 transaction.commit(prepared.statement.kind)
         result = None
@@ -143,10 +145,14 @@ class PreparedInserts:
             statement = self._bind(text, pinned, columns.references(), PreparedClock(clock.instant, clock.zone))
         except TableFlowError:
             return nothing  # the usual way tells what is wrong, with the values
-        if not isinstance(statement, sql.Write) or not is_direct(statement.query.root) or statement.warnings:
+        if not isinstance(statement, sql.Write) or not is_direct(statement.query.root, settings) or statement.warnings:
             return nothing
         table = statement.table
         if not isinstance(table, ManagedProvider):
+            return nothing
+        root = statement.query.root
+        # What is kept is made of parameters, and reads the newest version of the table it writes to, and no other table.
+        if not begins_with_constants(root) or any(read is not table for read in tables_read(root)):
             return nothing
         return Prepared(
             statement, DirectWrite(Writing.of(statement)), pinned.schemas, self._catalog.changes, settings,

@@ -25,7 +25,7 @@ from tableflow.session.fixed_result import FixedResult
 from tableflow.session.jobs import Jobs
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import plan
-from tableflow.session.point_query import answer, point_query
+from tableflow.session.point_query import answer, is_point_query
 from tableflow.session.prepared import PreparedInserts
 from tableflow.session.restarting_result import RestartingResult
 from tableflow.session.session_storage import PinnedStates, SessionStorage
@@ -184,11 +184,10 @@ class Session:
 
     def _query(self, statement: sql.QueryStatement, rebind: Rebind, script: str) -> Outcome:
         for _ in range(_ATTEMPTS):
-            point = point_query(statement.query, self.settings)
-            if point is None:
+            if not is_point_query(statement.query, self.settings):
                 break
             try:
-                return Outcome(answer(point, self.settings), warnings=_texts(statement))
+                return Outcome(answer(statement.query, self.settings), warnings=_texts(statement))
             except StaleStateError:
                 newer = rebind(self.storage.pin())
                 assert isinstance(newer, sql.QueryStatement)

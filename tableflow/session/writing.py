@@ -28,7 +28,8 @@ from tableflow.physical.table_write import COUNTERS, TableWrite
 from tableflow.physical.value_rows import ONE_ROW
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.batches_result import BatchesResult
-from tableflow.session.direct import DirectWrite, is_direct
+from tableflow.session.direct import DirectWrite
+from tableflow.session.direct_rows import is_direct
 from tableflow.session.job_result import counts_at
 from tableflow.session.jobs import Jobs
 from tableflow.session.outcome import OperatorTime, Outcome, ResultColumn
@@ -77,7 +78,7 @@ class Writer:
                     statement.returning is not None,
                     table.table_id,
                     transaction,
-                    table.view,
+                    provider_of(statement).view,
                     script,
                 )
                 if written.rows:
@@ -89,7 +90,7 @@ class Writer:
     ) -> Written:
         """Writes a query's rows into a transaction, and removes those it names."""
         with open_sink(self._storage.objects, transaction, table) as spec:
-            if is_direct(writing.query.root):
+            if is_direct(writing.query.root, self._settings()):
                 written, tokens = self._directly(writing, returns, spec)
             else:
                 written, tokens = self._by_job(writing, returns, spec, script)

@@ -139,7 +139,7 @@ def test_append(con):
         table.schema, (pa.record_batch([[n], [n / 2]], schema=table.schema) for n in range(10, 1000))
     )
     assert con.append("t", batches) == 990
-    assert rows(con, "SELECT * FROM t WHERE id < 12") == [
+    assert rows(con, "SELECT * FROM t WHERE id < 12 ORDER BY id") == [
         (1, "none", Decimal("1.50")), (2, "none", None), (10, "none", 5), (11, "none", Decimal("5.50")),
     ]  # fmt: skip
     assert rows(con, "SHOW VERSIONS t")[0][2:4] == ("append", "990")
@@ -167,3 +167,51 @@ def test_append_of_a_stream_that_fails_leaves_nothing(con):
         con.append("t", pa.RecordBatchReader.from_batches(schema, batches()))
     assert "the source has gone" in str(error.value)
     assert rows(con, "SELECT count(*) FROM t") == [(0,)]
+
+
+def test_on_conflict_with_parameters(con):
+    con.execute("CREATE TABLE t (k INT PRIMARY KEY, v STRING, n INT UNIQUE)")
+    upsert = "INSERT INTO t (k, v) VALUES (?, ?) ON CONFLICT (k) DO UPDATE SET v = t.v || excluded.v WHERE t.v <> 'x'"
+    for row in [(1, "a"), (1, "b"), (2, "x"), (2, "c")]:
+        con.execute(upsert, row)
+    con.cursor().executemany(upsert, [(1, "!"), (3, "new"), (2, "?")])
+    assert rows(con, "SELECT k, v FROM t ORDER BY k") == [(1, "ab!"), (2, "x"), (3, "new")]
+    with pytest.raises(tableflow.IntegrityError):
+        con.cursor().executemany(upsert, [(1, "!"), (1, "!")])
+    skip = "INSERT INTO t VALUES (?, 'skip', ?) ON CONFLICT DO NOTHING"
+    con.cursor().executemany(skip, [(1, 10), (5, 5), (6, 5), (5, 7), (8, None), (9, None)])
+    assert rows(con, "SELECT k, n FROM t WHERE v = 'skip' ORDER BY k") == [(5, 5), (8, None), (9, None)]
+    assert con.execute(skip, (5, 100)).rowcount == 0
+    assert con.execute(skip, (100, 5)).rowcount == 0
+
+
+def test_a_kept_statement_reads_the_version_it_names(con):
+    con.execute("CREATE TABLE t (k INT PRIMARY KEY, n INT)")
+    con.execute("INSERT INTO t VALUES (1, 10)")
+    newest = "INSERT INTO t SELECT k + ?, n + 1 FROM t WHERE k = 1"
+    old = "INSERT INTO t SELECT k + ?, n FROM t FOR VERSION AS OF 2 WHERE k = 1"
+    con.execute(old, (100,))
+    con.execute(newest, (200,))
+    con.execute("UPDATE t SET n = 20 WHERE k = 1")
+    con.execute(old, (101,))
+    con.execute(newest, (201,))
+    assert rows(con, "SELECT * FROM t ORDER BY k") == [(1, 20), (101, 10), (102, 10), (201, 11), (202, 21)]
+
+
+def test_changes_by_key(con):
+    con.execute("CREATE TABLE t (a INT, b STRING, v DECIMAL(9,2), PRIMARY KEY (a, b))")
+    con.cursor().executemany("INSERT INTO t VALUES (?, ?, ?)", [(i % 3, f"b{i}", i) for i in range(30)])
+    one = "a = ? AND b = ?"
+    assert con.execute(f"UPDATE t SET v = v + 0.5 WHERE {one} AND v > 3 RETURNING v", (1, "b4")).fetchall() == [
+        (Decimal("4.50"),)
+    ]
+    assert con.execute(f"UPDATE t SET v = 0 WHERE {one} AND v > 100", (1, "b4")).rowcount == 0
+    assert con.execute(f"UPDATE t SET b = 'other' WHERE {one}", (1, "b4")).rowcount == 1
+    assert rows(con, f"SELECT v FROM t WHERE {one}", (1, "b4")) == []
+    assert rows(con, f"SELECT v, v * 2 FROM t WHERE {one}", (1, "other")) == [(Decimal("4.50"), 9)]
+    assert con.execute(f"DELETE FROM t WHERE {one}", (1, "other")).rowcount == 1
+    assert rows(con, "SELECT count(*) FROM t") == [(29,)]
+    with pytest.raises(tableflow.IntegrityError, match="duplicate key"):
+        con.execute(f"UPDATE t SET b = 'b1' WHERE {one}", (1, "b7"))
+    with pytest.raises(tableflow.DataError):
+        con.execute(f"SELECT 1 / (a - 1) FROM t WHERE {one}", (1, "b7")).fetchall()
