@@ -89,8 +89,7 @@ class Committer:
             self._check()
             if generation != self.generation:
                 raise taken_back(self._disk)
-            if not self._lease.holds():
-                raise self._lease.lost()
+            self.check_lease()
             start, before = self.log.position, self.tip
             tables = {table: self._rebased(table, cell, pinned) for table, cell in tables.items()}
             state = before.after(before.sequence + 1, tables, catalog)
@@ -167,6 +166,11 @@ class Committer:
             if self._broken is None:
                 self._broken = InterfaceError("the database was closed")
             self.log.close()
+
+    def check_lease(self) -> None:
+        """:class:`~tableflow.errors.ConnectorError` if another one may write by now."""
+        if not self._lease.holds():
+            raise self._lease.lost()
 
     def _check(self) -> None:
         if isinstance(self._broken, InterfaceError):
@@ -249,6 +253,7 @@ class Committer:
     def _cut(self, position: int) -> None:
         """Cuts the log; if that fails nothing may be written any more.  The caller has an error to raise already."""
         try:
+            self.check_lease()  # else another one's records might be cut
             self.log.cut(position)
         except BaseException as error:  # noqa: BLE001 - see above
             self._broken = error

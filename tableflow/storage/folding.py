@@ -75,6 +75,7 @@ class Folder:
                 else:
                     cells[table] = self._fold_table(cell.get(), everything=table in everything)
                     manifests[table] = cells[table].manifest or ""
+            self._committer.check_lease()
         except BaseException:
             self._remove_made()
             raise

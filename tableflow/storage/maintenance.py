@@ -49,7 +49,7 @@ class Maintenance:
         self._swept = False
         self._work = threading.Lock()
         self._wake = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -59,7 +59,7 @@ class Maintenance:
 
     def stop(self) -> None:
         """Ends the thread after what it is doing, and folds a log that is long."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
@@ -79,6 +79,7 @@ class Maintenance:
         """Folds now; :class:`~tableflow.errors.ConnectorError` if it cannot be done."""
         with self._work:
             try:
+                self._committer.check_lease()
                 self._folder.fold(everything)
             except OSError as error:
                 raise disk_error(self._disk, error, "write its log into files") from error
@@ -111,7 +112,7 @@ class Maintenance:
                 self._garbage.add([name], since=facts.modified)
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             try:
                 self.beat()
                 self.collect()
@@ -119,13 +120,13 @@ class Maintenance:
                 self.error = error
             self._wake.wait(HEARTBEAT)
             self._wake.clear()
-            if not self._stopping and self._is_due(1):
+            if not self._stopping.is_set() and self._is_due(1):
                 self._try_fold()
+                if self.error is not None:
+                    self._stopping.wait(HEARTBEAT)  # a disk that is full stays so for a while
 
     def _try_fold(self) -> None:
         try:
-            if not self._lease.holds():
-                raise self._lease.lost()
             self.fold()
             self.error = None
         except (OSError, TableFlowError) as error:

@@ -1,6 +1,6 @@
 """Many threads and processes at one database: queues, shared syncs, readers beside a writer, a writer that is killed.
 
-``TABLEFLOW_KILLS`` says how often a writer is killed (20), ``TABLEFLOW_READING_SECONDS`` how long readers read beside one (3).
+``TABLEFLOW_KILLS`` says how often a writer is killed in the slow test (500).
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from tableflow.storage.log import LogWriter
 from tableflow.storage.memory_disk import MemoryDisk
 from tests.storage.tables import KEYED, columns_of, create, delete, insert, replace_rows, rows_of, settings
 
-KILLS = int(os.environ.get("TABLEFLOW_KILLS", "20"))
-READING_SECONDS = float(os.environ.get("TABLEFLOW_READING_SECONDS", "3"))
+KILLS = int(os.environ.get("TABLEFLOW_KILLS", "500"))
 ACCOUNTS = 50
 ROOT = Path(__file__).parents[2]
 
@@ -369,13 +368,14 @@ def balances(database: Database, table: int, version: int | None = None) -> dict
     return {key: int(text) for key, text in rows_of(database, table, version) if key < 1000}
 
 
-def test_a_writer_that_is_killed_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [20, pytest.param(KILLS, marks=pytest.mark.slow)])
+def test_a_writer_that_is_killed_loses_nothing(tmp_path: Path, kills: int) -> None:
     place = tmp_path / "db"
     one, two = bank(place)
-    dice = random.Random(KILLS)
+    dice = random.Random(kills)
     writers = Writers(place)
     step = 0
-    for kill in range(KILLS):
+    for kill in range(kills):
         writers.start(step)
         for _ in range(dice.randrange(1, 40)):
             step = writers.step() + 1
@@ -388,7 +388,7 @@ def test_a_writer_that_is_killed_loses_nothing(tmp_path: Path) -> None:
             step += 1  # it was durable, and the writer could not say so
         assert found == expected_balances(step), f"after kill {kill}"
         assert balances(database, two) == {key: -value for key, value in found.items()}
-        if kill % 10 == 9 or kill == KILLS - 1:
+        if kill % 10 == 9 or kill == kills - 1:
             assert check_database(LocalDisk(place)).problems == ()
     writers.close()
     database = Database.open(LocalDisk(place), background=False, settings=settings(storage__removal_delay="0 s"))
@@ -398,7 +398,8 @@ def test_a_writer_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     database.close()
 
 
-def test_readers_beside_a_writer_see_whole_commits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.slow)])
+def test_readers_beside_a_writer_see_whole_commits(tmp_path: Path, seconds: int) -> None:
     """The sum over both tables is always zero, whatever version; versions only go forward."""
     place = tmp_path / "db"
     one, two = bank(place)
@@ -440,13 +441,13 @@ def selected(batch):
     writers.start(0)
     readers = [
         subprocess.Popen(
-            [sys.executable, "-c", selected + textwrap.dedent(program), str(READING_SECONDS)],
+            [sys.executable, "-c", selected + textwrap.dedent(program), str(seconds)],
             stdout=subprocess.PIPE, text=True, cwd=ROOT,
         )
         for _ in range(2)
     ]  # fmt: skip
     try:
-        results = [reader.communicate(timeout=READING_SECONDS + 60) for reader in readers]
+        results = [reader.communicate(timeout=seconds + 60) for reader in readers]
         assert [reader.returncode for reader in readers] == [0, 0]
         for out, _ in results:
             reads, seen = map(int, out.split())

@@ -84,6 +84,8 @@ def test_a_lease_that_is_lost_is_noticed_before_the_next_commit(place: Path) -> 
         insert(database, table, [(1, "a")])
     assert database.maintenance is not None
     assert not database.maintenance.beat()
+    with pytest.raises(ConnectorError, match="no longer ours to write"):
+        database.fold()
     other = Database.open(LocalDisk(place), background=False)
     insert(other, table, [(2, "b")])
     assert rows_of(other, table) == [(2, "b")]

@@ -1,6 +1,6 @@
 """The same work is stopped, or meets an error, at every step: what was acknowledged is there, whole, and nothing else.
 
-``TABLEFLOW_FAULT_SEEDS`` says how many outcomes of each crash are looked at; without it only every sixth step is.
+The fast tests look at every sixth step; ``TABLEFLOW_FAULT_SEEDS`` says how many outcomes of each crash the slow ones do (2).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from tableflow.types import INT
 from tests.storage.simulated_disk import CRASH, ERROR, FULL, Crash, SimulatedDisk
 from tests.storage.tables import KEYED, columns_of, rows_with_ids, settings
 
-SEEDS = int(os.environ.get("TABLEFLOW_FAULT_SEEDS", "0"))
-STRIDE = 1 if SEEDS else 6
+SEEDS = int(os.environ.get("TABLEFLOW_FAULT_SEEDS", "2"))
+STRIDES = pytest.mark.parametrize("stride", [6, pytest.param(1, marks=pytest.mark.slow)])
 SETTINGS = settings(storage__inline_rows="6", storage__chunk_rows="4", storage__removal_delay="0 s")
 Contents = dict[str, dict[int, tuple[Any, ...]]]
 
@@ -176,9 +176,10 @@ def verify(disk: SimulatedDisk, run: Work) -> None:
     assert check_database(disk).problems == ()
 
 
-def test_a_crash_at_every_step() -> None:
-    for step in range(0, steps_of_work(), STRIDE):
-        for seed in range(max(SEEDS, 1)):
+@STRIDES
+def test_a_crash_at_every_step(stride: int) -> None:
+    for step in range(0, steps_of_work(), stride):
+        for seed in range(SEEDS if stride == 1 else 1):
             disk = SimulatedDisk(step, CRASH, seed)
             run = Work(disk)
             with pytest.raises(Crash):
@@ -190,10 +191,11 @@ def test_a_crash_at_every_step() -> None:
                 raise
 
 
-def test_a_crash_while_recovering() -> None:
+@STRIDES
+def test_a_crash_while_recovering(stride: int) -> None:
     """The machine stops again while it is opened after a crash."""
     steps = steps_of_work()
-    for step in range(steps // 2, steps, 2 * STRIDE):
+    for step in range(steps // 2, steps, 2 * stride):
         disk = SimulatedDisk(step, CRASH, step)
         run = Work(disk)
         with pytest.raises(Crash):
@@ -210,10 +212,11 @@ def test_a_crash_while_recovering() -> None:
             verify(stopped.after_crash(second), run)
 
 
+@STRIDES
 @pytest.mark.parametrize("fault", [ERROR, FULL])
-def test_an_error_at_every_step(fault: str) -> None:
+def test_an_error_at_every_step(fault: str, stride: int) -> None:
     refused = 0
-    for step in range(1, steps_of_work(), STRIDE):
+    for step in range(1, steps_of_work(), stride):
         disk = SimulatedDisk(step, fault, step)
         run = Work(disk)
         try:
@@ -229,7 +232,7 @@ def test_an_error_at_every_step(fault: str) -> None:
         except BaseException as error:
             error.add_note(f"{fault} at step {step}")
             raise
-    assert refused > 20 / STRIDE
+    assert refused > 20 / stride
 
 
 def test_a_log_that_cannot_be_repaired_takes_no_more() -> None:
