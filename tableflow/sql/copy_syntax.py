@@ -45,7 +45,7 @@ def parse_copy(parser: TableFlowParser) -> CopySyntax:
         query = parser.parse_query()
         parser.expect_symbol(")")
     else:
-        target = parse_target(parser, frozenset({"TO"}))
+        target = parse_target(parser, None)
         if parser.current.token_type is TokenType.L_PAREN:
             columns = column_names(parser)
     into = target is not None and parser.accept("FROM")

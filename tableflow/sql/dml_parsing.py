@@ -60,7 +60,7 @@ def _insert(parser: TableFlowParser, with_: exp.Expr | None, plain: PlainRows | 
         parser.refuse("INSERT OVERWRITE (write TRUNCATE, then INSERT)")
     parser.expect("INTO")
     parser.accept("TABLE")
-    target = parse_target(parser, frozenset({"BY", "DEFAULT", "VALUES", "OVERRIDING"}))
+    target = parse_target(parser, None)
     columns = column_names(parser) if _names_ahead(parser) else None
     if parser.ahead("OVERRIDING"):
         parser.refuse("OVERRIDING")

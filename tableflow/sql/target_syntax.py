@@ -9,16 +9,17 @@ from tableflow.sql.dml_syntax import Name, Target
 from tableflow.sql.parser import TableFlowParser
 
 
-def parse_target(parser: TableFlowParser, stops: frozenset[str]) -> Target:
-    """A table's name and alias; the words of ``stops`` are no alias unless AS stands before them."""
+def parse_target(parser: TableFlowParser, stops: frozenset[str] | None) -> Target:
+    """A table's name and alias; the words of ``stops`` (None: no word) are no alias unless AS stands before them."""
     start = parser.span().start
     path = [parser.name("a table name")]
     while parser.accept_symbol("."):
         path.append(parser.name("a name"))
     span = Span(start, parser.previous_span().end)
     token = parser.current
-    plain = token.token_type is TokenType.IDENTIFIER or (
-        token.token_type in parser.TABLE_ALIAS_TOKENS and token.text.upper() not in stops
+    plain = stops is not None and (
+        token.token_type is TokenType.IDENTIFIER
+        or (token.token_type in parser.TABLE_ALIAS_TOKENS and token.text.upper() not in stops)
     )
     alias = parser.name("an alias") if parser.accept("AS") or plain else None
     return Target(tuple(path), alias, span)

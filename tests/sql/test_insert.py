@@ -237,6 +237,13 @@ def test_plain_rows_are_read_without_the_parser():
     assert read_plain_rows("INSERT INTO t VALUES (1 + 1)") is None
 
 
+def test_misspelled_keywords_are_found():
+    error = fails("INSERT INTO t VALEUS (1, 2, 3)", SqlSyntaxError, "syntax error at 'VALEUS'", "VALEUS", CATALOG)
+    assert error.hint == "did you mean VALUES instead of 'VALEUS'?"
+    assert "INSERT" in fails("INSRET INTO t VALUES (1)", SqlSyntaxError, "begins no statement", "INSRET", CATALOG).hint
+    assert "WHERE" in fails("DELETE FROM t WEHRE a = 1", SqlSyntaxError, "syntax error", None, CATALOG).hint
+
+
 def test_near_names_are_suggested():
     assert fails("INSERT INTO k (nam) VALUES ('x')", BindError, "no column 'nam'", "nam", CATALOG).hint == (
         "did you mean 'name'?"

@@ -15,6 +15,7 @@ from tableflow.sql.statements import (
     Use,
 )
 from tests.sql.binding import bound, fails
+from tests.sql.managed import CATALOG as MANAGED
 
 
 @pytest.mark.parametrize(
@@ -113,3 +114,25 @@ def test_misuse(text, message, at, hint):
 def test_later(text, what):
     error = fails(text, UnsupportedError, what)
     assert error.span is not None
+
+
+def test_explain_of_statements_that_write():
+    for text in ("INSERT INTO t (a) SELECT 1", "WITH q AS (SELECT 1 AS a) DELETE FROM t WHERE a IN (SELECT a FROM q)"):
+        statement = bound(f"EXPLAIN LOGICAL {text}", (), MANAGED)
+        assert isinstance(statement, Explain)
+        assert (statement.kind, statement.text) == (ExplainKind.LOGICAL, text)
+    fails(
+        "EXPLAIN ANALYZE DELETE FROM t",
+        UnsupportedError,
+        "EXPLAIN ANALYZE of a statement that writes",
+        "DELETE FROM t",
+        MANAGED,
+    )
+    fails("EXPLAIN UPDATE t SET q = 1", BindError, "no column 'q'", "q", MANAGED)
+    fails(
+        "DESCRIBE WITH q AS (SELECT 1) DELETE FROM t",
+        UnsupportedError,
+        "DESCRIBE of a statement that writes",
+        None,
+        MANAGED,
+    )
