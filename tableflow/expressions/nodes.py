@@ -191,6 +191,7 @@ class WindowCall(Expression):
     distinct: bool = False
     ignore_nulls: bool = False
     span: Span | None = field(default=None, compare=False)
+    filter: Expression | None = None
 
 
 @serializable
@@ -220,7 +221,8 @@ def children(of: Expression) -> tuple[Expression, ...]:
         case AggregateCall(args=args, order=order, filter=condition):
             return (*args, *order) if condition is None else (*args, *order, condition)
         case WindowCall(args=args, frame=frame):
-            return (*args, *(bound.key for bound in (frame.start, frame.end) if bound.key is not None))
+            keys = [bound.key for bound in (frame.start, frame.end) if bound.key is not None]
+            return (*args, *keys, *(() if of.filter is None else (of.filter,)))
         case _:
             return ()
 
@@ -246,7 +248,8 @@ def with_children(of: Expression, new: tuple[Expression, ...]) -> Expression:
             start, end = (
                 bound if bound.key is None else replace(bound, key=next(keys)) for bound in (frame.start, frame.end)
             )
-            return replace(of, args=new[: len(args)], frame=replace(frame, start=start, end=end))
+            condition = None if of.filter is None else new[-1]
+            return replace(of, args=new[: len(args)], frame=replace(frame, start=start, end=end), filter=condition)
         case _:
             return of
 

@@ -136,6 +136,7 @@ def _render_window(of: WindowCall) -> str:
     star = "*" if of.function == "count" else ""
     text = f"{of.function}({'DISTINCT ' if of.distinct else ''}{', '.join(map(to_sql, of.args)) or star})"
     text += " IGNORE NULLS" if of.ignore_nulls else ""
+    text += "" if of.filter is None else f" FILTER (WHERE {to_sql(of.filter)})"
     return text if of.frame in (WHOLE_PARTITION, RUNNING) else f"{text} OVER ({frame_to_sql(of.frame)})"
 
 

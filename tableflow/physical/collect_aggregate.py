@@ -61,7 +61,7 @@ class CollectAggregateOperator(HashAggregateOperator):
         )
         self._collecting = node
         self._expressions: list[Expression] = []
-        self._calls = [_Call(call, self._expressions) for call in node.calls if is_collected(call)]
+        self._calls = [CollectedCall(call, self._expressions) for call in node.calls if is_collected(call)]
         self._row_values = RowValues(self._expressions, node.input.fields)
         self._runs: list[Batch] = []
         self._groups: list[npt.NDArray[np.uint32]] = []
@@ -135,7 +135,7 @@ class CollectAggregateOperator(HashAggregateOperator):
         return list(rows.columns), groups
 
 
-class _Call:
+class CollectedCall:
     """One collected call: where its arguments, order and filter are among the rows' columns."""
 
     def __init__(self, call: AggregateCall, expressions: list[Expression]) -> None:

@@ -15,11 +15,13 @@ from tableflow.columnar.kernels.gather import compact, take_rows
 from tableflow.columnar.kernels.windows import key_changes, same_keys
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import Expression, WindowCall
+from tableflow.physical.collect_aggregate import CollectedCall
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.row_values import RowValues
 from tableflow.physical.sorted_runs import BatchBuffer, key_positions
-from tableflow.physical.window_calls import evaluator
+from tableflow.physical.window_calls import Evaluator, evaluator
+from tableflow.physical.window_collected import FrameCollected, collected_call, is_collected
 from tableflow.physical.window_frames import Chunk, Slice
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
@@ -62,6 +64,7 @@ class WindowAggregateOperator(Operator):
         self._kept = [where[f.id] for f in node.fields[: len(node.fields) - len(node.results)]]
         self._width = len(fields)
         self._expressions: list[Expression] = []
+        self._collected: dict[WindowCall, CollectedCall] = {}
         self._places = [self._columns_of(call) for call in node.calls]
         self._values = RowValues(self._expressions, fields)
         self._buffer = BatchBuffer()
@@ -71,7 +74,11 @@ class WindowAggregateOperator(Operator):
     def _columns_of(self, call: WindowCall) -> tuple[list[int], list[int]]:
         """Positions of a call's arguments and frame keys behind the columns of the input."""
         keys = [bound.key for bound in (call.frame.start, call.frame.end) if bound.key is not None]
-        return [self._position(e) for e in call.args], [self._position(e) for e in keys]
+        read = list(call.args)
+        if is_collected(call):
+            read = []
+            self._collected[call] = collected_call(call, read)
+        return [self._position(e) for e in read], [self._position(e) for e in keys]
 
     def _position(self, expression: Expression) -> int:
         if expression not in self._expressions:
@@ -137,18 +144,30 @@ class WindowAggregateOperator(Operator):
         chunk = Chunk(rows, self._partition, self._order)
         held = rows.nbytes + self._buffer.bytes + rows.length * _ROW_BYTES
         yield Suspend(READY)
-        calls = zip(self._node.calls, self._places, strict=True)
-        evaluators = [evaluator(call, chunk, args, keys) for call, (args, keys) in calls]
+        evaluators = self._evaluators(chunk)
         self._context.count("partitions", len(chunk.partitions) - 1)
-        size = self._context.batch_rows
-        for first in range(0, rows.length, size):
-            count = min(size, rows.length - first)
-            part = Slice(chunk, first, count)
+        size, first = self._context.batch_rows, 0
+        while first < rows.length:
+            part = Slice(chunk, first, min(size, rows.length - first))
+            fitting = min([part.count, *(e.affordable(part) for e in evaluators if isinstance(e, FrameCollected))])
+            part = part if fitting == part.count else Slice(chunk, first, fitting)
             results = [each.next(part) for each in evaluators]
             self._reservation.resize(held + sum(each.bytes for each in evaluators))
-            kept = [rows.columns[i].slice(first, count) for i in self._kept]
-            yield Batch([*kept, *results], count)
+            kept = [rows.columns[i].slice(first, part.count) for i in self._kept]
+            yield Batch([*kept, *results], part.count)
+            first += part.count
         self._reservation.resize(2 * self._buffer.bytes + self._buffer.rows * _ROW_BYTES)
+
+    def _evaluators(self, chunk: Chunk) -> list[Evaluator]:
+        made: list[Evaluator] = []
+        for call, (args, keys) in zip(self._node.calls, self._places, strict=True):
+            computes = self._collected.get(call)
+            made.append(
+                evaluator(call, chunk, args, keys)
+                if computes is None
+                else FrameCollected(call, chunk, args, keys, computes)
+            )
+        return made
 
     def close(self) -> None:
         """Gives memory back."""

@@ -44,7 +44,7 @@ def aggregate_call(binder: ExpressionBinder, node: exp.Anonymous | exp.WithinGro
     span = binder.source.span(named)
     nested, binder.inside_aggregate = binder.inside_aggregate, True
     before = outer_aggregates.noted(binder.block)
-    distinct, operands, items = _operands(named, span)
+    distinct, operands, items = operands_of(named, span)
     if isinstance(node, exp.WithinGroup):
         operands, items = _within(named, operands, list(node.expression.expressions), span)
     args = binder.bind_all(operands)
@@ -71,7 +71,7 @@ def _as(of: Expression, result: SqlType) -> Expression:
     return of if of.type == result else unkeyed(of, result)
 
 
-def _operands(node: exp.Anonymous, span: Span | None) -> tuple[bool, list[Any], list[exp.Ordered]]:
+def operands_of(node: exp.Anonymous, span: Span | None) -> tuple[bool, list[Any], list[exp.Ordered]]:
     """Whether an aggregate is DISTINCT, its argument nodes (COUNT(*) has none), and the items of its ORDER BY."""
     distinct, operands, items = False, list(node.expressions), []
     while operands and isinstance(operands[-1], exp.Order | exp.Distinct | exp.Limit):

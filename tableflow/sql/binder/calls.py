@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from tableflow import types
-from tableflow.errors import BindError, Span, SqlSyntaxError, TableFlowError
+from tableflow.errors import BindError, SqlSyntaxError, TableFlowError
 from tableflow.expressions.coercion import cast, unify
 from tableflow.expressions.nodes import AggregateCall, Case, Expression, Literal, walk
 from tableflow.expressions.registry import is_aggregate
@@ -96,21 +95,6 @@ def at_time_zone(binder: ExpressionBinder, node: exp.AtTimeZone) -> Expression:
     """AT TIME ZONE."""
     args = [binder.bind(node.this), binder.bind(node.args["zone"])]
     return binder.syntax("at_time_zone", "AT TIME ZONE", args, node)
-
-
-def aggregate_operands(node: exp.Anonymous, place: Callable[[Any], Span | None]) -> tuple[bool, list[Any]]:
-    """Whether an aggregate is DISTINCT, and its argument nodes; COUNT(*) has none."""
-    operands = list(node.expressions)
-    for operand in operands:
-        if isinstance(operand, exp.Order | exp.Limit):
-            raise refused("ORDER BY or LIMIT inside an aggregate", place(node))
-    if len(operands) == 1 and isinstance(operands[0], exp.Star):
-        if node.name.lower() != "count":
-            raise BindError(f"aggregate {node.name!r} does not take *", span=place(node))
-        return False, []
-    if len(operands) == 1 and isinstance(operands[0], exp.Distinct):
-        return True, list(operands[0].expressions)
-    return False, operands
 
 
 def has_aggregate(expression: Expression) -> bool:

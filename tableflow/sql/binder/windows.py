@@ -32,9 +32,9 @@ from tableflow.expressions.registry import (
     resolve_window,
     window_function,
 )
+from tableflow.sql.binder.aggregate_calls import operands_of
 from tableflow.sql.binder.aggregates import check_sortable
 from tableflow.sql.binder.block import Block, OrderItem, WaitingWindow, refused
-from tableflow.sql.binder.calls import aggregate_operands
 from tableflow.sql.binder.frames import bind_frame
 
 if TYPE_CHECKING:
@@ -110,7 +110,9 @@ def _call(binder: ExpressionBinder, node: exp.Anonymous, condition: Any, span: S
             hint="leave OVER out",
             span=span,
         )
-    distinct, operands = aggregate_operands(node, binder.source.span)
+    distinct, operands, items = operands_of(node, span)
+    if items:
+        raise refused("ORDER BY inside an aggregate with OVER", span)
     args = binder.bind_all(operands)
     keep = None if condition is None else binder.condition(condition)
     try:
@@ -126,7 +128,9 @@ def _call(binder: ExpressionBinder, node: exp.Anonymous, condition: Any, span: S
 def _aggregate(call: AggregateCall) -> WindowCall:
     args = call.args
     if aggregate(call.function).collected:
-        raise refused(f"{call.function} with OVER", call.span)
+        if call.function == "grouping":
+            raise BindError("'grouping' takes no OVER", span=call.span)
+        return WindowCall(call.type, call.function, args, distinct=call.distinct, filter=call.filter)
     nested = isinstance(args[0].type, types.ArrayType | types.MapType | types.RowType) if args else False
     if nested and call.function not in {"count", "any_value"}:
         raise refused(f"{call.function} over {args[0].type} with OVER", call.span)
