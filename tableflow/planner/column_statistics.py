@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tableflow.expressions.nodes import Call, Case, ColumnRef, Expression, Literal
+from tableflow.expressions.nodes import Call, ColumnRef, Expression
 from tableflow.planner.logical.nodes import Scan
 from tableflow.planner.logical.predicates import column_and_constant
 from tableflow.types import (
@@ -33,7 +33,8 @@ class ColumnEstimate:
     """Estimates; ``base`` is the distinct count before any filter.
 
     ``limited``: the count is only known not to exceed the rows (the range of values is about as large); ``guessed``: nothing
-    is known of it.
+    is known of it, ``unknown``: nor of the expression that computes it.  ``mean`` and ``deviation`` describe results of
+    aggregates, which have no bounds.
     """
 
     distinct: float
@@ -46,6 +47,9 @@ class ColumnEstimate:
     guessed: bool = False
     rows: float = 1.0
     table_rows: float = 1.0
+    unknown: bool = False
+    mean: float | None = None
+    deviation: float = 0.0
 
     @property
     def grouping_distinct(self) -> float:
@@ -73,10 +77,21 @@ class ColumnEstimate:
                         estimate = estimate.compared(found[1], found[2].value)
         return estimate
 
+    def share_below(self, value: float) -> float | None:
+        """The share of values that are smaller; None if there is no telling."""
+        if self.mean is not None:
+            if self.deviation <= 0.0:
+                return 1.0 if value > self.mean else 0.0
+            return 0.5 * (1.0 + math.erf((value - self.mean) / self.deviation / math.sqrt(2.0)))
+        low, high = self.minimum, self.maximum
+        if not _is_number(low) or not _is_number(high):
+            return None
+        return 1.0 if value > high else 0.0 if value < low else float((value - low + 0.5) / (high - low + 1))
+
     def compared(self, function: str, value: Any) -> ColumnEstimate:
         """After a comparison with a constant."""
         if function == "eq":
-            return replace(self, distinct=1.0, minimum=value, maximum=value, guessed=False)
+            return replace(self, distinct=1.0, minimum=value, maximum=value, guessed=False, unknown=False)
         if not isinstance(value, int | float) or not isinstance(self.minimum, int | float):
             return self
         low, high = self.minimum, self.maximum
@@ -100,6 +115,10 @@ class ColumnEstimate:
         )
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def width(of: SqlType | None) -> float:
     """Bytes a value takes, roughly."""
     match of:
@@ -121,38 +140,6 @@ def unknown_column(of: SqlType | None, rows: float, distinct: float) -> ColumnEs
     """A column of which only its rows are known, and perhaps its distinct count."""
     count = min(distinct, max(rows, 0.0))
     return ColumnEstimate(count, count, average_bytes=width(of), limited=True, rows=rows)
-
-
-_DAYS_OF_YEAR = 365.25
-_MOST = {
-    "quarter": 4.0,
-    "month": 12.0,
-    "week": 53.0,
-    "day": 31.0,
-    "dow": 7.0,
-    "isodow": 7.0,
-    "hour": 24.0,
-    "minute": 60.0,
-}
-
-
-def computed_distinct(of: Expression, inputs: float, column: ColumnEstimate | None) -> float:
-    """Distinct values of an expression over ``inputs`` distinct ones; ``column`` is its only column, if it has one."""
-    match of:
-        case Call(function="extract", args=(Literal(value=str(unit)), _)):
-            most = _MOST.get(unit.lower(), inputs)
-            bounds = (None, None) if column is None else (column.minimum, column.maximum)
-            if unit.lower() == "year" and isinstance(bounds[0], int) and isinstance(bounds[1], int):
-                most = (bounds[1] - bounds[0]) / _DAYS_OF_YEAR + 1.0
-            return min(inputs, most)
-        case Call(type=BooleanType()):
-            return min(inputs, 2.0)
-        case Case(results=results, otherwise=otherwise):
-            if all(isinstance(result, Literal) for result in (*results, otherwise)):
-                return min(inputs, len(results) + 1.0)
-            return inputs
-        case _:
-            return inputs
 
 
 def of_scan_column(scan: Scan, column: int, rows: float) -> ColumnEstimate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from tableflow.expressions.nodes import Call, Cast, ColumnRef, Expression, Literal
 from tableflow.planner.column_statistics import ColumnEstimate
@@ -109,19 +109,16 @@ def _range_bound(lookup: Lookup, of: Expression) -> tuple[int, float, float] | N
     if function in {"eq", "ne"} or isinstance(value, bool) or not isinstance(value, int | float):
         return None
     column = _column(lookup, a)
-    if column is None or not _is_number(column.minimum) or not _is_number(column.maximum):
+    if column is None:
         return None
     while isinstance(a, Cast):
         value = _descaled(value, a.type, a.operand.type)
         a = a.operand
     assert isinstance(a, ColumnRef)
-    low, high = column.minimum, column.maximum
-    share = 1.0 if value > high else 0.0 if value < low else (value - low + 0.5) / (high - low + 1)
+    share = column.share_below(value)
+    if share is None:
+        return None
     return (a.id, 0.0, share) if function in {"lt", "le"} else (a.id, share, 1.0)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _descaled(value: float, outer: SqlType, inner: SqlType) -> float:

@@ -6,11 +6,14 @@ is a proof.  Everything is derived lazily and kept per node identity, columns on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from tableflow.expressions.intervals import Domain
-from tableflow.expressions.nodes import ColumnRef
-from tableflow.planner.column_statistics import ColumnEstimate, computed_distinct, of_scan_column, unknown_column
+from tableflow.expressions.intervals import Domain, bounds
+from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression
+from tableflow.planner.column_statistics import ColumnEstimate, of_scan_column, unknown_column
+from tableflow.planner.computed_statistics import aggregate_result, computed_distinct
 from tableflow.planner.domains import derive_domains
 from tableflow.planner.join_cardinality import base_rows, join_rows
 from tableflow.planner.logical.context import Context
@@ -35,8 +38,11 @@ from tableflow.planner.logical.nodes import (
 )
 from tableflow.planner.rules.hints import hints_of
 from tableflow.planner.selectivity import Lookup, selectivity_of_all
+from tableflow.types import Field
 
 UNKNOWN_ROWS = 1_000_000.0
+_FEW_GROUPS = 0.75
+"""Groups of which nothing is known: this power of the rows."""
 
 
 class Statistics:
@@ -137,6 +143,45 @@ class Statistics:
             known = self._stored[id(node), column] = (node, of_scan_column(node, column, self.table_rows(node)))
         return known[1]
 
+    def groups(self, node: Aggregate) -> float:
+        """Groups to be expected when choosing how to aggregate: where nothing is known of keys, there are few as a rule."""
+        child = node.input
+        known = [f.id for f in node.keys if not self.column(child, f.id).unknown]
+        if len(known) == len(node.keys):
+            return self.rows(node)
+        few = math.pow(max(1.0, self.rows(child)), _FEW_GROUPS)
+        return min(self.rows(node), max(few, self.distinct(child, known)))
+
+    def _projected(self, node: Project, place: int) -> ColumnEstimate:
+        child, of, expression = node.input, node.fields[place].type, node.expressions[place]
+        if isinstance(expression, ColumnRef):
+            return self.column(child, expression.id)
+        below = self.context.columns(expression)
+        only = self.column(child, next(iter(below))) if len(below) == 1 else None
+        distinct = self.distinct(child, sorted(below)) if below else 1.0
+        found = computed_distinct(expression, distinct, only)
+        if found is None:
+            return replace(unknown_column(of, self.rows(node), distinct), unknown=True)
+        return unknown_column(of, self.rows(node), found)
+
+    def _aggregate_result(self, node: Aggregate, field: Field, call: AggregateCall) -> ColumnEstimate:
+        return aggregate_result(
+            field, call, self.rows(node), self.rows(node.input), self._bounds(node.input, call.args)
+        )
+
+    def _bounds(self, node: Node, args: tuple[Expression, ...]) -> tuple[float, float] | None:
+        """Between which storage values the only argument lies, as far as is known."""
+        match args:
+            case (ColumnRef(id=column),):
+                estimate = self.column(node, column)
+                low, high = estimate.minimum, estimate.maximum
+            case (argument,):
+                domain = bounds(argument, self.context.domains)
+                low, high = domain.minimum, domain.maximum
+            case _:
+                return None
+        return (low, high) if isinstance(low, int | float) and isinstance(high, int | float) else None
+
     def _derive_rows(self, node: Node) -> float:
         match node:
             case Scan():
@@ -187,15 +232,11 @@ class Statistics:
                 return self.column_before_predicates(node, column).narrowed(column, node.predicates)
             case Filter(input=child, conjuncts=conjuncts):
                 return self.column(child, column).narrowed(column, conjuncts)
-            case Project(input=child, fields=fields, expressions=computed):
-                for f, e in zip(fields, computed, strict=True):
-                    if f.id == column:
-                        if isinstance(e, ColumnRef):
-                            return self.column(child, e.id)
-                        below = self.context.columns(e)
-                        only = self.column(child, next(iter(below))) if len(below) == 1 else None
-                        distinct = self.distinct(child, sorted(below)) if below else 1.0
-                        return unknown_column(f.type, self.rows(node), computed_distinct(e, distinct, only))
+            case Project(fields=fields) if any(f.id == column for f in fields):
+                return self._projected(node, [f.id for f in fields].index(column))
+            case Aggregate(results=results, calls=calls) if any(f.id == column for f in results):
+                place = [f.id for f in results].index(column)
+                return self._aggregate_result(node, results[place], calls[place])
             case SetOperation(inputs=branches, fields=fields) if branches:
                 position = [f.id for f in fields].index(column)
                 parts = [self.column(b, self.context.output(b)[position].id) for b in branches]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tableflow.config import Settings
 from tableflow.expressions.intervals import Domain
+from tableflow.physical.hash_aggregate import HashAggregate
 from tableflow.planner.driver import Optimized
+from tableflow.planner.implementation.rules import plan_physical
 from tableflow.planner.logical.nodes import Join, JoinKind
 from tableflow.planner.logical.traversal import walk_plan
 from tests.planner.catalog import Tables, described, optimized, small
@@ -109,3 +112,69 @@ def test_domains_of_shared_plans_follow_their_columns() -> None:
     text = "WITH g AS (SELECT s, sum(y) AS z FROM b GROUP BY s) SELECT s FROM g WHERE z = (SELECT max(z) FROM g)"
     found = optimized(text, small())
     assert domain(found, "s") == Domain(1, 100, nullable=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "groups"),
+    [
+        ("extract(year FROM d)", 28.4),
+        ("extract(month FROM d)", 12),
+        ("extract(quarter FROM d)", 4),
+        ("extract(decade FROM d)", 3.7),
+        ("date_trunc('month', d)", 329),
+        ("date_trunc('week', d)", 1429),
+        ("CAST(CAST(d AS TIMESTAMP) AS DATE)", 10_000),
+        ("s % 7", 7),
+        ("s + 1", 100),
+        ("x > 3", 2),
+        ("CASE WHEN x > 3 THEN 'a' WHEN x > 1 THEN 'b' ELSE 'c' END", 3),
+    ],
+)
+def test_groups_of_expressions(key: str, groups: float) -> None:
+    assert rows(f"SELECT {key} AS k, count(*) FROM b GROUP BY k") == pytest.approx(groups, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("condition", "low", "high"),
+    [
+        # a hundred rows a group
+        ("count(*) > 100", 4000, 6000),
+        ("count(*) > 130", 1, 100),
+        ("count(*) > 10", 9_900, 10_000),
+        ("count(*) < 5", 0, 2),
+        ("sum(x) > 450", 4000, 6000),
+        ("sum(x) > 900", 0, 2),
+        ("avg(x) > 4.5", 4000, 6000),
+        ("avg(x) > 6", 0, 2),
+        ("max(x) >= 9", 400, 1000),
+        ("sum(x + x) > 900", 4000, 6000),
+        # nothing is known of the values
+        ("sum(y) > 100", 3000, 3500),
+        ("count(*) FILTER (WHERE x = 1) > 100", 3000, 3500),
+    ],
+)
+def test_having(condition: str, low: float, high: float) -> None:
+    found = rows(f"SELECT m FROM b GROUP BY m HAVING {condition}")
+    assert low <= found <= high
+
+
+def test_grouping_by_counts() -> None:
+    """How many rows the groups of a first grouping have: not as many different numbers as there are groups."""
+    assert rows("SELECT n, count(*) FROM (SELECT m, count(*) AS n FROM b GROUP BY m) GROUP BY n") < 100
+
+
+@pytest.mark.parametrize(
+    ("keys", "phases"),
+    [("lower(t)", 2), ("x * id", 2), ("id", 1), ("id, lower(t)", 1), ("extract(year FROM d)", 2), ("id + 1", 1)],
+)
+def test_phases(keys: str, phases: int) -> None:
+    """Groups of which nothing is known are taken to be few, unless another key shows that they are not."""
+    settings = Settings().with_value("parallelism.default", "2")
+    of = optimized(f"SELECT count(*) FROM b GROUP BY {keys}", small(), settings)
+    plan = [plan_physical(of.query, of.statistics, settings).root]
+    found = 0
+    while plan:
+        node = plan.pop()
+        found += isinstance(node, HashAggregate)
+        plan += node.inputs
+    assert found == phases

@@ -33,7 +33,7 @@ def implement_aggregate(search: Search, node: logical.Aggregate, required: Requi
 
 
 def _groups(search: Search, node: logical.Aggregate) -> float:
-    return max(1.0, search.cardinality.rows(node))
+    return max(1.0, search.cardinality.groups(node))
 
 
 def _single_phase(search: Search, node: logical.Aggregate, meeting: Required) -> PhysicalNode:

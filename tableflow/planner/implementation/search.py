@@ -40,6 +40,10 @@ class Cardinality(Protocol):
         """Expected distinct combinations of these columns."""
         ...
 
+    def groups(self, node: logical.Aggregate) -> float:
+        """Expected groups, where the choice of how to aggregate depends on them."""
+        ...
+
     def row_bytes(self, node: logical.Node, columns: Iterable[int]) -> float:
         """Expected bytes of these columns in one row."""
         ...
