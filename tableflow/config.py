@@ -69,6 +69,11 @@ _DURATIONS = {
 }
 
 
+def duration(text: str) -> int:
+    """Microseconds of a text such as ``10 s``, ``1.5 h`` or ``7 d``; ValueError says what is expected."""
+    return _duration(text)
+
+
 def _duration(text: str) -> int:
     stripped = text.strip().lower().replace(" ", "")
     digits = stripped.rstrip("abcdefghijklmnopqrstuvwxyz")

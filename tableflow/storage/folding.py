@@ -14,6 +14,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from tableflow.config import duration
 from tableflow.storage.committer import Committer
 from tableflow.storage.data_file import FileOptions
 from tableflow.storage.database_state import DatabaseState, TableCell
@@ -30,11 +31,19 @@ from tableflow.storage.table_state import TableState
 
 @dataclass(frozen=True, slots=True)
 class FoldPolicy:
-    """How files are made, and how much history stays: versions newer than ``retention`` us, at most ``versions``."""
+    """How files are made, and how much history stays: versions newer than ``retention`` us, at most ``versions``.
+
+    A table's own option ``retention`` comes before the database's.
+    """
 
     options: Callable[[TableState], FileOptions]
     retention: int
     versions: int
+
+    def kept(self, table: TableState) -> int:
+        """How long versions of a table stay, in microseconds."""
+        own = dict(table.description.options).get("retention")
+        return self.retention if own is None else duration(own)
 
 
 class Folder:
@@ -91,7 +100,7 @@ class Folder:
         self._discard(old, old_log, state, before, cells)
 
     def _fold_table(self, state: TableState, *, everything: bool) -> TableCell:
-        history = state.history.retained(self._clock() - self._policy.retention, self._policy.versions)
+        history = state.history.retained(self._clock() - self._policy.kept(state), self._policy.versions)
 
         def name() -> str:
             self._made.append(self._name(state.id))

@@ -77,7 +77,7 @@ def test_as():
     assert [column.name for column in statement.query.columns] == ["id", "m", "Word"]
     assert columns("CREATE TABLE z (x, y) AS SELECT 1, 2.5") == ["x INT", "y DECIMAL(2,1)"]
     assert columns("CREATE TABLE z AS SELECT k.id FROM t LEFT JOIN k ON t.a = k.id") == ["id INT"]
-    assert columns("CREATE TABLE z WITH (retention = '7 days') AS VALUES (1)") == ["col0 INT"]
+    assert columns("CREATE TABLE z WITH (retention = '7 d') AS VALUES (1)") == ["col0 INT"]
     assert bound("CREATE TABLE z AS SELECT 1 AS a WITH NO DATA", (), CATALOG).query is None
     assert constraints("CREATE TABLE z (x, PRIMARY KEY (x)) AS SELECT 1") == ["z_pkey PRIMARY KEY (x)"]
     assert bound("CREATE TABLE z AS SELECT ? AS a", (5,), CATALOG).query is not None
@@ -143,6 +143,7 @@ def test_like():
         ("CREATE TABLE z (a INT) PARTITIONED BY (a)", UnsupportedError, "PARTITIONED BY", "a"),
         ("CREATE TABLE z (a INT) WITH (compresion = 'x')", CatalogError, "'compresion' is no option", None),
         ("CREATE TABLE z (a INT) WITH (compression = 'x')", CatalogError, "unknown compression 'x'", None),
+        ("CREATE TABLE z (a INT) WITH (retention = 'long')", CatalogError, "retention 'long' is no duration", None),
         ("CREATE TABLE z (a)", SqlSyntaxError, "a type is expected", ")"),
         ("CREATE TABLE z", SqlSyntaxError, "is expected", ""),
         ("CREATE TABLE z LIKE q", CatalogError, "table 'q' does not exist", "q"),

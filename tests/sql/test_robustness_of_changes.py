@@ -15,7 +15,7 @@ from tests.sql.soundness import check
 
 STATEMENTS = [
     *TABLES,
-    "CREATE TABLE z (LIKE g EXCLUDING ALL INCLUDING DEFAULTS, e AS 1 + 2 COMMENT 'x', UNIQUE (e)) WITH (retention = '1 day')",
+    "CREATE TABLE z (LIKE g EXCLUDING ALL INCLUDING DEFAULTS, e AS 1 + 2 COMMENT 'x', UNIQUE (e)) WITH (retention = '1 d')",
     "CREATE OR REPLACE TEMP TABLE IF NOT EXISTS z (x, y) AS WITH q AS (SELECT id FROM k) SELECT id, 1 FROM q WITH NO DATA",
     "INSERT INTO t VALUES (1, 'x', 2.5), (-2, NULL, 1e0), (DEFAULT, TRUE, ?) RETURNING *, a + 1 AS b, t.a",
     "WITH q(a) AS (SELECT 1) INSERT INTO t (a, c) SELECT a, sum(a) FROM q GROUP BY a ON CONFLICT DO NOTHING",

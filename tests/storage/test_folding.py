@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,18 @@ from tableflow.storage.database import Database
 from tableflow.storage.description import ChangeKind
 from tableflow.storage.local_disk import LocalDisk
 from tableflow.storage.memory_disk import MemoryDisk
-from tests.storage.tables import KEYED, columns_of, counter, create, delete, insert, replace_rows, rows_of, settings
+from tests.storage.tables import (
+    KEYED,
+    PLAIN,
+    columns_of,
+    counter,
+    create,
+    delete,
+    insert,
+    replace_rows,
+    rows_of,
+    settings,
+)
 
 
 def memory(n: int) -> Part:
@@ -88,6 +100,21 @@ def test_ten_thousand_commits_are_few_files() -> None:
     assert len(disk.names(f"tables/{table}")) <= 20
     assert len(rows_of(database, table)) == 2_000
     assert len(database.state().table(table).segments) == 1
+    database.close()
+
+
+def test_a_table_may_keep_its_versions_longer() -> None:
+    clock = counter()
+    database = Database.open(MemoryDisk(), settings=settings(storage__retention="8 s"), clock=clock, background=False)
+    longer = replace(PLAIN, options=(("retention", "1 h"),))
+    short, long = create(database), create(database, "long", longer)
+    for table in (short, long):
+        insert(database, table, [(1, "a")])
+        delete(database, table, lambda row: True)
+    for _ in range(20):
+        clock()
+    database.fold([short, long])
+    assert [len(list(database.state().table(table).history)) for table in (short, long)] == [1, 3]
     database.close()
 
 

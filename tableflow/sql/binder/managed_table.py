@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tableflow import types
+from tableflow.config import duration
 from tableflow.errors import BindError, CatalogError, Span, UnsupportedError
 from tableflow.expressions.fold import fold
 from tableflow.expressions.localize import localize
@@ -25,7 +26,7 @@ from tableflow.types import Field, SqlType
 
 OPTIONS: Mapping[str, str] = {
     "compression": "none, lz4 or zstd: how data files are compressed",
-    "retention": "how long old versions of the table are kept, as an interval such as '7 days'",
+    "retention": "how long old versions of the table are kept, such as '7 d'; else the setting storage.retention",
 }
 """Options of a managed table, with what they mean."""
 COMPRESSIONS = ("none", "lz4", "zstd")
@@ -67,6 +68,13 @@ def check_options(table: str, options: tuple[tuple[str, str], ...], span: Span) 
             )
         if key == "compression" and value.lower() not in COMPRESSIONS:
             raise CatalogError(f"unknown compression {value!r}", hint=f"one of {', '.join(COMPRESSIONS)}", span=span)
+        if key == "retention":
+            try:
+                duration(value)
+            except ValueError:
+                raise CatalogError(
+                    f"retention {value!r} is no duration", hint="a number with us, ms, s, min, h or d", span=span
+                ) from None
 
 
 def place_of(source: Source, name: Name) -> Span:
