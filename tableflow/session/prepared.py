@@ -27,7 +27,7 @@ from tableflow.session.outcome import Outcome
 from tableflow.session.parameters import ParameterColumns, parameter_columns
 from tableflow.session.session_storage import PinnedStates, SessionStorage
 from tableflow.session.write_plan import Writing
-from tableflow.session.writing import message_of, open_sink, remove, returned
+from tableflow.session.writing import commit, message_of, open_sink, remove, returned
 from tableflow.sql import statements as sql
 from tableflow.storage.description import TableDescription
 from tableflow.storage.transaction import Transaction
@@ -119,7 +119,7 @@ class PreparedInserts:
                     run.close()
             remove(transaction, prepared.table, removed_rows(run.tokens), view, run.table, prepared.statement.span)
             if rows:
-                transaction.commit(prepared.statement.kind)
+                commit(transaction, prepared.statement)
         result = None
         if prepared.statement.returning is not None:
             result = returned(prepared.write.writing, batches, prepared.settings.get(TIME_ZONE))

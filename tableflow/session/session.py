@@ -10,10 +10,12 @@ import pyarrow as pa
 
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import Settings
+from tableflow.connectors.managed.sink import KIND
 from tableflow.connectors.registry import Sources, create_provider, file_provider
 from tableflow.errors import BindError, Error, InternalError, Span, SqlSyntaxError, TableFlowError
 from tableflow.expressions.functions.statement import StatementClock
 from tableflow.planner.logical.nodes import Query
+from tableflow.runtime.graph import SinkSpec
 from tableflow.session import introspection
 from tableflow.session.appending import append
 from tableflow.session.collection import collection_held
@@ -29,6 +31,7 @@ from tableflow.session.point_query import answer, is_point_query
 from tableflow.session.prepared import PreparedInserts
 from tableflow.session.restarting_result import RestartingResult
 from tableflow.session.session_storage import PinnedStates, SessionStorage
+from tableflow.session.write_plan import Writing, plan_write
 from tableflow.session.writing import Rebind, Writer
 from tableflow.sql import statements as sql
 from tableflow.sql.binder import bind
@@ -204,7 +207,10 @@ class Session:
         return Outcome(result, warnings=(*_texts(statement), *planned.warnings))
 
     def _explain(self, statement: sql.Explain, script: str) -> Outcome:
-        planned = plan(statement.query, self.settings)
+        if statement.write is None:
+            planned = plan(statement.query, self.settings)
+        else:
+            planned = plan_write(Writing.of(statement.write), SinkSpec(KIND, {}), self.settings)
         if statement.kind is sql.ExplainKind.ANALYZE:
             text = explain_analyzed(planned, self.jobs.start(planned, script, self.settings))
         else:

@@ -142,7 +142,7 @@ def commit(transaction: Transaction, statement: sql.Write) -> None:
     except IntegrityError as error:
         if statement.conflict is not None and "occurs twice" in (error.detail or ""):
             error.hint = "ON CONFLICT DO UPDATE cannot affect a row twice: give each key once"
-        raise
+        raise error.at(statement.span) from None
 
 
 @contextmanager

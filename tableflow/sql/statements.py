@@ -112,11 +112,12 @@ class ExplainKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Explain(Base):
-    """EXPLAIN of a query; ``text`` is the query's own text."""
+    """EXPLAIN of a query, or of a statement that writes (``query`` gives its rows); ``text`` is its own text."""
 
     kind: ExplainKind
     query: Query
     text: str = ""
+    write: Write | None = None
 
 
 class ShowKind(enum.Enum):

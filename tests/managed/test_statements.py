@@ -257,7 +257,10 @@ def test_null_is_many_times_in_a_unique_key_and_grouping_knows(con):
 def test_explain_of_a_statement_that_writes(con):
     con.execute("CREATE TABLE t (k INT PRIMARY KEY, v INT)")
     text = "\n".join(row[0] for row in rows(con, "EXPLAIN DELETE FROM t WHERE k = 1"))
+    assert "TableWrite t" in text
     assert "TableScan t" in text
+    text = "\n".join(row[0] for row in rows(con, "EXPLAIN INSERT INTO t SELECT v, k FROM t RETURNING k"))
+    assert "TableWrite t [v]" in text  # what becomes the key
     assert rows(con, "SELECT count(*) FROM t") == [(0,)]
 
 

@@ -153,14 +153,15 @@ def is_change(text: str) -> bool:
 
 
 def _explained_change(command: session_grammar.Embedded, start: int, context: StatementContext) -> Explain:
-    """EXPLAIN of a statement that writes: of the query that gives its rows."""
+    """EXPLAIN of a statement that writes."""
     begins = start + command.offset
     if command.kind is None or command.kind is ExplainKind.ANALYZE:
         what = "DESCRIBE" if command.kind is None else "EXPLAIN ANALYZE"
         raise UnsupportedError(
             f"{what} of a statement that writes is not supported yet", span=Span(begins, begins + len(command.text))
         )
-    return Explain(command.kind, bind_change(command.text, begins, context).query, command.text)
+    write = bind_change(command.text, begins, context)
+    return Explain(command.kind, write.query, command.text, write)
 
 
 def _first(text: str) -> Lexeme | None:
