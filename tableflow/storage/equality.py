@@ -11,6 +11,9 @@ import pyarrow.compute as pc
 
 from tableflow.columnar.column import Column
 from tableflow.columnar.representation import widen
+from tableflow.expressions.functions.comparison import compare
+from tableflow.expressions.operand import Operand
+from tableflow.types import IntervalType
 
 Mask = npt.NDArray[np.bool_]
 
@@ -20,6 +23,10 @@ def equal_rows(left: Sequence[Column], right: Sequence[Column]) -> Mask:
     same = np.ones(len(left[0]), np.bool_)
     for one, other in zip(left, right, strict=True):
         a, b = widen(one).array, widen(other).array
+        if isinstance(one.type, IntervalType):
+            both = pc.and_(a.is_valid(), b.is_valid()).to_numpy(zero_copy_only=False)
+            same &= compare("eq", Operand(one.type, a), Operand(other.type, b)) & both
+            continue
         equal = pc.fill_null(pc.equal(a, b), fill_value=False)
         if pa.types.is_floating(a.type):
             both = pc.and_(pc.is_nan(a), pc.is_nan(b))

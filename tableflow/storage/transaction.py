@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from tableflow.catalog.change import CatalogChange, PutEntry
 from tableflow.catalog.entry import TableEntry
-from tableflow.errors import IntegrityError, InterfaceError
+from tableflow.errors import IntegrityError, InterfaceError, UnsupportedError
 from tableflow.storage.committer import Ticket
 from tableflow.storage.data_file import FileOptions
 from tableflow.storage.database_state import DatabaseState, TableCell
@@ -33,6 +33,7 @@ from tableflow.storage.record import NO_IDS, Commit, RowIds, TableChange, encode
 from tableflow.storage.staging import StagedWriter, inline_rows
 from tableflow.storage.table_state import TableState, created
 from tableflow.storage.write_queue import CATALOG, WriteTurn
+from tableflow.types import TypeFamily, family
 
 if TYPE_CHECKING:
     from tableflow.storage.database import Database
@@ -100,7 +101,7 @@ class Transaction:
 
     def create(self, schema: str, name: str, description: TableDescription) -> int:
         """Makes a table with an entry in the catalog (:meth:`change_catalog`); its id."""
-        FileOptions.of(self._database.settings, description)  # an option that is wrong is refused now
+        self._accept(description)
         with self._lock:
             table = self._next_table
             self._next_table += 1
@@ -113,7 +114,7 @@ class Transaction:
 
         Rows written later in the transaction have the new columns, so this comes before any writer.
         """
-        FileOptions.of(self._database.settings, description)
+        self._accept(description)
         with self._lock:
             staged = self._staged(table)
             if staged.writers:
@@ -184,6 +185,18 @@ class Transaction:
         if self._catalog and self._database.maintenance is not None and ticket.state is not None:
             for table in self.state.tables.keys() - ticket.state.tables.keys():
                 self._database.maintenance.dropped(table, self.state.tables[table])
+
+    def _accept(self, description: TableDescription) -> None:
+        """Refuses now what could not be written later: unknown options, keys whose values have no hash."""
+        FileOptions.of(self._database.settings, description)
+        for key in description.keys:
+            for column in map(description.column, key.columns):
+                if family(column.type) is TypeFamily.NESTED:
+                    raise UnsupportedError(
+                        f"column {column.name!r} cannot be part of a key",
+                        detail=f"its type is {column.type}",
+                        hint="use columns with single values",
+                    )
 
     def _staged(self, table: int) -> _Staged:
         if not self._open:

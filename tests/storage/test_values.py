@@ -13,7 +13,7 @@ from tableflow import types as t
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat
 from tableflow.columnar.representation import canonical, from_arrow, widen
-from tableflow.errors import IntegrityError
+from tableflow.errors import CatalogError, IntegrityError, UnsupportedError
 from tableflow.storage.database import Database
 from tableflow.storage.description import ChangeKind, KeyConstraint, StoredColumn, TableDescription
 from tableflow.storage.memory_disk import MemoryDisk
@@ -35,6 +35,7 @@ VALUES: list[tuple[t.SqlType, list[Any]]] = [
     (t.TimeType(3), [0, 86_399_999_000, None, 1_000]),
     (t.TimestampType(6), [0, -1, None, 1_700_000_000_000_000]),
     (t.TimestampType(9, zoned=True), [0, -1, None, 1_700_000_000_000_000_001]),
+    (t.INTERVAL, [pa.MonthDayNano([1, 2, 3_000]), pa.MonthDayNano([0, 0, 0]), None, pa.MonthDayNano([0, -1, 0])]),
     (t.JsonType(), ['{"a":1}', "[]", None, "1"]),
     (t.ArrayType(t.INT), [[1, None], [], None, [3]]),
     (t.MapType(t.STRING, t.BIGINT), [[("a", 1)], [], None, [("b", None)]]),
@@ -145,6 +146,17 @@ def test_keys_of_every_type(of: t.SqlType, given: list[Any], folded: bool) -> No
                 insert([key])
     found = database.state().table(table).at().find((0,), [Column(of, array(of, distinct))])
     assert [row >= 0 for row in found] == [key is not None for key in distinct]
+    database.close()
+
+
+def test_what_could_not_be_written_is_refused_at_once() -> None:
+    database = Database.open(MemoryDisk(), background=False)
+    nested = (StoredColumn(0, "a", t.ArrayType(t.INT)),)
+    with pytest.raises(UnsupportedError, match="'a' cannot be part of a key"):
+        create(database, description=TableDescription(nested, (KeyConstraint("u", (0,)),)))
+    with pytest.raises(CatalogError, match="unknown compression 'brotli'"):
+        create(database, description=TableDescription(nested, options=(("compression", "brotli"),)))
+    assert database.state().tables == {}
     database.close()
 
 
