@@ -67,15 +67,13 @@ class Follower:
                     raise disk_error(self.disk, error, "read its log") from error
             raise AssertionError
 
-    def forget(self) -> None:
-        """Reads everything again at the next :meth:`refresh`."""
-        with self._lock:
-            self._state = None
-            self._cells = {}
-
     def _load(self, identity: Any) -> None:
         root = read_root(self.disk)
-        cells = {name: self._cells.get(name) or self._cell(table, name) for table, name in root.manifests.items()}
+        before = {} if self._state is None else self._state.tables
+        cells: dict[str, TableCell] = {}
+        for table, name in root.manifests.items():
+            held = before.get(table)
+            cells[name] = self._cells.get(name) or self._cell(table, name, None if held is None else held.loaded)
         self._cells = cells
         tables = {table: cells[name] for table, name in root.manifests.items()}
         self._root = root
@@ -83,14 +81,19 @@ class Follower:
         self._state = DatabaseState(root.sequence, root.schemas, tables, root.next_table)
         self._log = LogReader(self.disk, root.log, root.sequence + 1)
 
-    def _cell(self, id: int, name: str) -> TableCell:
+    def _cell(self, id: int, name: str, before: TableState | None) -> TableCell:
+        """A table to be read from its manifest; files that ``before`` has open stay so, with what is verified of them."""
+
         def load() -> TableState:
-            return read_manifest(self.disk, name, id, self._segment)
+            held = () if before is None else (each for each in before.segments if isinstance(each, FileSegment))
+            opened = {(segment.file, segment.first): segment for segment in held}
+
+            def segment(file: DataFile, first: int) -> FileSegment:
+                return opened.get((file, first)) or FileSegment(self.disk, file, first)
+
+            return read_manifest(self.disk, name, id, segment)
 
         return TableCell(load=load, manifest=name)
-
-    def _segment(self, file: DataFile, first: int) -> FileSegment:
-        return FileSegment(self.disk, file, first)
 
     def _read_on(self) -> DatabaseState:
         assert self._state is not None

@@ -205,3 +205,22 @@ def test_files_of_a_dropped_table_are_removed() -> None:
     assert database.disk.names(f"tables/{table}") == []
     assert create(database) > table, "ids are never used again"
     database.close()
+
+
+def test_a_reader_keeps_open_what_a_fold_did_not_touch() -> None:
+    disk = MemoryDisk()
+    database = Database.open(disk, clock=counter(), background=False)
+    table = create(database)
+    insert(database, table, [(number, "a") for number in range(10_000)])
+    database.fold()
+    reader = Database.open(disk, writable=False)
+    first = reader.state().table(table)
+    assert len(rows_of(reader, table)) == 10_000
+    insert(database, table, [(-1, "b")])
+    database.fold()
+    second = reader.state().table(table)
+    assert len(rows_of(reader, table)) == 10_001
+    assert second.version == first.version + 1
+    assert len(second.segments) == 2
+    assert second.segments[0] is first.segments[0]
+    database.close()
