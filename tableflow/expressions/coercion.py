@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from tableflow import types as t
 from tableflow.errors import BindError, Span
 from tableflow.expressions.casting import can_cast, convert
+from tableflow.expressions.casting.iso import iso_value
 from tableflow.expressions.casting.rules import zone_matters
 from tableflow.expressions.literals import operand_of, storage_values
 from tableflow.expressions.nodes import Cast, Expression, Literal
@@ -130,6 +131,8 @@ def typed_literal(text: str, to: t.SqlType, span: Span | None = None) -> Express
 def _folded(literal: Literal, to: t.SqlType, *, lenient: bool) -> Literal | None:
     if literal.value is None:
         return Literal(to, None, literal.span)
+    if isinstance(literal.type, t.StringType) and (value := iso_value(literal.value, to)) is not None:
+        return Literal(to, value, literal.span)
     result = convert(operand_of(literal), to)
     if result.errors is not None and result.errors.any():
         return Literal(to, None, literal.span) if lenient else None
