@@ -106,5 +106,5 @@ def rebase(folded: TableState, tip: TableState) -> TableState:
             history = history.adding(entry)
     return replace(
         tip, segments=(*folded.segments, *later), deletes=Deletes(layers, truncations), history=history,
-        keys=MemoryKeys(end),
+        keys=folded.keys,
     )  # fmt: skip

@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 
 from tableflow.catalog.change import RemoveEntry
-from tableflow.errors import CatalogError
+from tableflow.errors import CatalogError, IntegrityError
+from tableflow.storage import folding
 from tableflow.storage.compaction import Part, choose
 from tableflow.storage.database import Database
 from tableflow.storage.description import ChangeKind
+from tableflow.storage.disk import Disk
 from tableflow.storage.local_disk import LocalDisk
 from tableflow.storage.memory_disk import MemoryDisk
+from tableflow.storage.root import Root, write_root
+from tableflow.storage.transaction import Transaction
 from tests.storage.tables import (
     KEYED,
     PLAIN,
@@ -83,6 +87,38 @@ def test_commits_go_on_while_a_transaction_is_open_and_the_log_is_folded() -> No
         database = Database.open(disk, clock=counter(), background=False)
         database.fold()
     assert rows_of(database, two) == [(7, "z")]
+    database.close()
+
+
+def test_a_transaction_that_begins_while_a_fold_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = MemoryDisk()
+    database = Database.open(disk, clock=counter(), background=False)
+    table = create(database, description=KEYED)
+    insert(database, table, [(1, "a")])
+    begun: list[Transaction] = []
+
+    def write_late(where: Disk, root: Root) -> None:
+        insert(database, table, [(2, "b")])
+        begun.append(database.transaction([table]))
+        write_root(where, root)
+
+    monkeypatch.setattr(folding, "write_root", write_late)
+    database.fold()
+    monkeypatch.undo()
+    with begun.pop() as transaction:
+        writer = transaction.writer(table)
+        writer.write(columns_of([(3, "c")], KEYED), 1)
+        writer.finish()
+        transaction.commit(ChangeKind.INSERT)
+    for _ in range(2):
+        view = database.state().table(table).at()
+        assert (view.find((0,), columns_of([(1, ""), (2, ""), (3, "")], KEYED)[:1]) >= 0).all()
+        for key in (1, 2, 3):
+            with pytest.raises(IntegrityError):
+                insert(database, table, [(key, "again")])
+        assert rows_of(database, table, 2) == [(1, "a")]
+        database.close()
+        database = Database.open(disk, clock=counter(), background=False)
     database.close()
 
 
