@@ -63,19 +63,22 @@ def paged(tmp_path):
 
 
 PAGES = [
-    (call("eq", column("id"), literal(4242)), 4200, 100),
-    (call("and", call("ge", column("id"), literal(150)), call("lt", column("id"), literal(250))), 100, 200),
-    (call("is_not_null", column("gap", t.INT)), 3000, 500),
-    (call("eq", column("text", t.STRING), literal("07777" * 9, t.STRING)), 7700, 100),
+    (call("eq", column("id"), literal(4242)), 100, range(4242, 4243)),
+    (call("and", call("ge", column("id"), literal(150)), call("lt", column("id"), literal(250))), 200, range(150, 250)),
+    (call("is_not_null", column("gap", t.INT)), 500, range(3000, 3500)),
+    (call("eq", column("text", t.STRING), literal("07777" * 9, t.STRING)), 100, range(7700, 7800)),
 ]
 
 
-@pytest.mark.parametrize(("predicate", "first", "rows"), PAGES, ids=["eq", "range", "null", "text"])
-def test_pages_are_pruned(paged, predicate, first, rows):
+@pytest.mark.parametrize(("predicate", "read", "kept"), PAGES, ids=["eq", "range", "null", "text"])
+def test_pages_are_pruned(paged, predicate, read, kept):
     found, counts = scanned(paged, ["id", "text", "gap"], [predicate], 64)
-    assert found["id"].to_pylist() == list(range(first, first + rows))
-    assert found["text"].to_pylist() == [f"{i:05}" * 9 for i in range(first, first + rows)]
-    assert counts == {"native_chunks": 3, "rows_pruned_by_page": 10_000 - rows}
+    rows = found["id"].to_pylist()
+    assert set(kept) <= set(rows) and len(rows) <= read and rows == list(range(rows[0], rows[0] + len(rows)))
+    assert found["text"].to_pylist() == [f"{i:05}" * 9 for i in rows]
+    assert counts["rows_pruned_by_page"] == 10_000 - read
+    assert counts["rows_filtered"] == read - len(rows)
+    assert (counts["native_chunks"], counts["pyarrow_chunks"]) == (3, 0)
 
 
 def test_pages_far_apart(paged):
@@ -110,7 +113,6 @@ def test_resuming_between_pruned_pages(paged):
 def test_indexes_that_contradict_themselves_are_not_used(paged, monkeypatch):
     from tableflow.connectors.filesystem import parquet_index
 
-    wanted = list(range(10_000))
     predicate = call("eq", column("id"), literal(4242))
     real = parquet_index.parse_thrift
     for damage in (
@@ -121,8 +123,9 @@ def test_indexes_that_contradict_themselves_are_not_used(paged, monkeypatch):
         lambda fields: {**fields, 1: [{1: 0, 3: 10**6}] if isinstance(fields[1][0], dict) else fields[1]},
     ):
         monkeypatch.setattr(parquet_index, "parse_thrift", lambda data, damage=damage: damage(real(data)))
-        found, _ = scanned(paged, ["id"], [predicate])
-        assert found["id"].to_pylist() == wanted
+        found, counts = scanned(paged, ["id"], [predicate])
+        assert found["id"].to_pylist() == [4242]
+        assert counts["rows_pruned_by_page"] == 0
 
 
 BLOOM = ["i8", "i16", "i32", "i64", "u16", "u32", "u64", "f32", "f64", "date", "time", "time_us", "ms", "us", "ns",
@@ -288,6 +291,27 @@ def test_dictionaries_decide_what_is_decoded(mixed):
     weak = [call("le", column("few"), literal(4))]
     found, counts = scanned(folder / "groups.parquet", ["text", "few"], weak)
     assert found.num_rows == 6000 and counts["rows_filtered"] == 0
+
+
+def test_values_decide_where_there_is_no_dictionary(mixed):
+    folder, table = mixed
+    low = [call("and", call("ge", column("i64"), literal(-(2**59))), call("lt", column("i64"), literal(2**60)))]
+    found, counts = scanned(folder / "plain.parquet", ["text", "i64", "nan32"], low, 700)
+    rows = [i for i, v in enumerate(table["i64"].to_pylist()) if v is not None and -(2**59) <= v < 2**60]
+    assert found["i64"].to_pylist() == [table["i64"][i].as_py() for i in rows]
+    assert found["text"].to_pylist() == [table["text"][i].as_py() for i in rows]
+    assert counts["rows_filtered"] == 6000 - len(rows) > 4000
+    high = [call("ge", column("i64"), literal(-(2**62)))]
+    assert scanned(folder / "plain.parquet", ["text", "i64"], high)[1]["rows_filtered"] == 0
+
+
+def test_a_promise_that_is_not_kept_ends_the_filter(tmp_path):
+    path = tmp_path / "t.parquet"
+    numbers = [10**6, *range(5000)]  # one value far away: statistics promise that few rows are small
+    pq.write_table(pa.table({"n": numbers}), path, use_dictionary=False)
+    found, counts = scanned(path, ["n"], [call("lt", column("n"), literal(4500))], 1000)
+    assert counts["rows_filtered"] == 1  # in the first batch only
+    assert found["n"].to_pylist() == numbers[1:]
 
 
 def test_a_reader_that_gives_up_keeps_all_rows(mixed, monkeypatch):

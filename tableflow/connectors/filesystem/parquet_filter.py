@@ -1,8 +1,8 @@
-"""Conjuncts applied while a row group is decoded: to the entries of dictionaries first, then to codes.
+"""Conjuncts applied while a row group is decoded: to the entries of dictionaries first, then to codes or values.
 
 A row that is left out would have failed the conjunct; one that is kept may fail it all the same (its page has no codes),
-so conjuncts stay above the scan.  It is done where dictionaries promise that few rows are left; the other columns are
-then decoded for these only.
+so conjuncts stay above the scan.  It is done where dictionaries and statistics promise that few rows are left; the other
+columns are then decoded for these only.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tableflow import types as t
+from tableflow.columnar.batch import Selection
 from tableflow.columnar.column import Column
 from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.format import FileColumn
 from tableflow.connectors.filesystem.parquet_column import NativeColumn
-from tableflow.connectors.pruning import integer_interval
+from tableflow.connectors.pruning import ColumnRange, integer_interval
 from tableflow.expressions.evaluation import evaluate
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, walk
 
@@ -44,6 +45,26 @@ class DictionaryFilter:
     share: float  # of the entries that are accepted: what to expect of the rows
 
 
+@dataclass(frozen=True, slots=True)
+class IntervalFilter:
+    """The column at a position of the scan, stored as integers without a dictionary, and bounds that are in."""
+
+    position: int
+    low: int | None
+    high: int | None
+    share: float  # of the values between the chunk's bounds
+
+    def kept(self, column: Column) -> Selection | None:
+        """Which rows lie between the bounds; None if that cannot be told."""
+        values = _integers(column.array)
+        if values is None:
+            return None
+        inside = _between(values, self.low, self.high).view(np.bool_)
+        if column.array.null_count:
+            inside = inside & column.array.is_valid().to_numpy(zero_copy_only=False)
+        return np.flatnonzero(inside).astype(np.uint32)
+
+
 class ColumnFilter:
     """Conjuncts over one column, which is at a position of the scan; no NULL satisfies them."""
 
@@ -53,6 +74,15 @@ class ColumnFilter:
         self._conjunct = conjuncts[0] if len(conjuncts) == 1 else Call(t.BOOLEAN, "and", tuple(conjuncts))
         self._interval = integer_interval(self._conjunct)
         self._known: dict[Any, bool] = {}
+
+    def interval(self, known: ColumnRange) -> IntervalFilter | None:
+        """The conjuncts as bounds of values that are not in a dictionary, if statistics tell what to expect."""
+        low, high = known.minimum, known.maximum
+        if self._interval is None or not isinstance(low, int) or not isinstance(high, int) or high < low:
+            return None
+        _, least, most = self._interval
+        inside = min(high, high if most is None else most) - max(low, low if least is None else least) + 1
+        return IntervalFilter(self.position, least, most, max(0, inside) / (high - low + 1))
 
     def accepted(self, entries: Column) -> Accepted:
         """Of each entry whether it may satisfy the conjuncts."""
@@ -84,21 +114,30 @@ class ScanFilters:
         self._useless = 0
 
     def of_group(
-        self, native: Mapping[int, NativeColumn], declared: Callable[[int, Column], Column], rows: int
-    ) -> list[DictionaryFilter]:
+        self,
+        native: Mapping[int, NativeColumn],
+        declared: Callable[[int, Column], Column],
+        range_of: Callable[[int], ColumnRange],
+        rows: int,
+    ) -> list[DictionaryFilter | IntervalFilter]:
         """Filters for a row group with ``rows``, the strictest first; none if too many rows would be left.
 
-        ``declared`` makes a column of a position what the table says it is.
+        By the position of a column, ``declared`` makes what was read what the table says it is, and ``range_of`` gives
+        its bounds.
         """
-        filters: list[DictionaryFilter] = []
+        filters: list[DictionaryFilter | IntervalFilter] = []
         if self._useless >= _PATIENCE:
             return filters
         for one in self._columns:
-            entries = native[one.position].dictionary() if one.position in native else None
+            if one.position not in native:
+                continue
+            entries = native[one.position].dictionary()
             if entries is not None and len(entries) <= max(_FEW_ENTRIES, rows * _ENTRIES_PER_ROW):
                 accepted = one.accepted(declared(one.position, entries))
                 share = np.count_nonzero(accepted) / len(accepted)
                 filters.append(DictionaryFilter(one.position, accepted, share))
+            elif (interval := one.interval(range_of(one.position))) is not None:
+                filters.append(interval)
         expected = 1.0
         for each in filters:
             expected *= each.share
@@ -123,12 +162,12 @@ def _single_column(predicate: Expression) -> ColumnRef | None:
 
 
 def _integers(array: pa.Array) -> npt.NDArray[Any] | None:
-    """The storage values of an array without NULLs, if they are integers of at most 64 bits."""
+    """The storage values of an array, if they are integers of at most 64 bits; anything where it has a NULL."""
     of = array.type
     integer = (
         pa.types.is_signed_integer(of) or pa.types.is_date32(of) or pa.types.is_time(of) or pa.types.is_timestamp(of)
     )
-    if not integer or array.null_count:
+    if not integer or not len(array):
         return None
     values: npt.NDArray[Any] = np.frombuffer(array.buffers()[1], np.dtype(f"i{of.bit_width // 8}"))
     return values[array.offset : array.offset + len(array)]

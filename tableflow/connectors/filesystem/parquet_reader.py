@@ -14,9 +14,11 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take
 from tableflow.connectors.filesystem.format import FileColumn
 from tableflow.connectors.filesystem.parquet_column import ArrowColumns, NativeColumn
-from tableflow.connectors.filesystem.parquet_filter import WORTHWHILE, ScanFilters
+from tableflow.connectors.filesystem.parquet_filter import WORTHWHILE, DictionaryFilter, IntervalFilter, ScanFilters
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn
 from tableflow.connectors.filesystem.parquet_pruning import Rows
+from tableflow.connectors.filesystem.parquet_statistics import declared_range
+from tableflow.connectors.pruning import ColumnRange
 from tableflow.connectors.reading import Chunk
 from tableflow.connectors.storage import convert, represent
 from tableflow.errors import ConnectorError
@@ -34,6 +36,11 @@ class GroupScan:
     batch_rows: int
     representation: str
     counts: Counter[str]
+
+    def range_of(self, position: int) -> ColumnRange:
+        """What statistics say of a column under the type of the table."""
+        known = self.footer.range(self.group, self.places[position])
+        return declared_range(known, self.columns[position].type)
 
     def declared(self, position: int, column: Column) -> Column:
         """What was read of a column as the type of the table."""
@@ -64,7 +71,7 @@ def read_rows(scan: GroupScan, ranges: Sequence[Rows], start: int, done: int) ->
             reader.seek(first)
             position = first
             while position < last:
-                rows = min(reader.step, last - position)
+                rows = min(scan.batch_rows, last - position)
                 columns, found = reader.read(rows)
                 position += rows
                 if found:
@@ -95,16 +102,11 @@ class GroupReader:
                 others = [scan.places[i] for i in self._others]
                 self._arrow = ArrowColumns(footer, group, others, 0, scan.batch_rows)
             rows = footer.group_rows[group]
-            self._filters = scan.filters.of_group(self._native, scan.declared, rows)
+            self._filters = scan.filters.of_group(self._native, scan.declared, scan.range_of, rows)
         except BaseException:
             self.close()
             raise
-        self._position = 0
-
-    @property
-    def step(self) -> int:
-        """How many rows to read next: more than a batch has if few of them will be left, but never more than fit it."""
-        return self._scan.batch_rows
+        self._position = self._seen = self._kept = 0
 
     def seek(self, row: int) -> None:
         """Goes on at a row that is not before the current one."""
@@ -132,7 +134,7 @@ class GroupReader:
         """Reads the columns that have filters, and gives the places of the rows that they leave; None: all."""
         at: Selection | None = None
         for one in self._filters:
-            column, kept = self._native[one.position].read_matching(rows, at, one.accepted)
+            column, kept = self._read_one(one, rows, at)
             if kept is not None:
                 for i, before in found.items():
                     found[i] = take(before, kept)
@@ -140,9 +142,22 @@ class GroupReader:
             found[one.position] = column
         left = rows if at is None else len(at)
         self._scan.counts["rows_filtered"] += rows - left
-        if left > rows * WORTHWHILE:  # the dictionaries promised more than they held
+        self._seen += rows
+        self._kept += left
+        if self._kept > self._seen * WORTHWHILE:  # dictionaries and statistics promised more than they held
             self._filters = []
         return at
+
+    def _read_one(
+        self, one: DictionaryFilter | IntervalFilter, rows: int, at: Selection | None
+    ) -> tuple[Column, Selection | None]:
+        """A column with a filter at some (None: all) of the next rows, and which of these it keeps (None: all)."""
+        native = self._native[one.position]
+        if isinstance(one, DictionaryFilter):
+            return native.read_matching(rows, at, one.accepted)
+        column = native.read(rows) if at is None else native.read_at(rows, at)
+        kept = one.kept(self._scan.declared(one.position, column))
+        return column if kept is None else take(column, kept), kept
 
     def close(self) -> None:
         """Closes all files; further calls do nothing."""
