@@ -58,7 +58,7 @@ def append(
 
     try:
         pinned = pin()
-        return writer.write(bound(pinned), pinned, bound, text)
+        return writer.write(bound(pinned), pinned, bound, text, again=False)  # the stream is read once
     finally:
         rows.close()
 

@@ -24,6 +24,7 @@ from tableflow.session.databases import open_database
 from tableflow.session.definitions import Definitions
 from tableflow.session.explain import explain, explain_analyzed
 from tableflow.session.fixed_result import FixedResult
+from tableflow.session.job_result import JobResult
 from tableflow.session.jobs import Jobs
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import plan
@@ -181,7 +182,7 @@ class Session:
             case sql.SetStatement() | sql.ResetStatement() | sql.Use():
                 return self._set(statement)
             case sql.CopyTo():
-                return self._copy(statement, script)
+                return self._copy(statement, rebind, script)
             case _:
                 return self._define(statement, pinned, rebind, script)
 
@@ -197,8 +198,7 @@ class Session:
                 statement = newer
         planned = plan(statement.query, self.settings)
 
-        def again() -> Any:
-            """The query once more, over newer states."""
+        def again() -> JobResult:
             rebound = rebind(self.storage.pin())
             assert isinstance(rebound, sql.QueryStatement)
             return self.jobs.start(plan(rebound.query, self.settings), script, self.settings)
@@ -217,9 +217,15 @@ class Session:
             text = explain(statement, planned)
         return Outcome(FixedResult(["plan"], [[line] for line in text.splitlines()]), warnings=_texts(statement))
 
-    def _copy(self, statement: sql.CopyTo, script: str) -> Outcome:
+    def _copy(self, statement: sql.CopyTo, rebind: Rebind, script: str) -> Outcome:
         planned = plan(statement.query, self.settings)
-        result = self.jobs.start(planned, script, self.settings)
+
+        def again() -> JobResult:
+            rebound = rebind(self.storage.pin())
+            assert isinstance(rebound, sql.CopyTo)
+            return self.jobs.start(plan(rebound.query, self.settings), script, self.settings)
+
+        result = RestartingResult(self.jobs.start(planned, script, self.settings), again)
         try:
             rows = copy_to(result, statement.path, statement.format, dict(statement.options))
         finally:

@@ -61,29 +61,44 @@ class Writer:
         self._jobs = jobs
         self._settings = settings
 
-    def write(self, statement: sql.Write, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
-        """Carries a statement out; its messages say how many rows it changed."""
+    def write(
+        self, statement: sql.Write, pinned: PinnedStates, rebind: Rebind, script: str, *, again: bool = True
+    ) -> Outcome:
+        """Carries a statement out; its message says how many rows it changed.
+
+        What failed because of others (a commit that was taken back, files that are gone) is tried once more if it may be
+        carried out ``again``: nothing of it was kept.
+        """
         while True:
-            table = provider_of(statement)
-            with self._storage.begin(table.database, frozenset({table.table_id})) as transaction:
-                if transaction.state.sequence != pinned.sequence(table.database):
-                    pinned = pinned.within(table.database, transaction.state)
-                    again = rebind(pinned)
-                    assert isinstance(again, sql.Write)
-                    statement = again
-                    if provider_of(statement).table_id != table.table_id:
-                        continue  # it was replaced by another of its name
-                written = self.rows(
-                    Writing.of(statement),
-                    statement.returning is not None,
-                    table.table_id,
-                    transaction,
-                    provider_of(statement).view,
-                    script,
-                )
-                if written.rows:
-                    commit(transaction, statement)
-            return Outcome(written.result, message_of(statement.kind, written.rows), written.rows, written.warnings)
+            try:
+                outcome = self._attempt(statement, pinned, rebind, script)
+            except TableFlowError as error:
+                if not error.retryable or not again or self._jobs.interrupted:
+                    raise
+                again = False
+                outcome = None
+            if outcome is not None:
+                return outcome
+            pinned = self._storage.pin()
+            bound = rebind(pinned)
+            assert isinstance(bound, sql.Write)
+            statement = bound
+
+    def _attempt(self, statement: sql.Write, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome | None:
+        """The statement, bound to what its transaction finds; None if its table was replaced by another of its name."""
+        table = provider_of(statement)
+        with self._storage.begin(table.database, frozenset({table.table_id})) as transaction:
+            if transaction.state.sequence != pinned.sequence(table.database):
+                bound = rebind(pinned.within(table.database, transaction.state))
+                assert isinstance(bound, sql.Write)
+                statement = bound
+                if provider_of(statement).table_id != table.table_id:
+                    return None
+            returns, view = statement.returning is not None, provider_of(statement).view
+            written = self.rows(Writing.of(statement), returns, table.table_id, transaction, view, script)
+            if written.rows:
+                commit(transaction, statement)
+        return Outcome(written.result, message_of(statement.kind, written.rows), written.rows, written.warnings)
 
     def rows(
         self, writing: Writing, returns: bool, table: int, transaction: Transaction, view: TableView | None, script: str

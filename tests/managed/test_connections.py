@@ -10,6 +10,10 @@ import time
 import pytest
 
 import tableflow
+from tableflow.storage.failure import StaleStateError, taken_back
+from tableflow.storage.memory_disk import MemoryDisk
+from tableflow.storage.table_view import TableView
+from tableflow.storage.transaction import Transaction
 
 
 def rows(con, sql, parameters=()):
@@ -204,3 +208,56 @@ def test_autocommit(tmp_path):
         with pytest.raises(tableflow.NotSupportedError):
             con.rollback()
         assert rows(con, "SELECT count(*) FROM t") == [(1,)]
+
+
+def test_what_fails_because_of_others_is_tried_once_more(tmp_path, monkeypatch):
+    failures = []
+    commit = Transaction.commit
+
+    def flaky(self, kind):
+        if len(failures) < 1:
+            failures.append(kind)
+            self.abort()
+            raise taken_back(MemoryDisk())
+        return commit(self, kind)
+
+    with tableflow.connect(tmp_path / "db") as con:
+        con.execute("CREATE TABLE t (a INT)")
+        monkeypatch.setattr(Transaction, "commit", flaky)
+        con.execute("INSERT INTO t SELECT 1 UNION ALL SELECT 2")
+        assert len(failures) == 1
+        assert rows(con, "SELECT count(*) FROM t") == [(2,)]
+        failures.clear()
+        with pytest.raises(tableflow.OperationalError, match="on top of a commit that failed"):
+            con.append("t", {"a": [3]})  # a stream cannot be read again
+        assert rows(con, "SELECT count(*) FROM t") == [(2,)]
+
+
+def test_a_reader_whose_files_are_gone_takes_a_newer_state(tmp_path, monkeypatch):
+    with tableflow.connect(tmp_path / "db", settings={"storage.inline-rows": "0"}) as con:
+        con.execute("CREATE TABLE t (a INT PRIMARY KEY)")
+        con.execute("INSERT INTO t SELECT * FROM (VALUES (1), (2))")
+        left = []
+
+        def stale(original):
+            def read(*arguments):
+                if left:
+                    left.pop()
+                    raise StaleStateError("a file is gone")
+                return original(*arguments)
+
+            return read
+
+        for name in ("read", "fetch"):
+            monkeypatch.setattr(TableView, name, stale(getattr(TableView, name)))
+        for sql, found in {"SELECT sum(a) FROM t": [(3,)], "SELECT a FROM t WHERE a = 2": [(2,)]}.items():
+            left[:] = [1, 1]
+            assert rows(con, sql) == found
+            assert left == []
+            left[:] = [1] * 50
+            with pytest.raises(tableflow.OperationalError, match="a file is gone"):
+                rows(con, sql)
+        left[:] = [1]
+        assert con.execute("INSERT INTO t SELECT a + 10 FROM t").rowcount == 2
+        left[:] = [1]
+        assert con.execute(f"COPY t TO '{tmp_path}/t.csv'").rowcount == 4
