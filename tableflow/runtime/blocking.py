@@ -13,6 +13,7 @@ last item that was polled, not of what was read ahead; ``close`` unblocks the th
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from typing import Any
 
@@ -24,6 +25,7 @@ from tableflow.runtime.wake import READY, Signal
 
 _MAILBOX = 2
 _JOIN_SECONDS = 5.0
+_INTERRUPT_SECONDS = 0.01
 
 
 class ReadAhead:
@@ -68,10 +70,13 @@ class ReadAhead:
         with self._changed:
             self._stopped = True
             self._changed.notify()
-        self._reader.interrupt()
-        self._thread.join(_JOIN_SECONDS)
-        if self._thread.is_alive():
-            raise InternalError(f"the thread {self._thread.name!r} did not stop")
+        limit = time.monotonic() + _JOIN_SECONDS
+        while self._thread.is_alive():
+            # again and again: the thread may have found that it goes on, and not have begun to wait yet
+            self._reader.interrupt()
+            self._thread.join(_INTERRUPT_SECONDS)
+            if time.monotonic() > limit:
+                raise InternalError(f"the thread {self._thread.name!r} did not stop")
         while self._mailbox:
             self._memory.account(-self._mailbox.popleft()[2])
 

@@ -32,6 +32,7 @@ from tableflow.runtime.scheduler import WorkerPool
 from tableflow.runtime.simulation import SimulatedScheduler
 from tableflow.runtime.sink import Prepared, Sinks, no_sinks
 from tableflow.runtime.task import Task
+from tableflow.runtime.wake import Bell
 
 OnCheckpoint: TypeAlias = Callable[[int, tuple[TaskSnapshot, ...]], None]
 
@@ -67,7 +68,7 @@ class Job:
         self._lock = threading.Lock()
         self._error: TableFlowError | None = None
         self._complete = False
-        self._wakened = threading.Event()
+        self._bell = Bell()
         seed = settings.get(SCHEDULER_SEED)
         self._simulation = SimulatedScheduler(seed) if seed >= 0 else None
         scheduler = self._simulation or pool
@@ -100,7 +101,7 @@ class Job:
         limit = None if timeout is None else time.monotonic() + timeout
         try:
             while True:
-                self._wakened.clear()
+                heard = self._bell.rings
                 # Looked at first: what the tasks left behind when they ended is found below, not overlooked.
                 ended = not self._open_tasks
                 if self._error is not None and not self._complete:
@@ -114,7 +115,7 @@ class Job:
                 elif ended:
                     return None
                 else:
-                    self._wait(limit)
+                    self._wait(heard, limit)
         except (KeyboardInterrupt, SystemExit):
             self.cancel()
             raise
@@ -125,14 +126,14 @@ class Job:
             self._complete = True
             self._stop(None)
 
-    def _wait(self, limit: float | None) -> None:
+    def _wait(self, heard: int, limit: float | None) -> None:
         """Waits for something to happen; drives the tasks if nobody else does."""
         remaining = None if limit is None else limit - time.monotonic()
         if remaining is not None and remaining <= 0:
             raise TimeoutError("no batch of the result has come in time")
         if self._simulation is None:
             # In slices, so that a signal that another thread received is noticed.
-            self._wakened.wait(_SLICE_SECONDS if remaining is None else min(remaining, _SLICE_SECONDS))
+            self._bell.wait(heard, _SLICE_SECONDS if remaining is None else min(remaining, _SLICE_SECONDS))
             return
         with self._driver:
             if self._simulation.advance() or not self._open_tasks:
@@ -205,10 +206,11 @@ class Job:
         if self._simulation is not None:
             self._drive_to_end(self._simulation)
         limit = time.monotonic() + _CANCEL_SECONDS
-        while self._open_tasks:
-            self._wakened.clear()
-            if self._open_tasks:
-                self._wakened.wait(_SLICE_SECONDS)
+        while True:
+            heard = self._bell.rings
+            if not self._open_tasks:
+                return
+            self._bell.wait(heard, _SLICE_SECONDS)
             if time.monotonic() > limit:
                 raise InternalError("a task did not stop", detail=f"open tasks: {sorted(self._open_tasks)}")
 
@@ -234,11 +236,11 @@ class Job:
             build.fail(self._error or CancelledError("the query has its result"))
         for task in self._deployment.tasks:
             task.wake()
-        self._wakened.set()
+        self._bell.ring()
 
     def wake(self) -> None:
         """The result's channel has something."""
-        self._wakened.set()
+        self._bell.ring()
 
     def failed(self, error: TableFlowError) -> None:
         """A task failed: keeps the first error and stops the others."""
@@ -250,4 +252,4 @@ class Job:
         with self._lock:
             self._open_tasks.discard(task.id)
         if not self._open_tasks:
-            self._wakened.set()
+            self._bell.ring()
