@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tableflow.errors import TableFlowError
 from tableflow.storage.failure import disk_error
 from tableflow.storage.sweeping import listing, unnamed_files
 
@@ -116,7 +115,7 @@ class Maintenance:
             try:
                 self.beat()
                 self.collect()
-            except (OSError, TableFlowError) as error:
+            except Exception as error:  # noqa: BLE001 - the next round has to come, whatever it is
                 self.error = error
             self._wake.wait(HEARTBEAT)
             self._wake.clear()
@@ -129,5 +128,5 @@ class Maintenance:
         try:
             self.fold()
             self.error = None
-        except (OSError, TableFlowError) as error:
+        except Exception as error:  # noqa: BLE001
             self.error = error  # nothing is lost: the log is longer, and the next one tries again

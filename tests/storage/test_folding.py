@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from tableflow.catalog.change import RemoveEntry
 from tableflow.errors import CatalogError, IntegrityError
-from tableflow.storage import folding
+from tableflow.storage import folding, maintenance
 from tableflow.storage.compaction import Part, choose
 from tableflow.storage.database import Database
 from tableflow.storage.description import ChangeKind
@@ -260,3 +262,33 @@ def test_a_reader_keeps_open_what_a_fold_did_not_touch() -> None:
     assert len(second.segments) == 2
     assert second.segments[0] is first.segments[0]
     database.close()
+
+
+def test_a_fold_that_fails_is_tried_again_by_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance, "HEARTBEAT", 0.01)
+    database = Database.open(MemoryDisk(), settings=settings(storage__fold_commits="3"))
+    table = create(database)
+    work = database.maintenance
+    assert work is not None
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(folding, "write_root", fails)
+    for number in range(5):
+        insert(database, table, [(number, "a")])
+    _until(lambda: work.error is not None)
+    assert work.folds == 0
+    monkeypatch.setattr(folding, "write_root", write_root)
+    for number in range(5):
+        insert(database, table, [(number, "b")])
+    _until(lambda: work.folds > 0 and work.error is None)
+    assert len(rows_of(database, table)) == 10
+    database.close()
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
