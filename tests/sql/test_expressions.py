@@ -148,7 +148,7 @@ def test_type_name(name, expected):
         ("ARRAY<INT", SqlSyntaxError, "'>' is expected"), ("MAP<INT>", SqlSyntaxError, "',' is expected"),
         ("ROW<a INT, A INT>", BindError, "'A' appears twice"), ("DECIMAL(x)", SqlSyntaxError, "a whole number"),
         ("'INT'", SqlSyntaxError, "a type is expected"), ("5", SqlSyntaxError, "a type is expected"),
-        ("ARRAY<" * 200 + "INT" + ">" * 200, SqlSyntaxError, "levels deep"),
+        ("ARRAY<" * 2000 + "INT" + ">" * 2000, SqlSyntaxError, "levels deep"),
     ],
 )  # fmt: skip
 def test_type_name_misuse(name, kind, message):
