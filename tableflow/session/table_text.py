@@ -38,95 +38,15 @@ def _column(column: StoredColumn) -> str:
 
 
 def quoted(name: str) -> str:
-    """A name that means itself whatever it is."""
-    return (
-        name
-        if name.isidentifier() and name.islower() and name not in _RESERVED
-        else '"' + name.replace('"', '""') + '"'
-    )
+    """A name that means itself whatever it is; unquoted where the parser takes it for a name."""
+    from tableflow.sql.parser import TableFlowParser
+    from tableflow.sql.tokens import tokenize
 
-
-_RESERVED = frozenset(
-    [
-        "all",
-        "and",
-        "any",
-        "as",
-        "asc",
-        "between",
-        "by",
-        "case",
-        "cast",
-        "check",
-        "constraint",
-        "create",
-        "cross",
-        "default",
-        "delete",
-        "desc",
-        "distinct",
-        "drop",
-        "else",
-        "end",
-        "except",
-        "exists",
-        "false",
-        "fetch",
-        "for",
-        "from",
-        "full",
-        "group",
-        "having",
-        "in",
-        "inner",
-        "insert",
-        "intersect",
-        "interval",
-        "into",
-        "is",
-        "join",
-        "left",
-        "like",
-        "limit",
-        "natural",
-        "not",
-        "null",
-        "offset",
-        "on",
-        "or",
-        "order",
-        "outer",
-        "over",
-        "primary",
-        "qualify",
-        "right",
-        "row",
-        "rows",
-        "select",
-        "set",
-        "some",
-        "table",
-        "then",
-        "to",
-        "true",
-        "union",
-        "unique",
-        "update",
-        "using",
-        "values",
-        "when",
-        "where",
-        "window",
-        "with",
-        "date",
-        "time",
-        "timestamp",
-        "current_date",
-        "current_time",
-        "user",
-        "key",
-    ]
-)
+    if name.isidentifier() and name.islower():
+        tokens = tokenize(name)
+        if len(tokens) == 1 and tokens[0].token_type in TableFlowParser.ID_VAR_TOKENS:
+            return name
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _literal(text: str) -> str:

@@ -185,7 +185,7 @@ def test_alter(con):
 def test_describe_and_show_create_make_the_same_table_again(con):
     con.execute(
         "CREATE TABLE t (id BIGINT PRIMARY KEY COMMENT 'it''s', a INT NOT NULL DEFAULT 1, b INT GENERATED ALWAYS AS (a * 2), "
-        "\"Odd name\" STRING, UNIQUE (a, b), CONSTRAINT small CHECK (a < 100)) COMMENT 'about'"
+        '"Odd name" STRING, "select" INT, "index" INT, "table" INT, "key" INT, value INT, UNIQUE (a, b), CONSTRAINT small CHECK (a < 100)) COMMENT \'about\''
     )
     described = rows(con, "DESCRIBE t")
     assert ("id", "BIGINT", "NO", "PRIMARY KEY", None, "it's") in described
