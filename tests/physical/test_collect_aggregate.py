@@ -10,6 +10,8 @@ import pyarrow as pa
 import pytest
 
 from tableflow.errors import MemoryLimitError
+from tableflow.expressions.registry import AGGREGATES
+from tableflow.physical.collected import KERNELS
 from tableflow.session import Session
 
 ROWS = 300_000
@@ -84,3 +86,8 @@ def test_no_rows_and_no_keys_is_one_row(session):
     )
     assert row == {"m": None, "c": 0, "a": None, "r": 0}
     assert rows(session, "SELECT k, median(x) FROM data WHERE n < 0 GROUP BY k") == []
+
+
+def test_every_collected_aggregate_has_a_kernel():
+    named = {entry.name for entry in AGGREGATES if entry.collected and entry.name != "grouping"}
+    assert named == set(KERNELS)
