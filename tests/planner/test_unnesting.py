@@ -77,3 +77,13 @@ def test_chance_on_the_outer_side_is_drawn_once() -> None:
 def test_no_column_reads_what_is_not_there() -> None:
     for node in nodes("SELECT id FROM m WHERE x = 1 OR EXISTS (SELECT 1 FROM b WHERE b.m = m.id)"):
         assert all(e is not None for e in expressions(node))
+
+
+def test_outer_rows_that_ties_choose_are_read_once() -> None:
+    subquery = "(SELECT max(b.y) FROM b WHERE b.m < q.n)"
+    numbered = nodes(f"SELECT n, {subquery} FROM (SELECT row_number() OVER (ORDER BY x) AS n FROM m) q")
+    assert sum(isinstance(n, Shared) for n in numbered) == 2
+    limited = nodes(f"SELECT n, {subquery} FROM (SELECT id AS n FROM m LIMIT 3) q")
+    assert sum(isinstance(n, Shared) for n in limited) == 2
+    ranked = nodes(f"SELECT n, {subquery} FROM (SELECT rank() OVER (ORDER BY x) AS n FROM m) q")
+    assert not any(isinstance(n, Shared) for n in ranked)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tableflow.config import Settings
 from tableflow.expressions.intervals import Domain
-from tableflow.expressions.nodes import ColumnRef, Expression, substitute
+from tableflow.expressions.nodes import WHOLE_PARTITION, ColumnRef, Expression, FrameUnit, WindowCall, substitute
 from tableflow.expressions.properties import can_raise, deterministic
 from tableflow.planner.logical.nodes import (
     Aggregate,
     Hint,
     Join,
     JoinKind,
+    Limit,
     Node,
     Replicate,
     SetOperation,
@@ -203,8 +204,33 @@ class Context:
         return known[1]
 
     def deterministic_plan(self, of: Node) -> bool:
-        """Whether two evaluations of the plan give the same rows."""
+        """Whether two evaluations of the plan give the same rows: no chance, and no choice among rows that tie."""
+        return self.without_chance(of) and not any(chooses(node) for node in walk_plan(of))
+
+    def without_chance(self, of: Node) -> bool:
+        """Whether all expressions of the plan are deterministic; which rows of a tie come first may still differ."""
         return all(self.deterministic(expression) for node in walk_plan(of) for expression in expressions(node))
+
+
+_OF_PEERS = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
+_OF_ROWS = frozenset({"row_number", "ntile", "lag", "lead", "first_value", "last_value", "nth_value"})
+
+
+def chooses(of: Node) -> bool:
+    """Whether the node's result may depend on the order of rows that its keys do not tell apart."""
+    match of:
+        case Limit():
+            return True
+        case Window(calls=calls, limit=limit):
+            return limit is not None or any(_chooses(call) for call in calls)
+        case _:
+            return False
+
+
+def _chooses(call: WindowCall) -> bool:
+    if call.function in _OF_PEERS:
+        return False
+    return call.function in _OF_ROWS or (call.frame.unit is FrameUnit.ROWS and call.frame != WHOLE_PARTITION)
 
 
 def substitute_columns(of: Expression, by_id: dict[int, Expression], context: Context) -> Expression:

@@ -98,7 +98,7 @@ def _is_worth_it(node: Node, context: Context) -> bool:
         isinstance(p, Shared) for p in parts
     ):
         return False
-    if not context.deterministic_plan(node):
+    if not context.without_chance(node):
         return False
     statistics = context.statistics
     work = sum([statistics.table_rows(part) if isinstance(part, Scan) else statistics.rows(part) for part in parts])
