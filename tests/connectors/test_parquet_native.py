@@ -198,6 +198,28 @@ def test_what_is_not_decoded_natively_is_read_all_the_same(tmp_path):
     assert scan(file_provider(str(path)), ["n", "l", "s"], batch_rows=1) == [(1, [1], {"a": 1}), (2, [], None)]
 
 
+@pytest.mark.parametrize("codec", ["snappy", "lz4"])
+def test_enums_are_texts(tmp_path, codec, monkeypatch):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"e": ["yes", None, "no", "yes"]}), path, store_schema=False, compression=codec)
+    data = path.read_bytes()
+    text, enum = b"\x25\x00\x4c\x1c\x00\x00", b"\x25\x08\x4c\x4c\x00\x00"  # both spellings of a logical type
+    assert data.count(text) == 1
+    path.write_bytes(data.replace(text, enum))
+    assert pq.read_schema(path).field("e").type == pa.binary()
+    provider = file_provider(str(path))
+    wanted = [("yes",), (None,), ("no",), ("yes",)]
+    assert str(provider.schema.columns[0].type) == "STRING"
+    assert scan(provider) == wanted
+    assert provider.statistics().columns["e"].minimum in {None, "no"}
+    monkeypatch.setattr(parquet_column, "open_chunk", refuse)
+    assert scan(provider) == wanted
+
+
+def refuse(*arguments):
+    raise NotImplementedError
+
+
 def test_pyarrow_goes_on_where_the_decoder_gives_up(tmp_path, monkeypatch):
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"a": list(range(1000)), "b": [str(i) for i in range(1000)]}), path)

@@ -17,6 +17,7 @@ CODECS = ("UNCOMPRESSED", "SNAPPY", "GZIP", "LZO", "BROTLI", "LZ4", "ZSTD", "LZ4
 PLAIN, PLAIN_DICTIONARY, RLE, BIT_PACKED, RLE_DICTIONARY = 0, 2, 3, 4, 8
 DELTA_BINARY_PACKED, DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY, BYTE_STREAM_SPLIT = 5, 6, 7, 9
 _OPTIONAL, _REPEATED = 1, 2
+_CONVERTED_ENUM, _LOGICAL_ENUM = 4, 4
 _DATA_PAGES = frozenset({0, 3})
 _MOST_DEPTH = 64
 
@@ -31,6 +32,7 @@ class Leaf:
     definition_levels: int
     repetition_levels: int
     ordered: bool  # bounds of this column follow the order of its type
+    enum: bool = False  # texts, although no reader is told so
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,9 @@ def _leaves(schema: Sequence[Any], orders: Sequence[Any]) -> Iterator[Leaf]:
             physical = _choice(PHYSICAL, _int(element, 1), "type")
             ordered = count < len(orders) and isinstance(orders[count], dict) and 1 in orders[count]
             count += 1
-            yield Leaf(_text(element, 4), physical, _int(element, 2, 0), d, r, ordered)
+            logical = element.get(10)
+            enum = element.get(6) == _CONVERTED_ENUM or (isinstance(logical, dict) and _LOGICAL_ENUM in logical)
+            yield Leaf(_text(element, 4), physical, _int(element, 2, 0), d, r, ordered, enum)
 
     root = next(elements, None)
     if root is None:

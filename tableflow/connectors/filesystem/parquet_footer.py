@@ -134,6 +134,8 @@ def _columns(file: FileVersion, metadata: FileMetadata, schema: pa.Schema) -> tu
     for field in schema:
         arrow = field.type.storage_type if isinstance(field.type, pa.BaseExtensionType) else field.type
         count = _leaves(arrow)
+        if count == 1 and pa.types.is_binary(arrow) and leaf < len(metadata.leaves) and metadata.leaves[leaf].enum:
+            arrow = pa.string()
         try:
             of = from_arrow_type(arrow)
         except UnsupportedError as error:
