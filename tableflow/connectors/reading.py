@@ -105,7 +105,7 @@ def _counts(chunk: Chunk) -> bool:
 
 
 def _taken(counts: Counter[str]) -> dict[str, int]:
-    taken = dict(counts)
+    taken = {name: count for name, count in counts.items() if count}
     counts.clear()
     return taken
 
