@@ -6,9 +6,11 @@ query starts in microseconds; idle workers sleep.  Invariant: a task is in the q
 
 from __future__ import annotations
 
+import atexit
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
@@ -64,6 +66,14 @@ class _Nudge:
 
 
 _NUDGE = _Nudge()
+_pools: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_pools() -> None:
+    """Ends the workers before the interpreter goes: a thread that comes back from a kernel after that ends the process."""
+    for pool in list(_pools):
+        pool.close()
 
 
 class WorkerPool:
@@ -80,6 +90,7 @@ class WorkerPool:
         with stack_of(STACK_BYTES):
             for thread in self._threads:
                 thread.start()
+        _pools.add(self)
 
     @property
     def threads(self) -> int:
@@ -113,6 +124,7 @@ class WorkerPool:
 
     def close(self) -> None:
         """Ends the threads, after the turns that run now; jobs must have ended."""
+        _pools.discard(self)
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:

@@ -5,7 +5,9 @@ Everything here can also be called by hand, which is what simulated runs do: the
 
 from __future__ import annotations
 
+import atexit
 import threading
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,14 @@ HEARTBEAT = 5.0
 """Seconds between two signs of life."""
 CLOSING_SHARE = 8
 """When the database is closed, a log with this part of what makes a fold due is folded."""
+_running: weakref.WeakSet[Maintenance] = weakref.WeakSet()
+
+
+@atexit.register
+def _halt_all() -> None:
+    """Ends the threads before the interpreter goes; what is not folded is in the log."""
+    for maintenance in list(_running):
+        maintenance.halt()
 
 
 class Maintenance:
@@ -55,15 +65,22 @@ class Maintenance:
         """From now on work is done by a thread of its own."""
         self._thread = threading.Thread(target=self._run, name="tableflow-storage", daemon=True)
         self._thread.start()
+        _running.add(self)
 
     def stop(self) -> None:
         """Ends the thread after what it is doing, and folds a log that is long."""
+        self.halt()
+        if self._thread is not None:
+            if self._is_due(CLOSING_SHARE):
+                self._try_fold()
+
+    def halt(self) -> None:
+        """Ends the thread after what it is doing."""
+        _running.discard(self)
         self._stopping.set()
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
-            if self._is_due(CLOSING_SHARE):
-                self._try_fold()
 
     def dropped(self, table: int, cell: TableCell) -> None:
         """Called when a table was dropped, with what it was last."""

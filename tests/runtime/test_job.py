@@ -179,6 +179,4 @@ def test_unread_results_hold_producers_back(workers):
     assert values(job.next_batch(timeout=1)) == list(range(100))
     job.close()
     assert job.memory.used == 0
-    assert not any(
-        thread.name.startswith("tableflow") and "worker" not in thread.name for thread in threading.enumerate()
-    )
+    assert not any(thread.name.startswith("tableflow-read") for thread in threading.enumerate())
