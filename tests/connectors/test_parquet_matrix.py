@@ -19,6 +19,8 @@ from tests.connectors.parquet_matrix import (
 )
 from tests.connectors.test_parquet_native import no_fallback  # noqa: F401 - a fixture
 
+pytestmark = pytest.mark.slow
+
 
 def not_native(path):
     """Columns that are left to pyarrow."""

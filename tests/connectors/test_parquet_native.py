@@ -19,6 +19,8 @@ from tableflow.connectors.filesystem.parquet_footer import read_footer
 from tableflow.connectors.filesystem.path import stat_file
 from tests.connectors.scanning import scan
 
+pytestmark = pytest.mark.slow
+
 ROWS = 5000
 
 

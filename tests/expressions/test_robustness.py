@@ -27,6 +27,8 @@ from tableflow.expressions.properties import can_raise
 from tableflow.expressions.text import to_sql
 from tests.expressions.binding import bind
 
+pytestmark = pytest.mark.slow
+
 D = t.DecimalType
 ROWS = 6
 LONG = 2**63 - 1

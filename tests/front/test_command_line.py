@@ -14,6 +14,8 @@ import pytest
 
 from tests.front.command import COMMAND, environment, tableflow
 
+pytestmark = pytest.mark.slow
+
 HUGE = "SELECT count(*) FROM " + ", ".join(
     f"(VALUES {', '.join(f'({i})' for i in range(50))}) t{n}(x)" for n in range(8)
 )

@@ -15,6 +15,8 @@ from tpch.compare import difference
 from tpch.engines import DuckDB
 from tpch.queries import NUMBERS, TABLES, query_text
 
+pytestmark = pytest.mark.slow
+
 LIMITS = ("1 kb", "64 kb", "1 mb", "4 mb", "16 mb")
 REFUSAL = re.compile(r"operator '\w+' \([\w ]+\) was refused \d+ bytes of memory")
 

@@ -10,6 +10,8 @@ import pytest
 import tableflow
 from tableflow.recursion import FRAMES, roomy, stack_of, with_room
 
+pytestmark = pytest.mark.slow
+
 MANY, DEEP = 5000, 900
 
 

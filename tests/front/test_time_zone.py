@@ -13,6 +13,8 @@ import tableflow
 from tableflow.errors import DataError
 from tests.front.command import tableflow as command
 
+pytestmark = pytest.mark.slow
+
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "UTC")
 INSTANTS = (

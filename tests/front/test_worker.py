@@ -18,6 +18,8 @@ from tests.front.command import environment
 from tpch.compare import difference
 from tpch.queries import NUMBERS, TABLES, query_text
 
+pytestmark = pytest.mark.slow
+
 FORBIDDEN = (
     "sqlglot",
     "lark",

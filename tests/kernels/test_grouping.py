@@ -236,6 +236,7 @@ def _same(actual, expected):
     return actual == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("function", "of", "result"), CALLS, ids=str)
 @pytest.mark.parametrize("filtered", [False, True], ids=["", "filter"])
 @settings(max_examples=15, deadline=None)
@@ -268,6 +269,7 @@ def _state_types(function, of, result):
     return [BIGINT] if function.startswith("count") else [result if function == "sum" else of]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("function", "of", "result"), CALLS, ids=str)
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())

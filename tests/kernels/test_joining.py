@@ -15,6 +15,8 @@ from tableflow.columnar.kernels.gather import compact, concat
 from tableflow.columnar.kernels.joining import NO_ROW, JoinProbe, JoinRows, JoinTable
 from tests.kernels import columns
 
+pytestmark = pytest.mark.slow
+
 
 def sealed(types, safe, partials):
     """A table over partials, each a list of batches of key columns."""

@@ -18,6 +18,8 @@ from tableflow.columnar.kernels.narrowing import DistinctHashes, TextCodes, join
 from tableflow.columnar.representation import canonical, widen
 from tests.kernels import columns as made
 
+pytestmark = pytest.mark.slow
+
 
 def pieces(data: st.DataObject, of: t.SqlType) -> tuple[list[Column], list[Any]]:
     values = [

@@ -18,6 +18,8 @@ from tableflow.columnar.kernels import gather, sorting
 from tableflow.errors import UnsupportedError
 from tests.kernels.columns import ORDERED, batches, rows_of
 
+pytestmark = pytest.mark.slow
+
 DIRECTIONS = st.tuples(st.booleans(), st.booleans())
 
 

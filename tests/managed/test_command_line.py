@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.front.command import tableflow
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_database_on_the_command_line(tmp_path):

@@ -29,6 +29,8 @@ from tests.kernels.columns import plain
 from tests.physical.expressions import FIELDS, domains, rows
 from tests.physical.test_programs import FAST, close, projection, reference
 
+pytestmark = pytest.mark.slow
+
 NUMERIC = [ColumnRef(f.type, f.id, f.name) for f in FIELDS if t.is_numeric(f.type)]
 
 

@@ -19,6 +19,8 @@ from tests.kernels.test_sorting import sort_key
 from tests.physical.jobs import collect, fields, leaf, through
 from tests.runtime.simple import Batches, Plan
 
+pytestmark = pytest.mark.slow
+
 
 @st.composite
 def inputs(draw):

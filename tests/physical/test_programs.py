@@ -29,6 +29,8 @@ from tableflow.serialization import dumps, loads
 from tests.kernels.columns import plain
 from tests.physical.expressions import ANY_TYPE, FIELDS, domains, expression, rows
 
+pytestmark = pytest.mark.slow
+
 INPUT = Input(fields=FIELDS)
 FAST = settings(deadline=None, suppress_health_check=list(HealthCheck))
 

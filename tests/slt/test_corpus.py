@@ -17,8 +17,8 @@ from tests.slt.records import Record, read
 from tests.slt.tables import stored
 
 FILES = sorted(Path(__file__).parent.glob("*/*.slt"))
-FAST = [modes.DEFAULT, modes.ONE_ROW, *modes.SHAPES, *modes.SEEDS[:3]]
-SLOW = [*modes.SEEDS[3:], *modes.RULES_OFF]
+FAST = [modes.DEFAULT, modes.ONE_ROW, modes.SHAPES[1], modes.SEEDS[0]]
+SLOW = [modes.SHAPES[0], *modes.SHAPES[2:], *modes.SEEDS[1:], *modes.RULES_OFF]
 
 
 def _rows(session: Session, sql: str, evidence: Evidence) -> tuple[list[tuple[object, ...]], Evidence]:
@@ -75,7 +75,8 @@ def test_corpus(path: Path, mode: Mode) -> None:
 @pytest.mark.parametrize("mode", SLOW, ids=lambda mode: mode.name)
 def test_corpus_in_more_modes(mode: Mode) -> None:
     for path in FILES:
-        _check(path, mode)
+        evidence = _check(path, mode)
+        assert path.stem != "joins" or mode.proof(evidence), evidence
 
 
 @pytest.mark.parametrize("mode", FAST, ids=lambda mode: mode.name)

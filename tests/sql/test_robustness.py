@@ -18,6 +18,8 @@ from tableflow.sql.tokens import RESERVED, UNRESERVED
 from tests.sql.binding import CATALOG, fails, query
 from tests.sql.soundness import check
 
+pytestmark = pytest.mark.slow
+
 QUERIES = [path.read_text() for path in sorted((Path(__file__).parents[2] / "tpch" / "queries").glob("q*.sql"))]
 STATEMENTS = [
     "SELECT a, sum(b) FILTER (WHERE f) AS s FROM t WHERE c LIKE 'x%' ESCAPE '!' GROUP BY a HAVING s > 1 ORDER BY ALL",

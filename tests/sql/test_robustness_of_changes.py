@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from tableflow.sql.lexer import lex
 from tableflow.sql.splitter import split
 from tests.sql.managed import CATALOG, TABLES
 from tests.sql.soundness import check
+
+pytestmark = pytest.mark.slow
 
 STATEMENTS = [
     *TABLES,

@@ -27,6 +27,8 @@ from tableflow.storage.log import LogWriter
 from tableflow.storage.memory_disk import MemoryDisk
 from tests.storage.tables import KEYED, columns_of, create, delete, insert, replace_rows, rows_of, settings
 
+pytestmark = pytest.mark.slow
+
 KILLS = int(os.environ.get("TABLEFLOW_KILLS", "500"))
 ACCOUNTS = 50
 ROOT = Path(__file__).parents[2]

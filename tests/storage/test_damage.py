@@ -19,6 +19,8 @@ from tableflow.storage.file_reader import DataFileReader
 from tableflow.storage.file_writer import DataFileWriter
 from tests.storage.file_columns import Files
 
+pytestmark = pytest.mark.slow
+
 NESTED = t.ArrayType(t.STRING)
 TABLE = TableDescription(
     tuple(

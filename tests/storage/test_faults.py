@@ -22,6 +22,8 @@ from tableflow.types import INT
 from tests.storage.simulated_disk import CRASH, ERROR, FULL, Crash, SimulatedDisk
 from tests.storage.tables import KEYED, columns_of, rows_with_ids, settings
 
+pytestmark = pytest.mark.slow
+
 SEEDS = int(os.environ.get("TABLEFLOW_FAULT_SEEDS", "2"))
 STRIDES = pytest.mark.parametrize("stride", [6, pytest.param(1, marks=pytest.mark.slow)])
 SETTINGS = settings(storage__inline_rows="6", storage__chunk_rows="4", storage__removal_delay="0 s")
