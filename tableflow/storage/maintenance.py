@@ -70,9 +70,8 @@ class Maintenance:
     def stop(self) -> None:
         """Ends the thread after what it is doing, and folds a log that is long."""
         self.halt()
-        if self._thread is not None:
-            if self._is_due(CLOSING_SHARE):
-                self._try_fold()
+        if self._thread is not None and self._is_due(CLOSING_SHARE):
+            self._try_fold()
 
     def halt(self) -> None:
         """Ends the thread after what it is doing."""

@@ -41,12 +41,16 @@ def read_layout(file: FileVersion, dialect: Dialect, columns: Sequence[FileColum
     if not record.strip():
         return Layout(file.size, len(columns or ()), None)
     cells = _cells(record, dialect)
-    if dialect.header == "auto":
-        is_header = _looks_like_header(cells) if columns is None else _names_all(cells, columns)
-    else:
+    names = tuple(cell if cell.strip() else f"column{i}" for i, cell in enumerate(cells))
+    if dialect.header != "auto":
         is_header = dialect.header == "true"
+    elif columns is not None:
+        is_header = _names_all(names, columns)
+    else:
+        following = block.data[len(record) :] if block is not None else b""
+        is_header = _looks_like_header(cells, _types(following, dialect, len(cells)))
     if is_header:
-        return Layout(start + len(record), len(cells), tuple(cells))
+        return Layout(start + len(record), len(cells), names)
     return Layout(start, len(cells), None)
 
 
@@ -59,11 +63,25 @@ def _cells(record: bytes, dialect: Dialect) -> list[str]:
     return next(csv.reader([line], delimiter=dialect.delimiter, quotechar=dialect.quote))
 
 
-def _looks_like_header(cells: Sequence[str]) -> bool:
+def _looks_like_header(cells: Sequence[str], following: Sequence[pa.DataType]) -> bool:
+    """Texts only; where some are empty (an index without a name), a column below must be of another type than its name."""
     data = ",".join('"' + cell.replace('"', '""') + '"' for cell in cells).encode()
-    names = [f"f{i}" for i in range(len(cells))]
-    types = parse_text(data, Dialect(",", '"', "", "false", lenient=False), names, None).schema.types
-    return all(cell.strip() for cell in cells) and all(pa.types.is_string(of) for of in types)
+    types = _types(data, Dialect(",", '"', "", "false", lenient=False), len(cells))
+    present = [i for i, cell in enumerate(cells) if cell.strip()]
+    if not present or not all(pa.types.is_string(types[i]) for i in present):
+        return False
+    plain = (pa.types.is_string, pa.types.is_binary, pa.types.is_null)
+    return len(present) == len(cells) or any(not any(test(of) for test in plain) for of in following)
+
+
+def _types(data: bytes, dialect: Dialect, fields: int) -> Sequence[pa.DataType]:
+    """What the fields of some records look like; nothing if they cannot be read or there are none."""
+    names = [f"f{i}" for i in range(fields)]
+    try:
+        types: Sequence[pa.DataType] = parse_text(data, dialect, names, None).schema.types if data.strip() else ()
+    except pa.ArrowInvalid:
+        return ()
+    return types
 
 
 def _names_all(cells: Sequence[str], columns: Sequence[FileColumn]) -> bool:
