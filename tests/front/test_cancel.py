@@ -68,10 +68,6 @@ QUERIES = {
         "SELECT sum(n) OVER (ORDER BY r), max(r) OVER (ORDER BY r ROWS BETWEEN 9 PRECEDING AND 9 FOLLOWING) FROM "
         "(SELECT * FROM big UNION ALL SELECT n, r + 1 FROM big)"
     ),
-    "window over floats to the end": (
-        "SELECT avg(n + 0e0) OVER (ORDER BY r ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING), lag(n IGNORE NULLS) OVER (ORDER BY r) "
-        "FROM (SELECT * FROM big UNION ALL SELECT n, r + 1 FROM big)"
-    ),
     "bounded row numbers": "SELECT a.n FROM big a, small b QUALIFY row_number() OVER (PARTITION BY a.n % 10 ORDER BY b.n) <= 3",
     "values": "SELECT count(*) FROM "
     + ", ".join(f"(VALUES {', '.join(f'({i})' for i in range(100))}) t{n}(x)" for n in range(6)),

@@ -36,7 +36,10 @@ def _check(sessions: dict[str, Session], data: tuple[Table, ...], sql: str) -> N
     connection = duckdb.connect()
     for view in views:
         connection.execute(view)
-    expected = connection.sql(sql).to_arrow_table()
+    try:
+        expected = connection.sql(sql).to_arrow_table()
+    except duckdb.NotImplementedException:  # then all ways of running it have to agree among themselves
+        expected = _answer(sessions, next(iter(LEGS)), views, sql)
     for leg in LEGS:
         problem = difference(_answer(sessions, leg, views, sql), expected, ordered=False)
         assert problem is None, f"{leg}: {problem}\n{sql}\n" + "\n".join(views)
