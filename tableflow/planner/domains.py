@@ -19,8 +19,8 @@ from tableflow.planner.logical.nodes import (
     Scan,
     SetOperation,
     Shared,
-    inputs,
 )
+from tableflow.planner.logical.structure import inputs
 
 _UNKNOWN = Domain()
 _NUMBER = (int, float)

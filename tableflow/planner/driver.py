@@ -30,8 +30,8 @@ from tableflow.planner.logical.nodes import (
     Sort,
     Values,
     Window,
-    output,
 )
+from tableflow.planner.logical.structure import output
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
 from tableflow.planner.rewriting import Rewriter, Rule, Trace
 from tableflow.planner.rules.common_subplans import share_common_subplans

@@ -19,7 +19,8 @@ from tableflow.planner.join_building import Builder, Tree
 from tableflow.planner.join_graph import Cluster, extract, is_cluster
 from tableflow.planner.join_search import JoinSearch
 from tableflow.planner.logical.context import Context
-from tableflow.planner.logical.nodes import Hint, Node, Scan, inputs, with_inputs
+from tableflow.planner.logical.nodes import Hint, Node, Scan
+from tableflow.planner.logical.structure import inputs, with_inputs
 from tableflow.planner.logical.traversal import walk_plan
 
 MOST_PAIRS = 5_000

@@ -24,9 +24,8 @@ from tableflow.planner.logical.nodes import (
     Shared,
     Sort,
     Window,
-    inputs,
-    with_inputs,
 )
+from tableflow.planner.logical.structure import inputs, with_inputs
 
 Rule = Callable[[Node, frozenset[int], Context], Node | None]
 MOST_FIRINGS = 20_000

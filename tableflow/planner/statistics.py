@@ -34,8 +34,8 @@ from tableflow.planner.logical.nodes import (
     Sort,
     Values,
     Window,
-    inputs,
 )
+from tableflow.planner.logical.structure import inputs
 from tableflow.planner.rules.hints import hints_of
 from tableflow.planner.selectivity import Lookup, selectivity_of_all
 from tableflow.types import Field

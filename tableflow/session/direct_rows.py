@@ -24,7 +24,8 @@ from tableflow.errors import InternalError
 from tableflow.expressions.evaluation import filter_rows, project
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, column_ids, transform
 from tableflow.physical.value_rows import ONE_ROW, typed, value_rows
-from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, Project, Query, Scan, Values, output
+from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, Project, Query, Scan, Values
+from tableflow.planner.logical.structure import output
 from tableflow.storage.description import ROW_ID
 from tableflow.storage.table_view import TableView
 

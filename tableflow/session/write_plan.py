@@ -9,7 +9,8 @@ from tableflow.errors import Span
 from tableflow.expressions.nodes import ColumnRef
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.table_write import INSERT, TableWrite
-from tableflow.planner.logical.nodes import Node, Project, Query, Sort, output
+from tableflow.planner.logical.nodes import Node, Project, Query, Sort
+from tableflow.planner.logical.structure import output
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.planned import Planned, compute, finish
 from tableflow.sql.statements import Write

@@ -50,8 +50,8 @@ from tableflow.planner.logical.nodes import (
     Sort,
     Values,
     Window,
-    output,
 )
+from tableflow.planner.logical.structure import output
 
 Row = dict[int, Any]
 

@@ -38,8 +38,8 @@ from tableflow.planner.logical.nodes import (
     Sort,
     Values,
     Window,
-    output,
 )
+from tableflow.planner.logical.structure import output
 from tableflow.types import BIGINT, BOOLEAN, Field
 from tests.planner.interpreter import Table, table
 

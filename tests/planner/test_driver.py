@@ -8,7 +8,8 @@ from tableflow.config import Settings
 from tableflow.errors import InternalError
 from tableflow.planner import driver
 from tableflow.planner.driver import Entry, Phase, optimize
-from tableflow.planner.logical.nodes import Filter, Limit, Node, Project, Query, Values, output
+from tableflow.planner.logical.nodes import Filter, Limit, Node, Project, Query, Values
+from tableflow.planner.logical.structure import output
 from tableflow.planner.logical.traversal import map_expressions, transform_plan
 from tests.planner.catalog import fired, optimized, small
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tableflow.config import Settings
 from tableflow.expressions.nodes import column_ids
 from tableflow.planner.logical.context import Context
-from tableflow.planner.logical.nodes import Join, Node, Query, SetOperation, Shared, Sort, inputs, output
+from tableflow.planner.logical.nodes import Join, Node, Query, SetOperation, Shared, Sort
+from tableflow.planner.logical.structure import inputs, output
 from tableflow.planner.logical.traversal import expressions, produced
 
 

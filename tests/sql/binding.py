@@ -6,7 +6,8 @@ import pytest
 
 from tableflow.config import Settings
 from tableflow.errors import TableFlowError
-from tableflow.planner.logical.nodes import Join, Node, Query, inputs
+from tableflow.planner.logical.nodes import Join, Node, Query
+from tableflow.planner.logical.structure import inputs
 from tableflow.sql.binder import bind
 from tableflow.sql.statements import Statement
 from tests.sql.soundness import check

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, walk
-from tableflow.planner.logical.nodes import Aggregate, Join, Node, Query, inputs, output
+from tableflow.planner.logical.nodes import Aggregate, Join, Node, Query
+from tableflow.planner.logical.structure import inputs, output
 from tableflow.planner.logical.traversal import expressions
 from tableflow.types import SqlType
 from tests.planner import validation

@@ -3,7 +3,8 @@
 import pytest
 
 from tableflow.errors import BindError, SqlSyntaxError
-from tableflow.planner.logical.nodes import Join, JoinKind, SetKind, SetOperation, Values, output
+from tableflow.planner.logical.nodes import Join, JoinKind, SetKind, SetOperation, Values
+from tableflow.planner.logical.structure import output
 from tests.sql.binding import columns, fails, joins, names, nodes, query
 
 

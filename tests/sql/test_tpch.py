@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tableflow.config import Settings
-from tableflow.planner.logical.nodes import output
+from tableflow.planner.logical.structure import output
 from tableflow.sql.binder import bind
 from tableflow.sql.splitter import split
 from tableflow.sql.statements import QueryStatement

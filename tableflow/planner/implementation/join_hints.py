@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tableflow.physical.hash_join import JoinDistribution
 from tableflow.planner.logical import nodes as logical
+from tableflow.planner.logical.structure import inputs
 
 if TYPE_CHECKING:
     from tableflow.planner.implementation.search import Search
@@ -52,5 +53,5 @@ def _aliases(node: logical.Node, block: int) -> Iterator[str]:
         if node.block == block:
             yield node.alias.lower()
         return
-    for child in logical.inputs(node):
+    for child in inputs(node):
         yield from _aliases(child, block)

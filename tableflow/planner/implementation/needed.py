@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from tableflow.expressions.nodes import Expression, column_ids
 from tableflow.planner.logical import nodes as logical
+from tableflow.planner.logical.structure import inputs, output
 
 Needed = dict[int, frozenset[int]]
 
@@ -37,12 +38,12 @@ def _visit(node: logical.Node, wanted: frozenset[int], needed: Needed) -> None:
         case logical.Join(left=left, right=right, conjuncts=conjuncts):
             both = wanted | _read_by(conjuncts)
             for side in (left, right):
-                _visit(side, both & {f.id for f in logical.output(side)}, needed)
+                _visit(side, both & {f.id for f in output(side)}, needed)
         case logical.Aggregate(input=child, keys=keys, calls=calls):
             _visit(child, frozenset(f.id for f in keys) | _read_by(calls), needed)
         case logical.Window(input=child, partition=partition, order=keys, calls=calls):
             read = {f.id for f in partition} | {key.column.id for key in keys} | _read_by(calls)
-            _visit(child, (wanted & {f.id for f in logical.output(child)}) | read, needed)
+            _visit(child, (wanted & {f.id for f in output(child)}) | read, needed)
         case logical.Sort(input=child, keys=keys):
             _visit(child, wanted | {key.column.id for key in keys}, needed)
         case logical.Replicate(input=child, count=count):
@@ -50,10 +51,10 @@ def _visit(node: logical.Node, wanted: frozenset[int], needed: Needed) -> None:
         case logical.SetOperation(inputs=many, fields=fields):
             kept_positions = [i for i, f in enumerate(fields) if f.id in wanted]
             for child in many:
-                columns = logical.output(child)
+                columns = output(child)
                 _visit(child, frozenset(columns[i].id for i in kept_positions), needed)
         case logical.Shared(input=child):
-            _visit(child, frozenset(f.id for f in logical.output(child)), needed)
+            _visit(child, frozenset(f.id for f in output(child)), needed)
         case _:
-            for child in logical.inputs(node):
+            for child in inputs(node):
                 _visit(child, wanted, needed)

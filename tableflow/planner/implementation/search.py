@@ -22,6 +22,7 @@ from tableflow.planner.implementation.enforcers import enforce, enforcing_cost
 from tableflow.planner.implementation.needed import needed_columns
 from tableflow.planner.implementation.requirements import Required
 from tableflow.planner.logical import nodes as logical
+from tableflow.planner.logical.structure import inputs, output
 from tableflow.types import Field
 
 
@@ -131,7 +132,7 @@ class Search:
         """The node's output columns by id, in order."""
         known = self._output.get(id(node))
         if known is None:
-            known = self._output[id(node)] = {f.id: f for f in logical.output(node)}
+            known = self._output[id(node)] = {f.id: f for f in output(node)}
         return known
 
     def fresh_id(self) -> int:
@@ -179,8 +180,8 @@ def visible(partitioning: Partitioning, ids: Collection[int]) -> Partitioning:
 
 
 def _highest_id(root: logical.Node) -> int:
-    highest = max((f.id for f in logical.output(root)), default=0)
+    highest = max((f.id for f in output(root)), default=0)
     match root:
         case logical.Scan(fields=fields) | logical.Values(fields=fields):
             highest = max([highest, *(f.id for f in fields)])
-    return max([highest, *(_highest_id(child) for child in logical.inputs(root))])
+    return max([highest, *(_highest_id(child) for child in inputs(root))])

@@ -14,6 +14,7 @@ from tableflow.planner.implementation import costs
 from tableflow.planner.implementation.enforcers import arrange
 from tableflow.planner.implementation.requirements import NOTHING, Required
 from tableflow.planner.logical import nodes as logical
+from tableflow.planner.logical.structure import output
 
 if TYPE_CHECKING:
     from tableflow.planner.implementation.search import Search
@@ -27,7 +28,7 @@ def implement_set_operation(search: Search, node: logical.SetOperation, required
     kept = [i for i, f in enumerate(node.fields) if f.id in wanted]
     branches = []
     for child in node.inputs:
-        columns = logical.output(child)
+        columns = output(child)
         branches.append(arrange(search.best(child, NOTHING), tuple(columns[i] for i in kept)))
     fields = tuple(node.fields[i] for i in kept)
     work = sum(branch.facts.estimate.rows for branch in branches) * 0.5
@@ -37,7 +38,7 @@ def implement_set_operation(search: Search, node: logical.SetOperation, required
 def implement_shared(search: Search, node: logical.Shared, required: Required) -> Iterable[PhysicalNode]:
     """The first reader plans the input and pays for it; the others read the same published rows."""
     first = search.shared.get(node.key)
-    sources = logical.output(node.input)
+    sources = output(node.input)
     if first is None:
         # Readers see columns by position, whatever order the cheapest plan delivers them in.
         child = arrange(search.best(node.input, NOTHING), sources)

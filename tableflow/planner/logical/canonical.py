@@ -27,8 +27,8 @@ from tableflow.planner.logical.nodes import (
     Sort,
     Values,
     Window,
-    inputs,
 )
+from tableflow.planner.logical.structure import inputs
 
 
 class Canonical:

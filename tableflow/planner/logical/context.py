@@ -23,9 +23,8 @@ from tableflow.planner.logical.nodes import (
     SetOperation,
     Shared,
     Window,
-    inputs,
-    output,
 )
+from tableflow.planner.logical.structure import inputs, output
 from tableflow.planner.logical.traversal import collect_columns, expressions, produced, walk_plan
 from tableflow.types import Field
 

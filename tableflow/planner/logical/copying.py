@@ -20,9 +20,8 @@ from tableflow.planner.logical.nodes import (
     Shared,
     Values,
     Window,
-    inputs,
-    with_inputs,
 )
+from tableflow.planner.logical.structure import inputs, with_inputs
 from tableflow.planner.logical.traversal import map_expressions, produced, reference
 from tableflow.types import Field
 

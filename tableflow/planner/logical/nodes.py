@@ -3,13 +3,13 @@
 A node's ``fields`` are its output.  A column that passes through a node keeps its id, so expressions survive
 reordering.  Subqueries are joins: the binder emits them *dependent* (``Join.dependent``: the right side refers to
 columns of the left), and unnesting makes every one of them an ordinary join.  There are no expressions that hold plans.
+What is true of every node (its inputs, its output) is in ``structure.py``.
 """
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from dataclasses import dataclass, field
 
 from tableflow.catalog.provider import TableProvider
 from tableflow.errors import Span
@@ -209,94 +209,6 @@ class Hinted(Node):
     input: Node
     hints: tuple[Hint, ...]
     block: int = 0
-
-
-Logical: TypeAlias = (
-    Scan
-    | Values
-    | Filter
-    | Project
-    | Join
-    | Aggregate
-    | Window
-    | Sort
-    | Limit
-    | SetOperation
-    | Replicate
-    | Shared
-    | Hinted
-)
-
-
-def inputs(of: Node) -> tuple[Node, ...]:
-    """Direct inputs, left to right."""
-    match of:
-        case Scan() | Values():
-            return ()
-        case Join():
-            return (of.left, of.right)
-        case SetOperation(inputs=many):
-            return many
-        case Filter() | Project() | Aggregate() | Window() | Sort() | Limit() | Replicate() | Shared() | Hinted():
-            return (of.input,)
-        case _:
-            return ()
-
-
-def with_inputs(of: Node, new: tuple[Node, ...]) -> Node:
-    """The same node over other inputs; itself when none changed."""
-    if all(a is b for a, b in zip(inputs(of), new, strict=True)):
-        return of
-    match of:
-        case Filter() | Project() | Aggregate() | Window() | Sort() | Limit() | Replicate() | Shared() | Hinted():
-            return replace(of, input=new[0])
-        case Join():
-            return replace(of, left=new[0], right=new[1])
-        case SetOperation():
-            return replace(of, inputs=new)
-        case _:
-            return of
-
-
-def output(of: Node) -> tuple[Field, ...]:
-    """The node's output fields in order."""
-    match of:
-        case Scan(fields=fields) | Values(fields=fields) | Project(fields=fields) | SetOperation(fields=fields):
-            return fields
-        case Shared(fields=fields):
-            return fields
-        case (
-            Filter(input=child) | Sort(input=child) | Limit(input=child) | Replicate(input=child) | Hinted(input=child)
-        ):
-            return output(child)
-        case Aggregate(keys=keys, results=results):
-            return (*keys, *results)
-        case Window(input=child, results=results):
-            return (*output(child), *results)
-        case Join():
-            return _join_output(of)
-    raise TypeError(type(of).__name__)
-
-
-def _nullable(fields: tuple[Field, ...]) -> tuple[Field, ...]:
-    return tuple(f if f.nullable else replace(f, nullable=True) for f in fields)
-
-
-def _join_output(of: Join) -> tuple[Field, ...]:
-    left = output(of.left)
-    match of.kind:
-        case JoinKind.SEMI | JoinKind.ANTI:
-            return left
-        case JoinKind.MARK:
-            return left if of.mark is None else (*left, of.mark)
-        case JoinKind.INNER:
-            return (*left, *output(of.right))
-        case JoinKind.LEFT | JoinKind.SINGLE:
-            return (*left, *_nullable(output(of.right)))
-        case JoinKind.RIGHT:
-            return (*_nullable(left), *output(of.right))
-        case JoinKind.FULL:
-            return (*_nullable(left), *_nullable(output(of.right)))
 
 
 @dataclass(frozen=True, slots=True)

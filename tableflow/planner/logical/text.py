@@ -21,9 +21,8 @@ from tableflow.planner.logical.nodes import (
     Sort,
     Values,
     Window,
-    inputs,
-    output,
 )
+from tableflow.planner.logical.structure import inputs, output
 from tableflow.planner.logical.traversal import produced, walk_plan
 from tableflow.types import BOOLEAN, Field
 

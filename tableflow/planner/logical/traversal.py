@@ -35,9 +35,8 @@ from tableflow.planner.logical.nodes import (
     Sort,
     Values,
     Window,
-    inputs,
-    with_inputs,
 )
+from tableflow.planner.logical.structure import inputs, with_inputs
 from tableflow.types import Field
 
 Rewrite = Callable[[Expression], Expression]

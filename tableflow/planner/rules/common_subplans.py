@@ -27,10 +27,8 @@ from tableflow.planner.logical.nodes import (
     Shared,
     Sort,
     Window,
-    inputs,
-    output,
-    with_inputs,
 )
+from tableflow.planner.logical.structure import inputs, output, with_inputs
 from tableflow.planner.logical.traversal import reference, walk_plan
 from tableflow.types import Field
 

@@ -19,9 +19,8 @@ from tableflow.planner.logical.nodes import (
     SetOperation,
     Sort,
     Window,
-    inputs,
-    with_inputs,
 )
+from tableflow.planner.logical.structure import inputs, with_inputs
 
 _KEEPS_LEFT_ROWS = frozenset({JoinKind.LEFT, JoinKind.MARK, JoinKind.SINGLE})
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal, walk
 from tableflow.planner.logical.context import Context, substitute_columns
-from tableflow.planner.logical.nodes import Node, Project, inputs, with_inputs
+from tableflow.planner.logical.nodes import Node, Project
+from tableflow.planner.logical.structure import inputs, with_inputs
 
 
 def merge_projects(node: Node, required: frozenset[int], context: Context) -> Node | None:

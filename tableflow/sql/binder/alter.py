@@ -13,7 +13,8 @@ from tableflow import types as t
 from tableflow.errors import BindError, CatalogError, Span, UnsupportedError
 from tableflow.expressions.nodes import Expression, Literal
 from tableflow.expressions.registry import resolve_call
-from tableflow.planner.logical.nodes import Filter, Limit, Node, Query, output
+from tableflow.planner.logical.nodes import Filter, Limit, Node, Query
+from tableflow.planner.logical.structure import output
 from tableflow.sql import alter_syntax as syntax
 from tableflow.sql.binder.constraints import ConstraintNames, bind_check, find_column
 from tableflow.sql.binder.context import Source, StatementContext

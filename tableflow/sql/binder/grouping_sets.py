@@ -15,7 +15,8 @@ from sqlglot import exp
 
 from tableflow.errors import BindError, Span, UnsupportedError
 from tableflow.expressions.nodes import AggregateCall, Call, Case, ColumnRef, Expression, Literal
-from tableflow.planner.logical.nodes import Aggregate, Join, JoinKind, Node, Project, Values, output
+from tableflow.planner.logical.nodes import Aggregate, Join, JoinKind, Node, Project, Values
+from tableflow.planner.logical.structure import output
 from tableflow.sql.binder.context import StatementContext
 from tableflow.types import BIGINT, BOOLEAN, Field
 

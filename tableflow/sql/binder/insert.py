@@ -11,7 +11,8 @@ from tableflow import types
 from tableflow.errors import BindError, Span
 from tableflow.expressions.literals import number_literal
 from tableflow.expressions.nodes import Expression, Literal
-from tableflow.planner.logical.nodes import Node, Project, SetKind, SetOperation, Values, output
+from tableflow.planner.logical.nodes import Node, Project, SetKind, SetOperation, Values
+from tableflow.planner.logical.structure import output
 from tableflow.sql.binder.assignment import assigned, assigned_all
 from tableflow.sql.binder.block import Block
 from tableflow.sql.binder.conflict import resolved

@@ -9,7 +9,8 @@ from sqlglot import exp
 from tableflow.errors import BindError, Span, SqlSyntaxError
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.expressions.registry import resolve_call
-from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, Project, output
+from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, Project
+from tableflow.planner.logical.structure import output
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
 from tableflow.sql.binder.joins_per_row import joined_per_row

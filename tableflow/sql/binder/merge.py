@@ -15,7 +15,8 @@ from tableflow import types
 from tableflow.errors import BindError
 from tableflow.expressions.nodes import Call, Case, ColumnRef, Expression, Literal
 from tableflow.expressions.registry import resolve_call
-from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, output
+from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node
+from tableflow.planner.logical.structure import output
 from tableflow.sql.binder.assigning import bind_assignments, condition_of
 from tableflow.sql.binder.assignment import assigned
 from tableflow.sql.binder.block import Block

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal
-from tableflow.planner.logical.nodes import Node, Project, output
+from tableflow.planner.logical.nodes import Node, Project
+from tableflow.planner.logical.structure import output
 from tableflow.sql.binder.context import StatementContext
 from tableflow.types import Field
 

@@ -6,7 +6,8 @@ from sqlglot import exp
 
 from tableflow.expressions.nodes import Expression
 from tableflow.expressions.registry import resolve_call
-from tableflow.planner.logical.nodes import Aggregate, Join, JoinKind, output
+from tableflow.planner.logical.nodes import Aggregate, Join, JoinKind
+from tableflow.planner.logical.structure import output
 from tableflow.sql.binder.assigning import bind_assignments, filter_block
 from tableflow.sql.binder.block import Block
 from tableflow.sql.binder.context import Source, StatementContext

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from tableflow.errors import BindError
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, SortKey, walk
-from tableflow.planner.logical.nodes import Window, output
+from tableflow.planner.logical.nodes import Window
+from tableflow.planner.logical.structure import output
 from tableflow.sql.binder.block import Block, WaitingWindow
 from tableflow.sql.binder.projection import Projection
 from tableflow.types import Field

@@ -15,7 +15,8 @@ from tableflow import types
 from tableflow.errors import BindError, Span
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal
 from tableflow.expressions.registry import bind_case, resolve_call
-from tableflow.planner.logical.nodes import Node, Project, Query, output
+from tableflow.planner.logical.nodes import Node, Project, Query
+from tableflow.planner.logical.structure import output
 from tableflow.sql.binder.assignment import assigned
 from tableflow.sql.binder.block import Block
 from tableflow.sql.binder.calls import has_aggregate
