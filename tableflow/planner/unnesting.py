@@ -27,8 +27,8 @@ from tableflow.planner.logical.nodes import (
     Shared,
     Sort,
 )
-from tableflow.planner.logical.structure import inputs, with_inputs
 from tableflow.planner.logical.predicates import call, conjunction, is_true, never_null
+from tableflow.planner.logical.structure import inputs, with_inputs
 from tableflow.planner.logical.traversal import reference, walk_plan
 from tableflow.planner.rewriting import required_of_inputs
 from tableflow.planner.unnesting_bind import Bound, Domain, bind, bind_groups

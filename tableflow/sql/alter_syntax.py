@@ -7,18 +7,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from tableflow.errors import Span
+from tableflow.sql.column_parsing import formula, parse_column, parse_constraint
 from tableflow.sql.ddl_syntax import parse_if_exists
 from tableflow.sql.dml_syntax import Name
 from tableflow.sql.option_syntax import parse_options
 from tableflow.sql.parser import TableFlowParser
-from tableflow.sql.table_syntax import (
-    Formula,
-    TableSyntax,
-    formula,
-    parse_column,
-    parse_constraint,
-    parse_path,
-)
+from tableflow.sql.table_syntax import Formula, TableSyntax
+from tableflow.sql.target_syntax import parse_path
 from tableflow.sql.type_names import parse_type
 from tableflow.types import SqlType
 

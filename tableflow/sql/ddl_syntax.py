@@ -8,7 +8,9 @@ from tableflow.errors import CatalogError
 from tableflow.sql.parser import TableFlowParser
 from tableflow.sql.reader import RefusedError
 from tableflow.sql.statements import CreateSchema, Drop, DropSchema, ObjectKind
-from tableflow.sql.table_syntax import TableSyntax, parse_path, parse_table
+from tableflow.sql.table_parsing import parse_table
+from tableflow.sql.table_syntax import TableSyntax
+from tableflow.sql.target_syntax import parse_path
 
 _LATER_KINDS = {
     ("STREAMING",): "CREATE STREAMING TABLE", ("MATERIALIZED",): "CREATE MATERIALIZED VIEW", ("FUNCTION",): "CREATE FUNCTION",

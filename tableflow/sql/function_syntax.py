@@ -14,7 +14,7 @@ from sqlglot.tokenizer_core import TokenType
 from tableflow.sql.type_names import parse_type
 
 if TYPE_CHECKING:
-    from tableflow.sql.parser import TableFlowParser
+    from tableflow.sql.expression_parser import ExpressionParser
 
 INTERVAL_UNITS = {
     unit + ending: unit
@@ -35,12 +35,12 @@ def without_parentheses(name: str) -> Callable[[], exp.Anonymous]:
     return lambda: call(name)
 
 
-def _operand(parser: TableFlowParser) -> Any:
+def _operand(parser: ExpressionParser) -> Any:
     return parser.operand(parser._parse_bitwise)
 
 
-def _cast(*, lenient: bool) -> Callable[[TableFlowParser], exp.Cast]:
-    def parse(parser: TableFlowParser) -> exp.Cast:
+def _cast(*, lenient: bool) -> Callable[[ExpressionParser], exp.Cast]:
+    def parse(parser: ExpressionParser) -> exp.Cast:
         operand = parser.operand(parser._parse_disjunction)
         parser.expect("AS")
         to = exp.DataType(this=exp.DType.UNKNOWN)
@@ -51,13 +51,13 @@ def _cast(*, lenient: bool) -> Callable[[TableFlowParser], exp.Cast]:
     return parse
 
 
-def _closing(parser: TableFlowParser) -> None:
+def _closing(parser: ExpressionParser) -> None:
     # sqlglot reads the closing parenthesis itself, but forgives its absence
     if parser.current.token_type is not TokenType.R_PAREN:
         parser.fail("')' is expected")
 
 
-def _extract(parser: TableFlowParser) -> exp.Extract:
+def _extract(parser: ExpressionParser) -> exp.Extract:
     unit = parser.current
     if not unit or not unit.text.isidentifier():
         parser.fail("a unit such as YEAR is expected")
@@ -69,7 +69,7 @@ def _extract(parser: TableFlowParser) -> exp.Extract:
     return exp.Extract(this=exp.Var(this=unit.text.upper()).update_positions(unit), expression=operand)
 
 
-def _substring(parser: TableFlowParser) -> exp.Anonymous:
+def _substring(parser: ExpressionParser) -> exp.Anonymous:
     args = [_operand(parser)]
     if parser.accept("FROM"):
         args.append(_operand(parser))
@@ -84,7 +84,7 @@ def _substring(parser: TableFlowParser) -> exp.Anonymous:
     return call("substring", *args)
 
 
-def _position(parser: TableFlowParser) -> exp.Anonymous:
+def _position(parser: ExpressionParser) -> exp.Anonymous:
     needle = _operand_before_in(parser)
     if parser.accept("IN"):
         args = [needle, _operand(parser)]
@@ -95,12 +95,12 @@ def _position(parser: TableFlowParser) -> exp.Anonymous:
     return call("position", *args)
 
 
-def _operand_before_in(parser: TableFlowParser) -> Any:
+def _operand_before_in(parser: ExpressionParser) -> Any:
     # one level below IN, which would otherwise be taken for a predicate
     return parser.operand(parser._parse_bitwise)
 
 
-def _trim(parser: TableFlowParser) -> exp.Anonymous:
+def _trim(parser: ExpressionParser) -> exp.Anonymous:
     side = "trim"
     for word, name in (("LEADING", "ltrim"), ("TRAILING", "rtrim"), ("BOTH", "trim")):
         if parser.accept(word):
@@ -117,7 +117,7 @@ def _trim(parser: TableFlowParser) -> exp.Anonymous:
     return call(side, *args)
 
 
-def _overlay(parser: TableFlowParser) -> exp.Anonymous:
+def _overlay(parser: ExpressionParser) -> exp.Anonymous:
     args = [_operand(parser)]
     if parser.accept("PLACING"):
         args.append(_operand(parser))
@@ -143,7 +143,7 @@ PARSERS: dict[str, Any] = {
 }
 
 
-def parse_interval(parser: TableFlowParser) -> exp.Interval:
+def parse_interval(parser: ExpressionParser) -> exp.Interval:
     """INTERVAL 'text' [unit [TO unit]] or INTERVAL value unit; the unit is upper case and singular."""
     parser.step()
     kind = parser.current.token_type
@@ -165,7 +165,7 @@ def parse_interval(parser: TableFlowParser) -> exp.Interval:
     return exp.Interval(this=value, unit=first, until=last)
 
 
-def _unit(parser: TableFlowParser) -> exp.Var | None:
+def _unit(parser: ExpressionParser) -> exp.Var | None:
     token = parser.current
     unit = INTERVAL_UNITS.get(token.text.upper()) if token.token_type is TokenType.VAR else None
     if unit is None:

@@ -161,6 +161,24 @@ class TokenReader(BaseParser):
         """One level of nesting less."""
         self._depth -= 1
 
+    def _advance_any(self, ignore_reserved: bool = False) -> Token | None:
+        if self._curr.token_type in NOT_WORDS or not self._curr.text[:1].isidentifier():
+            return None
+        return super()._advance_any(ignore_reserved)
+
+    def _parse_csv(self, parse_method: Callable[[], Any], sep: TokenType = TokenType.COMMA) -> list[Any]:
+        first = parse_method()
+        items = [] if first is None else [first]
+        while self._curr.token_type is sep:
+            if not items:
+                self.fail("an expression is expected before ','")
+            self._advance()
+            item = parse_method()
+            if item is None:
+                self.fail("something is expected after ','")
+            items.append(item)
+        return items
+
     def raise_error(self, message: str, token: Any = None) -> None:
         """Stop at the token; the text is worked out only if nothing else can be read there."""
         at = token or self._curr

@@ -39,3 +39,11 @@ def parse_name(parser: TableFlowParser) -> Name:
     """A column's name with its place."""
     span = parser.span()
     return Name(parser.name("a column name"), span)
+
+
+def parse_path(parser: TableFlowParser) -> tuple[str, ...]:
+    """A name, qualified or not."""
+    parts = [parser.name("a name")]
+    while parser.accept_symbol("."):
+        parts.append(parser.name("a name"))
+    return tuple(parts)

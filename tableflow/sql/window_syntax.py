@@ -11,14 +11,14 @@ from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
 if TYPE_CHECKING:
-    from tableflow.sql.parser import TableFlowParser
+    from tableflow.sql.expression_parser import ExpressionParser
 
 _UNITS = ("ROWS", "RANGE", "GROUPS")
 _NO_FRAME = frozenset({")", "ORDER BY", "PARTITION BY", *_UNITS})
 """What may follow a base window of the name GROUPS, but not the frame."""
 
 
-def parse_call(parser: TableFlowParser, call: Any) -> Any:
+def parse_call(parser: ExpressionParser, call: Any) -> Any:
     """The call with what follows it."""
     start = call.meta_get("start") if isinstance(call, exp.Expr) else None
     if parser.accept("WITHIN", "GROUP"):
@@ -50,7 +50,7 @@ def parse_call(parser: TableFlowParser, call: Any) -> Any:
     return over
 
 
-def parse_definitions(parser: TableFlowParser) -> list[exp.Expr]:
+def parse_definitions(parser: ExpressionParser) -> list[exp.Expr]:
     """WINDOW name AS (...), ..., the keyword being read."""
     found: list[exp.Expr] = []
     while not found or parser.accept_symbol(","):
@@ -61,14 +61,14 @@ def parse_definitions(parser: TableFlowParser) -> list[exp.Expr]:
     return found
 
 
-def _name(parser: TableFlowParser, expected: str) -> exp.Expr:
+def _name(parser: ExpressionParser, expected: str) -> exp.Expr:
     found: exp.Expr | None = parser._parse_id_var(any_token=False)
     if found is None:
         parser.fail(expected)
     return found
 
 
-def _specification(parser: TableFlowParser, this: Any) -> exp.Window:
+def _specification(parser: ExpressionParser, this: Any) -> exp.Window:
     """What stands between the parentheses, and the closing one."""
     base = None
     unit = parser.current.text.upper()
@@ -86,7 +86,7 @@ def _specification(parser: TableFlowParser, this: Any) -> exp.Window:
     return exp.Window(this=this, alias=base, partition_by=partition, order=order, spec=frame)
 
 
-def _frame(parser: TableFlowParser) -> exp.WindowSpec | None:
+def _frame(parser: ExpressionParser) -> exp.WindowSpec | None:
     unit = next((word for word in _UNITS if parser.accept(word)), None)
     if unit is None:
         return None
@@ -102,7 +102,7 @@ def _frame(parser: TableFlowParser) -> exp.WindowSpec | None:
     )
 
 
-def _bound(parser: TableFlowParser) -> tuple[Any, str | None]:
+def _bound(parser: ExpressionParser) -> tuple[Any, str | None]:
     """The offset and the side; CURRENT ROW has none."""
     if parser.accept("CURRENT", "ROW"):
         return "CURRENT ROW", None
@@ -113,7 +113,7 @@ def _bound(parser: TableFlowParser) -> tuple[Any, str | None]:
     return offset, side
 
 
-def _excluded(parser: TableFlowParser) -> str | None:
+def _excluded(parser: ExpressionParser) -> str | None:
     if not parser.accept("EXCLUDE"):
         return None
     options = (("CURRENT", "ROW"), ("GROUP",), ("TIES",), ("NO", "OTHERS"))

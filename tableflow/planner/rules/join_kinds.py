@@ -9,8 +9,8 @@ from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.facts import at_most_one_row, exactly_one_row, matches_at_most_one, present
 from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, Project
-from tableflow.planner.logical.structure import inputs
 from tableflow.planner.logical.predicates import never_null, rejects_null, without_is_true
+from tableflow.planner.logical.structure import inputs
 from tableflow.planner.rules.filters import above
 from tableflow.types import BOOLEAN
 

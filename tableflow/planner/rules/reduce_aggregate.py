@@ -8,8 +8,8 @@ from tableflow.expressions.nodes import Call, ColumnRef
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import copy_plan
 from tableflow.planner.logical.nodes import Aggregate, Filter, Join, JoinKind, Node, Project, Scan
-from tableflow.planner.logical.structure import inputs
 from tableflow.planner.logical.predicates import call
+from tableflow.planner.logical.structure import inputs
 from tableflow.planner.logical.traversal import reference, transform_plan
 
 _FEWER_ROWS = 4.0
