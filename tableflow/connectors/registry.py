@@ -13,6 +13,7 @@ from tableflow.connectors import memory, stream
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
 from tableflow.connectors.filesystem import connector as filesystem
 from tableflow.connectors.managed import connector as managed
+from tableflow.connectors.nexmark import connector as nexmark
 from tableflow.connectors.option import read_options
 from tableflow.errors import CatalogError, InternalError
 from tableflow.runtime.graph import SinkSpec, SourceSpec
@@ -27,6 +28,7 @@ CONNECTORS: Mapping[str, Connector] = {
         stream.CONNECTOR,
         managed.TABLES,
         managed.CHANGES,
+        nexmark.CONNECTOR,
     )
 }
 

@@ -1,0 +1,113 @@
+"""The connector gives the events of the published generator's files, in any cut of the stream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import tableflow
+from tableflow.columnar.batch import Batch
+from tableflow.connectors.nexmark.source import NexmarkScan, NexmarkSource
+from tableflow.connectors.nexmark.tables import BID, TABLES
+from tableflow.runtime.source import Done, Later, Split
+
+GOLDEN = Path(__file__).parent / "golden"
+SECOND = 1_000_000_000
+
+
+@pytest.fixture
+def con():
+    with tableflow.connect(settings={"parallelism.default": "1"}) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_rows_are_those_of_the_files(con, table):
+    con.execute(f"CREATE TABLE t WITH ('connector' = 'nexmark', 'table' = '{table}', 'events' = '500')")
+    golden = pq.read_table(GOLDEN / f"{table}.parquet")
+    rows = con.execute("SELECT * FROM t").fetch_arrow_table().slice(0, golden.num_rows)
+    for name in golden.column_names:
+        assert rows[name].to_pylist() == golden[name].to_pylist(), name
+
+
+def test_another_seed_rate_beginning_and_order(con):
+    con.execute(
+        "CREATE TABLE t (auction BIGINT, bidder BIGINT, price BIGINT, `dateTime` TIMESTAMP(3)) WITH ('connector' = 'nexmark', "
+        "'table' = 'bid', 'events' = '3000', 'seed' = '7', 'rate' = '1000', 'base-ms' = '0', 'out-of-order-group' = '100')"
+    )
+    rows = con.execute("SELECT * FROM t LIMIT 400").fetch_arrow_table()
+    assert rows.to_pylist() == pq.read_table(GOLDEN / "disordered_bid.parquet").to_pylist()
+
+
+def test_any_parallelism_gives_the_same_rows(con):
+    con.execute("CREATE TABLE t WITH ('connector' = 'nexmark', 'table' = 'auction', 'events' = '12345')")
+    query = "SELECT count(*), sum(id), sum(reserve), min(seller), max(expires), count(DISTINCT extra) FROM t"
+    expected = con.execute(query).fetchall()
+    assert expected[0][0] == 741
+    for parallelism in (2, 3):
+        con.execute(f"SET 'parallelism.default' = '{parallelism}'")
+        assert con.execute(query).fetchall() == expected
+
+
+def _source():
+    return NexmarkSource(NexmarkScan("bid", tuple(BID.items()), 1000, 1000, 1, 0, paced=False, group=1), 2, "natural")
+
+
+def _rows(batch):
+    assert isinstance(batch, Batch)
+    return list(zip(*(column.array.to_pylist() for column in batch.columns), strict=True))
+
+
+def test_a_reader_goes_on_where_another_stopped():
+    source = _source()
+    whole = source.reader(Split("1 of 2", [1, 2]), 10_000)
+    every = _rows(whole.poll())
+    assert isinstance(whole.poll(), Done)
+    collected, offset = [], None
+    while True:
+        reader = source.reader(Split("1 of 2", [1, 2], offset), 70)
+        batch = reader.poll()
+        if isinstance(batch, Done):
+            break
+        collected += _rows(batch)
+        offset = reader.offset()
+    assert collected == every
+    assert len(every) == 460
+
+
+def test_paced_events_wait_for_their_time():
+    now = [5 * SECOND]
+    scan = NexmarkScan(
+        "events", (("event_type", TABLES["events"]["event_type"]),), None, 1000, 1, 0, paced=True, group=1
+    )
+    source = NexmarkSource(scan, 1, "natural", clock=lambda: now[0])
+    reader = source.reader(Split("0 of 1", [0, 1]), 4096)
+    assert len(_rows(reader.poll())) == 1
+    assert isinstance(reader.poll(), Later)
+    now[0] += SECOND // 4
+    assert len(_rows(reader.poll())) == 250
+    assert isinstance(reader.poll(), Later)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("'table' = 'bids'", "one of person, auction, bid, events"),
+        ("'rate' = '0'", "at least 1"),
+        ("'events' = 'many'", "whole number"),
+    ],
+)
+def test_wrong_options(con, options, message):
+    with pytest.raises(tableflow.Error, match=message):
+        con.execute(f"CREATE TABLE t WITH ('connector' = 'nexmark', {options})")
+
+
+def test_wrong_columns(con):
+    con.execute("CREATE TABLE t (price INT) WITH ('connector' = 'nexmark', 'table' = 'bid', 'events' = '1')")
+    with pytest.raises(tableflow.Error, match="it is BIGINT"):
+        con.execute("SELECT * FROM t")
+    con.execute("CREATE TABLE u (prize BIGINT) WITH ('connector' = 'nexmark', 'table' = 'bid', 'events' = '1')")
+    with pytest.raises(tableflow.Error, match="has no column 'prize'"):
+        con.execute("SELECT * FROM u")
