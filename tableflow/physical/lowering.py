@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from tableflow.config import PARALLELISM, Settings
 from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import column_ids
+from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.exchange import Exchange
 from tableflow.physical.hash_build import HashBuild
 from tableflow.physical.hash_join import BUILD_MARKING, HashJoin, HashJoinKind, JoinDistribution
@@ -102,7 +103,7 @@ class _Lowering:
                 if node.kind in BUILD_MARKING:
                     chain.publishes.append(marks_publication(node.publication))
                 return chain
-            case HashJoin() | UnionAll():
+            case HashJoin() | ChangelogJoin() | UnionAll():
                 return self._meeting(node)
             case SharedResult():
                 return self._shared(node)

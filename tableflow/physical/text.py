@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tableflow.expressions.text import to_sql
+from tableflow.physical.changelog_aggregate import ChangelogAggregate
+from tableflow.physical.changelog_join import ChangelogJoin
+from tableflow.physical.changelog_over import ChangelogOver
+from tableflow.physical.changelog_text import describe_changelog
+from tableflow.physical.changelog_top_n import ChangelogTopN
 from tableflow.physical.collect_aggregate import CollectAggregate
 from tableflow.physical.exchange import Exchange
 from tableflow.physical.filter import FilterRows
@@ -13,6 +18,7 @@ from tableflow.physical.hash_join import HashJoin
 from tableflow.physical.materialize import SharedResult
 from tableflow.physical.nested_loop_join import NestedLoopJoin
 from tableflow.physical.node import PhysicalNode
+from tableflow.physical.normalize import Normalize
 from tableflow.physical.partition_top_n import PartitionTopN
 from tableflow.physical.pipeline import Pipeline
 from tableflow.physical.project import ProjectColumns
@@ -117,6 +123,8 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             return f"TableWrite {node.table} [{_columns(node.fields)}]{checks}"
         case SharedResult():
             return f"SharedResult {node.publication} [{_columns(node.fields)}]"
+        case ChangelogAggregate() | ChangelogJoin() | ChangelogTopN() | ChangelogOver() | Normalize():
+            return describe_changelog(node, names)
         case _:
             return f"{type(node).__name__} [{_columns(node.fields)}]"
 

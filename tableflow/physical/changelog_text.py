@@ -1,0 +1,54 @@
+"""What EXPLAIN says of operators over changelogs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from tableflow.expressions.text import to_sql
+from tableflow.physical.changelog_aggregate import ChangelogAggregate
+from tableflow.physical.changelog_join import ChangelogJoin
+from tableflow.physical.changelog_over import ChangelogOver
+from tableflow.physical.changelog_top_n import ChangelogTopN
+from tableflow.physical.normalize import Normalize
+from tableflow.physical.properties import OrderingKey
+
+ChangelogNode: TypeAlias = ChangelogAggregate | ChangelogJoin | ChangelogTopN | ChangelogOver | Normalize
+
+
+def describe_changelog(node: ChangelogNode, names: Mapping[int, str]) -> str:
+    """The operator and what it does, without its inputs; ``names`` are those of columns by id."""
+    match node:
+        case ChangelogAggregate():
+            keys, calls = ", ".join(f.name for f in node.keys), ", ".join(map(to_sql, node.calls))
+            return f"ChangelogAggregate by [{keys}] {calls}".rstrip() + (" per epoch" if node.per_epoch else "")
+        case ChangelogJoin():
+            on = [
+                f"{to_sql(left)} {'is not distinct from' if safe else '='} {to_sql(right)}"
+                for left, right, safe in zip(node.left_keys, node.right_keys, node.null_safe, strict=True)
+            ]
+            return f"ChangelogJoin {node.kind.value} on {' and '.join([*on, *map(to_sql, node.residual)]) or 'true'}"
+        case ChangelogTopN():
+            limit = "all" if node.limit is None else str(node.limit)
+            offset, rank = f" offset {node.offset}" if node.offset else "", " with rank" if node.rank else ""
+            by, order = _columns(node.partition, names), _order(node.order, names)
+            return f"ChangelogTopN {limit}{offset} by [{by}]{f' order {order}' if order else ''}{rank}"
+        case ChangelogOver():
+            by, order = _columns(node.partition, names), _order(node.order, names)
+            calls = ", ".join(map(to_sql, node.calls))
+            return f"ChangelogOver by [{by}]{f' order {order}' if order else ''} {calls}".rstrip()
+        case Normalize():
+            return f"Normalize by [{_columns(node.key, names)}]"
+
+
+def _columns(ids: tuple[int, ...], names: Mapping[int, str]) -> str:
+    return ", ".join(names.get(column, f"#{column}") for column in ids)
+
+
+def _order(keys: tuple[OrderingKey, ...], names: Mapping[int, str]) -> str:
+    return ", ".join(
+        names.get(key.column, f"#{key.column}")
+        + (" desc" if key.descending else "")
+        + (" nulls first" if key.nulls_first else "")
+        for key in keys
+    )
