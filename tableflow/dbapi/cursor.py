@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 
 from tableflow.dbapi.closing import Closing
-from tableflow.errors import InterfaceError, ProgrammingError
+from tableflow.errors import InterfaceError
 from tableflow.session import Outcome, Session
 from tableflow.session.outcome import Result
 from tableflow.session.rows import Row, rows
@@ -52,26 +51,19 @@ class Cursor(Closing):
         return self
 
     def executemany(self, sql: str, many: Iterable[Parameters]) -> Cursor:
-        """Runs the statement once for each set of parameters; not for queries.
+        """Runs the statement for each set of parameters, one after the other; not for queries.
 
-        INSERT ... VALUES is one statement for all of them, and so all rows are inserted or none.
+        A statement that writes is one transaction for all of them: if one fails, nothing has happened, and the error says
+        which it is.  Each sees what those before it did: an upsert's later rows win.  ``rowcount`` is their sum.
         """
         session = self._open()
         self._drop_result()
+        rows = [_checked(parameters) for parameters in many]
         self._executing = True
         try:
-            self._outcome, rest = session.execute_many(_text(sql), map(_checked, many))
+            self._outcome = session.execute_many(_text(sql), rows)
         finally:
             self._executing = False
-        total = 0
-        for parameters in rest:
-            self.execute(sql, parameters)
-            total += max(self.rowcount, 0)
-            if self._outcome is not None and self._outcome.result is not None:
-                self._drop_result()
-                raise ProgrammingError("executemany is not for queries; execute them one by one")
-        if self._outcome is not None and total:
-            self._outcome = replace(self._outcome, rowcount=total)
         return self
 
     @property

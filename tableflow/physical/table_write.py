@@ -59,7 +59,8 @@ class TableWriteOperator(Operator):
 
     _context: OperatorContext
 
-    def __init__(self, node: TableWrite) -> None:
+    def __init__(self, node: TableWrite, *, counted: bool = True) -> None:
+        """``counted``: errors name rows by number, where one task has them all in the order of the statement."""
         where = positions(node.input.fields)
         self._node = node
         self._values = [where[column] for column in node.values]
@@ -71,6 +72,7 @@ class TableWriteOperator(Operator):
         )
         self._first = FirstOfKey(node.first_of) if node.first_of else None
         self._seen = 0
+        self._counted = counted
 
     def open(self, context: OperatorContext) -> None:
         """Opens the task's writer."""
@@ -129,7 +131,7 @@ class TableWriteOperator(Operator):
                 values = [batch.columns[i] for i in self._values]
                 rows = kept if rows is None else rows[kept]
             self._keys.resize(self._first.bytes)
-        first = self._seen if self._context.parallelism == 1 else None
+        first = self._seen if self._counted and self._context.parallelism == 1 else None
         self._constraints.check(values, batch.columns, first, rows)
         return batch
 

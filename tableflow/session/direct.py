@@ -32,9 +32,9 @@ class DirectWrite:
         """Ids of the columns that its expressions read."""
         self._kept: TableWrite | None = None
 
-    def begin(self, settings: Settings, sink: SinkSpec, open_sink: Sinks) -> DirectRun:
-        """A run of it; its rows go to a sink."""
-        return DirectRun(self.writing, TableWriteOperator(self._node(sink)), settings, open_sink)
+    def begin(self, settings: Settings, sink: SinkSpec, open_sink: Sinks, *, counted: bool = True) -> DirectRun:
+        """A run of it; its rows go to a sink.  ``counted``: errors may speak of rows by number."""
+        return DirectRun(self.writing, TableWriteOperator(self._node(sink), counted=counted), settings, open_sink)
 
     def _node(self, sink: SinkSpec) -> TableWrite:
         if self._kept is None:

@@ -27,6 +27,7 @@ from tableflow.physical.value_rows import ONE_ROW, typed, value_rows
 from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, Project, Query, Scan, Values
 from tableflow.planner.logical.structure import output
 from tableflow.storage.description import ROW_ID
+from tableflow.storage.key_index import key_hashes
 from tableflow.storage.table_view import TableView
 
 ViewOf: TypeAlias = Callable[[ManagedProvider], TableView]
@@ -121,6 +122,35 @@ def rows_of(
     read = columns_read(query.root) | {column.id for column in query.columns}
     found = _Evaluation(parameters, where or {}, view_of, read).rows(query.root)
     return found.batch.project([found.where[column.id] for column in query.columns])
+
+
+def runs_of_distinct_keys(query: Query, parameters: Batch, where: Mapping[int, int]) -> list[tuple[int, int]]:
+    """Ranges of parameter rows, in order, in none of which a key occurs twice that the query looks up for its rows.
+
+    As long as can be; a row whose own rows have a key twice is a range by itself.
+    """
+    node = query.root
+    while isinstance(node, Project | Filter):
+        node = node.input
+    if parameters.length < 2 or not isinstance(node, Join):
+        return [(0, parameters.length)]
+    found = _joined_key(node)
+    if found is None or not is_constant(node.left):
+        return [(row, row + 1) for row in range(parameters.length)]
+    read = columns_read(node.left) | set(found[3])
+    below = _Evaluation(parameters, where, bound_view, read).rows(node.left)
+    keys = [below.batch.columns[below.where[column]] for column in found[3]]
+    hashes, positions = key_hashes(keys, below.batch.length)
+    rows = positions // max(below.batch.length // parameters.length, 1)
+    runs: list[tuple[int, int]] = []
+    start = 0
+    newest: dict[int, int] = {}
+    for row, key in zip(rows.tolist(), hashes.tolist(), strict=True):
+        if newest.get(key, -1) >= start and newest[key] != row:
+            runs.append((start, row))
+            start = row
+        newest[key] = row
+    return [*runs, (start, parameters.length)]
 
 
 class _Evaluation:

@@ -8,9 +8,8 @@ millisecond besides its sync.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, TypeAlias
 
 from tableflow.catalog.change import Schemas
@@ -18,13 +17,13 @@ from tableflow.catalog.store import CatalogStore
 from tableflow.config import TIME_ZONE, Settings
 from tableflow.connectors.managed.provider import ManagedProvider
 from tableflow.connectors.managed.sink import removed_rows
-from tableflow.errors import ProgrammingError, TableFlowError
+from tableflow.errors import TableFlowError
 from tableflow.expressions.functions.statement import PreparedClock, StatementClock
 from tableflow.session.direct import DirectWrite
 from tableflow.session.direct_rows import begins_with_constants, is_direct, tables_read
 from tableflow.session.jobs import Jobs
 from tableflow.session.outcome import Outcome
-from tableflow.session.parameters import ParameterColumns, parameter_columns
+from tableflow.session.parameters import ParameterRun, Parameters, parameter_columns
 from tableflow.session.session_storage import PinnedStates, SessionStorage
 from tableflow.session.write_plan import Writing
 from tableflow.session.writing import commit, message_of, open_sink, remove, returned
@@ -32,12 +31,10 @@ from tableflow.sql import statements as sql
 from tableflow.storage.description import TableDescription
 from tableflow.storage.transaction import Transaction
 
-Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 BindPrepared: TypeAlias = Callable[[str, PinnedStates, Parameters, StatementClock], sql.Statement]
 """Binds a text that holds one statement."""
 
 _MOST = 200
-_ROWS_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,76 +70,60 @@ class PreparedInserts:
         if not is_insert(text):
             return None
         columns = parameter_columns([parameters])
-        return None if columns is None else self._run(text, columns, iter(()))
+        return None if columns is None else self._run(text, ParameterRun(0, (parameters,), columns))
 
-    def execute_many(self, text: str, many: Iterator[Parameters]) -> tuple[Outcome | None, Iterable[Parameters]]:
-        """The statement for all rows, as one transaction; or None, and all rows, if each is to be carried out by itself."""
-        chunk = list(islice(many, _ROWS_AT_ONCE))
-        if not chunk or not is_insert(text):
-            return None, _chained(chunk, many)
-        columns = parameter_columns(chunk)
-        if columns is not None and (kept := self._prepared(text, columns)).write is not None:
-            if kept.statement is not None and kept.statement.returning is not None:
-                raise ProgrammingError("executemany is not for queries; execute them one by one")
-            more = list(_chunks(many))
-            following = [parameter_columns(rows) for rows in more]
-            if all(each is not None and self._prepared(text, each).write is not None for each in following):
-                assert kept.statement is not None
-                outcome = self._run(text, columns, (each for each in following if each is not None))
-                if outcome is not None:
-                    return outcome, ()
-            return None, [row for rows in (chunk, *more) for row in rows]
-        return None, _chained(chunk, many)
+    def check(self, text: str, parameters: Parameters) -> None:
+        """Raises what is wrong with the statement for one row of parameters, in terms of its values."""
+        clock = StatementClock.now(self._settings().get(TIME_ZONE))
+        self._bind(text, self._storage.pin(), parameters, PreparedClock(clock.instant, clock.zone))
 
-    def _run(self, text: str, columns: ParameterColumns, more: Iterator[ParameterColumns]) -> Outcome | None:
-        prepared = self._prepared(text, columns)
+    def _run(self, text: str, rows: ParameterRun) -> Outcome | None:
+        prepared = self.find(text, rows)
         if prepared.write is None or prepared.statement is None:
             return None
         clock = StatementClock.now(prepared.settings.get(TIME_ZONE))
         with self._storage.begin(prepared.database, frozenset({prepared.table})) as transaction:
-            if not self._holds(prepared, transaction):
+            if not self.holds(prepared, transaction):
                 self._kept.clear()
                 return None  # something changed just now: the usual way sees it
             view = transaction.state.table(prepared.table).at()
             with open_sink(self._storage.objects, transaction, prepared.table) as spec:
                 run = prepared.write.begin(prepared.settings, spec, self._jobs.open_sink)
                 try:
-                    batches = run.write(*columns.batch(clock, prepared.write.reads), lambda _: view)
-                    for each in more:
-                        again = self._prepared(text, each)
-                        if again.write is None:
-                            return None
-                        run.go_on(again.write)
-                        batches += run.write(*each.batch(clock, again.write.reads), lambda _: view)
-                    rows = run.prepare()
+                    batches = run.write(*rows.batch(clock, prepared.write.reads), lambda _: view)
+                    count = run.prepare()
                 finally:
                     run.close()
             remove(transaction, prepared.table, removed_rows(run.tokens), view, run.table, prepared.statement.span)
-            if rows:
+            if count:
                 commit(transaction, prepared.statement)
         result = None
         if prepared.statement.returning is not None:
             result = returned(prepared.write.writing, batches, prepared.settings.get(TIME_ZONE))
-        return Outcome(result, message_of(prepared.statement.kind, rows), rows)
+        return Outcome(result, message_of(prepared.statement.kind, count), count)
 
-    def _prepared(self, text: str, columns: ParameterColumns) -> Prepared:
-        key = (text, columns.types, columns.names)
+    def find(self, text: str, rows: ParameterRun) -> Prepared:
+        """The statement bound to parameters of these types; to literals it is bound anew."""
         pinned = self._storage.pin()
+        columns = rows.columns
+        if columns is None:
+            return self._made(text, rows, pinned)
+        key = (text, columns.types, columns.names)
         kept = self._kept.get(key)
         if kept is not None and self._current(kept, pinned):
             self._kept.move_to_end(key)
             return kept
-        kept = self._kept[key] = self._made(text, columns, pinned)
+        kept = self._kept[key] = self._made(text, rows, pinned)
         if len(self._kept) > _MOST:
             self._kept.popitem(last=False)
         return kept
 
-    def _made(self, text: str, columns: ParameterColumns, pinned: PinnedStates) -> Prepared:
+    def _made(self, text: str, rows: ParameterRun, pinned: PinnedStates) -> Prepared:
         settings = self._settings()
         nothing = Prepared(None, None, pinned.schemas, self._catalog.changes, settings)
         clock = StatementClock.now(settings.get(TIME_ZONE))
         try:
-            statement = self._bind(text, pinned, columns.references(), PreparedClock(clock.instant, clock.zone))
+            statement = self._bind(text, pinned, rows.references(), PreparedClock(clock.instant, clock.zone))
         except TableFlowError:
             return nothing  # the usual way tells what is wrong, with the values
         if not isinstance(statement, sql.Write) or not is_direct(statement.query.root, settings) or statement.warnings:
@@ -166,7 +147,7 @@ class PreparedInserts:
             and kept.settings is self._settings()
         )
 
-    def _holds(self, prepared: Prepared, transaction: Transaction) -> bool:
+    def holds(self, prepared: Prepared, transaction: Transaction) -> bool:
         """Whether the table is what it was when the statement was bound."""
         state = transaction.state
         if prepared.database is self._storage.shared.database and state.schemas is not prepared.schemas:
@@ -177,13 +158,3 @@ class PreparedInserts:
 def is_insert(text: str) -> bool:
     """Whether it may be an INSERT, at a glance."""
     return text.lstrip()[:6].upper() == "INSERT"
-
-
-def _chunks(many: Iterator[Parameters]) -> Iterator[list[Parameters]]:
-    while chunk := list(islice(many, _ROWS_AT_ONCE)):
-        yield chunk
-
-
-def _chained(chunk: Sequence[Parameters], many: Iterator[Parameters]) -> Iterator[Parameters]:
-    yield from chunk
-    yield from many

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -26,6 +26,7 @@ from tableflow.session.explain import explain, explain_analyzed
 from tableflow.session.fixed_result import FixedResult
 from tableflow.session.job_result import JobResult
 from tableflow.session.jobs import Jobs
+from tableflow.session.many_rows import ManyRows
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import plan
 from tableflow.session.point_query import answer, is_point_query
@@ -68,6 +69,7 @@ class Session:
         self._prepared = PreparedInserts(
             self._bind_prepared, self.catalog, self.storage, self.jobs, lambda: self.settings
         )
+        self._many = ManyRows(self._prepared, self.writer, self.storage, self.jobs)
         self._definitions = Definitions(self.catalog, self.storage, self.writer, self._has_row)
 
     def execute(self, text: str, parameters: Parameters = ()) -> Outcome:
@@ -84,13 +86,22 @@ class Session:
             )
         return self._run(parts[0].text, parts[0].start, text, parameters)
 
-    def execute_many(self, text: str, many: Iterable[Parameters]) -> tuple[Outcome | None, Iterable[Parameters]]:
-        """Runs one statement for many rows of parameters, as one transaction if it is INSERT ... VALUES.
-
-        Without an outcome nothing has happened: then the rows are given back, to be executed one by one.
-        """
+    def execute_many(self, text: str, rows: Sequence[Parameters]) -> Outcome | None:
+        """Runs one statement for many rows of parameters: as one transaction, if it is one that writes; None without rows."""
         self.jobs.begin_statement()
-        return self._guarded(text, lambda: self._prepared.execute_many(text, iter(many)))
+        parts = split(_unicode(text))
+        if len(parts) != 1:
+            raise BindError(f"one statement is expected, not {len(parts)}")
+        body, start = parts[0].text, parts[0].start
+
+        def bound(pinned: PinnedStates, parameters: Parameters) -> sql.Statement:
+            with collection_held():
+                return bind(body, start, self.catalog.snapshot(pinned), self.settings, parameters)
+
+        def run(parameters: Parameters) -> Outcome:
+            return self._run(body, start, text, parameters)
+
+        return self._guarded(text, lambda: self._many.execute(text, rows, bound, run))
 
     def _guarded(self, script: str, run: Callable[[], T]) -> T:
         """What ``run`` gives; its errors point into the script, and are for people."""

@@ -33,6 +33,7 @@ from tableflow.session.direct_rows import is_direct
 from tableflow.session.job_result import counts_at
 from tableflow.session.jobs import Jobs
 from tableflow.session.outcome import OperatorTime, Outcome, ResultColumn
+from tableflow.session.parameters import Parameters, naming_row
 from tableflow.session.session_storage import PinnedStates, SessionStorage
 from tableflow.session.write_plan import Writing, plan_write
 from tableflow.sql import statements as sql
@@ -42,6 +43,8 @@ from tableflow.storage.transaction import Transaction
 
 Rebind = Callable[[PinnedStates], sql.Statement]
 """Binds the statement's text again, to other states."""
+BindRow = Callable[[PinnedStates, Parameters], sql.Statement]
+"""Binds it to one row of parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,53 @@ class Writer:
                 commit(transaction, statement)
         return Outcome(written.result, message_of(statement.kind, written.rows), written.rows, written.warnings)
 
+    def write_all(
+        self, first: sql.Write, pinned: PinnedStates, bind: BindRow, rows: Sequence[Parameters], script: str
+    ) -> Outcome:
+        """A statement for each row of parameters, one after the other, as one transaction.
+
+        ``first`` is what the first of them was bound to; errors name the row.
+        """
+        again = True
+        while True:
+            try:
+                outcome = self._attempt_all(first, pinned, bind, rows, script)
+            except TableFlowError as error:
+                if not error.retryable or not again or self._jobs.interrupted:
+                    raise
+                again = False
+                outcome = None
+            if outcome is not None:
+                return outcome
+            pinned = self._storage.pin()
+            bound = bind(pinned, rows[0])
+            assert isinstance(bound, sql.Write)
+            first = bound
+
+    def _attempt_all(
+        self, first: sql.Write, pinned: PinnedStates, bind: BindRow, rows: Sequence[Parameters], script: str
+    ) -> Outcome | None:
+        """The statements; None if their table was replaced by another of its name."""
+        table, total = provider_of(first), 0
+        warnings: dict[str, None] = {}
+        with self._storage.begin(table.database, frozenset({table.table_id})) as transaction:
+            for number, parameters in enumerate(rows):
+                with naming_row(number):
+                    statement = bind(pinned.within(table.database, transaction.state), parameters)
+                    if not isinstance(statement, sql.Write) or provider_of(statement).table_id != table.table_id:
+                        return None
+                    if self._jobs.interrupted:
+                        raise CancelledError("the statement was cancelled")
+                    view = provider_of(statement).view
+                    written = self.rows(Writing.of(statement), False, table.table_id, transaction, view, script)  # noqa: FBT003
+                    if written.rows and number < len(rows) - 1:
+                        end_statement(transaction, statement)
+                    elif total + written.rows and number == len(rows) - 1:
+                        commit(transaction, statement)
+                total += written.rows
+                warnings |= dict.fromkeys(written.warnings)
+        return Outcome(None, message_of(first.kind, total), total, tuple(warnings))
+
     def rows(
         self, writing: Writing, returns: bool, table: int, transaction: Transaction, view: TableView | None, script: str
     ) -> Written:
@@ -152,8 +202,17 @@ class Writer:
 
 def commit(transaction: Transaction, statement: sql.Write) -> None:
     """Commits; the message for two new rows with one key knows of ON CONFLICT DO UPDATE, which both would follow."""
+    _ending(statement, transaction.commit)
+
+
+def end_statement(transaction: Transaction, statement: sql.Write) -> None:
+    """Ends a statement of a transaction that goes on; errors are those of :func:`commit`."""
+    _ending(statement, transaction.end_statement)
+
+
+def _ending(statement: sql.Write, end: Callable[[ChangeKind], object]) -> None:
     try:
-        transaction.commit(statement.kind)
+        end(statement.kind)
     except IntegrityError as error:
         if statement.conflict is not None and "occurs twice" in (error.detail or ""):
             error.hint = "ON CONFLICT DO UPDATE cannot affect a row twice: give each key once"

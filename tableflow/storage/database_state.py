@@ -117,9 +117,9 @@ class DatabaseState:
 
     def replaying(self, sequence: int, payload: Payload, disk: Disk) -> DatabaseState:
         """The state after a record of the log."""
-        tables = {}
-        for entry in payload.tables:
-            before = self.tables.get(entry["table"])
+        tables: dict[int, TableCell] = {}
+        for entry in payload.tables:  # several of one table: statements of one transaction
+            before = tables.get(entry["table"]) or self.tables.get(entry["table"])
             if before is None:
                 tables[entry["table"]] = TableCell(base=None, changes=[(payload, entry)], disk=disk)
             else:

@@ -59,6 +59,26 @@ class MemoryKeys:
         return np.array(numbers, np.int64), np.array(found, np.int64)
 
 
+class StagedKeys(MemoryKeys):
+    """For states inside a transaction that may come to nothing: their rows are in an index of their own, the others in ``base``.
+
+    ``segments``, ``end`` and ``deletes`` are of the state that the transaction found.
+    """
+
+    def __init__(self, base: MemoryKeys, segments: Sequence[Segment], end: int, deletes: Deletes) -> None:
+        super().__init__(end)
+        self._base = base
+        self._found = (segments, end, deletes)
+
+    def find(
+        self, key: Sequence[StoredColumn], hashes: Hashes, segments: Sequence[Segment], end: int, deletes: Deletes
+    ) -> Pairs | None:
+        """See :class:`MemoryKeys`."""
+        older = self._base.find(key, hashes, *self._found)
+        own = super().find(key, hashes, segments, end, deletes)
+        return None if older is None or own is None else union([older, own])
+
+
 def _extend(
     rows: dict[int, list[int]], key: Sequence[StoredColumn], segments: Sequence[Segment], done: int, deletes: Deletes
 ) -> None:

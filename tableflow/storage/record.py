@@ -59,7 +59,7 @@ class TableChange:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """All that one transaction did; ``time`` in microseconds since 1970 (UTC)."""
+    """All that one transaction did, in order (several changes of a table are versions of it); ``time`` in microseconds since 1970 (UTC)."""
 
     time: int
     tables: tuple[TableChange, ...]

@@ -4,6 +4,9 @@ r"""One statement's changes of tables and catalog: all of them count at once, or
 
     open --commit()--> committed
       \--commit() raises, abort(), the with block ends--> aborted: staged files are removed
+
+Several statements may be one transaction: after :meth:`Transaction.end_statement` the next one sees what those before did, as a
+version of its own.  All of them are one record of the log, so nobody else sees one without the others.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -29,6 +32,8 @@ from tableflow.storage.deletes import NEVER
 from tableflow.storage.description import ChangeKind, TableDescription
 from tableflow.storage.failure import disk_error
 from tableflow.storage.key_check import check_keys
+from tableflow.storage.key_lookup import StagedKeys
+from tableflow.storage.log import LARGEST_RECORD
 from tableflow.storage.record import NO_IDS, Commit, RowIds, TableChange, encode_commit
 from tableflow.storage.staging import StagedWriter, inline_rows
 from tableflow.storage.table_state import TableState, created
@@ -56,11 +61,15 @@ class Transaction:
 
     def __init__(self, database: Database, turn: WriteTurn, state: DatabaseState, generation: int) -> None:
         self.state = state
-        """The tables and catalog as the transaction found them."""
+        """The tables and catalog as the transaction found them, with the statements that have ended."""
+        self._found = state
         self._database = database
         self._turn = turn
         self._generation = generation
         self._tables: dict[int, _Staged] = {}
+        self._ended: list[TableChange] = []
+        self._ended_writers: list[StagedWriter] = []
+        self._room = LARGEST_RECORD // 2
         self._catalog: list[CatalogChange] = []
         self._next_table = state.next_table
         self._lock = threading.Lock()
@@ -71,9 +80,10 @@ class Transaction:
         with self._lock:
             staged = self._staged(table)
             database = self._database
+            most_rows, most_bytes = database.inline
             writer = StagedWriter(
                 database.disk, lambda: database.new_name(table), staged.description,
-                database.settings, database.inline,
+                database.settings, (most_rows, min(most_bytes, self._room)),
             )  # fmt: skip
             staged.writers.append(writer)
             return writer
@@ -128,6 +138,27 @@ class Transaction:
             raise InterfaceError("the transaction was not begun with catalog=True")
         self._catalog.append(change)
 
+    def end_statement(self, kind: ChangeKind) -> None:
+        """What was staged becomes a version of each table, which the next statement of the transaction begins from.
+
+        :class:`~tableflow.errors.IntegrityError` for a key; then the transaction is to be given up.
+        """
+        if self._catalog:
+            raise InterfaceError("a statement that changes the catalog is a transaction of its own")
+        changes, cells = self._changes(kind, self._database.clock())
+        for table, cell in cells.items():
+            before, after = self.state.table(table), cell.get()
+            if not isinstance(before.keys, StagedKeys):
+                after = replace(
+                    after, keys=StagedKeys(before.keys, before.memory_segments(), before.end, before.deletes)
+                )
+            cells[table] = TableCell(after)
+        self._ended += changes
+        self._room -= sum(change.rows.bytes for change in changes if change.rows is not None)
+        self._ended_writers += [writer for staged in self._tables.values() for writer in staged.writers]
+        self._tables.clear()
+        self.state = self.state.after(self.state.sequence, cells, ())
+
     def commit(self, kind: ChangeKind) -> dict[int, int]:
         """Makes all of it durable and visible; the new version of every table that changed.
 
@@ -140,7 +171,7 @@ class Transaction:
         ticket: Ticket | None = None
         try:
             now = self._database.clock()
-            changes, cells = self._changes(kind, now)
+            changes, cells = self._all_changes(kind, now)
             if not changes and not self._catalog:
                 self._turn.release()
                 committer.settle()  # what it found may not be durable yet
@@ -149,13 +180,14 @@ class Transaction:
             payload = encode_commit(Commit(now, tuple(changes), tuple(self._catalog)))
             self._sync_folders(changes)
             ticket = Ticket(cells.keys())
-            committer.append(ticket, payload, cells, tuple(self._catalog), (self.state, self._generation))
+            committer.append(ticket, payload, cells, tuple(self._catalog), (self._found, self._generation))
             self._turn.release()  # the next one may begin on top of this; it fails if this does
             committer.wait(ticket)
             self._dropped(ticket)
         except BaseException:
             if ticket is not None and ticket.undecided:  # interrupted while it waited: its files may be named
                 self._tables.clear()
+                self._ended_writers.clear()
             self.abort()
             raise
         self._open = False
@@ -168,10 +200,10 @@ class Transaction:
             return
         self._open = False
         self._turn.release()
-        for staged in self._tables.values():
-            for writer in staged.writers:
-                with contextlib.suppress(OSError):  # what stays is found when the database is opened again
-                    writer.abort()
+        writers = [writer for staged in self._tables.values() for writer in staged.writers]
+        for writer in (*writers, *self._ended_writers):
+            with contextlib.suppress(OSError):  # what stays is found when the database is opened again
+                writer.abort()
 
     def __enter__(self) -> Transaction:
         return self
@@ -183,8 +215,8 @@ class Transaction:
 
     def _dropped(self, ticket: Ticket) -> None:
         if self._catalog and self._database.maintenance is not None and ticket.state is not None:
-            for table in self.state.tables.keys() - ticket.state.tables.keys():
-                self._database.maintenance.dropped(table, self.state.tables[table])
+            for table in self._found.tables.keys() - ticket.state.tables.keys():
+                self._database.maintenance.dropped(table, self._found.tables[table])
 
     def _accept(self, description: TableDescription) -> None:
         """Refuses now what could not be written later: unknown options, keys whose values have no hash."""
@@ -208,6 +240,16 @@ class Transaction:
             state = self.state.table(table)
             staged = self._tables[table] = _Staged(state, state.description)
         return staged
+
+    def _all_changes(self, kind: ChangeKind, now: int) -> tuple[list[TableChange], dict[int, TableCell]]:
+        """Those of every statement, and what the tables are after them."""
+        changes, cells = self._changes(kind, now)
+        if not self._ended:
+            return changes, cells
+        for table in {change.table for change in self._ended}:
+            after = (cells.get(table) or self.state.tables[table]).get()
+            cells[table] = TableCell(replace(after, keys=self._found.table(table).keys))
+        return [*self._ended, *changes], cells
 
     def _changes(self, kind: ChangeKind, now: int) -> tuple[list[TableChange], dict[int, TableCell]]:
         changes: list[TableChange] = []

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 import time
+import uuid
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -61,24 +64,110 @@ def test_named_parameters_expressions_several_rows_and_defaults(con):
     assert rows(con, "SELECT count(*) FROM t") == [(4,)]
 
 
-def test_columns_of_several_types_are_inserted_row_by_row(con):
-    con.execute("CREATE TABLE t (a DECIMAL(30,2))")
-    con.cursor().executemany("INSERT INTO t VALUES (?)", [(1,), (Decimal("2.25"),), (10**20,), (None,)])
-    assert rows(con, "SELECT a FROM t") == [(1,), (Decimal("2.25"),), (10**20,), (None,)]
-    with pytest.raises(tableflow.ProgrammingError, match="has no SQL type"):
-        con.cursor().executemany("INSERT INTO t VALUES (?)", [(object(),)])
+def test_columns_of_several_types_are_one_transaction(con):
+    con.execute("CREATE TABLE t (a DECIMAL(30,2), b STRING)")
+    values = [(1, "x"), (Decimal("2.25"), None), (10**20, 5), (None, dt.date(2024, 1, 2)), (2.5, uuid.UUID(int=7)),
+              (np.int64(7), dt.timedelta(days=1)), (3, dt.time(1, 2, 3)), (True, "y")]  # fmt: skip
+    cursor = con.cursor()
+    cursor.executemany("INSERT INTO t VALUES (?, ?)", [*values[:7], *values[:7]])
+    assert cursor.rowcount == 14
+    assert versions(con, "t") == 2
+    for value in values[:7]:
+        con.execute("INSERT INTO t VALUES (?, ?)", value)
+    found = rows(con, "SELECT a, b FROM t")
+    assert found[:7] == found[7:14] == found[14:]
+    for wrong, match in [
+        ((object(), "x"), "row 3 of the parameters"),
+        ((1,), "row 3 of the parameters"),
+        ((1, "x", 2), "row 3 of the parameters"),
+        ({"a": 1}, "row 3 of the parameters"),
+        ((10**31, "x"), "row 3 of the parameters"),
+    ]:
+        with pytest.raises(tableflow.Error, match=match):
+            cursor.executemany("INSERT INTO t VALUES (?, ?)", [(1, "x"), (2, "x"), wrong, (4, "x")])
+    assert rows(con, "SELECT count(*) FROM t") == [(21,)]
 
 
-def test_other_statements_for_many_rows_count_their_rows(con):
+def test_an_error_names_the_row_of_many(con):
+    con.execute("CREATE TABLE t (a TINYINT PRIMARY KEY, b VARCHAR(3))")
+    many = [(i % 100, "abc") for i in range(100)]
+    for number in (0, 1, 57, 99):
+        wrong = [*many[:number], (1000, "abc"), *many[number + 1 :]]
+        with pytest.raises(tableflow.Error, match=f"row {number + 1} of the parameters"):
+            con.cursor().executemany("INSERT INTO t VALUES (?, ?)", wrong)
+    con.cursor().executemany("INSERT INTO t VALUES (?, ?)", many)
+    with pytest.raises(tableflow.Error, match="row 2 of the parameters"):
+        con.cursor().executemany("UPDATE t SET a = ? WHERE a = ?", [(120, 1), (1000, 2), (110, 3)])
+    with pytest.raises(tableflow.IntegrityError, match="row 2 of the parameters"):
+        con.cursor().executemany("UPDATE t SET a = ? WHERE a = ?", [(120, 1), (120, 2), (110, 3)])
+    assert rows(con, "SELECT count(*), sum(a) FROM t") == [(100, 4950)]
+
+
+def test_other_statements_for_many_rows_are_one_transaction_and_count_their_rows(con):
     con.execute("CREATE TABLE t (a INT PRIMARY KEY, b INT)")
     con.cursor().executemany("INSERT INTO t VALUES (?, ?)", [(i, 0) for i in range(10)])
     cursor = con.cursor()
-    cursor.executemany("UPDATE t SET b = ? WHERE a < ?", [(1, 3), (2, 2)])
+    cursor.executemany("UPDATE t SET b = b + ? WHERE a < ?", [(1, 3), (2, 0), (2, 2)])
     assert cursor.rowcount == 5
-    assert rows(con, "SELECT sum(b) FROM t") == [(5,)]
+    assert rows(con, "SELECT a, b FROM t WHERE b <> 0 ORDER BY a") == [(0, 3), (1, 3), (2, 1)]
+    cursor.executemany("INSERT INTO t SELECT max(a) + ?, count(*) FROM t", [(1,), (2,), (3,)])
+    assert rows(con, "SELECT * FROM t WHERE a > 9 ORDER BY a") == [(10, 10), (12, 11), (15, 12)]
+    cursor.executemany("DELETE FROM t WHERE a = ?", [(15,), (15,), (500,)])
+    assert cursor.rowcount == 1
     with pytest.raises(tableflow.ProgrammingError, match="not for queries"):
         cursor.executemany("INSERT INTO t VALUES (?, 1) RETURNING a", [(100,), (101,)])
-    assert rows(con, "SELECT count(*) FROM t") == [(10,)]
+    with pytest.raises(tableflow.ProgrammingError, match="not for queries"):
+        cursor.executemany("SELECT ?", [(1,)])
+    assert rows(con, "SELECT count(*) FROM t") == [(12,)]
+    assert rows(con, "SELECT sum(_change_weight) FROM table_changes('t', 0)") == [(12,)]
+
+
+def test_upserts_of_many_rows_are_as_if_one_came_after_the_other(con):
+    upsert = """INSERT INTO {} (k, v) VALUES (?, ?) ON CONFLICT (k)
+        DO UPDATE SET v = t.v || excluded.v, n = t.n + 1 WHERE t.v NOT LIKE '%stop'"""
+    columns = "k INT PRIMARY KEY, v STRING, n INT DEFAULT 1"
+    generator = random.Random(4)
+    con.execute(f"CREATE TABLE t ({columns})")
+    con.execute(f"CREATE TABLE one ({columns})")
+    many = [
+        (generator.choice([1, 2, 3, 1.0, Decimal(generator.randrange(40))]), generator.choice(["a", "b", "stop", None]))
+        for _ in range(120)
+    ]
+    con.cursor().executemany(upsert.format("t"), many)
+    for row in many:
+        con.execute(upsert.replace("t.", "one.").format("one"), row)
+    assert rows(con, "SELECT * FROM t ORDER BY k") == rows(con, "SELECT * FROM one ORDER BY k")
+    assert con.execute("SELECT sum(_change_weight) FROM table_changes('t', 0)").fetchall() == rows(
+        con, "SELECT count(*) FROM one"
+    )
+    with pytest.raises(tableflow.IntegrityError, match="row 3 of the parameters"):
+        con.cursor().executemany(
+            "INSERT INTO t (k, v) VALUES (?, ?), (1, ?) ON CONFLICT (k) DO UPDATE SET v = 'x'",
+            [(2, "a", "b"), (3, "a", "b"), (1, "x", "y"), (4, "x", "y")],
+        )
+    con.execute("CREATE TABLE u (k INT PRIMARY KEY, n INT UNIQUE)")
+    con.cursor().executemany(
+        "INSERT INTO u VALUES (?, ?) ON CONFLICT DO NOTHING", [(5, 5), (6, 5), (6, 7), (7, 7), (7, 8)]
+    )
+    assert rows(con, "SELECT * FROM u ORDER BY k") == [(5, 5), (6, 7), (7, 8)]
+
+
+def test_upserts_of_many_rows_are_durable_together(tmp_path):
+    with tableflow.connect(tmp_path / "db") as con:
+        con.execute("CREATE TABLE t (k INT PRIMARY KEY, n INT)")
+        con.execute("INSERT INTO t VALUES (1, 0)")
+        upsert = "INSERT INTO t VALUES (?, 1) ON CONFLICT (k) DO UPDATE SET n = t.n + 1"
+        con.cursor().executemany(upsert, [(i % 5,) for i in range(20)])
+        with pytest.raises(tableflow.Error, match="row 8 of the parameters"):
+            con.cursor().executemany(upsert, [(i % 5,) if i != 7 else ("no",) for i in range(20)])
+        con.execute(upsert, (1,))
+        expected = [(0, 4), (1, 5), (2, 4), (3, 4), (4, 4)]
+        assert rows(con, "SELECT * FROM t ORDER BY k") == expected
+        with tableflow.connect(tmp_path / "db", read_only=True) as reader:
+            assert rows(reader, "SELECT * FROM t ORDER BY k") == expected
+    with tableflow.connect(tmp_path / "db") as con:
+        assert rows(con, "SELECT * FROM t ORDER BY k") == expected
+        assert versions(con, "t") == 7
 
 
 def test_returning_of_a_single_row(con):
@@ -176,8 +265,6 @@ def test_on_conflict_with_parameters(con):
         con.execute(upsert, row)
     con.cursor().executemany(upsert, [(1, "!"), (3, "new"), (2, "?")])
     assert rows(con, "SELECT k, v FROM t ORDER BY k") == [(1, "ab!"), (2, "x"), (3, "new")]
-    with pytest.raises(tableflow.IntegrityError):
-        con.cursor().executemany(upsert, [(1, "!"), (1, "!")])
     skip = "INSERT INTO t VALUES (?, 'skip', ?) ON CONFLICT DO NOTHING"
     con.cursor().executemany(skip, [(1, 10), (5, 5), (6, 5), (5, 7), (8, None), (9, None)])
     assert rows(con, "SELECT k, n FROM t WHERE v = 'skip' ORDER BY k") == [(5, 5), (8, None), (9, None)]
