@@ -19,6 +19,7 @@ from tableflow.runtime.alignment import Aligned, PortEnded
 from tableflow.runtime.counters import OperatorBlock
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, EndOfInput, Epoch, Idle, Superstep, Watermark
 from tableflow.runtime.exchange import Outputs
+from tableflow.runtime.looks import LONG, Looks
 from tableflow.runtime.operator import Emission, Operator, Suspend, Wake
 
 
@@ -73,8 +74,10 @@ class Chain:
         outputs: Outputs,
         ports: int,
         judge_time: Judge | None = None,
+        looks: Looks | None = None,
     ) -> None:
         """``judge_time`` makes task time of generated watermarks; without it the later one counts."""
+        self.looks = looks or Looks()
         self.operators = list(operators)
         self.outputs = outputs
         self._length = len(operators)
@@ -98,6 +101,11 @@ class Chain:
         self._may_finish = [type(operator).finished is not Operator.finished for operator in operators]
         self._makes_time = [operator.generates_watermarks for operator in operators]
         self.has_preference = bool(operators) and (type(operators[0]).preferred_port is not Operator.preferred_port)
+
+    @property
+    def running(self) -> OperatorBlock | None:
+        """The counters of the operator that runs, or ran last."""
+        return self._blocks[self.current] if 0 <= self.current < self._length else None
 
     def feed(self, batch: Batch, port: int) -> None:
         """One batch for the first operator; only when pulling said FREE."""
@@ -139,7 +147,7 @@ class Chain:
 
     def pull(self, budget: Budget, job: Stoppable) -> Progress:
         """Works the stack down until it is empty or something is in the way."""
-        stack, outputs = self._stack, self.outputs
+        stack, outputs, looks = self._stack, self.outputs, self.looks
         pulls = budget.pulls
         if self.suspended is not None:
             if not self.suspended.ready:
@@ -151,16 +159,24 @@ class Chain:
             if pulls == 0 or job.stopping:
                 return Progress.SPENT
             pulls -= 1
+            began = perf_counter_ns()
+            if began - looks.at > LONG:
+                looks.was_long(began, self.running)
+            looks.at = began
             index, emission, event = stack[-1]
             if emission is None:
                 stack.pop()
                 self._hand(index, event)
                 continue
             self.current = index
-            began = perf_counter_ns()
             item: Any = next(emission, _EXHAUSTED)
             now = perf_counter_ns()
             self._blocks[index].busy += now - began
+            if now - began > LONG:
+                looks.was_long(now, self._blocks[index])
+            looks.at = now
+            if job.stopping:
+                return Progress.SPENT
             if item is _EXHAUSTED:
                 stack.pop()
                 self._rested(index)

@@ -13,9 +13,9 @@ from tableflow.runtime.events import START_OF_TIME
 
 
 class OperatorBlock:
-    """One operator in one task."""
+    """One operator in one task; ``longest`` is processor time, see :mod:`tableflow.runtime.looks`."""
 
-    __slots__ = ("batches_in", "batches_out", "busy", "name", "named", "rows_in", "rows_out")
+    __slots__ = ("batches_in", "batches_out", "busy", "longest", "name", "named", "rows_in", "rows_out")
 
     def __init__(self, name: str, ports: int = 1) -> None:
         self.name = name
@@ -24,6 +24,7 @@ class OperatorBlock:
         self.rows_out = 0
         self.batches_out = 0
         self.busy = 0
+        self.longest = 0
         self.named: Counter[str] = Counter()
 
 
@@ -41,7 +42,10 @@ class EdgeBlock:
 class TaskBlock:
     """One task: times in nanoseconds, watermark of each input, and its operators and exchanges."""
 
-    __slots__ = ("backpressured", "busy", "bytes_in", "edges", "operators", "source", "steps", "waiting", "watermarks")
+    __slots__ = (
+        "backpressured", "busy", "bytes_in", "closing", "edges", "longest", "operators", "source", "steps", "waiting",
+        "watermarks",
+    )  # fmt: skip
 
     def __init__(self, operators: list[OperatorBlock], edges: list[EdgeBlock]) -> None:
         self.operators = operators
@@ -51,13 +55,18 @@ class TaskBlock:
         self.waiting = 0
         self.backpressured = 0
         self.steps = 0
+        self.longest = 0
+        self.closing = 0
         self.bytes_in = 0
         self.watermarks: list[int] = []
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorCounts:
-    """One operator, summed over its tasks; ``busy`` in microseconds, ``rows_in`` and ``batches_in`` per port."""
+    """One operator, summed over its tasks; times in microseconds, ``rows_in`` and ``batches_in`` per port.
+
+    ``longest`` is the most processor time that any task worked between two looks at cancellation, 0 if that was short.
+    """
 
     name: str
     rows_in: tuple[int, ...]
@@ -65,6 +74,7 @@ class OperatorCounts:
     rows_out: int
     batches_out: int
     busy: int
+    longest: int
     named: tuple[tuple[str, int], ...]
 
 
@@ -81,7 +91,10 @@ class EdgeCounts:
 
 @dataclass(frozen=True, slots=True)
 class StageCounts:
-    """One stage; times in microseconds are summed over tasks, ``watermark`` is the smallest of all inputs."""
+    """One stage; times in microseconds are summed over tasks, ``watermark`` is the smallest of all inputs.
+
+    ``longest`` is that of its tasks' longest step, as of :class:`OperatorCounts`; ``closing`` is processor time.
+    """
 
     stage: int
     tasks: int
@@ -91,6 +104,8 @@ class StageCounts:
     busy: int
     waiting: int
     backpressured: int
+    longest: int
+    closing: int
     bytes_in: int
     watermark: int
 
@@ -102,6 +117,16 @@ class JobCounters:
     stages: tuple[StageCounts, ...]
     memory_used: int
     memory_peak: int
+
+    @property
+    def longest(self) -> int:
+        """The most processor time that any task worked between two looks at cancellation, in microseconds."""
+        return max(stage.longest for stage in self.stages)
+
+    @property
+    def closing(self) -> int:
+        """Processor time that all tasks took to close, in microseconds."""
+        return sum(stage.closing for stage in self.stages)
 
     def stage(self, id: int) -> StageCounts:
         """The counts of the stage with this id."""
@@ -121,6 +146,7 @@ def sum_operators(blocks: list[OperatorBlock]) -> OperatorCounts:
         rows_out=sum(block.rows_out for block in blocks),
         batches_out=sum(block.batches_out for block in blocks),
         busy=sum(block.busy for block in blocks) // 1000,
+        longest=max(block.longest for block in blocks) // 1000,
         named=tuple(sorted(named.items())),
     )
 
@@ -149,6 +175,8 @@ def sum_tasks(stage: int, blocks: list[TaskBlock], targets: list[tuple[int, int]
         busy=sum(block.busy for block in blocks) // 1000,
         waiting=sum(block.waiting for block in blocks) // 1000,
         backpressured=sum(block.backpressured for block in blocks) // 1000,
+        longest=max(block.longest for block in blocks) // 1000,
+        closing=sum(block.closing for block in blocks) // 1000,
         bytes_in=sum(block.bytes_in for block in blocks),
         watermark=min((time for block in blocks for time in block.watermarks), default=START_OF_TIME),
     )

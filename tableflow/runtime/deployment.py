@@ -18,6 +18,7 @@ from tableflow.runtime.events import Watermark
 from tableflow.runtime.exchange import Outputs, Writer
 from tableflow.runtime.gate import Gate, Inlet, TaskInput
 from tableflow.runtime.graph import JobGraph, OperatorSpec, SinkSpec, SourceSpec, Stage
+from tableflow.runtime.looks import Looks
 from tableflow.runtime.loop import LoopControl, LoopGate
 from tableflow.runtime.memory import MemoryPool
 from tableflow.runtime.merge import MergedChannels
@@ -149,6 +150,7 @@ class Deployment:
             Outputs(writers, around.settings.get(BUFFER_TIMEOUT)),
             ports,
             judge_time,
+            Looks(block),
         )
         contexts = [Context(world, i, blocks[i]) for i in range(len(blocks))]
         self._contexts += contexts

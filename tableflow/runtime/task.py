@@ -18,6 +18,7 @@ from tableflow.runtime.context import Context
 from tableflow.runtime.counters import TaskBlock
 from tableflow.runtime.events import Epoch, Watermark
 from tableflow.runtime.gate import TaskInput
+from tableflow.runtime.looks import elapsed
 from tableflow.runtime.operator import Wake
 from tableflow.runtime.published import PublishedBuild
 from tableflow.runtime.scheduler import Scheduler
@@ -70,6 +71,7 @@ class Task:
         self._timers = timers
         timers.wake = self.wake
         self._chain = chain
+        self._looks = chain.looks
         self._input = input
         self._splits = input if isinstance(input, SplitInput) else None
         self._contexts = list(contexts)
@@ -99,6 +101,7 @@ class Task:
         """One turn on a worker thread."""
         self._turns.begin()
         began = perf_counter_ns()
+        self._looks.begin(began)
         block = self.block
         if self._progress is Progress.FULL:
             block.backpressured += began - self._since
@@ -108,7 +111,7 @@ class Task:
         try:
             outcome = self._guarded_step()
         finally:  # an interrupt leaves the task runnable, so that it can still be closed
-            self._since = perf_counter_ns()
+            self._since = elapsed(self._looks, self._chain.running)
             block.busy += self._since - began
             block.steps += 1
             if self._turns.settle(outcome):
@@ -131,8 +134,9 @@ class Task:
         """Makes progress until there is no input, no room, or no budget."""
         if not self._opened and not self._open():
             return Outcome.WAIT
-        chain, job, timers = self._chain, self._job, self._timers
+        chain, job, timers, looks = self._chain, self._job, self._timers, self._looks
         budget = self._scheduler.budget()
+        source = self.block.source
         fed = 0
         while True:
             self._progress = chain.pull(budget, job)
@@ -143,7 +147,8 @@ class Task:
                 break
             if chain.outputs.closed and not self._publishes:
                 return Outcome.ENDED
-            if fed >= budget.pulls or perf_counter_ns() >= budget.deadline:
+            spent = fed >= budget.pulls or elapsed(looks, chain.running) >= budget.deadline
+            if spent or job.stopping:
                 self._progress = Progress.SPENT
                 break
             if timers.pending and timers.deliver(chain):
@@ -151,6 +156,10 @@ class Task:
             chain.current = -1
             taken = self._input.next(chain.operators[0].preferred_port() if chain.has_preference else None)
             if taken is None:
+                break
+            elapsed(looks, source)
+            if job.stopping:
+                self._progress = Progress.SPENT
                 break
             fed += 1
             if taken.__class__ is Batch:
@@ -231,6 +240,7 @@ class Task:
     def _close(self) -> None:
         """Gives everything back, whatever state it is in; an error in it is reported like any other."""
         chain = self._chain
+        self._looks.closing()
         if self._closing is None:
             steps: list[Callable[[], None]] = [
                 self._timers.close,
@@ -249,6 +259,7 @@ class Task:
                 step()
             except Exception as error:  # noqa: BLE001 - the rest must still be closed
                 self._job.failed(self._named(error))
+        self._looks.closed()
 
     def _named(self, error: Exception) -> TableFlowError:
         """The error as the user sees it."""

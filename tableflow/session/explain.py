@@ -54,4 +54,6 @@ def _actual(node: PhysicalNode, planned: Planned, counters: JobCounters) -> str:
     if counts is None:
         return ""
     named = "".join(f", {name} {value:,}" for name, value in counts.named)
+    if counts.longest:
+        named += f", longest step {counts.longest / 1e3:.1f} ms"
     return f"  (actual rows {counts.rows_out:,}, busy {counts.busy / 1e3:.2f} ms{named})"

@@ -165,7 +165,7 @@ def test_cancellation_is_seen_between_pulls():
     chain, sink, _ = chain_of(Calls(process=endless))
     chain.feed(batch(1), 0)
     assert chain.pull(PLENTY, job) is Progress.SPENT
-    assert len(sink.got) == 4
+    assert len(sink.got) == 3  # what came while the job was stopped goes nowhere
 
 
 def test_empty_batches_go_nowhere():
