@@ -43,12 +43,11 @@ def _visit(node: Node, found: dict[int, Domain], context: Context) -> None:
             for f, e in zip(fields, expressions, strict=True):
                 if isinstance(e, ColumnRef) and e.id != f.id and e.id in found:
                     found[f.id] = found[e.id]
-        case SetOperation(fields=fields, inputs=branches):
-            for i, f in enumerate(fields):
-                parts = [found.get(context.output(branch)[i].id, _UNKNOWN) for branch in branches]
-                found[f.id] = _union(parts)
-        case Shared(fields=fields, input=child):
-            for f, source in zip(fields, context.output(child), strict=True):
+        case SetOperation(fields=fields, columns=columns):
+            for f, *sources in zip(fields, *columns, strict=True):
+                found[f.id] = _union([found.get(source.id, _UNKNOWN) for source in sources])
+        case Shared(fields=fields, columns=columns):
+            for f, source in zip(fields, columns, strict=True):
                 if source.id in found:
                     found[f.id] = found[source.id]
         case Join():

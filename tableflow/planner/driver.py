@@ -65,7 +65,7 @@ from tableflow.planner.rules.limits import drop_useless_sort, merge_limits, push
 from tableflow.planner.rules.projects import merge_projects, remove_trivial_project
 from tableflow.planner.rules.prune import prune_columns
 from tableflow.planner.rules.reduce_aggregate import reduce_aggregate_by_semi_join
-from tableflow.planner.rules.set_operations import align_set_operations, rewrite_set_operations
+from tableflow.planner.rules.set_operations import merge_set_operations, rewrite_set_operations
 from tableflow.planner.rules.windows import bound_row_number, push_filter_through_window
 from tableflow.planner.statistics import Statistics
 from tableflow.planner.unnesting import unnest_dependent_joins
@@ -101,9 +101,9 @@ class Entry:
 
 RULES: tuple[Entry, ...] = (
     Entry("collect_hints", collect_hints, (_P,), switchable=False),
-    Entry("align_set_operations", align_set_operations, (_P,), switchable=False),
     Entry("unnest_dependent_joins", unnest_dependent_joins, (_N,), switchable=False),
     Entry("rewrite_set_operations", rewrite_set_operations, (_N,), (SetOperation,), switchable=False),
+    Entry("merge_set_operations", merge_set_operations, (_P, _R), (SetOperation,)),
     Entry("right_to_left", right_to_left, (_P, _N), _JOIN, switchable=False),
     Entry("fold_constants", fold_constants, (_P, _R), (Filter, Project, Join, Aggregate, Window, Scan, Values)),
     Entry(
@@ -142,7 +142,7 @@ RULES: tuple[Entry, ...] = (
         "remove_trivial_project",
         remove_trivial_project,
         (_P, _R),
-        (Filter, Join, Aggregate, Window, Project, Sort, Limit, Replicate),
+        (Filter, Join, Aggregate, Window, Project, Sort, Limit, Replicate, SetOperation, Shared),
     ),
     Entry("exists_with_inequality", exists_with_inequality, (_O,)),
     Entry("order_joins", order_joins, (_O,)),

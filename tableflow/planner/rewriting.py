@@ -49,8 +49,10 @@ def required_of_inputs(of: Node, required: frozenset[int], context: Context) -> 
         case Join(dependent=dependent, right=right):
             needed = required | context.references(of)
             return (needed | context.free(right) if dependent else needed, needed)
-        case SetOperation() | Shared():
-            return tuple([context.output_ids(child) for child in inputs(of)])
+        case SetOperation(columns=columns):
+            return tuple([frozenset([f.id for f in own]) for own in columns])
+        case Shared():
+            return (context.references(of),)
         case _:
             return (required,) * len(inputs(of))
 

@@ -237,13 +237,12 @@ class Statistics:
             case Aggregate(results=results, calls=calls) if any(f.id == column for f in results):
                 place = [f.id for f in results].index(column)
                 return self._aggregate_result(node, results[place], calls[place])
-            case SetOperation(inputs=branches, fields=fields) if branches:
+            case SetOperation(inputs=branches, fields=fields, columns=columns) if branches:
                 position = [f.id for f in fields].index(column)
-                parts = [self.column(b, self.context.output(b)[position].id) for b in branches]
+                parts = [self.column(b, own[position].id) for b, own in zip(branches, columns, strict=True)]
                 return ColumnEstimate.union(parts)
-            case Shared(input=child, fields=fields):
-                position = [f.id for f in fields].index(column)
-                return self.column(child, self.context.output(child)[position].id)
+            case Shared(input=child, fields=fields, columns=sources):
+                return self.column(child, sources[[f.id for f in fields].index(column)].id)
             case Join(kind=JoinKind.MARK, mark=mark) if mark is not None and mark.id == column:
                 return unknown_column(mark.type, self.rows(node), 2.0)
             case _:

@@ -181,13 +181,13 @@ def _domain_of(left: Node, columns: tuple[Field, ...], context: Context) -> tupl
         return left, Aggregate(copy, tuple([renamed[f.id] for f in columns]), (), ())
     # chance must fall once: both read the same rows
     fields = context.output(left)
-    ordered = Project(left, fields, passing(fields))
-    inner, _ = copy_plan(ordered, context)
+    inner, renamed = copy_plan(left, context)
+    columns_read = tuple([renamed.get(f.id, f) for f in fields])
     key = context.fresh_id()
     again = tuple([context.fresh(f) for f in fields])
     by_id = {f.id: copy for f, copy in zip(fields, again, strict=True)}
-    domain = Aggregate(Shared(key, inner, again), tuple([by_id[f.id] for f in columns]), (), ())
-    return Shared(key, inner, fields), domain
+    domain = Aggregate(Shared(key, inner, again, columns_read), tuple([by_id[f.id] for f in columns]), (), ())
+    return Shared(key, inner, fields, columns_read), domain
 
 
 def _source_of(left: Node, ids: frozenset[int], context: Context) -> Node:

@@ -125,11 +125,12 @@ def _bind_leaf(node: Node, domain: Domain, context: Context) -> Bound:
         instance = _instance(domain, context)
         return _bind_project(Project(instance.node, node.fields, node.rows[0]), instance, context)
     rows = [Values((), ((),)) for _ in node.rows]
-    branches: list[Node] = []
+    branches: list[Project] = []
     for row, unit in zip(node.rows, rows, strict=True):
         fields = tuple([context.fresh(f) for f in node.fields])
         branches.append(Project(unit, fields, row))
-    return bind(SetOperation(SetKind.UNION_ALL, tuple(branches), node.fields), domain, context)
+    columns = tuple([branch.fields for branch in branches])
+    return bind(SetOperation(SetKind.UNION_ALL, tuple(branches), node.fields, columns), domain, context)
 
 
 def _same(left: Bound, right: Bound) -> tuple[Expression, ...]:
@@ -218,15 +219,20 @@ def _bind_shared(node: Shared, domain: Domain, context: Context) -> Bound:
     known = domain.shared.get(node.key)
     if known is None:
         bound = bind(node.input, domain, context)
-        held = tuple([bound.columns[f.id] for f in domain.columns])
-        # the outer columns may be among the plan's own: a reader has one of each
-        again = tuple([context.fresh(f) for f in held])
-        own = context.output(node.input)
-        ordered = Project(bound.node, (*own, *again), (*passing(own), *passing(held)))
-        known = domain.shared[node.key] = (context.fresh_id(), ordered, held)
+        known = domain.shared[node.key] = (context.fresh_id(), *_beside(node.columns, bound, domain, context))
     key, plan, held = known
     columns = {f.id: context.fresh(h) for f, h in zip(domain.columns, held, strict=True)}
-    return Bound(Shared(key, plan, (*node.fields, *columns.values())), columns)
+    return Bound(Shared(key, plan, (*node.fields, *columns.values()), (*node.columns, *held)), columns)
+
+
+def _beside(own: tuple[Field, ...], bound: Bound, domain: Domain, context: Context) -> tuple[Node, tuple[Field, ...]]:
+    """The bound plan, and its columns that hold the outer ones, none of which is among its ``own``."""
+    held = tuple([bound.columns[f.id] for f in domain.columns])
+    ids = {f.id for f in own}
+    if ids.isdisjoint([f.id for f in held]):
+        return bound.node, held
+    again = tuple([context.fresh(f) for f in held])
+    return Project(bound.node, (*own, *again), (*passing(own), *passing(held))), again
 
 
 def _bind_window(node: Window, bound: Bound, context: Context) -> Bound:
@@ -238,10 +244,11 @@ def _bind_window(node: Window, bound: Bound, context: Context) -> Bound:
 
 def _bind_set_operation(node: SetOperation, domain: Domain, context: Context) -> Bound:
     branches: list[Node] = []
-    for branch in node.inputs:
-        bound = bind(branch, domain, context)
-        fields = (*context.output(branch), *bound.columns.values())
-        branches.append(Project(bound.node, fields, passing(fields)))
+    read: list[tuple[Field, ...]] = []
+    for branch, own in zip(node.inputs, node.columns, strict=True):
+        plan, held = _beside(own, bind(branch, domain, context), domain, context)
+        branches.append(plan)
+        read.append((*own, *held))
     columns = {f.id: context.fresh(f, nullable=True) for f in domain.columns}
-    new = replace(node, inputs=tuple(branches), fields=(*node.fields, *columns.values()))
-    return Bound(new, columns)
+    fields = (*node.fields, *columns.values())
+    return Bound(replace(node, inputs=tuple(branches), fields=fields, columns=tuple(read)), columns)

@@ -142,8 +142,7 @@ def evaluate(node: Node, outer: Row) -> list[Row]:
             return set_operation(node, outer)
         case Replicate(input=child, count=count):
             return [row for row in evaluate(child, outer) for _ in range(max(0, row[count] or 0))]
-        case Shared(input=child, fields=fields):
-            sources = output(child)
+        case Shared(input=child, fields=fields, columns=sources):
             return [{f.id: row[s.id] for f, s in zip(fields, sources, strict=True)} for row in evaluate(child, outer)]
         case Hinted(input=child):
             return evaluate(child, outer)
@@ -266,9 +265,8 @@ def window_value(call: WindowCall, i: int, order: list[tuple[Any, ...]], rows: l
 
 def set_operation(node: SetOperation, outer: Row) -> list[Row]:
     bags = []
-    for branch in node.inputs:
-        columns = [f.id for f in output(branch)]
-        bags.append([tuple(row[c] for c in columns) for row in evaluate(branch, outer)])
+    for branch, columns in zip(node.inputs, node.columns, strict=True):
+        bags.append([tuple(row[f.id] for f in columns) for row in evaluate(branch, outer)])
     if node.kind is SetKind.UNION_ALL:
         rows = [row for bag in bags for row in bag]
     elif node.kind is SetKind.UNION:

@@ -319,14 +319,15 @@ class Source:
         return Limit(ordered, self.pick([1, 1, 2, None]), self.integer(0, 1))
 
     def set_operation(self, outer: Sequence[Field], depth: int) -> Node:
-        branches = []
+        branches, columns = [], []
         for _ in range(self.integer(2, 3)):
             child = self.relation(outer, depth - 2)
             own = output(child)
             fields = (self.field("c"), self.field("d"))
             branches.append(Project(child, fields, tuple(self.number(own, outer) for _ in fields)))
+            columns.append(fields if self.chance(2) else fields[::-1])
         kind = self.pick(list(SetKind))
-        return SetOperation(kind, tuple(branches), (self.field("c"), self.field("d")))
+        return SetOperation(kind, tuple(branches), (self.field("c"), self.field("d")), tuple(columns))
 
 
 def query_from(chance: Chance, depth: int = 4) -> Query:

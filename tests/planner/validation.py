@@ -26,7 +26,8 @@ def _check(node: Node, outer: frozenset[int], made: set[int], shared: set[int], 
         if node.key not in shared:
             shared.add(node.key)
             _check(node.input, outer, made, shared, allow_dependent)
-        assert len(node.fields) == len(output(node.input))
+        assert {f.id for f in node.columns} <= {f.id for f in output(node.input)}
+        assert [f.type for f in node.columns] == [f.type for f in node.fields]
     elif isinstance(node, Join):
         assert allow_dependent or not node.dependent
         _check(node.left, outer, made, shared, allow_dependent)
@@ -49,6 +50,7 @@ def _check(node: Node, outer: frozenset[int], made: set[int], shared: set[int], 
     if isinstance(node, Sort):
         assert all(key.column.id in available for key in node.keys)
     if isinstance(node, SetOperation):
-        for branch in node.inputs:
-            fields = output(branch)
-            assert [f.type for f in fields] == [f.type for f in node.fields]
+        for branch, columns in zip(node.inputs, node.columns, strict=True):
+            assert {f.id for f in columns} <= {f.id for f in output(branch)}
+            assert len({f.id for f in columns}) == len(columns)
+            assert [f.type for f in columns] == [f.type for f in node.fields]

@@ -73,7 +73,6 @@ def test_corpus(path: Path, mode: Mode) -> None:
 
 GAPS = {
     "without-push_filter_into_join": "a part of a subquery that does not refer to the outer row may fail without outer rows",
-    "without-push_filter_through_project": "mixed.slt: a filter above UNION ALL of windows keeps wrong rows in this mode",
 }
 
 

@@ -48,13 +48,11 @@ def _visit(node: logical.Node, wanted: frozenset[int], needed: Needed) -> None:
             _visit(child, wanted | {key.column.id for key in keys}, needed)
         case logical.Replicate(input=child, count=count):
             _visit(child, wanted | {count}, needed)
-        case logical.SetOperation(inputs=many, fields=fields):
-            kept_positions = [i for i, f in enumerate(fields) if f.id in wanted]
-            for child in many:
-                columns = output(child)
-                _visit(child, frozenset(columns[i].id for i in kept_positions), needed)
-        case logical.Shared(input=child):
-            _visit(child, frozenset(f.id for f in output(child)), needed)
+        case logical.SetOperation(inputs=many, fields=fields, columns=columns):
+            for child, own in zip(many, columns, strict=True):
+                _visit(child, frozenset(c.id for f, c in zip(fields, own, strict=True) if f.id in wanted), needed)
+        case logical.Shared(input=child, columns=columns):
+            _visit(child, frozenset(f.id for f in columns), needed)
         case _:
             for child in inputs(node):
                 _visit(child, wanted, needed)

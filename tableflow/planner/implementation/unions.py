@@ -14,7 +14,6 @@ from tableflow.planner.implementation import costs
 from tableflow.planner.implementation.enforcers import arrange
 from tableflow.planner.implementation.requirements import NOTHING, Required
 from tableflow.planner.logical import nodes as logical
-from tableflow.planner.logical.structure import output
 
 if TYPE_CHECKING:
     from tableflow.planner.implementation.search import Search
@@ -27,8 +26,7 @@ def implement_set_operation(search: Search, node: logical.SetOperation, required
     wanted = search.needed(node)
     kept = [i for i, f in enumerate(node.fields) if f.id in wanted]
     branches = []
-    for child in node.inputs:
-        columns = output(child)
+    for child, columns in zip(node.inputs, node.columns, strict=True):
         branches.append(arrange(search.best(child, NOTHING), tuple(columns[i] for i in kept)))
     fields = tuple(node.fields[i] for i in kept)
     work = sum(branch.facts.estimate.rows for branch in branches) * 0.5
@@ -38,21 +36,22 @@ def implement_set_operation(search: Search, node: logical.SetOperation, required
 def implement_shared(search: Search, node: logical.Shared, required: Required) -> Iterable[PhysicalNode]:
     """The first reader plans the input and pays for it; the others read the same published rows."""
     first = search.shared.get(node.key)
-    sources = output(node.input)
     if first is None:
-        # Readers see columns by position, whatever order the cheapest plan delivers them in.
-        child = arrange(search.best(node.input, NOTHING), sources)
+        # Published rows are read by position, whatever order the cheapest plan delivers them in.
+        child = arrange(search.best(node.input, NOTHING), node.columns)
         publication = search.publication("shared")
     else:
         assert isinstance(first, SharedResult)
-        child, publication, sources = first.input, first.publication, first.sources
+        if [f.id for f in first.sources] != [f.id for f in node.columns]:
+            raise InternalError(f"readers of the shared plan {node.key} read different columns")
+        child, publication = first.input, first.publication
     reading = child.facts.estimate.rows * costs.OUTPUT_VALUE
     plan = SharedResult(
         fields=node.fields,
         facts=search.facts(node, node.fields, (child,) if first is None else (), reading, ANYWHERE),
         input=child,
         publication=publication,
-        sources=sources,
+        sources=node.columns,
     )
     search.shared.setdefault(node.key, plan)
     yield plan

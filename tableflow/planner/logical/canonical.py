@@ -110,8 +110,8 @@ class Canonical:
             case Values(fields=fields, rows=rows):
                 described = tuple([tuple([self._expression(e) for e in row]) for row in rows])
                 return ("values", described, tuple([f.type for f in fields]))
-            case SetOperation(kind=kind, inputs=branches):
-                return ("set", kind, below, tuple([self._positions(branch) for branch in branches]))
+            case SetOperation(kind=kind, columns=columns):
+                return ("set", kind, below, tuple([tuple([self._names[f.id] for f in each]) for each in columns]))
             case Shared(key=key):
                 return ("shared", key)
 
@@ -123,9 +123,6 @@ class Canonical:
         if node.mark is not None:
             self._names[node.mark.id] = self._number(("mark", description))
         return description
-
-    def _positions(self, node: Node) -> tuple[int, ...]:
-        return tuple([self._names[f.id] for f in self._context.output(node)])
 
     def _provider(self, provider: TableProvider) -> int:
         for i, known in enumerate(self._providers):

@@ -163,9 +163,10 @@ class Context:
                 found.update([f.id for f in keys])
             case Replicate(count=count):
                 found.add(count)
-            case SetOperation() | Shared():
-                for child in inputs(of):
-                    found |= self.output_ids(child)
+            case SetOperation(columns=columns):
+                found.update([f.id for each in columns for f in each])
+            case Shared(columns=columns):
+                found.update([f.id for f in columns])
             case _:
                 pass
         return frozenset(found)

@@ -45,7 +45,10 @@ def _copy(of: Node, renamed: dict[int, Field], references: dict[int, Expression]
     match of:
         case Scan(fields=fields) | Values(fields=fields) | Project(fields=fields):
             return replace(of, fields=_rename(fields, renamed))
-        case SetOperation(fields=fields) | Shared(fields=fields):
+        case SetOperation(fields=fields, columns=columns):
+            read = tuple([_rename(each, renamed) for each in columns])
+            return replace(of, fields=_rename(fields, renamed), columns=read)
+        case Shared(fields=fields):
             return replace(of, fields=_rename(fields, renamed))
         case Aggregate(keys=keys, results=results):
             return replace(of, keys=_rename(keys, renamed), results=_rename(results, renamed))

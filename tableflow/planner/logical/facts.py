@@ -70,9 +70,10 @@ def _unique_keys(of: Node, context: Context) -> Keys:
             return _join_keys(of, context)
         case SetOperation(kind=kind, fields=fields):
             return (frozenset([f.id for f in fields]),) if kind in _DISTINCT_KINDS else ()
-        case Shared(input=child, fields=fields):
-            by_id = dict(zip([f.id for f in context.output(child)], [f.id for f in fields], strict=True))
-            return tuple([frozenset([by_id[i] for i in key]) for key in unique_keys(child, context)])
+        case Shared(input=child, fields=fields, columns=columns):
+            by_id = dict(zip([f.id for f in columns], [f.id for f in fields], strict=True))
+            kept = [key for key in unique_keys(child, context) if all(i in by_id for i in key)]
+            return tuple([frozenset([by_id[i] for i in key]) for key in kept])
         case _:
             return ()
 
@@ -196,13 +197,13 @@ def _present(of: Node, context: Context) -> frozenset[int]:
             return frozenset(counts) | (below & frozenset([f.id for f in keys]))
         case Join():
             return _join_present(of, context)
-        case SetOperation(inputs=branches, fields=fields, kind=SetKind.UNION_ALL | SetKind.UNION):
+        case SetOperation(inputs=branches, fields=fields, columns=columns, kind=SetKind.UNION_ALL | SetKind.UNION):
             below = frozenset(chain.from_iterable(present(branch, context) for branch in branches))
-            columns_by_position = zip(fields, *[context.output(branch) for branch in branches], strict=True)
-            return frozenset([f.id for f, *sources in columns_by_position if all(s.id in below for s in sources)])
-        case Shared(input=child, fields=fields):
+            by_field = zip(fields, *columns, strict=True)
+            return frozenset([f.id for f, *sources in by_field if all(s.id in below for s in sources)])
+        case Shared(input=child, fields=fields, columns=sources):
             below = present(child, context)
-            pairs = zip(fields, context.output(child), strict=True)
+            pairs = zip(fields, sources, strict=True)
             return frozenset([f.id for f, source in pairs if source.id in below])
         case _:
             return frozenset()

@@ -175,11 +175,16 @@ class Limit(Node):
 
 @dataclass(frozen=True, slots=True)
 class SetOperation(Node):
-    """Inputs' columns correspond by position (types already equal); ``fields`` are new ids."""
+    """Rows of several inputs; ``fields`` are new ids.
+
+    ``columns`` are, for each input, the columns of it that stand for ``fields``, one each and no column twice (types
+    already equal).  They are found by id, so that an input's columns may come in any order, with others among them.
+    """
 
     kind: SetKind
     inputs: tuple[Node, ...]
     fields: tuple[Field, ...]
+    columns: tuple[tuple[Field, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +200,15 @@ class Replicate(Node):
 
 @dataclass(frozen=True, slots=True)
 class Shared(Node):
-    """One reader of a subplan that is computed once: equal ``key``, equal ``input``; ``fields`` rename its columns."""
+    """One reader of a subplan that is computed once: equal ``key``, equal ``input`` and ``columns``.
+
+    ``fields`` are this reader's ids for the input's ``columns``, one each.
+    """
 
     key: int
     input: Node
     fields: tuple[Field, ...]
+    columns: tuple[Field, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,11 @@ def _line(node: Node, names: dict[int, str]) -> str:
             return f"Sort {_order(keys, names)}"
         case Limit(limit=limit, offset=offset):
             return ("Limit" if limit is None else f"Limit {limit}") + (f" offset {offset}" if offset else "")
-        case SetOperation(kind=kind, fields=fields):
-            return f"{kind.value.title()} {_fields(fields, names)}"
+        case SetOperation(kind=kind, fields=fields, inputs=branches, columns=columns):
+            pairs = zip(branches, columns, strict=True)
+            differs = any([f.id for f in output(b)] != [f.id for f in own] for b, own in pairs)
+            of = " of " + ", ".join([_fields(own, names) for own in columns]) if differs else ""
+            return f"{kind.value.title()} {_fields(fields, names)}{of}"
         case Replicate(count=count):
             return f"Replicate by {names.get(count, f'#{count}')}"
         case Shared(key=key, fields=fields):

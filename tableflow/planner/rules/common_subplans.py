@@ -13,7 +13,7 @@ from tableflow.errors import InternalError
 from tableflow.expressions.nodes import Expression
 from tableflow.planner.logical.canonical import Canonical
 from tableflow.planner.logical.context import Context, substitute_columns
-from tableflow.planner.logical.copying import copy_plan, passing
+from tableflow.planner.logical.copying import copy_plan
 from tableflow.planner.logical.nodes import (
     Aggregate,
     Filter,
@@ -23,12 +23,11 @@ from tableflow.planner.logical.nodes import (
     Project,
     Replicate,
     Scan,
-    SetOperation,
     Shared,
     Sort,
     Window,
 )
-from tableflow.planner.logical.structure import inputs, output, with_inputs
+from tableflow.planner.logical.structure import inputs, with_inputs
 from tableflow.planner.logical.traversal import reference, walk_plan
 from tableflow.types import Field
 
@@ -110,11 +109,13 @@ def _share(readers: list[Node], replaced: dict[int, Node], context: Context) -> 
         merged, names = _merge(merged, reader, context)
         positions.append(names)
     fields = context.output(merged)
-    copy, _ = copy_plan(merged, context)
+    copy, renamed = copy_plan(merged, context)
+    columns = tuple([renamed.get(f.id, f) for f in fields])
     key = context.fresh_id()
     for reader, names in zip(readers, positions, strict=True):
         own = {names[f.id]: f for f in context.output(reader)}
-        replaced[id(reader)] = Shared(key, copy, tuple([own.get(f.id) or context.fresh(f) for f in fields]))
+        made = tuple([own.get(f.id) or context.fresh(f) for f in fields])
+        replaced[id(reader)] = Shared(key, copy, made, columns)
 
 
 def _merge(a: Node, b: Node, context: Context) -> tuple[Node, dict[int, int]]:
@@ -218,14 +219,4 @@ def _replace(node: Node, replaced: dict[int, Node]) -> Node:
     new = replaced.get(id(node))
     if new is not None:
         return new
-    children = [_replace(child, replaced) for child in inputs(node)]
-    if isinstance(node, SetOperation):
-        # its inputs correspond by position, and the shared plan has an order of its own
-        pairs = zip(inputs(node), children, strict=True)
-        children = [new if new is old or not isinstance(new, Shared) else _in_order_of(old, new) for old, new in pairs]
-    return with_inputs(node, tuple(children))
-
-
-def _in_order_of(old: Node, new: Node) -> Node:
-    fields = output(old)
-    return Project(new, fields, passing(fields))
+    return with_inputs(node, tuple([_replace(child, replaced) for child in inputs(node)]))

@@ -42,7 +42,7 @@ def propagate_empty(node: Node, required: frozenset[int], context: Context) -> N
         case Join():
             return _join(node, context)
         case SetOperation(kind=SetKind.UNION_ALL):
-            return _union_all(node, context)
+            return _union_all(node)
         case _:
             return None
 
@@ -68,12 +68,14 @@ def _join(node: Join, context: Context) -> Node | None:
             return None
 
 
-def _union_all(node: SetOperation, context: Context) -> Node | None:
-    kept = tuple([branch for branch in node.inputs if not is_empty(branch)])
+def _union_all(node: SetOperation) -> Node | None:
+    kept = [pair for pair in zip(node.inputs, node.columns, strict=True) if not is_empty(pair[0])]
     if len(kept) == len(node.inputs) and len(kept) > 1:
         return None
     if not kept:
         return empty(node.fields)
     if len(kept) == 1:
-        return Project(kept[0], node.fields, passing(context.output(kept[0])))
-    return replace(node, inputs=kept)
+        branch, columns = kept[0]
+        return Project(branch, node.fields, passing(columns))
+    branches, columns_of_all = zip(*kept, strict=True)
+    return replace(node, inputs=branches, columns=columns_of_all)

@@ -136,14 +136,11 @@ def push_filter_through_set_operation(node: Node, required: frozenset[int], cont
         (pushed if movable else kept).append(conjunct)
     if not pushed:
         return None
-    branches = tuple([_into_branch(branch, operation, pushed, context) for branch in operation.inputs])
-    return above(kept, replace(operation, inputs=branches))
-
-
-def _into_branch(branch: Node, operation: SetOperation, pushed: list[Expression], context: Context) -> Node:
-    fields = context.output(branch)
-    by_id: dict[int, Expression] = {f.id: reference(own) for f, own in zip(operation.fields, fields, strict=True)}
-    return filtered(branch, [substitute_columns(c, by_id, context) for c in pushed], context)
+    branches: list[Node] = []
+    for branch, columns in zip(operation.inputs, operation.columns, strict=True):
+        by_id: dict[int, Expression] = {f.id: reference(c) for f, c in zip(operation.fields, columns, strict=True)}
+        branches.append(filtered(branch, [substitute_columns(c, by_id, context) for c in pushed], context))
+    return above(kept, replace(operation, inputs=tuple(branches)))
 
 
 def push_filter_through_sort(node: Node, required: frozenset[int], context: Context) -> Node | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tableflow.planner.logical.context import Context
-from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.nodes import (
     Aggregate,
     Node,
@@ -39,7 +38,7 @@ def prune_columns(node: Node, required: frozenset[int], context: Context) -> Nod
                 return None
             return Values(tuple([fields[i] for i in kept]), tuple([tuple([row[i] for i in kept]) for row in rows]))
         case SetOperation(kind=SetKind.UNION_ALL):
-            return _prune_union(node, required, context)
+            return _prune_union(node, required)
         case _:
             return None
 
@@ -71,13 +70,9 @@ def _prune_window(node: Window, required: frozenset[int]) -> Node | None:
     return replace(node, results=tuple([node.results[i] for i in kept]), calls=tuple([node.calls[i] for i in kept]))
 
 
-def _prune_union(node: SetOperation, required: frozenset[int], context: Context) -> Node | None:
+def _prune_union(node: SetOperation, required: frozenset[int]) -> Node | None:
     kept = [i for i, f in enumerate(node.fields) if f.id in required]
     if len(kept) == len(node.fields):
         return None
-    branches = []
-    for branch in node.inputs:
-        fields = context.output(branch)
-        chosen = tuple([fields[i] for i in kept])
-        branches.append(Project(branch, chosen, passing(chosen)))
-    return replace(node, inputs=tuple(branches), fields=tuple([node.fields[i] for i in kept]))
+    columns = tuple([tuple([own[i] for i in kept]) for own in node.columns])
+    return replace(node, fields=tuple([node.fields[i] for i in kept]), columns=columns)

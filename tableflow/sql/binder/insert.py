@@ -177,7 +177,7 @@ def _from_rows_with_queries(cells: CellBinder, rows: Sequence[Row], positions: S
     fields = output(plans[0])
     if len(plans) > 1:
         fields = tuple(context.renewed(field) for field in fields)
-        plan: Node = SetOperation(SetKind.UNION_ALL, tuple(plans), fields)
+        plan: Node = SetOperation(SetKind.UNION_ALL, tuple(plans), fields, tuple(map(output, plans)))
     else:
         plan = plans[0]
     given = {index: reference(column) for index, column in zip(positions, fields, strict=True)}

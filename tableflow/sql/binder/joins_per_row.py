@@ -80,10 +80,9 @@ def _numbered(block: Block, plan: Node) -> _Numbered:
     source = Window(plan, (), (), (number,), (WindowCall(BIGINT, "row_number"),))
     fields = output(source)
     key = block.context.field("shared", BIGINT).id
-    ordered = Project(source, fields, tuple(_reference(field) for field in fields))
     readers = [tuple(block.context.renewed(field) for field in fields) for _ in range(2)]
     inner, outer = ({old.id: new for old, new in zip(fields, new, strict=True)} for new in readers)
-    shared = [Shared(key, ordered, new) for new in readers]
+    shared = [Shared(key, source, new, fields) for new in readers]
     return _Numbered(shared[0], inner, readers[0][-1], shared[1], outer, readers[1][-1])
 
 

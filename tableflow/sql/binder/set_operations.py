@@ -66,7 +66,8 @@ def bind_set_operation(block: Block, node: exp.SetOperation) -> Bound:
     if kind is not SetKind.UNION_ALL and any(is_nested_key(field.type) for field in fields):
         plan = _by_keys(block, kind, inputs, fields)
     else:
-        plan = SetOperation(kind, tuple(plan for plan, _ in inputs), fields)
+        plans, columns = zip(*inputs, strict=True)
+        plan = SetOperation(kind, plans, fields, columns)
     outer = tuple(outer for each in bound for outer in each.outer)
     return modified(block, node, Bound(plan, fields, outer))
 
@@ -86,7 +87,8 @@ def _by_keys(
     stored, _ = keys(fields)
     pairs = zip(fields, stored, strict=True)
     values = tuple(unkeyed(ColumnRef(key.type, key.id, key.name), field.type) for field, key in pairs)
-    return Project(SetOperation(kind, below, stored), fields, values)
+    operation = SetOperation(kind, below, stored, tuple(each.fields for each in below))
+    return Project(operation, fields, values)
 
 
 def _kind(node: exp.SetOperation) -> SetKind:

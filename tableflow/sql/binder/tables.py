@@ -14,6 +14,7 @@ from tableflow.errors import BindError, CatalogError, Span, TableFlowError, Unsu
 from tableflow.expressions.coercion import common_type, unify
 from tableflow.expressions.nodes import Expression, Literal, column_ids
 from tableflow.planner.logical.nodes import Node, Project, Scan, SetKind, SetOperation, Values
+from tableflow.planner.logical.structure import output
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.context import Source
 from tableflow.sql.binder.ctes import Cte, Ctes
@@ -295,4 +296,4 @@ def _rows_as_union(block: Block, fields: tuple[Field, ...], rows: Sequence[tuple
         for row in together:
             own = tuple(block.context.renewed(field) for field in fields)
             plans.append(Project(block.attached_to(Values((), ((),)), row), own, row))
-    return SetOperation(SetKind.UNION_ALL, tuple(plans), fields)
+    return SetOperation(SetKind.UNION_ALL, tuple(plans), fields, tuple(map(output, plans)))
