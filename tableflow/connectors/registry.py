@@ -9,7 +9,7 @@ from typing import Any
 from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import TableProvider
 from tableflow.config import Settings
-from tableflow.connectors import memory, stream
+from tableflow.connectors import live, memory, stream
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
 from tableflow.connectors.filesystem import connector as filesystem
 from tableflow.connectors.managed import connector as managed
@@ -26,6 +26,7 @@ CONNECTORS: Mapping[str, Connector] = {
         filesystem.CONNECTOR,
         memory.CONNECTOR,
         stream.CONNECTOR,
+        live.CONNECTOR,
         managed.TABLES,
         managed.CHANGES,
         nexmark.CONNECTOR,

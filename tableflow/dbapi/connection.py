@@ -70,6 +70,16 @@ class Connection(Closing):
             raise InterfaceError(f"a {type(table).__name__} is no table: {error}") from None
         session.register(name, data)
 
+    def register_stream(self, name: str, schema: Any, source: Any, *, watermark: Any = None) -> None:
+        """Makes rows that come one after the other readable as ``name``, as a table without end.
+
+        ``schema`` is an Arrow schema, or SQL types by column name (``{"id": "BIGINT", "ts": "TIMESTAMP(3)"}``).  ``source`` is
+        an iterable or asynchronous iterable, or a function that makes one, of rows (sequences, or dictionaries by name) or
+        of Arrow record batches; when it ends, so does the table.  ``watermark`` is ``(column, delay)``: rows come at most
+        so much later (a timedelta, or microseconds) than the latest one before.
+        """
+        self.session.register_stream(name, schema, source, watermark)
+
     def append(self, table: str, data: Any) -> int:
         """Appends Arrow data, or a data frame (anything with an Arrow stream), to a table; how many rows they were.
 

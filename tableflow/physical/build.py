@@ -6,8 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tableflow.errors import InternalError
+from tableflow.physical.changelog_result import (
+    ChangelogResult,
+    ChangelogResultOperator,
+    SettledResult,
+    SettledResultOperator,
+)
 from tableflow.physical.collect_aggregate import CollectAggregate, CollectAggregateOperator
 from tableflow.physical.filter import FilterRows, FilterRowsOperator
+from tableflow.physical.fork import Fork, ForkOperator
 from tableflow.physical.hash_aggregate import HashAggregate, HashAggregateOperator
 from tableflow.physical.hash_build import HashBuild, HashBuildOperator
 from tableflow.physical.hash_join import HashJoin, HashJoinOperator
@@ -49,6 +56,9 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     PublishRows: PublishRowsOperator,
     PublishedScan: PublishedScanOperator,
     TableWrite: TableWriteOperator,
+    Fork: ForkOperator,
+    SettledResult: SettledResultOperator,
+    ChangelogResult: ChangelogResultOperator,
 }
 
 

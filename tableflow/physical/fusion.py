@@ -13,6 +13,7 @@ from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import ColumnRef, Expression, children, column_ids
 from tableflow.physical.computing import Computing, largest_id
 from tableflow.physical.filter import FilterRows
+from tableflow.physical.fork import Fork
 from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate
 from tableflow.physical.materialize import SharedResult
 from tableflow.physical.node import Input, PhysicalNode
@@ -43,7 +44,7 @@ def known_domains(root: PhysicalNode) -> Domains:
     match root:
         case TableScan() | Input():
             domains |= dict(root.domains)
-        case SharedResult():
+        case SharedResult() | Fork():
             pairs = zip(root.sources, root.fields, strict=True)
             domains |= {new.id: domains[old.id] for old, new in pairs if old.id in domains}
         case UnionAll():

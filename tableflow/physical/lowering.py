@@ -15,6 +15,7 @@ from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import column_ids
 from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.exchange import Exchange
+from tableflow.physical.fork import Fork
 from tableflow.physical.hash_build import HashBuild
 from tableflow.physical.hash_join import BUILD_MARKING, HashJoin, HashJoinKind, JoinDistribution
 from tableflow.physical.join_marks import marks_publication
@@ -86,6 +87,7 @@ class _Lowering:
         self.places: dict[int, Place] = {}
         self._next = 0
         self._published: set[str] = set()
+        self._forked: dict[str, tuple[int, int, tuple[Field, ...]]] = {}
         self._domains: dict[int, Domain] = {}
 
     def lower(self, node: PhysicalNode) -> _Chain:
@@ -107,6 +109,8 @@ class _Lowering:
                 return self._meeting(node)
             case SharedResult():
                 return self._shared(node)
+            case Fork():
+                return self._fork(node)
             case _ if node.inputs:
                 return self._append(self.lower(node.inputs[0]), node)
             case _:
@@ -229,6 +233,16 @@ class _Lowering:
         self._append(chain, scan)
         self.places[id(node)] = self.places[id(scan)]
         return chain
+
+    def _fork(self, node: Fork) -> _Chain:
+        """Every reader gets an edge of its own from the stage that gives the rows."""
+        if node.key not in self._forked:
+            chain = self.lower(node.input)
+            self._forked[node.key] = self.close(chain), chain.parallelism, chain.fields
+        producer, parallelism, fields = self._forked[node.key]
+        head = self._open(parallelism, fields)
+        self.edges.append(Edge(producer, head.id, 0, ExchangeKind.FORWARD))
+        return self._append(head, node, (fields,))
 
     def _meeting(self, node: PhysicalNode) -> _Chain:
         """An operator with several streamed inputs heads a stage of its own."""

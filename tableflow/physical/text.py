@@ -8,11 +8,13 @@ from tableflow.expressions.text import to_sql
 from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.changelog_over import ChangelogOver
+from tableflow.physical.changelog_result import ChangelogResult
 from tableflow.physical.changelog_text import describe_changelog
 from tableflow.physical.changelog_top_n import ChangelogTopN
 from tableflow.physical.collect_aggregate import CollectAggregate
 from tableflow.physical.exchange import Exchange
 from tableflow.physical.filter import FilterRows
+from tableflow.physical.fork import Fork
 from tableflow.physical.hash_aggregate import HashAggregate
 from tableflow.physical.hash_join import HashJoin
 from tableflow.physical.materialize import SharedResult
@@ -22,7 +24,7 @@ from tableflow.physical.normalize import Normalize
 from tableflow.physical.partition_top_n import PartitionTopN
 from tableflow.physical.pipeline import Pipeline
 from tableflow.physical.project import ProjectColumns
-from tableflow.physical.properties import OrderingKey, PartitioningKind
+from tableflow.physical.properties import ChangelogMode, OrderingKey, PartitioningKind
 from tableflow.physical.scan import TableScan
 from tableflow.physical.sort import LimitRows, SortRows, TopN
 from tableflow.physical.table_write import TableWrite
@@ -43,10 +45,11 @@ def explain_physical(root: PhysicalNode, annotate: Annotation | None = None) -> 
         lines.append(f"{'  ' * depth}{describe(node, names)}  {{{expectation(node, names)}}}{note}")
         for step in node.steps if isinstance(node, Pipeline) else ():
             lines.append(f"{'  ' * depth}  | {describe(step, names)}")
-        if isinstance(node, SharedResult):
-            if node.publication in seen:
+        if isinstance(node, SharedResult | Fork):
+            key = node.publication if isinstance(node, SharedResult) else node.key
+            if key in seen:
                 return
-            seen.add(node.publication)
+            seen.add(key)
         for child in node.inputs:
             visit(child, depth + 1)
 
@@ -118,15 +121,26 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             keys = f" by [{', '.join(names.get(key, f'#{key}') for key in node.keys)}]" if node.keys else ""
             merged = f" merging {_order(node.ordering, names)}" if node.ordering else ""
             return f"Exchange {node.kind.value}{keys}{merged}{' blocking' if node.blocking else ''}"
-        case TableWrite():
-            checks = f" checking {', '.join(name for name, _ in node.checks)}" if node.checks else ""
-            return f"TableWrite {node.table} [{_columns(node.fields)}]{checks}"
+        case TableWrite() | Fork() | ChangelogResult():
+            return _edge(node, names)
         case SharedResult():
             return f"SharedResult {node.publication} [{_columns(node.fields)}]"
         case ChangelogAggregate() | ChangelogJoin() | ChangelogTopN() | ChangelogOver() | Normalize():
             return describe_changelog(node, names)
         case _:
             return f"{type(node).__name__} [{_columns(node.fields)}]"
+
+
+def _edge(node: TableWrite | Fork | ChangelogResult, names: dict[int, str]) -> str:
+    match node:
+        case TableWrite():
+            checks = f" checking {', '.join(name for name, _ in node.checks)}" if node.checks else ""
+            return f"TableWrite {node.table} [{_columns(node.fields)}]{checks}"
+        case Fork():
+            return f"Fork {node.key} [{_columns(node.fields)}]"
+        case ChangelogResult(key=key):
+            keyed = "" if key is None else f" by [{', '.join(names.get(column, f'#{column}') for column in key)}]"
+            return f"ChangelogResult{keyed} [{_columns(node.fields)}]"
 
 
 def _sorting(node: SortRows | TopN | PartitionTopN, names: dict[int, str]) -> str:
@@ -177,6 +191,14 @@ def expectation(node: PhysicalNode, names: dict[int, str]) -> str:
     if partitioning.kind is not PartitioningKind.ARBITRARY:
         keys = f"({', '.join(names.get(key, f'#{key}') for key in partitioning.keys)})" if partitioning.keys else ""
         parts.append(f"{partitioning.kind.value}{keys}")
+    if not properties.bounded:
+        parts.append("unbounded")
+    if properties.changelog is not ChangelogMode.APPEND:
+        parts.append(f"changelog {properties.changelog.value}")
+    if properties.event_time:
+        parts.append(
+            f"event time({', '.join(sorted(names.get(column, f'#{column}') for column in properties.event_time))})"
+        )
     if properties.ordering:
         parts.append(f"ordered by {_order(properties.ordering, names)}")
     for key in properties.keys:

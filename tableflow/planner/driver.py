@@ -68,6 +68,8 @@ from tableflow.planner.rules.reduce_aggregate import reduce_aggregate_by_semi_jo
 from tableflow.planner.rules.set_operations import merge_set_operations, rewrite_set_operations
 from tableflow.planner.rules.windows import bound_row_number, push_filter_through_window
 from tableflow.planner.statistics import Statistics
+from tableflow.planner.stream_facts import is_streaming
+from tableflow.planner.streaming_rules import NOT_FOR_STREAMS
 from tableflow.planner.unnesting import unnest_dependent_joins
 from tableflow.serialization import serializable
 
@@ -169,13 +171,15 @@ class Optimized:
     statistics: Statistics
     warnings: tuple[str, ...]
     trace: tuple[Firing, ...]
+    streaming: bool = False
 
 
 def optimize(query: Query, settings: Settings) -> Optimized:
     """An equivalent query without dependent joins, cheaper by our estimates; columns keep their ids and types."""
     context = Context(query.root, settings)
     trace = Trace()
-    disabled = _disabled(settings, context)
+    streaming = is_streaming(query.root, settings)
+    disabled = _disabled(settings, context) | (NOT_FOR_STREAMS.keys() if streaming else frozenset())
     required = frozenset([f.id for f in query.columns])
     root = query.root
     for phase in Phase:
@@ -190,7 +194,7 @@ def optimize(query: Query, settings: Settings) -> Optimized:
         _check_columns(root, query, phase)
     statistics = context.statistics
     statistics.finish(root)
-    return Optimized(Query(root, query.columns), statistics, tuple(context.warnings), _firings(trace))
+    return Optimized(Query(root, query.columns), statistics, tuple(context.warnings), _firings(trace), streaming)
 
 
 def _disabled(settings: Settings, context: Context) -> frozenset[str]:

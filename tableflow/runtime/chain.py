@@ -127,10 +127,9 @@ class Chain:
             self._stack.append((0, None, event))
 
     def source_time(self, watermark: Watermark) -> None:
-        """Time has advanced because a split ended or fell silent: for those behind the generator of watermarks."""
-        if True in self._makes_time:
-            behind = len(self._makes_time) - self._makes_time[::-1].index(True)
-            self._stack.append((behind, None, watermark))
+        """Time has advanced because a split ended, fell silent or knows it: for those behind the generator of watermarks."""
+        behind = len(self._makes_time) - self._makes_time[::-1].index(True) if True in self._makes_time else 0
+        self._stack.append((behind, None, watermark))
 
     def end(self) -> None:
         """All inputs have ended."""

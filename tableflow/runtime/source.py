@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from tableflow.columnar.batch import Batch
+from tableflow.runtime.events import Idle, Watermark
 from tableflow.runtime.operator import Wake
 from tableflow.serialization import serializable
 
@@ -33,7 +34,8 @@ class Done:
     """The split is finished."""
 
 
-Poll: TypeAlias = Batch | Later | Done
+Poll: TypeAlias = Batch | Later | Done | Watermark | Idle
+"""A reader whose origin knows the time of its split may say so; most leave that to WATERMARK FOR and the idle timeout."""
 
 
 class SplitAssigner(Protocol):

@@ -18,7 +18,7 @@ from tableflow.runtime.counters import OperatorBlock
 from tableflow.runtime.events import Epoch, Idle, Watermark
 from tableflow.runtime.gate import Taken
 from tableflow.runtime.operator import Wake
-from tableflow.runtime.source import Done, Later, Split, SplitAssigner, SplitReader
+from tableflow.runtime.source import Later, Split, SplitAssigner, SplitReader
 from tableflow.runtime.split_time import SplitTime
 from tableflow.runtime.timers import TaskTimers, Timekeeper
 from tableflow.runtime.wake import After
@@ -78,7 +78,7 @@ class SplitInput:
         self._exhausted = False
         self._idle = False
         self._epochs: deque[Epoch] = deque()
-        self._pending: deque[Watermark] = deque()
+        self._pending: deque[Watermark | Idle] = deque()
 
     def inject(self, epoch: Epoch) -> None:
         """Sends an epoch before the next batch; from any thread, followed by a wake-up of the task."""
@@ -114,7 +114,11 @@ class SplitInput:
         if self._exhausted and not self._open:
             return self._pending.popleft() if self._pending else PortEnded(0, last=True)
         silence = None if self._bounded else self._silence()
-        return self._pending.popleft() if self._pending else silence
+        if self._pending:
+            if silence is not None:
+                self._pending.append(silence)
+            return self._pending.popleft()
+        return silence
 
     def _poll(self) -> Batch | None:
         """The next batch of any split: asks each that may have something once, then the assigner for more."""
@@ -145,7 +149,15 @@ class SplitInput:
             if current.silent_since is None:
                 current.silent_since = self._clock.now()
             current.awaited = self._subscribe(given.wake)
-        elif isinstance(given, Done):
+        elif isinstance(given, Watermark):
+            self._time.spoke(current.split.id)
+            current.silent_since, current.idle, self._idle = None, False, False
+            self._note(self._time.advanced(current.split.id, given.time))
+        elif isinstance(given, Idle):
+            current.silent_since = self._clock.now()
+            current.idle = True
+            self._note(self._time.silent(current.split.id))
+        else:
             self._open.popleft()
             self._finished.append(current.split.id)
             self._note(self._time.finished(current.split.id))

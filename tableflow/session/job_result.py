@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
-from tableflow.columnar.kernels.gather import compact
+from tableflow.columnar.kernels.gather import compact, take_columns
 from tableflow.columnar.representation import boundary, declared
-from tableflow.errors import TableFlowError
+from tableflow.errors import InternalError, TableFlowError
 from tableflow.physical.node import positions
 from tableflow.physical.text import summary
 from tableflow.runtime.counters import JobCounters, OperatorCounts
@@ -34,16 +35,16 @@ class JobResult:
         self._counters: JobCounters | None = None
         self._failure: TableFlowError | None = None
 
-    def next_batch(self) -> pa.RecordBatch | None:
-        """See :class:`~tableflow.session.outcome.Result`; errors point into the statement."""
+    def next_batch(self, timeout: float | None = None) -> pa.RecordBatch | None:
+        """See :class:`~tableflow.session.outcome.Result`; errors point into the statement.  TimeoutError after ``timeout``."""
         if self._failure is not None:
             raise self._failure  # rows that never came are not the end
         if self._counters is not None:
             return None
         try:
-            batch = self._job.next_batch()
+            batch = self._job.next_batch(timeout)
             while batch is not None and batch.rows == 0:
-                batch = self._job.next_batch()
+                batch = self._job.next_batch(timeout)
         except TableFlowError as error:
             error.script = error.script or self._script
             self._failure = error
@@ -56,6 +57,8 @@ class JobResult:
 
     def _record_batch(self, batch: Batch) -> pa.RecordBatch:
         whole = compact(batch)
+        if whole.weights is not None:
+            whole = _counted(whole)
         if not self._positions:
             # A record batch cannot have rows without columns; the planner gives every result at least one.
             return pa.record_batch([pa.nulls(whole.length)], names=[""]).select([])
@@ -91,6 +94,14 @@ class JobResult:
             if counts is not None:
                 found.append(OperatorTime(summary(node), float(counts.busy), counts.rows_out))
         return found
+
+
+def _counted(batch: Batch) -> Batch:
+    """Rows that are only ever added, as often as they count."""
+    assert batch.weights is not None
+    if (batch.weights < 0).any():
+        raise InternalError("a result without a column of kinds takes rows back")
+    return Batch(take_columns(batch.columns, np.repeat(np.arange(batch.length), batch.weights)), int(batch.weights.sum()))
 
 
 def counts_at(counters: JobCounters, place: tuple[int, int]) -> OperatorCounts | None:

@@ -52,7 +52,9 @@ def plan(query: Query, settings: Settings) -> Planned:
 def compute(query: Query, settings: Settings, *, anywhere: bool = False) -> Computed:
     """Everything but lowering; ``anywhere``: the rows may come in any tasks, unless the query sorts them."""
     optimized = optimize(query, settings)
-    physical = plan_physical(optimized.query, optimized.statistics, settings, anywhere=anywhere)
+    physical = plan_physical(
+        optimized.query, optimized.statistics, settings, anywhere=anywhere, streaming=optimized.streaming
+    )
     root = physical.root
     if settings.get(SERIALIZE_PLANS):
         root = loads(dumps(root))

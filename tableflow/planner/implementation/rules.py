@@ -19,6 +19,7 @@ from tableflow.planner.implementation.leaves import (
 from tableflow.planner.implementation.ordering import implement_limit, implement_sort, ordering_of
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING
 from tableflow.planner.implementation.search import Cardinality, Rule, Search
+from tableflow.planner.implementation.streaming import STREAMING_RULES, plan_stream
 from tableflow.planner.implementation.unions import implement_set_operation, implement_shared
 from tableflow.planner.implementation.windows import implement_window
 from tableflow.planner.logical import nodes as logical
@@ -51,10 +52,19 @@ class PhysicalPlan:
 
 
 def plan_physical(
-    query: logical.Query, cardinality: Cardinality, settings: Settings, *, anywhere: bool = False
+    query: logical.Query,
+    cardinality: Cardinality,
+    settings: Settings,
+    *,
+    anywhere: bool = False,
+    streaming: bool = False,
 ) -> PhysicalPlan:
     """The cheapest physical plan of an optimised query; ``anywhere``: its rows may come in any tasks, unless it sorts."""
     wanted = frozenset(f.id for f in query.columns)
+    if streaming:
+        search = Search(query.root, wanted, cardinality, settings, STREAMING_RULES, streaming=True)
+        plan, columns = plan_stream(search, query)
+        return PhysicalPlan(plan, columns, tuple(search.warnings))
     search = Search(query.root, wanted, cardinality, settings, RULES)
     required = NOTHING if anywhere else IN_ONE_TASK
     if isinstance(query.root, logical.Sort):

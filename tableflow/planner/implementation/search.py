@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 
 from tableflow.config import PARALLELISM, Settings
-from tableflow.errors import InternalError
+from tableflow.errors import InternalError, UnsupportedError
 from tableflow.expressions.intervals import Domain
 from tableflow.physical.node import Facts, PhysicalNode
 from tableflow.physical.properties import ANYWHERE, Estimate, OrderingKey, Partitioning, PartitioningKind, Properties
@@ -23,6 +23,7 @@ from tableflow.planner.implementation.needed import needed_columns
 from tableflow.planner.implementation.requirements import Required
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical.structure import inputs, output
+from tableflow.planner.stream_facts import StreamFacts, Streams
 from tableflow.types import Field
 
 
@@ -83,7 +84,10 @@ class Search:
         cardinality: Cardinality,
         settings: Settings,
         rules: Mapping[type, Rule],
+        *,
+        streaming: bool = False,
     ) -> None:
+        self.streaming = streaming
         self.cardinality = cardinality
         self.settings = settings
         self.parallelism = settings.get(PARALLELISM)
@@ -97,6 +101,7 @@ class Search:
         self._output: dict[int, dict[int, Field]] = {}
         self._fresh = itertools.count(_highest_id(root) + 1)
         self._publications = itertools.count(1)
+        self._streams = Streams()
 
     def best(self, node: logical.Node, required: Required) -> PhysicalNode:
         """The cheapest plan of ``node`` that delivers ``required``."""
@@ -104,6 +109,11 @@ class Search:
         known = self._memo.get(key)
         if known is None:
             rule = self._rules.get(type(node))
+            if rule is None and self.streaming:
+                raise UnsupportedError(
+                    f"{type(node).__name__} over streams is not there yet",
+                    hint="SET 'execution.runtime-mode' = 'batch' where all data is finished",
+                )
             if rule is None:
                 raise InternalError(f"no implementation rule for {type(node).__name__}")
             known = self._memo[key] = self._cheapest(list(rule(self, node, required)), required)
@@ -123,6 +133,10 @@ class Search:
         return estimate.cost + enforcing_cost(
             self, properties.partitioning, properties.ordering, estimate.rows, estimate.row_bytes, required
         )
+
+    def stream(self, node: logical.Node) -> StreamFacts:
+        """Whether the node's rows end, and how they change, in a streaming plan."""
+        return self._streams.of(node)
 
     def needed(self, node: logical.Node) -> frozenset[int]:
         """Ids of the node's columns that its parents read."""
@@ -162,10 +176,13 @@ class Search:
         expected = self.cardinality.rows(node) if rows is None else rows
         cost = self.cost(children, work, partitioning)
         keys = tuple([key for key in self.cardinality.keys(node) if key <= ids])
-        return Facts(
-            Properties(visible(partitioning, ids), ordering, keys=keys),
-            Estimate(expected, self.cardinality.row_bytes(node, ids), cost),
-        )
+        properties = Properties(visible(partitioning, ids), ordering, keys=keys)
+        if self.streaming:
+            stream = self.stream(node)
+            properties = replace(
+                properties, bounded=stream.bounded, changelog=stream.changelog, event_time=stream.event_time & ids
+            )
+        return Facts(properties, Estimate(expected, self.cardinality.row_bytes(node, ids), cost))
 
     def cost(self, children: Sequence[PhysicalNode], work: float, partitioning: Partitioning) -> float:
         """Children's cost plus ``work``, divided among the tasks."""

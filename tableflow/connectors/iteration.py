@@ -1,0 +1,249 @@
+"""Rows from a Python iterable or asynchronous iterable, as a feed of one part.
+
+The user's code may block, so it runs in a thread of its own that fills a bounded list of items; whoever reads takes all that
+is there.  Invariants: rows come in the iterable's order, each once per reading; an iterator (as opposed to an iterable, which
+begins again) is read once, and asking for it again is an error and not silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.gather import concat
+from tableflow.connectors.live import RowShape
+from tableflow.errors import ConnectorError, InterfaceError, TableFlowError
+from tableflow.runtime.source import BlockingReader, Done, Poll, SplitReader
+
+_MOST_ITEMS = 4096
+"""Items that the user's thread may be ahead of the reader."""
+
+_PATIENCE_SECONDS = 0.5
+
+
+class Iteration:
+    """See the module."""
+
+    splits = 1
+
+    def __init__(self, source: Any) -> None:
+        if not (hasattr(source, "__iter__") or hasattr(source, "__aiter__") or callable(source)):
+            raise InterfaceError(
+                f"a {type(source).__name__} gives no rows; an iterable, or a function that makes one, does"
+            )
+        self._source = source
+        self._taken = False
+
+    def start(self) -> Iterator[Any] | AsyncIterator[Any]:
+        """An iterator over all rows; refused when those of an iterator are gone."""
+        source = self._source
+        if callable(source) and not hasattr(source, "__iter__") and not hasattr(source, "__aiter__"):
+            source = source()
+        begun: Iterator[Any] | AsyncIterator[Any] = aiter(source) if hasattr(source, "__aiter__") else iter(source)
+        if begun is self._source:
+            if self._taken:
+                raise ConnectorError(
+                    "the rows of an iterator can be read once",
+                    hint="register an iterable or a function that gives a new iterator each time",
+                )
+            self._taken = True
+        return begun
+
+    def reader(
+        self, split: int, shape: RowShape, offset: Any, batch_rows: int, *, inline: bool
+    ) -> SplitReader | BlockingReader:
+        """See :class:`~tableflow.connectors.live.Feed`."""
+        begun = self.start()
+        if inline:
+            return InlineReader(_inline(begun), shape, batch_rows)
+        return PumpedReader(begun, shape, batch_rows)
+
+
+class InlineReader:
+    """Iterates in the caller's thread."""
+
+    def __init__(self, rows: Iterator[Any], shape: RowShape, batch_rows: int) -> None:
+        self._rows = rows
+        self._shape = shape
+        self._batch_rows = batch_rows
+        self._given = 0
+
+    def poll(self) -> Poll:
+        """One item, or as many rows as make a batch."""
+        items: list[Any] = []
+        try:
+            for item in self._rows:
+                items.append(item)
+                if len(items) >= self._batch_rows or isinstance(item, pa.RecordBatch | pa.Table):
+                    break
+        except Exception as error:
+            raise _failed(error) from error
+        self._given += len(items)
+        return _batch(items, self._shape) if items else Done()
+
+    def offset(self) -> Any:
+        """Items so far; nobody can resume there."""
+        return self._given
+
+    def close(self) -> None:
+        """Ends a generator."""
+        close = getattr(self._rows, "close", None)
+        if close is not None:
+            close()
+
+
+class PumpedReader:
+    """A :class:`~tableflow.runtime.source.BlockingReader` over what a thread of its own takes from the iterator."""
+
+    def __init__(self, rows: Iterator[Any] | AsyncIterator[Any], shape: RowShape, batch_rows: int) -> None:
+        self._shape = shape
+        self._batch_rows = batch_rows
+        self._items: list[Any] = []
+        self._given = 0
+        self._changed = threading.Condition()
+        self._failure: Exception | None = None
+        self._ended = self._stopped = self._interrupted = False
+        self._stop_async: Callable[[], object] | None = None
+        work = self._pump_async if isinstance(rows, AsyncIterator) else self._pump
+        # It may be inside the user's code for ever: it is a daemon, and nobody waits for it.
+        self._thread = threading.Thread(target=self._guarded, args=(work, rows), name="tableflow-rows", daemon=True)
+        self._thread.start()
+
+    def read(self) -> Batch | Done | None:
+        """All that has come since the last call; waits if that is nothing."""
+        with self._changed:
+            if not self._items and not self._ended and not self._interrupted:
+                self._changed.wait(_PATIENCE_SECONDS)
+            self._interrupted = False
+            taken, self._items = self._items[: self._batch_rows], self._items[self._batch_rows :]
+            ended = self._ended and not self._items
+            self._changed.notify_all()
+        self._given += len(taken)
+        if taken:
+            return _batch(taken, self._shape)
+        if ended and self._failure is not None:
+            raise self._failure
+        return Done() if ended else None
+
+    def interrupt(self) -> None:
+        """Makes a blocked :meth:`read` return."""
+        with self._changed:
+            self._interrupted = True
+            self._changed.notify_all()
+
+    def offset(self) -> Any:
+        """Items so far; nobody can resume there."""
+        return self._given
+
+    def close(self) -> None:
+        """The thread ends when the iterator gives its next item."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+            stop = self._stop_async
+        if stop is not None:
+            stop()
+
+    def _guarded(self, work: Callable[[Any], None], rows: Any) -> None:
+        try:
+            work(rows)
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever reads
+            self._failure = _failed(error)
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def _pump(self, rows: Iterator[Any]) -> None:
+        for item in rows:
+            if not self._put(item):
+                close = getattr(rows, "close", None)
+                if close is not None:
+                    close()
+                return
+
+    def _pump_async(self, rows: AsyncIterator[Any]) -> None:
+        async def pump() -> None:
+            loop, task = asyncio.get_running_loop(), asyncio.current_task()
+            assert task is not None
+            with self._changed:
+                if self._stopped:
+                    return
+                self._stop_async = lambda: _quietly(loop, task)
+            async for item in rows:
+                # Nothing else runs on this loop: waiting for room here is waiting for the reader.
+                if not self._put(item):
+                    return
+
+        try:
+            asyncio.run(pump())
+        except asyncio.CancelledError:
+            pass
+        finally:
+            with self._changed:
+                self._stop_async = None
+
+    def _put(self, item: Any) -> bool:
+        """Adds an item when there is room; whether more are wanted."""
+        with self._changed:
+            while len(self._items) >= _MOST_ITEMS and not self._stopped:
+                self._changed.wait()
+            if self._stopped:
+                return False
+            self._items.append(item)
+            self._changed.notify_all()
+            return True
+
+
+def _quietly(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(task.cancel)
+
+
+def _inline(rows: Iterator[Any] | AsyncIterator[Any]) -> Iterator[Any]:
+    if not isinstance(rows, AsyncIterator):
+        return rows
+    return _drained(rows)
+
+
+def _drained(rows: AsyncIterator[Any]) -> Iterator[Any]:
+    """An asynchronous iterator, item by item, on a loop of its own."""
+    loop = asyncio.new_event_loop()
+    try:
+        while True:
+            try:
+                item = loop.run_until_complete(anext(rows))
+            except StopAsyncIteration:
+                return
+            yield item
+    finally:
+        loop.close()
+
+
+def _batch(items: list[Any], shape: RowShape) -> Batch:
+    """Rows and Arrow data, in their order, as one batch."""
+    parts: list[Batch] = []
+    rows: list[Any] = []
+    for item in items:
+        if isinstance(item, pa.RecordBatch | pa.Table):
+            if rows:
+                parts.append(shape.of_rows(rows))
+                rows = []
+            batches = [item] if isinstance(item, pa.RecordBatch) else item.to_batches()
+            parts += [shape.of_arrow(batch) for batch in batches]
+        else:
+            rows.append(item)
+    if rows or not parts:
+        parts.append(shape.of_rows(rows))
+    return concat(parts)
+
+
+def _failed(error: Exception) -> Exception:
+    if isinstance(error, TableFlowError):
+        return error
+    return ConnectorError("the iterator of a stream failed", detail=f"{type(error).__name__}: {error}")

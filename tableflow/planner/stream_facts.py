@@ -1,0 +1,104 @@
+"""What is known of the rows of a logical node in a streaming plan: whether they end, and how they change.
+
+A plan is wholly batch or wholly streaming.  In a streaming plan a bounded source is a stream that ends, and rows are
+changes with weights; *append* promises that no weight is ever negative, so nothing that was given is taken back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tableflow.config import RUNTIME_MODE, Settings
+from tableflow.errors import UnsupportedError
+from tableflow.expressions.nodes import ColumnRef
+from tableflow.physical.properties import ChangelogMode
+from tableflow.planner.logical import nodes as logical
+from tableflow.planner.logical.structure import inputs, output
+from tableflow.planner.logical.traversal import walk_plan
+
+_APPEND, _RETRACT, _UPSERT = ChangelogMode.APPEND, ChangelogMode.RETRACT, ChangelogMode.UPSERT
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """``event_time`` are ids of columns that watermarks speak of."""
+
+    bounded: bool
+    changelog: ChangelogMode
+    event_time: frozenset[int] = frozenset()
+
+    @property
+    def appends(self) -> bool:
+        """Whether nothing is ever taken back."""
+        return self.changelog is _APPEND
+
+
+def is_streaming(root: logical.Node, settings: Settings) -> bool:
+    """Whether a query is planned as a stream: asked for, or because some source has no end."""
+    mode = settings.get(RUNTIME_MODE)
+    endless = next((n for n in walk_plan(root) if isinstance(n, logical.Scan) and not n.provider.bounded), None)
+    if mode == "batch" and endless is not None:
+        raise UnsupportedError(
+            f"table {endless.table!r} has no end and cannot be read in batch mode",
+            hint=f"SET '{RUNTIME_MODE.name}' = 'auto'",
+        )
+    return mode == "streaming" or endless is not None
+
+
+class Streams:
+    """Facts of the nodes of one plan, each derived once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[logical.Node, StreamFacts]] = {}
+
+    def of(self, node: logical.Node) -> StreamFacts:
+        """The facts of a node."""
+        known = self._known.get(id(node))
+        if known is None:
+            known = self._known[id(node)] = (node, self._derive(node))
+        return known[1]
+
+    def _derive(self, node: logical.Node) -> StreamFacts:
+        below = [self.of(child) for child in inputs(node)]
+        bounded = all(one.bounded for one in below)
+        match node:
+            case logical.Scan(provider=provider):
+                delivered = ChangelogMode(getattr(provider.schema, "changelog", "append"))
+                return StreamFacts(provider.bounded, delivered)
+            case logical.Values():
+                return StreamFacts(bounded=True, changelog=_APPEND)
+            case logical.Project():
+                passed = {e.id for e in node.expressions if isinstance(e, ColumnRef)}
+                return StreamFacts(bounded, below[0].changelog, below[0].event_time & passed)
+            case logical.SetOperation():
+                return StreamFacts(bounded, _united(below), self._common_time(node, below))
+            case logical.Shared():
+                pairs = zip(output(node.input), node.fields, strict=True)
+                time = frozenset(new.id for old, new in pairs if old.id in below[0].event_time)
+                return StreamFacts(bounded, below[0].changelog, time)
+            case logical.Join():
+                appends = node.kind is logical.JoinKind.INNER and below[0].appends and below[1].appends
+                return StreamFacts(bounded, _APPEND if appends else _RETRACT)
+            case logical.Aggregate():
+                # DISTINCT over rows that stay only ever adds.
+                distinct = bool(node.keys) and not node.calls and below[0].appends
+                return StreamFacts(bounded, _APPEND if distinct else _RETRACT)
+            case logical.Window():
+                return StreamFacts(bounded, _RETRACT)
+            case logical.Limit():
+                sorted_below = isinstance(node.input, logical.Sort)
+                return StreamFacts(bounded, below[0].changelog if below[0].appends and not sorted_below else _RETRACT)
+            case _:
+                return StreamFacts(bounded, below[0].changelog, below[0].event_time)
+
+    def _common_time(self, node: logical.SetOperation, below: list[StreamFacts]) -> frozenset[int]:
+        outputs = [output(child) for child in node.inputs]
+        return frozenset(
+            field.id
+            for i, field in enumerate(node.fields)
+            if all(columns[i].id in facts.event_time for columns, facts in zip(outputs, below, strict=True))
+        )
+
+
+def _united(below: list[StreamFacts]) -> ChangelogMode:
+    return _APPEND if all(one.appends for one in below) else _RETRACT

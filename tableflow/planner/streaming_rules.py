@@ -1,0 +1,14 @@
+"""Rewrite rules that do not hold, or do not pay, for plans over streams, each with its reason.
+
+All others are equalities between sums of changes: they hold for every prefix of the input because they hold for every table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+NOT_FOR_STREAMS: Mapping[str, str] = {
+    "share_common_subplans": "a shared result is published when it is complete, and a stream never is",
+    "reduce_aggregate_by_semi_join": "it reads an input a second time before the first, and keeps it twice as state",
+    "push_limit": "which rows come first is known of a table that is read, not of one that goes on changing",
+}

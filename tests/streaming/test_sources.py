@@ -1,0 +1,106 @@
+"""Rows that a program goes on giving: iterables, asynchronous ones, Arrow, and scripts, with threads and under a seed."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pyarrow as pa
+import pytest
+
+import tableflow
+from tableflow.connectors.script import Script
+
+COLUMNS = {"id": "BIGINT", "name": "STRING"}
+
+
+@pytest.fixture(params=["threads", "seed"])
+def connection(request: pytest.FixtureRequest) -> Iterator[tableflow.Connection]:
+    settings = {"parallelism.default": "2"}
+    if request.param == "seed":
+        settings["execution.scheduler-seed"] = "3"
+    with tableflow.connect(settings=settings) as opened:
+        yield opened
+
+
+def test_an_iterable_is_read_again_by_every_query(connection: tableflow.Connection) -> None:
+    connection.register_stream("s", COLUMNS, [(i, f"n{i}") for i in range(5)])
+    for _ in range(2):
+        rows = connection.execute("SELECT id * 2, name FROM s WHERE id % 2 = 0").fetchall()
+        assert sorted(rows) == [(0, "n0"), (4, "n2"), (8, "n4")]
+
+
+def test_an_iterator_is_read_once(connection: tableflow.Connection) -> None:
+    connection.register_stream("s", COLUMNS, iter([(1, "a")]))
+    assert connection.execute("SELECT id FROM s").fetchall() == [(1,)]
+    with pytest.raises(tableflow.Error, match="can be read once"):
+        connection.execute("SELECT id FROM s").fetchall()
+
+
+def test_arrow_and_dictionaries(connection: tableflow.Connection) -> None:
+    batch = pa.record_batch({"name": ["x", "y"], "id": pa.array([1, 2], pa.int32())})
+    connection.register_stream("s", pa.schema([("id", pa.int64()), ("name", pa.string())]), [batch, {"id": 3}])
+    assert sorted(connection.execute("SELECT * FROM s").fetchall()) == [(1, "x"), (2, "y"), (3, None)]
+
+
+def test_an_asynchronous_iterable(connection: tableflow.Connection) -> None:
+    async def rows() -> AsyncIterator[tuple[int, str]]:
+        for i in range(3):
+            await asyncio.sleep(0.001)
+            yield i, "a"
+
+    connection.register_stream("s", COLUMNS, rows)
+    assert sorted(connection.execute("SELECT id FROM s").fetchall()) == [(0,), (1,), (2,)]
+
+
+def test_an_endless_iterable_gives_rows_as_they_come_and_closes() -> None:
+    def rows() -> Iterator[tuple[int, str]]:
+        for i in itertools.count():
+            yield i, "a"
+            time.sleep(0.001)
+
+    with tableflow.connect() as connection:
+        connection.register_stream("s", COLUMNS, rows)
+        cursor = connection.execute("SELECT id FROM s")
+        assert [row[0] for row in cursor.fetchmany(20)] == list(range(20))
+        cursor.close()
+
+
+def test_a_failing_iterable_is_the_query_s_error(connection: tableflow.Connection) -> None:
+    def rows() -> Iterator[tuple[int, str]]:
+        yield 1, "a"
+        raise ValueError("no more")
+
+    connection.register_stream("s", COLUMNS, rows)
+    with pytest.raises(tableflow.Error, match=r"iterator of a stream failed[\s\S]*no more"):
+        connection.execute("SELECT id FROM s").fetchall()
+    connection.register_stream("s", COLUMNS, [(1,)])
+    with pytest.raises(tableflow.Error, match="does not fit its table"):
+        connection.execute("SELECT id FROM s").fetchall()
+    connection.register_stream("s", COLUMNS, [("a", "b")])
+    with pytest.raises(tableflow.Error, match="'id' is no BIGINT"):
+        connection.execute("SELECT id FROM s").fetchall()
+
+
+def test_a_script_says_what_comes_when(connection: tableflow.Connection) -> None:
+    script = Script([], [])
+    connection.register_stream("s", COLUMNS, script)
+    cursor = connection.execute("SELECT id FROM s")
+    script.rows((1, "a"), (2, "b"))
+    assert sorted(cursor.fetchmany(2)) == [(1,), (2,)]
+    script.rows((3, "c"), part=1)
+    assert cursor.fetchmany(1) == [(3,)]
+    script.end()
+    assert cursor.fetchall() == []
+    assert len(connection.execute("SELECT id FROM s").fetchall()) == 3
+
+
+def test_order_without_end_is_refused_in_batch_and_streaming(connection: tableflow.Connection) -> None:
+    connection.register_stream("s", COLUMNS, [])
+    with pytest.raises(tableflow.NotSupportedError, match="without end have no last one"):
+        connection.execute("SELECT id FROM s ORDER BY id")
+    connection.execute("SET 'execution.runtime-mode' = 'batch'")
+    with pytest.raises(tableflow.NotSupportedError, match="has no end"):
+        connection.execute("SELECT id FROM s")
