@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from tableflow.catalog.provider import ColumnDefinition, TableProvider
+from tableflow.catalog.provider import ColumnDefinition, TableProvider, WatermarkDefinition
 from tableflow.serialization import serializable
 
 DEFAULT_SCHEMA = "default"
@@ -29,6 +29,7 @@ class TableDefinition:
     primary_key: tuple[str, ...] = ()
     partitioned_by: tuple[str, ...] = ()
     text: str | None = None
+    watermark: WatermarkDefinition | None = None
 
 
 @serializable

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from tableflow.expressions.nodes import Expression
 from tableflow.serialization import serializable
@@ -18,20 +18,44 @@ from tableflow.types import SqlType
 @serializable
 @dataclass(frozen=True, slots=True)
 class ColumnDefinition:
-    """A column as a table declares it; a ``hidden`` one can be named but is not part of ``*``."""
+    """A column as a table declares it; a ``hidden`` one can be named but is not part of ``*``.
+
+    ``computed`` is the SQL text of an expression over the other columns: the provider neither stores nor scans the
+    column.  ``metadata`` is the key of what the connector fills it with.
+    """
 
     name: str
     type: SqlType
     nullable: bool = True
     hidden: bool = False
+    computed: str = ""
+    metadata: str = ""
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class WatermarkDefinition:
+    """WATERMARK FOR: the event-time column, and the SQL text of what time has come to when a row is seen."""
+
+    column: str
+    expression: str
+
+
+Changelog: TypeAlias = Literal["append", "retract", "upsert"]
+"""What a table's source delivers: new rows, rows with weights, or the newest row of each key."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableSchema:
-    """Columns in order, and sets of column names whose values are unique together."""
+    """Columns in order, and sets of column names whose values are unique together.
+
+    With ``changelog`` upsert the first of the ``keys`` says which rows replace each other.
+    """
 
     columns: tuple[ColumnDefinition, ...]
     keys: tuple[tuple[str, ...], ...] = ()
+    watermark: WatermarkDefinition | None = None
+    changelog: Changelog = "append"
 
 
 @serializable

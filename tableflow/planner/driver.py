@@ -32,6 +32,7 @@ from tableflow.planner.logical.nodes import (
     Window,
 )
 from tableflow.planner.logical.structure import output
+from tableflow.planner.logical.time_nodes import WindowTable
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
 from tableflow.planner.rewriting import Rewriter, Rule, Trace
 from tableflow.planner.rules.common_subplans import share_common_subplans
@@ -139,7 +140,7 @@ RULES: tuple[Entry, ...] = (
     Entry("merge_limits", merge_limits, (_R,), (Limit,)),
     Entry("push_limit", push_limit, (_R,), (Limit,)),
     Entry("merge_projects", merge_projects, (_P, _R), (Project,)),
-    Entry("prune_columns", prune_columns, (_R,), (Scan, Project, Aggregate, Window, SetOperation, Values)),
+    Entry("prune_columns", prune_columns, (_R,), (Scan, Project, Aggregate, Window, WindowTable, SetOperation, Values)),
     Entry(
         "remove_trivial_project",
         remove_trivial_project,

@@ -12,6 +12,7 @@ from typing import Any
 
 from tableflow.catalog.provider import TableProvider
 from tableflow.expressions.nodes import ColumnRef, Expression, Frame, FrameBound, SortKey
+from tableflow.expressions.window_assigner import assigner_expressions
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import (
     Aggregate,
@@ -29,6 +30,13 @@ from tableflow.planner.logical.nodes import (
     Window,
 )
 from tableflow.planner.logical.structure import inputs
+from tableflow.planner.logical.time_nodes import (
+    AsofJoin,
+    AssignWatermarks,
+    TemporalJoin,
+    WindowTable,
+)
+from tableflow.planner.logical.traversal import produced
 
 
 class Canonical:
@@ -76,7 +84,9 @@ class Canonical:
             case Aggregate(keys=keys, results=results, calls=calls):
                 for f, call in zip(results, calls, strict=True):
                     self._names[f.id] = self._number(("result", self._expression(call)))
-                return ("aggregate", below, tuple(sorted([self._names[f.id] for f in keys])))
+                if node.fire is not None:
+                    self._names[node.fire.id] = self._number(("fire", below, node.emit))
+                return ("aggregate", below, tuple(sorted([self._names[f.id] for f in keys])), node.emit)
             case Window():
                 return self._window(node, below)
             case Sort(keys=keys):
@@ -86,7 +96,7 @@ class Canonical:
             case Replicate(count=count):
                 return ("replicate", below, self._names[count])
             case _:
-                return ("unique", id(node))
+                return self._timed(node, below)
 
     def _scan(self, node: Scan) -> Any:
         for f, name in zip(node.fields, node.columns, strict=True):
@@ -102,6 +112,35 @@ class Canonical:
             self._names[f.id] = self._number(("window", below, by, self._expression(call)))
         return ("window", below, by, node.limit)
 
+    def _window_table(self, node: WindowTable, below: tuple[int, ...]) -> Any:
+        partition = tuple(sorted([self._names[f.id] for f in node.partition]))
+        time = None if node.time is None else self._names[node.time.id]
+        conditions = tuple([self._expression(e) for e in assigner_expressions(node.assigner)])
+        assigner = (type(node.assigner).__name__, conditions) if conditions else node.assigner
+        described = ("windows", below, assigner, time, partition, self._order(node.order))
+        for word, f in (("start", node.start), ("end", node.end), ("time", node.window_time)):
+            if f is not None:
+                self._names[f.id] = self._number((word, described))
+        return described
+
+    def _timed(self, node: Node, below: tuple[int, ...]) -> Any:
+        match node:
+            case AssignWatermarks(column=column, expression=expression, nulls=nulls):
+                return ("watermarks", below, self._names[column.id], self._expression(expression), nulls)
+            case WindowTable():
+                return self._window_table(node, below)
+            case AsofJoin() | TemporalJoin():
+                self._tell_sides_apart(node)
+            case _:
+                for f in produced(node):
+                    self._names[f.id] = self._number(("only", f.id))
+        return ("unique", id(node))
+
+    def _tell_sides_apart(self, node: Join | AsofJoin | TemporalJoin) -> None:
+        for side, child in (("left", node.left), ("right", node.right)):
+            for f in self._context.output(child):
+                self._names[f.id] = self._number((side, self._names[f.id]))
+
     def _by_position(self, node: Values | SetOperation | Shared, below: tuple[int, ...]) -> Any:
         """Nodes whose columns are what stands at a position."""
         for i, f in enumerate(node.fields):
@@ -116,9 +155,7 @@ class Canonical:
                 return ("shared", key)
 
     def _join(self, node: Join, below: tuple[int, ...]) -> Any:
-        for side, child in (("left", node.left), ("right", node.right)):
-            for f in self._context.output(child):
-                self._names[f.id] = self._number((side, self._names[f.id]))
+        self._tell_sides_apart(node)
         description = ("join", node.kind, node.null_aware, below, self._all(node.conjuncts))
         if node.mark is not None:
             self._names[node.mark.id] = self._number(("mark", description))

@@ -25,6 +25,13 @@ from tableflow.planner.logical.nodes import (
     Window,
 )
 from tableflow.planner.logical.structure import inputs, output
+from tableflow.planner.logical.time_nodes import (
+    AsofJoin,
+    AssignWatermarks,
+    TemporalJoin,
+    WindowedAggregate,
+    WindowTable,
+)
 from tableflow.planner.logical.traversal import collect_columns, expressions, produced, walk_plan
 from tableflow.types import Field
 
@@ -167,6 +174,14 @@ class Context:
                 found.update([f.id for each in columns for f in each])
             case Shared(columns=columns):
                 found.update([f.id for f in columns])
+            case AssignWatermarks(column=column):
+                found.add(column.id)
+            case WindowTable(partition=partition, time=time):
+                found.update([f.id for f in (*partition, time) if f is not None])
+            case WindowedAggregate(partition=partition, keys=keys, time=time):
+                found.update([f.id for f in (*partition, *keys, time) if f is not None])
+            case AsofJoin(versions=Field(id=version)) | TemporalJoin(versions=Field(id=version)):
+                found.add(version)
             case _:
                 pass
         return frozenset(found)

@@ -22,6 +22,13 @@ from tableflow.planner.logical.nodes import (
     Window,
 )
 from tableflow.planner.logical.structure import inputs, with_inputs
+from tableflow.planner.logical.time_nodes import (
+    AsofJoin,
+    AssignWatermarks,
+    TemporalJoin,
+    WindowedAggregate,
+    WindowTable,
+)
 from tableflow.planner.logical.traversal import map_expressions, produced, reference
 from tableflow.types import Field
 
@@ -50,16 +57,42 @@ def _copy(of: Node, renamed: dict[int, Field], references: dict[int, Expression]
             return replace(of, fields=_rename(fields, renamed), columns=read)
         case Shared(fields=fields):
             return replace(of, fields=_rename(fields, renamed))
-        case Aggregate(keys=keys, results=results):
-            return replace(of, keys=_rename(keys, renamed), results=_rename(results, renamed))
+        case Aggregate(keys=keys, results=results, fire=fire):
+            fired = _renamed(fire, renamed)
+            return replace(of, keys=_rename(keys, renamed), results=_rename(results, renamed), fire=fired)
         case Window(partition=partition, results=results):
             return replace(of, partition=_rename(partition, renamed), results=_rename(results, renamed))
         case Join(mark=Field() as mark):
             return replace(of, mark=renamed[mark.id])
         case Replicate(count=count):
             return replace(of, count=renamed[count].id)
+        case AssignWatermarks(column=column):
+            return replace(of, column=renamed.get(column.id, column))
+        case WindowTable() | WindowedAggregate():
+            return _copy_windows(of, renamed)
+        case AsofJoin(versions=Field() as versions) | TemporalJoin(versions=Field() as versions):
+            return replace(of, versions=renamed.get(versions.id, versions))
         case _:
             return of
+
+
+def _copy_windows(of: WindowTable | WindowedAggregate, renamed: dict[int, Field]) -> Node:
+    of = replace(
+        of,
+        time=_renamed(of.time, renamed),
+        partition=_rename(of.partition, renamed),
+        start=_renamed(of.start, renamed),
+        end=_renamed(of.end, renamed),
+        window_time=_renamed(of.window_time, renamed),
+    )
+    if isinstance(of, WindowTable):
+        return of
+    fire = _renamed(of.fire, renamed)
+    return replace(of, fire=fire, keys=_rename(of.keys, renamed), results=_rename(of.results, renamed))
+
+
+def _renamed(field: Field | None, renamed: dict[int, Field]) -> Field | None:
+    return None if field is None else renamed.get(field.id, field)
 
 
 def _rename(fields: tuple[Field, ...], renamed: dict[int, Field]) -> tuple[Field, ...]:

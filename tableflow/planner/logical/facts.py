@@ -29,6 +29,14 @@ from tableflow.planner.logical.nodes import (
     Window,
 )
 from tableflow.planner.logical.predicates import never_null, rejects_null, split
+from tableflow.planner.logical.time_nodes import (
+    AsofJoin,
+    AssignWatermarks,
+    NullTime,
+    TemporalJoin,
+    WindowedAggregate,
+    WindowTable,
+)
 from tableflow.types import Field
 
 Keys = tuple[frozenset[int], ...]
@@ -64,6 +72,8 @@ def _unique_keys(of: Node, context: Context) -> Keys:
         case Project():
             return _renamed(of, unique_keys(of.input, context))
         case Aggregate(keys=keys, input=child):
+            if of.fire is not None:
+                return (frozenset([f.id for f in (*keys, of.fire)]),)
             ids = frozenset([f.id for f in keys])
             return (ids, *[key for key in unique_keys(child, context) if key <= ids])
         case Join():
@@ -74,6 +84,10 @@ def _unique_keys(of: Node, context: Context) -> Keys:
             by_id = dict(zip([f.id for f in columns], [f.id for f in fields], strict=True))
             kept = [key for key in unique_keys(child, context) if all(i in by_id for i in key)]
             return tuple([frozenset([by_id[i] for i in key]) for key in kept])
+        case AssignWatermarks(input=child):
+            return unique_keys(child, context)
+        case WindowedAggregate(keys=keys):
+            return (frozenset([f.id for f in (*keys, *of.made)]),) if of.start is not None else ()
         case _:
             return ()
 
@@ -148,8 +162,10 @@ def at_most_one_row(of: Node, context: Context) -> bool:
 def exactly_one_row(of: Node, context: Context) -> bool:
     """Whether the output always has one row."""
     match of:
-        case Aggregate(keys=()):
+        case Aggregate(keys=(), fire=None):
             return True
+        case AssignWatermarks(input=child, nulls=NullTime.FAIL | NullTime.PASS):
+            return exactly_one_row(child, context)
         case Values(rows=rows):
             return len(rows) == 1
         case Project(input=child) | Sort(input=child) | Hinted(input=child):
@@ -185,6 +201,13 @@ def _present(of: Node, context: Context) -> frozenset[int]:
             return present(child, context) | _rejected(conjuncts, context)
         case Sort(input=child) | Limit(input=child) | Hinted(input=child) | Replicate(input=child):
             return present(child, context)
+        case AssignWatermarks(input=child, column=column, nulls=nulls):
+            return present(child, context) | (frozenset() if nulls is NullTime.PASS else frozenset((column.id,)))
+        case WindowTable(input=child, time=time):
+            of_time = [] if time is None else [time.id, *[f.id for f in of.made]]
+            return present(child, context) | frozenset(of_time)
+        case TemporalJoin(left=left) | AsofJoin(left=left):
+            return present(left, context)
         case Project(input=child, fields=fields, expressions=computed):
             below = present(child, context)
             return frozenset([f.id for f, e in zip(fields, computed, strict=True) if never_null(e, below)])
@@ -259,6 +282,10 @@ def _known_predicates(of: Node, context: Context) -> tuple[Expression, ...]:
             Sort(input=child) | Limit(input=child) | Hinted(input=child) | Replicate(input=child) | Window(input=child)
         ):
             return known_predicates(child, context)
+        case AssignWatermarks(input=child) | WindowTable(input=child):
+            return known_predicates(child, context)
+        case TemporalJoin(left=left) | AsofJoin(left=left):
+            return known_predicates(left, context)
         case Project(input=child):
             return _predicates_of_project(of, child, context)
         case Aggregate(input=child, keys=keys):

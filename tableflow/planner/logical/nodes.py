@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from tableflow.catalog.provider import TableProvider
 from tableflow.errors import Span
+from tableflow.expressions.emit import Emit
 from tableflow.expressions.nodes import AggregateCall, Expression, SortKey, WindowCall
 from tableflow.types import Field
 
@@ -130,13 +131,16 @@ class Aggregate(Node):
     """Groups by the input's columns ``keys`` (ids kept); one AggregateCall per field of ``results``.
 
     Without keys there is exactly one output row.  No results and keys is DISTINCT.  Aggregates' arguments are
-    arbitrary expressions over the input.
+    arbitrary expressions over the input.  ``emit`` says when a stream's results come out; with it ``fire`` may be a column
+    (the last of the output) that numbers the firings of a group, from 1.
     """
 
     input: Node
     keys: tuple[Field, ...]
     results: tuple[Field, ...]
     calls: tuple[AggregateCall, ...]
+    emit: Emit | None = None
+    fire: Field | None = None
 
 
 @dataclass(frozen=True, slots=True)

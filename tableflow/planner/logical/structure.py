@@ -24,6 +24,13 @@ from tableflow.planner.logical.nodes import (
     Values,
     Window,
 )
+from tableflow.planner.logical.time_nodes import (
+    AsofJoin,
+    AssignWatermarks,
+    TemporalJoin,
+    WindowedAggregate,
+    WindowTable,
+)
 from tableflow.types import Field
 
 
@@ -38,6 +45,10 @@ def inputs(of: Node) -> tuple[Node, ...]:
             return many
         case Filter() | Project() | Aggregate() | Window() | Sort() | Limit() | Replicate() | Shared() | Hinted():
             return (of.input,)
+        case AssignWatermarks() | WindowTable() | WindowedAggregate():
+            return (of.input,)
+        case TemporalJoin() | AsofJoin():
+            return (of.left, of.right)
         case _:
             return ()
 
@@ -49,7 +60,9 @@ def with_inputs(of: Node, new: tuple[Node, ...]) -> Node:
     match of:
         case Filter() | Project() | Aggregate() | Window() | Sort() | Limit() | Replicate() | Shared() | Hinted():
             return replace(of, input=new[0])
-        case Join():
+        case AssignWatermarks() | WindowTable() | WindowedAggregate():
+            return replace(of, input=new[0])
+        case Join() | TemporalJoin() | AsofJoin():
             return replace(of, left=new[0], right=new[1])
         case SetOperation():
             return replace(of, inputs=new)
@@ -68,12 +81,21 @@ def output(of: Node) -> tuple[Field, ...]:
             Filter(input=child) | Sort(input=child) | Limit(input=child) | Replicate(input=child) | Hinted(input=child)
         ):
             return output(child)
-        case Aggregate(keys=keys, results=results):
-            return (*keys, *results)
+        case Aggregate(keys=keys, results=results, fire=fire):
+            return (*keys, *results) if fire is None else (*keys, *results, fire)
         case Window(input=child, results=results):
             return (*output(child), *results)
         case Join():
             return _join_output(of)
+        case AssignWatermarks(input=child):
+            return output(child)
+        case WindowTable(input=child):
+            return (*output(child), *of.made)
+        case WindowedAggregate(keys=keys, results=results):
+            return (*keys, *of.made, *results)
+        case TemporalJoin(left=left, right=right) | AsofJoin(left=left, right=right):
+            kept = output(right) if of.kind is JoinKind.INNER else _nullable(output(right))
+            return (*output(left), *kept)
     raise TypeError(type(of).__name__)
 
 

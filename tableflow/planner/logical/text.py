@@ -23,6 +23,14 @@ from tableflow.planner.logical.nodes import (
     Window,
 )
 from tableflow.planner.logical.structure import inputs, output
+from tableflow.planner.logical.time_nodes import (
+    AsofJoin,
+    AssignWatermarks,
+    TemporalJoin,
+    WindowedAggregate,
+    WindowTable,
+)
+from tableflow.planner.logical.time_text import emit_text, windows_text
 from tableflow.planner.logical.traversal import produced, walk_plan
 from tableflow.types import BOOLEAN, Field
 
@@ -85,7 +93,9 @@ def _line(node: Node, names: dict[int, str]) -> str:
             items = [names[f.id] for f in keys]
             computed_items = ", ".join(_item(f, c, names) for f, c in zip(results, calls, strict=True))
             by = f" by {', '.join(items)}" if items else ""
-            return ("Aggregate" + by + (f": {computed_items}" if computed_items else "")) if calls else f"Distinct{by}"
+            emit = f" {emit_text(node.emit)}" if node.emit is not None else ""
+            shown = f": {computed_items}" if computed_items else ""
+            return f"Aggregate{by}{emit}{shown}" if calls else f"Distinct{by}{emit}"
         case Window():
             return _window_line(node, names)
         case Sort(keys=keys):
@@ -104,7 +114,37 @@ def _line(node: Node, names: dict[int, str]) -> str:
         case Hinted(hints=hints):
             return "Hinted " + ", ".join(f"{h.name}({', '.join(h.arguments)})" for h in hints)
         case _:
+            return _timed_line(node, names)
+
+
+def _timed_line(node: Node, names: dict[int, str]) -> str:
+    def shown(expression: Expression) -> str:
+        return expression_text(expression, names)
+
+    match node:
+        case AssignWatermarks(column=column, expression=expression, nulls=nulls):
+            return f"AssignWatermarks {names[column.id]} as {shown(expression)}, {nulls.value} nulls"
+        case WindowTable(assigner=assigner, time=time, partition=partition, order=order):
+            windows = windows_text(assigner, time, partition, order, names, shown)
+            return f"WindowTable {windows} {_fields(node.made, names)}"
+        case WindowedAggregate(assigner=assigner, time=time, partition=partition, order=order):
+            windows = windows_text(assigner, time, partition, order, names, shown)
+            items = [_item(f, c, names) for f, c in zip(node.results, node.calls, strict=True)]
+            emit = f" {emit_text(node.emit)}" if node.emit is not None else ""
+            keys = _fields((*node.keys, *node.made), names)
+            return f"WindowedAggregate {windows} {keys}{emit}" + (f": {', '.join(items)}" if items else "")
+        case TemporalJoin(kind=kind, conjuncts=conjuncts, time=time, versions=versions):
+            on = f" on {_conjuncts(conjuncts, names)}" if conjuncts else ""
+            version = f" of {names[versions.id]}" if versions is not None else ""
+            return f"TemporalJoin {kind.value} as of {shown(time)}{version}{on}"
+        case AsofJoin(kind=kind, conjuncts=conjuncts, time=time, versions=versions):
+            on = f" on {_conjuncts(conjuncts, names)}" if conjuncts else ""
+            return f"AsofJoin {kind.value} {shown(time)} {_COMPARED[node.match]} {names[versions.id]}{on}"
+        case _:
             return type(node).__name__
+
+
+_COMPARED = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
 def _scan_line(node: Scan, names: dict[int, str]) -> str:

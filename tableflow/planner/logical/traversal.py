@@ -23,6 +23,7 @@ from tableflow.expressions.nodes import (
     WindowCall,
     children,
 )
+from tableflow.expressions.window_assigner import assigner_expressions, with_assigner_expressions
 from tableflow.planner.logical.nodes import (
     Aggregate,
     Filter,
@@ -37,6 +38,13 @@ from tableflow.planner.logical.nodes import (
     Window,
 )
 from tableflow.planner.logical.structure import inputs, with_inputs
+from tableflow.planner.logical.time_nodes import (
+    AsofJoin,
+    AssignWatermarks,
+    TemporalJoin,
+    WindowedAggregate,
+    WindowTable,
+)
 from tableflow.types import Field
 
 Rewrite = Callable[[Expression], Expression]
@@ -72,8 +80,24 @@ def expressions(of: Node) -> tuple[Expression, ...]:
             return (*calls, *[key.column for key in order])
         case Values(rows=rows):
             return tuple(chain.from_iterable(rows))
+        case AssignWatermarks() | WindowTable() | WindowedAggregate() | TemporalJoin() | AsofJoin():
+            return _timed_expressions(of)
         case _:
             return ()
+
+
+def _timed_expressions(
+    of: AssignWatermarks | WindowTable | WindowedAggregate | TemporalJoin | AsofJoin,
+) -> tuple[Expression, ...]:
+    match of:
+        case AssignWatermarks(expression=expression):
+            return (expression,)
+        case WindowTable(assigner=assigner, order=order):
+            return (*assigner_expressions(assigner), *[key.column for key in order])
+        case WindowedAggregate(assigner=assigner, order=order, calls=calls):
+            return (*assigner_expressions(assigner), *[key.column for key in order], *calls)
+        case TemporalJoin(conjuncts=conjuncts, time=time) | AsofJoin(conjuncts=conjuncts, time=time):
+            return (*conjuncts, time)
 
 
 def collect_columns(of: Expression, into: set[int]) -> None:
@@ -131,8 +155,32 @@ def map_expressions(of: Node, rewrite: Rewrite) -> Node:
         case Values(rows=rows):
             mapped = tuple([_map(row, rewrite) for row in rows])
             return of if all(a is b for a, b in zip(rows, mapped, strict=True)) else replace(of, rows=mapped)
+        case AssignWatermarks() | WindowTable() | WindowedAggregate() | TemporalJoin() | AsofJoin():
+            return _map_timed(of, rewrite)
         case _:
             return of
+
+
+def _map_timed(
+    of: AssignWatermarks | WindowTable | WindowedAggregate | TemporalJoin | AsofJoin, rewrite: Rewrite
+) -> Node:
+    old = _timed_expressions(of)
+    new = _map(old, rewrite)
+    if new is old:
+        return of
+    match of:
+        case AssignWatermarks():
+            return replace(of, expression=new[0])
+        case TemporalJoin() | AsofJoin():
+            return replace(of, conjuncts=new[:-1], time=new[-1])
+        case WindowTable(assigner=assigner, order=order) | WindowedAggregate(assigner=assigner, order=order):
+            conditions = len(assigner_expressions(assigner))
+            columns, rest = new[conditions : conditions + len(order)], new[conditions + len(order) :]
+            assigner = with_assigner_expressions(assigner, new[:conditions])
+            order = tuple([_keyed(key, column) for key, column in zip(order, columns, strict=True)])
+            if isinstance(of, WindowTable):
+                return replace(of, assigner=assigner, order=order)
+            return replace(of, assigner=assigner, order=order, calls=tuple([_aggregate_call(call) for call in rest]))
 
 
 def _map_window(of: Window, rewrite: Rewrite) -> Window:
@@ -156,7 +204,10 @@ def _aggregate_call(of: Expression) -> AggregateCall:
 
 
 def _map_key(of: SortKey, rewrite: Rewrite) -> SortKey:
-    column = rewrite(of.column)
+    return _keyed(of, rewrite(of.column))
+
+
+def _keyed(of: SortKey, column: Expression) -> SortKey:
     if column is of.column:
         return of
     if not isinstance(column, ColumnRef):
@@ -173,8 +224,14 @@ def produced(of: Node) -> tuple[Field, ...]:
             return tuple(
                 [f for f, e in zip(fields, computed, strict=True) if not (isinstance(e, ColumnRef) and e.id == f.id)]
             )
-        case Aggregate(results=results) | Window(results=results):
+        case Aggregate(results=results, fire=fire):
+            return results if fire is None else (*results, fire)
+        case Window(results=results):
             return results
+        case WindowTable():
+            return of.made
+        case WindowedAggregate(results=results):
+            return (*of.made, *results)
         case Join(mark=mark) if mark is not None:
             return (mark,)
         case _:

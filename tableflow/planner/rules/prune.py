@@ -15,6 +15,7 @@ from tableflow.planner.logical.nodes import (
     Values,
     Window,
 )
+from tableflow.planner.logical.time_nodes import WindowTable
 
 
 def prune_columns(node: Node, required: frozenset[int], context: Context) -> Node | None:
@@ -39,6 +40,8 @@ def prune_columns(node: Node, required: frozenset[int], context: Context) -> Nod
             return Values(tuple([fields[i] for i in kept]), tuple([tuple([row[i] for i in kept]) for row in rows]))
         case SetOperation(kind=SetKind.UNION_ALL):
             return _prune_union(node, required)
+        case WindowTable():
+            return _prune_window_table(node, required)
         case _:
             return None
 
@@ -68,6 +71,16 @@ def _prune_window(node: Window, required: frozenset[int]) -> Node | None:
     if len(kept) == len(node.results):
         return None
     return replace(node, results=tuple([node.results[i] for i in kept]), calls=tuple([node.calls[i] for i in kept]))
+
+
+def _prune_window_table(node: WindowTable, required: frozenset[int]) -> Node | None:
+    """Every column of the window may go; the rows it makes stay."""
+    if all(f.id in required for f in node.made):
+        return None
+    start, end, time = (
+        f if f is not None and f.id in required else None for f in (node.start, node.end, node.window_time)
+    )
+    return replace(node, start=start, end=end, window_time=time)
 
 
 def _prune_union(node: SetOperation, required: frozenset[int]) -> Node | None:
