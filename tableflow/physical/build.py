@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tableflow.errors import InternalError
+from tableflow.physical.assign_watermarks import AssignWatermarks, AssignWatermarksOperator
+from tableflow.physical.assign_windows import AssignWindows, AssignWindowsOperator
 from tableflow.physical.changelog_result import (
     ChangelogResult,
     ChangelogResultOperator,
@@ -59,6 +61,8 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     Fork: ForkOperator,
     SettledResult: SettledResultOperator,
     ChangelogResult: ChangelogResultOperator,
+    AssignWatermarks: AssignWatermarksOperator,
+    AssignWindows: AssignWindowsOperator,
 }
 
 

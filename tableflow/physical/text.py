@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tableflow.expressions.text import to_sql
+from tableflow.physical.assign_watermarks import AssignWatermarks
+from tableflow.physical.assign_windows import AssignWindows
 from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.changelog_over import ChangelogOver
@@ -29,6 +31,8 @@ from tableflow.physical.scan import TableScan
 from tableflow.physical.sort import LimitRows, SortRows, TopN
 from tableflow.physical.table_write import TableWrite
 from tableflow.physical.window import WindowAggregate
+from tableflow.physical.windowed_aggregate import WindowedAggregate
+from tableflow.physical.windows_text import describe_windows
 from tableflow.types import Field
 
 Annotation = Callable[[PhysicalNode], str]
@@ -127,6 +131,8 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             return f"SharedResult {node.publication} [{_columns(node.fields)}]"
         case ChangelogAggregate() | ChangelogJoin() | ChangelogTopN() | ChangelogOver() | Normalize():
             return describe_changelog(node, names)
+        case AssignWatermarks() | AssignWindows() | WindowedAggregate():
+            return describe_windows(node, names)
         case _:
             return f"{type(node).__name__} [{_columns(node.fields)}]"
 

@@ -31,6 +31,8 @@ def _seconds(year: int) -> int:
     return int((dt.datetime(year, 1, 1, tzinfo=dt.UTC) - _EPOCH).total_seconds())
 
 
+_NEVER = -(2**40)
+"""A second before all others."""
 _FIRST, _RULES, _LAST = _seconds(1830), _seconds(2100), _seconds(2502)
 """Before the first year there are no changes, from the second on the rules alone decide."""
 
@@ -71,6 +73,27 @@ class Zone:
     def offsets_of_walls(self, seconds: Array) -> Array:
         """The offset that counts at each wall-clock time."""
         result: Array = self._offsets[np.searchsorted(self._walls, _in_table(seconds), "right")]
+        return result
+
+    def shown_until(self, seconds: Array) -> Array:
+        """The wall-clock time, exclusive, that had been shown when the offset in force at each instant came to be.
+
+        After a clock was put back it shows earlier times again until this one.
+        """
+        known = _in_table(seconds)
+        passed = np.searchsorted(self._changes, known, "right")
+        last = np.maximum(passed - 1, 0)
+        if not len(self._changes):
+            return np.full(len(seconds), _NEVER)
+        result: Array = np.where(passed > 0, self._changes[last] + self._offsets[last] + (seconds - known), _NEVER)
+        return result
+
+    def first_shown(self, walls: Array) -> Array:
+        """The first instant at which the clock shows this time or a later one."""
+        known = _in_table(walls)
+        passed = np.searchsorted(self._walls, known, "right")
+        next_change = np.append(self._changes, 2**60)[passed]
+        result: Array = np.minimum(known - self._offsets[passed], next_change) + (walls - known)
         return result
 
 

@@ -1,0 +1,115 @@
+"""Event time is made here: what a source's rows say of time becomes watermarks.
+
+The operator stands in the source's own chain.  It keeps nothing: the task judges what it yields split by split, so that a
+split that lags is not overtaken by what another one's rows said.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.errors import DataError
+from tableflow.expressions.evaluation import project
+from tableflow.expressions.nodes import Expression
+from tableflow.physical.node import UnaryNode, positions
+from tableflow.runtime.events import Watermark
+from tableflow.runtime.operator import Emission, Operator
+from tableflow.serialization import serializable
+from tableflow.types import SqlType, TimestampType
+
+
+@serializable
+class TimeNulls(enum.Enum):
+    """What becomes of a row whose event time is NULL; PASS hands it on without moving time."""
+
+    FAIL = "fail"
+    DROP = "drop"
+    PASS = "pass"
+
+
+@serializable
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignWatermarks(UnaryNode):
+    """The input's rows; after each batch the greatest value of ``expression`` in it, as a watermark.
+
+    ``column`` is the id of the event-time column, which gives its name to the error of FAIL.
+    """
+
+    column: int
+    expression: Expression
+    nulls: TimeNulls = TimeNulls.FAIL
+
+
+class AssignWatermarksOperator(Operator):
+    """See :class:`AssignWatermarks`.  A row whose expression is NULL does not move time."""
+
+    def __init__(self, node: AssignWatermarks) -> None:
+        self._node = node
+        self._positions = positions(node.input.fields)
+        self._time = self._positions[node.column]
+
+    @property
+    def generates_watermarks(self) -> bool:
+        """It makes event time."""
+        return True
+
+    def process(self, batch: Batch, port: int) -> Emission:
+        """The rows that are left, then how far they moved time."""
+        batch = self._judged(batch)
+        if batch.rows == 0:
+            return
+        marks = project([self._node.expression], batch, self._positions)[0]
+        yield replace_event_time(batch, self._time)
+        latest = latest_time(marks)
+        if latest is not None:
+            yield Watermark(latest)
+
+    def _judged(self, batch: Batch) -> Batch:
+        column = batch.columns[self._time]
+        if self._node.nulls is TimeNulls.PASS or column.array.null_count == 0:
+            return batch
+        present = column.array.is_valid().to_numpy(zero_copy_only=False)
+        rows = np.arange(batch.length, dtype=np.uint32) if batch.selection is None else batch.selection
+        kept = rows[present[rows]]
+        if self._node.nulls is TimeNulls.FAIL and len(kept) < len(rows):
+            name = next(f.name for f in self._node.input.fields if f.id == self._node.column)
+            raise DataError(
+                f"event time {name!r} of a row is NULL",
+                hint="SET 'table.exec.source.rowtime-null-handling' = 'drop' or 'pass'",
+            )
+        return batch.with_selection(kept)
+
+
+def replace_event_time(batch: Batch, position: int) -> Batch:
+    """The batch with another event-time column."""
+    return Batch(batch.columns, batch.length, batch.selection, batch.weights, position)
+
+
+def latest_time(column: Column) -> int | None:
+    """The greatest time of a column in microseconds, rounded down; None without one."""
+    values = storage_times(column)
+    array = column.array
+    if array.null_count:
+        values = values[array.is_valid().to_numpy(zero_copy_only=False)]
+    return int(values.max()) // units_per_microsecond(column.type) if len(values) else None
+
+
+def storage_times(column: Column) -> npt.NDArray[np.int64]:
+    """The stored integers of a timestamp column; what stands for NULL is arbitrary."""
+    array = column.array
+    if pa.types.is_null(array.type):
+        return np.zeros(len(array), np.int64)
+    values: npt.NDArray[np.int64] = np.frombuffer(array.buffers()[1] or b"", np.int64)
+    return values[array.offset : array.offset + len(array)]
+
+
+def units_per_microsecond(of: SqlType) -> int:
+    """1, or 1000 for timestamps that are stored as nanoseconds."""
+    return 1000 if isinstance(of, TimestampType) and of.precision > 6 else 1

@@ -1,0 +1,38 @@
+"""Aggregation in windows of a stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tableflow.expressions.emit import Emit
+from tableflow.expressions.nodes import AggregateCall
+from tableflow.expressions.window_assigner import WindowAssigner
+from tableflow.physical.node import UnaryNode
+from tableflow.physical.properties import OrderingKey
+from tableflow.serialization import serializable
+from tableflow.types import Field
+
+
+@serializable
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowedAggregate(UnaryNode):
+    """Groups by window and ``keys`` (fields of the input); rows of equal ``partition`` and keys come to one task.
+
+    ``time`` is the id of the time column, None for windows that are not of time.  ``partition`` and ``order`` (columns of the
+    input) matter to windows that depend on other rows.  ``changing``: the input may have weights.  ``fields`` are the keys,
+    those of ``start``, ``end``, ``window_time`` and ``fire`` that are not None, and one result per call.  Output: append
+    if nothing is ever replaced, else retract.
+    """
+
+    assigner: WindowAssigner
+    time: int | None
+    partition: tuple[int, ...]
+    order: tuple[OrderingKey, ...]
+    start: Field | None
+    end: Field | None
+    window_time: Field | None
+    fire: Field | None
+    keys: tuple[Field, ...]
+    calls: tuple[AggregateCall, ...]
+    emit: Emit
+    changing: bool = False

@@ -1,0 +1,95 @@
+"""Watermarks are the greatest value of the expression so far, split by split; NULL times have a policy."""
+
+from __future__ import annotations
+
+import pytest
+
+from tableflow.errors import DataError
+from tableflow.expressions.nodes import ColumnRef, Literal
+from tableflow.expressions.registry import resolve_call
+from tableflow.physical.assign_watermarks import AssignWatermarks, AssignWatermarksOperator, TimeNulls
+from tableflow.physical.build import build_operator
+from tableflow.physical.node import Input
+from tableflow.runtime.events import Watermark
+from tableflow.runtime.graph import OperatorSpec
+from tableflow.serialization import dumps, loads
+from tableflow.types import INT, INTERVAL, TIMESTAMP, Field, TimestampType
+from tests.physical.event_harness import EventHarness, batch_of
+from tests.physical.jobs import collect
+from tests.runtime.simple import Batches, Plan, Through
+
+VALUE, TIME = Field(10, "v", INT), Field(11, "ts", TIMESTAMP)
+SECOND = 1_000_000
+
+
+def node(time: Field = TIME, nulls: TimeNulls = TimeNulls.FAIL) -> AssignWatermarks:
+    """Five seconds of disorder."""
+    fields = (VALUE, time)
+    column = ColumnRef(time.type, time.id, time.name)
+    behind = resolve_call("subtract", [column, Literal(INTERVAL, (0, 0, 5 * SECOND))])
+    return AssignWatermarks(fields=fields, input=Input(fields=fields), column=time.id, expression=behind, nulls=nulls)
+
+
+def harness(of: AssignWatermarks) -> EventHarness:
+    made = loads(dumps(of))
+    assert made == of
+    return EventHarness(lambda: build_operator(OperatorSpec("", made, "")), of.fields, rebuild=True)
+
+
+def said(of: EventHarness) -> list[object]:
+    return [item if isinstance(item, Watermark) else item.rows for item in of.said]
+
+
+def test_a_watermark_follows_each_batch():
+    events = harness(node())
+    events.rows([(1, 20 * SECOND), (2, 30 * SECOND), (3, 7 * SECOND)])
+    events.rows([])
+    events.rows([(1, 10 * SECOND)])
+    assert said(events) == [3, Watermark(25 * SECOND), 1, Watermark(5 * SECOND)]
+    assert events.batches[0].event_time == 1
+
+
+def test_nanoseconds_round_down():
+    events = harness(node(Field(11, "ts", TimestampType(9))))
+    events.rows([(1, 20_000_000_999)])
+    events.rows([(1, -1)])
+    assert said(events) == [1, Watermark(15 * SECOND), 1, Watermark(-5 * SECOND - 1)]
+
+
+@pytest.mark.parametrize(
+    ("nulls", "expected"),
+    [(TimeNulls.DROP, [1, Watermark(SECOND)]), (TimeNulls.PASS, [3, Watermark(SECOND), 1])],
+)
+def test_null_times(nulls, expected):
+    events = harness(node(nulls=nulls))
+    events.rows([(1, None), (2, 6 * SECOND), (3, None)])
+    events.rows([(1, None)])
+    assert said(events) == expected
+
+
+def test_null_time_fails_by_default():
+    events = harness(node())
+    with pytest.raises(DataError, match="event time 'ts' of a row is NULL"):
+        events.rows([(1, 5), (2, None)])
+
+
+class Marks(Through):
+    """Remembers the watermarks it sees."""
+
+    def __init__(self, seen: list[int]) -> None:
+        self._seen = seen
+
+    def on_watermark(self, watermark):
+        self._seen.append(watermark.time)
+
+
+def test_time_in_a_task_is_that_of_its_slowest_split():
+    plan, seen = Plan(), []
+    fields = (VALUE, TIME)
+    splits = [[batch_of(fields, [(1, t * SECOND)]) for t in times] for times in ((10, 100), (20, 30))]
+    operators = (lambda: AssignWatermarksOperator(node()), lambda: Marks(seen))
+    result = plan.stage(*operators, source=Batches(*splits))
+    collect(plan, result)
+    assert seen[-1] == 2**63 - 1
+    assert all(mark <= 95 * SECOND for mark in seen[:-1])
+    assert seen == sorted(set(seen))
