@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NATIVE := $(wildcard native/*.cc native/*.h) CMakeLists.txt
 
-.PHONY: demo test check fast slow native fuzz clean fmt
+.PHONY: demo test check fast slow thorough native fuzz clean fmt
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -33,10 +33,14 @@ check: $(VENV)/.developed
 	$(BIN)/lint-imports
 
 fast: $(VENV)/.developed
-	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not thorough"
 
 slow: $(VENV)/.developed
-	$(BIN)/python -m pytest -q -n 2 -m slow
+	$(BIN)/python -m pytest -q -n 2 -m "slow and not thorough"
+
+## what takes too long for every change: every record in every mode, every step that can fail, hundreds of kills
+thorough: $(VENV)/.developed
+	$(BIN)/python -m pytest -q -n 2 -m thorough
 
 ## rebuild the extension beside its wrappers, for work on it
 native: $(VENV)/.developed

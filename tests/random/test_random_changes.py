@@ -70,6 +70,8 @@ def test_random_changes(seed: int, mode: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 140))
+@pytest.mark.parametrize(
+    "seed", [*range(100, 110), *(pytest.param(n, marks=pytest.mark.thorough) for n in range(110, 160))]
+)
 def test_more_random_changes(seed: int) -> None:
     _check(seed, MODES["plain" if seed % 2 else "seeded"])

@@ -56,8 +56,8 @@ def test_random_queries(sessions: dict[str, Session], data: tuple[Table, ...], s
     _check(sessions, data, sql)
 
 
-@pytest.mark.slow
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.thorough
+@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=tables, sql=query())
-def test_more_random_queries(sessions: dict[str, Session], data: tuple[Table, ...], sql: str) -> None:
+def test_many_random_queries(sessions: dict[str, Session], data: tuple[Table, ...], sql: str) -> None:
     _check(sessions, data, sql)

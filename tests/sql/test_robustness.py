@@ -104,7 +104,7 @@ def test_any_text(text):
     survives("SELECT " + text + " FROM t")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @settings(relaxed, max_examples=20_000)
 @given(mutated())
 def test_more_mutated_statements(text):
