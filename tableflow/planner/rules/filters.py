@@ -21,9 +21,11 @@ from tableflow.planner.logical.nodes import (
     SetKind,
     SetOperation,
     Sort,
+    Window,
 )
 from tableflow.planner.logical.predicates import split
 from tableflow.planner.logical.traversal import reference
+from tableflow.types import Field
 
 
 def filtered(node: Node, conjuncts: Iterable[Expression], context: Context) -> Node:
@@ -107,17 +109,22 @@ def push_filter_through_aggregate(node: Node, required: frozenset[int], context:
     """Movable conjuncts over group keys move below the grouping."""
     assert isinstance(node, Filter)
     aggregate = node.input
-    if not isinstance(aggregate, Aggregate) or not aggregate.keys:
-        return None
-    keys = frozenset([f.id for f in aggregate.keys])
+    return below_whole_groups(node, aggregate, aggregate.keys, context) if isinstance(aggregate, Aggregate) else None
+
+
+def below_whole_groups(
+    node: Filter, of_groups: Aggregate | Window, keys: tuple[Field, ...], context: Context
+) -> Node | None:
+    """Movable conjuncts over ``keys`` move below what looks at rows with equal keys together: they keep or drop all of them."""
+    ids = frozenset([f.id for f in keys])
     pushed: list[Expression] = []
     kept: list[Expression] = []
     for conjunct in node.conjuncts:
         columns = context.columns(conjunct)
-        (pushed if columns and columns <= keys and context.movable(conjunct) else kept).append(conjunct)
+        (pushed if columns and columns <= ids and context.movable(conjunct) else kept).append(conjunct)
     if not pushed:
         return None
-    return above(kept, replace(aggregate, input=filtered(aggregate.input, pushed, context)))
+    return above(kept, replace(of_groups, input=filtered(of_groups.input, pushed, context)))
 
 
 def push_filter_through_set_operation(node: Node, required: frozenset[int], context: Context) -> Node | None:

@@ -8,7 +8,7 @@ from tableflow.expressions.nodes import Expression, FrameSide, Literal, WindowCa
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import Filter, Node, Window
 from tableflow.planner.logical.predicates import column_and_constant
-from tableflow.planner.rules.filters import above, filtered
+from tableflow.planner.rules.filters import above, below_whole_groups
 from tableflow.types import IntegerType
 
 
@@ -16,17 +16,7 @@ def push_filter_through_window(node: Node, required: frozenset[int], context: Co
     """Movable conjuncts over partition columns move below the window: they keep or drop whole partitions."""
     assert isinstance(node, Filter)
     window = node.input
-    if not isinstance(window, Window) or not window.partition:
-        return None
-    keys = frozenset([f.id for f in window.partition])
-    pushed: list[Expression] = []
-    kept: list[Expression] = []
-    for conjunct in node.conjuncts:
-        columns = context.columns(conjunct)
-        (pushed if columns and columns <= keys and context.movable(conjunct) else kept).append(conjunct)
-    if not pushed:
-        return None
-    return above(kept, replace(window, input=filtered(window.input, pushed, context)))
+    return below_whole_groups(node, window, window.partition, context) if isinstance(window, Window) else None
 
 
 def bound_row_number(node: Node, required: frozenset[int], context: Context) -> Node | None:
