@@ -51,7 +51,11 @@ from tableflow.planner.rules.filters import (
 )
 from tableflow.planner.rules.fold import fold_constants
 from tableflow.planner.rules.hints import collect_hints
-from tableflow.planner.rules.join_filters import push_filter_into_join, push_join_condition_down
+from tableflow.planner.rules.join_filters import (
+    push_filter_below_subquery,
+    push_filter_into_join,
+    push_join_condition_down,
+)
 from tableflow.planner.rules.join_kinds import (
     drop_unused_join,
     mark_to_semi,
@@ -120,6 +124,7 @@ RULES: tuple[Entry, ...] = (
     Entry("merge_filters", merge_filters, (_P, _R), _FILTER),
     Entry("mark_to_semi", mark_to_semi, (_P, _R), _FILTER),
     Entry("outer_to_inner", outer_to_inner, (_R,), (Filter, Join)),
+    Entry("push_filter_below_subquery", push_filter_below_subquery, (_P,), _FILTER, switchable=False),
     Entry("push_filter_into_join", push_filter_into_join, (_P, _R), _FILTER),
     Entry("push_filter_through_project", push_filter_through_project, (_P, _R), _FILTER),
     Entry("push_filter_through_aggregate", push_filter_through_aggregate, (_P, _R), _FILTER),

@@ -31,7 +31,7 @@ from tableflow.planner.logical.nodes import (
 )
 from tableflow.planner.logical.predicates import call
 from tableflow.planner.logical.traversal import map_expressions, reference
-from tableflow.planner.unnesting_lift import ZERO_WHEN_EMPTY
+from tableflow.planner.unnesting_lift import ZERO_WHEN_EMPTY, fails_for_some_row
 from tableflow.planner.unnesting_windows import below_project, limited_per_group, partitioned_by
 from tableflow.types import Field
 
@@ -72,9 +72,14 @@ def _depends(node: Node, domain: Domain, context: Context) -> bool:
     return not context.free(node).isdisjoint(domain.ids)
 
 
+def _may_fail(node: Node, context: Context) -> bool:
+    """Whether the node is one that is evaluated for each row and fails for some: then not where there is no outer row."""
+    return isinstance(node, Filter | Project) and fails_for_some_row(node, context)
+
+
 def bind(node: Node, domain: Domain, context: Context) -> Bound:
     """See the module."""
-    if not _depends(node, domain, context):
+    if not _depends(node, domain, context) and not _may_fail(node, context):
         instance = _instance(domain, context)
         return Bound(Join(JoinKind.INNER, instance.node, node), instance.columns)
     match node:

@@ -72,19 +72,8 @@ def test_corpus(path: Path, mode: Mode) -> None:
     _check(path, mode)
 
 
-GAPS = {
-    "without-push_filter_into_join": "a part of a subquery that does not refer to the outer row may fail without outer rows",
-}
-
-
-def _known(mode: modes.Mode) -> object:
-    reason = GAPS.get(mode.name)
-    marks = () if reason is None else (pytest.mark.xfail(reason=reason, strict=True),)
-    return pytest.param(mode, id=mode.name, marks=marks)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", [mode for mode in SLOW if mode.name not in GAPS], ids=lambda mode: mode.name)
+@pytest.mark.parametrize("mode", SLOW, ids=lambda mode: mode.name)
 def test_corpus_in_more_modes(mode: Mode) -> None:
     """Every mode over a share of the files, every file in a share of the modes."""
     turn = SLOW.index(mode)
@@ -94,7 +83,7 @@ def test_corpus_in_more_modes(mode: Mode) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("mode", [_known(mode) for mode in SLOW])
+@pytest.mark.parametrize("mode", SLOW, ids=lambda mode: mode.name)
 def test_corpus_in_every_mode(mode: Mode) -> None:
     for path in FILES:
         evidence = _check(path, mode)

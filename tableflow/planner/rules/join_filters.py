@@ -25,6 +25,24 @@ _CONDITION_TO_RIGHT = frozenset(
 )
 
 
+def push_filter_below_subquery(node: Node, required: frozenset[int], context: Context) -> Node | None:
+    """A subquery is asked for those outer rows only that the movable conjuncts beside it accept.
+
+    Not only cheaper: what a subquery fails for counts only where those conjuncts hold.
+    """
+    assert isinstance(node, Filter)
+    join = node.input
+    if not (isinstance(join, Join) and join.dependent and join.kind in _FROM_ABOVE_TO_LEFT):
+        return None
+    left_ids, own = context.output_ids(join.left), context.output_ids(join)
+    pushed: list[Expression] = []
+    kept: list[Expression] = []
+    for conjunct in node.conjuncts:
+        columns = context.columns(conjunct) & own
+        (pushed if columns and columns <= left_ids and context.movable(conjunct) else kept).append(conjunct)
+    return above(kept, replace(join, left=filtered(join.left, pushed, context))) if pushed else None
+
+
 def push_filter_into_join(node: Node, required: frozenset[int], context: Context) -> Node | None:
     """Conjuncts above a join move to a side, or become conditions of an inner join."""
     assert isinstance(node, Filter)
