@@ -13,6 +13,7 @@ void register_vector(nb::module_& m);
 void register_gather(nb::module_& m);
 void register_group(nb::module_& m);
 void register_join(nb::module_& m);
+void register_multi(nb::module_& m);
 void register_hash(nb::module_& m);
 void register_parquet(nb::module_& m);
 void register_partition(nb::module_& m);
@@ -42,6 +43,7 @@ NB_MODULE(_native, m) {
   register_gather(m);
   register_group(m);
   register_join(m);
+  register_multi(m);
   register_hash(m);
   register_parquet(m);
   register_partition(m);

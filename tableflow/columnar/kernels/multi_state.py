@@ -1,0 +1,214 @@
+"""Keyed state of kind Multi, the typed face of the native one: a key's rows with their counts.
+
+A state has one owner.  Rows are named by slots, which stay the same as long as the row lives; equal rows share a slot and are
+counted, unless the state was made for rows that are only ever added.  Counts may be negative; a row whose count is zero can be read
+until :meth:`MultiState.settle`.  Nested columns are kept in parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tableflow.columnar import _native
+from tableflow.columnar.batch import Batch, Selection, Weights
+from tableflow.columnar.column import Column
+from tableflow.columnar.flattening import flat_types, flatten, unflatten
+from tableflow.columnar.kernels.gather import take_columns
+from tableflow.columnar.kernels.grouping import storage_format
+from tableflow.errors import UnsupportedError
+from tableflow.types import SqlType
+
+Slots = npt.NDArray[np.uint32]
+Numbers = npt.NDArray[np.int64]
+
+NO_SLOT = np.uint32(0xFFFFFFFF)
+"""Stands for a missing row where that is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowChanges:
+    """What a batch did, once for each row of the state whose count is another one than before.
+
+    ``rows`` is for each a stored row of the batch that has its values.  ``unmatchable`` are the batch's rows that are not kept,
+    because a key that is not null-safe is NULL.
+    """
+
+    slots: Slots
+    rows: Slots
+    before: Numbers
+    after: Numbers
+    unmatchable: Slots
+
+    @property
+    def deltas(self) -> Numbers:
+        """By how much each count has changed."""
+        return self.after - self.before
+
+
+class MultiState:
+    """Rows of these types by the columns ``keys``."""
+
+    def __init__(
+        self,
+        types: Sequence[SqlType],
+        keys: Sequence[int] = (),
+        null_safe: Sequence[bool] = (),
+        *,
+        counted: bool = True,
+    ) -> None:
+        self.types = tuple(types)
+        self.counted = counted
+        parts = [flat_types(of) for of in types]
+        ends = np.cumsum([len(part) for part in parts], dtype=np.int64).tolist()
+        self._parts = [range(end - len(part), end) for part, end in zip(parts, ends, strict=True)]
+        self._flat = [of for part in parts for of in part]
+        self._plain = len(self._flat) == len(self.types)
+        if any(len(self._parts[key]) > 1 for key in keys):
+            raise UnsupportedError("values of a nested type cannot be a key", hint="use parts of them as keys")
+        try:
+            self.native = _native.MultiState(
+                [storage_format(of) for of in self._flat],
+                [self._parts[key][0] for key in keys],
+                [int(safe) for safe in null_safe],
+                counted,
+            )
+        except ValueError as error:
+            kinds = ", ".join(sorted({str(of) for of in types}))
+            raise UnsupportedError(f"rows of {kinds} cannot be kept", detail=str(error)) from error
+
+    def apply(
+        self,
+        columns: Sequence[Column],
+        length: int,
+        selection: Selection | None = None,
+        weights: Weights | None = None,
+    ) -> RowChanges:
+        """Adds the selected of ``length`` stored rows with their weights (+1 each without); settles what was before."""
+        slots, rows, before, after, unmatchable = self.native.apply(
+            [part.vector for part in self._flattened(columns)], length, selection, weights
+        )
+        if not self.counted:
+            before, after = np.zeros(len(slots), np.int64), np.ones(len(slots), np.int64)
+        return RowChanges(slots, rows, before, after, unmatchable)
+
+    def _flattened(self, columns: Sequence[Column]) -> Sequence[Column]:
+        return columns if self._plain else [part for column in columns for part in flatten(column)]
+
+    def settle(self) -> None:
+        """Forgets the rows whose count the last :meth:`apply` made zero."""
+        self.native.settle()
+
+    def remove(self, slots: Slots) -> None:
+        """Forgets rows whatever their counts."""
+        self.native.remove(slots)
+
+    def columns(self, positions: Sequence[int], slots: Slots, *, nullable: bool = False) -> list[Column]:
+        """Columns of the rows; with ``nullable`` :data:`NO_SLOT` gives NULL."""
+        flat = [part for position in positions for part in self._parts[position]]
+        vectors = self.native.gather(flat, slots, nullable)
+        made = [Column(self._flat[part], vector=vector) for part, vector in zip(flat, vectors, strict=True)]
+        return made if self._plain else unflatten([self.types[position] for position in positions], made)
+
+    def probe(self, keys: Sequence[Column], length: int, selection: Selection | None = None) -> Matches:
+        """The rows with the keys of the selected rows, in chains; types as the state's keys."""
+        return Matches(_native.MultiCursor(self.native, [key.vector for key in keys], length, selection))
+
+    def chains(self, slots: Slots) -> Matches:
+        """The rows with the same keys as these rows, every key once."""
+        return Matches(_native.MultiCursor(self.native, slots))
+
+    def counts(self, slots: Slots) -> Numbers:
+        """How often each row is there."""
+        return self.native.counts(slots)
+
+    def marks(self, slots: Slots) -> Numbers:
+        """The owner's number for each row, 0 at first."""
+        return self.native.marks(slots)
+
+    def add_marks(self, slots: Slots, by: Numbers) -> None:
+        """Adds to the rows' numbers."""
+        self.native.add_marks(slots, by)
+
+    def take_marked(self) -> tuple[Slots, Numbers]:
+        """Rows whose number is another one than when this was last asked, and what it was then."""
+        return self.native.take_marked()
+
+    def below(self, position: int, bound: int) -> Slots:
+        """Rows whose value in a column of integers (or times) is below the bound."""
+        return self.native.below(self._parts[position][0], bound)
+
+    def pieces(self, rows: int) -> Iterator[Slots]:
+        """All rows in pieces; those of a piece are looked for when it is asked for."""
+        start = 0
+        while len(slots := self.native.live_from(start, rows)):
+            yield slots
+            start = int(slots[-1]) + 1
+
+    @property
+    def rows(self) -> int:
+        """Different rows."""
+        return self.native.rows
+
+    @property
+    def keys(self) -> int:
+        """Different keys."""
+        return self.native.keys
+
+    def prepare(self, rows: int) -> bool:
+        """One step of some milliseconds towards room for ``rows`` more; False while there is more to do."""
+        return self.native.prepare(rows)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes held now."""
+        return self.native.bytes
+
+    def bytes_after(self, columns: Sequence[Column], rows: int) -> int:
+        """An upper bound of :attr:`bytes` after these columns (``rows`` rows of them) were added."""
+        text = sum(c.nbytes for c in columns)
+        return self.native.bytes_after(rows) + 2 * text
+
+    def clear(self) -> None:
+        """Forgets all rows and gives their memory back."""
+        self.native.clear()
+
+
+class Matches:
+    """Rows of a state one chain after the other, in pieces; the state's rows must not change meanwhile."""
+
+    def __init__(self, cursor: _native.MultiCursor) -> None:
+        self._cursor = cursor
+
+    def heads(self) -> Slots:
+        """The first row of each chain, :data:`NO_SLOT` where there is none."""
+        return self._cursor.heads()
+
+    def pieces(self, rows: int) -> Iterator[tuple[Slots, Slots]]:
+        """For each match the position of its key among those asked for, and its slot."""
+        while True:
+            lanes, slots = self._cursor.next(rows)
+            if len(slots):
+                yield lanes, slots
+            if len(slots) < rows:
+                return
+
+
+def consolidated(batch: Batch) -> Batch:
+    """The changes of a batch with equal rows summed up and those of weight 0 left out; never with a selection."""
+    weights = batch.weights
+    if batch.rows == 1 and weights is not None:
+        row = np.zeros(1, np.uint32) if batch.selection is None else batch.selection
+        return _taken(batch, row if weights[row[0]] else row[:0], None)
+    state = MultiState([column.type for column in batch.columns])
+    changes = state.apply(batch.columns, batch.length, batch.selection, weights)
+    return _taken(batch, changes.rows, changes.after)
+
+
+def _taken(batch: Batch, rows: Slots, weights: Numbers | None) -> Batch:
+    if weights is None and batch.weights is not None:
+        weights = batch.weights[rows]
+    return Batch(take_columns(batch.columns, rows), len(rows), None, weights, batch.event_time)
