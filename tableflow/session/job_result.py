@@ -101,7 +101,9 @@ def _counted(batch: Batch) -> Batch:
     assert batch.weights is not None
     if (batch.weights < 0).any():
         raise InternalError("a result without a column of kinds takes rows back")
-    return Batch(take_columns(batch.columns, np.repeat(np.arange(batch.length), batch.weights)), int(batch.weights.sum()))
+    return Batch(
+        take_columns(batch.columns, np.repeat(np.arange(batch.length), batch.weights)), int(batch.weights.sum())
+    )
 
 
 def counts_at(counters: JobCounters, place: tuple[int, int]) -> OperatorCounts | None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 from tableflow.config import Settings
 from tableflow.errors import Span
-from tableflow.expressions.nodes import ColumnRef
+from tableflow.expressions.nodes import ColumnRef, SortKey
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.table_write import INSERT, TableWrite
-from tableflow.planner.logical.nodes import Node, Project, Query, Sort
+from tableflow.planner.logical.nodes import Join, JoinKind, Limit, Node, Project, Query, Sort
 from tableflow.planner.logical.structure import output
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.planned import Planned, compute, finish
@@ -87,19 +87,41 @@ def table_write(writing: Writing, input: PhysicalNode, columns: tuple[Field, ...
 
 
 def sort_last(root: Node) -> Node:
-    """The same rows in the order of a sort that lies below projections: it comes last, over columns kept for it."""
-    projects: list[Project] = []
-    node = root
-    while isinstance(node, Project):
-        projects.append(node)
-        node = node.input
-    if not projects or not isinstance(node, Sort):
+    """The same rows in the order of a sort that lies below projections and ON CONFLICT's joins: it comes last.
+
+    Of new rows with equal keys the first in that order is written; a join would not hand the order on.
+    """
+    if isinstance(root, Sort):
         return root
-    sort, plan = node, node.input
-    for project in reversed(projects):
-        passed = {f.id for f in project.fields}
-        kept = {key.column.id for key in sort.keys} - passed
-        added = tuple(f for f in output(plan) if f.id in kept)
-        references = tuple(ColumnRef(f.type, f.id, f.name) for f in added)
-        plan = Project(plan, (*project.fields, *added), (*project.expressions, *references))
-    return Sort(plan, sort.keys)
+    found = _without_sort(root, joined=False)
+    return root if found is None else Sort(*found)
+
+
+def _without_sort(node: Node, *, joined: bool) -> tuple[Node, tuple[SortKey, ...]] | None:
+    """The rows in any order, with the columns they were sorted by, and these keys; None if no sort orders them.
+
+    A limit's rows are in order unless they are ``joined``.
+    """
+    match node:
+        case Sort(input=child, keys=keys):
+            return child, keys
+        case Project(input=child):
+            found = _without_sort(child, joined=joined)
+            return None if found is None else (_with_keys(node, *found), found[1])
+        case Join(kind=JoinKind.ANTI, left=left):
+            found = _without_sort(left, joined=True)
+            return None if found is None else (replace(node, left=found[0]), found[1])
+        case Limit(input=child) if joined:
+            # which rows there are depends on the order too
+            found = _without_sort(child, joined=True)
+            return None if found is None else (replace(node, input=Sort(*found)), found[1])
+        case _:
+            return None
+
+
+def _with_keys(project: Project, plan: Node, keys: tuple[SortKey, ...]) -> Project:
+    """The projection over ``plan``, with the columns of the keys."""
+    missing = {key.column.id for key in keys} - {f.id for f in project.fields}
+    added = tuple(f for f in output(plan) if f.id in missing)
+    references = tuple(ColumnRef(f.type, f.id, f.name) for f in added)
+    return Project(plan, (*project.fields, *added), (*project.expressions, *references))

@@ -49,6 +49,30 @@ def test_insert_update_delete_with_returning(con):
     ]  # fmt: skip
 
 
+def test_on_conflict_do_nothing_keeps_the_first_in_order(con):
+    con.execute("CREATE TABLE t (k INT PRIMARY KEY, v INT)")
+    con.execute("INSERT INTO t VALUES (3, -1)")
+    con.execute("CREATE TABLE s (k INT, v INT, other INT)")
+    con.register("numbers", {"n": list(range(2_000))})
+    con.execute("INSERT INTO s SELECT n % 50, n * 7919 % 10007, n FROM numbers")
+    for order, value in [
+        ("v", "min(v)"),
+        ("v DESC", "max(v)"),
+        ("other", "min_by(v, other)"),
+        ("-other", "max_by(v, other)"),
+    ]:
+        con.execute("DELETE FROM t WHERE k <> 3")
+        assert changed(con, f"INSERT INTO t SELECT k, v FROM s ORDER BY {order} ON CONFLICT DO NOTHING") == 49, order
+        wanted = rows(con, f"SELECT k, {value} FROM s WHERE k <> 3 GROUP BY k")
+        assert sorted(rows(con, "SELECT * FROM t")) == sorted([(3, -1), *wanted]), order
+    con.execute("DELETE FROM t")
+    con.execute(
+        "INSERT INTO t (v, k) SELECT v, k + 1 FROM s WHERE k < 4 ORDER BY v DESC LIMIT 150 ON CONFLICT (k) DO NOTHING"
+    )
+    wanted = rows(con, "SELECT k + 1, max(v) FROM s WHERE k < 4 GROUP BY k")
+    assert sorted(rows(con, "SELECT * FROM t")) == sorted(wanted)
+
+
 def test_many_rows_in_files_and_their_keys(con):
     con.execute("CREATE TABLE t (k INT PRIMARY KEY, v STRING, UNIQUE (v))")
     con.register("numbers", {"n": list(range(20_000))})
