@@ -1,6 +1,6 @@
 """Many threads and processes at one database: queues, shared syncs, readers beside a writer, a writer that is killed.
 
-``TABLEFLOW_KILLS`` says how often a writer is killed in the slow test (500).
+``TABLEFLOW_KILLS`` says how often a writer is killed in the thorough test (500).
 """
 
 from __future__ import annotations
@@ -304,7 +304,7 @@ WRITER = """
                         writer.write(columns_of(many, KEYED), 50)
                     writer.finish()
                 transaction.commit(ChangeKind.UPDATE)
-            print(step, flush=True)
+            os.write(1, b"%d\\n" % step)  # in one piece, or not at all
             step += 1
 
     for line in sys.stdin:  # a process that has imported everything forks one that is killed
@@ -370,7 +370,7 @@ def balances(database: Database, table: int, version: int | None = None) -> dict
     return {key: int(text) for key, text in rows_of(database, table, version) if key < 1000}
 
 
-@pytest.mark.parametrize("kills", [20, pytest.param(KILLS, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [8, pytest.param(KILLS, marks=pytest.mark.thorough)])
 def test_a_writer_that_is_killed_loses_nothing(tmp_path: Path, kills: int) -> None:
     place = tmp_path / "db"
     one, two = bank(place)
@@ -400,7 +400,7 @@ def test_a_writer_that_is_killed_loses_nothing(tmp_path: Path, kills: int) -> No
     database.close()
 
 
-@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.thorough)])
 def test_readers_beside_a_writer_see_whole_commits(tmp_path: Path, seconds: int) -> None:
     """The sum over both tables is always zero, whatever version; versions only go forward."""
     place = tmp_path / "db"

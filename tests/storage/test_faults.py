@@ -1,6 +1,6 @@
 """The same work is stopped, or meets an error, at every step: what was acknowledged is there, whole, and nothing else.
 
-The fast tests look at every sixth step; ``TABLEFLOW_FAULT_SEEDS`` says how many outcomes of each crash the slow ones do (2).
+The quick tests look at every sixth step; ``TABLEFLOW_FAULT_SEEDS`` says how many outcomes of each crash the thorough ones do (2).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.storage.tables import KEYED, columns_of, rows_with_ids, settings
 pytestmark = pytest.mark.slow
 
 SEEDS = int(os.environ.get("TABLEFLOW_FAULT_SEEDS", "2"))
-STRIDES = pytest.mark.parametrize("stride", [6, pytest.param(1, marks=pytest.mark.slow)])
+STRIDES = pytest.mark.parametrize("stride", [6, pytest.param(1, marks=pytest.mark.thorough)])
 SETTINGS = settings(storage__inline_rows="6", storage__chunk_rows="4", storage__removal_delay="0 s")
 Contents = dict[str, dict[int, tuple[Any, ...]]]
 
