@@ -126,6 +126,9 @@ BUFFER_TIMEOUT = Key(
 SOURCE_IDLE_TIMEOUT = Key(
     "table.exec.source.idle-timeout", _duration, 30_000_000, "when a silent split stops holding event time back, in us"
 )
+EPOCH_INTERVAL = Key(
+    "table.exec.epoch-interval", _duration, 100_000, "how often a changing result is brought up to date, in microseconds"
+)
 MEMORY_LIMIT = Key("memory.limit", _bytes, int(_machine_memory() * 0.6), "memory for operators, buffers and results")
 DISABLED_RULES = Key(
     "optimizer.disabled-rules", _names, frozenset[str](), "rewrite rules that are switched off, by name"
@@ -169,7 +172,7 @@ KEYS: Mapping[str, Key[Any]] = {
     key.name: key
     for key in (
         PARALLELISM, BATCH_ROWS, FUSION, RUNTIME_MODE, SCHEDULER_SEED, CHANNEL_BATCHES, BUFFER_TIMEOUT,
-        SOURCE_IDLE_TIMEOUT, MEMORY_LIMIT, DISABLED_RULES, JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
+        SOURCE_IDLE_TIMEOUT, EPOCH_INTERVAL, MEMORY_LIMIT, DISABLED_RULES, JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
         STORAGE_CHUNK_ROWS, STORAGE_FILE_ROWS, STORAGE_FILE_BYTES,
         STORAGE_INLINE_ROWS, STORAGE_INLINE_BYTES, STORAGE_FOLD_COMMITS, STORAGE_FOLD_BYTES, STORAGE_RETENTION,
         STORAGE_RETAINED_VERSIONS, STORAGE_REMOVAL_DELAY, COMMIT_DELAY,

@@ -13,7 +13,7 @@ from tableflow.errors import UnsupportedError
 from tableflow.expressions.nodes import ColumnRef
 from tableflow.physical.properties import ChangelogMode
 from tableflow.planner.logical import nodes as logical
-from tableflow.planner.logical.structure import inputs, output
+from tableflow.planner.logical.structure import inputs
 from tableflow.planner.logical.traversal import walk_plan
 
 _APPEND, _RETRACT, _UPSERT = ChangelogMode.APPEND, ChangelogMode.RETRACT, ChangelogMode.UPSERT
@@ -46,10 +46,20 @@ def is_streaming(root: logical.Node, settings: Settings) -> bool:
 
 
 class Streams:
-    """Facts of the nodes of one plan, each derived once."""
+    """Facts of the nodes of one plan, each derived once.
 
-    def __init__(self) -> None:
+    What a bounded plan does last is done when all has come, over rows that stay: ``finishing`` is the Sort or Limit with which
+    it begins.
+    """
+
+    def __init__(self, root: logical.Node) -> None:
         self._known: dict[int, tuple[logical.Node, StreamFacts]] = {}
+        self.finishing: logical.Node | None = None
+        while isinstance(root, logical.Project | logical.Hinted):
+            root = root.input
+        if isinstance(root, logical.Limit | logical.Sort) and self.of(root).bounded:
+            self.finishing = root
+            self._known[id(root)] = (root, StreamFacts(bounded=True, changelog=_APPEND))
 
     def of(self, node: logical.Node) -> StreamFacts:
         """The facts of a node."""
@@ -73,7 +83,7 @@ class Streams:
             case logical.SetOperation():
                 return StreamFacts(bounded, _united(below), self._common_time(node, below))
             case logical.Shared():
-                pairs = zip(output(node.input), node.fields, strict=True)
+                pairs = zip(node.columns, node.fields, strict=True)
                 time = frozenset(new.id for old, new in pairs if old.id in below[0].event_time)
                 return StreamFacts(bounded, below[0].changelog, time)
             case logical.Join():
@@ -92,11 +102,10 @@ class Streams:
                 return StreamFacts(bounded, below[0].changelog, below[0].event_time)
 
     def _common_time(self, node: logical.SetOperation, below: list[StreamFacts]) -> frozenset[int]:
-        outputs = [output(child) for child in node.inputs]
         return frozenset(
             field.id
             for i, field in enumerate(node.fields)
-            if all(columns[i].id in facts.event_time for columns, facts in zip(outputs, below, strict=True))
+            if all(columns[i].id in facts.event_time for columns, facts in zip(node.columns, below, strict=True))
         )
 
 

@@ -88,6 +88,8 @@ class Chain:
         self._blocks = list(blocks)
         self.on_snapshot: Snapshots | None = None
         """Gets the states of all operators when they have passed a checkpoint on."""
+        self.on_epoch: Callable[[Epoch], None] | None = None
+        """Is told of every epoch that has passed all operators."""
         self._frozen: list[bytes] = []
         self._judge_time = judge_time or self._later_only
         self._generated = START_OF_TIME
@@ -299,9 +301,12 @@ class Chain:
                 self._idle = True
             case EndOfInput():
                 self.ended = True
-            case Epoch(checkpoint=int()) if self.on_snapshot is not None:
-                states, self._frozen = tuple(self._frozen), []
-                self.on_snapshot(event, states)
+            case Epoch(checkpoint=checkpoint):
+                if checkpoint is not None and self.on_snapshot is not None:
+                    states, self._frozen = tuple(self._frozen), []
+                    self.on_snapshot(event, states)
+                if self.on_epoch is not None:
+                    self.on_epoch(event)
 
     def discard(self) -> None:
         """Drops all unfinished emissions, the deepest first, closing those that can be closed."""

@@ -25,6 +25,7 @@ from tableflow.runtime.channel import Channel
 from tableflow.runtime.checkpoint import Acknowledgement, Beginning, Checkpoints, TaskSnapshot
 from tableflow.runtime.counters import JobCounters
 from tableflow.runtime.deployment import Build, Deployment, Sources, Surroundings
+from tableflow.runtime.epochs import Epochs
 from tableflow.runtime.events import EndOfInput, Epoch
 from tableflow.runtime.graph import JobGraph
 from tableflow.runtime.memory import MemoryPool
@@ -56,9 +57,12 @@ class Job:
         on_checkpoint: OnCheckpoint | None = None,
         restored: Sequence[TaskSnapshot] = (),
         sinks: Sinks = no_sinks,
+        epoch_interval: int | None = None,
+        on_epoch: Callable[[int], None] | None = None,
     ) -> None:
         """``pool`` may be None when ``settings`` give a seed; ``memory`` is shared with other jobs if given.
-        ``sinks`` opens the writers of tasks that write.
+        ``sinks`` opens the writers of tasks that write.  Epochs begin every ``epoch_interval`` microseconds; ``on_epoch`` is
+        told the number of each when all has passed it, on a worker's thread.
 
         ``on_checkpoint`` gets the snapshots of all tasks when a checkpoint is complete; ``restored`` are such
         snapshots, of the same graph, to begin from.
@@ -87,11 +91,18 @@ class Job:
         self._open_tasks = {task.id for task in self._deployment.tasks}
         self._on_checkpoint = on_checkpoint
         self._checkpoints = Checkpoints([task.id for task in self._deployment.tasks])
+        last = [task for task in self._deployment.tasks if task.id[0] in self._deployment.topology.last_stages]
+        self._on_epoch = on_epoch
+        self._passed = 0
+        self._epochs = Epochs(epoch_interval, scheduler, [task.id for task in last], self.inject, self._epoch_passed)
+        for task in last:
+            task.report_epochs(self._epochs.arrived)
 
     def start(self) -> None:
         """Sets the tasks going; returns at once."""
         for task in self._deployment.first:
             task.wake()
+        self._epochs.start()
 
     def next_batch(self, timeout: float | None = None) -> Batch | None:
         """The next batch of the result, or None at its end; raises the job's error, or TimeoutError.
@@ -172,6 +183,32 @@ class Job:
         for task in self._deployment.tasks:
             task.inject(epoch)
 
+    def flush(self, timeout: float | None = None) -> bool:
+        """Waits until all that the sources have given so far has had its effect; False if that took longer, or never will.
+
+        It is an epoch: everything before it has passed every operator and sink.
+        """
+        limit = None if timeout is None else time.monotonic() + timeout
+        number = self._epochs.ask()
+        while self._passed < number and self._open_tasks:
+            heard = self._bell.rings
+            if self._passed >= number or not self._open_tasks:
+                break
+            if limit is not None and time.monotonic() > limit:
+                return False
+            if self._simulation is not None:
+                with self._driver:
+                    if self._simulation.advance():
+                        continue
+            self._bell.wait(heard, 0.05)
+        return self._passed >= number or self._error is None
+
+    def _epoch_passed(self, number: int) -> None:
+        if self._on_epoch is not None:
+            self._on_epoch(number)
+        self._passed = number
+        self._bell.ring()
+
     def checkpoint(self, epoch: int, checkpoint: int) -> Beginning:
         """Begins a checkpoint with epoch number ``epoch``, or says why not; needs ``on_checkpoint``."""
         unsealed = [key for key, build in self._deployment.builds.items() if not build.sealed.ready]
@@ -232,6 +269,7 @@ class Job:
             if self.stopping or not self._open_tasks:
                 return
             self.stopping = True
+        self._epochs.close()
         for build in self._deployment.builds.values():
             build.fail(self._error or CancelledError("the query has its result"))
         for task in self._deployment.tasks:
@@ -251,5 +289,7 @@ class Job:
         self._acknowledge_ended(task)
         with self._lock:
             self._open_tasks.discard(task.id)
+        self._epochs.ended(task.id)
         if not self._open_tasks:
+            self._epochs.close()
             self._bell.ring()

@@ -92,6 +92,10 @@ class Task:
         if keeps_snapshots:
             chain.on_snapshot = self._acknowledge
 
+    def report_epochs(self, arrived: Callable[[int, TaskId], None]) -> None:
+        """Tells of every epoch that has passed this task; before it runs."""
+        self._chain.on_epoch = lambda epoch: arrived(epoch.number, self.id)
+
     def wake(self) -> None:
         """Something has happened that the task may wait for; from any thread."""
         if self._turns.wake():

@@ -78,6 +78,11 @@ class Topology:
             for stage in self.graph.stages
         )
 
+    @property
+    def last_stages(self) -> frozenset[int]:
+        """Stages behind which no other comes."""
+        return frozenset(self.stages) - {edge.producer for edge in self.graph.edges}
+
     def readers(self, key: str) -> int:
         """How many tasks read the build with this key."""
         return sum(stage.parallelism for stage in self.graph.stages if key in stage.reads)

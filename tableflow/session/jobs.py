@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from tableflow.config import PARALLELISM, Settings
+from tableflow.config import EPOCH_INTERVAL, PARALLELISM, Settings
 from tableflow.connectors.registry import Sources
 from tableflow.physical.build import build_operator
 from tableflow.runtime.graph import SinkSpec
@@ -28,7 +28,16 @@ class Jobs:
         """Sets a plan going; its sinks and sources are opened under these settings."""
         sources = self.sources.with_settings(settings)
         graph, workers = planned.lowered.graph, self._workers(settings)
-        job = Job(graph, build_operator, sources.open, settings, workers, sinks=sources.open_sink)
+        interval = settings.get(EPOCH_INTERVAL) if planned.changes else None
+        job = Job(
+            graph,
+            build_operator,
+            sources.open,
+            settings,
+            workers,
+            sinks=sources.open_sink,
+            epoch_interval=interval,
+        )
         result = JobResult(job, planned, script, self._running.remove)
         self._running.append(result)
         job.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tableflow.config import SERIALIZE_PLANS, TIME_ZONE, Settings
+from tableflow.physical.changelog_result import ChangelogResult
 from tableflow.physical.fusion import fuse
 from tableflow.physical.heads import prefers_port
 from tableflow.physical.lowering import Lowered, lower
@@ -29,6 +30,11 @@ class Planned:
     columns: tuple[Field, ...]
     warnings: tuple[str, ...]
     zone: str = "UTC"
+
+    @property
+    def changes(self) -> bool:
+        """Whether the first column says what each row does to those before it."""
+        return isinstance(self.root, ChangelogResult)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical.nodes import JoinKind
 from tableflow.types import Field
 
-_STRAIGHT = {
+STRAIGHT = {
     JoinKind.INNER: HashJoinKind.INNER,
     JoinKind.LEFT: HashJoinKind.LEFT,
     JoinKind.RIGHT: HashJoinKind.RIGHT,
@@ -85,7 +85,7 @@ def _alternatives(search: Search, node: logical.Join) -> Alternatives:
 
 
 def _orientations(node: logical.Join, condition: JoinCondition, advice: JoinAdvice) -> Iterator[Orientation]:
-    straight = Orientation(node.left, node.right, _STRAIGHT[node.kind], condition)
+    straight = Orientation(node.left, node.right, STRAIGHT[node.kind], condition)
     flippable = node.kind in _FLIPPED and not node.null_aware
     if advice.build != "left" or not flippable:
         yield straight
@@ -133,8 +133,8 @@ def _broadcast(search: Search, node: logical.Join, orientation: Orientation) -> 
 
 def _partitioned(search: Search, node: logical.Join, orientation: Orientation) -> Draft:
     condition = orientation.condition
-    probe, probe_keys = _by_columns(search, orientation.probe, condition.left)
-    build, build_keys = _by_columns(search, orientation.build, condition.right)
+    probe, probe_keys = by_columns(search, orientation.probe, condition.left)
+    build, build_keys = by_columns(search, orientation.build, condition.right)
     if probe_keys is not condition.left or build_keys is not condition.right:
         orientation = replace(orientation, condition=replace(condition, left=probe_keys, right=build_keys))
     return _hash_join(search, node, orientation, probe, build, JoinDistribution.PARTITIONED)
@@ -145,7 +145,7 @@ def _kept(search: Search, node: logical.Join, side: PhysicalNode, keys: tuple[Ex
     return read & {f.id for f in side.fields}
 
 
-def _by_columns(
+def by_columns(
     search: Search, side: logical.Node, keys: tuple[Expression, ...]
 ) -> tuple[PhysicalNode, tuple[Expression, ...]]:
     """The side exchanged by its keys, computing those that are not columns yet."""
@@ -171,9 +171,10 @@ _PROBE_ONLY = frozenset({HashJoinKind.SEMI, HashJoinKind.ANTI, HashJoinKind.MARK
 _BUILD_ONLY = frozenset({HashJoinKind.BUILD_SEMI, HashJoinKind.BUILD_ANTI})
 
 
-def _output(
+def join_output(
     search: Search, node: logical.Join, kind: HashJoinKind, probe: PhysicalNode, build: PhysicalNode
 ) -> tuple[Field, ...]:
+    """The columns of a join that are needed: the probe's, then the build's, then the mark."""
     wanted = search.needed(node)
     nullable = search.output(node)
     if kind in _PROBE_ONLY:
@@ -226,7 +227,7 @@ def _built(
     distribution: JoinDistribution,
     work: float,
 ) -> PhysicalNode:
-    fields = _output(search, node, orientation.kind, probe, build)
+    fields = join_output(search, node, orientation.kind, probe, build)
     delivered = _delivered(orientation.kind, probe.facts.properties.partitioning)
     published = distribution is JoinDistribution.PUBLISHED
     return HashJoin(
@@ -259,12 +260,12 @@ def _delivered(kind: HashJoinKind, probe: Partitioning) -> Partitioning:
 
 def _nested_loop(search: Search, node: logical.Join) -> PhysicalNode:
     left, right = node.left, node.right
-    kind = _STRAIGHT[node.kind]
+    kind = STRAIGHT[node.kind]
     smaller_left = search.cardinality.rows(left) < search.cardinality.rows(right)
     if node.kind is JoinKind.INNER and smaller_left:
         left, right = right, left
     outer, inner = search.best(left, NOTHING), search.best(right, NOTHING)
-    fields = _output(search, node, kind, outer, inner)
+    fields = join_output(search, node, kind, outer, inner)
     pairs = outer.facts.estimate.rows * max(1.0, inner.facts.estimate.rows)
     work = pairs * costs.NESTED_PAIR * max(1, len(node.conjuncts)) + costs.STAGE
     partitioning = _delivered(kind, outer.facts.properties.partitioning)

@@ -101,7 +101,7 @@ class Search:
         self._output: dict[int, dict[int, Field]] = {}
         self._fresh = itertools.count(_highest_id(root) + 1)
         self._publications = itertools.count(1)
-        self._streams = Streams()
+        self._streams = Streams(root) if streaming else None
 
     def best(self, node: logical.Node, required: Required) -> PhysicalNode:
         """The cheapest plan of ``node`` that delivers ``required``."""
@@ -136,7 +136,12 @@ class Search:
 
     def stream(self, node: logical.Node) -> StreamFacts:
         """Whether the node's rows end, and how they change, in a streaming plan."""
+        assert self._streams is not None
         return self._streams.of(node)
+
+    def finishes(self, node: logical.Node) -> bool:
+        """Whether a streaming plan does this when all has come."""
+        return self._streams is not None and self._streams.finishing is node
 
     def needed(self, node: logical.Node) -> frozenset[int]:
         """Ids of the node's columns that its parents read."""

@@ -9,15 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from tableflow.errors import UnsupportedError
 from tableflow.expressions.nodes import Expression
 from tableflow.expressions.properties import deterministic
-from tableflow.physical.changelog_result import ChangelogResult, SettledResult
+from tableflow.physical.changelog_result import ChangelogResult
 from tableflow.physical.fork import Fork
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.properties import ANYWHERE, ChangelogMode
-from tableflow.physical.sort import LimitRows
-from tableflow.planner.implementation.enforcers import arrange, enforce, sort
+from tableflow.planner.implementation.aggregates import implement_replicate
+from tableflow.planner.implementation.changelogs import (
+    implement_stream_aggregate,
+    implement_stream_join,
+    implement_stream_limit,
+    implement_stream_window,
+    refuse,
+    settled,
+)
+from tableflow.planner.implementation.enforcers import arrange, sort
 from tableflow.planner.implementation.leaves import (
     implement_filter,
     implement_hinted,
@@ -30,13 +37,7 @@ from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, 
 from tableflow.planner.implementation.search import Rule, Search
 from tableflow.planner.implementation.unions import implement_set_operation
 from tableflow.planner.logical import nodes as logical
-from tableflow.planner.logical.structure import output
 from tableflow.types import STRING, Field
-
-
-def refuse(what: str, instead: str) -> UnsupportedError:
-    """The error of a query that cannot be kept up to date."""
-    return UnsupportedError(what, hint=instead)
 
 
 def _stream_filter(search: Search, node: logical.Filter, required: Required) -> Iterable[PhysicalNode]:
@@ -63,40 +64,24 @@ def _check_repeatable(search: Search, below: logical.Node, expressions: tuple[Ex
 def _stream_shared(search: Search, node: logical.Shared, required: Required) -> Iterable[PhysicalNode]:
     """All readers get the rows of one stream, each under its own ids."""
     first = search.shared.get(node.key)
-    sources = output(node.input)
     if first is None:
-        child = arrange(search.best(node.input, NOTHING), sources)
+        child = arrange(search.best(node.input, NOTHING), node.columns)
         key = search.publication("fork")
     else:
         assert isinstance(first, Fork)
-        child, key, sources = first.input, first.key, first.sources
+        child, key = first.input, first.key
     facts = search.facts(node, node.fields, (child,), 1.0, ANYWHERE)
-    plan = Fork(fields=node.fields, facts=facts, input=child, key=key, sources=sources)
+    plan = Fork(fields=node.fields, facts=facts, input=child, key=key, sources=node.columns)
     search.shared.setdefault(node.key, plan)
     yield plan
 
 
 def _stream_sort(search: Search, node: logical.Sort, required: Required) -> Iterable[PhysicalNode]:
-    """Sorted when everything has come; the last node of a plan alone is asked for an order."""
-    if not required.ordering:
-        yield search.best(node.input, required)
+    """Sorted when everything has come; below other nodes an order means nothing."""
+    if search.finishes(node):
+        yield sort(search, settled(search, search.best(node.input, IN_ONE_TASK)), ordering_of(node))
         return
-    if not search.stream(node).bounded:
-        raise refuse(
-            "rows without end have no last one, and so no order in which they could be given",
-            "add LIMIT to keep the first rows up to date, or leave ORDER BY out",
-        )
-    child = settled(search, search.best(node.input, IN_ONE_TASK))
-    yield sort(search, child, ordering_of(node))
-
-
-def _stream_limit(search: Search, node: logical.Limit, required: Required) -> Iterable[PhysicalNode]:
-    """The first rows that come, of a stream that takes none back."""
-    if isinstance(node.input, logical.Sort) or not search.stream(node.input).appends:
-        raise refuse("LIMIT over changing rows is not there yet", "leave LIMIT out")
-    child = enforce(search, search.best(node.input, NOTHING), IN_ONE_TASK)
-    facts = search.facts(node, child.fields, (child,), 1.0, child.facts.properties.partitioning)
-    yield LimitRows(fields=child.fields, facts=facts, input=child, limit=node.limit, offset=node.offset)
+    yield search.best(node.input, required)
 
 
 STREAMING_RULES: Mapping[type, Rule] = {
@@ -108,24 +93,22 @@ STREAMING_RULES: Mapping[type, Rule] = {
     logical.Shared: _stream_shared,
     logical.Hinted: implement_hinted,
     logical.Sort: _stream_sort,
-    logical.Limit: _stream_limit,
+    logical.Limit: implement_stream_limit,
+    logical.Aggregate: implement_stream_aggregate,
+    logical.Replicate: implement_replicate,
+    logical.Join: implement_stream_join,
+    logical.Window: implement_stream_window,
 }
-
-
-def settled(search: Search, plan: PhysicalNode) -> PhysicalNode:
-    """The rows that are left at the end; the plan itself if it takes none back."""
-    if plan.facts.properties.changelog is ChangelogMode.APPEND:
-        return plan
-    properties = replace(plan.facts.properties, changelog=ChangelogMode.APPEND)
-    return SettledResult(fields=plan.fields, facts=replace(plan.facts, properties=properties), input=plan)
 
 
 def plan_stream(search: Search, query: logical.Query) -> tuple[PhysicalNode, tuple[Field, ...]]:
     """The plan of a query over streams and its result's columns; the first says what a row does, if any is taken back."""
     root = query.root
-    if isinstance(root, logical.Sort):
-        required = replace(IN_ONE_TASK, ordering=ordering_of(root))
-        return search.best(root, required), query.columns
+    if isinstance(root, logical.Sort) and not search.stream(root).bounded:
+        raise refuse(
+            "rows without end have no last one, and so no order in which they could be given",
+            "add LIMIT to keep the first rows up to date, or leave ORDER BY out",
+        )
     plan = search.best(root, IN_ONE_TASK)
     if search.stream(root).bounded:
         return settled(search, plan), query.columns

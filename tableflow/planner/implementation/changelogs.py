@@ -1,0 +1,195 @@
+"""Implementation rules of grouping, joins, windows and limits over changelogs.
+
+Rows with equal keys meet in one task by a hash exchange; an operator there keeps what it needs to say what each change does to
+its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from tableflow.errors import UnsupportedError
+from tableflow.expressions.nodes import Call, ColumnRef, Literal, WindowCall
+from tableflow.physical.changelog_aggregate import ChangelogAggregate
+from tableflow.physical.changelog_join import ChangelogJoin
+from tableflow.physical.changelog_over import ChangelogOver
+from tableflow.physical.changelog_result import SettledResult
+from tableflow.physical.changelog_top_n import ChangelogTopN
+from tableflow.physical.filter import FilterRows
+from tableflow.physical.node import PhysicalNode
+from tableflow.physical.properties import SINGLE, ChangelogMode, OrderingKey, Partitioning, PartitioningKind
+from tableflow.physical.sort import LimitRows, TopN
+from tableflow.planner.implementation import costs
+from tableflow.planner.implementation.enforcers import enforce, keep, sort
+from tableflow.planner.implementation.join_conditions import JoinCondition, analyse, needs_three_values
+from tableflow.planner.implementation.joins import STRAIGHT, by_columns, join_output
+from tableflow.planner.implementation.ordering import ordering_by, ordering_of
+from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, Required, hashed
+from tableflow.planner.implementation.search import Search
+from tableflow.planner.logical import nodes as logical
+from tableflow.types import BIGINT, BOOLEAN, Field
+
+_ROWS_IN_ORDER = 100_000
+"""Above this the first rows are found by sorting."""
+
+
+def refuse(what: str, instead: str) -> UnsupportedError:
+    """The error of a query that cannot be kept up to date."""
+    return UnsupportedError(what, hint=instead)
+
+
+def settled(search: Search, plan: PhysicalNode) -> PhysicalNode:
+    """The rows that are left at the end; the plan itself if it takes none back."""
+    if plan.facts.properties.changelog is ChangelogMode.APPEND:
+        return plan
+    properties = replace(plan.facts.properties, changelog=ChangelogMode.APPEND)
+    return SettledResult(fields=plan.fields, facts=replace(plan.facts, properties=properties), input=plan)
+
+
+def implement_stream_aggregate(search: Search, node: logical.Aggregate, required: Required) -> Iterable[PhysicalNode]:
+    """Equal keys meet, and the group's row is replaced whenever it changes."""
+    keys = tuple(f.id for f in node.keys)
+    child = search.best(node.input, hashed(keys, exact=False) if keys else IN_ONE_TASK)
+    fields = (*node.keys, *node.results)
+    work = costs.aggregate_cost(child.facts.estimate.rows, search.cardinality.groups(node), len(node.calls))
+    yield ChangelogAggregate(
+        fields=fields,
+        facts=search.facts(node, fields, (child,), work, child.facts.properties.partitioning),
+        input=child,
+        keys=node.keys,
+        calls=node.calls,
+        retracting=not search.stream(node.input).appends,
+    )
+
+
+def implement_stream_join(search: Search, node: logical.Join, required: Required) -> Iterable[PhysicalNode]:
+    """Both sides are kept, by key; where NULLs of one key concern all others, and without keys, in one task."""
+    condition = analyse(search, node)
+    if needs_three_values(node, condition):
+        condition = JoinCondition((), (), (), node.conjuncts)
+    together = not condition.left or node.null_aware or node.kind is logical.JoinKind.MARK
+    if together:
+        left, right = search.best(node.left, IN_ONE_TASK), search.best(node.right, IN_ONE_TASK)
+    else:
+        left, left_keys = by_columns(search, node.left, condition.left)
+        right, right_keys = by_columns(search, node.right, condition.right)
+        condition = replace(condition, left=left_keys, right=right_keys)
+    kind = STRAIGHT[node.kind]
+    fields = join_output(search, node, kind, left, right)
+    rows = left.facts.estimate.rows + right.facts.estimate.rows
+    work = costs.build_cost(rows, left.facts.estimate.row_bytes) + costs.probe_cost(rows, rows, rows, len(fields))
+    yield ChangelogJoin(
+        fields=fields,
+        facts=search.facts(node, fields, (left, right), work, SINGLE if together else _placed(node, left)),
+        left=left,
+        right=right,
+        kind=kind,
+        left_keys=condition.left,
+        right_keys=condition.right,
+        null_safe=condition.null_safe,
+        residual=condition.residual,
+        null_aware=node.null_aware,
+        mark=None if node.mark is None else node.mark.id,
+        left_appends=search.stream(node.left).appends,
+        right_appends=search.stream(node.right).appends,
+        span=node.span,
+    )
+
+
+def _placed(node: logical.Join, left: PhysicalNode) -> Partitioning:
+    """Where the rows of an exchanged join lie: the left's keys are NULL in rows that only the right one has."""
+    if node.kind in {logical.JoinKind.RIGHT, logical.JoinKind.FULL}:
+        return Partitioning(PartitioningKind.ARBITRARY)
+    return left.facts.properties.partitioning
+
+
+def implement_stream_window(search: Search, node: logical.Window, required: Required) -> Iterable[PhysicalNode]:
+    """The first rows of each partition are kept up to date as such; other calls compute touched partitions again."""
+    partition = tuple(dict.fromkeys(f.id for f in node.partition))
+    order = tuple(key for key in ordering_by(node.order) if key.column not in partition)
+    child = search.best(node.input, hashed(partition, exact=False) if partition else IN_ONE_TASK)
+    if node.limit is not None and all(call.function == "row_number" for call in node.calls) and len(node.calls) < 2:
+        yield _first_rows(search, node, child, partition, order, node.limit)
+        return
+    results, calls = node.results, node.calls
+    numbers = [f for f, call in zip(results, calls, strict=True) if call.function == "row_number"]
+    if node.limit is not None and not numbers:
+        numbers = [Field(search.fresh_id(), "row_number", BIGINT, nullable=False)]
+        results, calls = (*results, numbers[0]), (*calls, WindowCall(BIGINT, "row_number"))
+    wanted = search.needed(node)
+    fields = (*(f for f in child.fields if f.id in wanted), *results)
+    work = costs.window_cost(child.facts.estimate.rows, len(calls))
+    facts = search.facts(node, fields, (child,), work, child.facts.properties.partitioning)
+    plan: PhysicalNode = ChangelogOver(
+        fields=fields, facts=facts, input=child, partition=partition, order=order, results=results, calls=calls
+    )
+    if node.limit is not None:
+        number = numbers[0]
+        first = Call(BOOLEAN, "le", (ColumnRef(BIGINT, number.id, number.name), Literal(BIGINT, node.limit)))
+        plan = FilterRows(fields=fields, facts=facts, input=plan, conjuncts=(first,))
+    yield plan
+
+
+def _first_rows(
+    search: Search,
+    node: logical.Window,
+    child: PhysicalNode,
+    partition: tuple[int, ...],
+    order: tuple[OrderingKey, ...],
+    limit: int,
+) -> PhysicalNode:
+    rank = node.results[0] if node.results else None
+    fields = child.fields if rank is None else (*child.fields, rank)
+    work = costs.sort_cost(child.facts.estimate.rows)
+    facts = search.facts(node, fields, (child,), work, child.facts.properties.partitioning)
+    top = ChangelogTopN(
+        fields=fields, facts=facts, input=child, partition=partition, order=order, limit=limit, offset=0, rank=rank
+    )
+    return keep(top, search.needed(node) | {f.id for f in node.results})
+
+
+def implement_stream_limit(search: Search, node: logical.Limit, required: Required) -> Iterable[PhysicalNode]:
+    """The first rows in an order, kept up to date; without one those that come first and stay."""
+    below = node.input
+    if search.finishes(node):
+        yield _final_rows(search, node)
+        return
+    ordering = ordering_of(below) if isinstance(below, logical.Sort) else ()
+    source = below.input if isinstance(below, logical.Sort) else below
+    if not ordering and search.stream(source).appends:
+        child = enforce(search, search.best(source, NOTHING), IN_ONE_TASK)
+        yield _limited(search, node, child)
+        return
+    child = search.best(source, IN_ONE_TASK)
+    facts = search.facts(node, child.fields, (child,), costs.sort_cost(child.facts.estimate.rows), SINGLE)
+    yield ChangelogTopN(
+        fields=child.fields,
+        facts=facts,
+        input=child,
+        partition=(),
+        order=ordering,
+        limit=node.limit,
+        offset=node.offset,
+        rank=None,
+    )
+
+
+def _final_rows(search: Search, node: logical.Limit) -> PhysicalNode:
+    """The limit of a plan's last node: over all rows that are left."""
+    below = node.input
+    source = below.input if isinstance(below, logical.Sort) else below
+    child = settled(search, search.best(source, IN_ONE_TASK))
+    if not isinstance(below, logical.Sort):
+        return _limited(search, node, child)
+    # Few rows are kept in a heap, many are sorted and cut.
+    if node.limit is None or node.limit + node.offset > _ROWS_IN_ORDER:
+        return _limited(search, node, sort(search, child, ordering_of(below)))
+    facts = search.facts(node, child.fields, (child,), costs.sort_cost(child.facts.estimate.rows), SINGLE)
+    keys = ordering_of(below)
+    return TopN(fields=child.fields, facts=facts, input=child, keys=keys, limit=node.limit, offset=node.offset)
+
+
+def _limited(search: Search, node: logical.Limit, child: PhysicalNode) -> PhysicalNode:
+    facts = search.facts(node, child.fields, (child,), 1.0, child.facts.properties.partitioning)
+    return LimitRows(fields=child.fields, facts=facts, input=child, limit=node.limit, offset=node.offset)
