@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from tableflow import errors
+from tableflow.catalog.provider import Changelog
 from tableflow.dbapi.closing import Closing
 from tableflow.dbapi.cursor import Cursor, Parameters, may_wait
 from tableflow.errors import InterfaceError, NotSupportedError
 from tableflow.session import Session
+from tableflow.session.live_tables import LiveDescription
 
 
 def connect(
@@ -70,15 +73,25 @@ class Connection(Closing):
             raise InterfaceError(f"a {type(table).__name__} is no table: {error}") from None
         session.register(name, data)
 
-    def register_stream(self, name: str, schema: Any, source: Any, *, watermark: Any = None) -> None:
+    def register_stream(
+        self,
+        name: str,
+        schema: Any,
+        source: Any,
+        *,
+        watermark: tuple[str, timedelta | int] | None = None,
+        key: Sequence[str] = (),
+        changelog: Changelog = "append",
+    ) -> None:
         """Makes rows that come one after the other readable as ``name``, as a table without end.
 
         ``schema`` is an Arrow schema, or SQL types by column name (``{"id": "BIGINT", "ts": "TIMESTAMP(3)"}``).  ``source`` is
         an iterable or asynchronous iterable, or a function that makes one, of rows (sequences, or dictionaries by name) or
         of Arrow record batches; when it ends, so does the table.  ``watermark`` is ``(column, delay)``: rows come at most
-        so much later (a timedelta, or microseconds) than the latest one before.
+        so much later (a timedelta, or microseconds) than the latest one before.  ``key`` names columns that are unique
+        together; with ``changelog`` "upsert" a row replaces the one of the same key.
         """
-        self.session.register_stream(name, schema, source, watermark)
+        self.session.register_stream(name, LiveDescription(schema, watermark, key, changelog), source)
 
     def append(self, table: str, data: Any) -> int:
         """Appends Arrow data, or a data frame (anything with an Arrow stream), to a table; how many rows they were.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
 
@@ -20,6 +22,16 @@ if TYPE_CHECKING:
 
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
 ColumnDescription: TypeAlias = tuple[str, str, None, None, int | None, int | None, bool]
+
+
+_SLICE_SECONDS = 0.2
+
+
+class Change(NamedTuple):
+    """What a row does to the rows before it: ``+I`` comes, ``-D`` goes, ``-U`` and ``+U`` are replaced and replace."""
+
+    kind: str
+    row: Row
 
 
 def may_wait() -> bool:
@@ -95,18 +107,36 @@ class Cursor(Closing):
         found = self.fetchmany(1)
         return found[0] if found else None
 
-    def fetchmany(self, size: int | None = None) -> list[Row]:
-        """At most ``size`` (else :attr:`arraysize`) next rows; fewer only at the end."""
+    def fetchmany(self, size: int | None = None, timeout: float | None = None) -> list[Row]:
+        """At most ``size`` (else :attr:`arraysize`) next rows; fewer only at the end, or after ``timeout`` seconds.
+
+        Of a result that changes the first value of each row is its kind, see :meth:`fetch_changes`.
+        """
         wanted = self.arraysize if size is None else size
+        limit = None if timeout is None else time.monotonic() + timeout
         self._result()
         found: list[Row] = []
         while len(found) < wanted:
-            if self._position >= len(self._pending) and not self._refill():
+            if self._position >= len(self._pending) and not self._refill_until(limit):
                 break
             taken = self._pending[self._position : self._position + wanted - len(found)]
             self._position += len(taken)
             found.extend(taken)
         return found
+
+    def fetch_changes(self, size: int | None = None, timeout: float | None = None) -> list[Change]:
+        """The next changes: waits for one, takes all that came with it, at most ``size``; none at the end or ``timeout``.
+
+        The sum of all changes up to the end of an epoch is the query's answer for a prefix of every input.  Rows of a result that
+        never takes one back, such as that of a table that ends, are all insertions.
+        """
+        changes = self._result().changes
+        limit = None if timeout is None else time.monotonic() + timeout
+        if self._position >= len(self._pending) and not self._refill_until(limit):
+            return []
+        last = len(self._pending) if size is None else min(len(self._pending), self._position + size)
+        taken, self._position = self._pending[self._position : last], last
+        return [Change(row[0], row[1:]) if changes else Change("+I", row) for row in taken]
 
     def fetchall(self) -> list[Row]:
         """All remaining rows."""
@@ -136,6 +166,29 @@ class Cursor(Closing):
         if row is None:
             raise StopIteration
         return row
+
+    def __aiter__(self) -> AsyncIterator[Row]:
+        return self
+
+    async def __anext__(self) -> Row:
+        """The next row, waiting for it in another thread."""
+        while True:
+            found = await asyncio.to_thread(self._within_slice)
+            if found is not None:
+                if not found:
+                    raise StopAsyncIteration
+                return found[0]
+
+    def _within_slice(self) -> list[Row] | None:
+        """The next row, none at the end, None if it takes longer than a moment."""
+        if self._position >= len(self._pending):
+            try:
+                if not self._refill(_SLICE_SECONDS):
+                    return []
+            except TimeoutError:
+                return None
+        self._position += 1
+        return [self._pending[self._position - 1]]
 
     def cancel(self) -> None:
         """Stops the running statement, from any thread; its threads, files and memory are given back.
@@ -174,8 +227,17 @@ class Cursor(Closing):
             raise InterfaceError("there is no result to fetch from; execute a query first")
         return self._outcome.result
 
-    def _refill(self) -> bool:
-        batch = self._result().next_batch()
+    def _refill_until(self, limit: float | None) -> bool:
+        """More rows, unless the result has ended or they do not come in time."""
+        if limit is None:
+            return self._refill()
+        try:
+            return self._refill(max(0.0, limit - time.monotonic()))
+        except TimeoutError:
+            return False
+
+    def _refill(self, timeout: float | None = None) -> bool:
+        batch = self._result().next_batch(timeout)
         if batch is None:
             self._pending, self._position = [], 0
             return False

@@ -125,10 +125,8 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             keys = f" by [{', '.join(names.get(key, f'#{key}') for key in node.keys)}]" if node.keys else ""
             merged = f" merging {_order(node.ordering, names)}" if node.ordering else ""
             return f"Exchange {node.kind.value}{keys}{merged}{' blocking' if node.blocking else ''}"
-        case TableWrite() | Fork() | ChangelogResult():
+        case TableWrite() | Fork() | ChangelogResult() | SharedResult():
             return _edge(node, names)
-        case SharedResult():
-            return f"SharedResult {node.publication} [{_columns(node.fields)}]"
         case ChangelogAggregate() | ChangelogJoin() | ChangelogTopN() | ChangelogOver() | Normalize():
             return describe_changelog(node, names)
         case AssignWatermarks() | AssignWindows() | WindowedAggregate():
@@ -137,11 +135,13 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             return f"{type(node).__name__} [{_columns(node.fields)}]"
 
 
-def _edge(node: TableWrite | Fork | ChangelogResult, names: dict[int, str]) -> str:
+def _edge(node: TableWrite | Fork | ChangelogResult | SharedResult, names: dict[int, str]) -> str:
     match node:
         case TableWrite():
             checks = f" checking {', '.join(name for name, _ in node.checks)}" if node.checks else ""
             return f"TableWrite {node.table} [{_columns(node.fields)}]{checks}"
+        case SharedResult():
+            return f"SharedResult {node.publication} [{_columns(node.fields)}]"
         case Fork():
             return f"Fork {node.key} [{_columns(node.fields)}]"
         case ChangelogResult(key=key):

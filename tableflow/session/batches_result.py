@@ -13,6 +13,9 @@ from tableflow.session.outcome import OperatorTime, ResultColumn
 class BatchesResult:
     """Batches that were collected before."""
 
+    changes = False
+    endless = False
+
     def __init__(
         self,
         columns: Sequence[ResultColumn],
@@ -25,7 +28,7 @@ class BatchesResult:
         self._batches = deque(batches)
         self._times = times
 
-    def next_batch(self) -> pa.RecordBatch | None:
+    def next_batch(self, timeout: float | None = None) -> pa.RecordBatch | None:
         """The next of them."""
         return self._batches.popleft() if self._batches else None
 

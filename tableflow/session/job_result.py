@@ -28,6 +28,8 @@ class JobResult:
         self.schema = pa.schema([pa.field(f.name, declared(f.type, planned.zone)) for f in planned.columns])
         where = positions(planned.root.fields)
         self._positions = [where[f.id] for f in planned.columns]
+        self.changes = planned.changes
+        self.endless = planned.endless
         self._planned = planned
         self._job = job
         self._script = script

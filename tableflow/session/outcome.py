@@ -42,8 +42,18 @@ class Result(Protocol):
         """The schema of the record batches."""
         ...
 
-    def next_batch(self) -> pa.RecordBatch | None:
-        """The next rows, never an empty batch; None at the end."""
+    @property
+    def changes(self) -> bool:
+        """Whether the first column, ``op``, says what each row does: ``+I``, ``-U``, ``+U`` or ``-D``."""
+        ...
+
+    @property
+    def endless(self) -> bool:
+        """Whether rows may come for ever."""
+        ...
+
+    def next_batch(self, timeout: float | None = None) -> pa.RecordBatch | None:
+        """The next rows, never an empty batch; None at the end, TimeoutError when none have come in so many seconds."""
         ...
 
     def cancel(self) -> None:

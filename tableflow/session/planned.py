@@ -32,6 +32,11 @@ class Planned:
     zone: str = "UTC"
 
     @property
+    def endless(self) -> bool:
+        """Whether some input has no end."""
+        return not self.root.facts.properties.bounded
+
+    @property
     def changes(self) -> bool:
         """Whether the first column says what each row does to those before it."""
         return isinstance(self.root, ChangelogResult)

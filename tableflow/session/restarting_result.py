@@ -37,11 +37,21 @@ class RestartingResult:
         """The schema of the record batches."""
         return self.running.schema
 
-    def next_batch(self) -> pa.RecordBatch | None:
+    @property
+    def changes(self) -> bool:
+        """Whether the first column says what each row does."""
+        return self.running.changes
+
+    @property
+    def endless(self) -> bool:
+        """Whether rows may come for ever."""
+        return self.running.endless
+
+    def next_batch(self, timeout: float | None = None) -> pa.RecordBatch | None:
         """See :class:`~tableflow.session.outcome.Result`."""
         while True:
             try:
-                batch = self.running.next_batch()
+                batch = self.running.next_batch(timeout)
             except StaleStateError:
                 if self._left == 0:
                     raise

@@ -26,7 +26,7 @@ from tableflow.session.explain import explain, explain_analyzed
 from tableflow.session.fixed_result import FixedResult
 from tableflow.session.job_result import JobResult
 from tableflow.session.jobs import Jobs
-from tableflow.session.live_tables import live_table
+from tableflow.session.live_tables import LiveDescription, live_table
 from tableflow.session.many_rows import ManyRows
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import plan
@@ -142,9 +142,9 @@ class Session:
         provider = MemoryTable(table, self.storage.objects, split_rows=split_rows or SPLIT_ROWS)
         self.catalog.create_table((name,), provider=provider, or_replace=True, temporary=True)
 
-    def register_stream(self, name: str, schema: Any, source: Any, watermark: Any = None) -> None:
-        """Makes rows that a program goes on giving readable under a name; see :meth:`tableflow.Connection.register_stream`."""
-        provider = self._guarded("register_stream", lambda: live_table(schema, source, watermark, self.storage.objects))
+    def register_stream(self, name: str, description: LiveDescription, source: Any) -> None:
+        """Makes rows that a program goes on giving readable under a name, in place of what was registered before."""
+        provider = self._guarded(name, lambda: live_table(description, source, self.storage.objects))
         self.catalog.create_table((name,), provider=provider, or_replace=True, temporary=True)
 
     def append(self, name: tuple[str, ...], data: Any) -> Outcome:

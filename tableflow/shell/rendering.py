@@ -27,6 +27,10 @@ class Renderer(Protocol):
         """Adds rows."""
         ...
 
+    def flush(self) -> None:
+        """Shows all that was added, because more may not come for long."""
+        ...
+
     def finish(self) -> None:
         """Ends the result."""
         ...
@@ -65,6 +69,11 @@ class TableRenderer:
                 self._waiting.append(cells)
                 if len(self._waiting) >= _SAMPLE_ROWS:
                     self._begin()
+
+    def flush(self) -> None:
+        """Takes the rows so far for a sample of the widths."""
+        if not self._widths and self._waiting:
+            self._begin()
 
     def finish(self) -> None:
         """Writes what is left and the count."""
@@ -108,6 +117,9 @@ class CsvRenderer:
         )
         self._flush()
 
+    def flush(self) -> None:
+        """Every batch is shown at once."""
+
     def finish(self) -> None:
         """Writes the header of an empty result."""
         self._flush()
@@ -127,6 +139,9 @@ class JsonRenderer:
     def write(self, batch: pa.RecordBatch) -> None:
         """Adds rows."""
         self._out.write(json_lines(batch))
+
+    def flush(self) -> None:
+        """Every batch is shown at once."""
 
     def finish(self) -> None:
         """Nothing is left."""

@@ -57,6 +57,9 @@ def _show(outcome: Outcome, format: str, out: TextIO, err: TextIO) -> None:
         renderer = open_renderer(format, result.schema, out)
         while (batch := result.next_batch()) is not None:
             renderer.write(batch)
+            if result.endless:
+                renderer.flush()
+                out.flush()
         renderer.finish()
         out.flush()
     finally:

@@ -104,3 +104,22 @@ def test_order_without_end_is_refused_in_batch_and_streaming(connection: tablefl
     connection.execute("SET 'execution.runtime-mode' = 'batch'")
     with pytest.raises(tableflow.NotSupportedError, match="has no end"):
         connection.execute("SELECT id FROM s")
+
+
+def test_rows_for_async_for(connection: tableflow.Connection) -> None:
+    connection.register_stream("s", COLUMNS, [(i, "x") for i in range(4)])
+
+    async def collect() -> list[object]:
+        return [row async for row in connection.execute("SELECT id FROM s")]
+
+    assert sorted(asyncio.run(collect())) == [(0,), (1,), (2,), (3,)]  # type: ignore[type-var]
+
+
+def test_a_timeout_gives_what_has_come() -> None:
+    script = Script()
+    with tableflow.connect() as connection:
+        connection.register_stream("s", COLUMNS, script)
+        cursor = connection.execute("SELECT id FROM s")
+        assert cursor.fetchmany(3, timeout=0.02) == []
+        script.rows((1, "a"))
+        assert cursor.fetchmany(3, timeout=0.5) == [(1,)]
