@@ -26,6 +26,13 @@ from tableflow.planner.logical.nodes import (
     Window,
 )
 from tableflow.planner.logical.structure import inputs, with_inputs
+from tableflow.planner.logical.time_nodes import (
+    AsofJoin,
+    AssignWatermarks,
+    TemporalJoin,
+    WindowedAggregate,
+    WindowTable,
+)
 
 Rule = Callable[[Node, frozenset[int], Context], Node | None]
 MOST_FIRINGS = 20_000
@@ -42,13 +49,15 @@ class Trace:
 def required_of_inputs(of: Node, required: frozenset[int], context: Context) -> tuple[frozenset[int], ...]:
     """What a node needs of each input so that it can give ``required``."""
     match of:
-        case Filter() | Sort() | Replicate() | Window():
+        case Filter() | Sort() | Replicate() | Window() | AssignWatermarks() | WindowTable():
             return (required | context.references(of),)
-        case Project() | Aggregate():
+        case Project() | Aggregate() | WindowedAggregate():
             return (context.references(of),)
         case Join(dependent=dependent, right=right):
             needed = required | context.references(of)
             return (needed | context.free(right) if dependent else needed, needed)
+        case TemporalJoin() | AsofJoin():
+            return (required | context.references(of),) * 2
         case SetOperation(columns=columns):
             return tuple([frozenset([f.id for f in own]) for own in columns])
         case Shared():

@@ -61,6 +61,11 @@ class TokenReader(BaseParser):
         """The token after the current one; false at the end."""
         return self._next
 
+    def after(self, count: int) -> Token | None:
+        """The token so many places behind the current one; None beyond the end."""
+        index = self._index + count
+        return self._tokens[index] if index < self._tokens_size else None
+
     def place(self) -> int:
         """Where the reader stands, for :meth:`back`."""
         return self._index

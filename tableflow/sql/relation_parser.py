@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
-from tableflow.sql import tokens
+from tableflow.sql import tokens, window_table_syntax
 from tableflow.sql.expression_parser import NAMES, ExpressionParser
 
 _JOIN_WORDS = frozenset({TokenType.ANTI, TokenType.SEMI, TokenType.ASOF, TokenType.PIVOT, TokenType.UNPIVOT})
@@ -65,11 +65,22 @@ class RelationParser(ExpressionParser):
 
     def operand_table(self) -> exp.Expr:
         """A relation of FROM, or an error."""
-        if self._curr.token_type not in self.TABLE_STARTS:
+        if self._curr.token_type not in self.TABLE_STARTS and not window_table_syntax.begins(self):
             self.fail("a table, subquery or file is expected")
         start = self._curr.start
         table: exp.Expr = self.operand(self._parse_table)
         table.meta.update(start=start, end=self._prev.end)
+        return table
+
+    def _parse_table(self, *args: Any, **kwargs: Any) -> Any:
+        if not window_table_syntax.begins(self):
+            return super()._parse_table(*args, **kwargs)
+        table = window_table_syntax.parse(self)
+        alias = self._parse_table_alias()
+        if alias is not None:
+            table.set("alias", alias)
+        for join in self._parse_joins() if kwargs.get("joins") else ():
+            table.append("joins", join)
         return table
 
     def _parse_from(self, joins: bool = False, skip_from_token: bool = False, consume_pipe: bool = False) -> Any:

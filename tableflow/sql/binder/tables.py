@@ -25,6 +25,7 @@ from tableflow.sql.binder.scope import Relation, Scope, did_you_mean
 from tableflow.sql.binder.system_tables import system_table
 from tableflow.sql.binder.versions import TABLE_CHANGES, table_changes, versioned
 from tableflow.sql.dialect import Parsed, parse_query
+from tableflow.sql.window_table_syntax import META
 from tableflow.types import Field
 
 MAX_VIEW_DEPTH = 30
@@ -46,6 +47,8 @@ def bind_relation(block: Block, node: exp.Expr, visible: Scope) -> Part:
     span = block.source.span(node)
     block.context.count_relation(span)
     match node:
+        case exp.Table() if META in node.meta:
+            return _window_table(block, node, visible, span)
         case exp.Table():
             return _table(block, node, span)
         case exp.Subquery():
@@ -98,6 +101,16 @@ def _table(block: Block, node: exp.Table, span: Span | None) -> Part:
         hint=did_you_mean(path[-1], [*block.context.catalog.names(), *block.ctes.by_name]),
         span=span,
     )
+
+
+def _window_table(block: Block, node: exp.Table, visible: Scope, span: Span | None) -> Part:
+    from tableflow.sql.binder.window_tables import bind_window_table
+
+    only(block, node, {"this", "alias", "joins"})
+    part = bind_window_table(block, node, visible)
+    relation = part.scope.relations[0]
+    bound = Bound(part.plan, part.scope.columns)
+    return _relation(block, node, bound, relation.alias, span, needs=part.needs, hidden=relation.hidden)
 
 
 def _file(block: Block, node: exp.Table, path: str, span: Span | None) -> Part:
