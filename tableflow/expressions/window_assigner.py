@@ -136,3 +136,16 @@ def with_assigner_expressions(of: WindowAssigner, new: tuple[Expression, ...]) -
             return replace(of, value=new[0], threshold=new[1])
         case _:
             return of
+
+
+def windows_per_row(of: WindowAssigner) -> float:
+    """How many windows a row is in, on average."""
+    match of:
+        case Hop(slide=slide, size=size):
+            return size / slide
+        case Cumulate(step=step, size=size):
+            return (size // step + 1) / 2
+        case CountHop(slide=slide, rows=rows):
+            return rows / slide
+        case _:
+            return 1.0

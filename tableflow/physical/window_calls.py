@@ -6,6 +6,7 @@ An evaluator belongs to one chunk and sees its slices in order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -212,6 +213,32 @@ class FrameBest(Evaluator):
         return self._extreme.bytes
 
 
+class DeltaNumber(Evaluator):
+    """The number of the row's window of DELTA, from 1: windows whose values are near that of their first row."""
+
+    def __init__(self, call: WindowCall, chunk: Chunk, args: Sequence[int], keys: Sequence[int]) -> None:
+        super().__init__(call, chunk, args, keys)
+        self._partition = -1
+        self._first: Any = None
+        self._number = 0
+
+    def next(self, rows: Slice) -> Column:
+        """Whole numbers; a value that is NULL begins no window."""
+        part = self.args[0].slice(rows.first, rows.count)
+        limits = self.args[1].slice(rows.first, rows.count).array.to_pylist()
+        numbers: list[int] = []
+        for value, limit, partition in zip(part.array.to_pylist(), limits, rows.start.tolist(), strict=True):
+            if partition != self._partition:
+                self._partition, self._first, self._number = partition, value, 1
+            elif self._first is None:
+                self._first = value
+            elif value is not None and abs(value - self._first) > limit:
+                self._first = value
+                self._number += 1
+            numbers.append(self._number)
+        return Column(BIGINT, pa.array(numbers, pa.int64()))
+
+
 def evaluator(call: WindowCall, chunk: Chunk, args: Sequence[int], keys: Sequence[int]) -> Evaluator:
     """The evaluator of a call over a chunk."""
     kind: type[Evaluator]
@@ -232,7 +259,7 @@ def evaluator(call: WindowCall, chunk: Chunk, args: Sequence[int], keys: Sequenc
 
 _OTHERS: dict[str, type[Evaluator]] = {
     "ntile": Buckets, "lag": Neighbour, "lead": Neighbour, "first_value": FrameValue, "last_value": FrameValue,
-    "nth_value": FrameValue, "any_value": FrameValue,
+    "nth_value": FrameValue, "any_value": FrameValue, "delta_number": DeltaNumber,
 }  # fmt: skip
 
 

@@ -71,6 +71,7 @@ from tableflow.planner.rules.projects import merge_projects, remove_trivial_proj
 from tableflow.planner.rules.prune import prune_columns
 from tableflow.planner.rules.reduce_aggregate import reduce_aggregate_by_semi_join
 from tableflow.planner.rules.set_operations import merge_set_operations, rewrite_set_operations
+from tableflow.planner.rules.window_tables import expand_window_table
 from tableflow.planner.rules.windows import bound_row_number, push_filter_through_window
 from tableflow.planner.statistics import Statistics
 from tableflow.planner.stream_facts import is_streaming
@@ -112,6 +113,7 @@ RULES: tuple[Entry, ...] = (
     Entry("rewrite_set_operations", rewrite_set_operations, (_N,), (SetOperation,), switchable=False),
     Entry("merge_set_operations", merge_set_operations, (_P, _R), (SetOperation,)),
     Entry("right_to_left", right_to_left, (_P, _N), _JOIN, switchable=False),
+    Entry("expand_window_table", expand_window_table, (_P,), (WindowTable,), switchable=False),
     Entry("fold_constants", fold_constants, (_P, _R), (Filter, Project, Join, Aggregate, Window, Scan, Values)),
     Entry(
         "propagate_empty",

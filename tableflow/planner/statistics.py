@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from tableflow.expressions.intervals import Domain, bounds
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression
+from tableflow.expressions.window_assigner import windows_per_row
 from tableflow.planner.column_statistics import ColumnEstimate, of_scan_column, unknown_column
 from tableflow.planner.computed_statistics import aggregate_result, computed_distinct
 from tableflow.planner.domains import derive_domains
@@ -36,6 +37,7 @@ from tableflow.planner.logical.nodes import (
     Window,
 )
 from tableflow.planner.logical.structure import inputs
+from tableflow.planner.logical.time_nodes import AsofJoin, AssignWatermarks, TemporalJoin, WindowTable
 from tableflow.planner.rules.hints import hints_of
 from tableflow.planner.selectivity import Lookup, selectivity_of_all
 from tableflow.types import Field
@@ -192,8 +194,12 @@ class Statistics:
                 return self.rows(child) * selectivity_of_all(self.lookup(child), conjuncts)
             case Project(input=child) | Sort(input=child) | Hinted(input=child) | Shared(input=child):
                 return self.rows(child)
-            case Replicate(input=child):
+            case Replicate(input=child) | AssignWatermarks(input=child):
                 return self.rows(child)
+            case WindowTable(input=child, assigner=assigner):
+                return self.rows(child) * windows_per_row(assigner)
+            case AsofJoin(left=probe) | TemporalJoin(left=probe):
+                return self.rows(probe)
             case Limit(input=child, limit=limit, offset=offset):
                 left = max(0.0, self.rows(child) - offset)
                 return left if limit is None else min(left, float(limit))

@@ -18,7 +18,7 @@ from tableflow.catalog.provider import (
 from tableflow.config import Settings
 from tableflow.planner.driver import Optimized, optimize
 from tableflow.sql.binder import bind
-from tableflow.types import BIGINT, DATE, DOUBLE, STRING, DecimalType, SqlType
+from tableflow.types import BIGINT, DATE, DOUBLE, STRING, DecimalType, SqlType, TimestampType
 
 
 @dataclass(eq=False)
@@ -61,6 +61,7 @@ class Tables:
 
 TYPES: dict[str, SqlType] = {
     "int": BIGINT, "text": STRING, "date": DATE, "double": DOUBLE, "money": DecimalType(12, 2),
+    "time": TimestampType(3),
 }  # fmt: skip
 
 
@@ -87,6 +88,7 @@ def small() -> Tables:
             "m": described(10_000, "id int! 1 10000, s int 1 100, x int 0 9, y money, t text"),
             "s": described(100, "id int! 1 100, x int 0 9, t text"),
             "k": described(10_000, "id int! 1 10000, v int, t text", "id"),
+            "e": described(10_000, "k int! 1 100, ts time, v int"),
         }
     )
 

@@ -16,12 +16,13 @@
 Values are separated by tabs or two and more spaces.  Column types: I integer, R number (compared at 1e-9 relative), T text.
 Sorting: nosort (as given), rowsort.  ``(empty)`` is the empty string, NULL is NULL.  A line ``# differs: reason`` before a
 record says that DuckDB gives another answer, and why; such records are listed by :mod:`tests.slt.differences`.
+Lines ``# duckdb: query`` before a record say how DuckDB spells it: then that has to give the same rows.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -37,6 +38,7 @@ class Record:
     rows: tuple[tuple[str, ...], ...] | None = None
     error: str | None = None
     differs: str | None = None
+    duckdb: str = ""
 
     @property
     def place(self) -> str:
@@ -52,6 +54,7 @@ def read(path: Path) -> list[Record]:
     lines = path.read_text().splitlines()
     records: list[Record] = []
     differs: str | None = None
+    duckdb: list[str] = []
     number = 0
     while number < len(lines):
         line = lines[number].strip()
@@ -59,14 +62,18 @@ def read(path: Path) -> list[Record]:
         if line.startswith("# differs:"):
             differs = line.removeprefix("# differs:").strip()
             continue
+        if line.startswith("# duckdb:"):
+            duckdb.append(line.removeprefix("# duckdb:").strip())
+            continue
         if not line or line.startswith("#"):
             continue
         header = _HEADER.fullmatch(line)
         if header is None:
             raise ValueError(f"{path.name}:{number}: not a record: {line!r}")
         block, number, start = _block(lines, number)
-        records.append(_record(path.name, start - 1, header, block, differs))
-        differs = None
+        record = _record(path.name, start - 1, header, block, differs)
+        records.append(replace(record, duckdb=" ".join(duckdb)))
+        differs, duckdb = None, []
     return records
 
 

@@ -129,7 +129,7 @@ def test_views_of_constants() -> None:
 
 def _duckdb_problem(connection: duckdb.DuckDBPyConnection, record: Record) -> str | None:
     try:
-        rows = connection.execute(record.sql).fetchall()
+        rows = connection.execute(record.duckdb or record.sql).fetchall()
     except duckdb.Error as error:
         return None if record.error is not None else str(error)
     if record.error is not None:

@@ -72,7 +72,7 @@ def implement_values(search: Search, node: logical.Values, required: Required) -
 
 def implement_filter(search: Search, node: logical.Filter, required: Required) -> Iterable[PhysicalNode]:
     """Keeps partitioning and ordering, so it hands the requirement down, or lets the exchange come after it."""
-    for child in _children(search, node.input, required):
+    for child in children_of(search, node.input, required):
         rows = child.facts.estimate.rows
         properties = child.facts.properties
         work = rows * len(node.conjuncts) * costs.FILTER_ROW
@@ -89,7 +89,7 @@ def implement_project(search: Search, node: logical.Project, required: Required)
     passed = {f.id for f, e in pairs if isinstance(e, ColumnRef) and e.id == f.id}
     computed = sum(1 for e in expressions if not isinstance(e, ColumnRef))
     asked = {*required.partitioning.keys, *(key.column for key in required.ordering)}
-    for child in _children(search, node.input, required if asked <= passed else Required()):
+    for child in children_of(search, node.input, required if asked <= passed else Required()):
         properties = child.facts.properties
         facts = search.facts(
             node,
@@ -111,7 +111,8 @@ def _still_visible(ordering: tuple[OrderingKey, ...], passed: set[int]) -> tuple
     return tuple(kept)
 
 
-def _children(search: Search, child: logical.Node, required: Required) -> list[PhysicalNode]:
+def children_of(search: Search, child: logical.Node, required: Required) -> list[PhysicalNode]:
+    """Plans of an input for a node that keeps what it is asked for: as it comes, and as required."""
     free = search.best(child, Required())
     if required == Required():
         return [free]

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tableflow.expressions.nodes import Expression, column_ids
+from tableflow.expressions.window_assigner import assigner_expressions
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical.structure import inputs, output
+from tableflow.planner.logical.time_nodes import (
+    AsofJoin,
+    AssignWatermarks,
+    TemporalJoin,
+    WindowedAggregate,
+    WindowTable,
+)
+from tableflow.planner.logical.traversal import expressions
 
 Needed = dict[int, frozenset[int]]
 
@@ -32,8 +41,8 @@ def _visit(node: logical.Node, wanted: frozenset[int], needed: Needed) -> None:
     match node:
         case logical.Filter(input=child, conjuncts=conjuncts):
             _visit(child, wanted | _read_by(conjuncts), needed)
-        case logical.Project(input=child, fields=fields, expressions=expressions):
-            kept = (e for f, e in zip(fields, expressions, strict=True) if f.id in wanted)
+        case logical.Project(input=child, fields=fields, expressions=computed):
+            kept = (e for f, e in zip(fields, computed, strict=True) if f.id in wanted)
             _visit(child, _read_by(kept), needed)
         case logical.Join(left=left, right=right, conjuncts=conjuncts):
             both = wanted | _read_by(conjuncts)
@@ -53,6 +62,29 @@ def _visit(node: logical.Node, wanted: frozenset[int], needed: Needed) -> None:
                 _visit(child, frozenset(c.id for f, c in zip(fields, own, strict=True) if f.id in wanted), needed)
         case logical.Shared(input=child, columns=columns):
             _visit(child, frozenset(f.id for f in columns), needed)
+        case _:
+            _visit_timed(node, wanted, needed)
+
+
+def _visit_timed(node: logical.Node, wanted: frozenset[int], needed: Needed) -> None:
+    match node:
+        case AssignWatermarks(input=child, column=column, expression=expression):
+            _visit(child, wanted | {column.id} | column_ids(expression), needed)
+        case WindowTable(input=child):
+            read = {f.id for f in (*node.partition, node.time) if f is not None}
+            own = wanted - {f.id for f in node.made}
+            _visit(
+                child,
+                own | read | {key.column.id for key in node.order} | _read_by(assigner_expressions(node.assigner)),
+                needed,
+            )
+        case WindowedAggregate(input=child):
+            read = {f.id for f in (*node.partition, *node.keys, node.time) if f is not None}
+            _visit(child, _read_by(expressions(node)) | read, needed)
+        case TemporalJoin(left=left, right=right) | AsofJoin(left=left, right=right):
+            both = wanted | _read_by(expressions(node)) | ({node.versions.id} if node.versions is not None else set())
+            for side in (left, right):
+                _visit(side, both & {f.id for f in output(side)}, needed)
         case _:
             for child in inputs(node):
                 _visit(child, wanted, needed)

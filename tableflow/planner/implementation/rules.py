@@ -20,9 +20,11 @@ from tableflow.planner.implementation.ordering import implement_limit, implement
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING
 from tableflow.planner.implementation.search import Cardinality, Rule, Search
 from tableflow.planner.implementation.streaming import STREAMING_RULES, plan_stream
+from tableflow.planner.implementation.time_windows import implement_window_table
 from tableflow.planner.implementation.unions import implement_set_operation, implement_shared
 from tableflow.planner.implementation.windows import implement_window
 from tableflow.planner.logical import nodes as logical
+from tableflow.planner.logical.time_nodes import WindowTable
 from tableflow.types import Field
 
 RULES: Mapping[type, Rule] = {
@@ -39,6 +41,7 @@ RULES: Mapping[type, Rule] = {
     logical.SetOperation: implement_set_operation,
     logical.Shared: implement_shared,
     logical.Hinted: implement_hinted,
+    WindowTable: implement_window_table,
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlglot import exp
 
 from tableflow.errors import BindError, Span
-from tableflow.expressions.coercion import implicit_cast
+from tableflow.expressions.coercion import unify
 from tableflow.expressions.fold import fold
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal
 from tableflow.expressions.window_assigner import (
@@ -40,7 +40,7 @@ from tableflow.sql.binder.projection import Projection
 from tableflow.sql.binder.scope import Relation, Scope, did_you_mean
 from tableflow.sql.binder.window_sizes import duration, row_count
 from tableflow.sql.window_table_syntax import META, Argument, RowCount, WindowTableSyntax
-from tableflow.types import BIGINT, BOOLEAN, TIMESTAMP, Field, IntegerType, SqlType, TimestampType, is_numeric
+from tableflow.types import BIGINT, BOOLEAN, TIMESTAMP, Field, SqlType, TimestampType, is_numeric
 
 _PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "TUMBLE": ("TIMECOL", "SIZE", "OFFSET"),
@@ -71,7 +71,7 @@ class Windows:
         if isinstance(assigner, Global):
             made, nullable = TIMESTAMP, True
         elif time is not None:
-            made = windows_type(assigner, time.type)
+            made = time.type
         of_time: SqlType = made if time is not None else TIMESTAMP
         return Windows(
             context.field("window_start", made, nullable=nullable),
@@ -85,12 +85,16 @@ class Windows:
         return (self.start, self.end, self.time)
 
 
-def windows_type(assigner: WindowAssigner, of: SqlType) -> TimestampType:
-    """The time column's type, with more digits if the windows' bounds need them."""
-    assert isinstance(of, TimestampType)
-    lengths = [value for value in _lengths(assigner) if value]
-    digits = 6 if any(n % 1_000 for n in lengths) else 3 if any(n % 1_000_000 for n in lengths) else 0
-    return TimestampType(max(of.precision, digits), of.zoned)
+def check_precision(assigner: WindowAssigner, time: Field, name: str, span: Span | None) -> None:
+    """Refuse windows whose bounds are no values of the time column's type."""
+    assert isinstance(time.type, TimestampType)
+    unit = 10 ** max(0, 6 - time.type.precision)
+    if any(length % unit for length in _lengths(assigner)):
+        raise BindError(
+            f"the windows of {name} begin and end between the values of {time.type}",
+            hint=f"compute the time column in a subquery: CAST({time.name} AS TIMESTAMP(6))",
+            span=span,
+        )
 
 
 def _lengths(of: WindowAssigner) -> tuple[int, ...]:
@@ -134,6 +138,8 @@ class _Function:
         given = self._given()
         time = self._time(given.get("TIMECOL"))
         assigner = make_assigner(self.binder, self.syntax.name, given, time, self.span)
+        if time is not None:
+            check_precision(assigner, time, self.syntax.name, self.span)
         if self.syntax.partition and isinstance(assigner, Tumble | Hop | Cumulate):
             raise self._misplaced("PARTITION BY", self.syntax.partition[0], "write the columns into GROUP BY")
         if self.syntax.order and time is not None:
@@ -310,16 +316,13 @@ def _delta(binder: ExpressionBinder, value: Argument, threshold: Argument) -> De
                 f"DELTA compares numbers, this is {found.type}",
                 span=binder.source.place(argument.start, argument.end),
             )
-    if isinstance(measured.type, IntegerType):
-        widened = implicit_cast(measured, BIGINT)
-        assert widened is not None
-        measured = widened
     place = binder.source.place(threshold.start, threshold.end)
     if not isinstance(limit, Literal):
         raise BindError("the THRESHOLD of DELTA is a constant", span=place)
     if limit.value is None or limit.value < 0:
         raise BindError("the THRESHOLD of DELTA is not negative", span=place)
-    return Delta(measured, limit)
+    measured, limit = unify([measured, limit], "the value and the threshold of DELTA")
+    return Delta(measured, fold(limit))
 
 
 def _expressions(of: WindowAssigner) -> tuple[Expression, ...]:
