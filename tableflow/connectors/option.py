@@ -14,7 +14,8 @@ from tableflow.errors import CatalogError
 class Option:
     """One option: its name (Flink's where Flink has it), how its text is read, and a line of documentation.
 
-    ``parse`` raises ValueError saying what is expected.  ``kind`` is the type in the documentation.
+    ``parse`` raises ValueError saying what is expected.  ``kind`` is the type in the documentation.  A ``#`` in the name stands for
+    any text (the name of a column): such an option may be given many times, and its values have the names as given.
     """
 
     name: str
@@ -61,13 +62,13 @@ def choice(*allowed: str) -> Callable[[str], str]:
 def read_options(connector: str, declared: Sequence[Option], given: Mapping[str, str]) -> dict[str, Any]:
     """The value of every declared option; unknown, missing and unreadable ones are :class:`CatalogError`."""
     by_name = {name: option for option in declared for name in (option.name, *option.aliases)}
-    values = {option.name: option.default for option in declared}
+    values = {option.name: option.default for option in declared if "#" not in option.name}
     for name, value in given.items():
-        option = by_name.get(name.lower())
+        option = by_name.get(name.lower()) or _matching(name, declared)
         if option is None:
             raise _unknown(connector, name, by_name)
         try:
-            values[option.name] = option.parse(value)
+            values[name.lower() if "#" in option.name else option.name] = option.parse(value)
         except ValueError as error:
             raise CatalogError(
                 f"option {option.name!r} of connector {connector!r} cannot be {value!r}",
@@ -80,6 +81,16 @@ def read_options(connector: str, declared: Sequence[Option], given: Mapping[str,
                 f"connector {connector!r} needs option {option.name!r}", hint=f"'{option.name}' = ...: {option.doc}"
             )
     return values
+
+
+def _matching(name: str, declared: Sequence[Option]) -> Option | None:
+    """The option with a ``#`` that the name fits."""
+    for option in declared:
+        before, found, after = option.name.partition("#")
+        fits = name.lower().startswith(before) and name.lower().endswith(after)
+        if found and fits and len(name) > len(before) + len(after):
+            return option
+    return None
 
 
 def _unknown(connector: str, name: str, known: Mapping[str, Option]) -> CatalogError:

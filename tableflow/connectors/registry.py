@@ -11,6 +11,7 @@ from tableflow.catalog.provider import TableProvider
 from tableflow.config import Settings
 from tableflow.connectors import live, memory, stream
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
+from tableflow.connectors.datagen import connector as datagen
 from tableflow.connectors.filesystem import connector as filesystem
 from tableflow.connectors.managed import connector as managed
 from tableflow.connectors.nexmark import connector as nexmark
@@ -30,6 +31,7 @@ CONNECTORS: Mapping[str, Connector] = {
         managed.TABLES,
         managed.CHANGES,
         nexmark.CONNECTOR,
+        datagen.CONNECTOR,
     )
 }
 

@@ -9,8 +9,11 @@ import pytest
 
 import tableflow
 from tableflow.columnar.batch import Batch
-from tableflow.connectors.nexmark.source import NexmarkScan, NexmarkSource
-from tableflow.connectors.nexmark.tables import BID, TABLES
+from tableflow.config import Settings
+from tableflow.connectors.connector import OpenContext
+from tableflow.connectors.generated import GeneratedSource, Pace
+from tableflow.connectors.nexmark.source import Maker, NexmarkScan, open_source
+from tableflow.connectors.nexmark.tables import BID, CYCLE, EVENTS, TABLES
 from tableflow.runtime.source import Done, Later, Split
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -51,17 +54,14 @@ def test_any_parallelism_gives_the_same_rows(con):
         assert con.execute(query).fetchall() == expected
 
 
-def _source():
-    return NexmarkSource(NexmarkScan("bid", tuple(BID.items()), 1000, 1000, 1, 0, paced=False, group=1), 2, "natural")
-
-
 def _rows(batch):
     assert isinstance(batch, Batch)
     return list(zip(*(column.array.to_pylist() for column in batch.columns), strict=True))
 
 
 def test_a_reader_goes_on_where_another_stopped():
-    source = _source()
+    scan = NexmarkScan("bid", tuple(BID.items()), 1000, 1000, 1, 0, paced=False, group=1)
+    source = open_source(scan, OpenContext(Settings().with_value("parallelism.default", "2")))
     whole = source.reader(Split("1 of 2", [1, 2]), 10_000)
     every = _rows(whole.poll())
     assert isinstance(whole.poll(), Done)
@@ -79,10 +79,9 @@ def test_a_reader_goes_on_where_another_stopped():
 
 def test_paced_events_wait_for_their_time():
     now = [5 * SECOND]
-    scan = NexmarkScan(
-        "events", (("event_type", TABLES["events"]["event_type"]),), None, 1000, 1, 0, paced=True, group=1
-    )
-    source = NexmarkSource(scan, 1, "natural", clock=lambda: now[0])
+    scan = NexmarkScan("events", (("event_type", EVENTS["event_type"]),), None, 1000, 1, 0, paced=True, group=1)
+    pace = Pace(None, 1000, CYCLE, lambda: now[0])
+    source = GeneratedSource(Maker(scan, "natural").batch, pace, 1)
     reader = source.reader(Split("0 of 1", [0, 1]), 4096)
     assert len(_rows(reader.poll())) == 1
     assert isinstance(reader.poll(), Later)

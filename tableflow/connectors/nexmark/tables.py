@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from tableflow.connectors.nexmark.draws import Draws, Events, Integers
+from tableflow.connectors.draws import Draws, Events, Integers
 from tableflow.connectors.nexmark.texts import HOT_CHANNELS, OTHER_CHANNELS, POOL, Texts, cut, texts_of
 from tableflow.types import BIGINT, INT, STRING, RowField, RowType, SqlType, TimestampType
 

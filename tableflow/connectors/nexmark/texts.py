@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tableflow.connectors.nexmark.draws import Draws, Integers
+from tableflow.connectors.draws import Draws, Integers
 
 Bytes = npt.NDArray[np.uint8]
 
