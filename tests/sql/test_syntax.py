@@ -66,9 +66,6 @@ def test_syntax_error(text, at, message, hint):
         ("SELECT a FROM t EMIT ON UPDATE", "EMIT", "EMIT"),
         ("SELECT count(*) EMIT ON UPDATE", "EMIT", "EMIT"),
         ("SELECT * FROM (SELECT a FROM t EMIT ON UPDATE)", "EMIT", "EMIT"),
-        ("SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' DAY))", "TABLE", "TABLE"),
-        ("SELECT * FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' DAY)", "TABLE", "TABLE"),
-        ("SELECT * FROM TUMBLE(t, ts, INTERVAL '1' DAY)", "table function", None),
         ("SELECT f(x => 1)", "named argument", "=>"),
         ("SELECT transform(a, x -> x) FROM t", "lambda", "->"),
         (
