@@ -23,6 +23,8 @@ the engine.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -89,6 +91,7 @@ def _unit(precision: int) -> str:
     return ("s", "ms", "us", "ns")[(precision + 2) // 3]
 
 
+@lru_cache(maxsize=512)
 def from_arrow_type(of: pa.DataType) -> t.SqlType:
     """The SQL type of an Arrow type; unsigned integers become the next wider signed type."""
     p = pa.types

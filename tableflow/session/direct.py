@@ -8,6 +8,7 @@ from typing import Any
 
 from tableflow.columnar.batch import Batch
 from tableflow.config import BATCH_ROWS, MEMORY_LIMIT, Settings
+from tableflow.connectors.managed.sink import KIND, TableSink
 from tableflow.errors import InternalError
 from tableflow.physical.node import Input
 from tableflow.physical.table_write import TableWrite, TableWriteOperator
@@ -16,9 +17,12 @@ from tableflow.runtime.context import Context, TaskWorld
 from tableflow.runtime.counters import OperatorBlock
 from tableflow.runtime.graph import SinkSpec
 from tableflow.runtime.memory import MemoryPool
-from tableflow.runtime.sink import OpenSink, Prepared, Sinks
-from tableflow.session.direct_rows import ViewOf, bound_view, columns_read, rows_of
+from tableflow.runtime.sink import OpenSink, Prepared, SinkWriter
+from tableflow.session.direct_rows import ViewOf, bound_view, columns_needed, columns_read, rows_of
 from tableflow.session.write_plan import Writing, table_write
+from tableflow.storage.transaction import Transaction
+
+_NO_SPEC = SinkSpec(KIND, {})
 
 
 class DirectWrite:
@@ -30,31 +34,30 @@ class DirectWrite:
         self._ids = tuple(replace(column, id=i) for i, column in enumerate(columns))
         self.reads = columns_read(writing.query.root)
         """Ids of the columns that its expressions read."""
+        self.needed = columns_needed(writing.query)
         self._kept: TableWrite | None = None
 
-    def begin(self, settings: Settings, sink: SinkSpec, open_sink: Sinks, *, counted: bool = True) -> DirectRun:
-        """A run of it; its rows go to a sink.  ``counted``: errors may speak of rows by number."""
-        return DirectRun(self.writing, TableWriteOperator(self._node(sink), counted=counted), settings, open_sink)
-
-    def _node(self, sink: SinkSpec) -> TableWrite:
+    def begin(self, settings: Settings, transaction: Transaction, table: int, *, counted: bool = True) -> DirectRun:
+        """A run of it; its rows go to a table inside a transaction.  ``counted``: errors may speak of rows by number."""
         if self._kept is None:
-            self._kept = table_write(self.writing, Input(fields=self._ids), self._ids, sink)
-        return replace(self._kept, sink=sink)
+            self._kept = table_write(self.writing, Input(fields=self._ids), self._ids, _NO_SPEC)
+        operator = TableWriteOperator(self._kept, counted=counted)
+        return DirectRun(self, operator, settings, TableSink(transaction, table))
 
 
 class DirectRun:
     """Rows for one sink: :meth:`write` any number of times, then :meth:`prepare`; :meth:`close` in any case."""
 
-    def __init__(self, writing: Writing, operator: TableWriteOperator, settings: Settings, open_sink: Sinks) -> None:
+    def __init__(self, write: DirectWrite, operator: TableWriteOperator, settings: Settings, sink: SinkWriter) -> None:
         self.tokens: list[Any] = []
-        self.table = writing.table
+        self.table = write.writing.table
         """What messages call it."""
-        self._query = writing.query
+        self._write = write
         self._operator = operator
         self._block = OperatorBlock("TableWrite")
         world = TaskWorld(
             0, 1, settings.get(BATCH_ROWS), settings, MemoryPool(settings.get(MEMORY_LIMIT)), _NoClock(), _no_builds,
-            _no_timers, lambda spec: OpenSink(spec, (0, 0), open_sink(spec, 0), self._prepared),
+            _no_timers, lambda spec: OpenSink(spec, (0, 0), sink, self._prepared),
         )  # fmt: skip
         self._context = Context(world, 0, self._block)
         operator.open(self._context)
@@ -66,12 +69,12 @@ class DirectRun:
         view_of: ViewOf = bound_view,
     ) -> list[Batch]:
         """Writes the rows (once for each row of ``parameters``); gives what is returned of them."""
-        batch = rows_of(self._query, parameters, where, view_of)
+        batch = rows_of(self._write.writing.query, parameters, where, view_of, self._write.needed)
         return [one for one in self._operator.process(batch, 0) or () if isinstance(one, Batch)]
 
     def go_on(self, write: DirectWrite) -> None:
         """The rows that follow are those of the same statement, bound to parameters of other types."""
-        self._query = write.writing.query
+        self._write = write
 
     def prepare(self) -> int:
         """All rows have come; how many were written."""

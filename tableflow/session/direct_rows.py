@@ -7,7 +7,7 @@ gives as a job.  Constant rows may read columns of parameters: then they are mad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -112,14 +112,24 @@ def columns_read(node: Node) -> frozenset[int]:
     return frozenset()
 
 
+def columns_needed(query: Query) -> frozenset[int]:
+    """Ids of the columns that a direct query reads or gives."""
+    return columns_read(query.root) | {column.id for column in query.columns}
+
+
 def rows_of(
     query: Query,
     parameters: Batch = ONE_ROW,
     where: Mapping[int, int] | None = None,
     view_of: ViewOf = bound_view,
+    read: frozenset[int] | None = None,
 ) -> Batch:
-    """The rows of a query that :func:`is_direct`, in the order of its columns; ``where`` gives parameters by id."""
-    read = columns_read(query.root) | {column.id for column in query.columns}
+    """The rows of a query that :func:`is_direct`, in the order of its columns; ``where`` gives parameters by id.
+
+    ``read``, if it is known, is :func:`columns_needed`.
+    """
+    if read is None:
+        read = columns_needed(query)
     found = _Evaluation(parameters, where or {}, view_of, read).rows(query.root)
     return found.batch.project([found.where[column.id] for column in query.columns])
 
@@ -156,7 +166,7 @@ def runs_of_distinct_keys(query: Query, parameters: Batch, where: Mapping[int, i
 class _Evaluation:
     """Parameter columns stay beside the rows all the way up, so that every expression may read them."""
 
-    def __init__(self, parameters: Batch, where: Mapping[int, int], view_of: ViewOf, read: frozenset[int]) -> None:
+    def __init__(self, parameters: Batch, where: Mapping[int, int], view_of: ViewOf, read: Set[int]) -> None:
         self._parameters = parameters
         self._given = where
         self._view_of = view_of
@@ -235,7 +245,7 @@ class _Evaluation:
         return _Rows(Batch((*below.batch.columns, *columns), below.batch.length), where)
 
 
-def _columns(scan: Scan, provider: ManagedProvider, read: frozenset[int]) -> list[tuple[int, int | None]]:
+def _columns(scan: Scan, provider: ManagedProvider, read: Set[int]) -> list[tuple[int, int | None]]:
     """Ids in the plan and in the table of the columns that are read."""
     stored: dict[str, int | None] = {column.name: column.id for column in provider.description.columns}
     stored[ROW_ID] = None

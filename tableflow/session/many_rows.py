@@ -22,7 +22,7 @@ from tableflow.session.outcome import Outcome
 from tableflow.session.parameters import ParameterRun, Parameters, naming_row, of_row, parameter_runs
 from tableflow.session.prepared import Prepared, PreparedInserts, is_insert
 from tableflow.session.session_storage import PinnedStates, SessionStorage
-from tableflow.session.writing import BindRow, Writer, commit, end_statement, message_of, open_sink, remove
+from tableflow.session.writing import BindRow, Writer, commit, end_statement, message_of, remove
 from tableflow.sql import statements as sql
 from tableflow.storage.table_view import TableView
 from tableflow.storage.transaction import Transaction
@@ -116,17 +116,16 @@ class ManyRows:
         assert first.write is not None
         assert first.statement is not None
         view = transaction.state.table(first.table).at()
-        with open_sink(self._storage.objects, transaction, first.table) as spec:
-            counted = is_constant(first.write.writing.query.root)
-            running = first.write.begin(first.settings, spec, self._jobs.open_sink, counted=counted)
-            try:
-                for prepared, run in bound:
-                    if self._jobs.interrupted:
-                        raise CancelledError("the statement was cancelled")
-                    _write_run(running, prepared, run, clock, view)
-                rows = running.prepare()
-            finally:
-                running.close()
+        counted = is_constant(first.write.writing.query.root)
+        running = first.write.begin(first.settings, transaction, first.table, counted=counted)
+        try:
+            for prepared, run in bound:
+                if self._jobs.interrupted:
+                    raise CancelledError("the statement was cancelled")
+                _write_run(running, prepared, run, clock, view)
+            rows = running.prepare()
+        finally:
+            running.close()
         remove(transaction, first.table, removed_rows(running.tokens), view, running.table, first.statement.span)
         return rows
 

@@ -27,19 +27,19 @@ from tableflow.expressions.functions.statement import StatementClock, clock_read
 from tableflow.expressions.literals import literal_column
 from tableflow.expressions.nodes import ColumnRef
 
-_ARROW: Mapping[type, pa.DataType | None] = {
-    int: pa.int64(),
-    float: pa.float64(),
-    str: pa.string(),
-    bytes: pa.binary(),
-    bool: pa.bool_(),
-    dt.date: pa.date32(),
-    dt.time: pa.time64("us"),
+_ARROW: Mapping[type, tuple[pa.DataType, t.SqlType] | None] = {
+    int: (pa.int64(), t.BIGINT),
+    float: (pa.float64(), t.DOUBLE),
+    str: (pa.string(), t.STRING),
+    bytes: (pa.binary(), t.BYTES),
+    bool: (pa.bool_(), t.BOOLEAN),
+    dt.date: (pa.date32(), t.DATE),
+    dt.time: (pa.time64("us"), t.TIME),
     dt.datetime: None,
     decimal.Decimal: None,
     uuid.UUID: None,
 }
-"""Python types whose values become a column of one Arrow type; None: it depends on them."""
+"""Python types whose values become a column of one Arrow and SQL type; None: it depends on them."""
 
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 _ROWS_AT_ONCE = 50_000
@@ -184,7 +184,7 @@ def parameter_columns(rows: Sequence[Parameters]) -> ParameterColumns | None:
 
 
 def _column(values: Sequence[Any], kinds: set[type]) -> Column | None:
-    if any(issubclass(kind, np.generic) for kind in kinds):
+    if not kinds <= _ARROW.keys() and any(issubclass(kind, np.generic) for kind in kinds):
         values = [_plain(value) for value in values]
         kinds = set(map(type, values)) - {type(None)}
     if len(kinds) != 1:
@@ -194,8 +194,11 @@ def _column(values: Sequence[Any], kinds: set[type]) -> Column | None:
     kind = next(iter(kinds))
     if kind not in _ARROW:
         return None
+    simple = _ARROW[kind]
     try:
         match kind:
+            case _ if simple is not None:
+                return from_arrow(pa.array(values, simple[0]), simple[1])
             case dt.datetime:
                 zoned = {value.tzinfo is not None for value in values if value is not None}
                 if len(zoned) != 1:
@@ -208,16 +211,13 @@ def _column(values: Sequence[Any], kinds: set[type]) -> Column | None:
                 return from_arrow(pa.array(values))
             case uuid.UUID:
                 return from_arrow(pa.array([None if value is None else str(value) for value in values], pa.string()))
-            case dt.time:
-                return from_arrow(pa.array(values, _ARROW[kind]), t.TIME)
-            case _:
-                return from_arrow(pa.array(values, _ARROW[kind]))
     except OverflowError:
         if kind is not int:
             return None
         return _column([None if value is None else decimal.Decimal(value) for value in values], {decimal.Decimal})
     except (pa.ArrowException, TableFlowError, UnicodeError, ValueError):
-        return None  # what is wrong with it, the literal will say
+        pass
+    return None  # what is wrong with it, the literal will say
 
 
 def _plain(value: Any) -> Any:

@@ -21,12 +21,11 @@ from tableflow.errors import TableFlowError
 from tableflow.expressions.functions.statement import PreparedClock, StatementClock
 from tableflow.session.direct import DirectWrite
 from tableflow.session.direct_rows import begins_with_constants, is_direct, tables_read
-from tableflow.session.jobs import Jobs
 from tableflow.session.outcome import Outcome
 from tableflow.session.parameters import ParameterRun, Parameters, parameter_columns
 from tableflow.session.session_storage import PinnedStates, SessionStorage
 from tableflow.session.write_plan import Writing
-from tableflow.session.writing import commit, message_of, open_sink, remove, returned
+from tableflow.session.writing import commit, message_of, remove, returned
 from tableflow.sql import statements as sql
 from tableflow.storage.description import TableDescription
 from tableflow.storage.transaction import Transaction
@@ -55,13 +54,11 @@ class PreparedInserts:
     """Keeps the last :data:`_MOST` statements."""
 
     def __init__(
-        self, bind: BindPrepared, catalog: CatalogStore, storage: SessionStorage, jobs: Jobs,
-        settings: Callable[[], Settings],
-    ) -> None:  # fmt: skip
+        self, bind: BindPrepared, catalog: CatalogStore, storage: SessionStorage, settings: Callable[[], Settings]
+    ) -> None:
         self._bind = bind
         self._catalog = catalog
         self._storage = storage
-        self._jobs = jobs
         self._settings = settings
         self._kept: OrderedDict[Any, Prepared] = OrderedDict()
 
@@ -87,13 +84,12 @@ class PreparedInserts:
                 self._kept.clear()
                 return None  # something changed just now: the usual way sees it
             view = transaction.state.table(prepared.table).at()
-            with open_sink(self._storage.objects, transaction, prepared.table) as spec:
-                run = prepared.write.begin(prepared.settings, spec, self._jobs.open_sink)
-                try:
-                    batches = run.write(*rows.batch(clock, prepared.write.reads), lambda _: view)
-                    count = run.prepare()
-                finally:
-                    run.close()
+            run = prepared.write.begin(prepared.settings, transaction, prepared.table)
+            try:
+                batches = run.write(*rows.batch(clock, prepared.write.reads), lambda _: view)
+                count = run.prepare()
+            finally:
+                run.close()
             remove(transaction, prepared.table, removed_rows(run.tokens), view, run.table, prepared.statement.span)
             if count:
                 commit(transaction, prepared.statement)

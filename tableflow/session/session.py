@@ -67,9 +67,7 @@ class Session:
         self.jobs = Jobs(sources)
         self.storage.interrupted = lambda: self.jobs.interrupted
         self.writer = Writer(self.storage, self.jobs, lambda: self.settings)
-        self._prepared = PreparedInserts(
-            self._bind_prepared, self.catalog, self.storage, self.jobs, lambda: self.settings
-        )
+        self._prepared = PreparedInserts(self._bind_prepared, self.catalog, self.storage, lambda: self.settings)
         self._many = ManyRows(self._prepared, self.writer, self.storage, self.jobs)
         self._definitions = Definitions(self.catalog, self.storage, self.writer, self._has_row)
 

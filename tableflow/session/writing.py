@@ -154,10 +154,10 @@ class Writer:
         self, writing: Writing, returns: bool, table: int, transaction: Transaction, view: TableView | None, script: str
     ) -> Written:
         """Writes a query's rows into a transaction, and removes those it names."""
-        with open_sink(self._storage.objects, transaction, table) as spec:
-            if is_direct(writing.query.root, self._settings()):
-                written, tokens = self._directly(writing, returns, spec)
-            else:
+        if is_direct(writing.query.root, self._settings()):
+            written, tokens = self._directly(writing, returns, transaction, table)
+        else:
+            with open_sink(self._storage.objects, transaction, table) as spec:
                 written, tokens = self._by_job(writing, returns, spec, script)
         remove(transaction, table, removed_rows(tokens), view, writing.table, writing.span)
         return written
@@ -188,9 +188,9 @@ class Writer:
             running.close()
 
     def _directly(
-        self, writing: Writing, returns: bool, spec: SinkSpec
+        self, writing: Writing, returns: bool, transaction: Transaction, table: int
     ) -> tuple[Written, Sequence[npt.NDArray[np.int64]]]:
-        run = DirectWrite(writing).begin(self._settings(), spec, self._jobs.open_sink)
+        run = DirectWrite(writing).begin(self._settings(), transaction, table)
         try:
             batches = run.write(ONE_ROW)
             rows = run.prepare()

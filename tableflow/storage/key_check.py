@@ -21,6 +21,7 @@ from tableflow.storage.deletes import NEVER
 from tableflow.storage.description import KeyConstraint, StoredColumn
 from tableflow.storage.equality import equal_rows
 from tableflow.storage.key_index import Hashes, key_hashes
+from tableflow.storage.memory_segment import MemorySegment
 from tableflow.storage.segment import Ids
 from tableflow.storage.table_state import TableState
 from tableflow.storage.table_view import TableView
@@ -48,8 +49,8 @@ def _check(
 ) -> None:  # fmt: skip
     hashes: list[Hashes] = []
     rows: list[Ids] = []
-    for part, row_ids in _added(after, columns, first):
-        found, positions = key_hashes(part, len(row_ids))
+    for part, row_ids, hashed in _added(after, columns, first):
+        found, positions = key_hashes(part, len(row_ids)) if hashed is None else hashed
         if before is not None:
             _against_older(before.at(), after, key, columns, part, (found, positions), table)
         hashes.append(found)
@@ -61,8 +62,10 @@ def _check(
             raise _duplicate(key, columns, view.stored_rows(twice, columns), table, "occurs twice")
 
 
-def _added(after: TableState, columns: Sequence[StoredColumn], first: int) -> Iterator[tuple[list[Column], Ids]]:
-    """The keys and ids of visible rows from ``first`` on."""
+def _added(
+    after: TableState, columns: Sequence[StoredColumn], first: int
+) -> Iterator[tuple[list[Column], Ids, tuple[Hashes, Positions] | None]]:
+    """The keys and ids of visible rows from ``first`` on, and the hashes of the keys where they are kept."""
     for segment in after.segments:
         if segment.end <= first:
             continue
@@ -72,7 +75,7 @@ def _added(after: TableState, columns: Sequence[StoredColumn], first: int) -> It
             if first == 0:
                 kept = after.deletes.versions_of(row_ids) == NEVER
             elif segment.first >= first:
-                yield keys, row_ids
+                yield keys, row_ids, segment.key_hashes(columns) if isinstance(segment, MemorySegment) else None
                 continue
             else:
                 kept = row_ids >= first
@@ -80,7 +83,7 @@ def _added(after: TableState, columns: Sequence[StoredColumn], first: int) -> It
                 chosen = np.flatnonzero(kept)
                 keys, row_ids = take_columns(keys, chosen), row_ids[chosen]
             if len(row_ids):
-                yield keys, row_ids
+                yield keys, row_ids, None
 
 
 def _against_older(

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from tableflow.storage.deletes import NEVER, Deletes
 from tableflow.storage.description import StoredColumn
 from tableflow.storage.key_index import key_hashes
-from tableflow.storage.segment import Ids, Pairs, Segment
+from tableflow.storage.memory_segment import MemorySegment
+from tableflow.storage.segment import Ids, Pairs
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -33,7 +34,7 @@ class MemoryKeys:
         self._rows: dict[Any, dict[int, list[int]]] = {}
 
     def find(
-        self, key: Sequence[StoredColumn], hashes: Hashes, segments: Sequence[Segment], end: int, deletes: Deletes
+        self, key: Sequence[StoredColumn], hashes: Hashes, segments: Sequence[MemorySegment], end: int, deletes: Deletes
     ) -> Pairs | None:
         """Pairs (number of the hash, row id), ids below ``end``; None if this index cannot tell for this state.
 
@@ -65,13 +66,13 @@ class StagedKeys(MemoryKeys):
     ``segments``, ``end`` and ``deletes`` are of the state that the transaction found.
     """
 
-    def __init__(self, base: MemoryKeys, segments: Sequence[Segment], end: int, deletes: Deletes) -> None:
+    def __init__(self, base: MemoryKeys, segments: Sequence[MemorySegment], end: int, deletes: Deletes) -> None:
         super().__init__(end)
         self._base = base
         self._found = (segments, end, deletes)
 
     def find(
-        self, key: Sequence[StoredColumn], hashes: Hashes, segments: Sequence[Segment], end: int, deletes: Deletes
+        self, key: Sequence[StoredColumn], hashes: Hashes, segments: Sequence[MemorySegment], end: int, deletes: Deletes
     ) -> Pairs | None:
         """See :class:`MemoryKeys`."""
         older = self._base.find(key, hashes, *self._found)
@@ -80,17 +81,22 @@ class StagedKeys(MemoryKeys):
 
 
 def _extend(
-    rows: dict[int, list[int]], key: Sequence[StoredColumn], segments: Sequence[Segment], done: int, deletes: Deletes
+    rows: dict[int, list[int]],
+    key: Sequence[StoredColumn],
+    segments: Sequence[MemorySegment],
+    done: int,
+    deletes: Deletes,
 ) -> None:
     """Adds the rows from id ``done`` on."""
     for segment in segments:
         if segment.end <= done:
             continue
         start = max(done - segment.first, 0)
-        columns = segment.read(0, key)
         if start:
-            columns = [column.slice(start, segment.rows - start) for column in columns]
-        hashes, positions = key_hashes(columns, segment.rows - start)
+            columns = [column.slice(start, segment.rows - start) for column in segment.read(0, key)]
+            hashes, positions = key_hashes(columns, segment.rows - start)
+        else:
+            hashes, positions = segment.key_hashes(key)
         base = segment.first + start
         for found, position in zip(hashes.tolist(), positions.tolist(), strict=True):
             held = rows.get(found)

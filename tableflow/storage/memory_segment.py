@@ -20,13 +20,16 @@ from tableflow.columnar.kernels.gather import concat, is_nested, take_columns
 from tableflow.storage.description import StoredColumn
 from tableflow.storage.distinct import DistinctSketch
 from tableflow.storage.evolution import as_type, initial_column
-from tableflow.storage.key_index import key_hashes, key_index
+from tableflow.storage.key_index import Hashes, key_hashes, key_index
 from tableflow.storage.segment import Ids, Pairs
 from tableflow.storage.table_statistics import SegmentStatistics
 from tableflow.storage.zones import Zone, bounds
 
+Positions = npt.NDArray[np.uint32]
 MERGED_AT_ONCE = 8
 """So many neighbours of one size class become one segment."""
+FEW = 64
+"""Segments of so many rows remember the hashes of their keys."""
 LARGEST_MERGED = 65_536
 """Segments of so many rows are merged no more."""
 
@@ -34,7 +37,7 @@ LARGEST_MERGED = 65_536
 class MemorySegment:
     """Rows with the ids ``[first, end)`` and the columns ``ids``, in this order; immutable."""
 
-    __slots__ = ("_numbers", "_statistics", "columns", "end", "first", "ids", "kind", "rows")
+    __slots__ = ("_hashes", "_numbers", "_statistics", "columns", "end", "first", "ids", "kind", "rows")
 
     def __init__(self, first: int, ids: tuple[int, ...], columns: Sequence[Column], rows: int) -> None:
         self.first = first
@@ -45,6 +48,7 @@ class MemorySegment:
         self.kind = (ids, [column.type for column in self.columns])
         self._statistics: dict[StoredColumn, SegmentStatistics] = {}
         self._numbers = {column: number for number, column in enumerate(ids)}
+        self._hashes: dict[tuple[StoredColumn, ...], tuple[Hashes, Positions]] = {}
 
     @property
     def bytes(self) -> int:
@@ -97,8 +101,18 @@ class MemorySegment:
 
     def find(self, key: Sequence[StoredColumn], hashes: npt.NDArray[np.uint64]) -> Pairs:
         """See :class:`~tableflow.storage.segment.Segment`; by looking at every row, for the newest there is an index."""
-        probes, found = key_index(*key_hashes(self.read(0, key), self.rows)).find(hashes)
+        probes, found = key_index(*self.key_hashes(key)).find(hashes)
         return probes, found + self.first
+
+    def key_hashes(self, key: Sequence[StoredColumn]) -> tuple[Hashes, Positions]:
+        """Hashes of a key and the positions they are of; kept where a commit's check and the index ask one after the other."""
+        if self.rows > FEW:
+            return key_hashes(self.read(0, key), self.rows)
+        name = tuple(key)
+        kept = self._hashes.get(name)
+        if kept is None:
+            kept = self._hashes[name] = key_hashes(self.read(0, key), self.rows)
+        return kept
 
     def _column(self, column: StoredColumn) -> Column:
         number = self._numbers.get(column.id)

@@ -29,6 +29,7 @@ from tableflow.types import SqlType
 RowIds = npt.NDArray[np.int64]
 NO_IDS: RowIds = np.zeros(0, np.int64)
 _WIDTHS = {pa.int8(): 1, pa.int16(): 2, pa.int32(): 4, pa.int64(): 8}
+_JSON = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 _BY_WIDTH = {width: kind for kind, width in _WIDTHS.items()}
 
 
@@ -91,7 +92,7 @@ def encode_commit(commit: Commit) -> bytes:
     header: dict[str, Any] = {"time": commit.time, "tables": [_encode_table(change, body) for change in commit.tables]}
     if commit.catalog:
         header["catalog"] = [encode(change) for change in commit.catalog]
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = _JSON.encode(header).encode()
     text += b" " * (-(len(text) + 4) % 8)
     return b"".join([len(text).to_bytes(4, "little"), text, *body.parts])
 

@@ -115,7 +115,8 @@ class TableState:
             change.version, max(time, last.time), change.kind, end, added, gone, last.rows + added - gone,
             change.description or last.description,
         )  # fmt: skip
-        return replace(self, segments=segments, deletes=deletes, history=self.history.adding(version))
+        history = self.history.adding(version)
+        return TableState(self.id, self.disk, segments, deletes, history, self.keys, self.anchor)
 
     def fresh(self) -> TableState:
         """The same with caches of its own: others may have learned from commits that failed."""

@@ -141,7 +141,7 @@ class TableView:
         stored = self._stored(key)
         limits = None
         parts: list[Pairs] = []
-        memory: list[Segment] = []
+        memory: list[MemorySegment] = []
         for _, segment in self._numbered():
             if isinstance(segment, MemorySegment):
                 memory.append(segment)
@@ -226,7 +226,9 @@ class TableView:
     def _zones(self, segment: Segment, chunk: int | None) -> ZoneOf:
         return lambda column: segment.zone(chunk, self.description.column(column))
 
-    def _find_in_memory(self, key: list[StoredColumn], hashes: npt.NDArray[np.uint64], memory: list[Segment]) -> Pairs:
+    def _find_in_memory(
+        self, key: list[StoredColumn], hashes: npt.NDArray[np.uint64], memory: list[MemorySegment]
+    ) -> Pairs:
         """By the shared index where it serves, else by looking."""
         state = self.state
         every = state.memory_segments()

@@ -85,11 +85,12 @@ def test_bulk_load(folder, data):
 
 def test_single_rows(folder):
     def disk():
-        with (folder / "loop").open("wb", buffering=0) as file:
+        with (folder / "loop").open("r+b", buffering=0) as file:  # within a file, as a log is written
             for _ in range(300):
-                file.write(b"x" * 200)
+                file.write(b"x" * 500)
                 os.fdatasync(file.fileno())
 
+    (folder / "loop").write_bytes(bytes(300 * 500))
     with tableflow.connect(folder / "single") as con:
         con.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, name STRING)")
         cursor = con.cursor()
@@ -99,12 +100,17 @@ def test_single_rows(folder):
             for _ in range(300):
                 cursor.execute("INSERT INTO t VALUES (?, ?)", (next(number), "some text"))
 
-        mine, work = best(ours, clock=time.perf_counter), best(ours)
-        raw = best(disk, clock=time.perf_counter)
-    report("a synced insert", mine / 0.3, raw / 0.3, "ms")
+        enough = False
+        for _ in range(8):  # by turns, since others may use disk and processor
+            mine, raw = best(ours, 1, time.perf_counter), best(disk, 1, time.perf_counter)
+            report("a synced insert", mine / 0.3, raw / 0.3, "ms")
+            enough = 300 / mine >= min(300 / raw / 2, 1000)
+            if enough:
+                break
+        work = best(ours)
     print(f"of the processor: {work / 0.3:.3f} ms")
-    assert work / 300 < 0.003
-    assert mine < raw + 300 * 0.005
+    assert enough
+    assert work / 300 < 0.0015
 
 
 def test_executemany():
