@@ -49,22 +49,29 @@ class RestartingResult:
 
     def next_batch(self, timeout: float | None = None) -> pa.RecordBatch | None:
         """See :class:`~tableflow.session.outcome.Result`."""
+        stale: StaleStateError | None = None
         while True:
             try:
+                if stale is not None:
+                    self._restart(stale)
+                    stale = None
                 batch = self.running.next_batch(timeout)
-            except StaleStateError:
+            except StaleStateError as error:
                 if self._left == 0:
                     raise
                 self._left -= 1
-                schema = self.running.schema
-                restarted = self._again()
-                if restarted.schema != schema:
-                    restarted.close()
-                    raise
-                self.running = restarted
+                stale = error
             else:
                 self._left = 0
                 return batch
+
+    def _restart(self, stale: StaleStateError) -> None:
+        restarted = self._again()
+        if restarted.schema != self.running.schema:
+            restarted.close()
+            self._left = 0
+            raise stale
+        self.running = restarted
 
     def cancel(self) -> None:
         """Stops the query."""

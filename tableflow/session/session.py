@@ -175,6 +175,13 @@ class Session:
                 return bind(text, start, self.catalog.snapshot(pinned), self.settings, parameters)
 
         def run() -> Outcome:
+            for _ in range(_ATTEMPTS):
+                pinned = self.storage.pin()
+                try:
+                    return self._carry_out(bound(pinned), pinned, bound, script)
+                except StaleStateError:
+                    if self.storage.pin().state is pinned.state:
+                        raise  # the newest state names the file: it is lost
             pinned = self.storage.pin()
             return self._carry_out(bound(pinned), pinned, bound, script)
 

@@ -82,7 +82,7 @@ def _remarks(disk: Disk, follower: Follower, state: DatabaseState, remarks: list
         rest = disk.read(log_name(follower.log.number), follower.log.position)
         if rest.strip(b"\0"):
             remarks.append(
-                "the log ends in a record that is not whole: it was never acknowledged, the next writer cuts it"
+                "the log ends in a record that is not whole or not durable: it was not acknowledged; the next writer decides"
             )
         root = follower.root
         unnamed = unnamed_files(listing(disk), state, dict(root.manifests), root.log, "")

@@ -2,7 +2,7 @@
 
 ::
 
-    append (under the lock, in order) -> tip -> sync by one of those who wait -> published
+    append (under the lock, in order) -> tip -> sync by one of those who wait -> announced -> published
 
 The *tip* is the state after the last record that was appended; transactions begin from it.  The *published* one is after
 the last record that was synced; readers see it.  So nothing is acknowledged, or seen by readers, before it is
@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from tableflow.catalog.change import CatalogChange
 from tableflow.errors import InterfaceError, TableFlowError
+from tableflow.storage.announcement import Announcer
 from tableflow.storage.database_state import DatabaseState, TableCell
 from tableflow.storage.disk import Disk
 from tableflow.storage.failure import disk_error, failed, taken_back
@@ -47,7 +48,9 @@ class Ticket:
 class Committer:
     """Owns the log's end; thread-safe."""
 
-    def __init__(self, disk: Disk, log: LogWriter, state: DatabaseState, lease: Lease, delay: float) -> None:
+    def __init__(
+        self, disk: Disk, log: LogWriter, state: DatabaseState, lease: Lease, announcer: Announcer, delay: float
+    ) -> None:
         self.tip = state
         self.published = state
         self.generation = 0
@@ -56,6 +59,7 @@ class Committer:
         self.records = 0
         self._disk = disk
         self._lease = lease
+        self._announcer = announcer
         self._delay = delay
         self._synced = log.position
         self._pending: list[Ticket] = []
@@ -166,6 +170,7 @@ class Committer:
             if self._broken is None:
                 self._broken = InterfaceError("the database was closed")
             self.log.close()
+            self._announcer.close()
 
     def check_lease(self) -> None:
         """:class:`~tableflow.errors.ConnectorError` if another one may write by now."""
@@ -213,6 +218,8 @@ class Committer:
         error: BaseException | None = None
         try:
             log.sync()
+            if covered and covered[-1].state is not None:
+                self._announcer.say(covered[-1].state.sequence)
         except BaseException as raised:  # noqa: BLE001 - whoever waits has to hear of it, whatever it is
             error = raised
         with self._condition:

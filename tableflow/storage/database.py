@@ -19,6 +19,7 @@ from tableflow.config import (
     Settings,
 )
 from tableflow.errors import ConnectorError
+from tableflow.storage.announcement import Announcer
 from tableflow.storage.committer import Committer
 from tableflow.storage.data_file import FileOptions
 from tableflow.storage.database_state import DatabaseState
@@ -103,10 +104,11 @@ class Database:
         try:
             if not there:
                 _create(disk)
-            follower = Follower(disk)
+            follower = Follower(disk, everything=True)
             state = follower.refresh()
             log = LogWriter.resume(disk, follower.log.number, follower.log.position)
-            committer = Committer(disk, log, state, lease, settings.get(COMMIT_DELAY) / 1e6)
+            announcer = Announcer(disk, state.sequence)
+            committer = Committer(disk, log, state, lease, announcer, settings.get(COMMIT_DELAY) / 1e6)
         except OSError as error:
             lease.release()
             raise disk_error(disk, error, "open it for writing") from error

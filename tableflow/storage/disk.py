@@ -51,6 +51,10 @@ class Writable(Protocol):
         """
         ...
 
+    def overwrite(self, data: bytes) -> None:
+        """Replaces the first bytes of the file, for whoever reads it meanwhile; nothing is said about durability."""
+        ...
+
     def sync(self) -> None:
         """Returns when all bytes written so far are durable."""
         ...
@@ -92,6 +96,11 @@ class Disk(Protocol):
     @property
     def shared(self) -> bool:
         """Whether other processes may read it."""
+        ...
+
+    @property
+    def boot(self) -> str:
+        """Names the time since the machine was started; empty if nobody knows."""
         ...
 
     def create(self, name: str) -> Writable:

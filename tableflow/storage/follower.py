@@ -1,7 +1,7 @@
 """The newest state of a database from its files: for readers, which follow a writer, and for opening.
 
 A reader takes no lock.  It looks whether the root is another file than the one it knows, and reads the log from where
-it stopped; tables whose manifest is the same keep what was read of them.
+it stopped, up to what its writer says is durable; tables whose manifest is the same keep what was read of them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 from tableflow.errors import ConnectorError
+from tableflow.storage.announcement import announced
 from tableflow.storage.data_file import DataFile
 from tableflow.storage.database_state import DatabaseState, TableCell
 from tableflow.storage.disk import Disk
@@ -27,8 +28,10 @@ _ATTEMPTS = 20
 class Follower:
     """See the module; thread-safe."""
 
-    def __init__(self, disk: Disk) -> None:
+    def __init__(self, disk: Disk, *, everything: bool = False) -> None:
+        """``everything``: all that is whole, for a writer, which syncs it."""
         self.disk = disk
+        self._durable = 1 << 64 if everything else 0
         self._lock = threading.Lock()
         self._identity: Any = None
         self._root = Root()
@@ -97,9 +100,18 @@ class Follower:
 
     def _read_on(self) -> DatabaseState:
         assert self._state is not None
-        for record in self._log.records():
+        for record in self._log.records(self._trusted):
             self._state = self._state.replaying(record.sequence, Payload(record.payload), self.disk)
         return self._state
+
+    def _trusted(self, sequence: int) -> bool:
+        """Whether a record that was read is durable."""
+        if sequence > self._durable:
+            bound = announced(self.disk)
+            if bound is None:
+                return True
+            self._durable = bound
+        return sequence <= self._durable
 
 
 def _missing(disk: Disk, error: FileNotFoundError) -> ConnectorError:

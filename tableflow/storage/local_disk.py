@@ -7,12 +7,21 @@ import errno
 import fcntl
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from tableflow.storage.disk import FileFacts, Lock
+
+
+@cache
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 class LocalDisk:
@@ -28,6 +37,11 @@ class LocalDisk:
     def place(self) -> str:
         """The folder's path."""
         return str(self.root)
+
+    @property
+    def boot(self) -> str:
+        """What Linux calls the time since the machine was started."""
+        return _boot()
 
     def create(self, name: str) -> LocalFile:
         """See :class:`~tableflow.storage.disk.Disk`."""
@@ -179,6 +193,10 @@ class LocalFile:
         if size > length:
             with contextlib.suppress(OSError):  # no such call here, or no room: then the writes themselves will say so
                 os.posix_fallocate(self._descriptor, length, size - length)
+
+    def overwrite(self, data: bytes) -> None:
+        """See :class:`~tableflow.storage.disk.Writable`."""
+        os.pwrite(self._descriptor, data, 0)
 
     def sync(self) -> None:
         """See :class:`~tableflow.storage.disk.Writable`."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from xxhash import xxh3_64_intdigest
@@ -132,10 +132,13 @@ class LogReader:
         start, frame = self._last
         return self.disk.read(log_name(self.number), start, _FRAME.size) == frame
 
-    def records(self) -> Iterator[Record]:
-        """The whole records that have come since; raises :class:`FileNotFoundError` if the file is gone."""
+    def records(self, trusted: Callable[[int], bool] = lambda _: True) -> Iterator[Record]:
+        """The whole records that have come since, up to the first whose sequence is not ``trusted``.
+
+        Raises :class:`FileNotFoundError` if the file is gone.
+        """
         self._block = (-1, 0, b"")  # what lay there before may have been written over
-        while (found := self._next()) is not None:
+        while (found := self._next(trusted)) is not None:
             magic, payload = found
             if magic == _LINK:
                 self.number += 1
@@ -169,7 +172,7 @@ class LogReader:
         again.position = self.position
         return again._next() is not None
 
-    def _next(self) -> tuple[bytes, bytes] | None:
+    def _next(self, trusted: Callable[[int], bool] = lambda _: True) -> tuple[bytes, bytes] | None:
         """The magic and payload of the next whole record, and steps over it."""
         frame = self._read(self.position, _FRAME.size)
         if len(frame) < _FRAME.size:
@@ -179,6 +182,8 @@ class LogReader:
             return None
         payload = self._read(self.position + _FRAME.size, length)
         if len(payload) < length or _frame(magic, sequence, durable, payload) != frame:
+            return None
+        if magic == _MAGIC and not trusted(sequence):
             return None
         self._last = (self.position, frame)
         self.position += _FRAME.size + length

@@ -17,6 +17,7 @@ class MemoryDisk:
     """See :class:`~tableflow.storage.disk.Disk`; nothing survives the object, and all is durable at once."""
 
     shared = False
+    boot = ""
 
     def __init__(self, place: str = "memory") -> None:
         self.place = place
@@ -141,6 +142,12 @@ class MemoryFile:
 
     def reserve(self, size: int) -> None:
         """See :class:`~tableflow.storage.disk.Writable`."""
+
+    def overwrite(self, data: bytes) -> None:
+        """See :class:`~tableflow.storage.disk.Writable`."""
+        content = bytearray(self._content.data)
+        content[: len(data)] = data
+        self._content.data = content
 
     def sync(self) -> None:
         """See :class:`~tableflow.storage.disk.Writable`."""

@@ -7,13 +7,20 @@ import sys
 import threading
 import time
 
+import pyarrow as pa
 import pytest
 
 import tableflow
+from tableflow.columnar.column import Column
+from tableflow.config import Settings
+from tableflow.storage.database import Database
+from tableflow.storage.description import ChangeKind
 from tableflow.storage.failure import StaleStateError, taken_back
+from tableflow.storage.local_disk import LocalDisk
 from tableflow.storage.memory_disk import MemoryDisk
 from tableflow.storage.table_view import TableView
 from tableflow.storage.transaction import Transaction
+from tableflow.types import INT
 
 
 def rows(con, sql, parameters=()):
@@ -261,3 +268,51 @@ def test_a_reader_whose_files_are_gone_takes_a_newer_state(tmp_path, monkeypatch
         assert con.execute("INSERT INTO t SELECT a + 10 FROM t").rowcount == 2
         left[:] = [1]
         assert con.execute(f"COPY t TO '{tmp_path}/t.csv'").rowcount == 4
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["SELECT sum(a) FROM t", "SELECT a FROM t WHERE a = 6", "SHOW VERSIONS t", "DESCRIBE t", "EXPLAIN SELECT a FROM t"],
+)
+def test_a_reader_whose_files_go_while_it_binds_takes_newer_ones(tmp_path, query):
+    with tableflow.connect(tmp_path / "db") as con:
+        con.execute("CREATE TABLE t (a INT PRIMARY KEY)")
+        con.execute("INSERT INTO t VALUES (1), (2)")
+        con.execute("VACUUM")
+    settings = Settings().with_value("storage.removal-delay", "0 s")
+    reader = tableflow.connect(tmp_path / "db", read_only=True)
+    pin, moves = reader.session.storage.pin, []
+
+    def pin_and_wait():
+        pinned = pin()
+        if not moves:  # it has the root, and no manifest yet
+            moves.append(tuple((tmp_path / "db").glob("tables/*/manifest*")))
+            writer = Database.open(LocalDisk(tmp_path / "db"), settings=settings, background=False)
+            table = writer.state().schemas["default"].permanent["t"].table
+            with writer.transaction([table]) as transaction:
+                rows = transaction.writer(table)
+                rows.write([Column(INT, pa.array([6], pa.int32()))], 1)
+                rows.finish()
+                transaction.commit(ChangeKind.INSERT)
+            writer.fold()
+            writer.collect()
+            writer.close()
+        return pinned
+
+    reader.session.storage.pin = pin_and_wait
+    assert rows(reader, query)
+    assert moves
+    assert not any(path.exists() for path in moves[0])
+    assert rows(reader, "SELECT sum(a) FROM t") == [(9,)]
+    reader.close()
+
+
+def test_a_manifest_that_is_lost_is_an_error_and_no_endless_search(tmp_path):
+    with tableflow.connect(tmp_path / "db") as con:
+        con.execute("CREATE TABLE t (a INT)")
+        con.execute("VACUUM")
+    for path in (tmp_path / "db").glob("tables/*/manifest*"):
+        path.unlink()
+    con = tableflow.connect(tmp_path / "db", read_only=True)
+    with con, pytest.raises(tableflow.OperationalError, match="is missing"):
+        con.execute("SELECT * FROM t")

@@ -62,6 +62,7 @@ class SimulatedDisk:
 
     def __init__(self, fail_at: int = -1, fault: str = CRASH, seed: int = 0) -> None:
         self.steps = 0
+        self.boot = "1"
         self.fail_at = fail_at
         self.fault = fault
         self.dice = random.Random(seed)
@@ -85,11 +86,16 @@ class SimulatedDisk:
             else:
                 names[name] = inode
         found = SimulatedDisk()
+        found.boot = self.boot + "1"
         for name, inode in names.items():
             found._numbers += 1
             fresh = _Inode(found._numbers, inode.after_crash(dice))
             found._names[name] = found._durable[name] = fresh
         return found
+
+    def look_back(self) -> None:
+        """What another process could read when the machine stopped may be read now."""
+        self._crashed = False
 
     def _step(self, *, room: bool = False) -> bool:
         """Counts; True if this is the step that fails halfway (a crash or an error)."""
@@ -244,6 +250,10 @@ class _File:
         self._disk._truncate(self._inode, size)
         self._position = min(self._position, size)
         return size
+
+    def overwrite(self, data: bytes) -> None:
+        self._disk._look()
+        self._inode.write(0, data)
 
     def reserve(self, size: int) -> None:
         self._disk._look()

@@ -384,12 +384,19 @@ def test_a_writer_that_is_killed_loses_nothing(tmp_path: Path, kills: int) -> No
         time.sleep(dice.random() * 0.004)
         rest = writers.kill()
         step = rest[-1] + 1 if rest else step
-        database = Database.open(LocalDisk(place), writable=False)
+        reader = Database.open(LocalDisk(place), writable=False)
+        seen = balances(reader, one)
+        assert seen in (expected_balances(step), expected_balances(step + 1)), f"after kill {kill}"
+        assert balances(reader, two) == {key: -value for key, value in seen.items()}
+        database = Database.open(LocalDisk(place), background=False)
         found = balances(database, one)
         if found == expected_balances(step + 1):
-            step += 1  # it was durable, and the writer could not say so
+            step += 1  # it was whole, and the writer could not say so
         assert found == expected_balances(step), f"after kill {kill}"
+        assert found == seen or seen == expected_balances(step - 1), "what a reader has seen stays"
+        assert balances(reader, one) == found
         assert balances(database, two) == {key: -value for key, value in found.items()}
+        database.close()
         if kill % 10 == 9 or kill == kills - 1:
             assert check_database(LocalDisk(place)).problems == ()
     writers.close()
