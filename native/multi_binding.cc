@@ -139,6 +139,11 @@ void register_multi(nb::module_& m) {
       .def("marks", [](const MultiState& state, ArrayIn<uint32_t> slots) {
         return numbers_of(state, slots, [&](uint32_t slot) { return state.mark(slot); });
       })
+      .def("live", [](const MultiState& state, ArrayIn<uint32_t> slots) {
+        auto out = std::make_shared<Buffer>(slots.size());
+        for (size_t i = 0; i < slots.size(); ++i) out->as<bool>()[i] = state.live(slots.data()[i]);
+        return to_numpy<bool>(std::move(out), slots.size());
+      })
       .def("add_marks", [](MultiState& state, ArrayIn<uint32_t> slots, ArrayIn<int64_t> by) {
         if (slots.size() != by.size()) throw std::invalid_argument("every row has its number");
         nb::gil_scoped_release released;

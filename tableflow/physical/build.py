@@ -8,6 +8,7 @@ from typing import Any
 from tableflow.errors import InternalError
 from tableflow.physical.assign_watermarks import AssignWatermarks, AssignWatermarksOperator
 from tableflow.physical.assign_windows import AssignWindows, AssignWindowsOperator
+from tableflow.physical.changelog_join import ChangelogJoin, ChangelogJoinOperator
 from tableflow.physical.changelog_result import (
     ChangelogResult,
     ChangelogResultOperator,
@@ -46,6 +47,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     CollectAggregate: CollectAggregateOperator,
     HashJoin: HashJoinOperator,
     HashBuild: HashBuildOperator,
+    ChangelogJoin: ChangelogJoinOperator,
     NestedLoopJoin: NestedLoopJoinOperator,
     SortRows: SortRowsOperator,
     TopN: TopNOperator,

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
 
 from tableflow.expressions.text import to_sql
 from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.changelog_over import ChangelogOver
 from tableflow.physical.changelog_top_n import ChangelogTopN
+from tableflow.physical.node import PhysicalNode
 from tableflow.physical.normalize import Normalize
 from tableflow.physical.properties import OrderingKey
 
-ChangelogNode: TypeAlias = ChangelogAggregate | ChangelogJoin | ChangelogTopN | ChangelogOver | Normalize
 
-
-def describe_changelog(node: ChangelogNode, names: Mapping[int, str]) -> str:
-    """The operator and what it does, without its inputs; ``names`` are those of columns by id."""
+def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | None:
+    """The operator and what it does, without its inputs; None if it is none of these.  ``names`` are those of columns by id."""
     match node:
         case ChangelogAggregate():
             keys, calls = ", ".join(f.name for f in node.keys), ", ".join(map(to_sql, node.calls))
@@ -39,6 +37,8 @@ def describe_changelog(node: ChangelogNode, names: Mapping[int, str]) -> str:
             return f"ChangelogOver by [{by}]{f' order {order}' if order else ''} {calls}".rstrip()
         case Normalize():
             return f"Normalize by [{_columns(node.key, names)}]"
+        case _:
+            return None
 
 
 def _columns(ids: tuple[int, ...], names: Mapping[int, str]) -> str:

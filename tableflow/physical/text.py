@@ -7,12 +7,8 @@ from collections.abc import Callable
 from tableflow.expressions.text import to_sql
 from tableflow.physical.assign_watermarks import AssignWatermarks
 from tableflow.physical.assign_windows import AssignWindows
-from tableflow.physical.changelog_aggregate import ChangelogAggregate
-from tableflow.physical.changelog_join import ChangelogJoin
-from tableflow.physical.changelog_over import ChangelogOver
 from tableflow.physical.changelog_result import ChangelogResult
 from tableflow.physical.changelog_text import describe_changelog
-from tableflow.physical.changelog_top_n import ChangelogTopN
 from tableflow.physical.collect_aggregate import CollectAggregate
 from tableflow.physical.exchange import Exchange
 from tableflow.physical.filter import FilterRows
@@ -22,7 +18,6 @@ from tableflow.physical.hash_join import HashJoin
 from tableflow.physical.materialize import SharedResult
 from tableflow.physical.nested_loop_join import NestedLoopJoin
 from tableflow.physical.node import PhysicalNode
-from tableflow.physical.normalize import Normalize
 from tableflow.physical.partition_top_n import PartitionTopN
 from tableflow.physical.pipeline import Pipeline
 from tableflow.physical.project import ProjectColumns
@@ -127,12 +122,10 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             return f"Exchange {node.kind.value}{keys}{merged}{' blocking' if node.blocking else ''}"
         case TableWrite() | Fork() | ChangelogResult() | SharedResult():
             return _edge(node, names)
-        case ChangelogAggregate() | ChangelogJoin() | ChangelogTopN() | ChangelogOver() | Normalize():
-            return describe_changelog(node, names)
         case AssignWatermarks() | AssignWindows() | WindowedAggregate():
             return describe_windows(node, names)
         case _:
-            return f"{type(node).__name__} [{_columns(node.fields)}]"
+            return describe_changelog(node, names) or f"{type(node).__name__} [{_columns(node.fields)}]"
 
 
 def _edge(node: TableWrite | Fork | ChangelogResult | SharedResult, names: dict[int, str]) -> str:

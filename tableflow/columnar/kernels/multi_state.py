@@ -121,6 +121,10 @@ class MultiState:
         """The rows with the same keys as these rows, every key once."""
         return Matches(_native.MultiCursor(self.native, slots))
 
+    def live(self, slots: Slots) -> npt.NDArray[np.bool_]:
+        """Whether there (still, or again) is a row in each slot."""
+        return self.native.live(slots)
+
     def counts(self, slots: Slots) -> Numbers:
         """How often each row is there."""
         return self.native.counts(slots)

@@ -1,0 +1,115 @@
+"""One input of a join of changelogs: its rows so far, by key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tableflow.columnar.batch import Batch, Selection, Weights
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.gather import weights_of
+from tableflow.columnar.kernels.multi_state import Matches, MultiState, RowChanges, Slots
+from tableflow.errors import InternalError
+from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.physical.row_values import RowValues
+from tableflow.physical.state_rows import load_rows, save_rows
+from tableflow.runtime.operator import Emission, OperatorContext, Reservation, Suspend
+from tableflow.runtime.wake import READY
+from tableflow.types import Field
+
+
+class Arrival:
+    """Rows that have arrived at a side: its columns, and what they changed."""
+
+    def __init__(self, columns: list[Column], length: int, changes: RowChanges, weights: Weights | None) -> None:
+        self.columns = columns
+        self.length = length
+        self.changes = changes
+        self._weights = weights
+
+    def weights(self, rows: Slots) -> npt.NDArray[np.int64]:
+        """Weights of stored rows of the batch."""
+        return np.ones(len(rows), np.int64) if self._weights is None else self._weights[rows]
+
+
+class ChangelogSide:
+    """Keeps the fields ``kept`` and the keys of an input; ``appends``: nothing is ever taken away."""
+
+    def __init__(
+        self,
+        inputs: tuple[Field, ...],
+        kept: frozenset[int],
+        keys: Sequence[Expression],
+        null_safe: Sequence[bool],
+        *,
+        appends: bool,
+    ) -> None:
+        self.fields = tuple(f for f in inputs if f.id in kept)
+        expressions: list[Expression] = [ColumnRef(f.type, f.id, f.name) for f in self.fields]
+        self._keys: list[int] = []
+        for key in keys:
+            at = next((i for i, f in enumerate(self.fields) if isinstance(key, ColumnRef) and key.id == f.id), None)
+            if at is None:
+                at = len(expressions)
+                expressions.append(key)
+            self._keys.append(at)
+        self._values = RowValues(expressions, inputs)
+        self._appends = appends
+        self.state = MultiState([e.type for e in expressions], self._keys, null_safe, counted=not appends)
+
+    def open(self, context: OperatorContext, name: str) -> None:
+        """Accounts for the rows under this name."""
+        self._reservation: Reservation = context.reserve(name, self.state.bytes)
+
+    def room(self, batch: Batch) -> Emission:
+        """Waits until the directories have room for the rows of a batch."""
+        while not self.state.prepare(batch.rows):
+            yield Suspend(READY)
+
+    def arrive(self, batch: Batch) -> Arrival:
+        """Adds the rows of a batch."""
+        columns, length, selection = self._values.aligned(batch)
+        weights = self._weights(batch, selection)
+        self._reservation.resize(self.state.bytes_after(columns, batch.rows))
+        changes = self.state.apply(columns, length, selection, weights)
+        self._reservation.resize(self.state.bytes)
+        return Arrival(columns, length, changes, weights)
+
+    def _weights(self, batch: Batch, selection: Selection | None) -> Weights | None:
+        if batch.weights is None:
+            return None
+        if self._appends:
+            raise InternalError("changes arrive where rows are only added")
+        # Where keys had to be computed, columns have been gathered.
+        return batch.weights if selection is not None or batch.selection is None else weights_of(batch)
+
+    def partners(self, other: ChangelogSide, arrival: Arrival) -> Matches:
+        """For rows that changed at ``other``, the rows here with the same key."""
+        keys = [arrival.columns[i] for i in other._keys]
+        return self.state.probe(keys, arrival.length, arrival.changes.rows)
+
+    def columns(self, positions: Sequence[int], slots: Slots) -> list[Column]:
+        """Columns of rows that are kept here."""
+        return self.state.columns(positions, slots)
+
+    def settle(self) -> None:
+        """What happened so far is over."""
+        self.state.settle()
+        self._reservation.resize(self.state.bytes)
+
+    def snapshot(self) -> bytes:
+        """The rows."""
+        return save_rows(self.state)
+
+    def restore(self, saved: bytes) -> None:
+        """Puts them back."""
+        load_rows(self.state, saved)
+        self._reservation.resize(self.state.bytes)
+
+    def close(self) -> None:
+        """Gives the memory back."""
+        self.state.clear()
+        if hasattr(self, "_reservation"):
+            self._reservation.release()

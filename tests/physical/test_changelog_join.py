@@ -1,0 +1,240 @@
+"""What comes out of a join of changelogs sums up to the join of what has come in, whatever came in between."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.columnar.representation import canonical
+from tableflow.errors import DataError, InternalError
+from tableflow.expressions.nodes import Call, ColumnRef, Expression
+from tableflow.physical.build import build_operator
+from tableflow.physical.changelog_join import ChangelogJoin
+from tableflow.physical.hash_join import HashJoinKind
+from tableflow.physical.node import Input
+from tableflow.runtime.graph import OperatorSpec
+from tableflow.types import BIGINT, BOOLEAN, INT, STRING, Field
+from tests.physical.event_harness import EventHarness
+
+K, A, V = Field(1, "k", INT), Field(2, "a", STRING), Field(3, "v", BIGINT)
+L, B, W = Field(4, "l", INT), Field(5, "b", STRING), Field(6, "w", BIGINT)
+MARK = Field(9, "mark", BOOLEAN)
+LEFT, RIGHT = (K, A, V), (L, B, W)
+Kind = HashJoinKind
+LEFT_ONLY = {Kind.SEMI, Kind.ANTI, Kind.MARK}
+
+
+def ref(f: Field) -> ColumnRef:
+    return ColumnRef(f.type, f.id, f.name)
+
+
+LESS = Call(BOOLEAN, "lt", (ref(V), ref(W)))
+SHIFTED = Call(INT, "add", (ref(K), ref(K)))
+
+
+def node_of(kind: HashJoinKind, **how: Any) -> ChangelogJoin:
+    fields = LEFT if kind in LEFT_ONLY else (*LEFT, *RIGHT)
+    if kind is Kind.MARK:
+        fields = (*fields, MARK)
+        how["mark"] = MARK.id
+    keys = how.pop("keys", ((ref(K), ref(L), False),))
+    return ChangelogJoin(
+        fields=fields,
+        left=Input(fields=LEFT),
+        right=Input(fields=RIGHT),
+        kind=kind,
+        left_keys=tuple(key[0] for key in keys),
+        right_keys=tuple(key[1] for key in keys),
+        null_safe=tuple(key[2] for key in keys),
+        **how,
+    )
+
+
+def equal(a: Any, b: Any, safe: bool) -> bool | None:
+    if a is None or b is None:
+        return (a is None and b is None) if safe else None
+    return a == b
+
+
+def condition(node: ChangelogJoin, left: tuple[Any, ...], right: tuple[Any, ...]) -> bool | None:
+    """Three-valued AND of all that the node asks."""
+    row = dict(zip([f.id for f in (*LEFT, *RIGHT)], (*left, *right), strict=True))
+
+    def value(e: Expression) -> Any:
+        if isinstance(e, ColumnRef):
+            return row[e.id]
+        assert isinstance(e, Call)
+        a, b = map(value, e.args)
+        if a is None or b is None:
+            return None
+        return a < b if e.function == "lt" else a + b
+
+    truths = [
+        equal(value(a), value(b), s) for a, b, s in zip(node.left_keys, node.right_keys, node.null_safe, strict=True)
+    ]
+    truths += [value(e) for e in node.residual]
+    return False if False in truths else None if None in truths else True
+
+
+def expected(node: ChangelogJoin, left: Counter[Any], right: Counter[Any]) -> Counter[Any]:
+    """The join of two multisets, pair by pair."""
+    out: Counter[Any] = Counter()
+    partners = {a: [condition(node, a, b) for b in right] for a in left}
+    pairs = [(a, b) for a, b in product(left, right) if condition(node, a, b)]
+    if node.kind not in LEFT_ONLY:
+        for a, b in pairs:
+            out[(*a, *b)] += left[a] * right[b]
+    for a, count in left.items():
+        true, unknown = True in partners[a], None in partners[a]
+        match node.kind:
+            case Kind.LEFT | Kind.FULL | Kind.SINGLE if not true:
+                out[(*a, None, None, None)] += count
+            case Kind.SEMI if true:
+                out[a] += count
+            case Kind.ANTI if not true and not (node.null_aware and unknown):
+                out[a] += count
+            case Kind.MARK:
+                out[(*a, True if true else None if unknown else False)] += count
+    if node.kind in {Kind.RIGHT, Kind.FULL}:
+        for b, count in right.items():
+            if not any(pair == b for _, pair in pairs):
+                out[(None, None, None, *b)] += count
+    return out
+
+
+ROW = st.tuples(st.none() | st.integers(0, 2), st.sampled_from(["x", "y"]), st.none() | st.integers(0, 2))
+
+
+@st.composite
+def changes(draw: Any, appends: bool) -> list[tuple[Any, int]]:
+    """Rows with weights whose sums are not negative, in any order: a -1 may come before its +1."""
+    rows = draw(st.lists(ROW, max_size=8))
+    made = [(row, 1) for row in rows]
+    if not appends:
+        for row in draw(st.lists(st.sampled_from(rows), max_size=8)) if rows else ():
+            made.append((row, draw(st.integers(1, 2))))
+        total: Counter[Any] = Counter()
+        for row, weight in made:
+            total[row] += weight
+        for row in draw(st.lists(st.sampled_from(sorted(total, key=repr)), unique=True)) if total else ():
+            made.append((row, -draw(st.integers(1, total[row]))))
+    return draw(st.permutations(made))
+
+
+@st.composite
+def scenarios(draw: Any, appends: tuple[bool, bool]) -> list[tuple[int, list[tuple[Any, int]]]]:
+    """Batches of both sides in some order."""
+    events = [(port, change) for port in (0, 1) for change in draw(changes(appends[port]))]
+    batches: list[tuple[int, list[tuple[Any, int]]]] = []
+    for port, change in draw(st.permutations(events)):
+        if batches and batches[-1][0] == port and draw(st.booleans()):
+            batches[-1][1].append(change)
+        else:
+            batches.append((port, [change]))
+    return batches
+
+
+HOWS: list[dict[str, Any]] = [
+    {},
+    {"residual": (LESS,)},
+    {"keys": ((ref(K), ref(L), True),)},
+    {"keys": ((ref(K), ref(L), False), (ref(A), ref(B), True)), "residual": (LESS,)},
+    {"keys": ((SHIFTED, ref(L), False),)},
+    {"keys": ()},
+    {"keys": (), "residual": (LESS,)},
+]
+THREE_VALUED: list[dict[str, Any]] = [
+    {},
+    {"keys": ((ref(A), ref(B), True), (ref(V), ref(W), False))},
+    {"keys": ((ref(A), ref(B), True),), "residual": (LESS,)},
+    {"keys": ()},
+]
+
+
+def check(node: ChangelogJoin, batches: list[tuple[int, list[tuple[Any, int]]]], rebuild: bool, rows: int) -> None:
+    harness = EventHarness(
+        lambda: build_operator(OperatorSpec("join", node, "join")), LEFT, RIGHT, rebuild=rebuild, batch_rows=rows
+    )
+    sides: tuple[Counter[Any], Counter[Any]] = (Counter(), Counter())
+    appends = (node.left_appends, node.right_appends)
+    for port, batch in batches:
+        weights = None if appends[port] else [weight for _, weight in batch]
+        harness.rows([row for row, _ in batch], port, weights)
+        for row, weight in batch:
+            sides[port][row] += weight
+        if all(count >= 0 for side in sides for count in side.values()):
+            present = [Counter({row: n for row, n in side.items() if n}) for side in sides]
+            assert harness.changes() == expected(node, *present)
+    if all(appends) and node.kind in {Kind.INNER, Kind.SEMI}:
+        assert all(batch.weights is None for batch in harness.batches)
+    harness.close()
+
+
+@pytest.mark.parametrize("kind", [k for k in Kind if k.value in {"inner", "left", "right", "full", "semi", "anti"}])
+@settings(max_examples=60)
+@given(st.data())
+def test_sum_of_changes_is_the_join_of_sums(kind: HashJoinKind, data: Any) -> None:
+    appends = data.draw(st.sampled_from([(False, False), (False, False), (True, False), (False, True), (True, True)]))
+    how = data.draw(st.sampled_from(HOWS))
+    node = node_of(kind, left_appends=appends[0], right_appends=appends[1], **how)
+    check(node, data.draw(scenarios(appends)), data.draw(st.booleans()), data.draw(st.sampled_from([1, 2, 65_536])))
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_three_valued_answers(data: Any) -> None:
+    kind, null_aware = data.draw(st.sampled_from([(Kind.MARK, False), (Kind.ANTI, True), (Kind.MARK, True)]))
+    node = node_of(kind, null_aware=null_aware, **data.draw(st.sampled_from(THREE_VALUED)))
+    batches = data.draw(scenarios((False, False)))
+    check(node, batches, data.draw(st.booleans()), data.draw(st.sampled_from([1, 65_536])))
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_a_second_match_of_a_scalar_is_an_error_only_when_it_stands(rebuild: bool) -> None:
+    node = node_of(Kind.SINGLE)
+    harness = EventHarness(lambda: build_operator(OperatorSpec("join", node, "join")), LEFT, RIGHT, rebuild=rebuild)
+    harness.rows([(1, "x", 1)], 0, [1])
+    harness.rows([(1, "p", 1), (1, "q", 2)], 1, [1, 1])
+    harness.rows([(1, "p", 1)], 1, [-1])
+    harness.epoch()
+    assert harness.changes() == Counter({(1, "x", 1, 1, "q", 2): 1})
+    harness.rows([(1, "q", 2)], 1, [1])
+    with pytest.raises(DataError, match="more than one row"):
+        harness.epoch()
+
+
+def test_a_key_with_many_rows_comes_out_in_pieces() -> None:
+    node = node_of(Kind.LEFT)
+    harness = EventHarness(lambda: build_operator(OperatorSpec("join", node, "join")), LEFT, RIGHT, batch_rows=500)
+    rows = 20_000
+    many = Batch(
+        [
+            Column(f.type, pa.array(values, canonical(f.type)))
+            for f, values in zip(RIGHT, ([1] * rows, ["b"] * rows, list(range(rows))), strict=True)
+        ],
+        rows,
+    )
+    harness.batch(many, 1)
+    harness.rows([(1, "a", 0)])
+    assert [b.rows for b in harness.batches] == [500] * 40
+    assert sum(b.weights.sum() for b in harness.batches) == rows
+    harness.batch(Batch(many.columns, rows, None, np.full(rows, -1)), 1)
+    assert harness.changes() == Counter({(1, "a", 0, None, None, None): 1})
+    assert harness.context.state_bytes > 0
+    harness.close()
+
+
+def test_weights_where_only_additions_were_promised() -> None:
+    node = node_of(Kind.INNER, left_appends=True)
+    harness = EventHarness(lambda: build_operator(OperatorSpec("join", node, "join")), LEFT, RIGHT)
+    with pytest.raises(InternalError, match="only added"):
+        harness.rows([(1, "a", 0)], 0, [1])
