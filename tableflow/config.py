@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from tableflow.errors import ConfigError
+from tableflow.nearest import nearest
 
 T = TypeVar("T")
 
@@ -214,7 +214,7 @@ def find_key(name: str) -> Key[Any]:
     """The declared key of this name; :class:`ConfigError` offers the nearest."""
     key = KEYS.get(name.lower())
     if key is None:
-        near = difflib.get_close_matches(name.lower(), KEYS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else "SET; lists all settings"
+        near = nearest(name, KEYS)
+        hint = f"did you mean {near!r}?" if near else "SET; lists all settings"
         raise ConfigError(f"unknown setting {name!r}", hint=hint)
     return key

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from tableflow.catalog.change import RemoveEntry, Schemas
 from tableflow.catalog.entry import DEFAULT_SCHEMA, Entry
 from tableflow.catalog.snapshot import SchemaEntries
 from tableflow.errors import CatalogError
+from tableflow.nearest import nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ def schema_of(schemas: Schemas, name: str) -> SchemaEntries:
     """The schema of a name; :class:`CatalogError` if there is none."""
     found = schemas.get(name.lower())
     if found is None:
-        near = difflib.get_close_matches(name.lower(), schemas, 1)
-        hint = f"did you mean {schemas[near[0]].name!r}?" if near else "CREATE SCHEMA makes one"
+        near = nearest(name, schemas)
+        hint = f"did you mean {schemas[near].name!r}?" if near else "CREATE SCHEMA makes one"
         raise CatalogError(f"schema {name!r} does not exist", hint=hint)
     return found
 
@@ -62,9 +62,8 @@ def removing(schemas: Schemas, schema: str, name: str, cls: type[Entry], kind: s
 
 def missing(path: Sequence[str], kind: str, names: Sequence[str]) -> CatalogError:
     """The error for an object that is not there."""
-    by_folded = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(".".join(path).lower(), by_folded, 1)
-    hint = f"did you mean {by_folded[near[0]]!r}?" if near else "SHOW TABLES lists what there is"
+    near = nearest(".".join(path), names)
+    hint = f"did you mean {near!r}?" if near else "SHOW TABLES lists what there is"
     return CatalogError(f"{kind} {'.'.join(path)!r} does not exist", hint=hint)
 
 

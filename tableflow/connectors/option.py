@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tableflow.errors import CatalogError
+from tableflow.nearest import nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,8 @@ def _matching(name: str, declared: Sequence[Option]) -> Option | None:
 
 
 def _unknown(connector: str, name: str, known: Mapping[str, Option]) -> CatalogError:
-    near = difflib.get_close_matches(name.lower(), known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"its options are {', '.join(sorted(known))}"
+    near = nearest(name, known)
+    hint = f"did you mean {near!r}?" if near else f"its options are {', '.join(sorted(known))}"
     return CatalogError(f"connector {connector!r} has no option {name!r}", hint=hint)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from tableflow.connectors.managed import connector as managed
 from tableflow.connectors.nexmark import connector as nexmark
 from tableflow.connectors.option import read_options
 from tableflow.errors import CatalogError, InternalError
+from tableflow.nearest import nearest
 from tableflow.runtime.graph import SinkSpec, SourceSpec
 from tableflow.runtime.sink import SinkWriter
 from tableflow.runtime.source import Source
@@ -55,8 +55,8 @@ def _creation(
     connector = CONNECTORS.get(definition.connector.lower())
     if connector is None or connector.create is None:
         known = [name for name, one in CONNECTORS.items() if one.create is not None]
-        near = difflib.get_close_matches(definition.connector.lower(), known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+        near = nearest(definition.connector, known)
+        hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(known)}"
         raise CatalogError(f"table {definition.name!r} names unknown connector {definition.connector!r}", hint=hint)
     given = {name: value for name, value in definition.options if name.lower() != "connector"}
     return connector.create, read_options(connector.name, connector.options, given)

@@ -6,7 +6,6 @@ What does not fit is a :class:`~tableflow.errors.BindError` with the expected si
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -35,6 +34,7 @@ from tableflow.expressions.functions.conditional import bind_case
 from tableflow.expressions.functions.statement import StatementClock
 from tableflow.expressions.functions.windows import WINDOWS, WindowFunction
 from tableflow.expressions.nodes import AggregateCall, Call, Expression, WindowCall
+from tableflow.nearest import nearest_names
 
 __all__ = [
     "AGGREGATES", "FUNCTIONS", "WINDOWS", "StatementClock", "aggregate", "bind_case", "can_cast", "cast", "common_type", "function", "functions", "implicit_cast",
@@ -106,7 +106,7 @@ def window_function(name: str) -> WindowFunction:
 
 
 def _unknown(name: str, span: Span | None) -> BindError:
-    near = difflib.get_close_matches(name.lower(), [*_FUNCTIONS, *_AGGREGATES, *_WINDOWS], 3)
+    near = nearest_names(name, [*_FUNCTIONS, *_AGGREGATES, *_WINDOWS], 3)
     hint = f"did you mean {' or '.join(near)}?" if near else "SHOW FUNCTIONS; lists all"
     return BindError(f"unknown function {name!r}", hint=hint, span=span)
 

@@ -6,13 +6,13 @@ off, and checks that the result's columns keep their ids and types.
 
 from __future__ import annotations
 
-import difflib
 import enum
 import time
 from dataclasses import dataclass, replace
 
 from tableflow.config import DISABLED_RULES, Settings
 from tableflow.errors import InternalError
+from tableflow.nearest import nearest
 from tableflow.planner.join_order import order_joins
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import (
@@ -212,8 +212,8 @@ def _disabled(settings: Settings, context: Context) -> frozenset[str]:
         if any(entry.name == name for entry in RULES):
             context.warn(f"rule {name!r} in {DISABLED_RULES.name!r} cannot be switched off: later stages rely on it")
             continue
-        near = difflib.get_close_matches(name, switchable, 1)
-        suggestion = f"; did you mean {near[0]!r}?" if near else ""
+        near = nearest(name, sorted(switchable))
+        suggestion = f"; did you mean {near!r}?" if near else ""
         context.warn(f"unknown rule {name!r} in {DISABLED_RULES.name!r}{suggestion}")
     return wanted & switchable
 

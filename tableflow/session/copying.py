@@ -14,34 +14,11 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from tableflow.connectors.option import Option, boolean, character, choice, read_options, text
+from tableflow.connectors.filesystem.options import WRITTEN
+from tableflow.connectors.option import read_options
 from tableflow.errors import ConnectorError, TableFlowError
 from tableflow.session.outcome import Result
-
-_COMPRESSIONS = ("none", "snappy", "zstd", "lz4", "gzip", "brotli")
-
-
-def _rows(value: str) -> int:
-    number = int(value.replace("_", ""))
-    if number < 1:
-        raise ValueError("a whole number of at least 1 is expected")
-    return number
-
-
-OPTIONS: Mapping[str, tuple[Option, ...]] = {
-    "parquet": (
-        Option("compression", "text", choice(*_COMPRESSIONS), "how pages are compressed", default="zstd"),
-        Option("row-group-rows", "integer", _rows, "rows of a row group", default=1 << 20, aliases=("row_group_size",)),
-    ),
-    "csv": (
-        Option("header", "boolean", boolean, "whether the first line names the columns", default=True),
-        Option("delimiter", "character", character, "what separates fields", default=","),
-        Option("null", "text", text, "what NULL is written as; only the empty text is possible", default=""),
-    ),
-    "json": (),
-    "arrow": (Option("compression", "text", choice("none", "lz4", "zstd"), "how buffers are compressed", default="none"),),
-}  # fmt: skip
-FORMATS = tuple(OPTIONS)
+from tableflow.session.value_text import text_of
 
 
 class BatchWriter(Protocol):
@@ -58,8 +35,10 @@ class BatchWriter(Protocol):
 
 def copy_to(result: Result, path: str, format: str, given: Mapping[str, str]) -> int:
     """Writes all rows; how many they were.  A part of the path that is missing is a :class:`ConnectorError`."""
-    options = read_options(f"copy to {format}", OPTIONS[format], given)
+    options = read_options(f"copy to {format}", WRITTEN[format], given)
     rows = 0
+    if not options["overwrite"] and Path(path).expanduser().exists():
+        raise ConnectorError(f"file {path!r} exists", hint="leave OVERWRITE false out to replace it")
     with _replacing(path) as file:
         writer = _OPEN[format](file, result.schema, options)
         try:
@@ -98,7 +77,7 @@ class _Parquet:
     def __init__(self, file: Any, schema: pa.Schema, options: Mapping[str, Any]) -> None:
         from pyarrow import parquet
 
-        self._group = options["row-group-rows"]
+        self._group = options["row_group_size"]
         self._writer = parquet.ParquetWriter(file, schema, compression=options["compression"])
         self._waiting: list[pa.RecordBatch] = []
         self._rows = 0
@@ -121,28 +100,61 @@ class _Parquet:
 
 
 class _Csv:
-    def __init__(self, file: Any, schema: pa.Schema, options: Mapping[str, Any]) -> None:
-        from pyarrow import csv
+    """Texts in quotes, so that an empty one is told from NULL; other values as they are cast to text."""
 
-        if options["null"]:
-            raise ConnectorError("NULL is written as the empty field", hint="leave the option 'null' out")
+    def __init__(self, file: Any, schema: pa.Schema, options: Mapping[str, Any]) -> None:
         nested = next((field for field in schema if pa.types.is_nested(field.type)), None)
         if nested is not None:
             raise ConnectorError(f"column {nested.name!r} is nested, which CSV cannot hold", hint="use json or parquet")
-        write = csv.WriteOptions(include_header=options["header"], delimiter=options["delimiter"])
-        self._schema = pa.schema([pa.field(f.name, _csv_type(f.type)) for f in schema])
-        self._writer = csv.CSVWriter(file, self._schema, write_options=write)
+        self._file, self._quote, self._delimiter, self._null = (
+            file,
+            options["quote"],
+            options["delimiter"],
+            options["null"],
+        )
+        if any(special in self._null for special in (self._quote, self._delimiter, "\n", "\r")):
+            raise ConnectorError(f"NULL cannot be written as {self._null!r}: it looks like fields or quotes")
+        self._marks = [
+            pa.scalar(mark.encode(), pa.large_binary())
+            for mark in (self._delimiter, self._quote, self._quote * 2, self._null, "", "\n")
+        ]
+        self._always = self._delimiter.isalnum() or self._delimiter in "+-.: "
+        if options["header"]:
+            names = pa.array([name.encode() for name in schema.names], pa.large_binary())
+            file.write(self._delimiter.encode().join(self._quoted(names).to_pylist()) + b"\n")
 
     def write(self, batch: pa.RecordBatch) -> None:
-        self._writer.write_batch(batch.cast(self._schema))
+        from pyarrow import compute
+
+        if batch.num_rows == 0:
+            return
+        delimiter, _, _, null, nothing, newline = self._marks
+        fields = [compute.fill_null(self._texts(column), null) for column in batch.columns]
+        ended = compute.binary_join_element_wise(*fields, delimiter)
+        ended = compute.binary_join_element_wise(ended, nothing, newline)
+        size = compute.sum(compute.binary_length(ended)).as_py()
+        self._file.write(ended.buffers()[2][:size])
+
+    def _texts(self, column: pa.Array) -> pa.Array:
+        """The values as bytes of text, quoted where they are texts (or nearly all characters are delimiters)."""
+        kinds, of = pa.types, column.type
+        if kinds.is_binary(of) or kinds.is_large_binary(of) or kinds.is_fixed_size_binary(of):
+            return self._quoted(column.cast(pa.large_binary()))
+        if kinds.is_interval(of):
+            return self._quoted(pa.array([None if v is None else text_of(v).encode() for v in column.to_pylist()]))
+        texts = column.cast(pa.large_string()).cast(pa.large_binary())
+        is_text = kinds.is_string(of) or kinds.is_large_string(of) or kinds.is_string_view(of)
+        return self._quoted(texts) if is_text or self._always else texts
+
+    def _quoted(self, texts: pa.Array) -> pa.Array:
+        from pyarrow import compute
+
+        _, quote, doubled, _, nothing, _ = self._marks
+        inside = compute.replace_substring(texts.cast(pa.large_binary()), quote.as_py(), doubled.as_py())
+        return compute.binary_join_element_wise(quote, inside, quote, nothing)
 
     def finish(self) -> None:
-        self._writer.close()
-
-
-def _csv_type(of: pa.DataType) -> pa.DataType:
-    """What pyarrow's writer can spell."""
-    return pa.string() if pa.types.is_decimal(of) or pa.types.is_interval(of) else of
+        return None
 
 
 class _Json:

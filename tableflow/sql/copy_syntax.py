@@ -57,8 +57,8 @@ def parse_copy(parser: TableFlowParser) -> CopySyntax:
     span = parser.span()
     path = parser.string("a path")
     parser.accept("WITH")
-    options: list[CopyOption] = []
-    if parser.accept_symbol("("):
+    options = _without_parentheses(parser)
+    if not options and parser.accept_symbol("("):
         options.append(_option(parser))
         while parser.accept_symbol(","):
             options.append(_option(parser))
@@ -66,9 +66,44 @@ def parse_copy(parser: TableFlowParser) -> CopySyntax:
     return CopySyntax(target, columns, query, into, path, span, tuple(options))
 
 
+def _without_parentheses(parser: TableFlowParser) -> list[CopyOption]:
+    """Options as Postgres took them before it had parentheses: ``CSV HEADER DELIMITER ';'``."""
+    options: list[CopyOption] = []
+    while True:
+        span = parser.span()
+        word = parser.current.text.upper()
+        if parser.current.token_type in NOT_WORDS:
+            return options
+        if word == "CSV":
+            parser.step()
+            options.append(CopyOption("FORMAT", "csv", span))
+        elif word == "HEADER":
+            parser.step()
+            options.append(CopyOption("HEADER", "true", span))
+        elif word in {"DELIMITER", "NULL", "QUOTE", "ESCAPE", "ENCODING"}:
+            parser.step()
+            parser.accept("AS")
+            options.append(CopyOption(word, parser.string("a value"), span))
+        else:
+            return options
+
+
+def _name(parser: TableFlowParser) -> str:
+    """``HEADER``, or a connector's name for an option: ``'csv.header'``, ``csv.header``."""
+    if parser.current.token_type is TokenType.STRING:
+        return parser.string("an option").upper()
+    parts = [parser.word("an option")]
+    while parser.current.text in {".", "-"} and parser.current.token_type not in NOT_WORDS:
+        parts.append(parser.current.text)
+        parser.step()
+        parts.append(parser.word("an option"))
+    return "".join(parts).upper()
+
+
 def _option(parser: TableFlowParser) -> CopyOption:
     span = parser.span()
-    name = parser.word("an option").upper()
+    name = _name(parser)
+    span = Span(span.start, parser.previous_span().end)
     parser.accept_symbol("=")
     token = parser.current
     if token.text in {",", ")"} and token.token_type not in NOT_WORDS:

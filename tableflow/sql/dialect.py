@@ -5,7 +5,6 @@ Anything that is not wholly understood is a syntax error at its place; nothing b
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -15,6 +14,7 @@ from sqlglot.errors import ParseError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tableflow.errors import Span, SqlSyntaxError, TableFlowError, UnsupportedError
+from tableflow.nearest import nearest
 from tableflow.recursion import with_room
 from tableflow.sql.parser import TableFlowParser
 from tableflow.sql.reader import RefusedError, UnreadableError
@@ -112,9 +112,7 @@ def _nearest_keyword(tokens: list[Token], index: int) -> str | None:
         word = token.text.upper()
         if token.token_type is not TokenType.VAR or len(word) < 3:
             continue
-        near = difflib.get_close_matches(word, _WORDS, 4, cutoff=0.75)
+        near = nearest(word, _WORDS)
         if near:
-            # letters in the wrong order are the commonest slip
-            best = next((each for each in near if sorted(each) == sorted(word)), near[0])
-            return f"did you mean {best} instead of {token.text!r}?"
+            return f"did you mean {near} instead of {token.text!r}?"
     return None

@@ -6,12 +6,12 @@ Commands that the dialect has but this version does not are refused by name.
 
 from __future__ import annotations
 
-import difflib
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tableflow.errors import Span, SqlSyntaxError, TableFlowError, UnsupportedError
+from tableflow.nearest import nearest
 from tableflow.sql.statements import (
     Describe,
     ExplainKind,
@@ -46,7 +46,7 @@ value: STRING | BARE
 use: "USE"i [SCHEMA] name
 show: "SHOW"i (LISTED | LATER | "CREATE"i OBJECT path | VERSIONS path)
 vacuum: "VACUUM"i [OBJECT] [path]
-describe: ("DESCRIBE"i | "DESC"i) (QUERY | [OBJECT] path)
+describe: ("DESCRIBE"i | "DESC"i) (QUERY | STRING | [OBJECT] path)
 explain: "EXPLAIN"i [KIND] (JOB | QUERY | CHANGE)
 path: name ("." name)*
 name: QUOTED | NAME
@@ -165,6 +165,9 @@ def _describe(children: list[Any]) -> Describe | Embedded:
     last = children[-1]
     if getattr(last, "type", None) == "QUERY":
         return Embedded(None, str(last), last.start_pos)
+    if getattr(last, "type", None) == "STRING":
+        everything = "SELECT * FROM "
+        return Embedded(None, everything + str(last), last.start_pos - len(everything))
     return Describe(_path(last))
 
 
@@ -195,9 +198,9 @@ def _explained(error: Any, text: str) -> SqlSyntaxError:
     expected = set(getattr(error, "expected", None) or getattr(error, "allowed", None) or ())
     names = list(dict.fromkeys(_EXPECTED[name] for name in sorted(expected) if name in _EXPECTED))
     found = repr(word) if word else "the end of the statement"
-    near = difflib.get_close_matches(word.upper(), _SUGGESTED, 1, cutoff=0.7)
+    near = nearest(word, _SUGGESTED)
     return SqlSyntaxError(
         f"syntax error at {found}" + (f": {' or '.join(names)} is expected" if names else ""),
-        hint=f"did you mean {near[0]} instead of {word!r}?" if near else None,
+        hint=f"did you mean {near} instead of {word!r}?" if near else None,
         span=Span(position, position + len(word)),
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from sqlglot.tokenizer_core import TokenType
 
 from tableflow import types
 from tableflow.errors import BindError, Span
+from tableflow.nearest import nearest
 from tableflow.types import SqlType
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def parse_type(parser: TokenReader) -> SqlType:
     if token.token_type in {TokenType.STRING, TokenType.NUMBER, TokenType.IDENTIFIER} or name not in NAMES:
         if not token or not name.isidentifier() or token.token_type is TokenType.STRING:
             parser.fail("a type is expected")
-        near = difflib.get_close_matches(name, sorted(NAMES), 1)
-        hint = f"did you mean {near[0]}?" if near else "DESCRIBE a table to see types in use"
+        near = nearest(name, sorted(NAMES))
+        hint = f"did you mean {near}?" if near else "DESCRIBE a table to see types in use"
         raise BindError(f"type {token.text!r} is not known", hint=hint, span=Span(token.start, token.end + 1))
     parser.step()
     if name in _PLAIN:

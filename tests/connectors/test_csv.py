@@ -132,7 +132,7 @@ def test_errors_name_file_and_line(declared):
     assert "Expected 2 columns, got 3" in caught.value.detail
     with pytest.raises(ConnectorError, match=r"line 4, "):  # a quoted line end is one too
         scan(declared('a,b\n1,"x\ny"\nz,z\n', AB))
-    with pytest.raises(ConnectorError, match=r"line 2, "):
+    with pytest.raises(ConnectorError, match=r"line 2: byte 0xFF is not UTF-8"):
         scan(declared(b"1,x\n2,\xff\xfe\n", AB))
 
 

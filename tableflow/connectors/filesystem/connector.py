@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,41 +9,14 @@ from tableflow.catalog.entry import TableDefinition
 from tableflow.connectors.connector import Connector
 from tableflow.connectors.filesystem.format import FileColumn, Format
 from tableflow.connectors.filesystem.formats import BY_SUFFIX, FORMATS, load_format
+from tableflow.connectors.filesystem.options import OPTIONS
 from tableflow.connectors.filesystem.path import FileVersion, expand, suffix
 from tableflow.connectors.filesystem.source import open_source
 from tableflow.connectors.filesystem.table import KIND, FileTable
 from tableflow.connectors.naming import distinct_names
-from tableflow.connectors.option import Option, boolean, character, choice, read_options, text
+from tableflow.connectors.option import read_options
 from tableflow.errors import CatalogError, ConnectorError
-
-OPTIONS = (
-    Option("path", "text", text, "a file, a directory (all files below it) or a glob", required=True),
-    Option("format", "text", choice(*FORMATS), f"{', '.join(FORMATS)}; by default told by the ending of the files"),
-    Option(
-        "csv.header",
-        "true, false or auto",
-        choice("true", "false", "auto"),
-        "whether the first line names the columns; auto: with declared columns, if it does name them; else, if no cell "
-        "of it is empty, a number, a date or a truth value",
-        default="auto",
-    ),
-    Option(
-        "csv.field-delimiter", "character", character, "what separates fields", default=",", aliases=("csv.delimiter",)
-    ),
-    Option(
-        "csv.null-literal", "text", text, "the unquoted text that is NULL; by default the empty text", default=""
-    ),
-    Option("csv.quote-character", "character", character, "what encloses fields; doubled inside", default='"'),
-    Option("csv.disable-quote-character", "boolean", boolean, "quotes have no meaning", default=False),
-    Option(
-        "csv.ignore-parse-errors", "boolean", boolean, "fields that do not parse are NULL, rows are skipped",
-        default=False,
-    ),
-    Option("json.ignore-parse-errors", "boolean", boolean, "fields that do not parse are NULL, rows are skipped",
-           default=False),
-    Option("json.fail-on-missing-field", "boolean", boolean, "a field that a row does not have is an error, not NULL",
-           default=False),
-)  # fmt: skip
+from tableflow.nearest import nearest
 
 
 def create(definition: TableDefinition, options: dict[str, Any]) -> FileTable:
@@ -96,8 +68,8 @@ def _format_of(path: str, files: tuple[FileVersion, ...]) -> str:
         ending = suffix(file.path)
         name = BY_SUFFIX.get(ending)
         if name is None:
-            near = difflib.get_close_matches(ending, BY_SUFFIX, 1)
-            hint = f"did you mean .{near[0]}?" if near else f"endings are {', '.join(f'.{one}' for one in BY_SUFFIX)}"
+            near = nearest(ending, BY_SUFFIX)
+            hint = f"did you mean .{near}?" if near else f"endings are {', '.join(f'.{one}' for one in BY_SUFFIX)}"
             raise ConnectorError(
                 f"file {file.path!r} has no ending that tells its format",
                 hint=f"{hint}; or declare a table with 'format' = ...",

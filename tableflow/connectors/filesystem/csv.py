@@ -8,7 +8,8 @@ from typing import Any
 
 from tableflow import types as t
 from tableflow.columnar.representation import canonical
-from tableflow.connectors.filesystem.csv_block import BlockParser, dialect_of
+from tableflow.connectors.filesystem.csv_block import BlockParser, Dialect, dialect_of
+from tableflow.connectors.filesystem.csv_delimiter import other_delimiter
 from tableflow.connectors.filesystem.csv_layout import Layout, infer_columns, read_layout
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
 from tableflow.connectors.filesystem.path import FileVersion
@@ -37,7 +38,7 @@ class CsvFormat(Format):
         for file in files[1:]:
             other = read_layout(file, dialect_of(options, file.path), columns)
             if other.fields:
-                _positions(file, other, columns, columns)
+                _positions(file, other, columns, columns, dialect)
         return columns
 
     def resolve(
@@ -49,6 +50,9 @@ class CsvFormat(Format):
                 raise CatalogError(
                     f"column {column.name!r} cannot be {column.type}", detail="the CSV format has no such values"
                 )
+        for file in files if options.get("csv.columns-by", "name") != "name" else ():
+            dialect = dialect_of(options, file.path)
+            _positions(file, read_layout(file, dialect, columns), columns, columns, dialect)
         return columns
 
     def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:
@@ -72,7 +76,7 @@ class CsvFormat(Format):
         dialect = dialect_of(dict(scan.options), file.path)
         layout = read_layout(file, dialect, scan.columns)
         columns = scan.read_columns
-        positions = _positions(file, layout, scan.columns, columns)
+        positions = _positions(file, layout, scan.columns, columns, dialect)
         parser = BlockParser(file, dialect, layout.fields, positions, [canonical(column.type) for column in columns])
         at, skip = (start, 0) if offset is None else offset
         for block in read_blocks(file, at, end, dialect.quote_byte):
@@ -88,31 +92,76 @@ class CsvFormat(Format):
 
 
 def _positions(
-    file: FileVersion, layout: Layout, columns: Sequence[FileColumn], wanted: Sequence[FileColumn]
+    file: FileVersion, layout: Layout, columns: Sequence[FileColumn], wanted: Sequence[FileColumn], dialect: Dialect
 ) -> list[int]:
     """Which field of a record each wanted column is."""
     if layout.header is None:
-        if layout.fields != len(columns):
-            raise ConnectorError(
-                f"file {file.path!r} has {layout.fields} columns, not {len(columns)}",
-                detail="it has no header that names them, so they are taken by position",
-                hint="check 'csv.field-delimiter', or set 'csv.header' = 'true' to take them by name",
-            )
-        numbers = {column.name: i for i, column in enumerate(columns)}
-        return [numbers[column.name] for column in wanted]
+        return _by_place(file, layout, columns, wanted, dialect)
     by_key: dict[tuple[str, int], int] = {}
     by_folded: dict[str, int] = {}
     for i, cell in enumerate(layout.header):
         by_folded.setdefault(cell.strip().lower(), i)
         by_key[cell, sum(cell == other for other in layout.header[:i])] = i
-    found: list[int] = []
+    places = [by_key.get(column.key, by_folded.get(column.key[0].lower())) for column in columns]
+    if dialect.columns_by == "position" or (dialect.columns_by == "either" and None in places):
+        _refuse_moved(file, layout.header, columns, places, dialect)
+        return _by_place(file, layout, columns, wanted, dialect)
+    found = {column.name: place for column, place in zip(columns, places, strict=True)}
     for column in wanted:
-        position = by_key.get(column.key, by_folded.get(column.key[0].lower()))
-        if position is None:
+        if found[column.name] is None:
             raise ConnectorError(
                 f"file {file.path!r} has no column {column.key[0]!r}",
                 detail=f"its header is {', '.join(layout.header)[:300]}",
-                hint="'csv.header' = 'false' takes columns by position",
+                hint=_delimiter_hint(file, layout, dialect)
+                or "'csv.columns-by' = 'position' takes columns by position, whatever the header calls them",
             )
-        found.append(position)
-    return found
+    return [place for column in wanted if (place := found[column.name]) is not None]
+
+
+def _by_place(
+    file: FileVersion, layout: Layout, columns: Sequence[FileColumn], wanted: Sequence[FileColumn], dialect: Dialect
+) -> list[int]:
+    if layout.fields != len(columns):
+        header = layout.header
+        raise ConnectorError(
+            f"file {file.path!r} has {layout.fields} column{'' if layout.fields == 1 else 's'}, not {len(columns)}",
+            detail="it has no header that names them, so they are taken by position"
+            if header is None
+            else f"its header is {', '.join(header)[:200]}; {', '.join(c.name for c in columns)[:200]} are wanted",
+            hint=_delimiter_hint(file, layout, dialect)
+            or (
+                "check 'csv.field-delimiter', or set 'csv.header' = 'true' to take them by name"
+                if dialect.columns_by == "name"
+                else "list the columns that the file has: COPY t (a, b) FROM ..."
+            ),
+        )
+    numbers = {column.name: i for i, column in enumerate(columns)}
+    return [numbers[column.name] for column in wanted]
+
+
+def _delimiter_hint(file: FileVersion, layout: Layout, dialect: Dialect) -> str | None:
+    """A word about the delimiter, where it seems to be another one."""
+    other = other_delimiter(file, dialect.quote_byte, dialect.delimiter) if layout.fields == 1 else None
+    if other is None:
+        return None
+    return f"it looks as if {other!r} separated its fields: option delimiter ('csv.field-delimiter' in WITH) says so"
+
+
+def _refuse_moved(
+    file: FileVersion,
+    header: Sequence[str],
+    columns: Sequence[FileColumn],
+    places: Sequence[int | None],
+    dialect: Dialect,
+) -> None:
+    """Some names of the table at other places: by position values would go into each other's columns."""
+    if dialect.columns_by == "position" or len(header) != len(columns):
+        return
+    for i, (column, place) in enumerate(zip(columns, places, strict=True)):
+        if place is not None and place != i:
+            missing = next(c.name for c, found in zip(columns, places, strict=True) if found is None)
+            raise ConnectorError(
+                f"file {file.path!r} has column {column.name!r} at another place and no column {missing!r}",
+                detail=f"its header is {', '.join(header)[:300]}",
+                hint="list the table's columns in the order of the file: COPY t (b, a) FROM ...",
+            )

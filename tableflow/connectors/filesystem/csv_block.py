@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pc_csv
 
 from tableflow.connectors.filesystem.csv_quotes import check_quotes
+from tableflow.connectors.filesystem.encoding import UTF8, decoded, to_utf8
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import line_of, split_records
 from tableflow.errors import ConnectorError
@@ -30,6 +31,11 @@ class Dialect:
     null: str
     header: str
     lenient: bool
+    encoding: str = UTF8
+    columns_by: str = "name"
+    """How a header's names find the table's columns: name, position or either."""
+    sniffed: bool = False
+    """Whether nobody said what the delimiter is."""
 
     @property
     def quote_byte(self) -> bytes | None:
@@ -39,13 +45,15 @@ class Dialect:
 
 def dialect_of(options: Mapping[str, Any], path: str) -> Dialect:
     """The dialect that options mean; a ``.tsv`` file is delimited by tabs unless they say otherwise."""
-    delimiter = options.get("csv.field-delimiter") or ","
-    if Path(path).suffix.lower() == ".tsv" and delimiter == ",":
-        delimiter = "\t"
+    given = options.get("csv.field-delimiter")
+    delimiter = given or ("\t" if Path(path).suffix.lower() == ".tsv" else ",")
     quote = None if options.get("csv.disable-quote-character") else options.get("csv.quote-character") or '"'
     null = options.get("csv.null-literal") or ""
     header = options.get("csv.header") or "auto"
-    return Dialect(delimiter, quote, null, header, bool(options.get("csv.ignore-parse-errors")))
+    lenient = bool(options.get("csv.ignore-parse-errors"))
+    encoding = options.get("csv.encoding") or UTF8
+    by = options.get("csv.columns-by") or "name"
+    return Dialect(delimiter, quote, null, header, lenient, encoding, by, sniffed=given is None)
 
 
 class BlockParser:
@@ -73,7 +81,7 @@ class BlockParser:
         if not self._dialect.lenient:
             check_quotes(self._file, offset, data, self._dialect.delimiter.encode(), self._dialect.quote_byte)
         try:
-            table = self._table(data, self._types)
+            table = self._table(to_utf8(self._file, offset, data, self._dialect.encoding), self._types)
         except pa.ArrowInvalid:
             records = list(split_records(data, self._dialect.quote_byte))
             table = pa.concat_tables(self._halves(offset, records))
@@ -84,7 +92,8 @@ class BlockParser:
 
     def _halves(self, offset: int, records: Sequence[bytes]) -> list[pa.Table]:
         try:
-            return [self._table(b"".join(records), self._types)]
+            data = to_utf8(self._file, offset, b"".join(records), self._dialect.encoding)
+            return [self._table(data, self._types)]
         except pa.ArrowInvalid as error:
             if len(records) == 1:
                 return self._single(offset, records[0], error)
@@ -95,6 +104,7 @@ class BlockParser:
     def _single(self, offset: int, record: bytes, error: pa.ArrowInvalid) -> list[pa.Table]:
         if not self._dialect.lenient:
             raise self._error(offset, record, error)
+        record = to_utf8(self._file, offset, record, self._dialect.encoding)
         columns: list[pa.Array] = []
         for position, of in self._types.items():
             try:
@@ -115,11 +125,13 @@ class BlockParser:
             text = text.removeprefix(prefix)
         if text.startswith("In CSV column #"):
             text = text.split(": ", 2)[-1].removeprefix("CSV conversion error ")
+        if "invalid UTF8" in text:
+            decoded(self._file, offset, record, UTF8)  # raises, with the byte's place
         shown = record[:200].decode(errors="replace").rstrip("\r\n")
         return ConnectorError(
             f"file {self._file.path!r}, line {line_of(self._file, offset)}, could not be read",
             detail=f"{text}; the line is {shown!r}",
-            hint="'csv.ignore-parse-errors' = 'true' reads such fields as NULL",
+            hint="option ignore_errors ('csv.ignore-parse-errors' in WITH) reads such fields as NULL",
         )
 
 

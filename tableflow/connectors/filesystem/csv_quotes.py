@@ -52,5 +52,6 @@ def _unclosed(file: FileVersion, opened: int, closed: int | None) -> ConnectorEr
     return ConnectorError(
         f"file {file.path!r}, line {line_of(file, opened)}: a quote that opens here is not closed",
         detail=detail,
-        hint="a quote inside of a quoted field is doubled; 'csv.disable-quote-character' = 'true' reads quotes as text",
+        hint="a quote inside of a quoted field is doubled; option quote = '' ('csv.disable-quote-character' in WITH) reads "
+        "quotes as text",
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tableflow.connectors.filesystem.format import Format
+from tableflow.connectors.filesystem.options import ENDINGS
 
 
 def _parquet() -> Format:
@@ -48,17 +49,21 @@ class FormatEntry:
     load: Callable[[], Format]
 
 
+def _endings(name: str) -> tuple[str, ...]:
+    return tuple(ending for ending, told in ENDINGS.items() if told == name)
+
+
 FORMATS: Mapping[str, FormatEntry] = {
     entry.name: entry
     for entry in (
-        FormatEntry("parquet", ("parquet", "parq", "pq"), _parquet),
-        FormatEntry("csv", ("csv", "tsv"), _csv),
-        FormatEntry("json", ("json", "jsonl", "ndjson"), _json),
-        FormatEntry("arrow", ("arrow", "feather", "ipc", "arrows"), _arrow),
-        FormatEntry("orc", ("orc",), _orc),
+        FormatEntry("parquet", _endings("parquet"), _parquet),
+        FormatEntry("csv", _endings("csv"), _csv),
+        FormatEntry("json", _endings("json"), _json),
+        FormatEntry("arrow", _endings("arrow"), _arrow),
+        FormatEntry("orc", _endings("orc"), _orc),
     )
 }
-BY_SUFFIX: Mapping[str, str] = {suffix: entry.name for entry in FORMATS.values() for suffix in entry.suffixes}
+BY_SUFFIX: Mapping[str, str] = ENDINGS
 
 
 @functools.cache

@@ -20,11 +20,13 @@ import pyarrow.json as pa_json
 from tableflow import types as t
 from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.csv_layout import inferred_type, whole_number_type
+from tableflow.connectors.filesystem.encoding import check_utf8
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
 from tableflow.connectors.filesystem.json_row import EPOCH_DAY, RowDecoder
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import (
     BLOCK_BYTES,
+    Block,
     content_start,
     last_record_end,
     line_of,
@@ -48,6 +50,9 @@ class JsonFormat(Format):
         """Names and types from the first four megabytes of the first file that has rows."""
         for file in files:
             sample = _sample(file)
+            check_utf8(file, content_start(file), sample)
+            if options.get("json.ignore-parse-errors"):
+                sample = b"".join(line for line in sample.splitlines(keepends=True) if _is_object(line))
             if sample.strip():
                 return _infer_columns(file, sample)
         raise ConnectorError(f"file {files[0].path!r} has no rows to infer columns from", hint="declare the columns")
@@ -84,7 +89,7 @@ class JsonFormat(Format):
         if is_array(file):
             blocks = iter([(start, parser.parse_array(start))])
         else:
-            blocks = ((b.offset, parser.parse(b.offset, b.data)) for b in read_blocks(file, at, end, None))
+            blocks = ((b.offset, _parsed(file, parser, b)) for b in read_blocks(file, at, end, None))
         for block_offset, table in blocks:
             done, skip = skip, 0
             for batch in table.slice(done).to_batches(max_chunksize=batch_rows):
@@ -94,6 +99,11 @@ class JsonFormat(Format):
                     for array, column in zip(batch.columns, columns, strict=False)
                 ]
                 yield Chunk(arrays, batch.num_rows, [block_offset, done])
+
+
+def _parsed(file: FileVersion, parser: JsonParser, block: Block) -> pa.Table:
+    check_utf8(file, block.offset, block.data)
+    return parser.parse(block.offset, block.data)
 
 
 class JsonParser:
@@ -178,7 +188,7 @@ class JsonParser:
         return ConnectorError(
             f"file {self._file.path!r}, line {number}, could not be read",
             detail=f"{error}; the line is {shown!r}",
-            hint="'json.ignore-parse-errors' = 'true' reads such fields as NULL and skips such lines",
+            hint="option ignore_errors ('json.ignore-parse-errors' in WITH) reads such fields as NULL and skips such lines",
         )
 
 
@@ -233,6 +243,13 @@ def _sample(file: FileVersion) -> bytes:
         except ValueError as error:
             raise ConnectorError(f"file {file.path!r} is not valid JSON", detail=str(error)) from None
         return b"\n".join(std_json.dumps(one).encode() for one in objects[:10_000])
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(std_json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def _infer_columns(file: FileVersion, sample: bytes) -> tuple[FileColumn, ...]:

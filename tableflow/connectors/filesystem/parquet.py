@@ -20,6 +20,7 @@ from tableflow.connectors.pruning import can_prune
 from tableflow.connectors.reading import Chunk
 from tableflow.errors import ConnectorError
 from tableflow.expressions.nodes import Expression
+from tableflow.nearest import nearest
 from tableflow.runtime.source import Split
 from tableflow.types import SqlType
 
@@ -168,16 +169,14 @@ def _place(
     path = footer.file.path
     found = by_key.get(column.key)
     if found is None:
-        import difflib
-
-        near = difflib.get_close_matches(column.key[0], [name for name, _ in by_key], 1)
+        near = nearest(column.key[0], [name for name, _ in by_key])
         if reference is not None:
             raise ConnectorError(
                 f"file {path!r} has no column {column.key[0]!r}",
                 detail=f"file {reference!r}, read as the same table, has it",
             )
         raise ConnectorError(
-            f"file {path!r} has no column {column.name!r}", hint=f"did you mean {near[0]!r}?" if near else None
+            f"file {path!r} has no column {column.name!r}", hint=f"did you mean {near!r}?" if near else None
         )
     if not (found.type == column.type or (reference is None and fits(found.type, column.type))):
         detail = "that was declared" if reference is None else f"that file {reference!r} has"

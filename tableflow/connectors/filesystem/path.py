@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tableflow.connectors.reading import read_error
 from tableflow.errors import ConnectorError
+from tableflow.nearest import nearest
 from tableflow.serialization import serializable
 
 
@@ -89,12 +90,10 @@ def _wanted(suffixes: frozenset[str] | None) -> str | None:
 
 
 def _missing(path: str, local: str) -> ConnectorError:
-    import difflib
-
     parent = Path(local).parent
     hint = None
     if parent.is_dir():
-        near = difflib.get_close_matches(Path(local).name, [p.name for p in parent.iterdir()], 1)
+        near = nearest(Path(local).name, sorted(p.name for p in parent.iterdir()))
         if near:
-            hint = f"did you mean {str(parent / near[0]) if parent != Path() else near[0]!r}?"
+            hint = f"did you mean {str(parent / near) if parent != Path() else near!r}?"
     return ConnectorError(f"file {path!r} does not exist", hint=hint)

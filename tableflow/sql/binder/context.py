@@ -108,6 +108,11 @@ class Source:
         found = _range(node)
         return None if found is None else Span(found[0] + self.offset, found[1] + self.offset)
 
+    def offsets(self, node: exp.Expr) -> Span:
+        """Where a node of the tree stands in this text."""
+        found = _range(node)
+        return Span(*found) if found else Span(0, len(self.text))
+
     def slice(self, node: exp.Expr) -> str:
         """The text of a node, with runs of white space as one blank."""
         found = _range(node)

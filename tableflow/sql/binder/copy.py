@@ -6,46 +6,32 @@ cast as INSERT casts.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from sqlglot import exp
 
 from tableflow import types
 from tableflow.catalog.provider import ColumnDefinition
+from tableflow.connectors.filesystem.options import ENDINGS, READABLE, WRITTEN
 from tableflow.errors import BindError, Span, TableFlowError, UnsupportedError
 from tableflow.expressions.nodes import Expression
+from tableflow.nearest import nearest
 from tableflow.planner.logical.nodes import Query, Scan
 from tableflow.sql.binder.assignment import assigned
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes
+from tableflow.sql.binder.file_options import read_options, written_options
 from tableflow.sql.binder.insert import completed, filled
 from tableflow.sql.binder.local_time import localized
 from tableflow.sql.binder.queries import bind_query
 from tableflow.sql.binder.target import BoundTarget, find_target
 from tableflow.sql.binder.writing import Writing, reference, valued, write
-from tableflow.sql.copy_syntax import CopyOption, CopySyntax
+from tableflow.sql.copy_syntax import CopySyntax
 from tableflow.sql.dml_syntax import Target
 from tableflow.sql.statements import Action, CopyTo, Write
 from tableflow.storage.description import ChangeKind, StoredColumn
 
-FORMATS = {
-    "parquet": ("parquet", "pq"), "csv": ("csv", "tsv", "tbl"), "json": ("json", "ndjson", "jsonl"),
-    "arrow": ("arrow", "feather", "ipc"),
-}  # fmt: skip
-_TO_OPTIONS = {
-    "HEADER": "header", "DELIMITER": "delimiter", "DELIM": "delimiter", "SEP": "delimiter", "NULL": "null",
-    "NULLSTR": "null", "QUOTE": "quote", "COMPRESSION": "compression", "ROW_GROUP_SIZE": "row-group-size",
-    "OVERWRITE": "overwrite",
-}  # fmt: skip
-_FROM_OPTIONS = {
-    "HEADER": ("csv.header",), "DELIMITER": ("csv.field-delimiter",), "DELIM": ("csv.field-delimiter",),
-    "SEP": ("csv.field-delimiter",), "NULL": ("csv.null-literal",), "NULLSTR": ("csv.null-literal",),
-    "QUOTE": ("csv.quote-character",), "IGNORE_ERRORS": ("csv.ignore-parse-errors", "json.ignore-parse-errors"),
-}  # fmt: skip
 _TEXT_FORMATS = frozenset({"csv", "json"})
-_BOOLEANS = {"true": "true", "on": "true", "1": "true", "false": "false", "off": "false", "0": "false"}
-_TRUTHS = frozenset({"header", "overwrite", "csv.header", "csv.ignore-parse-errors", "json.ignore-parse-errors"})
 
 
 def bind_copy(context: StatementContext, source: Source, node: CopySyntax) -> CopyTo | Write:
@@ -55,68 +41,36 @@ def bind_copy(context: StatementContext, source: Source, node: CopySyntax) -> Co
 
 def _format(source: Source, node: CopySyntax) -> str:
     """The format that FORMAT or the path's ending says."""
+    formats = [name for name in READABLE if node.into or name in WRITTEN]
     for option in node.options:
         if option.name == "FORMAT":
             found = option.value.lower()
-            if found in FORMATS:
+            if found in formats:
                 return found
-            near = difflib.get_close_matches(found, FORMATS, 1)
+            near = nearest(found, formats)
             raise BindError(
-                f"format {option.value!r} is not known",
-                hint=f"did you mean {near[0]}?" if near else f"formats are {', '.join(FORMATS)}",
+                f"format {option.value!r} is not known" if found not in READABLE else f"format {found!r} is only read",
+                hint=f"did you mean {near}?" if near else f"formats are {', '.join(formats)}",
                 span=source.place(option.span.start, option.span.end),
             )
     endings = node.path.lower().rstrip("/").split("/")[-1].split(".")[1:]
     for ending in reversed(endings):
-        for name, known in FORMATS.items():
-            if ending in known:
-                return name
+        told = "csv" if ending == "tbl" else ENDINGS.get(ending)
+        if told in formats:
+            return str(told)
     raise BindError(
         f"the format of {node.path!r} is not known",
-        hint=f"write (FORMAT {'|'.join(FORMATS)})",
+        hint=f"write (FORMAT {'|'.join(formats)})",
         span=source.place(node.path_span.start, node.path_span.end),
     )
 
 
-def _place(source: Source, option: CopyOption) -> Span:
-    return source.place(option.span.start, option.span.end)
-
-
-def _options(source: Source, node: CopySyntax, known: Sequence[str]) -> list[CopyOption]:
-    found: list[CopyOption] = []
-    for option in node.options:
-        if option.name == "FORMAT":
-            continue
-        if option.name not in known:
-            near = difflib.get_close_matches(option.name, known, 1)
-            raise BindError(
-                f"COPY has no option {option.name} here",
-                hint=f"did you mean {near[0]}?" if near else f"options are FORMAT, {', '.join(known)}",
-                span=_place(source, option),
-            )
-        if any(each.name == option.name for each in found):
-            raise BindError(f"option {option.name} is given twice", span=_place(source, option))
-        found.append(option)
-    return found
-
-
-def _value(source: Source, option: CopyOption, key: str) -> str:
-    if key not in _TRUTHS:
-        return option.value
-    value = _BOOLEANS.get(option.value.lower())
-    if value is None:
-        raise BindError(f"{option.name} is true or false, not {option.value!r}", span=_place(source, option))
-    return value
-
-
 def _to(context: StatementContext, source: Source, node: CopySyntax) -> CopyTo:
-    options = tuple(
-        (_TO_OPTIONS[each.name], _value(source, each, _TO_OPTIONS[each.name]))
-        for each in _options(source, node, tuple(_TO_OPTIONS))
-    )
     query = node.query if node.query is not None else _select(node)
     bound = bind_query(context, source, query, Ctes(), None)
-    return CopyTo(Query(localized(bound.plan, context.zone), bound.columns), node.path, _format(source, node), options)
+    kind = _format(source, node)
+    options = written_options(source, node.options, kind)
+    return CopyTo(Query(localized(bound.plan, context.zone), bound.columns), node.path, kind, options)
 
 
 def _select(node: CopySyntax) -> exp.Expr:
@@ -149,15 +103,11 @@ def _from(context: StatementContext, source: Source, node: CopySyntax) -> Write:
     columns = [target.columns[index] for index in positions]
     span = source.place(node.path_span.start, node.path_span.end)
     kind = _format(source, node)
-    options = [("format", kind)]
-    for option in _options(source, node, tuple(_FROM_OPTIONS)):
-        for key in _FROM_OPTIONS[option.name]:
-            if key.split(".")[0] == kind:
-                options.append((key, _value(source, option, key)))
-            elif option.name != "IGNORE_ERRORS":
-                raise BindError(f"{option.name} is an option of {key.split('.')[0]} files", span=_place(source, option))
+    options = (("format", kind), *read_options(source, node.options, kind, "COPY FROM"))
+    if kind == "csv" and all(name != "csv.columns-by" for name, _ in options):
+        options = (*options, ("csv.columns-by", "either"))
     try:
-        provider = context.catalog.file(node.path, _declared(kind, columns), tuple(options))
+        provider = context.catalog.file(node.path, _declared(kind, columns), options)
         file = provider.schema.columns
     except TableFlowError as error:
         raise error.at(span) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from tableflow.expressions.fold import fold
 from tableflow.expressions.localize import localize
 from tableflow.expressions.nodes import Expression, Literal
 from tableflow.expressions.properties import is_constant
+from tableflow.nearest import nearest
 from tableflow.sql.binder.assignment import assigned
 from tableflow.sql.binder.constraints import ConstraintNames, bind_check, bind_key
 from tableflow.sql.binder.context import Source, StatementContext
@@ -58,10 +58,10 @@ def check_options(table: str, options: tuple[tuple[str, str], ...], span: Span) 
     """Refuse options that a managed table does not have, and values that they cannot have."""
     for key, value in options:
         if key not in OPTIONS:
-            near = difflib.get_close_matches(key, OPTIONS, 1)
+            near = nearest(key, OPTIONS)
             raise CatalogError(
                 f"table {table!r} names no connector, and {key!r} is no option of a managed table",
-                hint=f"did you mean {near[0]!r}?"
+                hint=f"did you mean {near!r}?"
                 if near
                 else "write WITH ('connector' = 'filesystem', 'path' = ..., 'format' = ...)",
                 span=span,

@@ -5,11 +5,11 @@ Matching ignores case; a quoted name that matches one column exactly is preferre
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tableflow.errors import BindError, Span
+from tableflow.nearest import nearest
 from tableflow.types import Field
 
 
@@ -125,6 +125,5 @@ def exact_first(found: list[Field], name: str) -> list[Field]:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """A hint with the nearest known name."""
-    by_lower = {each.lower(): each for each in known}
-    near = difflib.get_close_matches(name.lower(), by_lower, 1, cutoff=0.6)
-    return f"did you mean {by_lower[near[0]]!r}?" if near else None
+    near = nearest(name, known)
+    return f"did you mean {near!r}?" if near else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
@@ -11,6 +10,7 @@ from tableflow.catalog.provider import Catalog
 from tableflow.config import TIME_ZONE, Settings
 from tableflow.errors import InternalError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
 from tableflow.expressions.registry import StatementClock
+from tableflow.nearest import nearest
 from tableflow.planner.logical.nodes import Query
 from tableflow.recursion import with_room
 from tableflow.sql import session_grammar
@@ -102,10 +102,10 @@ def _bound(text: str, start: int, context: StatementContext) -> Statement:
         raise UnsupportedError(f"{_LATER[word]} is not supported yet", span=span)
     if first.kind is Kind.ERROR:
         raise SqlSyntaxError(first.reason, span=span)
-    near = difflib.get_close_matches(word, _FIRST, 1, cutoff=0.6)
+    near = nearest(word, _FIRST)
     raise SqlSyntaxError(
         f"{first.text!r} begins no statement",
-        hint=f"did you mean {near[0]}?" if near else "begin with SELECT",
+        hint=f"did you mean {near}?" if near else "begin with SELECT",
         span=span,
     )
 

@@ -10,6 +10,7 @@ from pathlib import PurePath
 from sqlglot import exp
 
 from tableflow.catalog.provider import TableProvider
+from tableflow.connectors.filesystem.options import ENDINGS
 from tableflow.errors import BindError, CatalogError, Span, TableFlowError, UnsupportedError
 from tableflow.expressions.coercion import common_type, unify
 from tableflow.expressions.nodes import Expression, Literal, column_ids
@@ -19,6 +20,7 @@ from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.context import Source
 from tableflow.sql.binder.ctes import Cte, Ctes
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
+from tableflow.sql.binder.file_functions import FILE_FUNCTIONS, file_function
 from tableflow.sql.binder.parts import Part
 from tableflow.sql.binder.queries import Bound, bind_query, modified, only
 from tableflow.sql.binder.scope import Relation, Scope, did_you_mean
@@ -70,6 +72,9 @@ def _table(block: Block, node: exp.Table, span: Span | None) -> Part:
     if isinstance(node.this, exp.Anonymous) and node.this.name.lower() == TABLE_CHANGES:
         changes, text = table_changes(block, node.this, span)
         return _scan(block, node, changes, (TABLE_CHANGES,), span, table=text)
+    if isinstance(node.this, exp.Anonymous) and node.this.name.lower() in FILE_FUNCTIONS:
+        file, stem, text = file_function(block, node.this, span)
+        return _scan(block, node, file, (stem,), span, table=text)
     if not isinstance(node.this, exp.Identifier):
         raise refused(f"a table function ({node.this.name or node.this.key})", span)
     path = tuple(part.name for part in node.parts)
@@ -98,7 +103,7 @@ def _table(block: Block, node: exp.Table, span: Span | None) -> Part:
         return _relation(block, node, _view(block, path, view, span), path[-1], span, path)
     raise CatalogError(
         f"table {'.'.join(path)!r} does not exist",
-        hint=did_you_mean(path[-1], [*block.context.catalog.names(), *block.ctes.by_name]),
+        hint=_unquoted_file(path) or did_you_mean(path[-1], [*block.context.catalog.names(), *block.ctes.by_name]),
         span=span,
     )
 
@@ -111,6 +116,14 @@ def _window_table(block: Block, node: exp.Table, visible: Scope, span: Span | No
     relation = part.scope.relations[0]
     bound = Bound(part.plan, part.scope.columns)
     return _relation(block, node, bound, relation.alias, span, needs=part.needs, hidden=relation.hidden)
+
+
+def _unquoted_file(path: Sequence[str]) -> str | None:
+    """A hint for a name that looks like a file's."""
+    ending = path[-1].lower().rpartition(".")[2]
+    if ending not in ENDINGS:
+        return None
+    return f"put the path in single quotes: FROM '{'.'.join(path)}'"
 
 
 def _file(block: Block, node: exp.Table, path: str, span: Span | None) -> Part:
