@@ -127,7 +127,10 @@ SOURCE_IDLE_TIMEOUT = Key(
     "table.exec.source.idle-timeout", _duration, 30_000_000, "when a silent split stops holding event time back, in us"
 )
 EPOCH_INTERVAL = Key(
-    "table.exec.epoch-interval", _duration, 100_000, "how often a changing result is brought up to date, in microseconds"
+    "table.exec.epoch-interval",
+    _duration,
+    100_000,
+    "how often a changing result is brought up to date, in microseconds",
 )
 MEMORY_LIMIT = Key("memory.limit", _bytes, int(_machine_memory() * 0.6), "memory for operators, buffers and results")
 DISABLED_RULES = Key(

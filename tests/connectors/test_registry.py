@@ -54,7 +54,7 @@ def test_an_empty_directory_is_an_empty_table(tmp_path):
 
 def test_options_are_documented():
     text = describe_options(CONNECTORS["filesystem"].options)
-    assert "| `csv.quote-character` | character | `\"` |" in text
+    assert '| `csv.quote-character` | character | `"` |' in text
     assert all(option.doc for connector in CONNECTORS.values() for option in connector.options)
 
 
