@@ -30,6 +30,8 @@ CONNECTORS: Mapping[str, Connector] = {
         live.CONNECTOR,
         managed.TABLES,
         managed.CHANGES,
+        managed.STREAMS,
+        managed.KEPT,
         nexmark.CONNECTOR,
         datagen.CONNECTOR,
     )

@@ -33,6 +33,7 @@ from tableflow.physical.pipeline import Pipeline, PipelineOperator
 from tableflow.physical.project import ProjectColumns, ProjectColumnsOperator
 from tableflow.physical.set_operation import Replicate, ReplicateOperator, UnionAll, UnionAllOperator
 from tableflow.physical.sort import LimitRows, LimitRowsOperator, SortRows, SortRowsOperator, TopN, TopNOperator
+from tableflow.physical.stream_write import StreamWrite, StreamWriteOperator
 from tableflow.physical.table_write import TableWrite, TableWriteOperator
 from tableflow.physical.values import ValuesScan, ValuesScanOperator
 from tableflow.physical.window import WindowAggregate, WindowAggregateOperator
@@ -61,6 +62,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     PublishedScan: PublishedScanOperator,
     TableWrite: TableWriteOperator,
     Fork: ForkOperator,
+    StreamWrite: StreamWriteOperator,
     SettledResult: SettledResultOperator,
     ChangelogResult: ChangelogResultOperator,
     AssignWatermarks: AssignWatermarksOperator,

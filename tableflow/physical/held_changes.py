@@ -10,16 +10,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
-from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.gather import compact, take_columns
-from tableflow.columnar.kernels.grouping import Aggregate, GroupTable
+from tableflow.columnar.kernels.multi_state import MultiState
 from tableflow.runtime.operator import Reservation
-from tableflow.types import BIGINT, SqlType
+from tableflow.types import SqlType
 
-_SUM = Aggregate("sum", (0,), (BIGINT,), BIGINT)
 Weights = npt.NDArray[np.int64]
 
 
@@ -27,36 +23,28 @@ class HeldChanges:
     """Rows of these types with their weights; bytes are accounted before they are needed."""
 
     def __init__(self, types: Sequence[SqlType], reservation: Reservation) -> None:
-        self._types = tuple(types)
-        self._table = GroupTable(self._types, [_SUM])
+        self._state = MultiState(types)
+        self._everything = range(len(self._state.types))
         self._reservation = reservation
 
     def add(self, batch: Batch) -> None:
         """Adds a batch of changes."""
-        batch = compact(batch)
-        if not batch.length:
+        if not batch.rows:
             return
-        weights = Column(BIGINT, pa.array(weights_of(batch)))
-        self._reservation.resize(self._table.bytes_after(batch.columns, [weights], batch.length))
-        self._table.update(batch.columns, [weights], batch.length)
-        self._reservation.resize(self._table.bytes)
+        self._reservation.resize(self._state.bytes_after(batch.columns, batch.rows))
+        self._state.apply(batch.columns, batch.length, batch.selection, batch.weights)
+        self._state.settle()
+        self._reservation.resize(self._state.bytes)
 
     def parts(self, rows: int) -> Iterator[Batch]:
-        """What is left of all changes, in order of first appearance; no weight is zero."""
-        for start in range(0, self._table.groups, rows):
-            count = min(rows, self._table.groups - start)
-            weights = self._table.results(start, count)[0].array.to_numpy(zero_copy_only=False)
-            kept = np.flatnonzero(weights)
-            columns = self._table.keys(start, count)
-            if len(kept) < count:
-                columns = take_columns(columns, kept)
-            if len(kept):
-                yield Batch(columns, len(kept), None, weights[kept])
+        """What is left of all changes, in batches of at most so many different rows; no weight is zero."""
+        for slots in self._state.pieces(rows):
+            yield Batch(self._state.columns(self._everything, slots), len(slots), None, self._state.counts(slots))
 
     def clear(self) -> None:
         """Forgets everything."""
-        self._table.clear()
-        self._reservation.resize(self._table.bytes)
+        self._state.clear()
+        self._reservation.resize(self._state.bytes)
 
 
 def weights_of(batch: Batch) -> Weights:

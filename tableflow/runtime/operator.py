@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tableflow.config import Settings
     from tableflow.runtime.graph import SinkSpec
     from tableflow.runtime.publication import Publication
-    from tableflow.runtime.sink import SinkWriter
+    from tableflow.runtime.sink import OpenSink
 
 
 class Wake(Protocol):
@@ -103,7 +103,7 @@ class OperatorContext(Protocol):
         """Adds to a counter of this operator that EXPLAIN ANALYZE shows."""
         ...
 
-    def sink(self, spec: SinkSpec) -> SinkWriter:
+    def sink(self, spec: SinkSpec) -> OpenSink:
         """A new writer of this task; aborted and closed with the task unless it was prepared."""
         ...
 

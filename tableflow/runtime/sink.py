@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from tableflow.columnar.batch import Batch
 from tableflow.errors import InternalError
 from tableflow.runtime.graph import SinkSpec
+from tableflow.runtime.operator import Wake
 
 
 class SinkWriter(Protocol):
@@ -60,6 +61,23 @@ class Prepared:
     token: Any
 
 
+class Publishing(Wake, Protocol):
+    """What has been written up to an epoch, on its way to where others see it; ready when it is there or has failed."""
+
+    def result(self) -> None:
+        """Returns if it is there; raises what went wrong."""
+        ...
+
+
+@runtime_checkable
+class EpochWriter(SinkWriter, Protocol):
+    """A writer whose rows count epoch by epoch, without a commit by whoever started the job."""
+
+    def publish(self, epoch: int) -> Publishing:
+        """Makes all that was written count; begins at once, ends elsewhere."""
+        ...
+
+
 class OpenSink:
     """A task's writer as its operator sees it; see the module."""
 
@@ -76,6 +94,10 @@ class OpenSink:
     def write(self, batch: Batch) -> None:
         """See :class:`SinkWriter`."""
         self._writer.write(batch)
+
+    def publish(self, epoch: int) -> Publishing | None:
+        """See :class:`EpochWriter`; None if rows count only when the job has ended."""
+        return self._writer.publish(epoch) if isinstance(self._writer, EpochWriter) else None
 
     def prepare(self) -> Any:
         """See :class:`SinkWriter`; the token goes to the coordinator."""

@@ -70,6 +70,18 @@ class Counting(Protocol):
         ...
 
 
+class CatchingUp(Protocol):
+    """What a reader may be besides: it knows how far its origin has come, and gives epochs after what was there before."""
+
+    def newest(self) -> int:
+        """Where the origin stands now, as a number that only grows."""
+        ...
+
+    def reached(self, position: int) -> bool:
+        """Whether everything up to a position has been given, and nothing of what belongs together with later things."""
+        ...
+
+
 @runtime_checkable
 class BlockingReader(Protocol):
     """What a connector that must block gives instead of a :class:`SplitReader`; used by one thread at a time."""

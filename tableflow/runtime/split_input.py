@@ -78,6 +78,7 @@ class SplitInput:
         self._exhausted = False
         self._idle = False
         self._epochs: deque[Epoch] = deque()
+        self._targets: list[tuple[OpenSplit, int]] | None = None
         self._pending: deque[Watermark | Idle] = deque()
 
     def inject(self, epoch: Epoch) -> None:
@@ -95,7 +96,8 @@ class SplitInput:
 
     def next(self, preferred: int | None) -> Taken | None:
         """The next epoch, watermark, batch, or the end; None when every reader waits."""
-        if self._epochs:
+        if self._epochs and self._caught_up():
+            self._targets = None
             self.noted = self.state()
             return self._epochs.popleft()
         if self._pending:
@@ -119,6 +121,16 @@ class SplitInput:
                 self._pending.append(silence)
             return self._pending.popleft()
         return silence
+
+    def _caught_up(self) -> bool:
+        """Whether all that was there when the next epoch was first seen has been given."""
+        if self._targets is None:
+            self._targets = [
+                (each, each.reader.newest())  # type: ignore[attr-defined]
+                for each in self._open
+                if hasattr(each.reader, "newest")
+            ]
+        return all(each.reader.reached(target) or each not in self._open for each, target in self._targets)
 
     def _poll(self) -> Batch | None:
         """The next batch of any split: asks each that may have something once, then the assigner for more."""

@@ -66,6 +66,7 @@ class Database:
         self._names = 0
         self._lock = threading.Lock()
         self._closed = False
+        self._listeners: tuple[Callable[[], object], ...] = ()
         self.maintenance = None if committer is None or lease is None else self._maintenance(committer, lease)
 
     @classmethod
@@ -175,8 +176,21 @@ class Database:
             self._names += 1
             return f"tables/{table}/{self._token}-{self._names}"
 
+    def subscribe(self, listener: Callable[[], object]) -> Callable[[], None]:
+        """Calls ``listener`` after every commit of this process, on the committing thread; gives what ends that."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+        def end() -> None:
+            with self._lock:
+                self._listeners = tuple(one for one in self._listeners if one is not listener)
+
+        return end
+
     def committed(self) -> None:
         """Called after every commit."""
+        for listener in self._listeners:
+            listener()
         if self.maintenance is not None:
             self.maintenance.committed()
 

@@ -90,6 +90,7 @@ class ChangeKind(enum.Enum):
     ALTER = "alter"
     COPY = "copy"
     APPEND = "append"
+    STREAM = "stream"
 
 
 @serializable

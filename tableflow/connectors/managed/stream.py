@@ -1,0 +1,161 @@
+"""A managed table as the stream of its own changes: the rows of one version, then what every later one changed, without end.
+
+Invariant: what was given when the reader has *reached* a version is, summed up, the table at that version; epochs pass only
+there, so nobody sees half of a commit.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tableflow.catalog.provider import Accepted, ScanRequest, TableSchema, TableStatistics
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.config import FORCE_REPRESENTATION
+from tableflow.connectors.connector import ObjectStore, OpenContext
+from tableflow.connectors.managed.provider import ManagedProvider
+from tableflow.connectors.reading import ListAssigner
+from tableflow.connectors.storage import NATURAL, represent
+from tableflow.runtime.source import Later, Poll, Split
+from tableflow.runtime.wake import Signal
+from tableflow.storage.database import Database
+from tableflow.storage.description import ROW_ID
+from tableflow.storage.table_view import TableView
+
+KIND = "managed-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedTable:
+    """What a source's key stands for: a table, and the version with which its stream begins."""
+
+    database: Database
+    table: int
+    view: TableView
+
+
+class ManagedStreamProvider:
+    """The changes of a table; ``appends``: its only writer never takes a row back."""
+
+    bounded = False
+
+    def __init__(self, table: ManagedProvider, objects: ObjectStore, *, appends: bool) -> None:
+        self.table = table
+        self._objects = objects
+        self._key: str | None = None
+        stored = tuple(column for column in table.schema.columns if column.name != ROW_ID)
+        keys = tuple(key for key in table.schema.keys if ROW_ID not in key)
+        self._schema = TableSchema(stored, keys, changelog="append" if appends else "retract")
+
+    @property
+    def schema(self) -> TableSchema:
+        """The stored columns and keys."""
+        return self._schema
+
+    def statistics(self) -> TableStatistics:
+        """Nothing is known of versions to come."""
+        return TableStatistics()
+
+    def accept(self, request: ScanRequest) -> Accepted:
+        """Nothing but the projection."""
+        return Accepted(request)
+
+    def source(self, accepted: Accepted) -> tuple[str, Any]:
+        """See :class:`~tableflow.catalog.provider.TableProvider`."""
+        if self._key is None:
+            self._key = self._objects.add(StreamedTable(self.table.database, self.table.table_id, self.table.view))
+            weakref.finalize(self, self._objects.remove, self._key)
+        ids = {column.name: column.id for column in self.table.description.columns}
+        return KIND, {"object": self._key, "columns": [ids[name] for name in accepted.request.columns]}
+
+
+class ManagedStreamSource:
+    """One split: changes have an order."""
+
+    bounded = False
+
+    def __init__(self, table: StreamedTable, columns: Sequence[int], representation: str) -> None:
+        self._table = table
+        self._columns = list(columns)
+        self._representation = representation
+
+    def assigner(self) -> ListAssigner:
+        """From the first version."""
+        return ListAssigner([Split("changes", None)])
+
+    def reader(self, split: Split, batch_rows: int) -> ManagedStreamReader:
+        """A reader that is woken by commits."""
+        return ManagedStreamReader(self._table, self._columns, self._representation, batch_rows)
+
+
+class ManagedStreamReader:
+    """Implements :class:`~tableflow.runtime.source.SplitReader` and ``CatchingUp``."""
+
+    def __init__(self, table: StreamedTable, columns: list[int], representation: str, batch_rows: int) -> None:
+        self._table = table
+        self._columns = columns
+        self._representation = representation
+        self._batch_rows = batch_rows
+        self._version = 0
+        self._next = table.view.version.number
+        self._batches: Iterator[Batch] | None = self._snapshot()
+        self._more = Signal()
+        self._unsubscribe = table.database.subscribe(self._committed)
+
+    def poll(self) -> Poll:
+        """Rows of the version that is being read, or of the next one."""
+        while True:
+            if self._batches is not None:
+                batch = next(self._batches, None)
+                if batch is not None:
+                    return batch
+                self._batches, self._version = None, self._next
+            if self._more.ready:
+                self._more = Signal()
+            more, state = self._more, self._table.database.state().table(self._table.table)
+            if state.version == self._version:
+                return Later(more)
+            self._next = state.version
+            self._batches = self._cut(batch for batch, _ in state.changes(self._version, self._next, self._columns))
+
+    def newest(self) -> int:
+        """The newest version that is published."""
+        return self._table.database.state().table(self._table.table).version
+
+    def reached(self, position: int) -> bool:
+        """Whether all of a version has been given, and no part of a later one."""
+        return self._batches is None and self._version >= position
+
+    def offset(self) -> Any:
+        """The version that was read last."""
+        return self._version
+
+    def close(self) -> None:
+        """Commits wake nobody any more."""
+        self._unsubscribe()
+
+    def _committed(self) -> None:
+        self._more.set()
+
+    def _snapshot(self) -> Iterator[Batch]:
+        view = self._table.view
+        for chunk in view.chunks(self._columns, None):
+            columns, rows, selection = view.read(chunk, self._columns)
+            yield from self._cut(iter([Batch(columns, rows, selection)]))
+
+    def _cut(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            for piece in batch.pieces(self._batch_rows):
+                yield piece.with_columns([self._represented(column) for column in piece.columns])
+
+    def _represented(self, column: Column) -> Column:
+        return column if self._representation == NATURAL else represent(column, self._representation)
+
+
+def open_source(options: Any, context: OpenContext) -> ManagedStreamSource:
+    """The source of a spec's options."""
+    table: StreamedTable = context.objects.get(options["object"])
+    return ManagedStreamSource(table, list(options["columns"]), context.settings.get(FORCE_REPRESENTATION))

@@ -1,0 +1,87 @@
+"""Writing the changes of a stream to a sink, epoch by epoch.
+
+Invariant: an epoch goes on only when everything before it is where others see it, so who waits for an epoch sees its effect.
+Changes of one epoch are summed up first: a row that came and went is never written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.gather import compact
+from tableflow.errors import Span
+from tableflow.physical.held_changes import HeldChanges
+from tableflow.physical.node import UnaryNode, positions
+from tableflow.physical.row_constraints import RowConstraints
+from tableflow.runtime.events import Epoch
+from tableflow.runtime.graph import SinkSpec
+from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
+from tableflow.serialization import serializable
+
+
+@serializable
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamWrite(UnaryNode):
+    """Input columns by id, one for each of the table's ``columns``; ``required`` are positions of those that hold no NULL.
+
+    ``appends``: the input never takes a row back.  Nothing goes on; ``fields`` is empty.
+    """
+
+    table: str
+    sink: SinkSpec
+    columns: tuple[str, ...]
+    values: tuple[int, ...]
+    required: tuple[int, ...] = ()
+    appends: bool = False
+    span: Span | None = None
+
+
+class StreamWriteOperator(Operator):
+    """Writes appended rows as they come, changes when their epoch is whole."""
+
+    _context: OperatorContext
+
+    def __init__(self, node: StreamWrite) -> None:
+        where = positions(node.input.fields)
+        self._node = node
+        self._values = [where[column] for column in node.values]
+        types = {f.id: f.type for f in node.input.fields}
+        self._types = [types[column] for column in node.values]
+        self._constraints = RowConstraints(node.table, node.columns, node.required, [], node.span)
+
+    def open(self, context: OperatorContext) -> None:
+        """Opens the task's writer."""
+        self._context = context
+        self._sink = context.sink(self._node.sink)
+        self._held = None if self._node.appends else HeldChanges(self._types, context.reserve("changes"))
+
+    def process(self, batch: Batch, port: int) -> Emission | None:
+        """Takes the changes."""
+        batch = compact(batch.project(self._values))
+        self._constraints.check(batch.columns, batch.columns, None, None)
+        self._context.count("changes", batch.length)
+        if self._held is None:
+            self._sink.write(batch)
+        else:
+            self._held.add(batch)
+        return None
+
+    def on_epoch(self, epoch: Epoch) -> Emission:
+        """Makes the epoch's changes visible."""
+        return self._publish(epoch.number)
+
+    def on_end(self, port: int) -> Emission:
+        """What came after the last epoch."""
+        yield from self._publish(-1)
+        self._sink.prepare()
+
+    def _publish(self, epoch: int) -> Emission:
+        if self._held is not None:
+            for part in self._held.parts(self._context.batch_rows):
+                self._sink.write(part)
+            self._held.clear()
+        publishing = self._sink.publish(epoch)
+        if publishing is not None:
+            yield Suspend(publishing)
+            publishing.result()
