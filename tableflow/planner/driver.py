@@ -72,10 +72,11 @@ from tableflow.planner.rules.prune import prune_columns
 from tableflow.planner.rules.reduce_aggregate import reduce_aggregate_by_semi_join
 from tableflow.planner.rules.set_operations import merge_set_operations, rewrite_set_operations
 from tableflow.planner.rules.window_tables import expand_window_table
+from tableflow.planner.rules.windowed_aggregates import make_windowed_aggregate, push_filter_through_window_table
 from tableflow.planner.rules.windows import bound_row_number, push_filter_through_window
 from tableflow.planner.statistics import Statistics
 from tableflow.planner.stream_facts import is_streaming
-from tableflow.planner.streaming_rules import NOT_FOR_STREAMS
+from tableflow.planner.streaming_rules import NOT_FOR_STREAMS, ONLY_FOR_STREAMS
 from tableflow.planner.unnesting import unnest_dependent_joins
 from tableflow.serialization import serializable
 
@@ -132,6 +133,7 @@ RULES: tuple[Entry, ...] = (
     Entry("push_filter_through_aggregate", push_filter_through_aggregate, (_P, _R), _FILTER),
     Entry("push_filter_through_set_operation", push_filter_through_set_operation, (_P, _R), _FILTER),
     Entry("push_filter_through_window", push_filter_through_window, (_P, _R), _FILTER),
+    Entry("push_filter_through_window_table", push_filter_through_window_table, (_P, _R), _FILTER),
     Entry("push_filter_through_sort", push_filter_through_sort, (_P, _R), _FILTER),
     Entry("bound_row_number", bound_row_number, (_R,), _FILTER),
     Entry("push_filter_into_scan", push_filter_into_scan, (_R,), _FILTER),
@@ -154,6 +156,7 @@ RULES: tuple[Entry, ...] = (
         (_P, _R),
         (Filter, Join, Aggregate, Window, Project, Sort, Limit, Replicate, SetOperation, Shared),
     ),
+    Entry("make_windowed_aggregate", make_windowed_aggregate, (_O,), (Aggregate,), switchable=False),
     Entry("exists_with_inequality", exists_with_inequality, (_O,)),
     Entry("order_joins", order_joins, (_O,)),
     Entry("reduce_aggregate_by_semi_join", reduce_aggregate_by_semi_join, (_O,)),
@@ -187,7 +190,7 @@ def optimize(query: Query, settings: Settings) -> Optimized:
     context = Context(query.root, settings)
     trace = Trace()
     streaming = is_streaming(query.root, settings)
-    disabled = _disabled(settings, context) | (NOT_FOR_STREAMS.keys() if streaming else frozenset())
+    disabled = _disabled(settings, context) | (NOT_FOR_STREAMS.keys() if streaming else ONLY_FOR_STREAMS.keys())
     required = frozenset([f.id for f in query.columns])
     root = query.root
     for phase in Phase:

@@ -13,3 +13,7 @@ NOT_FOR_STREAMS: Mapping[str, str] = {
     "expand_window_table": "sessions and windows of rows are kept up to date by operators, not computed by sorting",
     "push_limit": "which rows come first is known of a table that is read, not of one that goes on changing",
 }
+
+ONLY_FOR_STREAMS: Mapping[str, str] = {
+    "make_windowed_aggregate": "finished rows are grouped by the window as by any other columns",
+}

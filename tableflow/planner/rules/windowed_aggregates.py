@@ -1,0 +1,152 @@
+"""Aggregation over a window table function becomes one node in streams, where it can share panes and drop its state.
+
+Filters over a window table move below it where a row's windows do not depend on other rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression
+from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Tumble
+from tableflow.planner.logical.context import Context, substitute_columns
+from tableflow.planner.logical.nodes import Aggregate, Filter, Node, Project
+from tableflow.planner.logical.time_nodes import WindowedAggregate, WindowTable
+from tableflow.planner.logical.traversal import reference
+from tableflow.planner.rules.filters import above, filtered
+from tableflow.types import Field
+
+_BY_TIME = (Tumble, Hop, Cumulate)
+
+
+def push_filter_through_window_table(node: Node, required: frozenset[int], context: Context) -> Node | None:
+    """Movable conjuncts that do not read the window go below; where windows depend on rows, only whole partitions may."""
+    assert isinstance(node, Filter)
+    table = node.input
+    if not isinstance(table, WindowTable):
+        return None
+    if isinstance(table.assigner, _BY_TIME):
+        allowed = context.output_ids(table.input)
+    else:
+        allowed = frozenset([f.id for f in table.partition])
+    pushed: list[Expression] = []
+    kept: list[Expression] = []
+    for conjunct in node.conjuncts:
+        columns = context.columns(conjunct)
+        (pushed if columns and columns <= allowed and context.movable(conjunct) else kept).append(conjunct)
+    if not pushed:
+        return None
+    below = filtered(table.input, pushed, context)
+    return above(kept, replace(table, input=below))
+
+
+@dataclass(slots=True)
+class _Pieces:
+    """What an aggregation over a window table computes, over the table's own columns."""
+
+    table: WindowTable
+    conjuncts: list[Expression]
+    keys: list[tuple[Field, Expression]]
+    calls: tuple[Expression, ...]
+    window: dict[int, Field] = field(default_factory=dict)
+    """The key that holds a column of the window, by that column's id."""
+    again: list[tuple[Field, Expression]] = field(default_factory=list)
+    """Keys that follow from the window."""
+    own: list[tuple[Field, Expression]] = field(default_factory=list)
+    """The other keys."""
+
+
+def make_windowed_aggregate(node: Node, required: frozenset[int], context: Context) -> Node | None:
+    """Grouping by the window is an operator of its own in streams."""
+    assert isinstance(node, Aggregate)
+    pieces = _pieces(node, context)
+    if pieces is None or not _sorted_out(pieces, context):
+        return None
+    table = pieces.table
+    if not _is_window(pieces):
+        return None
+    plan = _below(pieces, context)
+    slots = [_key_of(pieces, f) for f in (table.start, table.end, table.window_time)]
+    keys = tuple([f for f, _ in pieces.own])
+    calls = tuple([call for call in pieces.calls if isinstance(call, AggregateCall)])
+    result: Node = WindowedAggregate(
+        plan, table.assigner, table.time, table.partition, table.order, slots[0], slots[1], slots[2], node.fire, keys,
+        node.results, calls, node.emit,
+    )  # fmt: skip
+    if not pieces.again:
+        return result
+    renamed: dict[int, Expression] = {old: reference(new) for old, new in pieces.window.items()}
+    computed = [(f, substitute_columns(e, renamed, context)) for f, e in pieces.again]
+    passed = context.output(result)
+    fields = (*passed, *[f for f, _ in computed])
+    return Project(result, fields, (*[reference(f) for f in passed], *[e for _, e in computed]))
+
+
+def _pieces(node: Aggregate, context: Context) -> _Pieces | None:
+    """The aggregation over the window table below it, through projections and filters."""
+    keys: list[Expression] = [reference(f) for f in node.keys]
+    calls: tuple[Expression, ...] = node.calls
+    conjuncts: list[Expression] = []
+    below = node.input
+    while not isinstance(below, WindowTable):
+        if isinstance(below, Filter):
+            conjuncts += below.conjuncts
+        elif isinstance(below, Project):
+            by_id = {f.id: e for f, e in zip(below.fields, below.expressions, strict=True)}
+            keys = [substitute_columns(e, by_id, context) for e in keys]
+            calls = tuple([substitute_columns(e, by_id, context) for e in calls])
+            conjuncts = [substitute_columns(e, by_id, context) for e in conjuncts]
+        else:
+            return None
+        below = below.input
+    return _Pieces(below, conjuncts, list(zip(node.keys, keys, strict=True)), calls)
+
+
+def _sorted_out(pieces: _Pieces, context: Context) -> bool:
+    """Tells keys of the window from others; False if something cannot be computed below or above the aggregation."""
+    made = frozenset([f.id for f in pieces.table.made])
+    if any(not context.columns(e).isdisjoint(made) for e in (*pieces.calls, *pieces.conjuncts)):
+        return False
+    if pieces.conjuncts and not isinstance(pieces.table.assigner, _BY_TIME):
+        return False
+    for f, e in pieces.keys:
+        columns = context.columns(e)
+        if isinstance(e, ColumnRef) and e.id in made and e.id not in pieces.window:
+            pieces.window[e.id] = f
+        elif columns and columns <= made and context.deterministic(e):
+            pieces.again.append((f, e))
+        elif columns.isdisjoint(made):
+            pieces.own.append((f, e))
+        else:
+            return False
+    read = frozenset[int]().union(*[context.columns(e) for _, e in pieces.again])
+    return read <= pieces.window.keys()
+
+
+def _is_window(pieces: _Pieces) -> bool:
+    """Whether groups of equal keys are groups of one window."""
+    table = pieces.table
+    if isinstance(table.assigner, Global):
+        return True
+    own = {e.id for _, e in pieces.own if isinstance(e, ColumnRef)}
+    if any(f.id not in own for f in table.partition):
+        return False
+    if isinstance(table.assigner, Cumulate):
+        return any(f is not None and f.id in pieces.window for f in (table.end, table.window_time))
+    return bool(pieces.window)
+
+
+def _key_of(pieces: _Pieces, made: Field | None) -> Field | None:
+    return None if made is None else pieces.window.get(made.id)
+
+
+def _below(pieces: _Pieces, context: Context) -> Node:
+    """The window table's input, filtered, with the keys as columns under their own ids."""
+    plan = filtered(pieces.table.input, pieces.conjuncts, context)
+    passed = context.output(plan)
+    known = {f.id for f in passed}
+    new = [(f, e) for f, e in pieces.own if f.id not in known]
+    if not new:
+        return plan
+    fields = (*passed, *[f for f, _ in new])
+    return Project(plan, fields, (*[reference(f) for f in passed], *[e for _, e in new]))
