@@ -10,9 +10,12 @@ from dataclasses import dataclass
 
 from tableflow.config import RUNTIME_MODE, Settings
 from tableflow.errors import UnsupportedError
+from tableflow.expressions.emit import Emit, OnWindowClose
 from tableflow.expressions.nodes import ColumnRef
+from tableflow.expressions.window_assigner import Global, Landmark
 from tableflow.physical.properties import ChangelogMode
 from tableflow.planner.logical import nodes as logical
+from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.logical.structure import inputs
 from tableflow.planner.logical.traversal import walk_plan
 
@@ -93,6 +96,14 @@ class Streams:
                 # DISTINCT over rows that stay only ever adds.
                 distinct = bool(node.keys) and not node.calls and below[0].appends
                 return StreamFacts(bounded, _APPEND if distinct else _RETRACT)
+            case timed.AssignWatermarks():
+                return StreamFacts(bounded, below[0].changelog, below[0].event_time | {node.column.id})
+            case timed.WindowTable():
+                made = {f.id for f in (node.window_time,) if f is not None}
+                given = node.time is not None and node.time.id in below[0].event_time
+                return StreamFacts(bounded, below[0].changelog, below[0].event_time | (made if given else set()))
+            case timed.WindowedAggregate():
+                return _windowed(node, below[0])
             case logical.Window():
                 return StreamFacts(bounded, _RETRACT)
             case logical.Limit():
@@ -107,6 +118,17 @@ class Streams:
             for i, field in enumerate(node.fields)
             if all(columns[i].id in facts.event_time for columns, facts in zip(node.columns, below, strict=True))
         )
+
+
+def _windowed(node: timed.WindowedAggregate, below: StreamFacts) -> StreamFacts:
+    """Final rows of windows that close are only added, and have an event time of their own."""
+    emit = node.emit or Emit()
+    replaces = any(not isinstance(trigger, OnWindowClose) for trigger in emit.triggers) or emit.lateness is not None
+    endless = isinstance(node.assigner, Global | Landmark)
+    if not below.appends or (replaces and not emit.evicts and node.fire is None) or (endless and node.fire is None):
+        return StreamFacts(below.bounded, _RETRACT)
+    time = frozenset({node.window_time.id}) if node.window_time is not None else frozenset[int]()
+    return StreamFacts(below.bounded, _APPEND, time)
 
 
 def _united(below: list[StreamFacts]) -> ChangelogMode:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from time import perf_counter_ns
+from typing import Any
 
 from tableflow.columnar.batch import Batch
 from tableflow.runtime.alignment import PortEnded
@@ -18,7 +19,7 @@ from tableflow.runtime.counters import OperatorBlock
 from tableflow.runtime.events import Epoch, Idle, Watermark
 from tableflow.runtime.gate import Taken
 from tableflow.runtime.operator import Wake
-from tableflow.runtime.source import Later, Split, SplitAssigner, SplitReader
+from tableflow.runtime.source import CatchingUp, Later, Split, SplitAssigner, SplitReader
 from tableflow.runtime.split_time import SplitTime
 from tableflow.runtime.timers import TaskTimers, Timekeeper
 from tableflow.runtime.wake import After
@@ -78,7 +79,7 @@ class SplitInput:
         self._exhausted = False
         self._idle = False
         self._epochs: deque[Epoch] = deque()
-        self._targets: list[tuple[OpenSplit, int]] | None = None
+        self._targets: list[tuple[OpenSplit, CatchingUp, int]] | None = None
         self._pending: deque[Watermark | Idle] = deque()
 
     def inject(self, epoch: Epoch) -> None:
@@ -125,12 +126,9 @@ class SplitInput:
     def _caught_up(self) -> bool:
         """Whether all that was there when the next epoch was first seen has been given."""
         if self._targets is None:
-            self._targets = [
-                (each, each.reader.newest())  # type: ignore[attr-defined]
-                for each in self._open
-                if hasattr(each.reader, "newest")
-            ]
-        return all(each.reader.reached(target) or each not in self._open for each, target in self._targets)
+            readers: list[tuple[OpenSplit, Any]] = [(each, each.reader) for each in self._open]
+            self._targets = [(each, r, r.newest()) for each, r in readers if hasattr(r, "newest")]
+        return all(each not in self._open or reader.reached(target) for each, reader, target in self._targets)
 
     def _poll(self) -> Batch | None:
         """The next batch of any split: asks each that may have something once, then the assigner for more."""

@@ -25,6 +25,11 @@ from tableflow.planner.implementation.changelogs import (
     settled,
 )
 from tableflow.planner.implementation.enforcers import arrange, sort
+from tableflow.planner.implementation.event_time import (
+    implement_stream_window_table,
+    implement_watermarks,
+    implement_windowed_aggregate,
+)
 from tableflow.planner.implementation.leaves import (
     implement_filter,
     implement_hinted,
@@ -37,6 +42,7 @@ from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, 
 from tableflow.planner.implementation.search import Rule, Search
 from tableflow.planner.implementation.unions import implement_set_operation
 from tableflow.planner.logical import nodes as logical
+from tableflow.planner.logical import time_nodes as timed
 from tableflow.types import STRING, Field
 
 
@@ -98,6 +104,9 @@ STREAMING_RULES: Mapping[type, Rule] = {
     logical.Replicate: implement_replicate,
     logical.Join: implement_stream_join,
     logical.Window: implement_stream_window,
+    timed.AssignWatermarks: implement_watermarks,
+    timed.WindowTable: implement_stream_window_table,
+    timed.WindowedAggregate: implement_windowed_aggregate,
 }
 
 

@@ -1,0 +1,97 @@
+"""Implementation rules of streams for what knows of time: watermarks, windows, aggregation in windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tableflow.expressions.emit import Emit, OnWindowClose
+from tableflow.expressions.nodes import column_ids
+from tableflow.expressions.window_assigner import Cumulate, Delta, Hop, Landmark, Punctuated, Session, Tumble
+from tableflow.physical.assign_watermarks import AssignWatermarks, TimeNulls
+from tableflow.physical.node import PhysicalNode
+from tableflow.physical.windowed_aggregate import WindowedAggregate
+from tableflow.planner.implementation import costs
+from tableflow.planner.implementation.changelogs import refuse
+from tableflow.planner.implementation.enforcers import keep
+from tableflow.planner.implementation.ordering import ordering_by
+from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, Required, hashed
+from tableflow.planner.implementation.search import Search
+from tableflow.planner.implementation.time_windows import implement_window_table
+from tableflow.planner.logical import time_nodes as timed
+
+
+def implement_watermarks(search: Search, node: timed.AssignWatermarks, required: Required) -> Iterable[PhysicalNode]:
+    """In the source's own chain: time is judged split by split."""
+    if required != NOTHING:
+        yield search.best(node, NOTHING)
+        return
+    child = search.best(node.input, NOTHING)
+    wanted = search.needed(node) | column_ids(node.expression) | {node.column.id}
+    child = keep(child, wanted)
+    rows = child.facts.estimate.rows
+    yield AssignWatermarks(
+        fields=child.fields,
+        facts=search.facts(node, child.fields, (child,), rows * costs.FILTER_ROW, child.facts.properties.partitioning),
+        input=child,
+        column=node.column.id,
+        expression=node.expression,
+        nulls=TimeNulls(node.nulls.value),
+    )
+
+
+def implement_stream_window_table(
+    search: Search, node: timed.WindowTable, required: Required
+) -> Iterable[PhysicalNode]:
+    """Windows that follow from a row's time are found row by row; others only together with what is computed in them."""
+    if isinstance(node.assigner, Tumble | Hop | Cumulate):
+        yield from implement_window_table(search, node, required)
+        return
+    raise refuse(
+        "rows in windows that depend on other rows cannot be given before the windows are known",
+        "group by window_start and window_end above it",
+    )
+
+
+def implement_windowed_aggregate(
+    search: Search, node: timed.WindowedAggregate, required: Required
+) -> Iterable[PhysicalNode]:
+    """Rows of one partition and key meet; each task closes its own windows."""
+    changing = not search.stream(node.input).appends
+    if changing and isinstance(node.assigner, Session | Punctuated | Landmark | Delta):
+        raise refuse(
+            f"windows of {type(node.assigner).__name__.upper()} over rows that may be taken back would have to be cut anew",
+            "use TUMBLE, HOP or CUMULATE, or group rows that are only added",
+        )
+    time = search.stream(node.input)
+    if node.time is not None and node.time.id not in time.event_time and not time.bounded and _waits_for_time(node):
+        raise refuse(
+            f"windows of column {node.time.name!r} never close: it is not the event time of its table",
+            "declare WATERMARK FOR it, or say EMIT ON UPDATE",
+        )
+    meeting = tuple(dict.fromkeys([*(f.id for f in node.partition), *(f.id for f in node.keys)]))
+    child = search.best(node.input, hashed(meeting, exact=False) if meeting else IN_ONE_TASK)
+    fields = (*node.keys, *node.made, *node.results)
+    work = costs.aggregate_cost(child.facts.estimate.rows, search.cardinality.rows(node), len(node.calls))
+    yield WindowedAggregate(
+        fields=fields,
+        facts=search.facts(node, fields, (child,), work, child.facts.properties.partitioning),
+        input=child,
+        assigner=node.assigner,
+        time=None if node.time is None else node.time.id,
+        partition=tuple(f.id for f in node.partition),
+        order=ordering_by(node.order),
+        start=node.start,
+        end=node.end,
+        window_time=node.window_time,
+        fire=node.fire,
+        keys=node.keys,
+        calls=node.calls,
+        emit=node.emit or Emit(),
+        changing=changing,
+    )
+
+
+def _waits_for_time(node: timed.WindowedAggregate) -> bool:
+    """Whether results come when windows close."""
+    triggers = () if node.emit is None else node.emit.triggers
+    return not triggers or any(isinstance(trigger, OnWindowClose) for trigger in triggers)
