@@ -159,6 +159,12 @@ class _Csv:
 
 class _Json:
     def __init__(self, file: Any, schema: pa.Schema, _options: Mapping[str, Any]) -> None:
+        twice = next((name for i, name in enumerate(schema.names) if name in schema.names[:i]), None)
+        if twice is not None:
+            raise ConnectorError(
+                f"two columns are called {twice!r}, and a JSON object has each name once",
+                hint="give one of them another name with AS",
+            )
         self._file = file
 
     def write(self, batch: pa.RecordBatch) -> None:

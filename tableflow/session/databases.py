@@ -48,9 +48,15 @@ def open_database(path: str | Path | None, settings: Settings, *, read_only: boo
     """
     if path is None:
         return SharedDatabase(Database.open(MemoryDisk(), settings=settings), None, writable=not read_only)
+    if not str(path) or "\0" in str(path):
+        raise ConnectorError(
+            f"{str(path)!r} is no path of a database", hint="name a folder; leave the path out for a database in memory"
+        )
     folder = Path(path).expanduser()
     if folder.exists() and not folder.is_dir():
         raise ConnectorError(f"database {str(path)!r} is a file", hint="a database is a directory")
+    if not read_only:
+        _make(folder)
     real = str(folder.resolve())
     with _lock:
         if read_only and (real, True) in _shared:
@@ -59,6 +65,20 @@ def open_database(path: str | Path | None, settings: Settings, *, read_only: boo
         if key not in _shared:
             _shared[key] = (Database.open(LocalDisk(real), writable=not read_only, settings=settings), 0)
         return _join(key, writable=not read_only)
+
+
+def _make(folder: Path) -> None:
+    """The folder with those above it, unless something there is no folder, which the database says itself."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise ConnectorError(
+            f"database {str(folder)!r} cannot be made",
+            detail=f"its folder could not be made: {error.strerror}",
+            hint="choose a folder in which you may write",
+        ) from error
 
 
 def _join(key: tuple[str, bool], *, writable: bool) -> SharedDatabase:

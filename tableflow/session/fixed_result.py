@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 
+from tableflow.columnar.representation import declared
 from tableflow.session.outcome import OperatorTime, ResultColumn
-from tableflow.types import STRING
+from tableflow.types import STRING, SqlType
 
 
 class FixedResult:
-    """Rows of text."""
+    """Rows of text, or (``types``) of other values."""
 
     changes = False
     endless = False
 
-    def __init__(self, names: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
-        self.columns: Sequence[ResultColumn] = [ResultColumn(name, STRING) for name in names]
-        self.schema = pa.schema([pa.field(name, pa.string()) for name in names])
-        arrays = [pa.array([row[i] for row in rows], pa.string()) for i in range(len(names))]
+    def __init__(
+        self,
+        names: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        types: Sequence[SqlType] | None = None,
+        zone: str = "UTC",
+    ) -> None:
+        kinds = types or [STRING] * len(names)
+        self.columns: Sequence[ResultColumn] = [
+            ResultColumn(name, kind) for name, kind in zip(names, kinds, strict=True)
+        ]
+        arrow = [declared(kind, zone) for kind in kinds]
+        self.schema = pa.schema([pa.field(name, kind) for name, kind in zip(names, arrow, strict=True)])
+        arrays = [pa.array([row[i] for row in rows], kind) for i, kind in enumerate(arrow)]
         self._batch: pa.RecordBatch | None = pa.RecordBatch.from_arrays(arrays, schema=self.schema) if rows else None
 
     def next_batch(self, timeout: float | None = None) -> pa.RecordBatch | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tableflow.catalog.entry import TableEntry, ViewEntry
 from tableflow.catalog.provider import ColumnDefinition, TableProvider
 from tableflow.catalog.snapshot import CatalogSnapshot
-from tableflow.config import KEYS, Settings
+from tableflow.config import KEYS, TIME_ZONE, Settings
 from tableflow.connectors.registry import CONNECTORS
 from tableflow.errors import CatalogError
 from tableflow.expressions.registry import functions
@@ -77,7 +77,7 @@ def describe(table: TableProvider) -> FixedResult:
     return describe_columns(table.schema.columns) if stored is None else describe_table(stored.description)
 
 
-def versions(statement: ShowVersions, catalog: CatalogSnapshot) -> FixedResult:
+def versions(statement: ShowVersions, catalog: CatalogSnapshot, settings: Settings) -> FixedResult:
     """The versions of a managed table."""
     table = managed(catalog.table(statement.name))
     if table is None:
@@ -86,7 +86,7 @@ def versions(statement: ShowVersions, catalog: CatalogSnapshot) -> FixedResult:
             detail="only tables that TableFlow stores have them",
             span=statement.span,
         )
-    return show_versions(table.versions())
+    return show_versions(table.versions(), settings.get(TIME_ZONE))
 
 
 def describe_columns(columns: Sequence[Field] | Sequence[ColumnDefinition]) -> FixedResult:

@@ -198,7 +198,7 @@ class Session:
             case sql.Show():
                 return Outcome(introspection.show(statement, self.catalog.snapshot(pinned), self.settings))
             case sql.ShowVersions():
-                return Outcome(introspection.versions(statement, self.catalog.snapshot(pinned)))
+                return Outcome(introspection.versions(statement, self.catalog.snapshot(pinned), self.settings))
             case sql.Describe():
                 return Outcome(self._describe(statement))
             case sql.SetStatement() | sql.ResetStatement() | sql.Use():

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from tableflow.session.fixed_result import FixedResult
 from tableflow.storage.description import StoredColumn, TableDescription, VersionFacts
+from tableflow.types import BIGINT, STRING, TIMESTAMP_LTZ
 
 
 def create_statement(name: Sequence[str], description: TableDescription) -> str:
@@ -70,20 +70,18 @@ def describe_table(description: TableDescription) -> FixedResult:
     return FixedResult(["column", "type", "nullable", "key", "default", "comment"], rows)
 
 
-def show_versions(versions: Sequence[VersionFacts]) -> FixedResult:
+def show_versions(versions: Sequence[VersionFacts], zone: str) -> FixedResult:
     """A row per retained version, the newest first."""
     names = ["version", "time", "kind", "inserted", "deleted", "rows"]
     rows = [
         [
-            str(one.version),
-            datetime.fromtimestamp(one.time / 1e6, UTC)
-            .isoformat(sep=" ", timespec="milliseconds")
-            .replace("+00:00", "+00"),
+            one.version,
+            one.time,
             one.kind.value,
-            str(one.inserted),
-            str(one.deleted),
-            str(one.rows),
+            one.inserted,
+            one.deleted,
+            one.rows,
         ]
         for one in reversed(versions)
     ]
-    return FixedResult(names, rows)
+    return FixedResult(names, rows, [BIGINT, TIMESTAMP_LTZ, STRING, BIGINT, BIGINT, BIGINT], zone)

@@ -6,18 +6,19 @@ how wide its columns are.
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from collections.abc import Sequence
 from typing import Protocol, TextIO
 
 import pyarrow as pa
 
+from tableflow.connectors.naming import distinct_names
 from tableflow.session.rows import printable_rows
 from tableflow.session.value_text import json_lines, text_of
 
 _SAMPLE_ROWS = 1_000
 _WIDEST = 120
+_TO_QUOTE = re.compile(r"[\",\n\r]")
 
 
 class Renderer(Protocol):
@@ -34,6 +35,12 @@ class Renderer(Protocol):
     def finish(self) -> None:
         """Ends the result."""
         ...
+
+
+def json_names(schema: pa.Schema) -> list[str]:
+    """The names that columns have in JSON: their own, unless two have the same."""
+    names = list(schema.names)
+    return names if len(set(names)) == len(names) else distinct_names(names)[0]
 
 
 def open_renderer(kind: str, schema: pa.Schema, out: TextIO) -> Renderer:
@@ -102,43 +109,52 @@ class TableRenderer:
 
 
 class CsvRenderer:
-    """RFC 4180 with a header; NULL is an empty field."""
+    """RFC 4180 with a header; NULL is an empty field, an empty text is ``""``."""
 
     def __init__(self, schema: pa.Schema, out: TextIO) -> None:
         self._out = out
-        self._buffer = io.StringIO()
-        self._writer = csv.writer(self._buffer, lineterminator="\n")
-        self._writer.writerow(schema.names)
+        self._header = ",".join(map(_csv_field, schema.names)) + "\n"
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Adds rows."""
-        self._writer.writerows(
-            ["" if value is None else text_of(value) for value in row] for row in printable_rows(batch)
+        lines = (
+            ",".join(["" if value is None else _csv_field(text_of(value)) for value in row]) + "\n"
+            for row in printable_rows(batch)
         )
-        self._flush()
+        self._begin()
+        self._out.write("".join(lines))
 
     def flush(self) -> None:
         """Every batch is shown at once."""
 
     def finish(self) -> None:
         """Writes the header of an empty result."""
-        self._flush()
+        self._begin()
 
-    def _flush(self) -> None:
-        self._out.write(self._buffer.getvalue())
-        self._buffer.seek(0)
-        self._buffer.truncate()
+    def _begin(self) -> None:
+        self._out.write(self._header)
+        self._header = ""
+
+
+def _csv_field(text: str) -> str:
+    if text and not _TO_QUOTE.search(text):
+        return text
+    return '"' + text.replace('"', '""') + '"'
 
 
 class JsonRenderer:
-    """One JSON object a line; decimals as exact numbers, times and intervals as text, NaN and infinities as text."""
+    """One JSON object a line; decimals as exact numbers, times and intervals as text, NaN and infinities as text.
+
+    Columns of one name are told apart by a number behind it, since an object has each name once.
+    """
 
     def __init__(self, schema: pa.Schema, out: TextIO) -> None:
         self._out = out
+        self._names = json_names(schema)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Adds rows."""
-        self._out.write(json_lines(batch))
+        self._out.write(json_lines(batch.rename_columns(self._names)))
 
     def flush(self) -> None:
         """Every batch is shown at once."""

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from tableflow.errors import TableFlowError, render
 from tableflow.session import Outcome, Session
-from tableflow.shell.rendering import open_renderer
+from tableflow.shell.rendering import json_names, open_renderer
 from tableflow.shell.timing import Timed, chart
 
 
@@ -55,6 +55,10 @@ def _show(outcome: Outcome, format: str, out: TextIO, err: TextIO) -> None:
         return
     try:
         renderer = open_renderer(format, result.schema, out)
+        if format == "json":
+            for name, other in zip(result.schema.names, json_names(result.schema), strict=True):
+                if name != other:
+                    print(f"warning: column {name!r} is called {other!r}: a JSON object has each name once", file=err)
         while (batch := result.next_batch()) is not None:
             renderer.write(batch)
             if result.endless:

@@ -95,7 +95,8 @@ class Database:
         if not writable:
             if not there:
                 raise ConnectorError(
-                    f"database {disk.place!r} does not exist", hint="connect without read_only to make it"
+                    f"database {disk.place!r} does not exist",
+                    hint="connect without read_only (on the command line without --read-only) to make it",
                 )
             follower = Follower(disk)
             follower.refresh()

@@ -48,7 +48,8 @@ def disk_error(disk: Disk, error: OSError, doing: str) -> ConnectorError:
 def read_only(disk: Disk) -> ConnectorError:
     """The error for a write through a connection that only reads."""
     return ConnectorError(
-        f"database {disk.place!r} is open for reading only", hint="connect without read_only to change it"
+        f"database {disk.place!r} is open for reading only",
+        hint="connect without read_only (on the command line without --read-only) to change it",
     )
 
 

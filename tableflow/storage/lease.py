@@ -160,7 +160,7 @@ def refused(disk: Disk, holder: Holder | None) -> ConnectorError:
     return ConnectorError(
         f"database {disk.place!r} has a writer already",
         detail=who,
-        hint="close that one, or connect with read_only to read beside it",
+        hint="close that one, or connect with read_only (on the command line with --read-only) to read beside it",
     )
 
 

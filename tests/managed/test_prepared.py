@@ -231,7 +231,7 @@ def test_append(con):
     assert rows(con, "SELECT * FROM t WHERE id < 12 ORDER BY id") == [
         (1, "none", Decimal("1.50")), (2, "none", None), (10, "none", 5), (11, "none", Decimal("5.50")),
     ]  # fmt: skip
-    assert rows(con, "SHOW VERSIONS t")[0][2:4] == ("append", "990")
+    assert rows(con, "SHOW VERSIONS t")[0][2:4] == ("append", 990)
     with pytest.raises(tableflow.IntegrityError, match="duplicate key"):
         con.append("t", table)
     with pytest.raises(tableflow.IntegrityError, match="check"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pyarrow.parquet as pq
 import pytest
 
@@ -44,9 +46,12 @@ def test_insert_update_delete_with_returning(con):
     assert rows(con, "DELETE FROM t WHERE id = 3 RETURNING *") == [(3, "none", None)]
     assert rows(con, "SELECT * FROM t ORDER BY id") == [(1, "none!", 3), (2, "none!", 5), (4, "four", 4)]
     assert [row[2:] for row in rows(con, "SHOW VERSIONS t")][::-1] == [
-        ("create", "0", "0", "0"), ("insert", "3", "0", "3"), ("insert", "1", "0", "4"), ("update", "2", "2", "4"),
-        ("delete", "0", "1", "3"),
+        ("create", 0, 0, 0), ("insert", 3, 0, 3), ("insert", 1, 0, 4), ("update", 2, 2, 4),
+        ("delete", 0, 1, 3),
     ]  # fmt: skip
+    newest = con.execute("SHOW VERSIONS t").fetchone()
+    assert newest[0] == 5
+    assert abs(newest[1] - datetime.now(UTC)) < timedelta(minutes=5)
 
 
 def test_on_conflict_do_nothing_keeps_the_first_in_order(con):
