@@ -9,12 +9,14 @@ from tableflow.errors import InternalError
 from tableflow.physical.assign_watermarks import AssignWatermarks, AssignWatermarksOperator
 from tableflow.physical.assign_windows import AssignWindows, AssignWindowsOperator
 from tableflow.physical.changelog_join import ChangelogJoin, ChangelogJoinOperator
+from tableflow.physical.changelog_over import ChangelogOver, ChangelogOverOperator
 from tableflow.physical.changelog_result import (
     ChangelogResult,
     ChangelogResultOperator,
     SettledResult,
     SettledResultOperator,
 )
+from tableflow.physical.changelog_top_n import ChangelogTopN, ChangelogTopNOperator
 from tableflow.physical.collect_aggregate import CollectAggregate, CollectAggregateOperator
 from tableflow.physical.filter import FilterRows, FilterRowsOperator
 from tableflow.physical.fork import Fork, ForkOperator
@@ -49,6 +51,8 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     HashJoin: HashJoinOperator,
     HashBuild: HashBuildOperator,
     ChangelogJoin: ChangelogJoinOperator,
+    ChangelogTopN: ChangelogTopNOperator,
+    ChangelogOver: ChangelogOverOperator,
     NestedLoopJoin: NestedLoopJoinOperator,
     SortRows: SortRowsOperator,
     TopN: TopNOperator,

@@ -1,12 +1,17 @@
-"""Functions with OVER of a changelog."""
+"""Functions with OVER of a changelog: touched partitions are computed again."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tableflow.expressions.nodes import WindowCall
-from tableflow.physical.node import UnaryNode
+from tableflow.columnar.batch import Batch
+from tableflow.expressions.nodes import WindowCall, column_ids
+from tableflow.physical.node import Input, UnaryNode, positions
+from tableflow.physical.partition_rows import PIECE_ROWS, PartitionRows
 from tableflow.physical.properties import OrderingKey
+from tableflow.physical.recomputation import SIDE, difference, sided
+from tableflow.physical.window import WindowAggregate, WindowAggregateOperator
+from tableflow.runtime.operator import Emission, Operator, OperatorContext
 from tableflow.serialization import serializable
 from tableflow.types import Field
 
@@ -24,3 +29,58 @@ class ChangelogOver(UnaryNode):
     order: tuple[OrderingKey, ...]
     results: tuple[Field, ...]
     calls: tuple[WindowCall, ...]
+
+
+class ChangelogOverOperator(Operator):
+    """One task's part of a :class:`ChangelogOver`."""
+
+    def __init__(self, node: ChangelogOver) -> None:
+        kept = node.fields[: len(node.fields) - len(node.results)]
+        read = frozenset[int]().union(*(column_ids(call) for call in node.calls))
+        self._rows = PartitionRows(node.input.fields, read | {f.id for f in kept}, node.partition, node.order)
+        there = positions(self._rows.fields)
+        inputs = (*self._rows.fields, SIDE)
+        self._inner = WindowAggregate(
+            fields=(*inputs, *node.results),
+            input=Input(fields=inputs),
+            partition=(SIDE.id,),
+            order=node.order,
+            results=node.results,
+            calls=node.calls,
+        )
+        self._kept = [*(there[f.id] for f in kept), *range(len(inputs), len(self._inner.fields))]
+
+    def open(self, context: OperatorContext) -> None:
+        """Starts without rows."""
+        self._context = context
+        self._rows.open(context)
+
+    def process(self, batch: Batch, port: int) -> Emission | None:
+        """What changes in the partitions of these rows."""
+        return self._changes(batch) if batch.rows else None
+
+    def _changes(self, batch: Batch) -> Emission:
+        for piece in batch.pieces(PIECE_ROWS):
+            yield from self._rows.room(piece)
+            touched = self._rows.touched(self._rows.apply(piece))
+            if touched is not None:
+                side = len(self._rows.fields)
+                made = difference(sided(touched), self._operator, self._context, side, self._kept)
+                if made is not None and made.length:
+                    yield from made.pieces(self._context.batch_rows)
+            self._rows.settle()
+
+    def _operator(self) -> Operator:
+        return WindowAggregateOperator(self._inner)
+
+    def snapshot(self) -> bytes:
+        """The rows."""
+        return self._rows.snapshot()
+
+    def restore(self, state: bytes) -> None:
+        """Puts them back."""
+        self._rows.restore(state)
+
+    def close(self) -> None:
+        """Gives the memory back."""
+        self._rows.close()

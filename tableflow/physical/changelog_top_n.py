@@ -1,13 +1,30 @@
-"""The first rows of each partition of a changelog."""
+"""The first rows of each partition of a changelog.
+
+Rows have places by their counts: a row that is there three times has three.  What a batch changes are the places of its
+partitions' rows before and after it, and both follow from sums of counts in order.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tableflow.physical.node import UnaryNode
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.gather import take_columns
+from tableflow.errors import InternalError
+from tableflow.physical.node import UnaryNode, positions
+from tableflow.physical.partition_rows import PIECE_ROWS, PartitionRows, TouchedRows
 from tableflow.physical.properties import OrderingKey
+from tableflow.runtime.operator import Emission, Operator, OperatorContext
 from tableflow.serialization import serializable
-from tableflow.types import Field
+from tableflow.types import BIGINT, Field
+
+Numbers = npt.NDArray[np.int64]
+_ALL = 1 << 62
 
 
 @serializable
@@ -18,6 +35,7 @@ class ChangelogTopN(UnaryNode):
     ``rank`` is the number of the row within its partition, from 1, appended to the columns of the input; ``fields`` are any columns
     of the input in order, then the rank if it is wanted.  Ties are broken by all remaining columns, so that the answer depends on
     nothing but the rows.  The output is a retract stream.  Equal partitions are in one task.
+    ``appends``: the input has no weights, so rows behind the last place are forgotten.
     """
 
     partition: tuple[int, ...]
@@ -25,3 +43,92 @@ class ChangelogTopN(UnaryNode):
     limit: int | None
     offset: int = 0
     rank: Field | None = None
+    appends: bool = False
+
+
+class ChangelogTopNOperator(Operator):
+    """One task's part of a :class:`ChangelogTopN`."""
+
+    def __init__(self, node: ChangelogTopN) -> None:
+        self._node = node
+        kept = [f for f in node.fields if node.rank is None or f.id != node.rank.id]
+        self._rows = PartitionRows(node.input.fields, (f.id for f in kept), node.partition, node.order)
+        there = positions(self._rows.fields)
+        self._kept = [there[f.id] for f in kept]
+        self._ranked = len(kept) < len(node.fields)
+        self._first, self._end = node.offset, _ALL if node.limit is None else node.offset + node.limit
+
+    def open(self, context: OperatorContext) -> None:
+        """Starts without rows."""
+        self._context = context
+        self._rows.open(context)
+
+    def process(self, batch: Batch, port: int) -> Emission | None:
+        """What changes among the first rows."""
+        if self._node.appends and batch.weights is not None:
+            raise InternalError("changes arrive where rows are only added")
+        return self._changes(batch) if batch.rows else None
+
+    def _changes(self, batch: Batch) -> Emission:
+        for piece in batch.pieces(PIECE_ROWS):
+            yield from self._rows.room(piece)
+            touched = self._rows.touched(self._rows.apply(piece))
+            if touched is not None:
+                made = self._diff(touched)
+                if made.length:
+                    yield from made.pieces(self._context.batch_rows)
+            self._rows.settle()
+
+    def _diff(self, touched: TouchedRows) -> Batch:
+        """Changes of the touched partitions' first rows."""
+        old, new = (_places(touched.partitions, counts) for counts in (touched.before, touched.after))
+        if self._node.appends and self._end < _ALL:
+            self._rows.state.remove(touched.slots[new >= self._end])
+        old_first, old_end = np.maximum(old, self._first), np.minimum(old + touched.before, self._end)
+        new_first, new_end = np.maximum(new, self._first), np.minimum(new + touched.after, self._end)
+        old_end, new_end = np.maximum(old_first, old_end), np.maximum(new_first, new_end)
+        if not self._ranked:
+            weights = (new_end - new_first) - (old_end - old_first)
+            rows = np.flatnonzero(weights)
+            return Batch(self._taken(touched, rows), len(rows), None, weights[rows])
+        parts = [
+            (-1, *_numbered(old_first, np.minimum(old_end, new_first))),
+            (-1, *_numbered(np.maximum(old_first, new_end), old_end)),
+            (1, *_numbered(new_first, np.minimum(new_end, old_first))),
+            (1, *_numbered(np.maximum(new_first, old_end), new_end)),
+        ]
+        rows = np.concatenate([rows for _, rows, _ in parts])
+        ranks = np.concatenate([places + 1 for _, _, places in parts])
+        weights = np.concatenate([np.full(len(rows), weight, np.int64) for weight, rows, _ in parts])
+        return Batch([*self._taken(touched, rows), Column(BIGINT, pa.array(ranks))], len(rows), None, weights)
+
+    def _taken(self, touched: TouchedRows, rows: Numbers) -> list[Column]:
+        return take_columns([touched.columns[i] for i in self._kept], rows)
+
+    def snapshot(self) -> bytes:
+        """The rows."""
+        return self._rows.snapshot()
+
+    def restore(self, state: bytes) -> None:
+        """Puts them back."""
+        self._rows.restore(state)
+
+    def close(self) -> None:
+        """Gives the memory back."""
+        self._rows.close()
+
+
+def _places(partitions: Numbers, counts: Numbers) -> Numbers:
+    """The place of each row's first copy in its partition, from 0; rows are in order."""
+    ends = np.cumsum(counts)
+    starts = ends - counts
+    heads = np.flatnonzero(np.diff(partitions, prepend=-1))
+    return starts - np.repeat(starts[heads], np.diff(heads, append=len(partitions)))
+
+
+def _numbered(first: Numbers, end: Numbers) -> tuple[Numbers, Numbers]:
+    """All numbers of the ranges ``[first, end)``, those that are empty left out, and the range of each."""
+    sizes = np.maximum(end - first, 0)
+    rows = np.repeat(np.arange(len(first)), sizes)
+    within = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return rows, first[rows] + within

@@ -23,6 +23,7 @@ from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.node import Input
 from tableflow.runtime.graph import OperatorSpec
 from tableflow.types import BIGINT, BOOLEAN, INT, STRING, Field
+from tests.physical.changelogs import changes
 from tests.physical.event_harness import EventHarness
 
 K, A, V = Field(1, "k", INT), Field(2, "a", STRING), Field(3, "v", BIGINT)
@@ -115,25 +116,9 @@ ROW = st.tuples(st.none() | st.integers(0, 2), st.sampled_from(["x", "y"]), st.n
 
 
 @st.composite
-def changes(draw: Any, appends: bool) -> list[tuple[Any, int]]:
-    """Rows with weights whose sums are not negative, in any order: a -1 may come before its +1."""
-    rows = draw(st.lists(ROW, max_size=8))
-    made = [(row, 1) for row in rows]
-    if not appends:
-        for row in draw(st.lists(st.sampled_from(rows), max_size=8)) if rows else ():
-            made.append((row, draw(st.integers(1, 2))))
-        total: Counter[Any] = Counter()
-        for row, weight in made:
-            total[row] += weight
-        for row in draw(st.lists(st.sampled_from(sorted(total, key=repr)), unique=True)) if total else ():
-            made.append((row, -draw(st.integers(1, total[row]))))
-    return draw(st.permutations(made))
-
-
-@st.composite
 def scenarios(draw: Any, appends: tuple[bool, bool]) -> list[tuple[int, list[tuple[Any, int]]]]:
     """Batches of both sides in some order."""
-    events = [(port, change) for port in (0, 1) for change in draw(changes(appends[port]))]
+    events = [(port, change) for port in (0, 1) for change in draw(changes(ROW, appends=appends[port]))]
     batches: list[tuple[int, list[tuple[Any, int]]]] = []
     for port, change in draw(st.permutations(events)):
         if batches and batches[-1][0] == port and draw(st.booleans()):

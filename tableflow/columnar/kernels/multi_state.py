@@ -20,7 +20,7 @@ from tableflow.columnar.flattening import flat_types, flatten, unflatten
 from tableflow.columnar.kernels.gather import take_columns
 from tableflow.columnar.kernels.grouping import storage_format
 from tableflow.errors import UnsupportedError
-from tableflow.types import SqlType
+from tableflow.types import SqlType, TypeFamily, family
 
 Slots = npt.NDArray[np.uint32]
 Numbers = npt.NDArray[np.int64]
@@ -66,14 +66,14 @@ class MultiState:
         ends = np.cumsum([len(part) for part in parts], dtype=np.int64).tolist()
         self._parts = [range(end - len(part), end) for part, end in zip(parts, ends, strict=True)]
         self._flat = [of for part in parts for of in part]
-        self._plain = len(self._flat) == len(self.types)
-        if any(len(self._parts[key]) > 1 for key in keys):
+        self._plain = not any(family(of) is TypeFamily.NESTED for of in types)
+        if any(len(self._parts[key]) > 1 and not safe for key, safe in zip(keys, null_safe, strict=True)):
             raise UnsupportedError("values of a nested type cannot be a key", hint="use parts of them as keys")
         try:
             self.native = _native.MultiState(
                 [storage_format(of) for of in self._flat],
-                [self._parts[key][0] for key in keys],
-                [int(safe) for safe in null_safe],
+                [part for key in keys for part in self._parts[key]],
+                [int(safe) for key, safe in zip(keys, null_safe, strict=True) for _ in self._parts[key]],
                 counted,
             )
         except ValueError as error:
@@ -115,7 +115,8 @@ class MultiState:
 
     def probe(self, keys: Sequence[Column], length: int, selection: Selection | None = None) -> Matches:
         """The rows with the keys of the selected rows, in chains; types as the state's keys."""
-        return Matches(_native.MultiCursor(self.native, [key.vector for key in keys], length, selection))
+        flat = self._flattened(keys)
+        return Matches(_native.MultiCursor(self.native, [key.vector for key in flat], length, selection))
 
     def chains(self, slots: Slots) -> Matches:
         """The rows with the same keys as these rows, every key once."""

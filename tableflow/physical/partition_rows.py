@@ -1,0 +1,135 @@
+"""The rows of a changelog by partition, for operators that compute a partition again when it is touched.
+
+Invariant: what such an operator has emitted is a function of the rows that are visible, so nothing but rows and counts is kept:
+the old output follows from the counts before a batch, the new one from those after it.  Rows are ordered by all their columns in the
+end, so that the function depends on nothing but them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.gather import is_nested
+from tableflow.columnar.kernels.multi_state import MultiState, Numbers, RowChanges, Slots
+from tableflow.columnar.kernels.sorting import Key, sort_indices
+from tableflow.columnar.keys import encode
+from tableflow.physical.node import positions
+from tableflow.physical.properties import OrderingKey
+from tableflow.physical.state_rows import load_rows, save_rows
+from tableflow.runtime.operator import Emission, OperatorContext, Reservation, Suspend
+from tableflow.runtime.wake import READY
+from tableflow.types import BYTES, INT, Field
+
+PIECE_ROWS = 8192
+_ROW_BYTES = 64
+"""What a touched row costs besides its columns: its numbers, and its place in the order."""
+
+
+@dataclass(frozen=True, slots=True)
+class TouchedRows:
+    """All rows of the partitions that a batch has touched, in order: columns, the number of the partition, and how often each
+    row was and is visible.
+    """
+
+    columns: list[Column]
+    slots: Slots
+    partitions: npt.NDArray[np.int64]
+    before: Numbers
+    after: Numbers
+
+
+class PartitionRows:
+    """Keeps the fields ``kept`` (and those of partition and order) of an input by ``partition``, to be seen in ``order``."""
+
+    def __init__(
+        self,
+        inputs: tuple[Field, ...],
+        kept: Iterable[int],
+        partition: Sequence[int],
+        order: Sequence[OrderingKey] = (),
+    ) -> None:
+        wanted = {*kept, *partition, *(key.column for key in order)}
+        self.fields = tuple(f for f in inputs if f.id in wanted)
+        where, there = positions(inputs), positions(self.fields)
+        self._read = [where[f.id] for f in self.fields]
+        self._keys = [there[column] for column in partition]
+        self.state = MultiState([f.type for f in self.fields], self._keys, [True] * len(self._keys))
+        chosen: list[Key] = [(there[key.column], key.descending, key.nulls_first) for key in order]
+        rest = sorted(set(range(len(self.fields))) - set(self._keys) - {position for position, _, _ in chosen})
+        self._order: list[Key] = [*chosen, *((position, False, False) for position in rest)]
+
+    def open(self, context: OperatorContext) -> None:
+        """Accounts for the rows."""
+        self._context = context
+        self._reservation: Reservation = context.reserve("rows", self.state.bytes)
+        self._touched: Reservation = context.reserve("touched rows")
+
+    def room(self, batch: Batch) -> Emission:
+        """Waits until the directories have room for the rows of a batch."""
+        while not self.state.prepare(batch.rows):
+            yield Suspend(READY)
+
+    def apply(self, batch: Batch) -> RowChanges:
+        """Adds the rows of a batch."""
+        columns = [batch.columns[i] for i in self._read]
+        self._reservation.resize(self.state.bytes_after(columns, batch.rows))
+        changes = self.state.apply(columns, batch.length, batch.selection, batch.weights)
+        self._reservation.resize(self.state.bytes)
+        return changes
+
+    def touched(self, changes: RowChanges) -> TouchedRows | None:
+        """The rows of the partitions of rows whose count has changed."""
+        found = list(self.state.chains(changes.slots).pieces(PIECE_ROWS * 8))
+        if not found:
+            return None
+        slots = np.concatenate([slots for _, slots in found])
+        partitions = np.concatenate([lanes for lanes, _ in found]).astype(np.int64)
+        after = self.state.counts(slots)
+        sorter = np.argsort(changes.slots)
+        at = np.searchsorted(changes.slots, slots, sorter=sorter)
+        at = sorter[np.minimum(at, len(sorter) - 1)]
+        before = after - np.where(changes.slots[at] == slots, changes.deltas[at], 0)
+        columns = self.state.columns(range(len(self.fields)), slots)
+        self._touched.resize(2 * sum(c.nbytes for c in columns) + len(slots) * _ROW_BYTES)
+        order = self._in_order(partitions, columns)
+        taken = [partitions[order], np.maximum(before, 0)[order], np.maximum(after, 0)[order]]
+        return TouchedRows(self.state.columns(range(len(self.fields)), slots[order]), slots[order], *taken)
+
+    def _in_order(self, partitions: npt.NDArray[np.int64], columns: list[Column]) -> npt.NDArray[np.int64]:
+        """Rows by partition, then order, then whatever else they have."""
+        keys: list[Key] = [(0, False, False)]
+        compared = [Column(INT, pa.array(partitions.astype(np.int32)))]
+        for position, descending, nulls_first in self._order:
+            column = columns[position]
+            keys.append((len(compared), descending, nulls_first))
+            compared.append(Column(BYTES, encode(column)) if is_nested(column) else column)
+        return sort_indices(Batch(compared, len(partitions)), keys)
+
+    def settle(self) -> None:
+        """What happened so far is over."""
+        self.state.settle()
+        self._touched.resize(0)
+        self._reservation.resize(self.state.bytes)
+
+    def snapshot(self) -> bytes:
+        """The rows."""
+        return save_rows(self.state)
+
+    def restore(self, saved: bytes) -> None:
+        """Puts them back."""
+        load_rows(self.state, saved)
+        self._reservation.resize(self.state.bytes)
+
+    def close(self) -> None:
+        """Gives the memory back."""
+        self.state.clear()
+        if hasattr(self, "_reservation"):
+            self._reservation.release()
+            self._touched.release()
