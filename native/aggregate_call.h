@@ -16,6 +16,7 @@ struct AggregateSpec {
   std::vector<std::string> formats;  // canonical Arrow format of each argument
   std::string result;  // canonical Arrow format of the result
   bool merging = false;  // the arguments are the call's states
+  bool changing = false;  // rows may be taken away again
 };
 
 // An accumulator and the rows it sees.
@@ -40,16 +41,17 @@ class AggregateCallState {
   AggregateCallState(int number, const AggregateSpec& spec, int distinct, std::vector<Slot>& slots);
 
   int state_count() const;
-  // Groups [from, from + n).
-  VectorPtr result(const std::vector<Slot>& slots, int64_t from, int64_t n) const;
-  void states(const std::vector<Slot>& slots, int64_t from, int64_t n, std::vector<VectorPtr>& out) const;
+  VectorPtr result(const std::vector<Slot>& slots, const Groups& of) const;
+  void states(const std::vector<Slot>& slots, const Groups& of, std::vector<VectorPtr>& out) const;
 
  private:
   int find(std::vector<Slot>& slots, std::unique_ptr<Accumulator> accumulator, int argument, bool presence, bool skips_nulls);
-  VectorPtr sum_column(const Slot& slot, int64_t from, int64_t n) const;
-  VectorPtr extreme_column(const Slot& slot, int64_t from, int64_t n) const;
-  VectorPtr average(const std::vector<Slot>& slots, int64_t from, int64_t n) const;
-  VectorPtr spread(const Moments& moments, int64_t from, int64_t n) const;
+  VectorPtr sum_column(const Slot& slot, const Groups& of) const;
+  std::unique_ptr<Accumulator> new_extreme() const;
+  VectorPtr extreme_column(const Slot& slot, const Groups& of) const;
+  VectorPtr ordered_column(const Slot& slot, const Groups& of) const;
+  VectorPtr average(const std::vector<Slot>& slots, const Groups& of) const;
+  VectorPtr spread(const MomentStates& moments, const Groups& of) const;
 
   int number_;
   std::string format_;  // of the first argument

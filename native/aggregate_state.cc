@@ -48,7 +48,10 @@ void accumulate(Array<A>& all, const Lanes& lanes, A neutral, Get get, Combine c
 }  // namespace
 
 void Count::update(const Vector* values, const Lanes& lanes) {
-  if (merging_) {
+  if (lanes.weights) {
+    if (merging_) throw std::invalid_argument("states are not taken away");
+    for (int i = 0; i < lanes.n; ++i) counts[lanes.groups[i]] += lanes.weights[i];
+  } else if (merging_) {
     with_numbers(*values, lanes, [&](auto get) {
       accumulate(counts, lanes, int64_t(0), [&](int i) { return int64_t(get(i)); }, [](int64_t a, int64_t b) { return a + b; });
     });
@@ -62,7 +65,8 @@ void Count::update(const Vector* values, const Lanes& lanes) {
 void CountTrue::update(const Vector* values, const Lanes& lanes) {
   if (values->kind != Kind::Bool) throw std::invalid_argument("count_if takes a boolean");
   with_numbers(*values, lanes, [&](auto get) {
-    accumulate(counts, lanes, int64_t(0), [&](int i) { return int64_t(get(i)); }, [](int64_t a, int64_t b) { return a + b; });
+    accumulate(counts, lanes, int64_t(0), [&](int i) { return int64_t(get(i)) * lanes.weight(i); },
+               [](int64_t a, int64_t b) { return a + b; });
   });
 }
 
@@ -77,6 +81,10 @@ void IntegerSum::resize(int64_t groups) {
 
 void IntegerSum::update(const Vector* values, const Lanes& lanes) {
   const Vector& v = *values;
+  if (lanes.weights) {
+    add_weighted(v, lanes);
+    return;
+  }
   if (v.kind == Kind::I128) {
     add_wide(v, lanes);
     return;
@@ -107,13 +115,40 @@ void IntegerSum::add_wide(const Vector& v, const Lanes& lanes) {
     const uint32_t group = lanes.groups[i];
     const int128 value = value_at(from, lanes.index[i]);
     int128& sum = wide_sums_[group];
-    if (__builtin_add_overflow(sum, value, &sum)) wrapped(group, value > 0);
+    if (__builtin_add_overflow(sum, value, &sum)) wrapped(group, value > 0 ? 1 : -1);
   }
 }
 
-void IntegerSum::wrapped(uint32_t group, bool upwards) {
-  if (wraps_.empty()) wraps_.assign(wide_sums_.size(), 0);
-  wraps_[group] += upwards ? 1 : -1;
+void IntegerSum::add_weighted(const Vector& v, const Lanes& lanes) {
+  if (v.kind == Kind::F32 || v.kind == Kind::F64) throw std::invalid_argument("an exact sum takes integers");
+  with_numbers(v, lanes, [&](auto get) {
+    for (int i = 0; i < lanes.n; ++i) {
+      if (narrow_) {
+        int64_t& sum = narrow_sums_[lanes.groups[i]];
+        sum = int64_t(uint64_t(sum) + uint64_t(int64_t(get(i))) * uint64_t(lanes.weights[i]));
+      } else {
+        add(lanes.groups[i], int128(get(i)), lanes.weights[i]);
+      }
+    }
+  });
+}
+
+// The value so many times; what leaves 128 bits on the way is counted as often as it does.
+void IntegerSum::add(uint32_t group, int128 value, int64_t times) {
+  int128 product;
+  if (__builtin_mul_overflow(value, int128(times), &product)) {
+    // A decimal of 38 digits: halves of a weight that is not one.
+    add(group, value, times / 2);
+    add(group, value, times - times / 2);
+    return;
+  }
+  int128& sum = wide_sums_[group];
+  if (__builtin_add_overflow(sum, product, &sum)) wrapped(group, product > 0 ? 1 : -1);
+}
+
+void IntegerSum::wrapped(uint32_t group, int32_t by) {
+  if (wraps_.size() < wide_sums_.size()) wraps_.resize(wide_sums_.size(), 0);
+  wraps_[group] += by;
 }
 
 int64_t IntegerSum::bytes() const {
@@ -165,19 +200,20 @@ template class Extreme<int128>;
 void IntervalExtreme::update(const Vector* values, const Lanes& lanes) {
   if (values->kind != Kind::Interval) throw std::invalid_argument("an aggregate's argument is not stored as an interval");
   const int128* from = values->values<int128>() + lanes.base;
-  for (int i = 0; i < lanes.n; ++i) {
-    const int128 value = value_at(from, lanes.index[i]);
-    const int128 length = interval_length(&value);
-    Entry& entry = best_[lanes.groups[i]];
-    if (entry.present && length == entry.length) {
-      if (interval_spelling(value) > interval_spelling(entry.value)) entry.value = value;
-      continue;
-    }
-    if (entry.present && (greatest_ ? length < entry.length : length > entry.length)) continue;
-    entry.value = value;
-    entry.length = length;
-    entry.present = true;
+  for (int i = 0; i < lanes.n; ++i) offer(lanes.groups[i], value_at(from, lanes.index[i]));
+}
+
+void IntervalExtreme::offer(uint32_t group, int128 value) {
+  const int128 length = interval_length(&value);
+  Entry& entry = best_[group];
+  if (entry.present && length == entry.length) {
+    if (interval_spelling(value) > interval_spelling(entry.value)) entry.value = value;
+    return;
   }
+  if (entry.present && (greatest_ ? length < entry.length : length > entry.length)) return;
+  entry.value = value;
+  entry.length = length;
+  entry.present = true;
 }
 
 char* TextExtreme::take(size_t bytes) {
@@ -206,12 +242,13 @@ void TextExtreme::update(const Vector* values, const Lanes& lanes) {
   const Vector& v = *values;
   if (v.kind != Kind::Dict && v.kind != Kind::Str && v.kind != Kind::LargeStr)
     throw std::invalid_argument("an aggregate's argument is not stored as text");
-  for (int i = 0; i < lanes.n; ++i) {
-    Entry& entry = best_[lanes.groups[i]];
-    const std::string_view text = text_at(v, lanes.base + lanes.index[i]);
-    const std::string_view held(entry.data ? entry.data : "", entry.length);
-    if (!entry.data || (greatest_ ? text > held : text < held)) store(entry, text);
-  }
+  for (int i = 0; i < lanes.n; ++i) offer(lanes.groups[i], text_at(v, lanes.base + lanes.index[i]));
+}
+
+void TextExtreme::offer(uint32_t group, std::string_view text) {
+  Entry& entry = best_[group];
+  const std::string_view held(entry.data ? entry.data : "", entry.length);
+  if (!entry.data || (greatest_ ? text > held : text < held)) store(entry, text);
 }
 
 void TextExtreme::clear() {
@@ -240,14 +277,16 @@ void Moments::merge(const Vector& counts, const Vector& means, const Vector& dev
   for (int i = 0; i < lanes.n; ++i) {
     const int64_t row = lanes.base + lanes.index[i];
     const int64_t count = counts.values<int64_t>()[row];
-    if (count == 0) continue;
-    State& s = states[lanes.groups[i]];
-    const double mean = means.values<double>()[row], total = double(s.count + count);
-    const double apart = mean - s.mean;
-    s.deviation += deviations.values<double>()[row] + apart * apart * (double(s.count) * double(count) / total);
-    s.mean = s.count == 0 ? mean : s.mean + apart * (double(count) / total);
-    s.count += count;
+    merge(states[lanes.groups[i]], {count, means.values<double>()[row], deviations.values<double>()[row]});
   }
+}
+
+void Moments::merge(State& into, const State& other) {
+  if (other.count == 0) return;
+  const double total = double(into.count + other.count), apart = other.mean - into.mean;
+  into.deviation += other.deviation + apart * apart * (double(into.count) * double(other.count) / total);
+  into.mean = into.count == 0 ? other.mean : into.mean + apart * (double(other.count) / total);
+  into.count += other.count;
 }
 
 }  // namespace tableflow

@@ -14,6 +14,7 @@ namespace {
 
 using Selection = std::optional<ArrayIn<uint32_t>>;
 
+using Weights = std::optional<ArrayIn<int64_t>>;
 using Dense = std::optional<std::vector<bool>>;
 
 // Vectors over `length` stored rows, or (dense) over the n rows that count.
@@ -36,15 +37,22 @@ int64_t checked_rows(const Selection& selection, int64_t length) {
   return int64_t(selection->size());
 }
 
+const int64_t* checked_weights(const Weights& weights, int64_t length) {
+  if (!weights) return nullptr;
+  if (int64_t(weights->size()) < length) throw std::out_of_range("there are fewer weights than rows");
+  return weights->data();
+}
+
 void update(GroupTable& table, const std::vector<VectorPtr>& keys, const std::vector<VectorPtr>& arguments, int64_t length,
-            const Selection& selection, const Dense& dense) {
+            const Selection& selection, const Dense& dense, const Weights& weights) {
   nb::gil_scoped_release released;
   const int64_t n = checked_rows(selection, length);
-  table.update(inputs_of(keys, length, n, {}), inputs_of(arguments, length, n, dense), selection ? selection->data() : nullptr, n);
+  table.update(inputs_of(keys, length, n, {}), inputs_of(arguments, length, n, dense), selection ? selection->data() : nullptr, n,
+               nullptr, checked_weights(weights, length));
 }
 
 ArrayOut<uint32_t> number(GroupTable& table, const std::vector<VectorPtr>& keys, const std::vector<VectorPtr>& arguments,
-                          int64_t length, const Selection& selection, const Dense& dense) {
+                          int64_t length, const Selection& selection, const Dense& dense, const Weights& weights) {
   BufferPtr numbers;
   int64_t n;
   {
@@ -52,7 +60,7 @@ ArrayOut<uint32_t> number(GroupTable& table, const std::vector<VectorPtr>& keys,
     n = checked_rows(selection, length);
     numbers = std::make_shared<Buffer>(size_t(n) * 4);
     table.update(inputs_of(keys, length, n, {}), inputs_of(arguments, length, n, dense), selection ? selection->data() : nullptr, n,
-                 numbers->as<uint32_t>());
+                 numbers->as<uint32_t>(), checked_weights(weights, length));
   }
   return to_numpy<uint32_t>(std::move(numbers), size_t(n));
 }
@@ -68,26 +76,105 @@ void check_range(const GroupTable& table, int64_t from, int64_t n) {
   if (from < 0 || n < 0 || from + n > table.groups()) throw std::out_of_range("groups are exported that do not exist");
 }
 
+std::vector<VectorPtr> keys_of(GroupTable& table, const Groups& of) {
+  std::vector<VectorPtr> out;
+  for (int c = 0; c < table.key_count(); ++c) out.push_back(table.key(c, of));
+  return out;
+}
+
+std::vector<VectorPtr> results_of(const GroupTable& table, const Groups& of) {
+  std::vector<VectorPtr> out;
+  for (int c = 0; c < table.call_count(); ++c) out.push_back(table.result(c, of));
+  return out;
+}
+
+Groups checked_groups(const GroupTable& table, const ArrayIn<uint32_t>& numbers) {
+  check_rows(numbers.data(), int64_t(numbers.size()), table.groups());
+  return Groups(numbers.data(), int64_t(numbers.size()));
+}
+
 std::vector<VectorPtr> keys(GroupTable& table, int64_t from, int64_t n) {
   nb::gil_scoped_release released;
   check_range(table, from, n);
-  std::vector<VectorPtr> out;
-  for (int c = 0; c < table.key_count(); ++c) out.push_back(table.key(c, from, n));
-  return out;
+  return keys_of(table, Groups(from, n));
 }
 
 std::vector<VectorPtr> results(const GroupTable& table, int64_t from, int64_t n) {
   nb::gil_scoped_release released;
   check_range(table, from, n);
-  std::vector<VectorPtr> out;
-  for (int c = 0; c < table.call_count(); ++c) out.push_back(table.result(c, from, n));
-  return out;
+  return results_of(table, Groups(from, n));
 }
 
 std::vector<VectorPtr> states(const GroupTable& table, int64_t from, int64_t n) {
   nb::gil_scoped_release released;
   check_range(table, from, n);
-  return table.states(from, n);
+  return table.states(Groups(from, n));
+}
+
+std::vector<VectorPtr> listed_keys(GroupTable& table, const ArrayIn<uint32_t>& numbers) {
+  nb::gil_scoped_release released;
+  return keys_of(table, checked_groups(table, numbers));
+}
+
+std::vector<VectorPtr> listed_results(const GroupTable& table, const ArrayIn<uint32_t>& numbers) {
+  nb::gil_scoped_release released;
+  return results_of(table, checked_groups(table, numbers));
+}
+
+std::vector<VectorPtr> listed_states(const GroupTable& table, const ArrayIn<uint32_t>& numbers) {
+  nb::gil_scoped_release released;
+  return table.states(checked_groups(table, numbers));
+}
+
+ArrayOut<uint32_t> absorb(GroupTable& table, GroupTable& other, const ArrayIn<uint32_t>& numbers,
+                          const std::optional<std::vector<VectorPtr>>& keys) {
+  BufferPtr to;
+  {
+    nb::gil_scoped_release released;
+    const Groups of = checked_groups(other, numbers);
+    if (&table == &other) throw std::invalid_argument("a table cannot absorb itself");
+    if (keys && (int(keys->size()) != table.key_count())) throw std::invalid_argument("a key is missing");
+    if (keys)
+      for (const auto& key : *keys)
+        if (key->length != of.n) throw std::out_of_range("every group that is moved has a key");
+    to = std::make_shared<Buffer>(size_t(of.n) * 4);
+    table.absorb(other, of.numbers, of.n, to->as<uint32_t>(), keys ? &*keys : nullptr);
+  }
+  return to_numpy<uint32_t>(std::move(to), numbers.size());
+}
+
+void retain(GroupTable& table, const ArrayIn<uint32_t>& numbers) {
+  nb::gil_scoped_release released;
+  const Groups of = checked_groups(table, numbers);
+  table.retain(of.numbers, of.n);
+}
+
+ArrayOut<bool> vacant(const GroupTable& table, const ArrayIn<uint32_t>& numbers) {
+  auto mask = std::make_shared<Buffer>(numbers.size());
+  const Groups of = checked_groups(table, numbers);
+  for (int64_t i = 0; i < of.n; ++i) mask->as<bool>()[i] = table.vacant(of[i]);
+  return to_numpy<bool>(std::move(mask), numbers.size());
+}
+
+nb::bytes save(const GroupTable& table) {
+  std::string bytes;
+  {
+    nb::gil_scoped_release released;
+    bytes = table.save();
+  }
+  return nb::bytes(bytes.data(), bytes.size());
+}
+
+void load(GroupTable& table, const std::vector<VectorPtr>& keys, int64_t groups, const std::vector<std::vector<VectorPtr>>& sets,
+          const nb::bytes& state) {
+  const std::string_view bytes(state.c_str(), state.size());
+  nb::gil_scoped_release released;
+  for (const auto& key : keys)
+    if (key->length != groups) throw std::invalid_argument("a saved state is damaged");
+  for (const auto& set : sets)
+    for (const auto& column : set)
+      if (column->length != set.front()->length) throw std::invalid_argument("a saved state is damaged");
+  table.load(keys, groups, sets, bytes);
 }
 
 }  // namespace
@@ -97,11 +184,12 @@ void register_group(nb::module_& m) {
       .def(
           "__init__",
           [](AggregateSpec* self, std::string function, std::vector<int> arguments, int filter, bool distinct,
-             std::vector<std::string> formats, std::string result, bool merging) {
-            new (self) AggregateSpec{std::move(function), std::move(arguments), filter, distinct, std::move(formats), std::move(result), merging};
+             std::vector<std::string> formats, std::string result, bool merging, bool changing) {
+            new (self) AggregateSpec{std::move(function), std::move(arguments), filter,  distinct,
+                                     std::move(formats),  std::move(result),    merging, changing};
           },
           nb::arg("function"), nb::arg("arguments"), nb::arg("filter"), nb::arg("distinct"), nb::arg("formats"), nb::arg("result"),
-          nb::arg("merging"));
+          nb::arg("merging"), nb::arg("changing"));
   nb::exception<AggregateOverflow>(m, "AggregateOverflow", PyExc_OverflowError);
   nb::register_exception_translator(
       [](const std::exception_ptr& pointer, void* type) {
@@ -116,14 +204,23 @@ void register_group(nb::module_& m) {
   nb::class_<GroupTable>(m, "GroupTable", "Groups by key and their aggregates; single owner.")
       .def(nb::init<const std::vector<std::string>&, const std::vector<AggregateSpec>&>(), nb::arg("keys"), nb::arg("calls"))
       .def("update", &update, nb::arg("keys"), nb::arg("arguments"), nb::arg("length"), nb::arg("selection") = nb::none(),
-           nb::arg("dense") = nb::none())
+           nb::arg("dense") = nb::none(), nb::arg("weights") = nb::none())
       .def("number", &number, nb::arg("keys"), nb::arg("arguments"), nb::arg("length"), nb::arg("selection") = nb::none(),
-           nb::arg("dense") = nb::none())
+           nb::arg("dense") = nb::none(), nb::arg("weights") = nb::none())
       .def("spread", &spread, nb::arg("arguments"), nb::arg("length"), nb::arg("selection") = nb::none(), nb::arg("dense") = nb::none())
       .def("prepare", &GroupTable::prepare, nb::call_guard<nb::gil_scoped_release>())
       .def("keys", &keys)
       .def("results", &results)
       .def("states", &states)
+      .def("listed_keys", &listed_keys)
+      .def("listed_results", &listed_results)
+      .def("listed_states", &listed_states)
+      .def("absorb", &absorb, nb::arg("other"), nb::arg("numbers"), nb::arg("keys") = nb::none())
+      .def("retain", &retain)
+      .def("vacant", &vacant)
+      .def("distinct_values", &GroupTable::distinct_values)
+      .def("save", &save)
+      .def("load", &load, nb::arg("keys"), nb::arg("groups"), nb::arg("sets"), nb::arg("state"))
       .def("clear", &GroupTable::clear)
       .def("bytes_after", &GroupTable::bytes_after)
       .def_prop_ro("groups", &GroupTable::groups)

@@ -209,13 +209,10 @@ void KeyIndex::find_words(int n, uint32_t* groups) {
   }
 }
 
-VectorPtr KeyIndex::column(int c, int64_t from, int64_t n) {
-  if (mode_ == Mode::Text) return keys_.pool_slice(from, n);
-  if (keys_.columns() == 1 && keys_.words() == 1) {
-    const bool inside = null_group_ >= from && null_group_ < from + n;
-    return keys_.unpack_single(words_.data() + from, n, inside ? null_group_ - from : -1);
-  }
-  return keys_.unpack(c, words_.data() + from * keys_.words(), n);
+VectorPtr KeyIndex::column(int c, const Groups& of) {
+  if (mode_ == Mode::Text) return keys_.pool_entries(of);
+  if (keys_.columns() == 1 && keys_.words() == 1) return keys_.unpack_single(words_.data(), of, null_group_);
+  return keys_.unpack(c, words_.data(), of);
 }
 
 int64_t KeyIndex::bytes() const {

@@ -8,6 +8,7 @@
 
 #include "group_keys.h"
 #include "group_memory.h"
+#include "group_numbers.h"
 
 namespace tableflow {
 
@@ -25,8 +26,8 @@ class KeyIndex {
   bool prepare(int64_t rows);
   int64_t size() const { return size_; }
   int columns() const { return keys_.columns(); }
-  // Groups [from, from + n) of a key column.
-  VectorPtr column(int c, int64_t from, int64_t n);
+  // Some groups' values of a key column.
+  VectorPtr column(int c, const Groups& of);
   int64_t bytes() const;
   // Bytes after at most `rows` more rows, without the bytes of strings.
   int64_t bytes_after(int64_t rows) const;

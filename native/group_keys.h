@@ -9,6 +9,7 @@
 #include <string>
 
 #include "group_input.h"
+#include "group_numbers.h"
 #include "group_strings.h"
 
 namespace tableflow {
@@ -50,12 +51,12 @@ class KeyWords {
   bool load(int column, const Input& input, const Piece& piece, int64_t* values, uint8_t* nulls);
   // Packed words, row after row.
   void pack(std::span<const Input> inputs, const Piece& piece, uint64_t* words);
-  // Values `from` to `to` of a column out of packed words.
-  VectorPtr unpack(int column, const uint64_t* words, int64_t n);
-  // The only column, out of one word per row; row `null_at` (or none: -1) is NULL.
-  VectorPtr unpack_single(const uint64_t* words, int64_t n, int64_t null_at);
-  // The only, textual column: entries [from, from + n) of its pool.
-  VectorPtr pool_slice(int64_t from, int64_t n);
+  // Some groups' values of a column, out of all groups' packed words.
+  VectorPtr unpack(int column, const uint64_t* words, const Groups& of);
+  // The only column, out of one word per group; group `null_group` (or none: -1) is NULL.
+  VectorPtr unpack_single(const uint64_t* words, const Groups& of, int64_t null_group);
+  // The only, textual column: entries of its pool.
+  VectorPtr pool_entries(const Groups& of);
   int64_t bytes() const;
 
  private:

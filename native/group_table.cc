@@ -1,4 +1,4 @@
-#include "group_table.h"
+#include "group_selected.h"
 
 #include <algorithm>
 #include <numeric>
@@ -16,29 +16,11 @@ bool idempotent(const std::string& function) {
 
 }  // namespace
 
-struct GroupTable::Selected {
-  int filter = -1, argument = -1, distinct = -1;
-  int n = 0;
-  bool has_rows = false;
-  std::vector<uint32_t> lanes = std::vector<uint32_t>(piece_rows);
-  std::vector<uint32_t> groups = std::vector<uint32_t>(piece_rows);
-  std::vector<uint32_t> rows = std::vector<uint32_t>(piece_rows);
-  std::vector<Run> runs;
-  bool clustered = false;
-
-  void find_runs() {
-    runs.clear();
-    for (int i = 0; i < n;) {
-      int end = i + 1;
-      while (end < n && groups[size_t(end)] == groups[size_t(i)]) ++end;
-      runs.push_back({groups[size_t(i)], i, end});
-      i = end;
-    }
-  }
-};
-
 GroupTable::GroupTable(const std::vector<std::string>& key_formats, const std::vector<AggregateSpec>& calls)
-    : key_formats_(key_formats), index_(std::make_unique<KeyIndex>(key_formats)), group_of_(piece_rows) {
+    : key_formats_(key_formats), index_(std::make_unique<KeyIndex>(key_formats)), specs_(calls), group_of_(piece_rows) {
+  changing_ = !calls.empty() && calls[0].changing;
+  for (const AggregateSpec& call : calls)
+    if (call.changing != changing_) throw std::invalid_argument("either all calls are changing or none is");
   for (size_t i = 0; i < calls.size(); ++i) {
     const AggregateSpec& call = calls[i];
     int set = -1;
@@ -49,7 +31,7 @@ GroupTable::GroupTable(const std::vector<std::string>& key_formats, const std::v
         set = int(sets_.size());
         std::vector<std::string> formats{"i"};
         formats.insert(formats.end(), call.formats.begin(), call.formats.end());
-        sets_.push_back({call.arguments, call.filter, std::move(formats), nullptr});
+        sets_.push_back({call.arguments, call.filter, std::move(formats), nullptr, {}});
       }
     }
     calls_.emplace_back(int(i), call, set, slots_);
@@ -60,6 +42,7 @@ GroupTable::GroupTable(const std::vector<std::string>& key_formats, const std::v
 }
 
 GroupTable::~GroupTable() = default;
+GroupTable& GroupTable::operator=(GroupTable&&) = default;
 
 void GroupTable::clear() {
   index_ = std::make_unique<KeyIndex>(key_formats_);
@@ -71,7 +54,10 @@ void GroupTable::clear() {
   }
   for (const auto& spelling : spellings_)
     if (spelling) spelling->clear();
-  for (DistinctSet& set : sets_) set.index = std::make_unique<KeyIndex>(set.formats);
+  for (DistinctSet& set : sets_) {
+    set.index = std::make_unique<KeyIndex>(set.formats);
+    set.counts.release();
+  }
   groups_ = 0;
   resize(index_->size());
 }
@@ -88,7 +74,9 @@ void GroupTable::resize(int64_t groups) {
 }
 
 void GroupTable::update(std::span<const Input> keys, std::span<const Input> arguments, const uint32_t* rows, int64_t n,
-                        uint32_t* numbers) {
+                        uint32_t* numbers, const int64_t* weights) {
+  if (weights && !changing_ && !calls_.empty()) throw std::invalid_argument("rows that change need calls that can take them away");
+  weights_ = weights;
   for (int64_t first = 0; first < n; first += piece_rows) {
     const Piece piece{rows ? rows + first : nullptr, first, int(std::min<int64_t>(piece_rows, n - first))};
     const int64_t before = groups_;
@@ -98,6 +86,7 @@ void GroupTable::update(std::span<const Input> keys, std::span<const Input> argu
     if (numbers) std::copy_n(group_of_.begin(), piece.n, numbers + first);
     update_piece(arguments, piece, before);
   }
+  weights_ = nullptr;
 }
 
 // Equal intervals may be written in several ways; which one a group shows must not depend on the order of rows.
@@ -116,11 +105,11 @@ void GroupTable::spell_intervals(std::span<const Input> keys, const Piece& piece
   }
 }
 
-VectorPtr GroupTable::key(int column, int64_t from, int64_t n) {
-  VectorPtr found = index_->column(column, from, n);
+VectorPtr GroupTable::key(int column, const Groups& of) {
+  VectorPtr found = index_->column(column, of);
   if (!spellings_[size_t(column)] || found->kind != Kind::Interval) return found;
-  auto data = std::make_shared<Buffer>(size_t(n) * 16);
-  for (int64_t i = 0; i < n; ++i) data->as<int128>()[i] = spellings_[size_t(column)]->at(from + i);
+  auto data = std::make_shared<Buffer>(size_t(of.n) * 16);
+  for (int64_t i = 0; i < of.n; ++i) data->as<int128>()[i] = spellings_[size_t(column)]->at(of[i]);
   auto spelled = std::make_shared<Vector>(*found);
   spelled->data = data->data();
   spelled->owners.push_back(std::move(data));
@@ -149,14 +138,17 @@ void GroupTable::spread(std::span<const Input> arguments, const uint32_t* rows, 
   }
 }
 
-// All rows of the piece, by group when there are few groups, else as they come.
-void GroupTable::order_by_group(int n) {
-  if (cache_.empty()) cache_.push_back(std::make_unique<Selected>());
-  Selected& all = *cache_[0];
+// All rows of the piece, by group when there are few groups and all count once, else as they come.
+void GroupTable::order_by_group(const Piece& piece) {
+  cached_ = 0;
+  Selected& all = next_selected();
+  const int n = piece.n;
   all.n = n;
-  all.has_rows = false;
-  all.clustered = groups_ <= clustered_groups && n > 64;
-  cached_ = 1;
+  all.clustered = groups_ <= clustered_groups && n > 64 && !weights_;
+  if (weights_) {
+    all.weights.resize(piece_rows);
+    for (int i = 0; i < n; ++i) all.weights[size_t(i)] = weights_[piece.rows ? int64_t(piece.rows[i]) : piece.first + i];
+  }
   if (!all.clustered) {
     std::iota(all.lanes.begin(), all.lanes.begin() + n, 0u);
     std::copy_n(group_of_.begin(), n, all.groups.begin());
@@ -183,15 +175,26 @@ void GroupTable::order_by_group(int n) {
   for (const Run& run : all.runs) std::fill(all.groups.begin() + run.begin, all.groups.begin() + run.end, run.group);
 }
 
+GroupTable::Selected& GroupTable::next_selected() {
+  if (cached_ == cache_.size()) cache_.push_back(std::make_unique<Selected>());
+  Selected& next = *cache_[cached_++];
+  next.filter = next.argument = next.distinct = -1;
+  next.has_rows = false;
+  next.weights.clear();
+  return next;
+}
+
 void GroupTable::keep_lanes(const Selected& from, Selected& to, const uint8_t* keep) {
   int n = 0;
+  const bool weighted = !from.weights.empty();
+  if (weighted) to.weights.resize(piece_rows);
   for (int i = 0; i < from.n; ++i) {
     to.lanes[size_t(n)] = from.lanes[size_t(i)];
     to.groups[size_t(n)] = from.groups[size_t(i)];
+    if (weighted) to.weights[size_t(n)] = from.weights[size_t(i)];
     n += keep[i];
   }
   to.n = n;
-  to.has_rows = false;
   to.clustered = from.clustered;
   if (to.clustered) to.find_runs();
 }
@@ -203,11 +206,9 @@ GroupTable::Selected& GroupTable::selected(std::span<const Input> arguments, con
     if (known.distinct < 0 && known.filter == filter && known.argument == argument) return known;
   }
   const Selected& from = argument >= 0 ? selected(arguments, piece, filter, -1) : *cache_[0];
-  if (cached_ == cache_.size()) cache_.push_back(std::make_unique<Selected>());
-  Selected& to = *cache_[cached_++];
+  Selected& to = next_selected();
   to.filter = filter;
   to.argument = argument;
-  to.distinct = -1;
   const Input& input = arguments[size_t(argument >= 0 ? argument : filter)];
   const Vector& v = *input.vector;
   if (argument < 0 && v.kind != Kind::Bool && v.kind != Kind::Null) throw std::invalid_argument("a filter is boolean");
@@ -222,57 +223,6 @@ GroupTable::Selected& GroupTable::selected(std::span<const Input> arguments, con
   return to;
 }
 
-GroupTable::Selected& GroupTable::distinct_rows(std::span<const Input> arguments, const Piece& piece, int number) {
-  for (size_t i = 0; i < cached_; ++i)
-    if (cache_[i]->distinct == number) return *cache_[i];
-  DistinctSet& set = sets_[size_t(number)];
-  // Rows where the filter holds and no argument is NULL.
-  uint8_t keep[piece_rows];
-  Selected* from = &selected(arguments, piece, set.filter, set.arguments[0]);
-  for (size_t a = 1; a < set.arguments.size(); ++a) {
-    const Input& input = arguments[size_t(set.arguments[a])];
-    with_positions(piece, input, [&](auto at) {
-      for (int i = 0; i < from->n; ++i) keep[i] = row_is_valid(*input.vector, at(int(from->lanes[size_t(i)])));
-    });
-    if (cached_ == cache_.size()) cache_.push_back(std::make_unique<Selected>());
-    Selected& next = *cache_[cached_++];
-    next.distinct = -2;  // not to be found
-    keep_lanes(*from, next, keep);
-    from = &next;
-  }
-  // (group, values) of these rows; a row counts if it brings a new one.
-  const size_t n = size_t(from->n);
-  std::vector<uint32_t> numbers(n), by_row(n), by_lane(n);
-  for (size_t i = 0; i < n; ++i) {
-    by_lane[i] = uint32_t(piece.first + from->lanes[i]);
-    by_row[i] = piece.rows ? piece.rows[from->lanes[i]] : by_lane[i];
-  }
-  Vector group;
-  group.kind = Kind::I32;
-  group.length = from->n;
-  group.data = reinterpret_cast<const uint8_t*>(from->groups.data());
-  std::vector<Input> inputs{{&group, true, nullptr}};
-  for (const int a : set.arguments) {
-    const Input& input = arguments[size_t(a)];
-    inputs.push_back({input.vector, input.dense, input.dense ? by_lane.data() : by_row.data()});
-  }
-  const Piece rows{nullptr, 0, from->n};
-  const int64_t before = set.index->size();
-  set.index->find_or_insert(inputs, rows, numbers.data());
-  std::vector<uint8_t> taken(size_t(set.index->size() - before), 0);
-  for (int i = 0; i < from->n; ++i) {
-    const int64_t fresh = int64_t(numbers[size_t(i)]) - before;
-    keep[i] = fresh >= 0 && !taken[size_t(fresh)];
-    if (keep[i]) taken[size_t(fresh)] = 1;
-  }
-  if (cached_ == cache_.size()) cache_.push_back(std::make_unique<Selected>());
-  Selected& to = *cache_[cached_++];
-  to.filter = to.argument = -1;
-  to.distinct = number;
-  keep_lanes(*from, to, keep);
-  return to;
-}
-
 Lanes GroupTable::lanes_for(const Selected& rows, const Input* input, const Piece& piece) {
   Lanes lanes;
   lanes.groups = rows.groups.data();
@@ -281,6 +231,7 @@ Lanes GroupTable::lanes_for(const Selected& rows, const Input* input, const Piec
     lanes.runs = rows.runs.data();
     lanes.run_count = int(rows.runs.size());
   }
+  if (!rows.weights.empty()) lanes.weights = rows.weights.data();
   lanes.index = rows.lanes.data();
   lanes.base = piece.first;
   if (input && piece.rows && !input->dense) {
@@ -297,30 +248,33 @@ Lanes GroupTable::lanes_for(const Selected& rows, const Input* input, const Piec
 
 void GroupTable::update_piece(std::span<const Input> arguments, const Piece& piece, int64_t before) {
   if (slots_.empty()) return;
-  order_by_group(piece.n);
+  order_by_group(piece);
   for (Slot& slot : slots_) {
-    const Input* input = slot.argument >= 0 ? &arguments[size_t(slot.argument)] : nullptr;
     Selected& rows = slot.distinct >= 0 ? distinct_rows(arguments, piece, slot.distinct)
                                         : selected(arguments, piece, slot.filter, slot.skips_nulls ? slot.argument : -1);
-    const Lanes lanes = lanes_for(rows, input, piece);
-    if (slot.presence) {
-      if (slot.filter >= 0 || (slot.distinct < 0 && lanes.n < piece.n) ||
-          (slot.distinct >= 0 && may_hold_nulls(*input->vector)))
-        slot.presence->track(before);
-      slot.presence->resize(groups_);
-      slot.presence->mark(lanes);
-    }
-    if (auto* moments = dynamic_cast<Moments*>(slot.accumulator.get()); moments && !slot.skips_nulls) {
-      moments->merge(*input->vector, *arguments[size_t(slot.argument + 1)].vector, *arguments[size_t(slot.argument + 2)].vector, lanes);
-    } else if (lanes.n && (!input || input->vector->kind != Kind::Null)) {
-      slot.accumulator->update(input ? input->vector : nullptr, lanes);
-    }
+    update_slot(slot, rows, arguments, piece, before);
   }
 }
 
-std::vector<VectorPtr> GroupTable::states(int64_t from, int64_t n) const {
+void GroupTable::update_slot(Slot& slot, Selected& rows, std::span<const Input> arguments, const Piece& piece, int64_t before) {
+  const Input* input = slot.argument >= 0 ? &arguments[size_t(slot.argument)] : nullptr;
+  const Lanes lanes = lanes_for(rows, input, piece);
+  if (slot.presence) {
+    if (slot.filter >= 0 || (slot.distinct < 0 && lanes.n < piece.n) || (slot.distinct >= 0 && may_hold_nulls(*input->vector)))
+      slot.presence->track(before);
+    slot.presence->resize(groups_);
+    slot.presence->mark(lanes);
+  }
+  if (auto* moments = dynamic_cast<Moments*>(slot.accumulator.get()); moments && !slot.skips_nulls) {
+    moments->merge(*input->vector, *arguments[size_t(slot.argument + 1)].vector, *arguments[size_t(slot.argument + 2)].vector, lanes);
+  } else if (lanes.n && (!input || input->vector->kind != Kind::Null)) {
+    slot.accumulator->update(input ? input->vector : nullptr, lanes);
+  }
+}
+
+std::vector<VectorPtr> GroupTable::states(const Groups& of) const {
   std::vector<VectorPtr> out;
-  for (const auto& call : calls_) call.states(slots_, from, n, out);
+  for (const auto& call : calls_) call.states(slots_, of, out);
   return out;
 }
 
@@ -328,7 +282,7 @@ int64_t GroupTable::bytes() const {
   int64_t total = index_->bytes();
   for (const auto& spelling : spellings_) total += spelling ? spelling->bytes() : 0;
   for (const Slot& slot : slots_) total += slot.accumulator->bytes() + (slot.presence ? slot.presence->bytes() : 0);
-  for (const auto& set : sets_) total += set.index->bytes();
+  for (const auto& set : sets_) total += set.index->bytes() + int64_t(set.counts.capacity() * 8);
   return total;
 }
 
@@ -338,7 +292,7 @@ int64_t GroupTable::bytes_after(int64_t rows) const {
     if (spelling) total += std::max(spelling->bytes(), 2 * (groups_ + rows) * spelling->bytes_per_group());
   for (const Slot& slot : slots_)
     total += std::max(slot.accumulator->bytes(), 2 * (groups_ + rows) * (slot.accumulator->bytes_per_group() + 1));
-  for (const auto& set : sets_) total += set.index->bytes_after(rows);
+  for (const auto& set : sets_) total += set.index->bytes_after(rows) + (changing_ ? int64_t(set.counts.capacity() + 2 * size_t(rows)) * 8 : 0);
   return total;
 }
 

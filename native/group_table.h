@@ -16,9 +16,10 @@ class GroupTable {
   ~GroupTable();
 
   // `rows` (may be null: the first n) are the numbers of the n rows that count.
-  // With `numbers`, the group of each of them is written there.
+  // With `numbers`, the group of each of them is written there.  `weights` (by stored row; null: 1 each) say how often a row
+  // counts, and only tables whose calls are all `changing` take them.
   void update(std::span<const Input> keys, std::span<const Input> arguments, const uint32_t* rows, int64_t n,
-              uint32_t* numbers = nullptr);
+              uint32_t* numbers = nullptr, const int64_t* weights = nullptr);
   // One step of some milliseconds towards room for `rows` more groups; false while there is more to do.
   bool prepare(int64_t rows);
   // Instead of grouping: row r of `length` is group r, alone.  What was there before is forgotten.
@@ -27,10 +28,22 @@ class GroupTable {
   int64_t groups() const { return groups_; }
   int key_count() const { return index_->columns(); }
   int call_count() const { return int(calls_.size()); }
-  VectorPtr key(int column, int64_t from, int64_t n);
-  VectorPtr result(int call, int64_t from, int64_t n) const { return calls_[size_t(call)].result(slots_, from, n); }
+  VectorPtr key(int column, const Groups& of);
+  VectorPtr result(int call, const Groups& of) const { return calls_[size_t(call)].result(slots_, of); }
   // The states of all calls, in order.
-  std::vector<VectorPtr> states(int64_t from, int64_t n) const;
+  std::vector<VectorPtr> states(const Groups& of) const;
+  // Adds the rows of n groups of a table that was made alike: to groups of the same keys, whose numbers go to `to`.
+  // With `keys` the groups' keys are those (one row for each group moved) instead of their own.
+  void absorb(GroupTable& other, const uint32_t* from, int64_t n, uint32_t* to, const std::vector<VectorPtr>* keys = nullptr);
+  // Forgets all groups but n, which are numbered anew in the order given, and gives the memory of the others back.
+  void retain(const uint32_t* numbers, int64_t n);
+  // Whether no row of the group is left, as far as its calls show; false where they cannot show it.
+  bool vacant(int64_t group) const;
+  // What calls accumulated, beside keys and distinct values.
+  std::string save() const;
+  // Into an empty table: keys and distinct values (of each set: group numbers, values, counts) of the table that was saved.
+  void load(const std::vector<VectorPtr>& keys, int64_t groups, const std::vector<std::vector<VectorPtr>>& sets, std::string_view state);
+  std::vector<std::vector<VectorPtr>> distinct_values();
   void clear();
   int64_t bytes() const;
   // An upper bound of bytes() after `rows` more rows, without the bytes of strings.
@@ -43,25 +56,34 @@ class GroupTable {
     int filter;
     std::vector<std::string> formats;
     std::unique_ptr<KeyIndex> index;
+    Array<int64_t> counts;  // of each value of a group, in a changing table
   };
+  GroupTable& operator=(GroupTable&&);
   void resize(int64_t groups);
   void update_piece(std::span<const Input> arguments, const Piece& piece, int64_t before);
-  void order_by_group(int n);
+  void order_by_group(const Piece& piece);
   void spell_intervals(std::span<const Input> keys, const Piece& piece);
   Selected& selected(std::span<const Input> arguments, const Piece& piece, int filter, int argument);
   Selected& distinct_rows(std::span<const Input> arguments, const Piece& piece, int set);
+  Selected& new_values(const Selected& from, std::span<const Input> arguments, const Piece& piece, int set);
+  Selected& next_selected();
+  void update_slot(Slot& slot, Selected& rows, std::span<const Input> arguments, const Piece& piece, int64_t before);
+  void absorb_values(GroupTable& other, const Moves& moves);
   Lanes lanes_for(const Selected& rows, const Input* input, const Piece& piece);
   void keep_lanes(const Selected& from, Selected& to, const uint8_t* keep);
 
   std::vector<std::string> key_formats_;
   std::unique_ptr<KeyIndex> index_;
   std::vector<std::unique_ptr<IntervalExtreme>> spellings_;  // by key column: how a group's interval is written
+  std::vector<AggregateSpec> specs_;
   std::vector<AggregateCallState> calls_;
   std::vector<Slot> slots_;
   std::vector<DistinctSet> sets_;
   std::vector<std::unique_ptr<Selected>> cache_;  // of the current piece; [0] are all rows
   size_t cached_ = 0;
   int64_t groups_ = 0;
+  bool changing_ = false;
+  const int64_t* weights_ = nullptr;  // of the update that runs
   std::vector<uint32_t> group_of_;  // of each lane of the piece
 };
 

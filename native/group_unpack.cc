@@ -84,26 +84,29 @@ template <class Null, class Value> VectorPtr KeyWords::column_of(int c, int64_t 
   return make_fixed(column.kind, column.storage, n, std::move(data), std::move(validity), nulls);
 }
 
-VectorPtr KeyWords::unpack(int c, const uint64_t* words, int64_t n) {
+VectorPtr KeyWords::unpack(int c, const uint64_t* words, const Groups& of) {
   const KeyColumn& column = columns_[size_t(c)];
   const int stride = words_;
-  const auto null = [&](int64_t i) { return bool(words[i * stride + column.null_word] >> column.null_shift & 1); };
-  const auto low = [&](int64_t i) { return words[i * stride + column.word]; };
-  if (column.bits > 64) return column_of(c, n, null, [&](int64_t i) { return int128(uint64_t(low(i))) | int128(int64_t(words[i * stride + column.word + 1])) << 64; });
-  if (column.bits == 64) return column_of(c, n, null, [&](int64_t i) { return int128(int64_t(low(i))); });
-  if (column.bits == 0) return column_of(c, n, null, [](int64_t) { return int128(0); });
+  const auto null = [&](int64_t i) { return bool(words[of[i] * stride + column.null_word] >> column.null_shift & 1); };
+  const auto low = [&](int64_t i) { return words[of[i] * stride + column.word]; };
+  if (column.bits > 64)
+    return column_of(c, of.n, null, [&](int64_t i) {
+      return int128(uint64_t(low(i))) | int128(int64_t(words[of[i] * stride + column.word + 1])) << 64;
+    });
+  if (column.bits == 64) return column_of(c, of.n, null, [&](int64_t i) { return int128(int64_t(low(i))); });
+  if (column.bits == 0) return column_of(c, of.n, null, [](int64_t) { return int128(0); });
   const int up = 64 - column.bits;
-  if (column.bits == 1) return column_of(c, n, null, [&](int64_t i) { return int128(low(i) >> column.shift & 1); });
-  return column_of(c, n, null, [&](int64_t i) { return int128(int64_t(low(i) >> column.shift << up) >> up); });
+  if (column.bits == 1) return column_of(c, of.n, null, [&](int64_t i) { return int128(low(i) >> column.shift & 1); });
+  return column_of(c, of.n, null, [&](int64_t i) { return int128(int64_t(low(i) >> column.shift << up) >> up); });
 }
 
-VectorPtr KeyWords::unpack_single(const uint64_t* words, int64_t n, int64_t null_at) {
-  return column_of(0, n, [=](int64_t i) { return i == null_at; }, [=](int64_t i) { return int128(int64_t(words[i])); });
+VectorPtr KeyWords::unpack_single(const uint64_t* words, const Groups& of, int64_t null_group) {
+  return column_of(0, of.n, [&](int64_t i) { return of[i] == null_group; }, [&](int64_t i) { return int128(int64_t(words[of[i]])); });
 }
 
-VectorPtr KeyWords::pool_slice(int64_t from, int64_t n) {
-  std::vector<uint32_t> ids(static_cast<size_t>(n));
-  std::iota(ids.begin(), ids.end(), uint32_t(from));
+VectorPtr KeyWords::pool_entries(const Groups& of) {
+  std::vector<uint32_t> ids(static_cast<size_t>(of.n));
+  for (int64_t i = 0; i < of.n; ++i) ids[size_t(i)] = uint32_t(of[i]);
   return text_column(0, ids);
 }
 

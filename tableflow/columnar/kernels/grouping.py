@@ -2,24 +2,34 @@
 
 A table has one owner.  Exact sums that leave their type raise :class:`AggregateOverflow` when they are read, with the
 position of the call as second argument.
+
+A *changing* table takes weights, and so can take rows away again: sums of floats are exact then, extremes keep all their
+values in order, DISTINCT counts them; a group from which everything has gone is as new (:meth:`GroupTable.vacant`).  Groups can
+be named by number, moved to another table, forgotten and saved, whether a table is changing or not.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate, pairwise
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from tableflow.columnar import _native
-from tableflow.columnar.batch import Selection
+from tableflow.columnar.batch import Selection, Weights
 from tableflow.columnar.column import Column
 from tableflow.columnar.representation import canonical
 from tableflow.errors import UnsupportedError
 from tableflow.types import ArrayType, MapType, RowType, SqlType
+
+Snapshot: TypeAlias = bytes
+GroupNumbers: TypeAlias = npt.NDArray[np.uint32]
 
 AggregateOverflow = _native.AggregateOverflow
 
@@ -54,13 +64,19 @@ class GroupTable:
     __slots__ = ("_keys", "_results", "_states", "_table")
 
     def __init__(
-        self, keys: Sequence[SqlType], aggregates: Sequence[Aggregate], states: Sequence[SqlType] = ()
+        self,
+        keys: Sequence[SqlType],
+        aggregates: Sequence[Aggregate],
+        states: Sequence[SqlType] = (),
+        changing: bool = False,
     ) -> None:
         self._keys = tuple(keys)
         self._results = tuple(aggregate.result for aggregate in aggregates)
         self._states = tuple(states)
         try:
-            self._table = _native.GroupTable([storage_format(key) for key in keys], [_spec(a) for a in aggregates])
+            self._table = _native.GroupTable(
+                [storage_format(key) for key in keys], [_spec(a, changing) for a in aggregates]
+            )
         except ValueError as error:
             types = ", ".join(sorted({str(of) for of in (*keys, *(of for each in aggregates for of in each.types))}))
             raise UnsupportedError(
@@ -74,9 +90,13 @@ class GroupTable:
         length: int,
         selection: Selection | None = None,
         dense: list[bool] | None = None,
+        weights: Weights | None = None,
     ) -> None:
-        """Takes the selected of ``length`` rows; arguments that are ``dense`` have values for the selected rows only."""
-        self._table.update([c.vector for c in keys], [c.vector for c in arguments], length, selection, dense)
+        """Takes the selected of ``length`` rows; arguments that are ``dense`` have values for the selected rows only.
+
+        ``weights`` (of all rows) say how often a row comes or, negative, goes; None: once each.
+        """
+        self._table.update([c.vector for c in keys], [c.vector for c in arguments], length, selection, dense, weights)
 
     def number(
         self,
@@ -85,9 +105,11 @@ class GroupTable:
         length: int,
         selection: Selection | None = None,
         dense: list[bool] | None = None,
-    ) -> npt.NDArray[np.uint32]:
+        weights: Weights | None = None,
+    ) -> GroupNumbers:
         """As :meth:`update`; the group of each row that counts."""
-        return self._table.number([c.vector for c in keys], [c.vector for c in arguments], length, selection, dense)
+        vectors = [c.vector for c in keys], [c.vector for c in arguments]
+        return self._table.number(*vectors, length, selection, dense, weights)
 
     def spread(
         self,
@@ -137,16 +159,80 @@ class GroupTable:
         """The state columns of all calls in order; raises :class:`AggregateOverflow`."""
         return _columns(self._states, self._table.states(start, count))
 
+    def keys_of(self, groups: GroupNumbers) -> list[Column]:
+        """Key columns of these groups."""
+        return _columns(self._keys, self._table.listed_keys(groups))
+
+    def results_of(self, groups: GroupNumbers) -> list[Column]:
+        """One column per call for these groups; raises :class:`AggregateOverflow`."""
+        return _columns(self._results, self._table.listed_results(groups))
+
+    def states_of(self, groups: GroupNumbers) -> list[Column]:
+        """The state columns of all calls for these groups; raises :class:`AggregateOverflow`."""
+        return _columns(self._states, self._table.listed_states(groups))
+
+    def absorb(self, other: GroupTable, groups: GroupNumbers, keys: Sequence[Column] | None = None) -> GroupNumbers:
+        """Adds the rows of these groups of a table made alike; their numbers here.
+
+        Groups meet by key, each with its own or, with ``keys``, with those (one row for each of ``groups``).
+        """
+        given = None if keys is None else [c.vector for c in keys]
+        return self._table.absorb(other.native, groups, given)
+
+    def retain(self, groups: GroupNumbers) -> None:
+        """Forgets all groups but these, numbers them from 0 in this order, and gives the others' memory back.
+
+        Costs what these groups would cost a new table.
+        """
+        self._table.retain(groups)
+
+    def vacant(self, groups: GroupNumbers) -> npt.NDArray[np.bool_]:
+        """Of groups of a changing table: whether all calls are as they were before any row.
+
+        A group whose rows cancel out in number but not in value is not.  Without calls every group is vacant.
+        """
+        return self._table.vacant(groups)
+
+    def snapshot(self) -> Snapshot:
+        """Everything it holds; :meth:`restore` of a table made alike takes it."""
+        sets = self._table.distinct_values()
+        parts = [_packed(self._table.keys(0, self.groups)), *map(_packed, sets), self._table.save()]
+        sizes = struct.pack(f"<{len(parts) + 2}Q", self.groups, len(sets), *map(len, parts))
+        return b"".join([sizes, *parts])
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Holds what was saved, instead of what it held.  The snapshot must be of such a table."""
+        groups, sets = struct.unpack_from("<2Q", snapshot)
+        sizes = struct.unpack_from(f"<{sets + 2}Q", snapshot, 16)
+        ends = list(accumulate(sizes, initial=32 + 8 * sets))
+        keys, *values, state = [snapshot[at:end] for at, end in pairwise(ends)]
+        self._table.load(_unpacked(keys), groups, [_unpacked(columns) for columns in values], state)
+
     def clear(self) -> None:
         """Forgets all groups and gives their memory back."""
         self._table.clear()
+
+
+def _packed(vectors: Sequence[_native.Vector]) -> bytes:
+    arrays = [pa.array(vector) for vector in vectors]
+    batch = pa.RecordBatch.from_arrays(arrays, [str(i) for i in range(len(arrays))])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    packed: bytes = sink.getvalue().to_pybytes()
+    return packed
+
+
+def _unpacked(packed: bytes) -> list[_native.Vector]:
+    with pa.ipc.open_stream(packed) as reader:
+        return [_native.Vector(column) for column in reader.read_next_batch().columns]
 
 
 def _columns(types: Sequence[SqlType], vectors: Sequence[_native.Vector]) -> list[Column]:
     return [Column(of, vector=vector) for of, vector in zip(types, vectors, strict=True)]
 
 
-def _spec(of: Aggregate) -> _native.AggregateSpec:
+def _spec(of: Aggregate, changing: bool) -> _native.AggregateSpec:
     if of.function not in _COUNTS and any(isinstance(argument, ArrayType | MapType | RowType) for argument in of.types):
         raise ValueError(f"{of.function} keeps single values only")
     return _native.AggregateSpec(
@@ -157,4 +243,5 @@ def _spec(of: Aggregate) -> _native.AggregateSpec:
         formats=[storage_format(argument) for argument in of.types],
         result=storage_format(of.result),
         merging=of.merging,
+        changing=changing,
     )
