@@ -107,13 +107,7 @@ class Definitions:
         query = statement.query
         if query is None:
             return None
-        writing = Writing(
-            ".".join(statement.name),
-            statement.description,
-            query,
-            tuple(range(len(query.columns))),
-            span=statement.span,
-        )
+        writing = Writing.of_creation(statement, query)
         return self._writer.rows(writing, False, table, transaction, None, script).rows  # noqa: FBT003 - without RETURNING
 
     def drop(self, statement: sql.Drop) -> Outcome:

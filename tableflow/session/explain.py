@@ -42,6 +42,11 @@ def explain_analyzed(planned: Planned, result: JobResult) -> str:
     """Runs the query to its end and shows the plan with what happened."""
     while result.next_batch() is not None:
         pass
+    return plan_with_counters(planned, result)
+
+
+def plan_with_counters(planned: Planned, result: JobResult) -> str:
+    """The plan with what happened, of a job that has ended."""
     counters = result.counters()
     text = explain_physical(planned.root, lambda node: _actual(node, planned, counters))
     moved = sum(edge.rows for stage in counters.stages for edge in stage.edges)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tableflow.config import EPOCH_INTERVAL, PARALLELISM, Settings
 from tableflow.connectors.registry import Sources
@@ -23,6 +25,7 @@ class Jobs:
         self._pool: WorkerPool | None = None
         self._running: list[JobResult] = []
         self._interrupted = threading.Event()
+        self._observed: list[tuple[Planned, JobResult]] | None = None
 
     def start(self, planned: Planned, script: str, settings: Settings) -> JobResult:
         """Sets a plan going; its sinks and sources are opened under these settings."""
@@ -40,8 +43,25 @@ class Jobs:
         )
         result = JobResult(job, planned, script, self._running.remove)
         self._running.append(result)
+        if self._observed is not None:
+            self._observed.append((planned, result))
         job.start()
         return result
+
+    @contextmanager
+    def observing(self) -> Iterator[list[tuple[Planned, JobResult]]]:
+        """All jobs that start inside the with block, in order."""
+        seen: list[tuple[Planned, JobResult]] = []
+        self._observed = seen
+        try:
+            yield seen
+        finally:
+            self._observed = None
+
+    @property
+    def observed(self) -> bool:
+        """Whether jobs are to be seen at work: then nothing is done without one."""
+        return self._observed is not None
 
     def open_sink(self, spec: SinkSpec, task_index: int) -> SinkWriter:
         """The writer of a sink for a statement without a job."""

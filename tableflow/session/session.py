@@ -22,7 +22,7 @@ from tableflow.session.collection import collection_held
 from tableflow.session.copying import copy_to
 from tableflow.session.databases import open_database
 from tableflow.session.definitions import Definitions
-from tableflow.session.explain import explain, explain_analyzed
+from tableflow.session.explain import explain, explain_analyzed, plan_with_counters
 from tableflow.session.fixed_result import FixedResult
 from tableflow.session.job_result import JobResult
 from tableflow.session.jobs import Jobs
@@ -194,7 +194,7 @@ class Session:
             case sql.Write():
                 return self.writer.write(statement, pinned, rebind, script)
             case sql.Explain():
-                return self._explain(statement, script)
+                return self._explain(statement, pinned, rebind, script)
             case sql.Show():
                 return Outcome(introspection.show(statement, self.catalog.snapshot(pinned), self.settings))
             case sql.ShowVersions():
@@ -228,16 +228,40 @@ class Session:
         result = RestartingResult(self.jobs.start(planned, script, self.settings), again)
         return Outcome(result, warnings=(*_texts(statement), *planned.warnings))
 
-    def _explain(self, statement: sql.Explain, script: str) -> Outcome:
-        if statement.write is None:
-            planned = plan(statement.query, self.settings)
-        else:
-            planned = plan_write(Writing.of(statement.write), SinkSpec(KIND, {}), self.settings)
+    def _explain(self, statement: sql.Explain, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
+        if statement.kind is sql.ExplainKind.ANALYZE and statement.statement is not None:
+            return self._analyze_change(statement, statement.statement, pinned, rebind, script)
+        match statement.statement:
+            case sql.Write() as write:
+                planned = plan_write(Writing.of(write), SinkSpec(KIND, {}), self.settings)
+            case sql.CreateManagedTable(query=Query() as query) as create:
+                planned = plan_write(Writing.of_creation(create, query), SinkSpec(KIND, {}), self.settings)
+            case _:
+                planned = plan(statement.query, self.settings)
         if statement.kind is sql.ExplainKind.ANALYZE:
             text = explain_analyzed(planned, self.jobs.start(planned, script, self.settings))
         else:
             text = explain(statement, planned)
         return Outcome(FixedResult(["plan"], [[line] for line in text.splitlines()]), warnings=_texts(statement))
+
+    def _analyze_change(
+        self, explained: sql.Explain, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str
+    ) -> Outcome:
+        """Carries the statement out, and tells what its job did."""
+
+        def again(states: PinnedStates) -> sql.Statement:
+            rebound = rebind(states)
+            assert isinstance(rebound, sql.Explain)
+            assert rebound.statement is not None
+            return rebound.statement
+
+        with self.jobs.observing() as seen:
+            outcome = self._carry_out(statement, pinned, again, script)
+        lines = [outcome.message]
+        if seen:  # the last attempt
+            lines = [*plan_with_counters(*seen[-1]).splitlines(), *lines]
+        warnings = (*_texts(explained), *outcome.warnings)
+        return Outcome(FixedResult(["plan"], [[line] for line in lines]), warnings=warnings)
 
     def _copy(self, statement: sql.CopyTo, rebind: Rebind, script: str) -> Outcome:
         planned = plan(statement.query, self.settings)

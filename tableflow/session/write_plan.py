@@ -13,7 +13,7 @@ from tableflow.planner.logical.nodes import Join, JoinKind, Limit, Node, Project
 from tableflow.planner.logical.structure import output
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.planned import Planned, compute, finish
-from tableflow.sql.statements import Write
+from tableflow.sql.statements import CreateManagedTable, Write
 from tableflow.storage.description import TableDescription
 from tableflow.types import Field
 
@@ -50,6 +50,12 @@ class Writing:
             statement.keep_first,
             statement.span,
         )
+
+    @staticmethod
+    def of_creation(statement: CreateManagedTable, query: Query) -> Writing:
+        """The rows of CREATE TABLE AS."""
+        values = tuple(range(len(query.columns)))
+        return Writing(".".join(statement.name), statement.description, query, values, span=statement.span)
 
 
 def plan_write(writing: Writing, sink: SinkSpec, settings: Settings) -> Planned:

@@ -154,7 +154,7 @@ class Writer:
         self, writing: Writing, returns: bool, table: int, transaction: Transaction, view: TableView | None, script: str
     ) -> Written:
         """Writes a query's rows into a transaction, and removes those it names."""
-        if is_direct(writing.query.root, self._settings()):
+        if is_direct(writing.query.root, self._settings()) and not self._jobs.observed:
             written, tokens = self._directly(writing, returns, transaction, table)
         else:
             with open_sink(self._storage.objects, transaction, table) as spec:

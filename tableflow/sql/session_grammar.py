@@ -61,7 +61,7 @@ LATER.2: /(JOBS|CHECKPOINTS|WATERMARKS)\b[\s\S]*/i
 KIND.2: /(COST|CHANGELOG|PHYSICAL|LOGICAL|JSON|ANALYZE|WATERMARK)\b/i
 JOB.2: /JOB\b[\s\S]*/i
 QUERY.1: /((SELECT|WITH|FROM|VALUES)\b|\()[\s\S]*/i
-CHANGE.1: /(INSERT|UPDATE|DELETE|MERGE)\b[\s\S]*/i
+CHANGE.1: /(INSERT|UPDATE|DELETE|MERGE|CREATE|COPY)\b[\s\S]*/i
 STRING: /'([^']|'')*'/
 QUOTED: /"([^"]|"")+"|`([^`]|``)+`/
 DOTTED: /[^\W\d][\w.\-]*/
@@ -86,7 +86,7 @@ _SUGGESTED = (
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A command around a query: EXPLAIN of a kind, or (``kind`` None) DESCRIBE; the query begins at ``offset``."""
+    """A command around a query or change: EXPLAIN of a kind, or (``kind`` None) DESCRIBE; it begins at ``offset``."""
 
     kind: ExplainKind | None
     text: str

@@ -112,12 +112,15 @@ class ExplainKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Explain(Base):
-    """EXPLAIN of a query, or of a statement that writes (``query`` gives its rows); ``text`` is its own text."""
+    """EXPLAIN of a query, or of a ``statement`` that writes (``query`` gives its rows); ``text`` is its own text.
+
+    ANALYZE carries it out.
+    """
 
     kind: ExplainKind
     query: Query
     text: str = ""
-    write: Write | None = None
+    statement: Write | CreateManagedTable | CopyTo | None = None
 
 
 class ShowKind(enum.Enum):

@@ -300,3 +300,47 @@ def test_information_schema(con):
         con, "SELECT column_name FROM information_schema.columns WHERE table_name = 't' ORDER BY ordinal_position"
     )
     assert found == [("k",), ("v",)]
+
+
+def test_explain_analyze_carries_out_what_it_explains(con, tmp_path):
+    con.execute("CREATE TABLE t (a INT PRIMARY KEY, b INT)")
+
+    def analyzed(sql, parameters=()):
+        return "\n".join(row[0] for row in rows(con, f"EXPLAIN ANALYZE {sql}", parameters))
+
+    text = analyzed("INSERT INTO t VALUES (1, 10), (2, 20) RETURNING a")
+    assert "TableWrite" in text
+    assert "inserted 2" in text
+    assert text.endswith("2 rows inserted")
+    assert analyzed("INSERT INTO t VALUES (?, 30)", (3,)).endswith("1 row inserted")
+    assert analyzed("INSERT INTO t VALUES (3, 31) ON CONFLICT (a) DO UPDATE SET b = excluded.b").endswith(
+        "1 row inserted"
+    )
+    assert "updated 1" in analyzed("UPDATE t SET b = 11 WHERE a = 1")
+    assert analyzed("WITH gone AS (SELECT 2 AS a) DELETE FROM t USING gone WHERE t.a = gone.a").endswith(
+        "1 row deleted"
+    )
+    merge = "MERGE INTO t USING (VALUES (1, 12), (4, 40)) s(a, b) ON t.a = s.a"
+    text = analyzed(f"{merge} WHEN MATCHED THEN UPDATE SET b = s.b WHEN NOT MATCHED THEN INSERT VALUES (s.a, s.b)")
+    assert "inserted 1" in text
+    assert text.endswith("2 rows merged")
+    assert rows(con, "SELECT * FROM t ORDER BY a") == [(1, 12), (3, 31), (4, 40)]
+    text = analyzed("CREATE TABLE u AS SELECT a FROM t")
+    assert "inserted 3" in text
+    assert "created with 3 rows" in text
+    assert rows(con, "SELECT count(*) FROM u") == [(3,)]
+    assert analyzed(f"COPY t TO '{tmp_path}/t.csv'").endswith("3 rows copied")
+    con.execute("TRUNCATE t")
+    text = analyzed(f"COPY t FROM '{tmp_path}/t.csv'")
+    assert "inserted 3" in text
+    assert rows(con, "SELECT count(*) FROM t") == [(3,)]
+    with pytest.raises(tableflow.IntegrityError, match="duplicate key"):
+        analyzed("INSERT INTO t VALUES (5, 5), (1, 1)")
+    assert rows(con, "SELECT count(*) FROM t") == [(3,)]
+    for plain in ("CREATE TABLE v AS SELECT a FROM t", f"COPY t TO '{tmp_path}/v.csv'", "DELETE FROM t"):
+        assert rows(con, f"EXPLAIN {plain}")
+    assert rows(con, "SELECT count(*) FROM t") == [(3,)]
+    assert not (tmp_path / "v.csv").exists()
+    for wrong in ("CREATE TABLE w (a INT)", "CREATE SCHEMA w", "CREATE VIEW w AS SELECT 1"):
+        with pytest.raises(tableflow.NotSupportedError, match="EXPLAIN of a statement without a query"):
+            con.execute(f"EXPLAIN {wrong}")

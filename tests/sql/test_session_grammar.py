@@ -13,6 +13,7 @@ from tableflow.sql.statements import (
     Show,
     ShowKind,
     Use,
+    Write,
 )
 from tests.sql.binding import bound, fails
 from tests.sql.managed import CATALOG as MANAGED
@@ -121,12 +122,10 @@ def test_explain_of_statements_that_write():
         statement = bound(f"EXPLAIN LOGICAL {text}", (), MANAGED)
         assert isinstance(statement, Explain)
         assert (statement.kind, statement.text) == (ExplainKind.LOGICAL, text)
+        assert isinstance(statement.statement, Write)
+        assert bound(f"EXPLAIN ANALYZE {text}", (), MANAGED).kind is ExplainKind.ANALYZE
     fails(
-        "EXPLAIN ANALYZE DELETE FROM t",
-        UnsupportedError,
-        "EXPLAIN ANALYZE of a statement that writes",
-        "DELETE FROM t",
-        MANAGED,
+        "EXPLAIN CREATE TABLE u (a INT)", UnsupportedError, "EXPLAIN of a statement without", "CREATE TABLE u (a INT)"
     )
     fails("EXPLAIN UPDATE t SET q = 1", BindError, "no column 'q'", "q", MANAGED)
     fails(

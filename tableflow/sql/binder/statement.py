@@ -24,7 +24,17 @@ from tableflow.sql.binder.target import find_managed
 from tableflow.sql.dialect import parse_query
 from tableflow.sql.dml_parsing import CHANGES
 from tableflow.sql.lexer import Kind, Lexeme, lex
-from tableflow.sql.statements import Describe, Explain, ExplainKind, QueryStatement, ShowVersions, Statement, Vacuum
+from tableflow.sql.statements import (
+    CopyTo,
+    CreateManagedTable,
+    Describe,
+    Explain,
+    QueryStatement,
+    ShowVersions,
+    Statement,
+    Vacuum,
+    Write,
+)
 from tableflow.sql.tokens import tokenize
 
 Result = TypeVar("Result")
@@ -137,7 +147,7 @@ def _command(text: str, start: int, context: StatementContext) -> Statement:
         find_managed(context, command.name, command.span.shifted(start), "asked for its versions")
     if not isinstance(command, session_grammar.Embedded):
         return command
-    if is_change(command.text):
+    if is_change(command.text) or _word(command.text) in {"CREATE", "COPY"}:
         return _explained_change(command, start, context)
     query = query_of(command.text, start + command.offset, context)
     if command.kind is None:
@@ -147,21 +157,34 @@ def _command(text: str, start: int, context: StatementContext) -> Statement:
 
 def is_change(text: str) -> bool:
     """Whether the text changes a table, with or without a WITH before it."""
-    first = _first(text)
-    word = "" if first is None else first.text.upper()
+    word = _word(text)
     return word in CHANGES or (word == "WITH" and begins_change(tokenize(text)))
+
+
+def _word(text: str) -> str:
+    first = _first(text)
+    return "" if first is None else first.text.upper()
 
 
 def _explained_change(command: session_grammar.Embedded, start: int, context: StatementContext) -> Explain:
     """EXPLAIN of a statement that writes."""
     begins = start + command.offset
-    if command.kind is None or command.kind is ExplainKind.ANALYZE:
-        what = "DESCRIBE" if command.kind is None else "EXPLAIN ANALYZE"
+    span = Span(begins, begins + len(command.text))
+    if command.kind is None:
         raise UnsupportedError(
-            f"{what} of a statement that writes is not supported yet", span=Span(begins, begins + len(command.text))
+            "DESCRIBE of a statement that writes is not supported", hint="DESCRIBE the query it writes", span=span
         )
-    write = bind_change(command.text, begins, context)
-    return Explain(command.kind, write.query, command.text, write)
+    statement: Statement
+    match _word(command.text):
+        case "CREATE":
+            statement = bind_create(command.text, begins, context)
+        case "COPY":
+            statement = bind_copying(command.text, begins, context)
+        case _:
+            statement = bind_change(command.text, begins, context)
+    if not isinstance(statement, Write | CreateManagedTable | CopyTo) or statement.query is None:
+        raise UnsupportedError("EXPLAIN of a statement without a query is not supported", span=span)
+    return Explain(command.kind, statement.query, command.text, replace(statement, span=span))
 
 
 def _first(text: str) -> Lexeme | None:
