@@ -63,23 +63,33 @@ template <class From, class To> int64_t shift_offsets(const Rows& part, int64_t 
   return int64_t(offsets[part.n]) - int64_t(offsets[0]);
 }
 
-// Offsets of all rows; returns the bytes, or -1 when they do not fit into Offset.
-template <class Offset> int64_t put_offsets(std::span<const Rows> parts, Offset* out) {
-  int64_t end = 0;
+// Offsets of a part's rows behind `end`, which becomes the end of its bytes.
+template <class Offset> void part_offsets(const Rows& part, Offset* out, int64_t& end) {
+  if (contiguous(part)) {
+    end += part.vector->kind == Kind::Str ? shift_offsets<int32_t>(part, end, out) : shift_offsets<int64_t>(part, end, out);
+    return;
+  }
+  int64_t at = end;
+  for_strings(part, [&](int64_t i, std::string_view s) {
+    at += int64_t(s.size());
+    out[i + 1] = Offset(at);
+  });
+  end = at;
+}
+
+// Offsets of all rows; `end` becomes the bytes, or -1 when they do not fit into Offset.
+template <class Offset> Work put_offsets(std::span<const Rows> parts, Offset* out, int64_t& end) {
+  end = 0;
   out[0] = 0;
   for (const Rows& part : parts) {
-    if (contiguous(part)) {
-      end += part.vector->kind == Kind::Str ? shift_offsets<int32_t>(part, end, out) : shift_offsets<int64_t>(part, end, out);
-    } else {
-      for_strings(part, [&](int64_t i, std::string_view s) {
-        end += int64_t(s.size());
-        out[i + 1] = Offset(end);
-      });
+    part_offsets(part, out, end);
+    if (sizeof(Offset) == 4 && end > INT32_MAX) {
+      end = -1;
+      co_return;
     }
-    if (sizeof(Offset) == 4 && end > INT32_MAX) return -1;
     out += part.n;
+    co_await give_way;
   }
-  return end;
 }
 
 // The bytes of a part's rows; `ends` are the offsets made for them.
@@ -103,19 +113,24 @@ template <class Offset> void put_bytes(const Rows& part, const Offset* ends, cha
 }
 
 template <class Offset>
-VectorPtr as_bytes(std::span<const Rows> parts, int64_t total, const BufferPtr& validity, bool binary) {
+Work as_bytes(std::span<const Rows> parts, int64_t total, BufferPtr validity, bool binary, VectorPtr& out) {
   auto offsets = std::make_shared<Buffer>(size_t(total + 1) * sizeof(Offset));
-  const int64_t bytes = put_offsets(parts, offsets->as<Offset>());
-  if (bytes < 0) return as_bytes<int64_t>(parts, total, validity, binary);
+  int64_t bytes = 0;
+  co_await put_offsets(parts, offsets->as<Offset>(), bytes);
+  if (bytes < 0) {
+    co_await as_bytes<int64_t>(parts, total, std::move(validity), binary, out);
+    co_return;
+  }
   auto data = std::make_shared<Buffer>(size_t(bytes));
   int64_t row = 0;
   for (const Rows& part : parts) {
     const Offset* ends = offsets->as<Offset>() + row;
     put_bytes(part, ends, data->as<char>() + *ends);
     row += part.n;
+    co_await give_way;
   }
   const bool large = sizeof(Offset) == 8;
-  return make_string(binary ? (large ? "Z" : "z") : (large ? "U" : "u"), total, std::move(offsets), std::move(data), validity);
+  out = make_string(binary ? (large ? "Z" : "z") : (large ? "U" : "u"), total, std::move(offsets), std::move(data), std::move(validity));
 }
 
 // Distinct strings of several dictionaries, numbered in order of first appearance.
@@ -181,43 +196,53 @@ bool worth_unifying(std::span<const Rows> parts, const std::vector<const Vector*
   return entries * 2 <= total && bytes < INT32_MAX;
 }
 
-VectorPtr as_dictionary(std::span<const Rows> parts, const std::vector<const Vector*>& dictionaries, int64_t total, BufferPtr validity,
-                        bool binary) {
+// Codes of a part's rows by the codes of its dictionary.
+void put_codes(const Rows& part, const int32_t* remap, int32_t* out) {
+  const Vector& v = *part.vector;
+  const bool may_be_null = may_have_nulls(part);
+  with_index(part, [&](auto index) {
+    for (int64_t i = 0; i < part.n; ++i) {
+      const int64_t row = index(i);
+      out[i] = may_be_null && !row_valid(v, row) ? 0 : remap[v.code(row)];
+    }
+  });
+}
+
+Work as_dictionary(std::span<const Rows> parts, std::vector<const Vector*> dictionaries, int64_t total, BufferPtr validity, bool binary,
+                   VectorPtr& result) {
+  constexpr int64_t few = 4096;
   int64_t entries = 0;
   for (const Vector* d : dictionaries) entries += d->length;
   Unified unified(entries);
   std::vector<std::vector<int32_t>> codes(dictionaries.size());
   for (size_t k = 0; k < dictionaries.size(); ++k) {
-    codes[k].resize(size_t(dictionaries[k]->length));
-    for (int64_t i = 0; i < dictionaries[k]->length; ++i) codes[k][size_t(i)] = unified.code(dictionaries[k]->str(i));
+    const Vector& d = *dictionaries[k];
+    codes[k].resize(size_t(d.length));
+    for (int64_t from = 0; from < d.length; from += few) {
+      for (int64_t i = from; i < std::min(d.length, from + few); ++i) codes[k][size_t(i)] = unified.code(d.str(i));
+      co_await give_way;
+    }
   }
   auto data = std::make_shared<Buffer>(size_t(total) * 4);
   int32_t* out = data->as<int32_t>();
   for (const Rows& part : parts) {
-    const Vector& v = *part.vector;
-    if (v.kind == Kind::Null) {
+    if (part.vector->kind == Kind::Null) {
       std::fill_n(out, part.n, 0);
     } else {
       size_t k = 0;
-      while (!same_dictionary(*dictionaries[k], *v.dictionary)) ++k;
-      const int32_t* remap = codes[k].data();
-      const bool may_be_null = may_have_nulls(part);
-      with_index(part, [&](auto index) {
-        for (int64_t i = 0; i < part.n; ++i) {
-          const int64_t row = index(i);
-          out[i] = may_be_null && !row_valid(v, row) ? 0 : remap[v.code(row)];
-        }
-      });
+      while (!same_dictionary(*dictionaries[k], *part.vector->dictionary)) ++k;
+      put_codes(part, codes[k].data(), out);
     }
     out += part.n;
+    co_await give_way;
   }
-  return make_dictionary(total, std::move(data), std::move(validity), unified.vector(binary));
+  result = make_dictionary(total, std::move(data), std::move(validity), unified.vector(binary));
 }
 
 // Rows whose dictionary entry is NULL become NULL.
-BufferPtr without_null_entries(std::span<const Rows> parts, int64_t total, BufferPtr validity) {
+Work without_null_entries(std::span<const Rows> parts, int64_t total, BufferPtr& validity) {
   const auto affected = [](const Rows& part) { return is_dictionary(part) && part.vector->dictionary->has_nulls(); };
-  if (std::none_of(parts.begin(), parts.end(), affected)) return validity;
+  if (std::none_of(parts.begin(), parts.end(), affected)) co_return;
   auto bits = zeroed_bits(total);
   int64_t at = 0;
   for (const Rows& part : parts) {
@@ -225,20 +250,24 @@ BufferPtr without_null_entries(std::span<const Rows> parts, int64_t total, Buffe
       put_bits(bits->data(), at, part.n, [&](int64_t i) { return row_valid(*part.vector, index(i)); });
     });
     at += part.n;
+    co_await give_way;
   }
-  return bits;
+  validity = std::move(bits);
 }
 
 }  // namespace
 
-VectorPtr concat_strings(std::span<const Rows> parts, int64_t total, BufferPtr validity) {
+Work concat_strings(std::span<const Rows> parts, int64_t total, BufferPtr validity, VectorPtr& out) {
   const auto typed = std::find_if(parts.begin(), parts.end(), [](const Rows& part) { return part.vector->kind != Kind::Null; });
   const char format = strings_of(*typed).format[0];
   const bool binary = format == 'z' || format == 'Z';
-  const auto dictionaries = dictionaries_of(parts);
-  if (!dictionaries.empty() && worth_unifying(parts, dictionaries, total))
-    return as_dictionary(parts, dictionaries, total, std::move(validity), binary);
-  return as_bytes<int32_t>(parts, total, without_null_entries(parts, total, std::move(validity)), binary);
+  auto dictionaries = dictionaries_of(parts);
+  if (!dictionaries.empty() && worth_unifying(parts, dictionaries, total)) {
+    co_await as_dictionary(parts, std::move(dictionaries), total, std::move(validity), binary, out);
+    co_return;
+  }
+  co_await without_null_entries(parts, total, validity);
+  co_await as_bytes<int32_t>(parts, total, std::move(validity), binary, out);
 }
 
 }  // namespace tableflow

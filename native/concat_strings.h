@@ -7,6 +7,6 @@ namespace tableflow {
 
 // All parts are strings, dictionaries of strings, or NULL; `validity` (may be null) is that of the result before NULL dictionary
 // entries are looked at.
-VectorPtr concat_strings(std::span<const Rows> parts, int64_t total, BufferPtr validity);
+Work concat_strings(std::span<const Rows> parts, int64_t total, BufferPtr validity, VectorPtr& out);
 
 }  // namespace tableflow

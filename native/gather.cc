@@ -17,11 +17,11 @@ int64_t total_rows(std::span<const Rows> parts) {
   return n;
 }
 
-BufferPtr put_validity(std::span<const Rows> parts, int64_t total) {
+Work put_validity(std::span<const Rows> parts, int64_t total, BufferPtr& bits) {
   bool any = false;
   for (const Rows& part : parts) any |= part.n > 0 && may_have_nulls(part);
-  if (!any) return nullptr;
-  auto bits = zeroed_bits(total);
+  if (!any) co_return;
+  bits = zeroed_bits(total);
   int64_t at = 0;
   for (const Rows& part : parts) {
     const Vector& v = *part.vector;
@@ -38,8 +38,8 @@ BufferPtr put_validity(std::span<const Rows> parts, int64_t total) {
       });
     }
     at += part.n;
+    co_await give_way;
   }
-  return bits;
 }
 
 template <class To> void put_integers(const Rows& part, Kind from, To* out) {
@@ -55,8 +55,8 @@ template <class To> void put_integers(const Rows& part, Kind from, To* out) {
 }
 
 // Values (or codes) of integers, widened to `to`.
-BufferPtr integers(std::span<const Rows> parts, int64_t total, Kind to) {
-  auto data = std::make_shared<Buffer>(size_t(total) * size_t(width(to)));
+Work integers(std::span<const Rows> parts, int64_t total, Kind to, BufferPtr& data) {
+  data = std::make_shared<Buffer>(size_t(total) * size_t(width(to)));
   uint8_t* out = data->data();
   for (const Rows& part : parts) {
     const Kind from = part.vector->kind == Kind::Dict ? part.vector->code_kind : part.vector->kind;
@@ -68,12 +68,12 @@ BufferPtr integers(std::span<const Rows> parts, int64_t total, Kind to) {
       default: put_integers(part, from, reinterpret_cast<int128*>(out)); break;
     }
     out += part.n * width(to);
+    co_await give_way;
   }
-  return data;
 }
 
-template <class T> BufferPtr fixed(std::span<const Rows> parts, int64_t total, Kind kind) {
-  auto data = std::make_shared<Buffer>(size_t(total) * sizeof(T));
+template <class T> Work fixed(std::span<const Rows> parts, int64_t total, Kind kind, BufferPtr& data) {
+  data = std::make_shared<Buffer>(size_t(total) * sizeof(T));
   T* out = data->as<T>();
   for (const Rows& part : parts) {
     if (part.vector->kind == kind) {
@@ -82,12 +82,12 @@ template <class T> BufferPtr fixed(std::span<const Rows> parts, int64_t total, K
       std::memset(static_cast<void*>(out), 0, size_t(part.n) * sizeof(T));
     }
     out += part.n;
+    co_await give_way;
   }
-  return data;
 }
 
-BufferPtr booleans(std::span<const Rows> parts, int64_t total) {
-  auto bits = zeroed_bits(total);
+Work booleans(std::span<const Rows> parts, int64_t total, BufferPtr& bits) {
+  bits = zeroed_bits(total);
   int64_t at = 0;
   for (const Rows& part : parts) {
     const Vector& v = *part.vector;
@@ -102,8 +102,8 @@ BufferPtr booleans(std::span<const Rows> parts, int64_t total) {
       });
     }
     at += part.n;
+    co_await give_way;
   }
-  return bits;
 }
 
 VectorPtr nulls(int64_t total) {
@@ -156,30 +156,42 @@ bool same_dictionary(const Vector& a, const Vector& b) {
   return &a == &b || (a.kind == b.kind && a.length == b.length && a.offset == b.offset && a.data == b.data && a.offsets == b.offsets);
 }
 
-VectorPtr concat(std::span<const Rows> parts) {
+Work concat(std::vector<Rows> parts, VectorPtr& out) {
   const int64_t total = total_rows(parts);
   const Common c = common(parts);
-  if (!c.model) return nulls(total);
+  if (!c.model) {
+    out = nulls(total);
+    co_return;
+  }
+  BufferPtr data, validity;
+  co_await put_validity(parts, total, validity);
   if (c.dictionaries && c.one_dictionary) {
-    auto v = make_fixed(c.codes, c.model->format, total, integers(parts, total, c.codes), put_validity(parts, total));
+    co_await integers(parts, total, c.codes, data);
+    auto v = make_fixed(c.codes, c.model->format, total, std::move(data), std::move(validity));
     v->kind = Kind::Dict;
     v->code_kind = c.codes;
     v->format = std::string(1, c.codes == Kind::I8 ? 'c' : c.codes == Kind::I16 ? 's' : c.codes == Kind::I32 ? 'i' : 'l');
     v->dictionary = c.model->dictionary;
     v->nbytes += v->dictionary->nbytes;
-    return v;
+    out = std::move(v);
+    co_return;
   }
   if (c.dictionaries && c.kind != Kind::Str) throw std::invalid_argument("only strings have dictionaries that differ");
-  if (c.kind == Kind::Str) return concat_strings(parts, total, put_validity(parts, total));
-  BufferPtr data;
   switch (c.kind) {
-    case Kind::Bool: data = booleans(parts, total); break;
-    case Kind::F32: data = fixed<float>(parts, total, c.kind); break;
-    case Kind::F64: data = fixed<double>(parts, total, c.kind); break;
-    case Kind::Interval: data = fixed<int128>(parts, total, c.kind); break;
-    default: data = integers(parts, total, c.kind); break;
+    case Kind::Str: co_await concat_strings(parts, total, std::move(validity), out); co_return;
+    case Kind::Bool: co_await booleans(parts, total, data); break;
+    case Kind::F32: co_await fixed<float>(parts, total, c.kind, data); break;
+    case Kind::F64: co_await fixed<double>(parts, total, c.kind, data); break;
+    case Kind::Interval: co_await fixed<int128>(parts, total, c.kind, data); break;
+    default: co_await integers(parts, total, c.kind, data); break;
   }
-  return make_fixed(c.kind, c.model->format, total, std::move(data), put_validity(parts, total));
+  out = make_fixed(c.kind, c.model->format, total, std::move(data), std::move(validity));
+}
+
+VectorPtr concat(std::span<const Rows> parts) {
+  VectorPtr out;
+  concat(std::vector<Rows>(parts.begin(), parts.end()), out).finish();
+  return out;
 }
 
 }  // namespace tableflow

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "vector.h"
+#include "work.h"
 
 namespace tableflow {
 
@@ -24,6 +25,8 @@ struct Rows {
 // integers) widen, dictionaries that are not shared are unified or decoded, strings beyond 2 GiB become large strings.
 // Throws std::invalid_argument for nested vectors and for kinds that no SQL type mixes.
 VectorPtr concat(std::span<const Rows> parts);
+// The same in steps: gives way between parts.  `out` and the parts' vectors and indices must outlive the work.
+Work concat(std::vector<Rows> parts, VectorPtr& out);
 
 inline VectorPtr gather(const VectorPtr& vector, const uint32_t* index, int64_t n, bool nullable = false) {
   const Rows part{vector, n, index, nullptr, nullable, 0};

@@ -3,6 +3,8 @@
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+
 #include "gather.h"
 #include "numpy_array.h"
 
@@ -78,11 +80,58 @@ std::vector<VectorPtr> concat_ranges(const std::vector<std::vector<VectorPtr>>& 
   return out;
 }
 
+// All parts of all columns put together, in steps; parts are cut into pieces, so that no step is long.
+class Concatenation {
+ public:
+  explicit Concatenation(std::vector<std::vector<VectorPtr>> columns) : columns_(std::move(columns)), out_(columns_.size()) {
+    work_ = run();
+  }
+  bool step(int64_t nanoseconds) { return work_.step(Deadline(nanoseconds)); }
+  std::vector<VectorPtr> take() {
+    if (work_) throw std::invalid_argument("there are no columns that are finished");
+    return std::move(out_);
+  }
+
+ private:
+  static constexpr int64_t piece = 16384;
+
+  Work run() {
+    for (size_t c = 0; c < columns_.size(); ++c) {
+      co_await concat(pieces(columns_[c]), out_[c]);
+      columns_[c].clear();
+      co_await give_way;
+    }
+  }
+  static std::vector<Rows> pieces(const std::vector<VectorPtr>& parts) {
+    std::vector<Rows> out;
+    for (const auto& part : parts) {
+      int64_t first = 0;
+      do {
+        Rows rows;
+        rows.vector = part;
+        rows.first = first;
+        rows.n = std::min(piece, part->length - first);
+        out.push_back(std::move(rows));
+        first += piece;
+      } while (first < part->length);
+    }
+    return out;
+  }
+
+  std::vector<std::vector<VectorPtr>> columns_;
+  std::vector<VectorPtr> out_;
+  Work work_;
+};
+
 }  // namespace
 
 void register_gather(nb::module_& m) {
   m.def("take", &take<uint32_t>, nb::arg("columns"), nb::arg("index"), nb::arg("nullable"));
   m.def("take", &take<int64_t>, nb::arg("columns"), nb::arg("index"), nb::arg("nullable"));
   m.def("concat", &concat_columns, nb::arg("columns"), nb::arg("selections"));
+  nb::class_<Concatenation>(m, "Concatenation", "All parts of all columns put together, in steps of some milliseconds.")
+      .def(nb::init<std::vector<std::vector<VectorPtr>>>(), nb::arg("columns"))
+      .def("step", &Concatenation::step, nb::arg("nanoseconds") = Deadline::usual, nb::call_guard<nb::gil_scoped_release>())
+      .def("take", &Concatenation::take);
   m.def("concat_ranges", &concat_ranges, nb::arg("columns"), nb::arg("starts"), nb::arg("counts"));
 }

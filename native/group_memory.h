@@ -60,6 +60,12 @@ template <class T> class Array {
     size_ = n;
     written_ = std::max(written_, size_);
   }
+  // New elements are whatever was there.
+  void resize_raw(size_t n) {
+    if (n > capacity_) reserve(n);
+    size_ = n;
+    written_ = std::max(written_, size_);
+  }
   // Room for n; at least half as much again as before.
   void reserve(size_t n) {
     if (n <= capacity_) return;

@@ -9,10 +9,14 @@
 #include <span>
 
 #include "sort_compare.h"
+#include "work.h"
 
 namespace tableflow::windows {
 
 using Columns = std::span<const VectorPtr>;
+
+// Rows that enter or leave frames between two looks at the time.
+constexpr int64_t stretch = 8192;
 
 // Rows i of [1, n) whose keys differ from those of row i - 1 (NULLs are equal, -0.0 equals 0.0, NaN equals NaN).
 std::vector<int64_t> key_changes(Columns keys, int64_t n);
@@ -32,8 +36,8 @@ void range_ends(const Vector& keys, const Vector& bounds, int64_t first, Ends pa
 class FrameSum {
  public:
   virtual ~FrameSum() = default;
-  // Values for the next frames; throws std::overflow_error for a sum that its type cannot hold.
-  virtual VectorPtr next(Ends frames) = 0;
+  // Values for the next frames, in `out`; throws std::overflow_error for a sum that its type cannot hold.
+  virtual Work next(Ends frames, VectorPtr& out) = 0;
   virtual int64_t bytes() const = 0;
 };
 
@@ -45,7 +49,7 @@ std::unique_ptr<FrameSum> make_frame_sum(const std::string& function, const std:
 class FrameExtreme {
  public:
   virtual ~FrameExtreme() = default;
-  virtual void next(Ends frames, int64_t* out) = 0;
+  virtual Work next(Ends frames, int64_t* out) = 0;
   virtual int64_t bytes() const = 0;
 };
 

@@ -1,7 +1,6 @@
 // Window kernels in Python.
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
-#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
 #include "numpy_array.h"
@@ -52,21 +51,47 @@ ArrayOut<int64_t> ranges(const VectorPtr& keys, const VectorPtr& bounds, int64_t
   return to_numpy<int64_t>(std::move(out), size_t(partition.n));
 }
 
-ArrayOut<int64_t> extreme(FrameExtreme& of, const Rows& low, const Rows& high) {
-  const Ends frames = ends_of(low, high);
-  auto out = std::make_shared<Buffer>(size_t(frames.n) * 8);
-  {
-    nb::gil_scoped_release released;
-    of.next(frames, out->as<int64_t>());
-  }
-  return to_numpy<int64_t>(std::move(out), size_t(frames.n));
-}
+// The next values of a kernel over frames: begun, and then gone on with until they are there.
+template <class Kernel, class Values> class Stepwise {
+ public:
+  explicit Stepwise(std::unique_ptr<Kernel> kernel) : kernel_(std::move(kernel)) {}
 
-VectorPtr sum(FrameSum& of, const Rows& low, const Rows& high) {
-  const Ends frames = ends_of(low, high);
-  nb::gil_scoped_release released;
-  return of.next(frames);
-}
+  void begin(Rows low, Rows high) {
+    if (work_) throw std::invalid_argument("the values begun before are not finished");
+    const Ends frames = ends_of(low, high);
+    low_ = std::move(low);
+    high_ = std::move(high);
+    if constexpr (std::is_same_v<Values, VectorPtr>) {
+      work_ = kernel_->next(frames, values_);
+    } else {
+      values_ = std::make_shared<Buffer>(size_t(frames.n) * 8);
+      work_ = kernel_->next(frames, values_->template as<int64_t>());
+    }
+  }
+  bool step(int64_t nanoseconds) {
+    try {
+      return work_.step(Deadline(nanoseconds));
+    } catch (...) {
+      values_ = nullptr;
+      throw;
+    }
+  }
+  Values take() {
+    if (work_ || !values_) throw std::invalid_argument("there are no values that are finished");
+    return std::exchange(values_, nullptr);
+  }
+  int64_t count() const { return int64_t(low_.size()); }
+  int64_t bytes() const { return kernel_->bytes(); }
+
+ private:
+  std::unique_ptr<Kernel> kernel_;
+  Rows low_, high_;
+  Values values_;
+  Work work_;
+};
+
+using SumSteps = Stepwise<FrameSum, VectorPtr>;
+using ExtremeSteps = Stepwise<FrameExtreme, BufferPtr>;
 
 }  // namespace
 
@@ -75,12 +100,23 @@ void register_window(nb::module_& m) {
   m.def("same_keys", &same_keys, nb::arg("keys"), nb::arg("row"), nb::arg("others"), nb::arg("other"));
   m.def("range_ends", &ranges, nb::arg("keys"), nb::arg("bounds"), nb::arg("first"), nb::arg("start"), nb::arg("end"), nb::arg("descending"),
         nb::arg("nulls_first"), nb::arg("beyond"));
-  nb::class_<FrameSum>(m, "FrameSum", "Sums over frames that move forward; see native/window.h.")
-      .def(nb::new_(&make_frame_sum), nb::arg("function"), nb::arg("format"), nb::arg("result"), nb::arg("values"), nb::arg("distinct"))
-      .def("next", &sum, nb::arg("low"), nb::arg("high"))
-      .def_prop_ro("bytes", &FrameSum::bytes);
-  nb::class_<FrameExtreme>(m, "FrameExtreme", "Least or greatest values of frames that move forward; see native/window.h.")
-      .def(nb::new_(&make_frame_extreme), nb::arg("values"), nb::arg("greatest"))
-      .def("next", &extreme, nb::arg("low"), nb::arg("high"))
-      .def_prop_ro("bytes", &FrameExtreme::bytes);
+  nb::class_<SumSteps>(m, "FrameSum", "Sums over frames that move forward; see native/window.h.")
+      .def("__init__",
+           [](SumSteps* self, const std::string& function, const std::string& format, const std::string& result, VectorPtr values,
+              bool distinct) { new (self) SumSteps(make_frame_sum(function, format, result, std::move(values), distinct)); },
+           nb::arg("function"), nb::arg("format"), nb::arg("result"), nb::arg("values"), nb::arg("distinct"))
+      .def("begin", &SumSteps::begin, nb::arg("low"), nb::arg("high"))
+      .def("step", &SumSteps::step, nb::arg("nanoseconds") = Deadline::usual, nb::call_guard<nb::gil_scoped_release>())
+      .def("take", &SumSteps::take)
+      .def_prop_ro("bytes", &SumSteps::bytes);
+  nb::class_<ExtremeSteps>(m, "FrameExtreme", "Least or greatest values of frames that move forward; see native/window.h.")
+      .def("__init__",
+           [](ExtremeSteps* self, VectorPtr values, bool greatest) {
+             new (self) ExtremeSteps(make_frame_extreme(std::move(values), greatest));
+           },
+           nb::arg("values"), nb::arg("greatest"))
+      .def("begin", &ExtremeSteps::begin, nb::arg("low"), nb::arg("high"))
+      .def("step", &ExtremeSteps::step, nb::arg("nanoseconds") = Deadline::usual, nb::call_guard<nb::gil_scoped_release>())
+      .def("take", [](ExtremeSteps& self) { return to_numpy<int64_t>(self.take(), size_t(self.count())); })
+      .def_prop_ro("bytes", &ExtremeSteps::bytes);
 }

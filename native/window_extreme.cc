@@ -9,21 +9,9 @@ template <class Get> class Queue final : public FrameExtreme {
  public:
   Queue(VectorPtr values, Get get, bool greatest) : values_(std::move(values)), get_(get), greatest_(greatest) {}
 
-  void next(Ends frames, int64_t* out) override {
-    const Vector& v = *values_;
-    check_frames(frames, v.length, low_, high_);
-    for (int64_t i = 0; i < frames.n; ++i) {
-      const int64_t low = frames.low[i];
-      if (end_ < low) end_ = low;
-      for (; end_ < frames.high[i]; ++end_)
-        if (!sorting::is_null(v, end_)) push(end_);
-      while (head_ < rows_.size() && rows_[head_] < low) ++head_;
-      if (head_ == rows_.size()) {
-        rows_.clear();
-        head_ = 0;
-      }
-      out[i] = head_ < rows_.size() && rows_[head_] < frames.high[i] ? rows_[head_] : -1;
-    }
+  Work next(Ends frames, int64_t* out) override {
+    check_frames(frames, values_->length, low_, high_);
+    for (int64_t i = 0; (i = run(frames, i, out)) < frames.n;) co_await give_way;
     if (head_ > 4096 && head_ * 2 > rows_.size()) {
       rows_.erase(rows_.begin(), rows_.begin() + int64_t(head_));
       head_ = 0;
@@ -33,6 +21,26 @@ template <class Get> class Queue final : public FrameExtreme {
   int64_t bytes() const override { return int64_t(rows_.capacity() * 8); }
 
  private:
+  // Frames from the i-th on, until many rows have entered; the first that is not done.
+  int64_t run(Ends frames, int64_t i, int64_t* out) {
+    const Vector& v = *values_;
+    for (int64_t left = stretch; i < frames.n; ++i) {
+      const int64_t low = frames.low[i];
+      if (end_ < low) end_ = low;
+      for (; end_ < frames.high[i]; ++end_) {
+        if (left-- == 0) return i;
+        if (!sorting::is_null(v, end_)) push(end_);
+      }
+      while (head_ < rows_.size() && rows_[head_] < low) ++head_;
+      if (head_ == rows_.size()) {
+        rows_.clear();
+        head_ = 0;
+      }
+      out[i] = head_ < rows_.size() && rows_[head_] < frames.high[i] ? rows_[head_] : -1;
+    }
+    return i;
+  }
+
   void push(int64_t row) {
     const auto value = get_(row);
     while (rows_.size() > head_) {

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "group_memory.h"
 #include "nearest.h"
 #include "window_distinct.h"
 
@@ -28,6 +29,13 @@ bool is_real(const Vector& v) { return v.kind == Kind::F32 || v.kind == Kind::F6
 
 double real_at(const Vector& v, int64_t row) {
   return v.kind == Kind::F32 ? double(v.values<float>()[row]) : v.values<double>()[row];
+}
+
+// Where to stop on the way from `at` to `end`, so that no more than `left` rows are looked at, which are taken off.
+int64_t within(int64_t at, int64_t end, int64_t& left) {
+  const int64_t rows = std::max<int64_t>(0, std::min(end - at, left));
+  left -= rows;
+  return at + rows;
 }
 
 // Fixed-width results with NULLs, written row by row.
@@ -61,51 +69,59 @@ class ExactSum final : public FrameSum {
     if (distinct) distinct_ = std::make_unique<Multiplicities>(*values_);
   }
 
-  VectorPtr next(Ends frames) override {
+  Work next(Ends frames, VectorPtr& result) override {
     check_frames(frames, values_->length, low_, high_);
     if (reading_ == Reading::Count) {
       Writer<int64_t> out(frames.n);
-      each(frames, [&](int64_t i) { out.value(i, count_); });
-      return out.finish(Kind::I64, "l");
+      const auto write = [&](int64_t i) { out.value(i, count_); };
+      for (int64_t i = 0; (i = each(frames, i, write)) < frames.n;) co_await give_way;
+      result = out.finish(Kind::I64, "l");
+      co_return;
     }
     if (reading_ == Reading::Avg) {
       Writer<double> out(frames.n);
       const uint128 fives = power_of_five(scale_);
-      each(frames, [&](int64_t i) {
+      const auto write = [&](int64_t i) {
         if (!count_) return out.null(i);
         if (wraps_) throw std::overflow_error("decimal overflow");
         const double magnitude = nearest_quotient<53>(sum_ < 0 ? -uint128(sum_) : uint128(sum_), uint128(count_) * fives, -scale_);
         out.value(i, sum_ < 0 ? -magnitude : magnitude);
-      });
-      return out.finish(Kind::F64, "g");
+      };
+      for (int64_t i = 0; (i = each(frames, i, write)) < frames.n;) co_await give_way;
+      result = out.finish(Kind::F64, "g");
+      co_return;
     }
     if (result_[0] != 'd') {
       Writer<int64_t> out(frames.n);
-      each(frames, [&](int64_t i) {
+      const auto write = [&](int64_t i) {
         if (!count_) return out.null(i);
         if (wraps_ || int64_t(sum_) != sum_) throw std::overflow_error("integer overflow");
         out.value(i, int64_t(sum_));
-      });
-      return out.finish(Kind::I64, "l");
+      };
+      for (int64_t i = 0; (i = each(frames, i, write)) < frames.n;) co_await give_way;
+      result = out.finish(Kind::I64, "l");
+      co_return;
     }
     int128 limit = 1;
     for (int i = 0; i < 38; ++i) limit *= 10;
     Writer<int128> out(frames.n);
-    each(frames, [&](int64_t i) {
+    const auto write = [&](int64_t i) {
       if (!count_) return out.null(i);
       if (wraps_ || sum_ >= limit || sum_ <= -limit) throw std::overflow_error("decimal overflow");
       out.value(i, sum_);
-    });
-    return out.finish(Kind::I128, result_);
+    };
+    for (int64_t i = 0; (i = each(frames, i, write)) < frames.n;) co_await give_way;
+    result = out.finish(Kind::I128, result_);
   }
 
   int64_t bytes() const override { return distinct_ ? distinct_->bytes() : 0; }
 
  private:
-  template <class Write> void each(Ends frames, Write write) {
+  // Frames from the i-th on, until many rows have entered or left; the first that is not done.
+  template <class Write> int64_t each(Ends frames, int64_t i, const Write& write) {
     const Vector& v = *values_;
     const auto run = [&](auto get) {
-      for (int64_t i = 0; i < frames.n; ++i) {
+      for (int64_t left = stretch; i < frames.n; ++i) {
         const int64_t low = frames.low[i];
         if (low >= end_) {
           sum_ = 0;
@@ -113,16 +129,20 @@ class ExactSum final : public FrameSum {
           if (distinct_) distinct_->clear();
           start_ = end_ = low;
         }
-        for (; end_ < frames.high[i]; ++end_)
+        for (const int64_t stop = within(end_, frames.high[i], left); end_ < stop; ++end_) {
           if (!sorting::is_null(v, end_) && (!distinct_ || distinct_->enter(end_))) {
             wraps_ += __builtin_add_overflow(sum_, int128(get(end_)), &sum_) ? (get(end_) > 0 ? 1 : -1) : 0;
             ++count_;
           }
-        for (; start_ < low; ++start_)
+        }
+        if (end_ < frames.high[i]) return;
+        for (const int64_t stop = within(start_, low, left); start_ < stop; ++start_) {
           if (!sorting::is_null(v, start_) && (!distinct_ || distinct_->leave(start_))) {
             wraps_ -= __builtin_sub_overflow(sum_, int128(get(start_)), &sum_) ? (get(start_) > 0 ? 1 : -1) : 0;
             --count_;
           }
+        }
+        if (start_ < low) return;
         write(i);
       }
     };
@@ -131,6 +151,7 @@ class ExactSum final : public FrameSum {
     } else {
       sorting::with_numbers(v, run);
     }
+    return i;
   }
 
   Reading reading_;
@@ -195,46 +216,60 @@ template <class State> class Stacks final : public FrameSum {
     if (distinct) distinct_ = std::make_unique<Multiplicities>(*values_);
   }
 
-  VectorPtr next(Ends frames) override {
+  Work next(Ends frames, VectorPtr& result) override {
     check_frames(frames, values_->length, low_, high_);
     Writer<double> out(frames.n);
-    for (int64_t i = 0; i < frames.n; ++i) {
-      move(frames.low[i], frames.high[i]);
+    for (int64_t i = 0; (i = run(frames, i, out)) < frames.n;) co_await give_way;
+    result = out.finish(Kind::F64, "g");
+  }
+
+  int64_t bytes() const override { return int64_t(front_.capacity() * sizeof(State)) + (distinct_ ? distinct_->bytes() : 0); }
+
+ private:
+  // Frames from the i-th on, until many rows have been looked at; the first that is not done.
+  int64_t run(Ends frames, int64_t i, Writer<double>& out) {
+    for (int64_t left = stretch; i < frames.n; ++i) {
+      if (!move(frames.low[i], frames.high[i], left)) return i;
       State state = frames.low[i] < middle_ ? front_[size_t(frames.low[i] - base_)] : State();
       state.add(back_);
       bool present = false;
       const double value = read(reading_, state, present);
       present ? out.value(i, value) : out.null(i);
     }
-    return out.finish(Kind::F64, "g");
+    return i;
   }
 
-  int64_t bytes() const override { return int64_t(front_.capacity() * sizeof(State)) + (distinct_ ? distinct_->bytes() : 0); }
-
- private:
-  void move(int64_t low, int64_t high) {
-    if (low >= end_) {  // nothing in common with the frame before
+  // Whether the frame is reached before so many rows have been looked at.
+  bool move(int64_t low, int64_t high, int64_t& left) {
+    if (low >= end_ && turning_ < 0) {  // nothing in common with the frame before
       front_.clear();
       back_ = State();
       if (distinct_) distinct_->clear();
       base_ = middle_ = end_ = low;
     }
-    for (; end_ < high; ++end_) enter(back_, end_);
-    if (low > middle_) turn(low);
+    for (const int64_t stop = within(end_, high, left); end_ < stop; ++end_) enter(back_, end_);
+    if (end_ < high) return false;
+    return low <= middle_ || turn(low, left);
   }
 
-  // What is behind the middle becomes suffixes: element k of front is the aggregate of [base + k, end).
-  void turn(int64_t low) {
+  // What is behind the middle becomes suffixes, from the last one on: element k of front is the aggregate of [base + k, end).
+  bool turn(int64_t low, int64_t& left) {
     if (distinct_) throw std::invalid_argument("distinct floats cannot leave a frame");
-    front_.assign(size_t(end_ - low), State());
-    State suffix;
-    for (int64_t row = end_; row-- > low;) {
-      enter(suffix, row);
-      front_[size_t(row - low)] = suffix;
+    if (turning_ < 0) {
+      front_.resize_raw(size_t(end_ - low));
+      suffix_ = State();
+      turning_ = end_;
     }
+    for (int64_t some = within(low, turning_, left) - low; some > 0; --some) {
+      enter(suffix_, --turning_);
+      front_[size_t(turning_ - low)] = suffix_;
+    }
+    if (turning_ > low) return false;
+    turning_ = -1;
     back_ = State();
     base_ = low;
     middle_ = end_;
+    return true;
   }
 
   void enter(State& state, int64_t row) {
@@ -251,8 +286,9 @@ template <class State> class Stacks final : public FrameSum {
   double scale_;
   VectorPtr values_;
   std::unique_ptr<Multiplicities> distinct_;
-  std::vector<State> front_;
-  State back_;
+  Array<State> front_;
+  State back_, suffix_;
+  int64_t turning_ = -1;  // while suffixes are made: the rows from here on are in them
   int64_t base_ = 0, middle_ = 0, end_ = 0, low_ = 0, high_ = 0;
 };
 

@@ -19,6 +19,7 @@ from tableflow.types import Field
 RUN_ROWS = 1 << 18
 RUN_BYTES = 32 << 20
 _TAIL_BATCHES = 128
+_TAIL_BYTES = 4 << 20
 _PUSHES = 16
 
 
@@ -34,6 +35,7 @@ class BatchBuffer:
     def __init__(self) -> None:
         self._whole: list[Batch] = []
         self._tail: list[Batch] = []
+        self._tail_bytes = 0
         self.rows = 0
         self.bytes = 0
 
@@ -41,18 +43,24 @@ class BatchBuffer:
         """Keeps the selected rows."""
         batch = compact(batch)
         self._tail.append(batch)
+        self._tail_bytes += batch.nbytes
         self.rows += batch.length
         self.bytes += batch.nbytes
-        if len(self._tail) >= _TAIL_BATCHES:
+        if len(self._tail) >= _TAIL_BATCHES or self._tail_bytes >= _TAIL_BYTES:
             self._whole.append(concat(self._tail))
             self._tail = []
+            self._tail_bytes = 0
+
+    def drain(self) -> list[Batch]:
+        """What was kept, in order; the buffer is empty afterwards and must not be now."""
+        batches = [*self._whole, *self._tail]
+        self._whole, self._tail, self._tail_bytes = [], [], 0
+        self.rows = self.bytes = 0
+        return batches
 
     def take(self) -> Batch:
-        """Everything as one batch; the buffer is empty afterwards and must not be now."""
-        batches = [*self._whole, *self._tail]
-        self._whole, self._tail = [], []
-        self.rows = self.bytes = 0
-        return concat(batches)
+        """Everything as one batch, at once; see :meth:`drain`."""
+        return concat(self.drain())
 
 
 class SortedRuns:

@@ -6,12 +6,13 @@ in the same batch, and a task stays responsive however many rows a partition has
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
 
 from tableflow.columnar.batch import Batch
-from tableflow.columnar.kernels.gather import compact, take_rows
+from tableflow.columnar.kernels.gather import compact, concat_steps, take_rows
 from tableflow.columnar.kernels.windows import key_changes, same_keys
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import Expression, WindowCall
@@ -20,7 +21,8 @@ from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.row_values import RowValues
 from tableflow.physical.sorted_runs import BatchBuffer, key_positions
-from tableflow.physical.window_calls import Evaluator, evaluator
+from tableflow.physical.steps import pausing
+from tableflow.physical.window_calls import Evaluator, evaluator, reads_peers
 from tableflow.physical.window_collected import FrameCollected, collected_call, is_collected
 from tableflow.physical.window_frames import Chunk, Slice
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
@@ -107,7 +109,7 @@ class WindowAggregateOperator(Operator):
             return None
         if begins:
             self._buffer.add(batch.slice(0, begins))
-        complete = self._buffer.take()
+        complete = self._buffer.drain()
         self._buffer.add(batch.slice(begins, batch.length - begins))
         return self._emit(complete)
 
@@ -138,27 +140,32 @@ class WindowAggregateOperator(Operator):
 
     def on_end(self, port: int) -> Emission | None:
         """Emits the rest."""
-        return self._emit(self._buffer.take()) if self._buffer.rows else None
+        return self._emit(self._buffer.drain()) if self._buffer.rows else None
 
-    def _emit(self, rows: Batch) -> Emission:
+    def _emit(self, batches: list[Batch]) -> Emission:
+        rows = yield from pausing(concat_steps(batches))
+        batches.clear()
         chunk = Chunk(rows, self._partition, self._order)
         held = rows.nbytes + self._buffer.bytes + rows.length * _ROW_BYTES
-        yield Suspend(READY)
-        evaluators = self._evaluators(chunk)
+        yield from pausing(chunk.find_bounds(peers=any(map(reads_peers, self._node.calls))))
+        evaluators = yield from self._evaluators(chunk)
         self._context.count("partitions", len(chunk.partitions) - 1)
         size, first = self._context.batch_rows, 0
         while first < rows.length:
             part = Slice(chunk, first, min(size, rows.length - first))
             fitting = min([part.count, *(e.affordable(part) for e in evaluators if isinstance(e, FrameCollected))])
             part = part if fitting == part.count else Slice(chunk, first, fitting)
-            results = [each.next(part) for each in evaluators]
+            results = []
+            for each in evaluators:
+                results.append((yield from pausing(each.steps(part))))
+                yield Suspend(READY)
             self._reservation.resize(held + sum(each.bytes for each in evaluators))
             kept = [rows.columns[i].slice(first, part.count) for i in self._kept]
             yield Batch([*kept, *results], part.count)
             first += part.count
         self._reservation.resize(2 * self._buffer.bytes + self._buffer.rows * _ROW_BYTES)
 
-    def _evaluators(self, chunk: Chunk) -> list[Evaluator]:
+    def _evaluators(self, chunk: Chunk) -> Generator[Suspend, None, list[Evaluator]]:
         made: list[Evaluator] = []
         for call, (args, keys) in zip(self._node.calls, self._places, strict=True):
             computes = self._collected.get(call)
@@ -167,6 +174,7 @@ class WindowAggregateOperator(Operator):
                 if computes is None
                 else FrameCollected(call, chunk, args, keys, computes)
             )
+            yield from pausing(made[-1].prepare())
         return made
 
     def close(self) -> None:

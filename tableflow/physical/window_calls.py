@@ -5,7 +5,7 @@ An evaluator belongs to one chunk and sees its slices in order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,12 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat, take
 from tableflow.columnar.kernels.windows import FrameExtreme, FrameSum, Rows
 from tableflow.errors import DataError, InternalError
-from tableflow.expressions.nodes import WindowCall
+from tableflow.expressions.nodes import FrameSide, FrameUnit, WindowCall
 from tableflow.physical.window_frames import Chunk, Slice
 from tableflow.types import BIGINT, DOUBLE
 
+_PIECE_ROWS = 131_072
+_PEERS = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
 _SUMS = frozenset({"sum", "avg", "stddev_samp", "stddev_pop", "var_samp", "var_pop"})
 _EXTREMES = {"min": False, "max": True, "bool_and": False, "bool_or": True}
 
@@ -35,9 +37,18 @@ class Evaluator:
         self.args = [chunk.rows.columns[i] for i in args]
         self.keys = keys
 
+    def prepare(self) -> Generator[None, None, None]:
+        """Looks at the whole chunk, if that is needed, before the first slice; in steps."""
+        yield from ()
+
     def next(self, rows: Slice) -> Column:
         """Values for the next rows."""
         raise NotImplementedError
+
+    def steps(self, rows: Slice) -> Generator[None, None, Column]:
+        """:meth:`next` in steps, where it may take long."""
+        yield from ()
+        return self.next(rows)
 
     @property
     def bytes(self) -> int:
@@ -92,9 +103,12 @@ class Buckets(Evaluator):
 class Neighbour(Evaluator):
     """LAG and LEAD: the value so many rows away in the partition (of those that are not NULL), else the default."""
 
-    def __init__(self, call: WindowCall, chunk: Chunk, args: Sequence[int], keys: Sequence[int]) -> None:
-        super().__init__(call, chunk, args, keys)
-        self._present = _present(self.args[0]) if call.ignore_nulls else None
+    _present: Rows | None = None
+
+    def prepare(self) -> Generator[None, None, None]:
+        """Finds the values that are not NULL, if only they count."""
+        if self.call.ignore_nulls:
+            self._present = yield from _rows_where(self.args[0], _is_present)
 
     def next(self, rows: Slice) -> Column:
         """Values of other rows."""
@@ -121,10 +135,12 @@ class Neighbour(Evaluator):
 class FrameValue(Evaluator):
     """FIRST_VALUE, LAST_VALUE, NTH_VALUE: the value of one row of the frame."""
 
-    def __init__(self, call: WindowCall, chunk: Chunk, args: Sequence[int], keys: Sequence[int]) -> None:
-        super().__init__(call, chunk, args, keys)
-        ignores = call.ignore_nulls or call.function == "any_value"
-        self._present = _present(self.args[0]) if ignores else None
+    _present: Rows | None = None
+
+    def prepare(self) -> Generator[None, None, None]:
+        """Finds the values that are not NULL, if only they count."""
+        if self.call.ignore_nulls or self.call.function == "any_value":
+            self._present = yield from _rows_where(self.args[0], _is_present)
 
     def next(self, rows: Slice) -> Column:
         """Values of other rows; NULL where the frame has no such row."""
@@ -149,14 +165,14 @@ class FrameValue(Evaluator):
 class FrameCount(Evaluator):
     """COUNT: rows of the frame, those with a value, or those for which a condition holds."""
 
-    def __init__(self, call: WindowCall, chunk: Chunk, args: Sequence[int], keys: Sequence[int]) -> None:
-        super().__init__(call, chunk, args, keys)
-        self._counted: Rows | None = None
-        if call.function == "count_if":
-            condition = self.args[0].array.fill_null(fill_value=False)
-            self._counted = np.flatnonzero(condition.to_numpy(zero_copy_only=False))
+    _counted: Rows | None = None
+
+    def prepare(self) -> Generator[None, None, None]:
+        """Finds the rows that count, unless all do."""
+        if self.call.function == "count_if":
+            self._counted = yield from _rows_where(self.args[0], _holds)
         elif self.args and self.args[0].array.null_count:
-            self._counted = _present(self.args[0])
+            self._counted = yield from _rows_where(self.args[0], _is_present)
 
     def next(self, rows: Slice) -> Column:
         """Whole numbers."""
@@ -178,10 +194,10 @@ class FrameTotal(Evaluator):
         super().__init__(call, chunk, args, keys)
         self._sum = FrameSum(call.function, self.args[0], call.type, distinct=call.distinct)
 
-    def next(self, rows: Slice) -> Column:
+    def steps(self, rows: Slice) -> Generator[None, None, Column]:
         """Numbers."""
         try:
-            return self._sum.next(*self.frame(rows))
+            return (yield from self._sum.steps(*self.frame(rows)))
         except OverflowError as overflow:
             raise DataError(
                 str(overflow),
@@ -203,9 +219,10 @@ class FrameBest(Evaluator):
         super().__init__(call, chunk, args, keys)
         self._extreme = FrameExtreme(self.args[0], greatest=_EXTREMES[call.function])
 
-    def next(self, rows: Slice) -> Column:
+    def steps(self, rows: Slice) -> Generator[None, None, Column]:
         """Values of other rows."""
-        return take(self.args[0], self._extreme.next(*self.frame(rows)), nullable=True)
+        found = yield from self._extreme.steps(*self.frame(rows))
+        return take(self.args[0], found, nullable=True)
 
     @property
     def bytes(self) -> int:
@@ -237,6 +254,13 @@ class DeltaNumber(Evaluator):
                 self._number += 1
             numbers.append(self._number)
         return Column(BIGINT, pa.array(numbers, pa.int64()))
+
+
+def reads_peers(call: WindowCall) -> bool:
+    """Whether the call's values depend on which rows are equal in order."""
+    unit, sides = call.frame.unit, (call.frame.start.side, call.frame.end.side)
+    counts_peers = unit is FrameUnit.GROUPS or (unit is FrameUnit.RANGE and FrameSide.CURRENT_ROW in sides)
+    return call.function in _PEERS or counts_peers
 
 
 def evaluator(call: WindowCall, chunk: Chunk, args: Sequence[int], keys: Sequence[int]) -> Evaluator:
@@ -275,12 +299,26 @@ def _integers(column: Column, rows: Slice) -> tuple[Rows, npt.NDArray[np.bool_]]
     return values, missing
 
 
-def _present(column: Column) -> Rows:
-    """Rows whose value is not NULL."""
-    array = column.array
+def _is_present(array: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(array.type) and array.dictionary.null_count:
         array = array.dictionary_decode()
-    return np.flatnonzero(array.is_valid().to_numpy(zero_copy_only=False))
+    return array.is_valid()
+
+
+def _holds(array: pa.Array) -> pa.Array:
+    return array.fill_null(fill_value=False)
+
+
+def _rows_where(column: Column, test: Callable[[pa.Array], pa.Array]) -> Generator[None, None, Rows]:
+    """Rows for whose value the test holds, found in pieces with a pause behind each."""
+    found, count = np.empty(len(column), np.int64), 0
+    for first in range(0, len(column), _PIECE_ROWS):
+        piece = column.slice(first, min(_PIECE_ROWS, len(column) - first))
+        rows = np.flatnonzero(test(piece.array).to_numpy(zero_copy_only=False))
+        np.add(rows, first, out=found[count : count + len(rows)])
+        count += len(rows)
+        yield
+    return found[:count]
 
 
 def _at(present: Rows, index: Rows) -> Rows:

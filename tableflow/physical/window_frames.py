@@ -6,7 +6,7 @@ neither end moves back, and no frame leaves its partition.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -15,9 +15,11 @@ import numpy.typing as npt
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.sorting import Key
-from tableflow.columnar.kernels.windows import Rows, key_changes, range_ends
+from tableflow.columnar.kernels.windows import Rows, first_rows, range_ends
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import Frame, FrameBound, FrameSide, FrameUnit
+
+_NO_ROWS: Rows = np.zeros(0, np.int64)
 
 
 class Chunk:
@@ -28,21 +30,16 @@ class Chunk:
         self.order = tuple(order)
         self._partition = tuple(partition)
 
-    @cached_property
-    def partitions(self) -> Rows:
+        self.partitions: Rows = _NO_ROWS
         """First rows of the partitions, and the number of rows."""
-        return self._starts(self._partition)
-
-    @cached_property
-    def peers(self) -> Rows:
+        self.peers: Rows = _NO_ROWS
         """First rows of rows with equal partition and order, and the number of rows."""
-        if not self.order:
-            return self.partitions
-        return self._starts((*self._partition, *(position for position, _, _ in self.order)))
 
-    def _starts(self, positions: Sequence[int]) -> Rows:
-        changes = key_changes(self.rows, positions)
-        return np.concatenate((np.zeros(1, np.int64), changes, np.full(1, self.rows.length, np.int64)))
+    def find_bounds(self, *, peers: bool) -> Generator[None, None, None]:
+        """Finds the partitions, and the ``peers`` if somebody reads them; before anything is asked."""
+        self.partitions = self.peers = yield from first_rows(self.rows, self._partition)
+        if peers and self.order:
+            self.peers = yield from first_rows(self.rows, (*self._partition, *(at for at, _, _ in self.order)))
 
     @property
     def nbytes(self) -> int:

@@ -5,7 +5,7 @@ Dictionaries are shared as long as all parts have the same one; nested columns g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,26 @@ def concat(batches: Sequence[Batch]) -> Batch:
         else Column(column.type, vector=next(made))
         for i, column in enumerate(first.columns)
     ]
+    return Batch(columns, sum(batch.rows for batch in batches), None, _concat_weights(batches), first.event_time)
+
+
+def concat_steps(batches: Sequence[Batch]) -> Generator[None, None, Batch]:
+    """:func:`concat` of batches without selections, with a pause whenever some milliseconds have passed."""
+    first = batches[0]
+    if len(batches) == 1:
+        return first
+    flat = [i for i, column in enumerate(first.columns) if not is_nested(column)]
+    work = _native.Concatenation([[batch.columns[i].vector for batch in batches] for i in flat])
+    while not work.step():
+        yield
+    made = iter(work.take())
+    columns = []
+    for i, column in enumerate(first.columns):
+        if is_nested(column):
+            columns.append(Column(column.type, pa.concat_arrays([batch.columns[i].array for batch in batches])))
+            yield
+        else:
+            columns.append(Column(column.type, vector=next(made)))
     return Batch(columns, sum(batch.rows for batch in batches), None, _concat_weights(batches), first.event_time)
 
 

@@ -6,7 +6,7 @@ or from slice to slice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,32 @@ from tableflow.columnar import _native
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import storage_format
+from tableflow.columnar.kernels.steps import finish
 from tableflow.types import SqlType
 
 Rows = npt.NDArray[np.int64]
+
+_PIECE_ROWS = 131_072
 
 
 def key_changes(batch: Batch, positions: Sequence[int]) -> Rows:
     """Stored rows from the second on whose values at these positions differ from the row before (NULLs are equal)."""
     return _native.key_changes([batch.columns[i].vector for i in positions], batch.length)
+
+
+def first_rows(batch: Batch, positions: Sequence[int]) -> Generator[None, None, Rows]:
+    """The first row, the :func:`key_changes`, and the number of rows, found in pieces with a pause behind each."""
+    found, count = np.empty(batch.length + 2, np.int64), 1
+    found[0] = 0
+    for start in range(0, batch.length, _PIECE_ROWS):
+        before = max(start - 1, 0)
+        piece = batch.slice(before, min(start + _PIECE_ROWS, batch.length) - before)
+        changes = key_changes(piece, positions)
+        np.add(changes, before, out=found[count : count + len(changes)])
+        count += len(changes)
+        yield
+    found[count] = batch.length
+    return found[: count + 1]
 
 
 def same_keys(batch: Batch, row: int, other: Batch, other_row: int, positions: Sequence[int]) -> bool:
@@ -60,7 +78,14 @@ class FrameSum:
 
     def next(self, low: Rows, high: Rows) -> Column:
         """The values for the next frames."""
-        return Column(self._result, vector=self._native.next(low, high))
+        return finish(self.steps(low, high))
+
+    def steps(self, low: Rows, high: Rows) -> Generator[None, None, Column]:
+        """:meth:`next` with a pause whenever some milliseconds have passed."""
+        self._native.begin(low, high)
+        while not self._native.step():
+            yield
+        return Column(self._result, vector=self._native.take())
 
     @property
     def bytes(self) -> int:
@@ -76,7 +101,14 @@ class FrameExtreme:
 
     def next(self, low: Rows, high: Rows) -> Rows:
         """The rows for the next frames."""
-        return self._native.next(low, high)
+        return finish(self.steps(low, high))
+
+    def steps(self, low: Rows, high: Rows) -> Generator[None, None, Rows]:
+        """:meth:`next` with a pause whenever some milliseconds have passed."""
+        self._native.begin(low, high)
+        while not self._native.step():
+            yield
+        return self._native.take()
 
     @property
     def bytes(self) -> int:
