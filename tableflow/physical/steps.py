@@ -13,7 +13,7 @@ _PAUSE = Suspend(READY)
 
 
 def pausing(steps: Generator[None, None, T]) -> Generator[Suspend, None, T]:
-    """The result of the steps, with a suspension for each pause: ``result = yield from pausing(steps)``."""
+    """The result of the steps, with a suspension for each pause; used with ``yield from``."""
     while True:
         try:
             next(steps)
