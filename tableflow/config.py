@@ -126,6 +126,12 @@ BUFFER_TIMEOUT = Key(
 SOURCE_IDLE_TIMEOUT = Key(
     "table.exec.source.idle-timeout", _duration, 30_000_000, "when a silent split stops holding event time back, in us"
 )
+ROWTIME_NULLS = Key(
+    "table.exec.source.rowtime-null-handling",
+    _choice("fail", "drop", "pass"),
+    "fail",
+    "what becomes of a row without event time: fail, drop it, or pass it on without moving time",
+)
 EPOCH_INTERVAL = Key(
     "table.exec.epoch-interval",
     _duration,
@@ -175,7 +181,7 @@ KEYS: Mapping[str, Key[Any]] = {
     key.name: key
     for key in (
         PARALLELISM, BATCH_ROWS, FUSION, RUNTIME_MODE, SCHEDULER_SEED, CHANNEL_BATCHES, BUFFER_TIMEOUT,
-        SOURCE_IDLE_TIMEOUT, EPOCH_INTERVAL, MEMORY_LIMIT, DISABLED_RULES, JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
+        SOURCE_IDLE_TIMEOUT, ROWTIME_NULLS, EPOCH_INTERVAL, MEMORY_LIMIT, DISABLED_RULES, JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
         STORAGE_CHUNK_ROWS, STORAGE_FILE_ROWS, STORAGE_FILE_BYTES,
         STORAGE_INLINE_ROWS, STORAGE_INLINE_BYTES, STORAGE_FOLD_COMMITS, STORAGE_FOLD_BYTES, STORAGE_RETENTION,
         STORAGE_RETAINED_VERSIONS, STORAGE_REMOVAL_DELAY, COMMIT_DELAY,

@@ -66,3 +66,5 @@ class Connector:
     open: Callable[[Any, OpenContext], Source]
     create: Callable[[TableDefinition, dict[str, Any]], TableProvider] | None = None
     open_sink: Callable[[Any, OpenContext], SinkWriter] | None = None
+    metadata: tuple[str, ...] = ()
+    """Keys of what it can tell of a row besides its columns (METADATA FROM 'key' VIRTUAL)."""

@@ -11,6 +11,7 @@ from tableflow.config import Settings
 from tableflow.connectors import live, memory, stream
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
 from tableflow.connectors.datagen import connector as datagen
+from tableflow.connectors.declared import declared, delivered
 from tableflow.connectors.filesystem import connector as filesystem
 from tableflow.connectors.managed import connector as managed
 from tableflow.connectors.nexmark import connector as nexmark
@@ -48,7 +49,7 @@ def check_definition(definition: TableDefinition) -> None:
 def create_provider(definition: TableDefinition) -> TableProvider:
     """The provider of a declared table; :class:`CatalogError` names what is wrong with the declaration."""
     create, options = _creation(definition)
-    return create(definition, options)
+    return declared(definition, create(delivered(definition), options))
 
 
 def _creation(
@@ -60,6 +61,13 @@ def _creation(
         near = nearest(definition.connector, known)
         hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(known)}"
         raise CatalogError(f"table {definition.name!r} names unknown connector {definition.connector!r}", hint=hint)
+    for column in definition.columns:
+        if column.metadata and column.metadata not in connector.metadata:
+            there = ", ".join(connector.metadata)
+            raise CatalogError(
+                f"connector {connector.name!r} has no metadata {column.metadata!r}",
+                hint=f"there is: {there}" if there else "it has none",
+            )
     given = {name: value for name, value in definition.options if name.lower() != "connector"}
     return connector.create, read_options(connector.name, connector.options, given)
 

@@ -11,6 +11,7 @@ NOT_FOR_STREAMS: Mapping[str, str] = {
     "share_common_subplans": "a shared result is published when it is complete, and a stream never is",
     "reduce_aggregate_by_semi_join": "it reads an input a second time before the first, and keeps it twice as state",
     "expand_window_table": "sessions and windows of rows are kept up to date by operators, not computed by sorting",
+    "settle_event_time": "in streams rows move event time",
     "push_limit": "which rows come first is known of a table that is read, not of one that goes on changing",
 }
 

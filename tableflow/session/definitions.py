@@ -51,6 +51,7 @@ class Definitions:
             statement.primary_key,
             statement.partitioned_by,
             statement.text,
+            statement.watermark,
         )
         check_definition(definition)
         done = self._catalog.create_table(

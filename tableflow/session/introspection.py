@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tableflow.catalog.entry import TableEntry, ViewEntry
-from tableflow.catalog.provider import ColumnDefinition, TableProvider
+from tableflow.catalog.provider import ColumnDefinition, TableProvider, TableSchema
 from tableflow.catalog.snapshot import CatalogSnapshot
 from tableflow.config import KEYS, TIME_ZONE, Settings
 from tableflow.connectors.registry import CONNECTORS
@@ -74,7 +74,22 @@ def _definition(name: Sequence[str], catalog: CatalogSnapshot) -> str:
 def describe(table: TableProvider) -> FixedResult:
     """A row per column of a table; of a managed one also its keys, defaults and checks."""
     stored = managed(table)
-    return describe_columns(table.schema.columns) if stored is None else describe_table(stored.description)
+    return _describe_declared(table.schema) if stored is None else describe_table(stored.description)
+
+
+def _describe_declared(schema: TableSchema) -> FixedResult:
+    """A row per column, with what is declared of it; as for any other table if that is nothing."""
+    columns = [column for column in schema.columns if not column.hidden]
+    if not schema.keys and schema.watermark is None and not any(c.computed or c.metadata for c in columns):
+        return describe_columns(schema.columns)
+    rows: list[list[str | None]] = []
+    for c in columns:
+        key = "PRIMARY KEY NOT ENFORCED" if any(c.name in key for key in schema.keys) else None
+        extras = f"AS {c.computed}" if c.computed else f"METADATA FROM '{c.metadata}' VIRTUAL" if c.metadata else None
+        timed = schema.watermark is not None and schema.watermark.column.lower() == c.name.lower()
+        watermark = schema.watermark.expression if timed and schema.watermark is not None else None
+        rows.append([c.name, str(c.type), "YES" if c.nullable else "NO", key, extras, watermark])
+    return FixedResult(["column", "type", "nullable", "key", "extras", "watermark"], rows)
 
 
 def versions(statement: ShowVersions, catalog: CatalogSnapshot, settings: Settings) -> FixedResult:

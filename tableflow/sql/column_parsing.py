@@ -11,7 +11,7 @@ from sqlglot.tokenizer_core import TokenType
 from tableflow.errors import CatalogError, Span
 from tableflow.sql.dml_syntax import Name
 from tableflow.sql.parser import TableFlowParser
-from tableflow.sql.table_syntax import CheckSyntax, ColumnSyntax, Formula, KeySyntax, TableSyntax
+from tableflow.sql.table_syntax import CheckSyntax, ColumnSyntax, Formula, KeySyntax, TableSyntax, WatermarkSyntax
 from tableflow.sql.target_syntax import column_names
 from tableflow.sql.type_names import parse_type
 
@@ -29,8 +29,8 @@ def parse_column(parser: TableFlowParser, table: TableSyntax) -> ColumnSyntax:
         return column
     if not parser.ahead("AS") and not parser.ahead("GENERATED"):
         column.type = parse_type(parser)
-    if parser.ahead("METADATA"):
-        parser.refuse("METADATA")
+    if parser.accept("METADATA"):
+        _metadata(parser, column)
     while parser.current and parser.current.text not in {",", ")"}:
         if not _column_constraint(parser, table, column):
             break
@@ -62,8 +62,8 @@ def _column_constraint(parser: TableFlowParser, table: TableSyntax, column: Colu
         column.default = formula(parser, parser._parse_bitwise)
     elif parser.ahead("AS") or parser.ahead("GENERATED"):
         _generated(parser, table, column)
-    elif parser.ahead("METADATA") or parser.ahead("REFERENCES"):
-        parser.refuse(parser.current.text.upper())
+    elif parser.ahead("REFERENCES"):
+        parser.refuse("REFERENCES")
     elif constraint is not None or not parser.accept("NULL"):
         parser.fail("',' or ')' is expected")
     return True
@@ -76,13 +76,28 @@ def _generated(parser: TableFlowParser, table: TableSyntax, column: ColumnSyntax
             parser.refuse("GENERATED ... AS IDENTITY")
         parser.expect("ALWAYS")
         table.refused.append(("GENERATED", at))
-    else:
-        table.refused.append(("a computed column (AS)", at))
     parser.expect("AS")
     column.generated = formula(parser, parser._parse_disjunction)
     if parser.ahead("VIRTUAL"):
         parser.refuse("VIRTUAL (generated columns are stored)")
     parser.accept("STORED")
+
+
+def _metadata(parser: TableFlowParser, column: ColumnSyntax) -> None:
+    column.metadata = parser.string("the key") if parser.accept("FROM") else column.name.text
+    if not parser.accept("VIRTUAL"):
+        parser.fail("VIRTUAL is expected")
+
+
+def parse_watermark(parser: TableFlowParser) -> WatermarkSyntax:
+    """WATERMARK FOR column AS expression."""
+    start = parser.span().start
+    parser.expect("WATERMARK", "FOR")
+    at = parser.span()
+    column = Name(parser.name("the column of event time"), at)
+    parser.expect("AS")
+    expression = formula(parser, parser._parse_disjunction)
+    return WatermarkSyntax(column, expression, Span(start, parser.previous_span().end))
 
 
 def formula(parser: TableFlowParser, parse: Callable[[], Any]) -> Formula:

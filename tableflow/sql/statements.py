@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from tableflow.catalog.provider import ColumnDefinition
+from tableflow.catalog.provider import ColumnDefinition, WatermarkDefinition
 from tableflow.errors import Span
 from tableflow.planner.logical.nodes import Query
 from tableflow.storage.description import ChangeKind, TableDescription
@@ -52,6 +52,7 @@ class CreateTable(Base):
     temporary: bool = False
     if_not_exists: bool = False
     text: str = ""
+    watermark: WatermarkDefinition | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tableflow.errors import Span
-from tableflow.sql.column_parsing import constraint_name, parse_check, parse_column, parse_key
+from tableflow.sql.column_parsing import constraint_name, parse_check, parse_column, parse_key, parse_watermark
 from tableflow.sql.option_syntax import parse_options
 from tableflow.sql.parser import TableFlowParser
 from tableflow.sql.reader import UnreadableError
@@ -62,7 +62,7 @@ def _item(parser: TableFlowParser, table: TableSyntax) -> None:
     elif parser.ahead("CHECK"):
         table.checks.append(parse_check(parser, table, name, None))
     elif parser.ahead("WATERMARK", "FOR"):
-        parser.refuse("WATERMARK FOR")
+        table.watermarks.append(parse_watermark(parser))
     elif parser.ahead("FOREIGN", "KEY"):
         parser.refuse("FOREIGN KEY constraints")
     elif name is not None:

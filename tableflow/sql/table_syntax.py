@@ -32,6 +32,7 @@ class ColumnSyntax:
     nullable: bool = True
     default: Formula | None = None
     generated: Formula | None = None
+    metadata: str = ""
     comment: str | None = None
 
 
@@ -56,6 +57,15 @@ class CheckSyntax:
 
 
 @dataclass(frozen=True, slots=True)
+class WatermarkSyntax:
+    """WATERMARK FOR column AS expression."""
+
+    column: Name
+    expression: Formula
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class LikeSyntax:
     """LIKE, with what is left out of EVERY part that a table may have."""
 
@@ -76,6 +86,7 @@ class TableSyntax:
     items: list[ColumnSyntax | LikeSyntax] = field(default_factory=list)
     keys: list[KeySyntax] = field(default_factory=list)
     checks: list[CheckSyntax] = field(default_factory=list)
+    watermarks: list[WatermarkSyntax] = field(default_factory=list)
     comment: str | None = None
     partitioned: tuple[Name, ...] = ()
     options: tuple[tuple[str, str], ...] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from tableflow import types as t
 from tableflow.errors import Span
-from tableflow.expressions.function import Function, overloads
+from tableflow.expressions.function import Function, always, overloads
 from tableflow.expressions.literals import literal_from_python
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal
 from tableflow.expressions.operand import Operand, build
@@ -86,6 +87,16 @@ def _random(args: Sequence[Operand], to: t.SqlType) -> Operand:
     return build(to, np.random.default_rng().random(len(args[0])))
 
 
+def _processing_time(args: Sequence[Operand], to: t.SqlType) -> Operand:
+    now = time.time_ns() // 1_000_000 * 1_000
+    return build(to, np.full(len(args[0]), now, np.int64))
+
+
+def _has_event_time(args: Sequence[Operand], to: t.SqlType) -> Operand:
+    missing = args[0].array.is_null().to_numpy(zero_copy_only=False)
+    return build(to, np.ones(len(args[0]), np.bool_), None, missing if missing.any() else None)
+
+
 def _uuid(args: Sequence[Operand], to: t.SqlType) -> Operand:
     """Version 4 of RFC 9562: 122 random bits."""
     rows = len(args[0])
@@ -113,6 +124,23 @@ FUNCTIONS = (
     Function(
         "current_time", "current_time", "The time of day at which the statement began, in the session's zone.",
         ("current_time IS NULL", "false"), "statement", bind=_bind_reading("localtime"), aliases=("localtime",),
+    ),
+    Function(
+        "proctime", "proctime()", "When the row is processed, a TIMESTAMP_LTZ(3); another time for each batch.",
+        ("proctime() IS NULL", "false"), "statement", rule=overloads(((), t.TimestampType(3, zoned=True))),
+        kernel=_processing_time, deterministic=False,
+    ),
+    Function(
+        "has_event_time", "has_event_time(timestamp)", "TRUE; an error for NULL.",
+        ("has_event_time(TIMESTAMP '2024-01-01 00:00:00')", "true"), "statement",
+        rule=overloads(((t.TIMESTAMP,), t.BOOLEAN)),
+        kernel=_has_event_time, strict=False, can_raise=always,
+        failure="an event time is NULL (SET 'table.exec.source.rowtime-null-handling' = 'drop' or 'pass')",
+    ),
+    Function(
+        "ingestion_time", "ingestion_time()", "When the row came into its table, a TIMESTAMP_LTZ(3).",
+        ("ingestion_time() IS NULL", "false"), "statement", rule=overloads(((), t.TimestampType(3, zoned=True))),
+        kernel=_processing_time, deterministic=False,
     ),
     Function(
         "random", "random()", "A number from 0 up to but without 1, another one for each row.", ("random() < 1", "true"),

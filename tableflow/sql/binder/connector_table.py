@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from tableflow.catalog.provider import ColumnDefinition
+from tableflow.catalog.provider import ColumnDefinition, WatermarkDefinition
 from tableflow.errors import BindError, CatalogError, Span, UnsupportedError
-from tableflow.sql.binder.context import Source
+from tableflow.sql.binder.context import Source, StatementContext
+from tableflow.sql.binder.declared import ComputedText, bind_computed, bind_watermark
 from tableflow.sql.dml_syntax import Name
 from tableflow.sql.statements import CreateTable
 from tableflow.sql.table_syntax import KeySyntax, TableSyntax
 
 
-def bind_connector_table(source: Source, table: TableSyntax) -> CreateTable:
+def bind_connector_table(context: StatementContext, source: Source, table: TableSyntax) -> CreateTable:
     """The declaration; what only TableFlow's own tables can do is refused by name."""
     if table.refused:
         what, span = table.refused[0]
@@ -23,11 +24,7 @@ def bind_connector_table(source: Source, table: TableSyntax) -> CreateTable:
         if names and partition.text.lower() not in names:
             raise CatalogError(f"column {partition.text!r} is not declared", span=_place(source, partition))
     in_key = {name.lower() for name in key}
-    columns = tuple(
-        ColumnDefinition(each.name.text, each.type, each.nullable and each.name.text.lower() not in in_key)
-        for each in table.columns
-        if each.type is not None
-    )
+    columns, watermark = _columns(context, source, table, in_key)
     return CreateTable(
         table.name,
         columns,
@@ -38,7 +35,46 @@ def bind_connector_table(source: Source, table: TableSyntax) -> CreateTable:
         table.temporary,
         table.if_not_exists,
         text=source.text,
+        watermark=watermark,
     )
+
+
+def _columns(
+    context: StatementContext, source: Source, table: TableSyntax, in_key: set[str]
+) -> tuple[tuple[ColumnDefinition, ...], WatermarkDefinition | None]:
+    """Columns as declared, types of computed ones found out, and event time; both are bound to see that they are right."""
+    computed = [
+        ComputedText(c.name.text, c.generated.text, c.type, _at(source, c.generated.span))
+        for c in table.columns
+        if c.generated is not None
+    ]
+    if computed and len(computed) == len(table.columns):
+        raise CatalogError(
+            "a table with computed columns declares the others as well", span=_place(source, table.columns[0].name)
+        )
+    known = [
+        context.field(c.name.text, c.type, nullable=c.nullable and c.name.text.lower() not in in_key)
+        for c in table.columns
+        if c.generated is None and c.type is not None
+    ]
+    _, fields = bind_computed(context, known, computed)
+    watermark = None
+    for each in table.watermarks:
+        if watermark is not None:
+            raise CatalogError("a table has one WATERMARK FOR", span=_at(source, each.span))
+        watermark = WatermarkDefinition(each.column.text, each.expression.text)
+        if table.columns:
+            bind_watermark(context, watermark, _at(source, each.span), fields)
+    columns = []
+    for c in table.columns:
+        field = fields[c.name.text.lower()]
+        text = "" if c.generated is None else c.generated.text
+        columns.append(ColumnDefinition(c.name.text, field.type, field.nullable, computed=text, metadata=c.metadata))
+    return tuple(columns), watermark
+
+
+def _at(source: Source, span: Span) -> Span:
+    return source.place(span.start, span.end)
 
 
 def _key(source: Source, table: TableSyntax, names: dict[str, str]) -> tuple[str, ...]:

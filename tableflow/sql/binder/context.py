@@ -15,6 +15,7 @@ from tableflow.expressions.casting.zones import UTC
 from tableflow.expressions.literals import literal_from_python
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.expressions.registry import StatementClock
+from tableflow.planner.logical.time_nodes import NullTime
 from tableflow.sql.statements import Notice
 from tableflow.types import Field, SqlType
 
@@ -38,6 +39,10 @@ class StatementContext:
         self._next_block = 0
         self._relations = 0
         self.used: set[str] = set()
+        self.null_time = NullTime.FAIL
+        """What becomes of rows of a table whose event time is NULL."""
+        self.processing_times: set[int] = set()
+        """Ids of columns that are PROCTIME()."""
 
     @property
     def zone(self) -> str:

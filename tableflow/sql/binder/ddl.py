@@ -49,7 +49,7 @@ def bind_create(
         return _view(created, text, start, context)
     source = Source(text, tokens, start)
     if "connector" in dict(created.options or ()):
-        return bind_connector_table(source, created)
+        return bind_connector_table(context, source, created)
     bind = bind_managed_table if created.query is None else bind_create_as
     made = bind(context, source, created)
     context.check_parameters_used([source])

@@ -34,6 +34,7 @@ COMPRESSIONS = ("none", "lz4", "zstd")
 
 def bind_managed_table(context: StatementContext, source: Source, table: TableSyntax) -> CreateManagedTable:
     """The table as its statement describes it."""
+    refuse_event_time(source, table)
     if table.partitioned:
         place = place_of(source, table.partitioned[0])
         raise UnsupportedError("PARTITIONED BY on a managed table is not supported yet", span=place)
@@ -52,6 +53,16 @@ def bind_managed_table(context: StatementContext, source: Source, table: TableSy
         or_replace=table.or_replace,
         if_not_exists=table.if_not_exists,
     )
+
+
+def refuse_event_time(source: Source, table: TableSyntax) -> None:
+    """Only tables of connectors declare event time and metadata."""
+    for watermark in table.watermarks:
+        place = source.place(watermark.span.start, watermark.span.end)
+        raise UnsupportedError("WATERMARK FOR on a managed table is not supported yet", span=place)
+    for column in table.columns:
+        if column.metadata:
+            raise UnsupportedError("METADATA is for tables of connectors", span=place_of(source, column.name))
 
 
 def check_options(table: str, options: tuple[tuple[str, str], ...], span: Span) -> None:

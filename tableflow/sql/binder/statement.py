@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import TypeVar
 
 from tableflow.catalog.provider import Catalog
-from tableflow.config import TIME_ZONE, Settings
+from tableflow.config import ROWTIME_NULLS, TIME_ZONE, Settings
 from tableflow.errors import InternalError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
 from tableflow.expressions.registry import StatementClock
 from tableflow.nearest import nearest
 from tableflow.planner.logical.nodes import Query
+from tableflow.planner.logical.time_nodes import NullTime
 from tableflow.recursion import with_room
 from tableflow.sql import session_grammar
 from tableflow.sql.binder.changes import begins_change, bind_change
@@ -66,6 +67,7 @@ def bind(
 
     def attempt() -> Statement:
         context = StatementContext(catalog, parameters, now)
+        context.null_time = NullTime(settings.get(ROWTIME_NULLS))
         return replace(_bound(text, start, context), warnings=tuple(context.warnings))
 
     try:

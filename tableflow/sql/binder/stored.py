@@ -26,6 +26,9 @@ from tableflow.sql.tokens import tokenize
 from tableflow.types import Field
 
 DEFAULT, GENERATED, CHECK = "DEFAULT", "a generated column", "CHECK"
+COMPUTED, WATERMARK = "a computed column", "WATERMARK FOR"
+_REPEATABLE = frozenset({GENERATED, CHECK})
+"""What is kept, or has to hold, whenever it is computed."""
 _ELSEWHERE = "Pacific/Chatham"
 """Any zone but UTC."""
 _TIME = frozenset({
@@ -55,14 +58,14 @@ def bind_stored(context: StatementContext, stored: StoredText, clause: str, colu
     block.scope = Scope.of(Relation("", tuple(columns)))
     binder = ExpressionBinder(block, Clause(clause))
     found = binder.condition(stored.tree) if clause == CHECK else binder.bind(stored.tree)
-    if clause != DEFAULT and not deterministic(found):
+    if clause in {*_REPEATABLE, WATERMARK} and not deterministic(found):
         raise BindError(
             f"{clause} must give the same value whenever it is computed",
             detail="a function in it does not",
             hint="use DEFAULT for values that are made once" if clause == GENERATED else None,
             span=stored.source.span(stored.tree),
         )
-    if clause != DEFAULT and localize(found, _ELSEWHERE) != found:
+    if clause in _REPEATABLE and localize(found, _ELSEWHERE) != found:
         raise BindError(
             f"{clause} must give the same value whenever it is computed",
             detail="it depends on the session's time zone",
@@ -91,7 +94,7 @@ def _check_form(stored: StoredText, clause: str, columns: Sequence[Field]) -> No
         if isinstance(node, exp.Placeholder):
             raise BindError(f"{clause} cannot hold parameters", span=span)
         if isinstance(node, exp.Anonymous):
-            if clause != DEFAULT and node.name.lower() in _TIME:
+            if clause in _REPEATABLE and node.name.lower() in _TIME:
                 raise BindError(
                     f"{clause} must give the same value whenever it is computed",
                     detail=f"{node.name} depends on when that is",

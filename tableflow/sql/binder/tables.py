@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 from sqlglot import exp
 
-from tableflow.catalog.provider import TableProvider
+from tableflow.catalog.provider import ColumnDefinition, TableProvider, WatermarkDefinition
 from tableflow.connectors.filesystem.options import ENDINGS
 from tableflow.errors import BindError, CatalogError, Span, TableFlowError, UnsupportedError
 from tableflow.expressions.coercion import common_type, unify
@@ -19,6 +19,7 @@ from tableflow.planner.logical.structure import output
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.context import Source
 from tableflow.sql.binder.ctes import Cte, Ctes
+from tableflow.sql.binder.declared import ComputedText, bind_computed, bind_watermark, with_computed, with_watermarks
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
 from tableflow.sql.binder.file_functions import FILE_FUNCTIONS, file_function
 from tableflow.sql.binder.parts import Part
@@ -153,14 +154,40 @@ def _scan(
             block.context.warn(f"column {column.name!r} of {path[-1]!r} is called {name!r}: names ignore case", span)
         taken.add(name.lower())
         fields.append(block.context.field(name, column.type, nullable=column.nullable))
-    alias = _alias(node) or path[-1]
-    scan = Scan(
-        table or ".".join(path), provider, tuple(fields), tuple(column.name for column in columns), alias,
+    alias, called = _alias(node) or path[-1], table or ".".join(path)
+    delivered = [(f, column) for f, column in zip(fields, columns, strict=True) if not column.computed]
+    plan: Node = Scan(
+        called, provider, tuple(f for f, _ in delivered), tuple(column.name for _, column in delivered), alias,
         block=block.number,
     )  # fmt: skip
+    watermark = provider.schema.watermark
+    if watermark is not None or len(delivered) < len(columns):
+        plan, fields = _declared(block, plan, fields, columns, watermark, called, span)
     shown = tuple(field for field, column in zip(fields, columns, strict=True) if not column.hidden)
     hidden = tuple(field for field, column in zip(fields, columns, strict=True) if column.hidden)
-    return _relation(block, node, Bound(scan, shown), path[-1], span, path, hidden=hidden)
+    return _relation(block, node, Bound(plan, shown), path[-1], span, path, hidden=hidden)
+
+
+def _declared(
+    block: Block,
+    plan: Node,
+    fields: Sequence[Field],
+    columns: Sequence[ColumnDefinition],
+    watermark: WatermarkDefinition | None,
+    table: str,
+    span: Span | None,
+) -> tuple[Node, list[Field]]:
+    """The scan with computed columns and event time, and all columns as they were declared."""
+    place = span or Span(0, 0)
+    pairs = list(zip(fields, columns, strict=True))
+    known = [field for field, column in pairs if not column.computed]
+    texts = [ComputedText(f.name, c.computed, f.type, place) for f, c in pairs if c.computed]
+    levels, by_name = bind_computed(block.context, known, texts)
+    plan = with_computed(plan, known, levels)
+    if watermark is not None:
+        time = bind_watermark(block.context, watermark, place, by_name)
+        plan = with_watermarks(block.context, plan, time, table)
+    return plan, [by_name[field.name.lower()] for field in fields]
 
 
 def _cte(block: Block, cte: Cte) -> Bound:
