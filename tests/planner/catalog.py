@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tableflow.catalog.provider import (
@@ -14,6 +14,7 @@ from tableflow.catalog.provider import (
     ScanRequest,
     TableSchema,
     TableStatistics,
+    WatermarkDefinition,
 )
 from tableflow.config import Settings
 from tableflow.planner.driver import Optimized, optimize
@@ -78,6 +79,14 @@ def described(rows: int, columns: str, key: str = "") -> Described:
     return Described(TableSchema(tuple(definitions), keys), TableStatistics(rows, known))
 
 
+def timed() -> Described:
+    """A table with a computed column that is its event time."""
+    table = described(10_000, "k int! 1 100, ts time, v int")
+    computed = ColumnDefinition("at", TYPES["time"], computed="ts + INTERVAL '1' SECOND")
+    watermark = WatermarkDefinition("at", "at - INTERVAL '5' SECOND")
+    return replace(table, schema=replace(table.schema, columns=(*table.schema.columns, computed), watermark=watermark))
+
+
 def small() -> Tables:
     """A few tables for fixtures of rules: big b, medium m, small s, and k with a key."""
     return Tables(
@@ -89,6 +98,7 @@ def small() -> Tables:
             "s": described(100, "id int! 1 100, x int 0 9, t text"),
             "k": described(10_000, "id int! 1 10000, v int, t text", "id"),
             "e": described(10_000, "k int! 1 100, ts time, v int"),
+            "timed": timed(),
         }
     )
 
