@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tableflow import types as t
 from tableflow.columnar.representation import canonical
@@ -124,7 +125,7 @@ class ColumnMaker:
         made = pa.Array.from_buffers(
             canonical(making.type), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data))]
         )
-        return made if nulls is None else pa.compute.if_else(pa.array(nulls), None, made)
+        return made if nulls is None else pc.if_else(pa.array(nulls), None, made)
 
     def _nested(self, making: Random, rows: Events, nulls: npt.NDArray[np.bool_] | None) -> pa.Array:
         mask = None if nulls is None else pa.array(nulls)
@@ -141,7 +142,7 @@ class ColumnMaker:
         if isinstance(making.type, t.MapType):
             keys, values = (child.make(inner) for child in self._children)
             made = pa.MapArray.from_arrays(offsets, keys, values)
-            return made if nulls is None else pa.compute.if_else(mask, None, made)
+            return made if nulls is None else pc.if_else(mask, None, made)
         return pa.ListArray.from_arrays(offsets, self._children[0].make(inner), mask=mask)
 
     def _lengths(self, making: Random, rows: Events) -> npt.NDArray[np.int64]:
@@ -177,4 +178,4 @@ def _decimals(values: npt.NDArray[np.int64], of: t.DecimalType, nulls: npt.NDArr
     words[::2] = values
     words[1::2] = values >> 63
     made = pa.Array.from_buffers(canonical(of), len(values), [None, pa.py_buffer(words)])
-    return made if nulls is None else pa.compute.if_else(pa.array(nulls), None, made)
+    return made if nulls is None else pc.if_else(pa.array(nulls), None, made)
