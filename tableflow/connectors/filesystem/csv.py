@@ -27,6 +27,15 @@ class CsvFormat(Format):
     """See the module."""
 
     name = "csv"
+    follows = True
+
+    def first_record(self, scan: FileScan, file: FileVersion) -> int:
+        """Behind the header, if there is one."""
+        return read_layout(file, dialect_of(dict(scan.options), file.path), scan.columns).start
+
+    def quote(self, scan: FileScan, file: FileVersion) -> bytes | None:
+        """As the options say."""
+        return dialect_of(dict(scan.options), file.path).quote_byte
 
     def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:
         """Types from the first four megabytes of the first file; the other files must have the same header."""

@@ -39,8 +39,25 @@ class FileColumn:
 
 @serializable
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """A path that is looked at every ``interval`` microseconds for files with these endings (none given: any).
+
+    With ``follow`` files grow.
+    """
+
+    path: str
+    interval: int
+    endings: tuple[str, ...] = ()
+    follow: bool = False
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
 class FileScan:
-    """One scan: files, all columns of the table, positions of those to read, conjuncts that may prune, a limit."""
+    """One scan: files, all columns of the table, positions of those to read, conjuncts that may prune, a limit.
+
+    With a watch the files are those that it finds.
+    """
 
     format: str
     files: tuple[FileVersion, ...]
@@ -49,6 +66,7 @@ class FileScan:
     options: tuple[tuple[str, Any], ...] = ()
     predicates: tuple[Expression, ...] = ()
     limit: int | None = None
+    watch: Watch | None = None
 
     @property
     def read_columns(self) -> tuple[FileColumn, ...]:
@@ -72,6 +90,16 @@ class Format(ABC):
     """A file format: stateless, one instance for all files."""
 
     name: str
+    follows = False
+    """Whether a file may grow while it is read: records are lines, a split's definition is (file, start, end)."""
+
+    def first_record(self, scan: FileScan, file: FileVersion) -> int:
+        """Where the first record of a file that is followed begins."""
+        return 0
+
+    def quote(self, scan: FileScan, file: FileVersion) -> bytes | None:
+        """What encloses line ends that do not end a record, if anything does."""
+        return None
 
     @abstractmethod
     def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:

@@ -13,6 +13,10 @@ from tableflow.nearest import nearest
 from tableflow.serialization import serializable
 
 
+GROWING = -1
+"""The modification time of a file that may grow while it is read."""
+
+
 @serializable
 @dataclass(frozen=True, slots=True)
 class FileVersion:
@@ -24,7 +28,7 @@ class FileVersion:
 
     def check(self) -> None:
         """Raises if the file has changed since."""
-        if stat_file(self.path) != self:
+        if self.modified != GROWING and stat_file(self.path) != self:
             raise ConnectorError(f"file {self.path!r} was changed while it was being read", hint="run the query again")
 
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from tableflow.config import FORCE_REPRESENTATION
 from tableflow.connectors.connector import OpenContext
 from tableflow.connectors.filesystem.format import FileScan, Format, Reading
 from tableflow.connectors.filesystem.formats import load_format
+from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import null_count
 from tableflow.errors import ConnectorError, SerializationError
-from tableflow.runtime.source import Split
+from tableflow.runtime.source import Source, Split
 
 
-class FileSource:
-    """A bounded source over one :class:`FileScan`."""
-
-    bounded = True
+class FileReading:
+    """Makes readers of parts of files for one :class:`FileScan`; what they find out is shared."""
 
     def __init__(self, scan: FileScan, format: Format, representation: str) -> None:
         self._scan = scan
@@ -27,19 +27,16 @@ class FileSource:
         self._representation = representation
         self._shared: dict[Any, Any] = {}
 
-    def assigner(self) -> ListAssigner:
-        """A fresh assigner; files are opened as splits are asked for."""
-        counts: Counter[str] = Counter()
-        return ListAssigner(self._format.splits(self._scan, counts), counts)
-
-    def reader(self, split: Split, batch_rows: int) -> ChunkReader:
-        """A reader from the split's offset on."""
-        file = self._scan.files[split.definition[0]]
+    def reader(self, file: FileVersion | None, split: Split, batch_rows: int) -> ChunkReader:
+        """A reader from the split's offset on; ``file`` is the scan's only one, None: the split says which of them."""
+        scan = self._scan if file is None else replace(self._scan, files=(file,))
+        file = scan.files[split.definition[0]]
         reading = Reading(Counter(), self._shared)
+        path = file.path
         return ChunkReader(
             split.offset,
             lambda offset: self._checked(
-                file.path, self._format.read(self._scan, split, offset, batch_rows, self._representation, reading)
+                path, self._format.read(scan, split, offset, batch_rows, self._representation, reading)
             ),
             f"file {file.path!r}",
             reading.counts,
@@ -57,8 +54,31 @@ class FileSource:
             yield chunk
 
 
-def open_source(options: Any, context: OpenContext) -> FileSource:
+class FileSource:
+    """A bounded source over one :class:`FileScan`."""
+
+    bounded = True
+
+    def __init__(self, scan: FileScan, format: Format, representation: str) -> None:
+        self._scan = scan
+        self._format = format
+        self._reading = FileReading(scan, format, representation)
+
+    def assigner(self) -> ListAssigner:
+        """A fresh assigner; files are opened as splits are asked for."""
+        counts: Counter[str] = Counter()
+        return ListAssigner(self._format.splits(self._scan, counts), counts)
+
+    def reader(self, split: Split, batch_rows: int) -> ChunkReader:
+        """A reader from the split's offset on."""
+        return self._reading.reader(None, split, batch_rows)
+
+
+def open_source(options: Any, context: OpenContext) -> Source:
     """The source of a spec's options."""
+    from tableflow.connectors.filesystem.watched import WatchedSource
+
     if not isinstance(options, FileScan):
         raise SerializationError(f"a source of files is made from a FileScan, not from a {type(options).__name__}")
-    return FileSource(options, load_format(options.format), context.settings.get(FORCE_REPRESENTATION))
+    kind = FileSource if options.watch is None else WatchedSource
+    return kind(options, load_format(options.format), context.settings.get(FORCE_REPRESENTATION))
