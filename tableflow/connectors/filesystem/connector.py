@@ -13,6 +13,7 @@ from tableflow.connectors.filesystem.options import OPTIONS
 from tableflow.connectors.filesystem.path import FileVersion, expand, suffix
 from tableflow.connectors.filesystem.source import open_source
 from tableflow.connectors.filesystem.table import KIND, FileTable
+from tableflow.connectors.filesystem.watch_options import WATCHING, watch_of
 from tableflow.connectors.naming import distinct_names
 from tableflow.connectors.option import read_options
 from tableflow.errors import CatalogError, ConnectorError
@@ -36,7 +37,8 @@ def create(definition: TableDefinition, options: dict[str, Any]) -> FileTable:
         if column.name != name:
             raise CatalogError(f"table {definition.name!r} declares column {column.name!r} twice")
     declared = tuple(FileColumn(c.name, c.type, c.nullable) for c in definition.columns)
-    return FileTable(file_format, files, file_format.resolve(files, declared, options), options, keys=keys)
+    resolved = file_format.resolve(files, declared, options)
+    return FileTable(file_format, files, resolved, options, keys=keys, watch=watch_of(file_format, path, options))
 
 
 def file_provider(path: str, options: Mapping[str, str] | None = None) -> FileTable:
@@ -58,7 +60,8 @@ def _inferred(
         occurrence = seen.get(column.name, 0)
         seen[column.name] = occurrence + 1
         columns.append(FileColumn(name, column.type, column.nullable, column.name, occurrence))
-    return FileTable(file_format, files, tuple(columns), options, keys=keys, warnings=warnings)
+    watch = watch_of(file_format, options["path"], options)
+    return FileTable(file_format, files, tuple(columns), options, keys=keys, warnings=warnings, watch=watch)
 
 
 def _format_of(path: str, files: tuple[FileVersion, ...]) -> str:
@@ -87,4 +90,4 @@ def _format_of(path: str, files: tuple[FileVersion, ...]) -> str:
     return next(iter(found))
 
 
-CONNECTOR = Connector(KIND, "files of a local file system", OPTIONS, open_source, create)
+CONNECTOR = Connector(KIND, "files of a local file system", (*OPTIONS, *WATCHING), open_source, create)

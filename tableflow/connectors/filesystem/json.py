@@ -45,6 +45,15 @@ class JsonFormat(Format):
     """See the module."""
 
     name = "json"
+    follows = True
+
+    def first_record(self, scan: FileScan, file: FileVersion) -> int:
+        """Behind a byte order mark; one array of objects cannot grow."""
+        if is_array(file):
+            raise ConnectorError(
+                f"file {file.path!r} is one array", hint="a file that is followed has one object per line"
+            )
+        return content_start(file)
 
     def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:
         """Names and types from the first four megabytes of the first file that has rows."""

@@ -12,7 +12,6 @@ from tableflow.errors import ConnectorError
 from tableflow.nearest import nearest
 from tableflow.serialization import serializable
 
-
 GROWING = -1
 """The modification time of a file that may grow while it is read."""
 

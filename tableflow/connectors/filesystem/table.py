@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from tableflow.catalog.provider import Accepted, ColumnDefinition, ScanRequest, TableSchema, TableStatistics
-from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format
+from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Watch
 from tableflow.connectors.filesystem.path import FileVersion
 
 KIND = "filesystem"
@@ -14,8 +14,6 @@ KIND = "filesystem"
 
 class FileTable:
     """Columns, statistics and scans of some files of one format, as they were when this was made."""
-
-    bounded = True
 
     def __init__(
         self,
@@ -26,6 +24,7 @@ class FileTable:
         *,
         keys: tuple[tuple[str, ...], ...] = (),
         warnings: tuple[str, ...] = (),
+        watch: Watch | None = None,
     ) -> None:
         self._format = format
         self._files = files
@@ -33,6 +32,12 @@ class FileTable:
         self._options = options
         self._keys = keys
         self.warnings = warnings
+        self._watch = watch
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it is the files that there are now, as they are."""
+        return self._watch is None
 
     @functools.cached_property
     def schema(self) -> TableSchema:
@@ -45,8 +50,8 @@ class FileTable:
         return self._files
 
     def statistics(self) -> TableStatistics:
-        """From footers, where the format has them."""
-        return self._statistics
+        """From footers, where the format has them; of files to come nothing is known."""
+        return self._statistics if self._watch is None else TableStatistics()
 
     @functools.cached_property
     def _statistics(self) -> TableStatistics:
@@ -68,5 +73,6 @@ class FileTable:
             tuple((name, value) for name, value in self._options.items() if value is not None),
             accepted.inexact,
             None if request.predicates else request.limit,
+            self._watch,
         )
         return KIND, scan

@@ -16,7 +16,7 @@ from tableflow.connectors.filesystem.format import FileScan, Format
 from tableflow.connectors.filesystem.path import GROWING, FileVersion, expand, stat_file, suffix
 from tableflow.connectors.filesystem.source import FileReading
 from tableflow.connectors.filesystem.text_block import BLOCK_BYTES, LONGEST_RECORD, last_record_end, line_of
-from tableflow.connectors.reading import Chunk, ChunkReader
+from tableflow.connectors.reading import ChunkReader
 from tableflow.errors import ConnectorError, TableFlowError
 from tableflow.runtime.source import Done, Later, Poll, Split
 from tableflow.runtime.wake import After
@@ -108,9 +108,7 @@ class FollowingReader:
     inside them.
     """
 
-    def __init__(
-        self, reading: FileReading, scan: FileScan, format: Format, split: Split, batch_rows: int
-    ) -> None:
+    def __init__(self, reading: FileReading, scan: FileScan, format: Format, split: Split, batch_rows: int) -> None:
         assert scan.watch is not None
         self._path = split.definition[0]
         self._reading = reading
@@ -119,6 +117,9 @@ class FollowingReader:
         self._format = format
         self._batch_rows = batch_rows
         self._id = split.id
+        self._start: int
+        self._end: int
+        self._rest: Any
         self._start, self._end, self._rest = split.offset or (0, 0, None)
         self._chunks: ChunkReader | None = None
         if self._rest is not None:
@@ -174,6 +175,7 @@ class FollowingReader:
                 wanted *= 2
         if not end:
             return False
+        end += begin
         if begin == 0:
             whole = FileVersion(self._path, end, GROWING)
             begin = self._format.first_record(replace(self._scan, files=(whole,)), whole)
