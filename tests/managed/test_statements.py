@@ -58,7 +58,7 @@ def test_on_conflict_do_nothing_keeps_the_first_in_order(con):
     con.execute("CREATE TABLE t (k INT PRIMARY KEY, v INT)")
     con.execute("INSERT INTO t VALUES (3, -1)")
     con.execute("CREATE TABLE s (k INT, v INT, other INT)")
-    con.register("numbers", {"n": list(range(2_000))})
+    con.register("numbers", {"n": list(range(600))})
     con.execute("INSERT INTO s SELECT n % 50, n * 7919 % 10007, n FROM numbers")
     for order, value in [
         ("v", "min(v)"),
