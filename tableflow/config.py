@@ -113,6 +113,12 @@ PARALLELISM = Key(
 )
 BATCH_ROWS = Key("execution.batch-rows", _at_least(1), 65_536, "most rows of a batch")
 FUSION = Key("execution.fusion", _boolean, default=True, doc="run chains of operators as one native call per batch")
+RUNTIME_FILTERS = Key(
+    "optimizer.runtime-filters",
+    _choice("auto", "always", "off"),
+    "auto",
+    "scans leave out what the keys of a finished hash-join build rule out: where that promises something, always, never",
+)
 RUNTIME_MODE = Key(
     "execution.runtime-mode", _choice("auto", "batch", "streaming"), "auto", "auto is batch if all sources are bounded"
 )
@@ -181,7 +187,8 @@ KEYS: Mapping[str, Key[Any]] = {
     key.name: key
     for key in (
         PARALLELISM, BATCH_ROWS, FUSION, RUNTIME_MODE, SCHEDULER_SEED, CHANNEL_BATCHES, BUFFER_TIMEOUT,
-        SOURCE_IDLE_TIMEOUT, ROWTIME_NULLS, EPOCH_INTERVAL, MEMORY_LIMIT, DISABLED_RULES, JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
+        SOURCE_IDLE_TIMEOUT, ROWTIME_NULLS, EPOCH_INTERVAL, MEMORY_LIMIT, DISABLED_RULES, RUNTIME_FILTERS,
+        JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
         STORAGE_CHUNK_ROWS, STORAGE_FILE_ROWS, STORAGE_FILE_BYTES,
         STORAGE_INLINE_ROWS, STORAGE_INLINE_BYTES, STORAGE_FOLD_COMMITS, STORAGE_FOLD_BYTES, STORAGE_RETENTION,
         STORAGE_RETAINED_VERSIONS, STORAGE_REMOVAL_DELAY, COMMIT_DELAY,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tableflow.planner.driver import RULES
-from tableflow.runtime.counters import JobCounters
+from tableflow.runtime.counters import JobCounters, StageCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class Evidence:
     exchanged_batches: int = 0
     fused_batches: int = 0
     most_tasks: int = 0
+    narrowed_scans: int = 0
 
     def plus(self, counters: JobCounters) -> Evidence:
         """With another job's counters."""
@@ -27,7 +28,12 @@ class Evidence:
             self.exchanged_batches + sum(edge.batches for edge in edges),
             self.fused_batches + sum(value for name, value in named if name == "fused_batches"),
             max([self.most_tasks, *(stage.tasks for stage in counters.stages)]),
+            self.narrowed_scans + sum(1 for stage in counters.stages if _is_narrowed(stage)),
         )
+
+
+def _is_narrowed(stage: StageCounts) -> bool:
+    return stage.source is not None and dict(stage.source.named).get("runtime_filters", 0) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,14 @@ SHAPES = [
     Mode("through-json", {"debug.serialize-plans": "on", "parallelism.default": "2"}),
     Mode("wide", {"debug.representation": "wide", "parallelism.default": "2"}),
     Mode("dictionaries", {"debug.representation": "dictionary", "parallelism.default": "2"}),
+    Mode(
+        "narrowed", {"optimizer.runtime-filters": "always", "parallelism.default": "2"}, lambda e: e.narrowed_scans > 0
+    ),
+    Mode(
+        "never-narrowed",
+        {"optimizer.runtime-filters": "off", "parallelism.default": "2"},
+        lambda e: e.narrowed_scans == 0,
+    ),
 ]
 SEEDS = [
     Mode(f"seed-{seed}", {"execution.scheduler-seed": str(seed), "parallelism.default": "3"}) for seed in range(10)

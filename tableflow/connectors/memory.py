@@ -7,7 +7,8 @@ the data itself is never part of a plan.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -26,8 +27,10 @@ from tableflow.columnar.representation import from_arrow_type
 from tableflow.config import FORCE_REPRESENTATION
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
 from tableflow.connectors.naming import distinct_names
+from tableflow.connectors.pruning import ColumnRange, may_match
 from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import column_from_arrow, scaled_integer
+from tableflow.expressions.nodes import ColumnRef, Expression, walk
 from tableflow.runtime.source import Split
 
 KIND = "memory"
@@ -141,17 +144,41 @@ class MemorySource:
 
     bounded = True
 
-    def __init__(self, table: pa.Table, columns: list[int], split_rows: int, representation: str) -> None:
+    def __init__(
+        self,
+        table: pa.Table,
+        columns: list[int],
+        split_rows: int,
+        representation: str,
+        predicates: Sequence[Expression] = (),
+    ) -> None:
         self._table = table
         self._columns = columns
         self._split_rows = max(1, split_rows)
         self._representation = representation
+        self._predicates = predicates
+
+    def narrowed(self, predicates: Sequence[Expression]) -> MemorySource:
+        """See :class:`~tableflow.runtime.source.Narrowable`."""
+        return MemorySource(self._table, self._columns, self._split_rows, self._representation, predicates)
 
     def assigner(self) -> ListAssigner:
-        """A fresh assigner over all rows."""
+        """A fresh assigner over all rows, without splits that predicates rule out."""
+        counts: Counter[str] = Counter()
+        return ListAssigner(self._splits(counts), counts)
+
+    def _splits(self, counts: Counter[str]) -> Iterator[Split]:
+        names, _ = distinct_names(self._table.column_names)
+        wanted = {node.name for one in self._predicates for node in walk(one) if isinstance(node, ColumnRef)}
+        columns = [(name, self._table.column(i)) for i, name in enumerate(names) if name in wanted]
         rows = self._table.num_rows
-        starts = range(0, rows, self._split_rows)
-        return ListAssigner(Split(f"rows {start}", [start, min(self._split_rows, rows - start)]) for start in starts)
+        for start in range(0, rows, self._split_rows):
+            count = min(self._split_rows, rows - start)
+            ranges = {name: _range(column.slice(start, count)) for name, column in columns}
+            if all(may_match(one, ranges.get) for one in self._predicates):
+                yield Split(f"rows {start}", [start, count])
+            else:
+                counts["splits_pruned"] += 1
 
     def reader(self, split: Split, batch_rows: int) -> ChunkReader:
         """Slices of the table, without copying where the representation allows it."""
@@ -174,6 +201,12 @@ class MemorySource:
                 column_from_arrow(array, of, of, self._representation) for array, of in zip(arrays, types, strict=True)
             ]
             yield Chunk(columns, count, done)
+
+
+def _range(values: pa.ChunkedArray) -> ColumnRange:
+    of = from_arrow_type(storage_type(values.type))
+    known = column_statistics(values, of)
+    return ColumnRange(of, known.minimum, known.maximum, known.nulls, len(values))
 
 
 def _open(options: Any, context: OpenContext) -> MemorySource:

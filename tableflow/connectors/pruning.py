@@ -8,7 +8,8 @@ lossless numeric casts around the column are looked through.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -79,7 +80,8 @@ def may_match(predicate: Expression, range_of: RangeOf) -> bool:
             column = column_below_casts(value)
             if column is None or not all(isinstance(item, Literal) for item in items):
                 return True
-            return any(_compares("eq", column, item, range_of) for item in items if isinstance(item, Literal))
+            near = _between(predicate, range_of(column.name)) if len(items) > _FEW else items
+            return any(_compares("eq", column, item, range_of) for item in near if isinstance(item, Literal))
         case Call(function=function, args=(left, right)) if function in _FLIPPED:
             parts = _comparison(function, left, right)
             return parts is None or _compares(*parts, range_of)
@@ -88,6 +90,34 @@ def may_match(predicate: Expression, range_of: RangeOf) -> bool:
             return known is None or not (known.all_null or known.maximum is False)
         case _:
             return True
+
+
+_FEW = 16
+_SORTED: dict[int, tuple[Call, list[Any], list[Literal]]] = {}
+"""Long lists of literals by the identity of their call: comparable values in order, and the literals."""
+_MOST_SORTED = 64
+
+
+def _between(predicate: Call, known: ColumnRange | None) -> Sequence[Expression]:
+    """The items of a long list that may lie between the bounds."""
+    items = predicate.args[1:]
+    low = None if known is None else _comparable(known.minimum, known.type)
+    high = None if known is None else _comparable(known.maximum, known.type)
+    if low is None or high is None:
+        return items
+    found = _SORTED.get(id(predicate))
+    try:
+        if found is None or found[0] is not predicate:
+            pairs = [(_comparable(item.value, item.type), item) for item in items if isinstance(item, Literal)]
+            pairs = sorted([pair for pair in pairs if pair[0] is not None], key=lambda pair: pair[0])
+            if len(pairs) < len(items):
+                return items
+            if len(_SORTED) >= _MOST_SORTED:
+                _SORTED.clear()
+            found = _SORTED[id(predicate)] = predicate, [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        return found[2][bisect_left(found[1], low) : bisect_right(found[1], high)]
+    except TypeError:  # values of types that do not compare in Python
+        return items
 
 
 def integer_interval(predicate: Expression) -> tuple[ColumnRef, int | None, int | None] | None:

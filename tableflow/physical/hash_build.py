@@ -25,6 +25,7 @@ class HashBuild(UnaryNode):
     null_safe: tuple[bool, ...]
     publication: str
     null_aware: bool = False
+    described: tuple[int, ...] = ()
 
 
 class HashBuildOperator(Operator):
@@ -32,7 +33,9 @@ class HashBuildOperator(Operator):
 
     def __init__(self, node: HashBuild) -> None:
         self._publication = node.publication
-        self._spec = BuildSpec(node.keys, node.null_safe, node.input.fields, node.fields, node.null_aware)
+        self._spec = BuildSpec(
+            node.keys, node.null_safe, node.input.fields, node.fields, node.null_aware, node.described
+        )
 
     def open(self, context: OperatorContext) -> None:
         """Starts without rows."""

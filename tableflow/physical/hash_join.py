@@ -84,7 +84,7 @@ class HashJoin(BinaryNode):
     ``left_keys[i] = right_keys[i]`` have equal types; ``null_safe[i]``: NULL matches NULL (IS NOT DISTINCT FROM).
     MARK is three-valued, and so is ANTI with ``null_aware`` (NOT IN): at most one key pair is then not null-safe, it is the
     comparison, and the others are the correlation; without such a pair ``residual`` is the comparison, else there is none.
-    ``mark`` is the id of the added BOOLEAN field.
+    ``mark`` is the id of the added BOOLEAN field.  ``described`` are the keys of which a published build tells the values.
     ``fields``: probe columns then build columns for INNER, LEFT, RIGHT, FULL, SINGLE; probe columns for SEMI, ANTI; probe
     columns then the mark for MARK; build columns for BUILD_*; any of them may be left out when unused (order kept).
     """
@@ -98,6 +98,7 @@ class HashJoin(BinaryNode):
     null_aware: bool = False
     mark: int | None = None
     publication: str = ""
+    described: tuple[int, ...] = ()
     span: Span | None = field(default=None, compare=False)
 
 

@@ -6,7 +6,7 @@ outer joins give them back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,8 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import compact, concat
 from tableflow.columnar.kernels.joining import JoinRows, JoinTable, table_bytes
 from tableflow.columnar.representation import canonical
-from tableflow.expressions.nodes import Expression
+from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.physical.key_values import KeyValues, united
 from tableflow.physical.node import positions
 from tableflow.physical.row_values import Aligned, RowValues
 from tableflow.runtime.operator import Reservation
@@ -27,13 +28,17 @@ from tableflow.types import Field, SqlType
 
 @dataclass(frozen=True, slots=True)
 class BuildSpec:
-    """What a build keeps of rows with the fields ``arriving``: keys, and the columns ``payload``."""
+    """What a build keeps of rows with the fields ``arriving``: keys, and the columns ``payload``.
+
+    Of the keys numbered ``described`` it tells what values they have.
+    """
 
     keys: tuple[Expression, ...]
     null_safe: tuple[bool, ...]
     arriving: tuple[Field, ...]
     payload: tuple[Field, ...]
     three_valued: bool
+    described: tuple[int, ...] = ()
 
     @property
     def comparison(self) -> int | None:
@@ -52,13 +57,19 @@ class BuildSide:
     """The sealed build.
 
     ``correlated`` and ``unknown`` exist for three-valued comparisons with a correlation: which correlation keys there are,
-    and for which of them there is a row whose compared value is NULL.
+    and for which of them there is a row whose compared value is NULL.  ``values`` are those of described keys.
     """
 
     columns: tuple[Column, ...]
     table: JoinTable
     correlated: JoinTable | None
     unknown: JoinTable | None
+    values: Mapping[int, KeyValues]
+
+    def narrowing(self, key: int, column: ColumnRef) -> tuple[Expression, ...]:
+        """See :class:`~tableflow.runtime.narrowing.KeyedBuild`."""
+        known = self.values.get(key)
+        return () if known is None else known.conjuncts(column)
 
     @property
     def rows(self) -> int:
@@ -79,6 +90,7 @@ class BuildRows:
         self.batches: list[Batch] = []
         self.key_batches: list[Batch] = []
         self._batch_bytes = 0
+        self.values = {i: KeyValues(types[i]) for i in spec.described}
         self.correlated: JoinRows | None = None
         self.unknown: JoinRows | None = None
         if spec.comparison is not None and spec.correlation:
@@ -101,6 +113,8 @@ class BuildRows:
             return
         keys = self._keys.aligned(batch)
         self.rows.append(*keys)
+        for i, values in self.values.items():
+            values.add(keys.columns[i], keys.selection)
         if self.correlated is not None and self.unknown is not None:
             self._add_correlation(keys, self.correlated, self.unknown)
         payload = compact(batch.project(self._payload))
@@ -131,6 +145,7 @@ class BuildSealer:
         spec = self._spec
         self._batches = [batch for partial in partials for batch in partial.batches]
         self._key_batches = [batch for partial in partials for batch in partial.key_batches]
+        self._values = {i: united([partial.values[i] for partial in partials]) for i in spec.described}
         rows = sum(partial.rows.rows for partial in partials)
         held = sum(batch.nbytes for batch in (*self._batches, *self._key_batches))
         small = [_present(p.correlated for p in partials), _present(p.unknown for p in partials)]
@@ -170,7 +185,7 @@ class BuildSealer:
         kept = sum(column.nbytes for column in (*columns, *self._keys.values())) + sum(table.bytes for table in tables)
         self._reservation.resize(kept)
         correlated, unknown = self._small or (None, None)
-        return BuildSide(columns, self._table, correlated, unknown)
+        return BuildSide(columns, self._table, correlated, unknown, self._values)
 
 
 def _present(tables: Iterable[JoinRows | None]) -> list[JoinRows]:

@@ -26,7 +26,7 @@ from tableflow.physical.properties import OrderingKey, PartitioningKind
 from tableflow.physical.scan import TableScan
 from tableflow.physical.set_operation import UnionAll
 from tableflow.physical.sort import SortRows
-from tableflow.runtime.graph import Edge, ExchangeKind, JobGraph, OperatorSpec, SourceSpec, Stage
+from tableflow.runtime.graph import Edge, ExchangeKind, JobGraph, Narrowing, OperatorSpec, SourceSpec, Stage
 from tableflow.types import Field
 
 Place = tuple[int, int]
@@ -64,6 +64,7 @@ class _Chain:
     fields: tuple[Field, ...]
     operators: list[OperatorSpec] = field(default_factory=list)
     source: SourceSpec | None = None
+    narrowings: tuple[Narrowing, ...] = ()
     publishes: list[str] = field(default_factory=list)
     reads: list[str] = field(default_factory=list)
 
@@ -126,6 +127,7 @@ class _Lowering:
                 chain.source,
                 tuple(chain.publishes),
                 tuple(dict.fromkeys(chain.reads)),
+                chain.narrowings,
             )
         )
         return chain.id
@@ -181,6 +183,7 @@ class _Lowering:
         self._domains.update(node.domains)
         chain = self._open(self.parallelism, node.fields)
         chain.source = node.source
+        chain.narrowings = tuple(Narrowing(one.publication, one.key, one.column) for one in node.filters)
         self.places[id(node)] = (chain.id, -1)
         return chain
 
@@ -201,6 +204,7 @@ class _Lowering:
             null_safe=node.null_safe,
             publication=node.publication,
             null_aware=node.null_aware or node.kind is HashJoinKind.MARK,
+            described=node.described,
         )
         self._append(build, terminal)
         build.publishes.append(node.publication)

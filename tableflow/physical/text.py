@@ -86,7 +86,9 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
     match node:
         case TableScan():
             pruned = f" where {' and '.join(map(to_sql, node.predicates))}" if node.predicates else ""
-            return f"TableScan {node.table} [{_columns(node.fields)}]{pruned}"
+            wanted = [f"{one.column.name} in {one.publication}" for one in node.filters]
+            narrowed = f" narrowed by {' and '.join(wanted)}" if wanted else ""
+            return f"TableScan {node.table} [{_columns(node.fields)}]{pruned}{narrowed}"
         case FilterRows():
             return f"FilterRows {' and '.join(map(to_sql, node.conjuncts))}"
         case ProjectColumns():

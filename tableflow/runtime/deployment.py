@@ -22,12 +22,13 @@ from tableflow.runtime.looks import Looks
 from tableflow.runtime.loop import LoopControl, LoopGate
 from tableflow.runtime.memory import MemoryPool
 from tableflow.runtime.merge import MergedChannels
+from tableflow.runtime.narrowing import NarrowedSource
 from tableflow.runtime.operator import Operator
 from tableflow.runtime.published import PublishedBuild
 from tableflow.runtime.scheduler import Scheduler
 from tableflow.runtime.simulation import SimulatedScheduler
 from tableflow.runtime.sink import OpenSink, Prepared, Sinks, no_sinks
-from tableflow.runtime.source import BlockingReader, Source, Split, SplitAssigner, SplitReader
+from tableflow.runtime.source import BlockingReader, Narrowable, Source, Split, SplitAssigner, SplitReader
 from tableflow.runtime.split_input import SplitInput
 from tableflow.runtime.task import Supervisor, Task
 from tableflow.runtime.timers import TaskTimers
@@ -68,7 +69,7 @@ class Deployment:
             for stage in graph.stages
             for key in stage.publishes
         }
-        self._sources = {s.id: around.sources(s.source) for s in graph.stages if s.source is not None}
+        self._sources = {s.id: self._source(s, s.source) for s in graph.stages if s.source is not None}
         self._batch_mode = self._runs_as_batch()
         self._channels = [self._connect(number) for number in range(len(graph.edges))]
         self._contexts: list[Context] = []
@@ -77,6 +78,12 @@ class Deployment:
         self.first: list[Task] = []
         for stage in graph.stages:
             self._deploy(stage)
+
+    def _source(self, stage: Stage, spec: SourceSpec) -> Source:
+        source = self._around.sources(spec)
+        if not stage.narrowings or not source.bounded or not isinstance(source, Narrowable):
+            return source
+        return NarrowedSource(source, stage.narrowings, self._publication)
 
     def _runs_as_batch(self) -> bool:
         """Whether time stays at its beginning until the end, so that no row is late."""

@@ -10,6 +10,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import Any
 
+from tableflow.expressions.nodes import ColumnRef
 from tableflow.serialization import serializable
 
 
@@ -77,11 +78,24 @@ class Edge:
 
 @serializable
 @dataclass(frozen=True, slots=True)
+class Narrowing:
+    """A source need not give rows whose ``column`` equals key number ``key`` of no row of the published ``build``.
+
+    The handle of such a build is a :class:`~tableflow.runtime.narrowing.KeyedBuild`.
+    """
+
+    build: str
+    key: int
+    column: ColumnRef
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
 class Stage:
     """A chain of operators, head first.  ``source``: the head reads splits of it instead of channels.
 
     ``publishes`` are keys of builds its tasks contribute to; ``reads`` are keys that must be sealed before a task of
-    it takes its first input (an operator may also wait for one by itself).
+    it takes its first input (an operator may also wait for one by itself).  ``narrowings`` are of builds that it reads.
     """
 
     id: int
@@ -90,6 +104,7 @@ class Stage:
     source: SourceSpec | None = None
     publishes: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    narrowings: tuple[Narrowing, ...] = ()
 
 
 @serializable

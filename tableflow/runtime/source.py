@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from tableflow.columnar.batch import Batch
+from tableflow.expressions.nodes import Expression
 from tableflow.runtime.events import Idle, Watermark
 from tableflow.runtime.operator import Wake
 from tableflow.serialization import serializable
@@ -100,6 +101,18 @@ class BlockingReader(Protocol):
 
     def close(self) -> None:
         """Closes connections and files."""
+        ...
+
+
+@runtime_checkable
+class Narrowable(Protocol):
+    """What a source may be besides: it can leave out rows of which more is known once a build is sealed."""
+
+    def narrowed(self, predicates: Sequence[Expression]) -> Source:
+        """The same source, which need not give rows that do not satisfy every conjunct (but may).
+
+        Columns have the table's names.  Asked before the first split is handed out.
+        """
         ...
 
 

@@ -10,6 +10,7 @@ from tableflow.physical.fusion import fuse
 from tableflow.physical.heads import prefers_port
 from tableflow.physical.lowering import Lowered, lower
 from tableflow.physical.node import PhysicalNode
+from tableflow.physical.runtime_filters import place_runtime_filters
 from tableflow.planner.driver import Optimized, optimize
 from tableflow.planner.implementation.rules import plan_physical
 from tableflow.planner.logical.nodes import Query
@@ -66,7 +67,7 @@ def compute(query: Query, settings: Settings, *, anywhere: bool = False) -> Comp
     physical = plan_physical(
         optimized.query, optimized.statistics, settings, anywhere=anywhere, streaming=optimized.streaming
     )
-    root = physical.root
+    root = place_runtime_filters(physical.root, settings)
     if settings.get(SERIALIZE_PLANS):
         root = loads(dumps(root))
     return Computed(optimized, fuse(root, settings), physical.columns, (*optimized.warnings, *physical.warnings))

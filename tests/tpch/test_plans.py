@@ -15,6 +15,7 @@ import pytest
 from tableflow.config import Settings
 from tableflow.physical.fusion import fuse
 from tableflow.physical.lowering import lower
+from tableflow.physical.runtime_filters import place_runtime_filters
 from tableflow.physical.text import explain_physical
 from tableflow.planner.driver import optimize
 from tableflow.planner.implementation.rules import plan_physical
@@ -34,7 +35,8 @@ def plan_text(number: int) -> str:
     statement = bind(text, 0, pinned_catalog().snapshot(), SETTINGS)
     assert isinstance(statement, QueryStatement)
     optimized = optimize(statement.query, SETTINGS)
-    root = fuse(plan_physical(optimized.query, optimized.statistics, SETTINGS).root, SETTINGS)
+    physical = plan_physical(optimized.query, optimized.statistics, SETTINGS)
+    root = fuse(place_runtime_filters(physical.root, SETTINGS), SETTINGS)
     assert dumps(loads(dumps(root))) == dumps(root)
     graph = lower(root, SETTINGS).graph
     assert dumps(loads(dumps(graph))) == dumps(graph)

@@ -24,7 +24,7 @@ from tableflow.connectors.filesystem.format import FileColumn
 from tableflow.connectors.filesystem.parquet_column import NativeColumn
 from tableflow.connectors.pruning import ColumnRange, integer_interval
 from tableflow.expressions.evaluation import evaluate
-from tableflow.expressions.nodes import Call, ColumnRef, Expression, walk
+from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal, walk
 
 WORTHWHILE = 0.4
 """Above this share of accepted rows all columns are decoded whole."""
@@ -32,6 +32,7 @@ _PATIENCE = 4
 _ENTRIES_PER_ROW = 0.25
 _FEW_ENTRIES = 1024
 _REMEMBERED = 64
+_MOST_SPAN = 1 << 22
 
 Accepted = npt.NDArray[np.uint8]
 
@@ -53,6 +54,7 @@ class IntervalFilter:
     low: int | None
     high: int | None
     share: float  # of the values between the chunk's bounds
+    listed: ListedValues | None = None
 
     def kept(self, column: Column) -> Selection | None:
         """Which rows lie between the bounds; None if that cannot be told."""
@@ -60,9 +62,70 @@ class IntervalFilter:
         if values is None:
             return None
         inside = _between(values, self.low, self.high).view(np.bool_)
+        if self.listed is not None:
+            inside = inside & self.listed.among(values)
         if column.array.null_count:
             inside = inside & column.array.is_valid().to_numpy(zero_copy_only=False)
         return np.flatnonzero(inside).astype(np.uint32)
+
+
+class ListedValues:
+    """The storage values that an IN list over a column stored as integers accepts."""
+
+    def __init__(self, conjunct: Expression, values: Sequence[int]) -> None:
+        self.conjunct = conjunct
+        self.count = len(values)
+        self._values = np.array(sorted(values), np.int64)
+        self._first = int(self._values[0])
+        span = int(self._values[-1]) - self._first + 1
+        self._table: npt.NDArray[np.bool_] | None = None
+        if span <= _MOST_SPAN:
+            self._table = np.zeros(span, np.bool_)
+            self._table[self._values - self._first] = True
+
+    def within(self, low: int | None, high: int | None) -> tuple[int, int]:
+        """The bounds of the list, within others."""
+        first, last = self._first, int(self._values[-1])
+        return first if low is None else max(first, low), last if high is None else min(last, high)
+
+    def among(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Which of the values are listed."""
+        if self._table is None:
+            places = np.minimum(np.searchsorted(self._values, values), self.count - 1)
+            found: npt.NDArray[np.bool_] = self._values[places] == values
+            return found
+        places = values.astype(np.int64) - self._first
+        outside = (places < 0) | (places >= len(self._table))
+        places[outside] = 0
+        result: npt.NDArray[np.bool_] = self._table[places] & ~outside
+        return result
+
+
+def listed_values(predicate: Expression) -> ListedValues | None:
+    """What a list of literals of the column's own type accepts; None for other conjuncts."""
+    match predicate:
+        case Call(function="in", args=(ColumnRef(type=of), *items)) if isinstance(of, _STORED_AS_INTEGERS):
+            values = {item.value for item in items if isinstance(item, Literal) and item.value is not None}
+            alike = all(isinstance(item, Literal) and _alike(item.type, of) for item in items)
+            fits = all(-(1 << 63) <= value < 1 << 63 for value in values)
+            return ListedValues(predicate, list(values)) if values and alike and fits else None
+        case _:
+            return None
+
+
+_STORED_AS_INTEGERS = (t.IntegerType, t.DecimalType, t.DateType, t.TimestampType)
+
+
+def _alike(of: t.SqlType, column: t.SqlType) -> bool:
+    return of == column or (isinstance(of, t.IntegerType) and isinstance(column, t.IntegerType))
+
+
+def _interval(conjuncts: Sequence[Expression]) -> tuple[int | None, int | None] | None:
+    """The storage values for which all conjuncts are TRUE, as bounds that are in; None if there are no such."""
+    if not conjuncts:
+        return None
+    found = integer_interval(conjuncts[0] if len(conjuncts) == 1 else Call(t.BOOLEAN, "and", tuple(conjuncts)))
+    return None if found is None else found[1:]
 
 
 class ColumnFilter:
@@ -72,7 +135,15 @@ class ColumnFilter:
         self.position = position
         self._column = column
         self._conjunct = conjuncts[0] if len(conjuncts) == 1 else Call(t.BOOLEAN, "and", tuple(conjuncts))
-        self._interval = integer_interval(self._conjunct)
+        lists = [each for each in map(listed_values, conjuncts) if each is not None]
+        self._listed = lists[0] if len(lists) == 1 else None
+        others = [c for c in conjuncts if self._listed is None or c is not self._listed.conjunct]
+        self._interval = _interval(others)
+        if others and self._interval is None:
+            self._listed = None
+        elif self._listed is not None:
+            low, high = self._interval or (None, None)
+            self._interval = self._listed.within(low, high)
         self._known: dict[Any, bool] = {}
 
     def interval(self, known: ColumnRange) -> IntervalFilter | None:
@@ -80,14 +151,17 @@ class ColumnFilter:
         low, high = known.minimum, known.maximum
         if self._interval is None or not isinstance(low, int) or not isinstance(high, int) or high < low:
             return None
-        _, least, most = self._interval
+        least, most = self._interval
         inside = min(high, high if most is None else most) - max(low, low if least is None else least) + 1
-        return IntervalFilter(self.position, least, most, max(0, inside) / (high - low + 1))
+        if self._listed is not None:
+            inside = min(inside, self._listed.count)
+        return IntervalFilter(self.position, least, most, max(0, inside) / (high - low + 1), self._listed)
 
     def accepted(self, entries: Column) -> Accepted:
         """Of each entry whether it may satisfy the conjuncts."""
         if self._interval is not None and (numbers := _integers(entries.array)) is not None:
-            return _between(numbers, *self._interval[1:])
+            inside = _between(numbers, *self._interval)
+            return inside if self._listed is None else inside & self._listed.among(numbers).view(np.uint8)
         if len(entries) > _REMEMBERED:
             return may_accept(self._column, self._conjunct, entries)
         values = entries.to_pylist()  # few values, found in one row group after the other

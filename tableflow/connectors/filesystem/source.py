@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,9 @@ from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import null_count
 from tableflow.errors import ConnectorError, SerializationError
+from tableflow.expressions.nodes import Call, Expression
 from tableflow.runtime.source import Source, Split
+from tableflow.types import StringType
 
 
 class FileReading:
@@ -62,6 +64,7 @@ class FileSource:
     def __init__(self, scan: FileScan, format: Format, representation: str) -> None:
         self._scan = scan
         self._format = format
+        self._representation = representation
         self._reading = FileReading(scan, format, representation)
 
     def assigner(self) -> ListAssigner:
@@ -69,9 +72,29 @@ class FileSource:
         counts: Counter[str] = Counter()
         return ListAssigner(self._format.splits(self._scan, counts), counts)
 
+    def narrowed(self, predicates: Sequence[Expression]) -> FileSource:
+        """See :class:`~tableflow.runtime.source.Narrowable`; a limit counts rows that were not narrowed."""
+        useful = tuple(one for one in predicates if self._format.prunes(one) and not _is_long(one))
+        if not useful or self._scan.limit is not None:
+            return self
+        narrower = replace(self._scan, predicates=(*self._scan.predicates, *useful))
+        return FileSource(narrower, self._format, self._representation)
+
     def reader(self, split: Split, batch_rows: int) -> ChunkReader:
         """A reader from the split's offset on."""
         return self._reading.reader(None, split, batch_rows)
+
+
+def _is_long(predicate: Expression) -> bool:
+    """Whether to compare a value with the list costs more than to read it: numbers are looked up, texts compared."""
+    match predicate:
+        case Call(function="in", args=(value, *items)):
+            return isinstance(value.type, StringType) and len(items) > _MOST_TEXTS
+        case _:
+            return False
+
+
+_MOST_TEXTS = 32
 
 
 def open_source(options: Any, context: OpenContext) -> Source:

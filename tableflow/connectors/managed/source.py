@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.config import FORCE_REPRESENTATION
 from tableflow.connectors.connector import OpenContext
+from tableflow.connectors.managed.key_predicate import find_lookup
 from tableflow.connectors.pruning import ColumnRange, may_match
 from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import NATURAL, represent
@@ -43,10 +45,25 @@ class ScanSource:
         self._ids = {column.name: column for column in view.description.columns}
         self._chunks: list[Any] = []
 
+    def narrowed(self, predicates: Sequence[Expression]) -> ScanSource | LookupSource:
+        """See :class:`~tableflow.runtime.source.Narrowable`; a few values of a key are looked up in its index."""
+        lookup = find_lookup(self._view.description, predicates)
+        if lookup is not None:
+            return LookupSource(self._view, self._columns, lookup.key, lookup.values, self._representation)
+        return ScanSource(self._view, self._columns, (*self._predicates, *predicates), self._representation)
+
     def assigner(self) -> ListAssigner:
         """A fresh assigner; what zone maps rule out is not in it."""
-        self._chunks = self._view.chunks(self._columns, self._matches if self._predicates else None)
-        return ListAssigner(self._splits())
+        counts: Counter[str] = Counter()
+
+        def matches(zone_of: ZoneOf, rows: int) -> bool:
+            if self._matches(zone_of, rows):
+                return True
+            counts["chunks_pruned"] += 1
+            return False
+
+        self._chunks = self._view.chunks(self._columns, matches if self._predicates else None)
+        return ListAssigner(self._splits(), counts)
 
     def _splits(self) -> Iterator[Split]:
         first, rows = 0, 0
@@ -106,7 +123,8 @@ class LookupSource:
 
     def assigner(self) -> ListAssigner:
         """One split: a look-up is not worth two."""
-        return ListAssigner([Split("keys", None)] if self._values[0] else [])
+        counts = Counter(keys_looked_up=len(self._values[0]))
+        return ListAssigner([Split("keys", None)] if self._values[0] else [], counts)
 
     def reader(self, split: Split, batch_rows: int) -> ChunkReader:
         """The rows that are there."""

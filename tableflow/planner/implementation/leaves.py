@@ -51,6 +51,7 @@ def implement_scan(search: Search, node: logical.Scan, required: Required) -> It
         source=SourceSpec(kind, options),
         predicates=tuple(e for e in node.predicates),
         domains=tuple((f.id, known[f.id]) for f in fields if f.id in known),
+        columns=columns,
     )
     if rest:
         facts = search.facts(node, fields, (plan,), read * len(rest) * costs.FILTER_ROW, ANYWHERE)

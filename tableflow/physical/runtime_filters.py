@@ -1,0 +1,113 @@
+"""Runtime filters: what the keys of a finished hash-join build say about the probe side's scan.
+
+The scan lies in the stage that probes, so the build is sealed before it reads; it may leave out rows of which it can tell
+cheaply that no row of the build equals them (row groups, pages, chunks, look-ups in a key's index).  Only joins give filters
+for which a probe row without a partner is as if it were not there, and only operators are passed on the way down of which
+the same is true.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tableflow.config import RUNTIME_FILTERS, Settings
+from tableflow.expressions.nodes import Cast, ColumnRef, Expression
+from tableflow.physical.filter import FilterRows
+from tableflow.physical.hash_join import HashJoin, HashJoinKind, JoinDistribution
+from tableflow.physical.key_values import can_be_described
+from tableflow.physical.nested_loop_join import NestedLoopJoin
+from tableflow.physical.node import PhysicalNode
+from tableflow.physical.project import ProjectColumns
+from tableflow.physical.scan import RuntimeFilter, TableScan
+from tableflow.types import IntegerType, SqlType
+
+_NEEDS_PARTNER = frozenset(
+    {HashJoinKind.INNER, HashJoinKind.SEMI, HashJoinKind.RIGHT, HashJoinKind.BUILD_SEMI, HashJoinKind.BUILD_ANTI}
+)
+_PASSED = frozenset(
+    {
+        HashJoinKind.INNER, HashJoinKind.LEFT, HashJoinKind.SEMI, HashJoinKind.ANTI, HashJoinKind.MARK,
+        HashJoinKind.SINGLE,
+    }
+)  # fmt: skip
+"""Kinds that decide for every probe row by itself."""
+_ROWS_PER_KEY = 2.0
+"""A scan that has no more rows for each of the build is hardly narrowed."""
+
+
+def place_runtime_filters(root: PhysicalNode, settings: Settings) -> PhysicalNode:
+    """The plan in which scans know the builds that narrow them."""
+    mode = settings.get(RUNTIME_FILTERS)
+    return root if mode == "off" else _placed(root, always=mode == "always")
+
+
+def _placed(node: PhysicalNode, *, always: bool) -> PhysicalNode:
+    children = tuple(_placed(child, always=always) for child in node.inputs)
+    if any(a is not b for a, b in zip(children, node.inputs, strict=True)):
+        node = node.with_inputs(children)
+    if isinstance(node, HashJoin) and node.distribution is JoinDistribution.PUBLISHED and node.kind in _NEEDS_PARTNER:
+        return _narrowing(node, always=always)
+    return node
+
+
+def _narrowing(join: HashJoin, *, always: bool) -> HashJoin:
+    """The join over a probe side whose scan is narrowed by those keys that are columns of it."""
+    probe, described = join.left, []
+    most = None if always else join.right.facts.estimate.rows * _ROWS_PER_KEY
+    for i, (key, safe) in enumerate(zip(join.left_keys, join.null_safe, strict=True)):
+        column = _column(key)
+        if safe or column is None or not can_be_described(key.type):
+            continue
+        narrowed = _narrowed(probe, column.id, RuntimeFilter(join.publication, i, column), key.type, most)
+        if narrowed is not None:
+            probe = narrowed
+            described.append(i)
+    return replace(join, left=probe, described=tuple(described)) if described else join
+
+
+def _column(key: Expression) -> ColumnRef | None:
+    """The column whose value the key is; below casts of integers to wider ones."""
+    while isinstance(key, Cast) and isinstance(key.type, IntegerType) and isinstance(key.operand.type, IntegerType):
+        if key.type.bits < key.operand.type.bits:
+            return None
+        key = key.operand
+    return key if isinstance(key, ColumnRef) else None
+
+
+def _narrowed(
+    node: PhysicalNode, column: int, by: RuntimeFilter, key: SqlType, least: float | None
+) -> PhysicalNode | None:
+    """The node over a narrowed scan, which has ``least`` rows; None if the column is not of a scan in this stage."""
+    match node:
+        case TableScan(fields=fields, columns=names):
+            return _narrowed_scan(node, column, by, key, least) if len(names) == len(fields) else None
+        case FilterRows(input=child):
+            below = _narrowed(child, column, by, key, least)
+            return None if below is None else replace(node, input=below)
+        case ProjectColumns(input=child, fields=fields, expressions=expressions):
+            source = next((e for f, e in zip(fields, expressions, strict=True) if f.id == column), None)
+            if not isinstance(source, ColumnRef):
+                return None
+            below = _narrowed(child, source.id, by, key, least)
+            return None if below is None else replace(node, input=below)
+        case HashJoin(left=left, kind=kind, distribution=JoinDistribution.PUBLISHED) if kind in _PASSED:
+            below = _narrowed(left, column, by, key, least)
+            return None if below is None else replace(node, left=below)
+        case NestedLoopJoin(left=left, kind=kind) if kind in _PASSED:
+            below = _narrowed(left, column, by, key, least)
+            return None if below is None else replace(node, left=below)
+        case _:
+            return None
+
+
+def _narrowed_scan(
+    scan: TableScan, column: int, by: RuntimeFilter, key: SqlType, least: float | None
+) -> TableScan | None:
+    places = [i for i, f in enumerate(scan.fields) if f.id == column]
+    if not places or (least is not None and scan.facts.estimate.rows <= least):
+        return None
+    field = scan.fields[places[0]]
+    if not (field.type == key or (isinstance(field.type, IntegerType) and isinstance(key, IntegerType))):
+        return None
+    named = ColumnRef(field.type, field.id, scan.columns[places[0]])
+    return replace(scan, filters=(*scan.filters, replace(by, column=named)))

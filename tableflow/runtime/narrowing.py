@@ -1,0 +1,111 @@
+"""Runtime filters: a source reads less when the keys of the builds that its rows will meet are known.
+
+Invariant: the stage reads those builds, so they are sealed before its tasks ask for a split, and nothing was read before.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from tableflow.expressions.nodes import ColumnRef, Expression, Literal
+from tableflow.runtime.graph import Narrowing
+from tableflow.runtime.published import PublishedBuild
+from tableflow.runtime.source import BlockingReader, Later, Narrowable, Source, Split, SplitAssigner, SplitReader
+
+
+class KeyedBuild(Protocol):
+    """What the handle of a build is that narrows sources."""
+
+    def narrowing(self, key: int, column: ColumnRef) -> tuple[Expression, ...]:
+        """Conjuncts that hold for every row whose column equals key number ``key`` of a row of the build."""
+        ...
+
+
+class NarrowedSource:
+    """A source that is narrowed when its first split is asked for."""
+
+    def __init__(self, source: Source, narrowings: Sequence[Narrowing], build: Callable[[str], PublishedBuild]) -> None:
+        self.bounded = source.bounded
+        self._source = source
+        self._narrowings = narrowings
+        self._build = build
+        self._narrowed: Source | None = None
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+
+    def assigner(self) -> SplitAssigner:
+        """Hands out the splits that are left."""
+        return LateAssigner(self._first, self._counts)
+
+    def reader(self, split: Split, batch_rows: int) -> SplitReader | BlockingReader:
+        """Of a split that was handed out."""
+        return self._known().reader(split, batch_rows)
+
+    def _first(self) -> SplitAssigner | None:
+        """The narrowed source's assigner; None if no row is wanted."""
+        source = self._known()
+        return None if source is _NOTHING else source.assigner()
+
+    def _known(self) -> Source:
+        with self._lock:
+            if self._narrowed is None:
+                self._narrowed = self._narrow()
+            return self._narrowed
+
+    def _narrow(self) -> Source:
+        predicates: list[Expression] = []
+        for one in self._narrowings:
+            handle: KeyedBuild = self._build(one.build).handle()
+            predicates += handle.narrowing(one.key, one.column)
+        self._counts["runtime_filters"] += len(predicates)
+        if any(isinstance(each, Literal) and each.value is False for each in predicates):
+            return _NOTHING
+        if not predicates or not isinstance(self._source, Narrowable):
+            return self._source
+        return self._source.narrowed(predicates)
+
+
+class _Nothing:
+    bounded = True
+
+    def assigner(self) -> SplitAssigner:
+        """Never asked for."""
+        raise NotImplementedError
+
+    def reader(self, split: Split, batch_rows: int) -> SplitReader:
+        """Never asked for."""
+        raise NotImplementedError
+
+
+_NOTHING = _Nothing()
+
+
+class LateAssigner:
+    """An assigner that comes to be when it is asked for the first time."""
+
+    def __init__(self, first: Callable[[], SplitAssigner | None], counts: Counter[str]) -> None:
+        self._make = first
+        self._made: SplitAssigner | None = None
+        self._asked = False
+        self._counts = counts
+        self._lock = threading.Lock()
+
+    def next(self, task_index: int) -> Split | Later | None:
+        """See :class:`~tableflow.runtime.source.SplitAssigner`."""
+        with self._lock:
+            if not self._asked:
+                self._made, self._asked = self._make(), True
+        return None if self._made is None else self._made.next(task_index)
+
+    def take_counts(self) -> dict[str, int]:
+        """See :class:`~tableflow.runtime.source.Counting`."""
+        with self._lock:
+            taken = Counter(self._counts)
+            self._counts.clear()
+        take = getattr(self._made, "take_counts", None)
+        if take is not None:
+            taken.update(take())
+        return dict(taken)

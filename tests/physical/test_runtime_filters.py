@@ -1,0 +1,207 @@
+"""Runtime filters: scans leave out what the keys of a finished build rule out, and nothing that counts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import tableflow
+from tableflow import types as t
+from tableflow.columnar.column import Column
+from tableflow.connectors.pruning import ColumnRange, may_match
+from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
+from tableflow.physical.key_values import MOST_LISTED, KeyValues, can_be_described, united
+
+ROWS, GROUP = 4_000, 200
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``facts``: ordered by ``k``, in many row groups; ``few``: rows that meet some of them."""
+    folder = tmp_path_factory.mktemp("files")
+    rng = random.Random(7)
+    keys = [i // 2 for i in range(ROWS)]
+    day = dt.date(2020, 1, 1)
+
+    def columns(of: list[int | None]) -> dict[str, pa.Array]:
+        def made(function, type: pa.DataType) -> pa.Array:
+            return pa.array([None if k is None else function(k) for k in of], type)
+
+        return {
+            "k": pa.array(of, pa.int64()),
+            "i": made(lambda k: k, pa.int32()),
+            "s": made(lambda k: f"key {k:05}", pa.string()),
+            "d": made(lambda k: day + dt.timedelta(days=k), pa.date32()),
+            "n": made(lambda k: Decimal(k) / 4, pa.decimal128(12, 2)),
+            "m": made(lambda k: dt.datetime(2020, 1, 1) + dt.timedelta(hours=k), pa.timestamp("us")),
+            "f": made(float, pa.float64()),
+        }
+
+    facts = columns(keys) | {"v": pa.array([rng.randrange(100) for _ in keys]), "x": pa.array([*keys[:-1], None])}
+    pq.write_table(pa.table(facts), folder / "facts.parquet", row_group_size=GROUP)
+    few = columns([1003, None, 1001, 1001, 5000, 1100]) | {"w": pa.array([1, 2, 3, 4, 5, 6])}
+    pq.write_table(pa.table(few), folder / "few.parquet")
+    return folder
+
+
+def connected(files: Path, **settings: str) -> tableflow.dbapi.Connection:
+    connection = tableflow.connect(settings={"parallelism.default": "2"} | settings)
+    for name in ("facts", "few"):
+        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM '{files / name}.parquet'")
+    return connection
+
+
+def mode(files: Path, value: str, **settings: str) -> tableflow.dbapi.Connection:
+    connection = connected(files, **settings)
+    connection.execute(f"SET 'optimizer.runtime-filters' = '{value}'")
+    return connection
+
+
+def explained(connection: tableflow.dbapi.Connection, sql: str, how: str = "") -> str:
+    return "\n".join(row[0] for row in connection.execute(f"EXPLAIN {how} {sql}").fetchall())
+
+
+def counted(text: str, table: str, name: str) -> int:
+    line = next(line for line in text.splitlines() if "TableScan" in line and table in line)
+    found = re.search(rf"{name} ([\d,]+)", line)
+    return 0 if found is None else int(found.group(1).replace(",", ""))
+
+
+def sorted_rows(connection: tableflow.dbapi.Connection, sql: str) -> list[tuple[object, ...]]:
+    return sorted(connection.execute(sql).fetchall(), key=repr)
+
+
+JOIN = "SELECT sum(v), count(*) FROM facts JOIN few ON facts.{0} = few.{1}"
+
+
+@pytest.mark.parametrize(("probe", "build"), [(c, c) for c in "kisdnm"] + [("i", "k"), ("k", "i")])
+def test_row_groups_without_keys_of_the_build_are_not_read(files: Path, probe: str, build: str) -> None:
+    with mode(files, "auto") as narrowed, mode(files, "off") as plain:
+        sql = JOIN.format(probe, build)
+        text = explained(narrowed, sql, "ANALYZE")
+        assert counted(text, "facts", "runtime_filters") > 0, text
+        assert counted(text, "facts", "row_groups_pruned") == ROWS // GROUP - 2, text
+        assert counted(text, "facts", "actual rows") <= 2 * GROUP, text
+        assert "narrowed by" not in explained(plain, sql)
+        assert counted(explained(plain, sql, "ANALYZE"), "facts", "actual rows") == ROWS
+        assert narrowed.execute(sql).fetchall() == plain.execute(sql).fetchall()
+
+
+NOT_NARROWED = {
+    "rows without a partner are kept": "SELECT count(w), count(*) FROM facts LEFT JOIN few ON facts.k = few.k",
+    "NULLs meet": "SELECT count(*) FROM facts JOIN few ON facts.x IS NOT DISTINCT FROM few.k",
+    "-0.0 is 0.0": "SELECT count(*) FROM facts JOIN few ON facts.f = few.f",
+    "computed": "SELECT count(*) FROM facts JOIN few ON facts.k + 1 = few.k",
+    "the first rows are chosen before": "SELECT count(*) FROM (SELECT k FROM facts ORDER BY v, k LIMIT 2500) q JOIN few ON q.k = few.k",
+    "a window sees all": "SELECT sum(c) FROM (SELECT k, count(*) OVER () AS c FROM facts) q JOIN few ON q.k = few.k",
+    "anti": "SELECT count(*) FROM facts WHERE NOT EXISTS (SELECT 1 FROM few WHERE few.k = facts.k)",
+}
+
+
+@pytest.mark.parametrize("sql", NOT_NARROWED.values(), ids=NOT_NARROWED)
+def test_what_must_see_all_rows_does(files: Path, sql: str) -> None:
+    with mode(files, "always") as always, mode(files, "off") as off:
+        lines = [line for line in explained(always, sql).splitlines() if "facts" in line]
+        assert lines
+        assert not any("narrowed by" in line for line in lines), lines
+        assert always.execute(sql).fetchall() == off.execute(sql).fetchall()
+
+
+AGREEING = [
+    "SELECT facts.k, w FROM facts JOIN few ON facts.s = few.s WHERE v > 10",
+    "SELECT facts.k, w FROM few LEFT JOIN facts ON facts.k = few.k AND v > 50",
+    "SELECT k FROM facts WHERE k IN (SELECT k FROM few)",
+    "SELECT k, w FROM few WHERE NOT EXISTS (SELECT 1 FROM facts WHERE facts.k = few.k)",
+    "SELECT k, w, EXISTS (SELECT 1 FROM facts WHERE facts.d = few.d) FROM few",
+    "SELECT facts.k, a.w, b.w FROM facts JOIN few a ON facts.k = a.k JOIN few b ON facts.n = b.n",
+    "SELECT facts.k, a.w, b.w FROM facts LEFT JOIN few a ON facts.k = a.k + 1 JOIN few b ON facts.m = b.m",
+    "SELECT count(*) FROM facts JOIN (SELECT k FROM few WHERE w > 100) q ON facts.k = q.k",
+    "SELECT count(*) FROM facts JOIN (SELECT k FROM few WHERE k IS NULL) q ON facts.k = q.k",
+    "SELECT count(*), sum(a.v) FROM facts a JOIN facts b ON a.k = b.k + 1000",
+    "SELECT max(w) FROM (SELECT i AS j, v FROM facts WHERE v < 90) q JOIN few ON q.j = few.k AND q.v > few.w",
+]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"parallelism.default": "1", "execution.batch-rows": "3"}, {"debug.representation": "dictionary"},
+     {"debug.representation": "wide", "debug.serialize-plans": "true", "execution.scheduler-seed": "5"}],
+    ids=str,
+)  # fmt: skip
+def test_results_do_not_depend_on_them(files: Path, settings: dict[str, str]) -> None:
+    with mode(files, "always", **settings) as always, mode(files, "off") as off:
+        for sql in AGREEING:
+            assert sorted_rows(always, sql) == sorted_rows(off, sql), sql
+        for sql in AGREEING[:2]:
+            assert "narrowed by" in explained(always, sql), sql
+
+
+def test_managed_tables_are_looked_up_by_key_or_pruned_by_zones() -> None:
+    with tableflow.connect(
+        settings={"parallelism.default": "2", "storage.inline-rows": "0", "storage.chunk-rows": "500"}
+    ) as con:
+        con.register("numbers", {"n": list(range(20_000))})
+        con.execute("CREATE TABLE t (k BIGINT PRIMARY KEY, z BIGINT, v STRING)")
+        con.execute("INSERT INTO t SELECT n, n, 'old' FROM numbers")
+        con.execute("CREATE TABLE s (k BIGINT, v STRING)")
+        con.execute("INSERT INTO s VALUES (17, 'a'), (19999, 'b'), (30000, 'c'), (NULL, 'd')")
+        text = explained(con, "SELECT t.v FROM t JOIN s ON t.k = s.k", "ANALYZE")
+        assert counted(text, " t ", "keys_looked_up") == 3, text
+        assert counted(text, " t ", "actual rows") == 2, text
+        text = explained(con, "SELECT t.v FROM t JOIN s ON t.z = s.k WHERE s.k < 100", "ANALYZE")
+        assert counted(text, " t ", "chunks_pruned") > 0, text
+        assert counted(text, " t ", "actual rows") < 20_000, text
+        writes = [
+            "UPDATE t SET v = s.v FROM s WHERE t.k = s.k",
+            "INSERT INTO t SELECT k, 0, v FROM s WHERE k > 0 ON CONFLICT (k) DO UPDATE SET v = excluded.v || t.v",
+            "INSERT INTO t SELECT k, 0, v FROM s WHERE k > 0 ON CONFLICT DO NOTHING",
+            "MERGE INTO t USING s ON t.k = s.k WHEN MATCHED THEN UPDATE SET v = t.v || 'm'",
+            "DELETE FROM t USING s WHERE t.k = s.k AND s.k < 18",
+        ]
+        for sql in writes:
+            assert "narrowed by k" in explained(con, sql), sql
+        assert [con.execute(sql).rowcount for sql in writes] == [2, 3, 0, 3, 1]
+        assert sorted_rows(con, "SELECT k, v FROM t WHERE v <> 'old'") == [(19999, "bbm"), (30000, "cm")]
+
+
+def values_of(of: t.SqlType, *arrays: pa.Array) -> KeyValues:
+    parts = []
+    for array in arrays:
+        part = KeyValues(of)
+        part.add(Column(of, array), None)
+        parts.append(part)
+    return united(parts)
+
+
+def test_values_are_listed_while_they_are_few_and_bounded_always() -> None:
+    few = values_of(t.BIGINT, pa.array([5, None, 7]), pa.array([7, -1], pa.int8()), pa.array([None], pa.int64()))
+    assert (few.minimum, few.maximum, few.listed) == (-1, 7, {-1, 5, 7})
+    many = values_of(t.BIGINT, pa.array([1, 2]), pa.array(range(10, 11 + MOST_LISTED)))
+    assert (many.minimum, many.maximum, many.listed) == (1, 10 + MOST_LISTED, None)
+    texts = values_of(t.STRING, pa.array(["b", "é", "b"]).dictionary_encode())
+    assert (texts.minimum, texts.maximum, texts.listed) == ("b", "é", {"b", "é"})
+    exact = values_of(t.DecimalType(6, 2), pa.array([Decimal("1.50"), Decimal("-2.25")]))
+    assert (exact.minimum, exact.maximum) == (-225, 150)
+    nothing = values_of(t.BIGINT, pa.array([None, None], pa.int64()))
+    assert nothing.conjuncts(ColumnRef(t.BIGINT, 1, "k")) == (Literal(t.BOOLEAN, value=False),)
+    assert not can_be_described(t.DOUBLE)
+    assert not can_be_described(t.StringType(4, fixed=True))
+
+
+def test_long_lists_prune_as_short_ones_do() -> None:
+    def may(items: list[int], low: int, high: int) -> bool:
+        arguments: tuple[Expression, ...] = tuple(Literal(t.BIGINT, item) for item in items)
+        predicate = Call(t.BOOLEAN, "in", (ColumnRef(t.BIGINT, 1, "k"), *arguments))
+        return may_match(predicate, {"k": ColumnRange(t.BIGINT, low, high, 0, 10)}.get)
+
+    long = list(range(0, 1000, 10))
+    random.Random(3).shuffle(long)
+    for low, high in [(-5, -1), (-5, 0), (1, 9), (1, 10), (985, 2000), (991, 2000), (0, 999)]:
+        assert may(long, low, high) is any(low <= value <= high for value in long), (low, high)
