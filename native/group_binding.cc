@@ -99,6 +99,13 @@ std::vector<VectorPtr> keys(GroupTable& table, int64_t from, int64_t n) {
   return keys_of(table, Groups(from, n));
 }
 
+VectorPtr key(GroupTable& table, int column, int64_t from, int64_t n) {
+  nb::gil_scoped_release released;
+  check_range(table, from, n);
+  if (column < 0 || column >= table.key_count()) throw std::out_of_range("a key the table does not have");
+  return table.key(column, Groups(from, n));
+}
+
 std::vector<VectorPtr> results(const GroupTable& table, int64_t from, int64_t n) {
   nb::gil_scoped_release released;
   check_range(table, from, n);
@@ -210,6 +217,7 @@ void register_group(nb::module_& m) {
       .def("spread", &spread, nb::arg("arguments"), nb::arg("length"), nb::arg("selection") = nb::none(), nb::arg("dense") = nb::none())
       .def("prepare", &GroupTable::prepare, nb::call_guard<nb::gil_scoped_release>())
       .def("keys", &keys)
+      .def("key", &key, nb::arg("column"), nb::arg("start"), nb::arg("count"))
       .def("results", &results)
       .def("states", &states)
       .def("listed_keys", &listed_keys)

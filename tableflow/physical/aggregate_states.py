@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.grouping import Aggregate
+from tableflow.columnar.kernels.grouping import Aggregate, AggregateOverflow
+from tableflow.errors import DataError
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression
 from tableflow.physical.node import positions
 from tableflow.physical.row_values import RowValues
@@ -156,3 +157,15 @@ def row_inputs(calls: Sequence[AggregateCall], fields: tuple[Field, ...]) -> Agg
 def merging_inputs(calls: Sequence[AggregateCall], keys: int) -> AggregateInputs:
     """Of calls that merge states, which stand behind ``keys`` columns."""
     return _States(calls, keys)
+
+
+def too_large(calls: Sequence[AggregateCall], overflow: AggregateOverflow) -> DataError:
+    """The error of a sum that has left its type."""
+    message, number = overflow.args
+    call = calls[number]
+    return DataError(
+        message,
+        detail=f"the {call.function} of a group does not fit {call.type}",
+        hint="cast the argument to DOUBLE",
+        span=call.span,
+    )

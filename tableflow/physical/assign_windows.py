@@ -55,7 +55,8 @@ class AssignWindowsOperator(Operator):
 
     def process(self, batch: Batch, port: int) -> Emission:
         """The batch's rows in their windows."""
-        rows, panes = rows_in_panes(batch, self._time, self._windows)
+        rows, numbers = rows_in_panes(batch, self._time, self._windows)
+        panes = self._windows.pane_starts(numbers)
         pieces = [(rows, panes)] if self._windows.single else _cut(rows, panes, self._windows, self._most)
         for some, of in pieces:
             which, starts, ends = self._windows.windows(of)
@@ -104,14 +105,14 @@ def time_column(of: SqlType, values: Times) -> Column:
 
 
 def rows_in_panes(batch: Batch, position: int, windows: WindowTimes) -> tuple[Rows, Times]:
-    """Stored row numbers of the rows that are in some window, and the starts of their panes."""
+    """Stored row numbers of the rows that are in some window, and the numbers of their panes."""
     column = batch.columns[position]
     times = storage_times(column)
     rows: Rows | None = None if batch.selection is None else batch.selection.astype(np.int64)
     if column.array.null_count:
         valid = column.array.is_valid().to_numpy(zero_copy_only=False)
         rows = np.flatnonzero(valid) if rows is None else rows[valid[rows]]
-    panes = windows.panes(windows.walls(times if rows is None else times[rows]))
+    panes = windows.pane_numbers(windows.walls(times if rows is None else times[rows]))
     rows = np.arange(len(times)) if rows is None else rows
     covered = windows.covered(panes)
     return (rows, panes) if covered is None else (rows[covered], panes[covered])

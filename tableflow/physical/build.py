@@ -39,6 +39,8 @@ from tableflow.physical.stream_write import StreamWrite, StreamWriteOperator
 from tableflow.physical.table_write import TableWrite, TableWriteOperator
 from tableflow.physical.values import ValuesScan, ValuesScanOperator
 from tableflow.physical.window import WindowAggregate, WindowAggregateOperator
+from tableflow.physical.windowed_aggregate import WindowedAggregate
+from tableflow.physical.windowed_operator import windowed_operator
 from tableflow.runtime.graph import OperatorSpec
 from tableflow.runtime.operator import Operator
 
@@ -71,6 +73,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     ChangelogResult: ChangelogResultOperator,
     AssignWatermarks: AssignWatermarksOperator,
     AssignWindows: AssignWindowsOperator,
+    WindowedAggregate: windowed_operator,
 }
 
 

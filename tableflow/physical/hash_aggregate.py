@@ -14,9 +14,9 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import AggregateOverflow, GroupTable
 from tableflow.columnar.kernels.programs import Program
-from tableflow.errors import DataError, InternalError, MemoryLimitError
+from tableflow.errors import InternalError, MemoryLimitError
 from tableflow.expressions.nodes import AggregateCall
-from tableflow.physical.aggregate_states import AggregateInputs, merging_inputs, row_inputs, state_types
+from tableflow.physical.aggregate_states import AggregateInputs, merging_inputs, row_inputs, state_types, too_large
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
@@ -171,13 +171,7 @@ class HashAggregateOperator(Operator):
                 return table.states(start, count)
             return table.results(start, count)
         except AggregateOverflow as overflow:
-            message, call = overflow.args
-            raise DataError(
-                message,
-                detail=f"the {self._node.calls[call].function} of a group does not fit {self._node.calls[call].type}",
-                hint="cast the argument to DOUBLE",
-                span=self._node.calls[call].span,
-            ) from None
+            raise too_large(self._node.calls, overflow) from None
 
     def _pass_on(self, batch: Batch, keys: list[Column], arguments: list[Column], dense: list[bool]) -> Iterator[Batch]:
         table = self._new_table([])

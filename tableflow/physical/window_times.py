@@ -75,17 +75,20 @@ class WindowTimes:
         result: Times = self._zone.first_shown(seconds) * self._per_second + rest
         return result
 
-    def panes(self, walls: Times) -> Times:
-        """The start of each time's pane."""
-        since = walls - self._offset
-        result: Times = since // self._pane * self._pane + self._offset
+    def pane_numbers(self, walls: Times) -> Times:
+        """The number of each time's pane."""
+        result: Times = (walls - self._offset if self._offset else walls) // self._pane
         return result
 
-    def covered(self, panes: Times) -> npt.NDArray[np.bool_] | None:
-        """Whether panes are part of any window; None when all are."""
+    def pane_starts(self, numbers: Times) -> Times:
+        """Starts of panes on the wall."""
+        return numbers * self._pane + self._offset
+
+    def covered(self, numbers: Times) -> npt.NDArray[np.bool_] | None:
+        """Whether panes (by number) are part of any window; None when all are."""
         if self._slide <= self._size:
             return None
-        result: npt.NDArray[np.bool_] = (panes - self._offset) % self._slide < self._size
+        result: npt.NDArray[np.bool_] = numbers * self._pane % self._slide < self._size
         return result
 
     def last_ends(self, panes: Times) -> Times:

@@ -9,6 +9,7 @@ from tableflow.expressions.nodes import AggregateCall
 from tableflow.expressions.window_assigner import WindowAssigner
 from tableflow.physical.node import UnaryNode
 from tableflow.physical.properties import OrderingKey
+from tableflow.runtime.graph import SinkSpec
 from tableflow.serialization import serializable
 from tableflow.types import Field
 
@@ -21,7 +22,8 @@ class WindowedAggregate(UnaryNode):
     ``time`` is the id of the time column, None for windows that are not of time.  ``partition`` and ``order`` (columns of the
     input) matter to windows that depend on other rows.  ``changing``: the input may have weights.  ``fields`` are the keys,
     those of ``start``, ``end``, ``window_time`` and ``fire`` that are not None, and one result per call.  Output: append
-    if nothing is ever replaced, else retract.
+    if nothing is ever replaced, else retract.  ``late``: where rows that come too late are written, once for each window they
+    missed, with window start, window end and the watermark behind their columns; None: they are counted only.
     """
 
     assigner: WindowAssigner
@@ -36,3 +38,4 @@ class WindowedAggregate(UnaryNode):
     calls: tuple[AggregateCall, ...]
     emit: Emit
     changing: bool = False
+    late: SinkSpec | None = None

@@ -151,6 +151,10 @@ class GroupTable:
         """Key columns of groups ``[start, start + count)``."""
         return _columns(self._keys, self._table.keys(start, count))
 
+    def key(self, column: int, start: int, count: int) -> Column:
+        """One key column of groups ``[start, start + count)``."""
+        return Column(self._keys[column], vector=self._table.key(column, start, count))
+
     def results(self, start: int, count: int) -> list[Column]:
         """One column per call; raises :class:`AggregateOverflow`."""
         return _columns(self._results, self._table.results(start, count))

@@ -1,0 +1,139 @@
+"""What aggregation in windows keeps: groups by (slot, keys), a slot being the number of a window or pane.
+
+All states of one operator are made alike, so groups move between them: panes into windows, sessions into one another, what is
+still needed into a new state when most of an old one is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.grouping import AggregateOverflow, GroupNumbers, GroupTable
+from tableflow.expressions.nodes import AggregateCall
+from tableflow.physical.aggregate_states import row_inputs, too_large
+from tableflow.physical.node import positions
+from tableflow.physical.windowed_aggregate import WindowedAggregate
+from tableflow.types import BIGINT, INT
+
+Slots: TypeAlias = npt.NDArray[np.int32]
+Part: TypeAlias = bytes
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+MOVED_AT_ONCE = 16_384
+"""Groups that are moved between two looks at cancellation."""
+_ROWS = AggregateCall(BIGINT, "count")
+
+
+class WindowState:
+    """Groups with a slot; over changing input those without rows are kept but not visible."""
+
+    def __init__(self, node: WindowedAggregate) -> None:
+        self._node = node
+        # Over changing input the number of rows says which groups there are.
+        self._inputs = row_inputs((*node.calls, _ROWS) if node.changing else node.calls, node.input.fields)
+        where = positions(node.input.fields)
+        self._keys = [where[key.id] for key in node.keys]
+        types = [INT, *(key.type for key in node.keys)]
+        self._table = GroupTable(types, self._inputs.aggregates, changing=node.changing)
+
+    def fresh(self) -> WindowState:
+        """An empty one, made alike."""
+        return WindowState(self._node)
+
+    def update(self, batch: Batch, slots: Slots) -> GroupNumbers:
+        """Takes the batch's rows, each into its slot; the group of each."""
+        keys, arguments, dense = self._columns(batch, slots)
+        return self._table.number(keys, arguments, batch.length, batch.selection, dense, batch.weights)
+
+    def take(self, batch: Batch, slots: Slots) -> None:
+        """As :meth:`update`, when nobody asks for the groups."""
+        keys, arguments, dense = self._columns(batch, slots)
+        self._table.update(keys, arguments, batch.length, batch.selection, dense, batch.weights)
+
+    def _columns(self, batch: Batch, slots: Slots) -> tuple[list[Column], list[Column], list[bool]]:
+        arguments, dense = self._inputs.columns(batch)
+        if batch.selection is not None:
+            scattered = np.zeros(batch.length, np.int32)
+            scattered[batch.selection] = slots
+            slots = scattered
+        return [slot_column(slots), *(batch.columns[i] for i in self._keys)], arguments, dense
+
+    @property
+    def groups(self) -> int:
+        """Number of groups."""
+        return self._table.groups
+
+    @property
+    def bytes(self) -> int:
+        """Bytes held now."""
+        return self._table.bytes
+
+    def bytes_with(self, batch: Batch) -> int:
+        """An upper bound of :attr:`bytes` after a batch."""
+        return self._table.bytes_after([batch.columns[i] for i in self._keys], batch.columns, batch.rows)
+
+    def bytes_with_groups(self, groups: int) -> int:
+        """What so many more groups need, without their texts."""
+        return self._table.bytes_after([], [], groups)
+
+    def prepare(self, rows: int) -> bool:
+        """One step towards room for ``rows`` more groups; False while there is more to do."""
+        return self._table.prepare(rows)
+
+    def slots(self) -> Slots:
+        """The slot of each group."""
+        slots: Slots = self._table.key(0, 0, self.groups).array.to_numpy()
+        return slots
+
+    def keys_of(self, groups: GroupNumbers) -> list[Column]:
+        """The key columns of groups, without their slots."""
+        return self._table.keys_of(groups)[1:]
+
+    def results_of(self, groups: GroupNumbers) -> list[Column]:
+        """One column per call; :class:`~tableflow.errors.DataError` for a sum that is too large."""
+        try:
+            return self._table.results_of(groups)[: len(self._node.calls)]
+        except AggregateOverflow as overflow:
+            raise too_large(self._node.calls, overflow) from None
+
+    def visible(self, groups: GroupNumbers) -> GroupNumbers:
+        """Those of these groups that have rows."""
+        if not self._node.changing or not len(groups):
+            return groups
+        counts = self._table.results_of(groups)[-1].array.to_numpy()
+        visible: GroupNumbers = groups[counts > 0]
+        return visible
+
+    def vacant(self, groups: GroupNumbers) -> Mask:
+        """Which groups nothing is left of; of append-only input none."""
+        return self._table.vacant(groups) if self._node.changing else np.zeros(len(groups), np.bool_)
+
+    def absorb(self, other: WindowState, groups: GroupNumbers, slots: Slots | None = None) -> GroupNumbers:
+        """Adds groups of another state, into other slots if they are given; their numbers here."""
+        if slots is None:
+            return self._table.absorb(other._table, groups)
+        return self._table.absorb(other._table, groups, [slot_column(slots), *other.keys_of(groups)])
+
+    def snapshot(self) -> list[Part]:
+        """Everything it holds, in parts."""
+        return [self._table.snapshot()]
+
+    def restore(self, parts: Iterator[Part]) -> None:
+        """Takes from ``parts`` what :meth:`snapshot` gave."""
+        self._table.restore(next(parts))
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._table.clear()
+
+
+def slot_column(slots: Slots) -> Column:
+    """Slots as a key."""
+    return Column(INT, pa.array(slots))
