@@ -38,6 +38,7 @@ from tableflow.planner.rewriting import Rewriter, Rule, Trace
 from tableflow.planner.rules.common_subplans import share_common_subplans
 from tableflow.planner.rules.disjunctions import derive_side_disjunctions, factor_disjunctions
 from tableflow.planner.rules.distinct import eliminate_distinct
+from tableflow.planner.rules.emission import settle_emission
 from tableflow.planner.rules.empty import propagate_empty
 from tableflow.planner.rules.event_time import settle_event_time
 from tableflow.planner.rules.exists import exists_with_inequality
@@ -115,6 +116,7 @@ RULES: tuple[Entry, ...] = (
     Entry("rewrite_set_operations", rewrite_set_operations, (_N,), (SetOperation,), switchable=False),
     Entry("merge_set_operations", merge_set_operations, (_P, _R), (SetOperation,)),
     Entry("right_to_left", right_to_left, (_P, _N), _JOIN, switchable=False),
+    Entry("settle_emission", settle_emission, (_P,), (Aggregate,), switchable=False),
     Entry("settle_event_time", settle_event_time, (_P,), (AssignWatermarks,), switchable=False),
     Entry("expand_window_table", expand_window_table, (_P,), (WindowTable,), switchable=False),
     Entry("fold_constants", fold_constants, (_P, _R), (Filter, Project, Join, Aggregate, Window, Scan, Values)),

@@ -12,6 +12,7 @@ NOT_FOR_STREAMS: Mapping[str, str] = {
     "reduce_aggregate_by_semi_join": "it reads an input a second time before the first, and keeps it twice as state",
     "expand_window_table": "sessions and windows of rows are kept up to date by operators, not computed by sorting",
     "settle_event_time": "in streams rows move event time",
+    "settle_emission": "in streams EMIT says when results come out",
     "push_limit": "which rows come first is known of a table that is read, not of one that goes on changing",
 }
 

@@ -36,7 +36,7 @@ class TableFlow(Dialect):
 
 
 _LATER = {
-    "EMIT": "EMIT", "ITERATE": "ITERATE", "UNTIL": "UNTIL", "MATCH_RECOGNIZE": "MATCH_RECOGNIZE", "PIVOT": "PIVOT",
+    "ITERATE": "ITERATE", "UNTIL": "UNTIL", "MATCH_RECOGNIZE": "MATCH_RECOGNIZE", "PIVOT": "PIVOT",
     "UNPIVOT": "UNPIVOT", "TABLESAMPLE": "TABLESAMPLE", "TABLE": "TABLE as an argument", "INTO": "SELECT INTO",
     "->": "a lambda expression", "=>": "a named argument", "{": "a {...} literal", "RETURNING": "RETURNING",
 }  # fmt: skip

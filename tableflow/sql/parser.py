@@ -13,7 +13,7 @@ from sqlglot import exp
 from sqlglot.parsers.base import BaseParser
 from sqlglot.tokenizer_core import TokenType
 
-from tableflow.sql import window_syntax
+from tableflow.sql import emit_syntax, tokens, window_syntax
 from tableflow.sql.relation_parser import RelationParser
 
 
@@ -46,6 +46,7 @@ class TableFlowParser(RelationParser):
             )
         },
         TokenType.FETCH: _placed(lambda self: ("limit", self.parse_fetch())),
+        tokens.UNRESERVED["EMIT"]: _placed(emit_syntax.parse_emit),
     }  # fmt: skip
     QUERY_MODIFIER_TOKENS: ClassVar[Any] = set(QUERY_MODIFIER_PARSERS)
 

@@ -63,9 +63,6 @@ def test_syntax_error(text, at, message, hint):
 @pytest.mark.parametrize(
     ("text", "what", "at"),
     [
-        ("SELECT a FROM t EMIT ON UPDATE", "EMIT", "EMIT"),
-        ("SELECT count(*) EMIT ON UPDATE", "EMIT", "EMIT"),
-        ("SELECT * FROM (SELECT a FROM t EMIT ON UPDATE)", "EMIT", "EMIT"),
         ("SELECT f(x => 1)", "named argument", "=>"),
         ("SELECT transform(a, x -> x) FROM t", "lambda", "->"),
         (

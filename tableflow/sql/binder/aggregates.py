@@ -12,7 +12,15 @@ from collections.abc import Iterable, Sequence
 from tableflow import types
 from tableflow.errors import BindError, Span
 from tableflow.expressions.keys import is_nested_key, keyed, unkeyed
-from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, Literal, children, walk, with_children
+from tableflow.expressions.nodes import (
+    AggregateCall,
+    ColumnRef,
+    Expression,
+    Literal,
+    children,
+    walk,
+    with_children,
+)
 from tableflow.planner.logical.nodes import Aggregate
 from tableflow.sql.binder.block import Block
 from tableflow.sql.binder.grouping_sets import GroupBy, SetAggregation, not_a_key
@@ -25,7 +33,8 @@ class Grouping:
 
     def __init__(self, block: Block, by: GroupBy, above: Iterable[Expression]) -> None:
         self._block = block
-        keys = by.keys
+        fire = block.fire
+        keys = tuple([key for key in by.keys if fire is None or not _is(fire, key)])
         calls = dict.fromkeys(
             node for expression in above for node in walk(expression) if isinstance(node, AggregateCall)
         )
@@ -42,6 +51,8 @@ class Grouping:
             self._keys[key] = projection.add(keyed(key), key.name if isinstance(key, ColumnRef) else "key")
         for column in (node for call in calls for node in walk(call) if isinstance(node, ColumnRef)):
             projection.add(column, column.name)
+        if by.sets is not None and block.emit is not None:
+            raise BindError("EMIT cannot govern GROUPING SETS, ROLLUP or CUBE", span=block.emit_span)
         if by.sets is not None:
             sets = SetAggregation(block.context, by.sets, self._keys)
             self._keys = sets.keys
@@ -56,7 +67,10 @@ class Grouping:
                 if arg not in self._keys:
                     raise not_a_key(arg, call)
             del calls[call], self._results[call]
-        block.plan = Aggregate(projection.node(), fields, tuple(self._results.values()), tuple(calls))
+        if fire is not None:
+            self._key_ids = self._key_ids | {fire.id}
+        results = tuple(self._results.values())
+        block.plan = Aggregate(projection.node(), fields, results, tuple(calls), block.emit, fire)
 
     def _result(self, call: AggregateCall) -> Field:
         known = self._block.outer_aggregates.get(call)
@@ -102,6 +116,10 @@ class Grouping:
                 hint=f"add {name} to GROUP BY, or use any_value({name})",
                 span=column.span,
             )
+
+
+def _is(field: Field, key: Expression) -> bool:
+    return isinstance(key, ColumnRef) and key.id == field.id
 
 
 def _joined_below(block: Block) -> frozenset[int]:

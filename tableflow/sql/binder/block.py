@@ -14,6 +14,7 @@ from typing import Protocol
 from sqlglot import exp
 
 from tableflow.errors import BindError, Span, UnsupportedError
+from tableflow.expressions.emit import Emit
 from tableflow.expressions.nodes import (
     AggregateCall,
     ColumnRef,
@@ -137,6 +138,10 @@ class Block:
     """Subqueries that are keys of GROUP BY; the same text elsewhere in the block means the key."""
     outer_aggregates: dict[AggregateCall, Field] = field(default_factory=dict)
     """Aggregates over columns of this block that stand in subqueries: they are computed here."""
+    emit: Emit | None = None
+    emit_span: Span | None = None
+    fire: Field | None = None
+    """The column ``window_fire`` of a block whose aggregation makes a new row for each firing."""
     binder: Binding | None = None
     """What binds the clause in which the subquery stands that is bound now."""
     hidden: Scope | None = None
@@ -189,6 +194,8 @@ class Block:
     def column(self, parts: Sequence[str], span: Span | None) -> ColumnRef | None:
         """The column of this block that a name means; None if this block has none."""
         found = self.scope.find(parts[0]) if len(parts) == 1 else self.scope.find_qualified(parts[:-1], parts[-1])
+        if not found and self.fire is not None and [part.lower() for part in parts] == [self.fire.name]:
+            found = [self.fire]
         if not found:
             return None
         if len(found) > 1:

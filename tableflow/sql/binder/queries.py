@@ -24,7 +24,7 @@ _NAMES = {
 }  # fmt: skip
 
 
-_ORDER_OF_CLAUSES = ("where", "group", "having", "windows", "qualify", "order", "limit", "offset")
+_ORDER_OF_CLAUSES = ("where", "group", "having", "windows", "qualify", "order", "limit", "offset", "emit")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from tableflow.errors import BindError, SqlSyntaxError
 from tableflow.expressions.keys import is_nested_key, keyed, unkeyed
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal
 from tableflow.planner.logical.nodes import Aggregate, Filter, Node
-from tableflow.sql.binder import subqueries, window_plan, windows
+from tableflow.sql.binder import emission, subqueries, window_plan, windows
 from tableflow.sql.binder.aggregates import Grouping, check_groupable, check_sortable
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.calls import has_aggregate
@@ -34,7 +34,7 @@ from tableflow.types import Field
 
 _CLAUSES = frozenset({
     "expressions", "from_", "joins", "where", "group", "having", "distinct", "order", "limit", "offset", "with_", "hint",
-    "windows", "qualify",
+    "windows", "qualify", "emit",
 })  # fmt: skip
 
 
@@ -48,6 +48,7 @@ def bind_select(block: Block, node: exp.Select) -> Bound:
     if not node.expressions:
         raise SqlSyntaxError("a select list is expected after SELECT", span=block.source.span(node))
     windows.define(block, node.args.get("windows") or ())
+    emission.bind_emit(block, node)
     items = SelectList(block, node.expressions)
     _where(block, node, items)
     keys = _keys(block, node, items)
@@ -59,7 +60,9 @@ def bind_select(block: Block, node: exp.Select) -> Bound:
     above = [*expressions, *(key for key, _ in order), *having, *qualify]
     above += [part for window in block.windows for part in window.parts()]
     window_plan.refuse_in_aggregates(block, above)
-    if keys is not None or having or block.outer_aggregates or any(map(has_aggregate, above)):
+    grouped = keys is not None or bool(having or block.outer_aggregates) or any(map(has_aggregate, above))
+    emission.check_governs(block, aggregates=grouped or node.args.get("distinct") is not None)
+    if grouped:
         grouping = Grouping(block, keys or GroupBy(()), above)
         expressions = [grouping.rewrite(each) for each in expressions]
         order = [(grouping.rewrite(key), item) for key, item in order]
@@ -75,7 +78,7 @@ def bind_select(block: Block, node: exp.Select) -> Bound:
         join(qualify)
         block.plan = Filter(block.plan, tuple(qualify))
     join([*expressions, *(key for key, _ in order)])
-    plan, columns = _output(block, node, items.names_of_output(), expressions, order)
+    plan, columns = _output(block, node, items.names_of_output(), expressions, order, grouped=grouped)
     return Bound(limited_plan(block, node, plan), columns, tuple(block.outer.values()))
 
 
@@ -179,6 +182,8 @@ def _output(
     names: Sequence[str],
     expressions: Sequence[Expression],
     order: Sequence[tuple[Expression, exp.Ordered]],
+    *,
+    grouped: bool,
 ) -> tuple[Node, tuple[Field, ...]]:
     """Project, make distinct and sort; the columns under their names."""
     projection = Projection(block.context, block.plan)
@@ -199,7 +204,8 @@ def _output(
     plan = projection.node()
     if distinct is not None:
         unique = tuple({field.id: field for field in fields}.values())
-        plan = Aggregate(plan, unique, (), ())
+        emit = block.emit if not grouped else None
+        plan = Aggregate(plan, unique, (), (), emit)
         if any(is_nested_key(each.type) for each in expressions):
             values = Projection(block.context, plan)
             for field in unique:

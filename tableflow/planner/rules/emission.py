@@ -1,0 +1,121 @@
+"""EMIT over finished data: results that later ones replace do not appear; firings that are rows of their own do.
+
+A firing that sees the last rows of its group is an aggregate over a frame of rows, at the rows at which it fires.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tableflow.errors import UnsupportedError
+from tableflow.expressions.emit import Emit, EveryInterval, EveryRows
+from tableflow.expressions.nodes import (
+    WHOLE_PARTITION,
+    AggregateCall,
+    Expression,
+    Frame,
+    FrameBound,
+    FrameSide,
+    FrameUnit,
+    Literal,
+    SortKey,
+    WindowCall,
+)
+from tableflow.expressions.registry import resolve_call, resolve_window
+from tableflow.planner.logical.context import Context
+from tableflow.planner.logical.copying import passing
+from tableflow.planner.logical.nodes import Aggregate, Filter, Node, Project, Window
+from tableflow.planner.logical.predicates import call, disjunction
+from tableflow.planner.logical.time_nodes import WindowTable
+from tableflow.planner.logical.traversal import reference
+from tableflow.types import BIGINT, Field
+
+
+def settle_emission(node: Node, required: frozenset[int], context: Context) -> Node | None:
+    """The last result of each group, or every firing."""
+    assert isinstance(node, Aggregate)
+    emit = node.emit
+    if emit is None:
+        return None
+    if node.fire is None:
+        return replace(node, emit=None)
+    return _firings(node, emit, node.fire, context)
+
+
+def _firings(node: Aggregate, emit: Emit, fire: Field, context: Context) -> Node:
+    _check(node, emit)
+    table = _window_table(node.input)
+    order = table.order if table.time is None else (SortKey(reference(table.time)),)
+    rows = _carrying(node.input, [key.column.id for key in order], table, context)
+    numbering = resolve_window("row_number", [])
+    number = Field(context.fresh_id(), "row_number", BIGINT, nullable=False)
+    count = Field(context.fresh_id(), "rows", BIGINT, nullable=False)
+    rows = Window(rows, node.keys, order, (number,), (numbering,))
+    last = WindowCall(BIGINT, "count", (), WHOLE_PARTITION)
+    by_number = (SortKey(reference(number)),)
+    frame = _frame(emit)
+    if emit.keep_last is not None:
+        raise UnsupportedError(
+            "KEEP LAST of an interval over finished data is not supported yet", hint="KEEP LAST a number of rows"
+        )
+    results = tuple([_over(call, frame) for call in node.calls])
+    rows = Window(rows, node.keys, (), (count,), (last,))
+    rows = Window(rows, node.keys, by_number, node.results, results) if results else rows
+    at_end = call("eq", reference(number), reference(count))
+    every = next((trigger.rows for trigger in emit.triggers if isinstance(trigger, EveryRows)), None)
+    fires: Expression = at_end
+    numbered: Expression = Literal(BIGINT, 1)
+    if every is not None:
+        step = Literal(BIGINT, every)
+        fires = disjunction([call("eq", resolve_call("modulo", [reference(number), step]), Literal(BIGINT, 0)), at_end])
+        before = resolve_call("add", [reference(number), Literal(BIGINT, every - 1)])
+        numbered = resolve_call("integer_divide", [before, step])
+    fields = (*node.keys, *node.results, fire)
+    return Project(Filter(rows, (fires,)), fields, (*passing((*node.keys, *node.results)), numbered))
+
+
+def _check(node: Aggregate, emit: Emit) -> None:
+    if any(isinstance(trigger, EveryInterval) and trigger.event_time for trigger in emit.triggers):
+        raise UnsupportedError(
+            "EVERY ... OF EVENT TIME with firings of their own over finished data is not supported yet",
+            hint="EVERY a number of rows",
+        )
+    for each in node.calls:
+        if each.order:
+            raise UnsupportedError(
+                f"{each.function} with ORDER BY in an aggregation with KEEP LAST is not supported yet", span=each.span
+            )
+
+
+def _frame(emit: Emit) -> Frame:
+    """What a firing sees of the rows so far."""
+    start = FrameBound(FrameSide.UNBOUNDED_PRECEDING)
+    if emit.keep_last_rows == 1:
+        start = FrameBound(FrameSide.CURRENT_ROW)
+    elif emit.keep_last_rows is not None:
+        start = FrameBound(FrameSide.PRECEDING, emit.keep_last_rows - 1)
+    return Frame(FrameUnit.ROWS, start, FrameBound(FrameSide.CURRENT_ROW))
+
+
+def _over(of: AggregateCall, frame: Frame) -> WindowCall:
+    return WindowCall(of.type, of.function, of.args, frame, of.distinct, span=of.span, filter=of.filter)
+
+
+def _window_table(node: Node) -> WindowTable:
+    while not isinstance(node, WindowTable):
+        assert isinstance(node, Filter | Project)
+        node = node.input
+    return node
+
+
+def _carrying(node: Node, columns: list[int], table: WindowTable, context: Context) -> Node:
+    """The plan with these columns of the window table up to its top."""
+    missing = [i for i in columns if i not in context.output_ids(node)]
+    if node is table or not missing:
+        return node
+    assert isinstance(node, Filter | Project)
+    below = _carrying(node.input, columns, table, context)
+    if isinstance(node, Filter):
+        return replace(node, input=below)
+    carried = tuple([f for f in context.output(table) if f.id in missing])
+    return Project(below, (*node.fields, *carried), (*node.expressions, *passing(carried)))
