@@ -131,8 +131,12 @@ void GroupTable::load(const std::vector<VectorPtr>& keys, int64_t groups, const 
                       std::string_view state) {
   if (int(keys.size()) != key_count() || sets.size() != sets_.size()) throw std::invalid_argument("a saved state is of another table");
   const auto insert = [&](KeyIndex& index, std::span<const Input> inputs, int64_t n) {
-    for (int64_t first = 0; first < n; first += piece_rows) {
-      const Piece piece{nullptr, first, int(std::min<int64_t>(piece_rows, n - first))};
+    // A single NULL must get its old number: an index of texts numbers it behind all texts of its piece.
+    int64_t null = 0;
+    while (inputs.size() == 1 && null < n && row_is_valid(*inputs[0].vector, null)) ++null;
+    for (int64_t first = 0, rows = 0; first < n; first += rows) {
+      rows = std::min<int64_t>(piece_rows, (first < null ? std::min(n, null) : first == null ? first + 1 : n) - first);
+      const Piece piece{nullptr, first, int(rows)};
       index.find_or_insert(inputs, piece, group_of_.data());
       if (&index == index_.get()) {
         resize(index.size());

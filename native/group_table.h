@@ -20,6 +20,11 @@ class GroupTable {
   // counts, and only tables whose calls are all `changing` take them.
   void update(std::span<const Input> keys, std::span<const Input> arguments, const uint32_t* rows, int64_t n,
               uint32_t* numbers = nullptr, const int64_t* weights = nullptr);
+  // The same in two: the groups of rows first, so that they can be read as they were, then what they accumulate.
+  // New groups have had no value; every group that was named is in `touched` once.
+  void place(std::span<const Input> keys, const uint32_t* rows, int64_t n, uint32_t* numbers, std::vector<uint32_t>& touched);
+  void accumulate(const uint32_t* numbers, std::span<const Input> arguments, const uint32_t* rows, int64_t n,
+                  const int64_t* weights = nullptr);
   // One step of some milliseconds towards room for `rows` more groups; false while there is more to do.
   bool prepare(int64_t rows);
   // Instead of grouping: row r of `length` is group r, alone.  What was there before is forgotten.
@@ -85,6 +90,7 @@ class GroupTable {
   bool changing_ = false;
   const int64_t* weights_ = nullptr;  // of the update that runs
   std::vector<uint32_t> group_of_;  // of each lane of the piece
+  Array<uint8_t> touched_;          // by group, while rows are placed
 };
 
 }  // namespace tableflow

@@ -12,6 +12,7 @@ void register_program(nb::module_& m);
 void register_vector(nb::module_& m);
 void register_gather(nb::module_& m);
 void register_group(nb::module_& m);
+void register_group_places(nb::module_& m);
 void register_join(nb::module_& m);
 void register_multi(nb::module_& m);
 void register_hash(nb::module_& m);
@@ -42,6 +43,7 @@ NB_MODULE(_native, m) {
   register_vector(m);
   register_gather(m);
   register_group(m);
+  register_group_places(m);
   register_join(m);
   register_multi(m);
   register_hash(m);

@@ -8,6 +8,7 @@ from typing import Any
 from tableflow.errors import InternalError
 from tableflow.physical.assign_watermarks import AssignWatermarks, AssignWatermarksOperator
 from tableflow.physical.assign_windows import AssignWindows, AssignWindowsOperator
+from tableflow.physical.changelog_aggregate import ChangelogAggregate, ChangelogAggregateOperator
 from tableflow.physical.changelog_join import ChangelogJoin, ChangelogJoinOperator
 from tableflow.physical.changelog_over import ChangelogOver, ChangelogOverOperator
 from tableflow.physical.changelog_result import (
@@ -52,6 +53,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     CollectAggregate: CollectAggregateOperator,
     HashJoin: HashJoinOperator,
     HashBuild: HashBuildOperator,
+    ChangelogAggregate: ChangelogAggregateOperator,
     ChangelogJoin: ChangelogJoinOperator,
     ChangelogTopN: ChangelogTopNOperator,
     ChangelogOver: ChangelogOverOperator,

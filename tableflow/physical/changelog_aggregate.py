@@ -1,11 +1,30 @@
-"""Grouping over a changelog."""
+"""Grouping over a changelog: what each batch changes of the groups' rows.
+
+What has come out sums up to the groups' rows after what has come in.  Without keys there is one row from the start; it comes
+out before the first epoch or with the first change, whichever is earlier.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.gather import concat
+from tableflow.columnar.kernels.multi_state import consolidated
+from tableflow.errors import InternalError
 from tableflow.expressions.nodes import AggregateCall
+from tableflow.physical.changelog_groups import ChangingGroups
+from tableflow.physical.changelog_recomputed import RecomputedGroups
+from tableflow.physical.collect_aggregate import is_collected
+from tableflow.physical.held_changes import HeldChanges
 from tableflow.physical.node import UnaryNode
+from tableflow.physical.partition_rows import PIECE_ROWS
+from tableflow.runtime.events import Epoch
+from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
+from tableflow.runtime.wake import READY
 from tableflow.serialization import serializable
 from tableflow.types import Field
 
@@ -17,10 +36,98 @@ class ChangelogAggregate(UnaryNode):
 
     The output is a retract stream: of every group that a batch has touched the old row with -1 and the new one with +1, nothing
     when they are equal.  Equal keys are in one task; without keys there is exactly one row (and one task).  With ``per_epoch``
-    the changes of an epoch are emitted together before it passes (mini-batch).  ``retracting``: the input may carry -1.
+    the changes of an epoch are emitted together before it passes (mini-batch).  ``retracting``: the input may carry weights.
     """
 
     keys: tuple[Field, ...]
     calls: tuple[AggregateCall, ...]
     retracting: bool = True
     per_epoch: bool = False
+
+
+class ChangelogAggregateOperator(Operator):
+    """One task's part of a :class:`ChangelogAggregate`."""
+
+    def __init__(self, node: ChangelogAggregate) -> None:
+        self._node = node
+        inputs = node.input.fields
+        self._groups: ChangingGroups | RecomputedGroups
+        if any(map(is_collected, node.calls)):
+            self._groups = RecomputedGroups(node.keys, node.fields[len(node.keys) :], node.calls, inputs)
+        else:
+            self._groups = ChangingGroups(node.keys, node.calls, inputs, retracting=node.retracting)
+        self._begun = bool(node.keys)
+
+    def open(self, context: OperatorContext) -> None:
+        """Starts without groups."""
+        self._context = context
+        self._groups.open(context)
+        types = [f.type for f in self._node.fields]
+        self._held = HeldChanges(types, context.reserve("changes")) if self._node.per_epoch else None
+
+    def process(self, batch: Batch, port: int) -> Emission | None:
+        """What changes in the groups of these rows."""
+        if batch.weights is not None and not self._node.retracting:
+            raise InternalError("changes arrive where rows are only added")
+        return self._changes(batch) if batch.rows else None
+
+    def _changes(self, batch: Batch) -> Emission:
+        for piece in batch.pieces(PIECE_ROWS):
+            yield from self._groups.room(piece)
+            made = self._begin()
+            changed = self._groups.apply(piece)
+            if changed is not None:
+                made = changed if made is None else consolidated(concat([made, changed]))
+            if made is None:
+                yield Suspend(READY)
+            elif self._held is None:
+                yield from made.pieces(self._context.batch_rows)
+            else:
+                self._held.add(made)
+
+    def _begin(self) -> Batch | None:
+        """The only row as it is before there are rows, if it has not come out."""
+        if self._begun:
+            return None
+        self._begun = True
+        return self._groups.current()
+
+    def _release(self) -> Iterator[Batch]:
+        begin = self._begin()
+        if self._held is None:
+            if begin is not None:
+                yield begin
+            return
+        if begin is not None:
+            self._held.add(begin)
+        yield from self._held.parts(self._context.batch_rows)
+        self._held.clear()
+
+    def on_epoch(self, epoch: Epoch) -> Emission | None:
+        """What has been held, and the only row if nothing has come."""
+        return self._release()
+
+    def on_end(self, port: int) -> Emission | None:
+        """The same at the end."""
+        return self._release()
+
+    def snapshot(self) -> bytes:
+        """The groups; whether the only row has come out; what is held, which is nothing at an epoch."""
+        saved = self._groups.snapshot()
+        held = b"" if self._held is None else self._held.snapshot()
+        return np.array([self._begun, len(saved)], np.int64).tobytes() + saved + held
+
+    def restore(self, state: bytes) -> None:
+        """Puts everything back."""
+        begun, size = np.frombuffer(state, np.int64, 2).tolist()
+        self._begun = bool(begun)
+        self._groups.restore(state[16 : 16 + size])
+        if self._held is not None:
+            self._held.restore(state[16 + size :])
+
+    def close(self) -> None:
+        """Gives the memory back."""
+        self._groups.close()
+        if getattr(self, "_held", None) is not None:
+            assert self._held is not None
+            self._held.close()

@@ -10,6 +10,8 @@ from dataclasses import replace
 
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, column_ids
 from tableflow.expressions.text import to_sql
+from tableflow.physical.changelog_aggregate import ChangelogAggregate
+from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate
 from tableflow.physical.hash_join import HashJoin
 from tableflow.physical.node import PhysicalNode
@@ -35,9 +37,9 @@ class Computing:
         """The plan with such projections."""
         node = node.with_inputs(tuple(self.lifted(child) for child in node.inputs))
         match node:
-            case HashAggregate(phase=AggregatePhase.SINGLE | AggregatePhase.PARTIAL):
+            case HashAggregate(phase=AggregatePhase.SINGLE | AggregatePhase.PARTIAL) | ChangelogAggregate():
                 return self._aggregate(node)
-            case HashJoin():
+            case HashJoin() | ChangelogJoin():
                 left, left_keys = self._keys(node.left, node.left_keys)
                 right, right_keys = self._keys(node.right, node.right_keys)
                 return replace(node, left=left, right=right, left_keys=left_keys, right_keys=right_keys)
@@ -50,7 +52,7 @@ class Computing:
             return below, keys
         return _projected(below, below.fields, moved), tuple(moved.get(key, key) for key in keys)
 
-    def _aggregate(self, node: HashAggregate) -> PhysicalNode:
+    def _aggregate(self, node: HashAggregate | ChangelogAggregate) -> PhysicalNode:
         inputs = node.input.fields
         moved = self._columns(e for call in node.calls for e in self._movable(call, inputs))
         if not moved:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.multi_state import MultiState
+from tableflow.physical.state_rows import load_rows, save_rows
 from tableflow.runtime.operator import Reservation
 from tableflow.types import SqlType
 
@@ -45,6 +46,20 @@ class HeldChanges:
         """Forgets everything."""
         self._state.clear()
         self._reservation.resize(self._state.bytes)
+
+    def snapshot(self) -> bytes:
+        """The changes."""
+        return save_rows(self._state)
+
+    def restore(self, saved: bytes) -> None:
+        """Puts them back."""
+        load_rows(self._state, saved)
+        self._reservation.resize(self._state.bytes)
+
+    def close(self) -> None:
+        """Gives the memory back."""
+        self._state.clear()
+        self._reservation.release()
 
 
 def weights_of(batch: Batch) -> Weights:

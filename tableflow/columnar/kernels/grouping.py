@@ -111,6 +111,28 @@ class GroupTable:
         vectors = [c.vector for c in keys], [c.vector for c in arguments]
         return self._table.number(*vectors, length, selection, dense, weights)
 
+    def place(
+        self, keys: Sequence[Column], length: int, selection: Selection | None = None
+    ) -> tuple[GroupNumbers, GroupNumbers]:
+        """The group of each row that counts, and each of these groups once; new ones have had no rows.
+
+        So they can be read as they are before :meth:`accumulate` takes the rows.
+        """
+        return _native.place_groups(self._table, [c.vector for c in keys], length, selection)
+
+    def accumulate(
+        self,
+        groups: GroupNumbers,
+        arguments: Sequence[Column],
+        length: int,
+        selection: Selection | None = None,
+        dense: list[bool] | None = None,
+        weights: Weights | None = None,
+    ) -> None:
+        """Takes the rows that :meth:`place` has placed; otherwise as :meth:`update`."""
+        vectors = [c.vector for c in arguments]
+        _native.accumulate_groups(self._table, groups, vectors, length, selection, dense, weights)
+
     def spread(
         self,
         arguments: Sequence[Column],
@@ -215,6 +237,12 @@ class GroupTable:
     def clear(self) -> None:
         """Forgets all groups and gives their memory back."""
         self._table.clear()
+
+
+def equal_rows(left: Sequence[Column], right: Sequence[Column], rows: int) -> npt.NDArray[np.bool_]:
+    """Whether row i of both sides is the same by value, NULL like NULL; flat columns, one at least."""
+    formats = [storage_format(column.type) for column in left]
+    return _native.equal_rows(formats, [c.vector for c in left], [c.vector for c in right], rows)
 
 
 def _packed(vectors: Sequence[_native.Vector]) -> bytes:

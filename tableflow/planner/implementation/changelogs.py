@@ -144,7 +144,15 @@ def _first_rows(
     work = costs.sort_cost(child.facts.estimate.rows)
     facts = search.facts(node, fields, (child,), work, child.facts.properties.partitioning)
     top = ChangelogTopN(
-        fields=fields, facts=facts, input=child, partition=partition, order=order, limit=limit, offset=0, rank=rank
+        fields=fields,
+        facts=facts,
+        input=child,
+        partition=partition,
+        order=order,
+        limit=limit,
+        offset=0,
+        rank=rank,
+        appends=search.stream(node.input).appends,
     )
     return keep(top, search.needed(node) | {f.id for f in node.results})
 
@@ -172,6 +180,7 @@ def implement_stream_limit(search: Search, node: logical.Limit, required: Requir
         limit=node.limit,
         offset=node.offset,
         rank=None,
+        appends=search.stream(source).appends,
     )
 
 

@@ -1,0 +1,98 @@
+"""Aggregates that need all rows of a group together, over a changelog: touched groups are computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.gather import concat
+from tableflow.columnar.kernels.multi_state import consolidated
+from tableflow.expressions.nodes import AggregateCall, column_ids
+from tableflow.physical.collect_aggregate import CollectAggregate, CollectAggregateOperator
+from tableflow.physical.node import Input
+from tableflow.physical.partition_rows import PartitionRows
+from tableflow.physical.recomputation import SIDE, difference, sided
+from tableflow.runtime.operator import Emission, Operator, OperatorContext
+from tableflow.types import Field
+
+
+class RecomputedGroups:
+    """The rows of the groups of one task by ``keys``; without keys there is one group, which is always visible."""
+
+    def __init__(
+        self,
+        keys: Sequence[Field],
+        results: Sequence[Field],
+        calls: tuple[AggregateCall, ...],
+        inputs: tuple[Field, ...],
+    ) -> None:
+        read = frozenset[int]().union(*(column_ids(call) for call in calls))
+        self._global = not keys
+        self._rows = PartitionRows(inputs, read, [key.id for key in keys])
+        grouped = (SIDE, *keys)
+        self._inner = CollectAggregate(
+            fields=(*grouped, *results), input=Input(fields=(*self._rows.fields, SIDE)), keys=grouped, calls=calls
+        )
+        self._alone = CollectAggregate(
+            fields=tuple(results), input=Input(fields=self._rows.fields), keys=(), calls=calls
+        )
+        self._kept = range(1, len(self._inner.fields))
+
+    def open(self, context: OperatorContext) -> None:
+        """Starts without rows."""
+        self._context = context
+        self._rows.open(context)
+        self._empty = self._result_of_nothing() if self._global else None
+
+    def _result_of_nothing(self) -> Batch:
+        operator = CollectAggregateOperator(self._alone)
+        operator.open(self._context)
+        made = [item for item in operator.on_end(0) or () if isinstance(item, Batch)]
+        operator.close()
+        return made[0]
+
+    def room(self, batch: Batch) -> Emission:
+        """Waits until there is room for the rows of a batch."""
+        return self._rows.room(batch)
+
+    def apply(self, batch: Batch) -> Batch | None:
+        """Takes a batch; the old rows of the groups it changes with -1, the new ones with +1."""
+        touched = self._rows.touched(self._rows.apply(batch))
+        made = None
+        if touched is not None:
+            made = difference(sided(touched), self._operator, self._context, 0, self._kept)
+            if self._empty is not None:
+                was, now = bool(touched.before.any()), bool(touched.after.any())
+                made = self._with_empty(made, int(was) - int(now))
+        self._rows.settle()
+        return made if made is not None and made.length else None
+
+    def _with_empty(self, made: Batch | None, weight: int) -> Batch | None:
+        """The only group says something also when it has no rows."""
+        assert self._empty is not None
+        if weight == 0:
+            return made
+        empty = Batch(self._empty.columns, 1, None, np.full(1, weight, np.int64))
+        return empty if made is None else consolidated(concat([made, empty]))
+
+    def _operator(self) -> Operator:
+        return CollectAggregateOperator(self._inner)
+
+    def current(self) -> Batch:
+        """The row of the only group, without keys, while it has no rows."""
+        assert self._empty is not None
+        return Batch(self._empty.columns, 1, None, np.ones(1, np.int64))
+
+    def snapshot(self) -> bytes:
+        """The rows."""
+        return self._rows.snapshot()
+
+    def restore(self, saved: bytes) -> None:
+        """Puts them back."""
+        self._rows.restore(saved)
+
+    def close(self) -> None:
+        """Gives the memory back."""
+        self._rows.close()
