@@ -7,26 +7,20 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from tableflow.catalog.provider import ColumnDefinition, WatermarkDefinition
-from tableflow.errors import Span
 from tableflow.planner.logical.nodes import Query
+from tableflow.sql.statement_base import Base as Base
+from tableflow.sql.statement_base import Notice as Notice
+from tableflow.sql.streaming_statements import CreateStreamingTable as CreateStreamingTable
+from tableflow.sql.streaming_statements import EndJob as EndJob
+from tableflow.sql.streaming_statements import ExplainJob as ExplainJob
+from tableflow.sql.streaming_statements import Flush as Flush
+from tableflow.sql.streaming_statements import InsertIntoSink as InsertIntoSink
+from tableflow.sql.streaming_statements import JobAction as JobAction
+from tableflow.sql.streaming_statements import JobView as JobView
+from tableflow.sql.streaming_statements import ShowJobs as ShowJobs
+from tableflow.sql.streaming_statements import ShowWatermarks as ShowWatermarks
 from tableflow.storage.description import ChangeKind, TableDescription
 from tableflow.storage.provider import ManagedTable
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A warning: nothing is wrong enough to stop, but the user should know."""
-
-    message: str
-    span: Span | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Base:
-    """What all statements have: their place in the script, and warnings."""
-
-    span: Span | None = None
-    warnings: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,5 +288,6 @@ class ShowVersions(Base):
 Statement: TypeAlias = (
     QueryStatement | CreateTable | CreateView | Drop | SetStatement | ResetStatement | Explain | Show | Describe | Use
     | Write | CreateManagedTable | Truncate | AlterTable | CreateSchema | DropSchema | CopyTo | Vacuum | ShowVersions
+    | CreateStreamingTable | Flush | ShowJobs | ShowWatermarks | EndJob | ExplainJob | InsertIntoSink
 )  # fmt: skip
 """COPY t FROM is a :class:`Write` over a scan of the file."""

@@ -1,0 +1,88 @@
+"""Statements about streams and the jobs that keep them, as data."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from tableflow.errors import Span
+from tableflow.planner.logical.nodes import Query
+from tableflow.sql.statement_base import Base
+from tableflow.storage.description import TableDescription
+
+
+@dataclass(frozen=True, slots=True)
+class CreateStreamingTable(Base):
+    """CREATE STREAMING TABLE (or MATERIALIZED VIEW) s [(columns, PRIMARY KEY (k))] [WITH (...)] AS query.
+
+    ``description`` is that of CREATE TABLE ... AS: the query's columns in order, the declared key as its primary key.  ``text`` is
+    the query alone, which is bound again when its database is opened.
+    """
+
+    name: tuple[str, ...]
+    description: TableDescription
+    query: Query
+    text: str
+    or_replace: bool = False
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Flush(Base):
+    """FLUSH: waits until every change so far has had its effect on all streaming tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowJobs(Base):
+    """SHOW JOBS."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowWatermarks(Base):
+    """SHOW WATERMARKS."""
+
+
+class JobAction(enum.Enum):
+    """What is to become of a job: STOP ends it at an epoch, CANCEL at once."""
+
+    STOP = "stop"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class EndJob(Base):
+    """STOP JOB id, CANCEL JOB id."""
+
+    job: int
+    action: JobAction
+
+
+class JobView(enum.Enum):
+    """What EXPLAIN shows of a running job."""
+
+    PLAN = "plan"
+    ANALYZE = "analyze"
+    WATERMARK = "watermark"
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainJob(Base):
+    """EXPLAIN [ANALYZE | WATERMARK] JOB id."""
+
+    job: int
+    view: JobView
+
+
+@dataclass(frozen=True, slots=True)
+class InsertIntoSink(Base):
+    """INSERT INTO a connector's table, or into a managed one from rows without end: a job if the query has no end.
+
+    ``values`` are positions of the query's columns, one for each of the target's ``columns``.
+    """
+
+    target: tuple[str, ...]
+    query: Query
+    columns: tuple[str, ...]
+    values: tuple[int, ...]
+    text: str = ""
+    target_span: Span | None = None
