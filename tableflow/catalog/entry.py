@@ -7,6 +7,7 @@ serialisable.
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -33,6 +34,27 @@ class TableDefinition:
 
 
 @serializable
+class TableKind(enum.Enum):
+    """How a streaming table changes: rows are only added, replaced by key, or come and go with their count."""
+
+    APPEND = "append"
+    KEYED = "keyed"
+    BAG = "bag"
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class StreamingDefinition:
+    """What a streaming table is kept by: the text of its query, how it changes, the columns of its key."""
+
+    text: str
+    kind: TableKind
+    key: tuple[str, ...] = ()
+    schema: str = DEFAULT_SCHEMA
+    """The schema that unqualified names of the text mean."""
+
+
+@serializable
 @dataclass(frozen=True, slots=True)
 class TableEntry:
     """A table under the name it was written with: a provider, what to make one from, or a managed table's id.
@@ -45,6 +67,7 @@ class TableEntry:
     definition: TableDefinition | None = None
     temporary: bool = False
     table: int | None = None
+    streaming: StreamingDefinition | None = None
 
     @property
     def kind(self) -> str:

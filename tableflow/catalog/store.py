@@ -167,6 +167,10 @@ class CatalogStore:
         """The object that a name means; None if there is none."""
         return self.snapshot(pinned).entry(path)
 
+    def temporary_entries(self) -> Sequence[TableEntry]:
+        """The temporary tables of the session."""
+        return [e for group in self._temporary.values() for e in group.values() if isinstance(e, TableEntry)]
+
     def own(self, schema: str, name: str) -> Entry | None:
         """The temporary object of this name."""
         return self._temporary.get(schema.lower(), {}).get(name.lower())

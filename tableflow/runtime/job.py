@@ -183,7 +183,7 @@ class Job:
         for task in self._deployment.tasks:
             task.inject(epoch)
 
-    def flush(self, timeout: float | None = None) -> bool:
+    def flush(self, timeout: float | None = None, interrupted: Callable[[], bool] = lambda: False) -> bool:
         """Waits until all that the sources have given so far has had its effect; False if that took longer, or never will.
 
         It is an epoch: everything before it has passed every operator and sink.
@@ -194,7 +194,7 @@ class Job:
             heard = self._bell.rings
             if self._passed >= number or not self._open_tasks:
                 break
-            if limit is not None and time.monotonic() > limit:
+            if interrupted() or (limit is not None and time.monotonic() > limit):
                 return False
             if self._simulation is not None:
                 with self._driver:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tableflow.config import Settings
 from tableflow.errors import ConnectorError
+from tableflow.session.background import JobKeeper
 from tableflow.storage.database import Database
 from tableflow.storage.local_disk import LocalDisk
 from tableflow.storage.memory_disk import MemoryDisk
@@ -15,11 +16,22 @@ from tableflow.storage.memory_disk import MemoryDisk
 class SharedDatabase:
     """One user's hold on a database; the last to let go closes it.  ``writable`` is what this user may do."""
 
-    def __init__(self, database: Database, key: tuple[str, bool] | None, *, writable: bool) -> None:
+    def __init__(
+        self, database: Database, key: tuple[str, bool] | None, keeper: JobKeeper, *, writable: bool, first: bool
+    ) -> None:
         self.database = database
+        self.keeper = keeper
+        """The jobs of the database."""
+        self.first = first
+        """Whether nobody in this process had it open before."""
         self.writable = writable
         self._key = key
         self._open = True
+
+    @property
+    def durable(self) -> bool:
+        """Whether it outlives its users."""
+        return self._key is not None
 
     def close(self) -> None:
         """Lets go; again it does nothing."""
@@ -28,16 +40,17 @@ class SharedDatabase:
                 return
             self._open = False
             if self._key is not None:
-                database, users = _shared[self._key]
+                database, keeper, users = _shared[self._key]
                 if users > 1:
-                    _shared[self._key] = (database, users - 1)
+                    _shared[self._key] = (database, keeper, users - 1)
                     return
                 del _shared[self._key]
+            self.keeper.close()
             self.database.close()
 
 
 _lock = threading.Lock()
-_shared: dict[tuple[str, bool], tuple[Database, int]] = {}
+_shared: dict[tuple[str, bool], tuple[Database, JobKeeper, int]] = {}
 
 
 def open_database(path: str | Path | None, settings: Settings, *, read_only: bool = False) -> SharedDatabase:
@@ -47,7 +60,8 @@ def open_database(path: str | Path | None, settings: Settings, *, read_only: boo
     :class:`~tableflow.errors.CatalogError` as :meth:`Database.open`.
     """
     if path is None:
-        return SharedDatabase(Database.open(MemoryDisk(), settings=settings), None, writable=not read_only)
+        database = Database.open(MemoryDisk(), settings=settings)
+        return SharedDatabase(database, None, JobKeeper(), writable=not read_only, first=True)
     if not str(path) or "\0" in str(path):
         raise ConnectorError(
             f"{str(path)!r} is no path of a database", hint="name a folder; leave the path out for a database in memory"
@@ -63,7 +77,8 @@ def open_database(path: str | Path | None, settings: Settings, *, read_only: boo
             return _join((real, True), writable=False)
         key = (real, not read_only)
         if key not in _shared:
-            _shared[key] = (Database.open(LocalDisk(real), writable=not read_only, settings=settings), 0)
+            opened = Database.open(LocalDisk(real), writable=not read_only, settings=settings)
+            _shared[key] = (opened, JobKeeper(), 0)
         return _join(key, writable=not read_only)
 
 
@@ -82,6 +97,6 @@ def _make(folder: Path) -> None:
 
 
 def _join(key: tuple[str, bool], *, writable: bool) -> SharedDatabase:
-    database, users = _shared[key]
-    _shared[key] = (database, users + 1)
-    return SharedDatabase(database, key, writable=writable)
+    database, keeper, users = _shared[key]
+    _shared[key] = (database, keeper, users + 1)
+    return SharedDatabase(database, key, keeper, writable=writable, first=users == 0)

@@ -42,12 +42,11 @@ def explain_analyzed(planned: Planned, result: JobResult) -> str:
     """Runs the query to its end and shows the plan with what happened."""
     while result.next_batch() is not None:
         pass
-    return plan_with_counters(planned, result)
+    return plan_with_counters(planned, result.counters())
 
 
-def plan_with_counters(planned: Planned, result: JobResult) -> str:
-    """The plan with what happened, of a job that has ended."""
-    counters = result.counters()
+def plan_with_counters(planned: Planned, counters: JobCounters) -> str:
+    """The plan with what has happened so far."""
     text = explain_physical(planned.root, lambda node: _actual(node, planned, counters))
     moved = sum(edge.rows for stage in counters.stages for edge in stage.edges)
     return f"{text}\n\n{moved:,} rows exchanged, memory peak {counters.memory_peak / 2**20:.1f} MiB"

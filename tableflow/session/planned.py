@@ -61,11 +61,19 @@ def plan(query: Query, settings: Settings) -> Planned:
 
 @roomy
 @collection_held()
-def compute(query: Query, settings: Settings, *, anywhere: bool = False) -> Computed:
-    """Everything but lowering; ``anywhere``: the rows may come in any tasks, unless the query sorts them."""
+def compute(query: Query, settings: Settings, *, anywhere: bool = False, changes: bool = False) -> Computed:
+    """Everything but lowering; ``anywhere``: the rows may come in any tasks, unless the query sorts them.
+
+    ``changes``: what comes out of a stream are its changes, with weights.
+    """
     optimized = optimize(query, settings)
     physical = plan_physical(
-        optimized.query, optimized.statistics, settings, anywhere=anywhere, streaming=optimized.streaming
+        optimized.query,
+        optimized.statistics,
+        settings,
+        anywhere=anywhere,
+        streaming=optimized.streaming,
+        changes=changes,
     )
     root = place_runtime_filters(physical.root, settings)
     if settings.get(SERIALIZE_PLANS):

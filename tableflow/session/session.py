@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import pyarrow as pa
 
+from tableflow.catalog.entry import TableEntry
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import Settings
 from tableflow.connectors.managed.sink import KIND
@@ -34,6 +36,9 @@ from tableflow.session.point_query import answer, is_point_query
 from tableflow.session.prepared import PreparedInserts
 from tableflow.session.restarting_result import RestartingResult
 from tableflow.session.session_storage import PinnedStates, SessionStorage
+from tableflow.session.stream_plan import batch
+from tableflow.session.stream_statements import StreamStatements
+from tableflow.session.streaming_tables import StreamingTables, check_not_kept
 from tableflow.session.write_plan import Writing, plan_write
 from tableflow.session.writing import Rebind, Writer
 from tableflow.sql import statements as sql
@@ -66,10 +71,14 @@ class Session:
         self.catalog = CatalogStore(file_provider, create_provider, self.storage)
         self.jobs = Jobs(sources)
         self.storage.interrupted = lambda: self.jobs.interrupted
-        self.writer = Writer(self.storage, self.jobs, lambda: self.settings)
+        self.writer = Writer(self.storage, self.jobs, lambda: batch(self.settings))
         self._prepared = PreparedInserts(self._bind_prepared, self.catalog, self.storage, lambda: self.settings)
         self._many = ManyRows(self._prepared, self.writer, self.storage, self.jobs)
         self._definitions = Definitions(self.catalog, self.storage, self.writer, self._has_row)
+        self._streaming = StreamingTables(self.storage, self.catalog, sources, lambda: self.settings)
+        self._streams = StreamStatements(self._streaming, shared.keeper, lambda: self.jobs.interrupted)
+        if shared.first and shared.writable:
+            self._streaming.restart(self._bind_query)
 
     def execute(self, text: str, parameters: Parameters = ()) -> Outcome:
         """Runs one statement."""
@@ -77,6 +86,7 @@ class Session:
         if parameters:
             outcome = self._guarded(text, lambda: self._prepared.execute(text, parameters))
             if outcome is not None:
+                self._streams.changed()
                 return outcome
         parts = split(_unicode(text))
         if len(parts) != 1:
@@ -148,6 +158,7 @@ class Session:
     def append(self, name: tuple[str, ...], data: Any) -> Outcome:
         """Appends Arrow data (anything with an Arrow stream) to a managed table, column by name, in one transaction."""
         self.jobs.begin_statement()
+        self._streams.changed()
 
         def bound(text: str, catalog: Any) -> sql.Statement:
             return bind(text, 0, catalog, self.settings)
@@ -175,6 +186,7 @@ class Session:
                 return bind(text, start, self.catalog.snapshot(pinned), self.settings, parameters)
 
         def run() -> Outcome:
+            self._streams.settle()
             for _ in range(_ATTEMPTS):
                 pinned = self.storage.pin()
                 try:
@@ -192,6 +204,8 @@ class Session:
             case sql.QueryStatement():
                 return self._query(statement, rebind, script)
             case sql.Write():
+                self._check_not_kept(statement.target, pinned, "written to")
+                self._streams.changed()
                 return self.writer.write(statement, pinned, rebind, script)
             case sql.Explain():
                 return self._explain(statement, pinned, rebind, script)
@@ -205,6 +219,16 @@ class Session:
                 return self._set(statement)
             case sql.CopyTo():
                 return self._copy(statement, rebind, script)
+            case (
+                sql.CreateStreamingTable()
+                | sql.Flush()
+                | sql.ShowJobs()
+                | sql.ShowWatermarks()
+                | sql.EndJob()
+                | sql.ExplainJob()
+            ):
+                self._streams.changed()
+                return self._streams.carry_out(statement)
             case _:
                 return self._define(statement, pinned, rebind, script)
 
@@ -259,7 +283,8 @@ class Session:
             outcome = self._carry_out(statement, pinned, again, script)
         lines = [outcome.message]
         if seen:  # the last attempt
-            lines = [*plan_with_counters(*seen[-1]).splitlines(), *lines]
+            planned, result = seen[-1]
+            lines = [*plan_with_counters(planned, result.counters()).splitlines(), *lines]
         warnings = (*_texts(explained), *outcome.warnings)
         return Outcome(FixedResult(["plan"], [[line] for line in lines]), warnings=warnings)
 
@@ -305,8 +330,22 @@ class Session:
                 return Outcome(message=f"using {schema}")
         return Outcome()
 
+    def _bind_query(self, text: str, schema: str) -> Query:
+        """A query that a streaming table is kept by."""
+        catalog = replace(self.catalog.snapshot(), current_schema=schema)
+        statement = bind(text, 0, catalog, self.settings, ())
+        if not isinstance(statement, sql.QueryStatement):
+            raise InternalError("a streaming table is kept by something that is no query")
+        return statement.query
+
+    def _check_not_kept(self, name: Sequence[str], pinned: PinnedStates, doing: str) -> None:
+        entry = self.catalog.find(name, pinned)
+        if isinstance(entry, TableEntry):
+            check_not_kept(entry, doing)
+
     def _define(self, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
         define = self._definitions
+        self._streams.changed()
         match statement:
             case sql.CreateTable():
                 return define.create_connector_table(statement)
@@ -315,22 +354,33 @@ class Session:
             case sql.CreateManagedTable():
                 return define.create_table(statement, script)
             case sql.Drop():
+                self._end_jobs(statement, pinned)
                 return define.drop(statement)
             case sql.CreateSchema():
                 return define.create_schema(statement)
             case sql.DropSchema():
                 return define.drop_schema(statement)
             case sql.AlterTable():
+                self._check_not_kept(statement.name, pinned, "altered")
                 return define.alter(statement, pinned, rebind, script)
             case sql.Truncate():
+                self._check_not_kept(statement.name, pinned, "truncated")
                 return define.truncate(statement)
             case sql.Vacuum():
                 return define.vacuum(statement)
         raise InternalError(f"a {type(statement).__name__} is not carried out")
 
+    def _end_jobs(self, statement: sql.Drop, pinned: PinnedStates) -> None:
+        """The jobs of streaming tables that go."""
+        for name in statement.names:
+            entry = self.catalog.find(name, pinned)
+            if isinstance(entry, TableEntry) and entry.streaming is not None and entry.table is not None:
+                self.storage.shared.keeper.forget(entry.table)
+
     def _has_row(self, query: Query, script: str) -> bool:
         """Whether a query gives a row."""
-        result = self.jobs.start(plan(query, self.settings), script, self.settings)
+        settings = batch(self.settings)
+        result = self.jobs.start(plan(query, settings), script, settings)
         try:
             return result.next_batch() is not None
         finally:

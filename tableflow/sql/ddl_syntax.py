@@ -13,7 +13,7 @@ from tableflow.sql.table_syntax import TableSyntax
 from tableflow.sql.target_syntax import parse_path
 
 _LATER_KINDS = {
-    ("STREAMING",): "CREATE STREAMING TABLE", ("MATERIALIZED",): "CREATE MATERIALIZED VIEW", ("FUNCTION",): "CREATE FUNCTION",
+    ("FUNCTION",): "CREATE FUNCTION",
     ("AGGREGATE",): "CREATE AGGREGATE FUNCTION", ("TABLE", "FUNCTION"): "CREATE TABLE FUNCTION",
     ("WINDOW",): "CREATE WINDOW FUNCTION",
     ("CATALOG",): "CREATE CATALOG", ("INDEX",): "CREATE INDEX", ("EXTERNAL",): "CREATE EXTERNAL TABLE",
@@ -52,12 +52,27 @@ def parse_create(parser: TableFlowParser) -> TableSyntax | ViewText | CreateSche
         if schema.lower() == "information_schema":
             raise RefusedError(CatalogError("schema 'information_schema' exists already", span=at))
         return CreateSchema(schema, if_not_exists)
+    if not temporary and _streaming(parser):
+        table = TableSyntax(or_replace=or_replace, streaming=True)
+        table.if_not_exists = _if_not_exists(parser)
+        return parse_table(parser, table)
     if not parser.accept("TABLE"):
         parser.fail("TABLE or VIEW is expected")
     refused = [("CREATE OR REPLACE TABLE", replace_at)] if or_replace else []
     table = TableSyntax(temporary=temporary, or_replace=or_replace, refused=refused)
     table.if_not_exists = _if_not_exists(parser)
     return parse_table(parser, table)
+
+
+def _streaming(parser: TableFlowParser) -> bool:
+    """STREAMING TABLE, or its other name."""
+    if parser.accept("MATERIALIZED"):
+        parser.expect("VIEW")
+        return True
+    if parser.accept("STREAMING"):
+        parser.expect("TABLE")
+        return True
+    return False
 
 
 def parse_drop(parser: TableFlowParser) -> Drop | DropSchema:
@@ -69,7 +84,7 @@ def parse_drop(parser: TableFlowParser) -> Drop | DropSchema:
         if parser.ahead(*words):
             parser.refuse(what.replace("CREATE", "DROP"))
     kind = None
-    if parser.accept("TABLE"):
+    if _streaming(parser) or parser.accept("TABLE"):
         kind = ObjectKind.TABLE
     elif parser.accept("VIEW"):
         kind = ObjectKind.VIEW

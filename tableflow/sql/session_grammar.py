@@ -14,13 +14,20 @@ from tableflow.errors import Span, SqlSyntaxError, TableFlowError, UnsupportedEr
 from tableflow.nearest import nearest
 from tableflow.sql.statements import (
     Describe,
+    EndJob,
+    ExplainJob,
     ExplainKind,
+    Flush,
+    JobAction,
+    JobView,
     ObjectKind,
     ResetStatement,
     SetStatement,
     Show,
+    ShowJobs,
     ShowKind,
     ShowVersions,
+    ShowWatermarks,
     Use,
     Vacuum,
 )
@@ -28,26 +35,27 @@ from tableflow.sql.statements import (
 if TYPE_CHECKING:
     from lark import Lark, Token, Tree
 
-OWNED = frozenset({"SET", "RESET", "SHOW", "USE", "DESCRIBE", "DESC", "EXPLAIN", "VACUUM"})
+OWNED = frozenset({"SET", "RESET", "SHOW", "USE", "DESCRIBE", "DESC", "EXPLAIN", "VACUUM", "FLUSH", "STOP", "CANCEL"})
 """First keywords of statements that this grammar owns."""
 
 REFUSED: dict[str, str] = {
-    "STOP": "STOP JOB", "CANCEL": "CANCEL JOB", "CHECKPOINT": "CHECKPOINT JOB", "ANALYZE": "ANALYZE TABLE",
-    "FLUSH": "FLUSH", "EXECUTE": "EXECUTE STATEMENT SET", "CALL": "CALL",
+    "CHECKPOINT": "CHECKPOINT JOB", "ANALYZE": "ANALYZE TABLE", "EXECUTE": "EXECUTE STATEMENT SET", "CALL": "CALL",
 }  # fmt: skip
 """First keywords of session commands that do not exist yet."""
 
 GRAMMAR = r"""
-start: set | reset | show | use | describe | explain | vacuum
+start: set | reset | show | use | describe | explain | vacuum | flush | end
+flush: "FLUSH"i
+end: (STOP | CANCEL) JOBWORD NUMBER [WITH]
 set: "SET"i [key (EQUALS | TO) value]
 reset: "RESET"i [key]
 key: STRING | DOTTED
 value: STRING | BARE
 use: "USE"i [SCHEMA] name
-show: "SHOW"i (LISTED | LATER | "CREATE"i OBJECT path | VERSIONS path)
+show: "SHOW"i (LISTED | JOBLIST | LATER | "CREATE"i OBJECT path | VERSIONS path)
 vacuum: "VACUUM"i [OBJECT] [path]
 describe: ("DESCRIBE"i | "DESC"i) (QUERY | STRING | [OBJECT] path)
-explain: "EXPLAIN"i [KIND] (JOB | QUERY | CHANGE)
+explain: "EXPLAIN"i [KIND] (JOBWORD NUMBER | JOB | QUERY | CHANGE)
 path: name ("." name)*
 name: QUOTED | NAME
 
@@ -57,7 +65,13 @@ SCHEMA.2: /(SCHEMA|DATABASE)(?=\s)/i
 OBJECT.2: /(TABLE|VIEW)(?=\s)/i
 LISTED.2: /(TABLES|VIEWS|FUNCTIONS|CONNECTORS|HINTS|SETTINGS)\b/i
 VERSIONS.2: /VERSIONS(\s+(OF|FOR))?(?=\s)/i
-LATER.2: /(JOBS|CHECKPOINTS|WATERMARKS)\b[\s\S]*/i
+JOBLIST.2: /(JOBS|WATERMARKS)\b/i
+LATER.2: /CHECKPOINTS\b[\s\S]*/i
+STOP.2: /STOP\b/i
+CANCEL.2: /CANCEL\b/i
+JOBWORD.3: /JOB\b(?=\s+\d)/i
+NUMBER.2: /\d+/
+WITH.2: /WITH\b[\s\S]*/i
 KIND.2: /(COST|CHANGELOG|PHYSICAL|LOGICAL|JSON|ANALYZE|WATERMARK)\b/i
 JOB.2: /JOB\b[\s\S]*/i
 QUERY.1: /((SELECT|WITH|FROM|VALUES)\b|\()[\s\S]*/i
@@ -74,12 +88,13 @@ COMMENT.9: /--[^\n]*|\/\*([^*]|\*(?!\/))*\*\//
 
 _EXPECTED = {
     "EQUALS": "=", "TO": "TO", "DOTTED": "a setting", "STRING": "a string", "BARE": "a value", "NAME": "a name",
-    "QUOTED": "a name", "LISTED": "TABLES, VIEWS, FUNCTIONS, CONNECTORS, HINTS or SETTINGS", "QUERY": "a query",
+    "QUOTED": "a name", "LISTED": "TABLES, VIEWS, FUNCTIONS, CONNECTORS, HINTS or SETTINGS", "JOBLIST": "JOBS or WATERMARKS",
+    "JOBWORD": "JOB and its number", "QUERY": "a query",
     "OBJECT": "TABLE or VIEW", "$END": "the end of the statement", "CREATE": "CREATE TABLE or CREATE VIEW",
     "DOT": "'.'",
 }  # fmt: skip
 _SUGGESTED = (
-    "TABLES", "VIEWS", "FUNCTIONS", "CONNECTORS", "HINTS", "SETTINGS", "CREATE", "VERSIONS", "SELECT", "COST", "CHANGELOG",
+    "TABLES", "VIEWS", "FUNCTIONS", "CONNECTORS", "HINTS", "SETTINGS", "CREATE", "JOBS", "WATERMARKS", "VERSIONS", "SELECT", "COST", "CHANGELOG",
     "PHYSICAL", "LOGICAL", "JSON", "ANALYZE", "WATERMARK", "TABLE", "VIEW", "SCHEMA",
 )  # fmt: skip
 
@@ -93,7 +108,10 @@ class Embedded:
     offset: int
 
 
-Command: TypeAlias = SetStatement | ResetStatement | Show | Describe | Use | Vacuum | ShowVersions | Embedded
+Command: TypeAlias = (
+    SetStatement | ResetStatement | Show | Describe | Use | Vacuum | ShowVersions | Embedded
+    | Flush | ShowJobs | ShowWatermarks | EndJob | ExplainJob
+)  # fmt: skip
 
 
 def parse_command(text: str) -> Command:
@@ -141,10 +159,12 @@ def _use(children: list[Any]) -> Use:
     return Use(_unquoted(children[-1].children[0]))
 
 
-def _show(children: list[Any]) -> Show | ShowVersions:
+def _show(children: list[Any]) -> Show | ShowVersions | ShowJobs | ShowWatermarks:
     first = children[0]
     if first.type == "VERSIONS":
         return ShowVersions(_path(children[1]), span=_place(children[1]))
+    if first.type == "JOBLIST":
+        return ShowJobs() if str(first).upper() == "JOBS" else ShowWatermarks()
     if first.type == "LATER":
         raise _refused(f"SHOW {str(first).split()[0].upper()}", first)
     if first.type == "LISTED":
@@ -171,8 +191,23 @@ def _describe(children: list[Any]) -> Describe | Embedded:
     return Describe(_path(last))
 
 
-def _explain(children: list[Any]) -> Embedded:
-    kind, query = children
+_VIEWS = {"ANALYZE": JobView.ANALYZE, "WATERMARK": JobView.WATERMARK, "": JobView.PLAN}
+
+
+def _end(children: list[Any]) -> EndJob:
+    action, _, number, rest = children
+    if rest is not None:
+        raise _refused("STOP JOB WITH SAVEPOINT or DRAIN", rest)
+    return EndJob(int(number), JobAction[str(action).upper()])
+
+
+def _explain(children: list[Any]) -> Embedded | ExplainJob:
+    kind, query = children[0], children[-1]
+    if query.type == "NUMBER":
+        view = _VIEWS.get("" if kind is None else str(kind).upper())
+        if view is None:
+            raise _refused(f"EXPLAIN {str(kind).upper()} JOB", kind)
+        return ExplainJob(int(query), view)
     if query.type == "JOB":
         raise _refused("EXPLAIN JOB", query)
     explained = ExplainKind.PLAIN if kind is None else ExplainKind[str(kind).upper()]
@@ -181,7 +216,7 @@ def _explain(children: list[Any]) -> Embedded:
 
 _BUILDERS: dict[str, Any] = {
     "set": _set, "reset": _reset, "use": _use, "show": _show, "describe": _describe, "explain": _explain,
-    "vacuum": _vacuum,
+    "vacuum": _vacuum, "flush": lambda _: Flush(), "end": _end,
 }  # fmt: skip
 
 

@@ -8,19 +8,28 @@ from typing import TypeAlias
 
 from tableflow.catalog.provider import ColumnDefinition, WatermarkDefinition
 from tableflow.planner.logical.nodes import Query
-from tableflow.sql.statement_base import Base as Base
-from tableflow.sql.statement_base import Notice as Notice
-from tableflow.sql.streaming_statements import CreateStreamingTable as CreateStreamingTable
-from tableflow.sql.streaming_statements import EndJob as EndJob
-from tableflow.sql.streaming_statements import ExplainJob as ExplainJob
-from tableflow.sql.streaming_statements import Flush as Flush
-from tableflow.sql.streaming_statements import InsertIntoSink as InsertIntoSink
-from tableflow.sql.streaming_statements import JobAction as JobAction
-from tableflow.sql.streaming_statements import JobView as JobView
-from tableflow.sql.streaming_statements import ShowJobs as ShowJobs
-from tableflow.sql.streaming_statements import ShowWatermarks as ShowWatermarks
+from tableflow.sql.statement_base import Base, Notice
+from tableflow.sql.streaming_statements import (
+    CreateStreamingTable,
+    EndJob,
+    ExplainJob,
+    Flush,
+    InsertIntoSink,
+    JobAction,
+    JobView,
+    ShowJobs,
+    ShowWatermarks,
+)
 from tableflow.storage.description import ChangeKind, TableDescription
 from tableflow.storage.provider import ManagedTable
+
+__all__ = [
+    "Action", "AlterTable", "Base", "CopyTo", "CreateManagedTable", "CreateSchema", "CreateStreamingTable", "CreateTable",
+    "CreateView", "Describe", "Drop", "DropSchema", "EndJob", "Explain", "ExplainJob", "ExplainKind", "Flush",
+    "InsertIntoSink", "JobAction", "JobView", "Notice", "ObjectKind", "QueryStatement", "ResetStatement", "RowCheck",
+    "SetStatement", "Show", "ShowJobs", "ShowKind", "ShowVersions", "ShowWatermarks", "Statement", "Truncate", "Use",
+    "Vacuum", "Validation", "Write",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,9 @@ def parse_table(parser: TableFlowParser, table: TableSyntax) -> TableSyntax:
 def _query(parser: TableFlowParser, table: TableSyntax) -> None:
     table.refused.append(("CREATE TABLE ... AS", parser.span()))
     parser.step()
+    start = parser.span().start
     table.query = parser.parse_query()
+    table.query_text = parser.sql[start : parser.previous_span().end]
     if parser.accept("WITH", "NO", "DATA"):
         table.with_data = False
     else:

@@ -96,6 +96,8 @@ class TableSyntax:
     temporary: bool = False
     or_replace: bool = False
     if_not_exists: bool = False
+    streaming: bool = False
+    query_text: str = ""
     refused: list[tuple[str, Span]] = field(default_factory=list)
     untyped: list[Span] = field(default_factory=list)
 

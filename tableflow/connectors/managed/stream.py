@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tableflow.catalog.provider import Accepted, ScanRequest, TableSchema, TableStatistics
@@ -46,13 +46,11 @@ class ManagedStreamProvider:
         self.table = table
         self._objects = objects
         self._key: str | None = None
-        stored = tuple(column for column in table.schema.columns if column.name != ROW_ID)
-        keys = tuple(key for key in table.schema.keys if ROW_ID not in key)
-        self._schema = TableSchema(stored, keys, changelog="append" if appends else "retract")
+        self._schema = replace(table.schema, changelog="append" if appends else "retract")
 
     @property
     def schema(self) -> TableSchema:
-        """The stored columns and keys."""
+        """The table's own, and how its rows change."""
         return self._schema
 
     def statistics(self) -> TableStatistics:
@@ -68,7 +66,7 @@ class ManagedStreamProvider:
         if self._key is None:
             self._key = self._objects.add(StreamedTable(self.table.database, self.table.table_id, self.table.view))
             weakref.finalize(self, self._objects.remove, self._key)
-        ids = {column.name: column.id for column in self.table.description.columns}
+        ids = {column.name: column.id for column in self.table.description.columns} | {ROW_ID: None}
         return KIND, {"object": self._key, "columns": [ids[name] for name in accepted.request.columns]}
 
 
@@ -77,7 +75,7 @@ class ManagedStreamSource:
 
     bounded = False
 
-    def __init__(self, table: StreamedTable, columns: Sequence[int], representation: str) -> None:
+    def __init__(self, table: StreamedTable, columns: Sequence[int | None], representation: str) -> None:
         self._table = table
         self._columns = list(columns)
         self._representation = representation
@@ -94,7 +92,7 @@ class ManagedStreamSource:
 class ManagedStreamReader:
     """Implements :class:`~tableflow.runtime.source.SplitReader` and ``CatchingUp``."""
 
-    def __init__(self, table: StreamedTable, columns: list[int], representation: str, batch_rows: int) -> None:
+    def __init__(self, table: StreamedTable, columns: list[int | None], representation: str, batch_rows: int) -> None:
         self._table = table
         self._columns = columns
         self._representation = representation

@@ -19,7 +19,7 @@ from tableflow.planner.implementation.leaves import (
 from tableflow.planner.implementation.ordering import implement_limit, implement_sort, ordering_of
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING
 from tableflow.planner.implementation.search import Cardinality, Rule, Search
-from tableflow.planner.implementation.streaming import STREAMING_RULES, plan_stream
+from tableflow.planner.implementation.streaming import STREAMING_RULES, plan_changes, plan_stream
 from tableflow.planner.implementation.time_windows import implement_window_table
 from tableflow.planner.implementation.unions import implement_set_operation, implement_shared
 from tableflow.planner.implementation.windows import implement_window
@@ -61,12 +61,16 @@ def plan_physical(
     *,
     anywhere: bool = False,
     streaming: bool = False,
+    changes: bool = False,
 ) -> PhysicalPlan:
-    """The cheapest physical plan of an optimised query; ``anywhere``: its rows may come in any tasks, unless it sorts."""
+    """The cheapest physical plan of an optimised query; ``anywhere``: its rows may come in any tasks, unless it sorts.
+
+    ``changes``: of a stream its changes as they come, for an operator that takes them.
+    """
     wanted = frozenset(f.id for f in query.columns)
     if streaming:
         search = Search(query.root, wanted, cardinality, settings, STREAMING_RULES, streaming=True)
-        plan, columns = plan_stream(search, query)
+        plan, columns = plan_changes(search, query) if changes else plan_stream(search, query)
         return PhysicalPlan(plan, columns, tuple(search.warnings))
     search = Search(query.root, wanted, cardinality, settings, RULES)
     required = NOTHING if anywhere else IN_ONE_TASK

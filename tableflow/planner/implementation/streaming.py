@@ -110,6 +110,11 @@ STREAMING_RULES: Mapping[type, Rule] = {
 }
 
 
+def plan_changes(search: Search, query: logical.Query) -> tuple[PhysicalNode, tuple[Field, ...]]:
+    """The plan of a query over streams in one task; its properties tell its changelog and keys."""
+    return search.best(query.root, IN_ONE_TASK), query.columns
+
+
 def plan_stream(search: Search, query: logical.Query) -> tuple[PhysicalNode, tuple[Field, ...]]:
     """The plan of a query over streams and its result's columns; the first says what a row does, if any is taken back."""
     root = query.root

@@ -14,6 +14,7 @@ from tableflow.sql.binder.create_as import bind_create_as
 from tableflow.sql.binder.ctes import Ctes
 from tableflow.sql.binder.managed_table import bind_managed_table
 from tableflow.sql.binder.queries import bind_query
+from tableflow.sql.binder.streaming_table import bind_streaming_table
 from tableflow.sql.binder.tables import renamed
 from tableflow.sql.binder.target import find_managed
 from tableflow.sql.copy_syntax import parse_copy
@@ -24,6 +25,7 @@ from tableflow.sql.statements import (
     CopyTo,
     CreateManagedTable,
     CreateSchema,
+    CreateStreamingTable,
     CreateTable,
     CreateView,
     Drop,
@@ -36,7 +38,7 @@ from tableflow.sql.tokens import tokenize
 
 def bind_create(
     text: str, start: int, context: StatementContext
-) -> CreateTable | CreateManagedTable | CreateView | CreateSchema:
+) -> CreateTable | CreateManagedTable | CreateStreamingTable | CreateView | CreateSchema:
     """A CREATE statement."""
     try:
         tokens = tokenize(text)
@@ -48,6 +50,8 @@ def bind_create(
     if isinstance(created, ViewText):
         return _view(created, text, start, context)
     source = Source(text, tokens, start)
+    if created.streaming:
+        return bind_streaming_table(context, source, created)
     if "connector" in dict(created.options or ()):
         return bind_connector_table(context, source, created)
     bind = bind_managed_table if created.query is None else bind_create_as

@@ -1,0 +1,221 @@
+r"""Jobs that run while statements come and go: what keeps streaming tables, and INSERT from rows without end.
+
+::
+
+    running --all input ended--> finished
+       |  \--an error----------> failed
+       |---stop(): the epoch under way passes---> stopped
+       \---cancel()------------------------------> cancelled
+
+Invariant: jobs belong to the database and not to the session that began them; a job that reads another's table began after it, so
+flushing them in the order in which they began carries every change through all of them.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tableflow.config import EPOCH_INTERVAL, PARALLELISM, Settings
+from tableflow.connectors.registry import Sources
+from tableflow.errors import CatalogError, TableFlowError
+from tableflow.physical.build import build_operator
+from tableflow.runtime.counters import JobCounters
+from tableflow.runtime.job import Job
+from tableflow.runtime.scheduler import WorkerPool
+from tableflow.session.planned import Planned
+
+_STOP_SECONDS = 10.0
+
+
+class JobState(enum.Enum):
+    """Where a job stands; LOST: it could not be started again with its database."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class JobDescription:
+    """What a job is for: the name of what it writes to, the statement, the managed table that it keeps (None: another sink)."""
+
+    target: str
+    text: str
+    table: int | None = None
+    replaces: bool = False
+    """Whether it began again and replaces what it wrote before."""
+
+
+class BackgroundJob:
+    """A job with a thread that waits for its end."""
+
+    def __init__(self, id: int, description: JobDescription, planned: Planned | None) -> None:
+        self.id = id
+        self.description = description
+        self.planned = planned
+        self.state = JobState.RUNNING
+        self.error: TableFlowError | None = None
+        self.began = time.time()
+        self._job: Job | None = None
+        self._thread: threading.Thread | None = None
+        self._ending: JobState | None = None
+
+    def start(self, job: Job) -> None:
+        """Sets it going."""
+        self._job = job
+        job.start()
+        self._thread = threading.Thread(target=self._watch, name=f"tableflow-job-{self.id}", daemon=True)
+        self._thread.start()
+
+    def lost(self, error: TableFlowError) -> None:
+        """It could not be started again."""
+        self.state, self.error = JobState.LOST, error
+
+    @property
+    def running(self) -> bool:
+        """Whether it is at work."""
+        return self.state is JobState.RUNNING
+
+    @property
+    def replaces(self) -> bool:
+        """See :class:`JobDescription`."""
+        return self.description.replaces
+
+    def flush(self, interrupted: Callable[[], bool]) -> None:
+        """Returns when all that its sources had when this was called has had its effect, or when interrupted."""
+        if self.running and self._job is not None:
+            self._job.flush(interrupted=interrupted)
+
+    def stop(self) -> None:
+        """Ends it when what its sources have given so far is written."""
+        if self.running and self._job is not None:
+            self._job.flush(_STOP_SECONDS)
+            self._end(JobState.STOPPED)
+
+    def cancel(self) -> None:
+        """Ends it at once."""
+        self._end(JobState.CANCELLED)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Whether it has ended within so many seconds."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+        return not self.running
+
+    def counters(self) -> JobCounters | None:
+        """What it has done so far."""
+        return None if self._job is None else self._job.counters()
+
+    def _end(self, state: JobState) -> None:
+        if not self.running or self._job is None:
+            return
+        self._ending = state
+        self._job.cancel()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(_STOP_SECONDS)
+
+    def _watch(self) -> None:
+        job = self._job
+        assert job is not None
+        try:
+            job.wait()
+            self.state = self._ending or JobState.FINISHED
+        except TableFlowError as error:
+            error.script = error.script or self.description.text
+            self.state = self._ending or JobState.FAILED
+            self.error = None if self._ending else error
+        finally:
+            job.close()
+
+
+class JobKeeper:
+    """All jobs of one database, on worker threads of their own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._jobs: list[BackgroundJob] = []
+        self._ids = itertools.count(1)
+        self._pool: WorkerPool | None = None
+
+    @property
+    def jobs(self) -> Sequence[BackgroundJob]:
+        """All of them in the order in which they began, also those that have ended."""
+        with self._lock:
+            return tuple(self._jobs)
+
+    @property
+    def running(self) -> Sequence[BackgroundJob]:
+        """Those at work."""
+        return [job for job in self.jobs if job.running]
+
+    def start(
+        self, description: JobDescription, planned: Planned, sources: Sources, settings: Settings
+    ) -> BackgroundJob:
+        """Sets a plan going."""
+        begun = self._new(description, planned)
+        opened = sources.with_settings(settings)
+        job = Job(
+            planned.lowered.graph,
+            build_operator,
+            opened.open,
+            settings,
+            self._workers(settings),
+            sinks=opened.open_sink,
+            epoch_interval=settings.get(EPOCH_INTERVAL),
+        )
+        begun.start(job)
+        return begun
+
+    def lose(self, description: JobDescription, error: TableFlowError) -> None:
+        """Remembers a job that cannot be started again."""
+        self._new(description, None).lost(error)
+
+    def _new(self, description: JobDescription, planned: Planned | None) -> BackgroundJob:
+        with self._lock:
+            job = BackgroundJob(next(self._ids), description, planned)
+            self._jobs.append(job)
+        return job
+
+    def find(self, id: int) -> BackgroundJob:
+        """The job of this number."""
+        for job in self.jobs:
+            if job.id == id:
+                return job
+        raise CatalogError(f"there is no job {id}", hint="SHOW JOBS lists all")
+
+    def of_table(self, table: int) -> BackgroundJob | None:
+        """The newest job that keeps a table."""
+        return next((job for job in reversed(self.jobs) if job.description.table == table), None)
+
+    def flush(self, interrupted: Callable[[], bool] = lambda: False) -> None:
+        """Waits until every change that is committed has had its effect on all tables; gives up when interrupted."""
+        for job in self.running:
+            job.flush(interrupted)
+
+    def forget(self, table: int) -> None:
+        """Ends the job of a table that is to be dropped."""
+        job = self.of_table(table)
+        if job is not None:
+            job.cancel()
+
+    def close(self) -> None:
+        """Stops all jobs at an epoch, the last one first."""
+        for job in reversed(self.running):
+            job.stop()
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def _workers(self, settings: Settings) -> WorkerPool:
+        with self._lock:
+            if self._pool is None:
+                self._pool = WorkerPool(settings.get(PARALLELISM))
+            return self._pool

@@ -1,0 +1,99 @@
+"""Plans of jobs that keep a table: the query with managed tables as streams of their changes, and the operator that writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tableflow.catalog.entry import TableKind
+from tableflow.config import RUNTIME_MODE, Settings
+from tableflow.connectors.connector import ObjectStore
+from tableflow.connectors.managed.provider import ManagedProvider
+from tableflow.connectors.managed.stream import ManagedStreamProvider
+from tableflow.physical.properties import ChangelogMode
+from tableflow.physical.stream_write import StreamWrite
+from tableflow.planner.logical.nodes import Node, Query, Scan
+from tableflow.planner.logical.traversal import transform_plan
+from tableflow.runtime.graph import SinkSpec
+from tableflow.session.planned import Computed, Planned, compute, finish
+from tableflow.types import Field
+
+Appends = Callable[[ManagedProvider], bool]
+"""Whether a managed table is one whose only writer never takes a row back."""
+
+
+def as_streams(query: Query, objects: ObjectStore, appends: Appends) -> Query:
+    """The query over its managed tables as streams of their own changes."""
+    made: dict[int, ManagedStreamProvider] = {}
+
+    def streamed(node: Node) -> Node:
+        if not isinstance(node, Scan) or not isinstance(node.provider, ManagedProvider):
+            return node
+        table = node.provider
+        known = made.get(table.table_id)
+        if known is None:
+            known = made[table.table_id] = ManagedStreamProvider(table, objects, appends=appends(table))
+        return replace(node, provider=known)
+
+    return Query(transform_plan(query.root, streamed), query.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """A query's changes, planned but for where they go."""
+
+    computed: Computed
+    kind: TableKind
+    key: tuple[int, ...] | None
+    """Positions of result columns that are unique together."""
+
+
+def plan_changes(query: Query, settings: Settings) -> StreamPlan:
+    """Plans the changes of a query; how they change follows from it."""
+    computed = compute(query, streaming(settings), changes=True)
+    properties = computed.root.facts.properties
+    where = {column.id: i for i, column in enumerate(computed.columns)}
+    keys = [tuple(sorted(where[column] for column in key)) for key in properties.keys if key <= where.keys()]
+    key = min(keys, key=lambda one: (len(one), one), default=None)
+    if properties.changelog is ChangelogMode.APPEND:
+        return StreamPlan(computed, TableKind.APPEND, key)
+    return StreamPlan(computed, TableKind.BAG if key is None else TableKind.KEYED, key)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTarget:
+    """A sink for changes: its name, columns in order, for each the position of a result column, and which hold no NULL."""
+
+    name: str
+    sink: SinkSpec
+    columns: tuple[str, ...]
+    values: tuple[int, ...]
+    required: tuple[int, ...] = ()
+
+
+def finish_write(plan: StreamPlan, target: StreamTarget, settings: Settings) -> Planned:
+    """The job that writes the changes to a sink."""
+    root, columns = plan.computed.root, plan.computed.columns
+    none: tuple[Field, ...] = ()
+    node = StreamWrite(
+        fields=none,
+        facts=root.facts,
+        input=root,
+        table=target.name,
+        sink=target.sink,
+        columns=target.columns,
+        values=tuple(columns[i].id for i in target.values),
+        required=target.required,
+        appends=root.facts.properties.changelog is ChangelogMode.APPEND,
+    )
+    return finish(plan.computed, node, none, streaming(settings))
+
+
+def streaming(settings: Settings) -> Settings:
+    """The settings of a job that goes on: also finished data is a stream."""
+    return settings.with_value(RUNTIME_MODE.name, "streaming")
+
+
+def batch(settings: Settings) -> Settings:
+    """The settings of a statement that reads finished data as such."""
+    return settings.with_value(RUNTIME_MODE.name, "batch")

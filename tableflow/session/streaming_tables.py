@@ -1,0 +1,181 @@
+"""CREATE STREAMING TABLE: a managed table, the job that keeps it, and both again when the database is opened.
+
+The table, its entry and its definition are made in one transaction; then the job begins.  A job that is started again reads its
+inputs from the start and replaces the table's rows in one transaction with the first epoch in which it has seen all that was
+there; until then the table shows what it showed before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from tableflow.catalog import decisions
+from tableflow.catalog.change import PutEntry, Schemas
+from tableflow.catalog.entry import StreamingDefinition, TableEntry, TableKind
+from tableflow.catalog.snapshot import split_path
+from tableflow.catalog.store import CatalogStore
+from tableflow.config import Settings
+from tableflow.connectors.managed import epoch_sink
+from tableflow.connectors.managed.epoch_sink import KeptTable
+from tableflow.connectors.managed.provider import ManagedProvider
+from tableflow.connectors.registry import Sources
+from tableflow.errors import CatalogError, TableFlowError, UnsupportedError
+from tableflow.planner.logical.nodes import Query, Scan
+from tableflow.planner.logical.traversal import walk_plan
+from tableflow.runtime.graph import SinkSpec
+from tableflow.session.background import BackgroundJob, JobDescription
+from tableflow.session.definitions import defined
+from tableflow.session.outcome import Outcome
+from tableflow.session.session_storage import SessionStorage
+from tableflow.session.stream_plan import StreamPlan, StreamTarget, as_streams, finish_write, plan_changes
+from tableflow.sql import statements as sql
+from tableflow.storage.description import ChangeKind, KeyConstraint, TableDescription
+
+Bind = Callable[[str, str], Query]
+"""Binds the text of a query in a schema, to what there is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A streaming table: where it is, what it is, what it is kept by."""
+
+    path: tuple[str, ...]
+    table: int
+    description: TableDescription
+    definition: StreamingDefinition
+
+
+class StreamingTables:
+    """Makes streaming tables and starts their jobs."""
+
+    def __init__(
+        self, storage: SessionStorage, catalog: CatalogStore, sources: Sources, settings: Callable[[], Settings]
+    ) -> None:
+        self._storage = storage
+        self._catalog = catalog
+        self._sources = sources
+        self._settings = settings
+
+    def create(self, statement: sql.CreateStreamingTable) -> Outcome:
+        """CREATE STREAMING TABLE."""
+        schema, name = split_path(statement.name, self._catalog.current)
+        self._refuse_temporary(statement.query)
+        plan = self._planned(statement.query)
+        definition = _definition(statement, plan, self._catalog.current)
+        description = _described(statement.description, definition)
+        flags = decisions.Creation(statement.if_not_exists, statement.or_replace)
+        database = self._storage.of(temporary=False)
+        replaced: frozenset[int] = frozenset()
+        while True:
+            with self._storage.begin(database, replaced, catalog=True) as transaction:
+                found = decisions.schema_of(transaction.state.schemas, schema)
+                existing = found.permanent.get(name.lower())
+                wanted = TableEntry(name, table=transaction.state.next_table, streaming=definition)
+                if not decisions.may_create(existing, wanted, flags):
+                    return defined(statement, "streaming table", statement.name, "exists already")
+                old = existing.table if isinstance(existing, TableEntry) else None
+                if old is not None and old not in replaced:
+                    self._storage.shared.keeper.forget(old)
+                    replaced = frozenset({old})
+                    continue
+                table = transaction.create(found.name, name, description)
+                transaction.change_catalog(PutEntry(found.name, replace(wanted, table=table)))
+                transaction.commit(ChangeKind.CREATE)
+            break
+        self._start(_Kept((found.name, name), table, description, definition), plan, replaces=False)
+        return defined(statement, "streaming table", statement.name, "created")
+
+    def restart(self, bind: Bind) -> None:
+        """Starts the jobs of all streaming tables, which this process did not have open before."""
+        for kept in self._all(self._storage.pin().schemas):
+            name = ".".join(kept.path)
+            try:
+                plan = self._planned(bind(kept.definition.text, kept.definition.schema))
+                self._start(kept, plan, replaces=True)
+            except TableFlowError as error:
+                description = JobDescription(name, kept.definition.text, kept.table)
+                self._storage.shared.keeper.lose(description, error)
+
+    def appends(self, table: ManagedProvider) -> bool:
+        """Whether rows of a table are never taken back."""
+        schemas = self._storage.pin().schemas
+        kept = next((one for one in self._all(schemas) if one.table == table.table_id), None)
+        job = None if kept is None else self._storage.shared.keeper.of_table(kept.table)
+        # A job that was started again replaces all rows once.
+        return kept is not None and kept.definition.kind is TableKind.APPEND and job is not None and not job.replaces
+
+    def _all(self, schemas: Schemas) -> Sequence[_Kept]:
+        """All streaming tables, those first that others may read."""
+        found = []
+        state = self._storage.shared.database.state()
+        for schema in schemas.values():
+            for entry in schema.permanent.values():
+                if isinstance(entry, TableEntry) and entry.streaming is not None and entry.table is not None:
+                    description = state.table(entry.table).at().description
+                    found.append(_Kept((schema.name, entry.name), entry.table, description, entry.streaming))
+        return sorted(found, key=lambda kept: kept.table)
+
+    def _planned(self, query: Query) -> StreamPlan:
+        return plan_changes(as_streams(query, self._storage.objects, self.appends), self._settings())
+
+    def _start(self, kept: _Kept, plan: StreamPlan, *, replaces: bool) -> BackgroundJob:
+        database = self._storage.shared.database
+        name = ".".join(kept.path)
+        appends = kept.definition.kind is TableKind.APPEND
+        key = self._storage.objects.add(KeptTable(database, kept.table, name, appends, replaces))
+        columns = kept.description.columns
+        target = StreamTarget(
+            name,
+            SinkSpec(epoch_sink.KIND, {"object": key}),
+            tuple(column.name for column in columns),
+            tuple(range(len(columns))),
+            tuple(i for i, column in enumerate(columns) if not column.nullable),
+        )
+        planned = finish_write(plan, target, self._settings())
+        description = JobDescription(name, kept.definition.text, kept.table, replaces)
+        return self._storage.shared.keeper.start(description, planned, self._sources, self._settings())
+
+    def _refuse_temporary(self, query: Query) -> None:
+        """A table that outlives the session cannot be kept by what does not."""
+        if self._storage.shared.durable:
+            temporary = {entry.provider for entry in self._catalog.temporary_entries() if entry.provider is not None}
+            for node in walk_plan(query.root):
+                if isinstance(node, Scan) and any(node.provider is one for one in temporary):
+                    raise UnsupportedError(
+                        f"table {node.table!r} lives in this session only, the streaming table would outlive it",
+                        hint="declare a table with a connector, or use a database in memory",
+                    )
+
+
+def _definition(statement: sql.CreateStreamingTable, plan: StreamPlan, schema: str) -> StreamingDefinition:
+    columns = statement.description.columns
+    declared = statement.description.primary_key
+    if declared is not None:
+        names = {column.id: column.name for column in columns}
+        return StreamingDefinition(
+            statement.text, TableKind.KEYED, tuple(names[column] for column in declared.columns), schema
+        )
+    key = () if plan.key is None else tuple(columns[i].name for i in plan.key)
+    return StreamingDefinition(statement.text, plan.kind, key, schema)
+
+
+def _described(description: TableDescription, definition: StreamingDefinition) -> TableDescription:
+    """With the key that follows from the query, where its columns hold no NULL: others find rows by it."""
+    if description.primary_key is not None or definition.kind is not TableKind.KEYED or not definition.key:
+        return description
+    columns = [column for column in description.columns if column.name in definition.key]
+    if any(column.nullable for column in columns):
+        return description
+    key = KeyConstraint("primary_key", tuple(column.id for column in columns), primary=True)
+    return replace(description, keys=(key, *description.keys))
+
+
+def check_not_kept(entry: TableEntry, doing: str) -> None:
+    """A streaming table has one writer, its job."""
+    if entry.streaming is not None:
+        raise CatalogError(
+            f"streaming table {entry.name!r} cannot be {doing}",
+            detail="its rows are those of its query",
+            hint="change what the query reads, or DROP TABLE and create it anew",
+        )
