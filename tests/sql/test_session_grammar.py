@@ -108,8 +108,8 @@ def test_misuse(text, message, at, hint):
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("SHOW JOBS", "SHOW JOBS"), ("SHOW CHECKPOINTS", "SHOW CHECKPOINTS"), ("SHOW WATERMARKS", "SHOW WATERMARKS"),
-        ("EXPLAIN JOB 5", "EXPLAIN JOB"),
+        ("SHOW CHECKPOINTS", "SHOW CHECKPOINTS"), ("STOP JOB 5 WITH DRAIN", "STOP JOB WITH SAVEPOINT or DRAIN"),
+        ("EXPLAIN COST JOB 5", "EXPLAIN COST JOB"),
     ],
 )  # fmt: skip
 def test_later(text, what):

@@ -1,0 +1,154 @@
+"""Streaming tables: kept by jobs, consistent, of their kind; statements about jobs; and the database opened again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tableflow
+from tableflow.connectors.script import Script
+
+
+@pytest.fixture(params=["threads", "seed"])
+def connection(request: pytest.FixtureRequest) -> Iterator[tableflow.Connection]:
+    settings = {"parallelism.default": "2"}
+    if request.param == "seed":
+        settings["execution.scheduler-seed"] = "5"
+    with tableflow.connect(settings=settings) as opened:
+        yield opened
+
+
+def _rows(connection: tableflow.Connection, sql: str) -> list[tuple[Any, ...]]:
+    return sorted(connection.execute(sql).fetchall())
+
+
+def test_changes_of_a_table_are_seen_by_the_next_statement(connection: tableflow.Connection) -> None:
+    execute = connection.execute
+    execute("CREATE TABLE t (k INT, v INT)")
+    execute("INSERT INTO t VALUES (0, 7)")
+    execute("CREATE STREAMING TABLE s AS SELECT k, v * 2 AS w FROM t WHERE v > 1")
+    assert _rows(connection, "SELECT * FROM s") == [(0, 14)]
+    execute("INSERT INTO t VALUES (1, 1), (2, 2), (2, 2)")
+    assert _rows(connection, "SELECT * FROM s") == [(0, 14), (2, 4), (2, 4)]
+    execute("UPDATE t SET v = 10 WHERE k = 1")
+    assert _rows(connection, "SELECT * FROM s") == [(0, 14), (1, 20), (2, 4), (2, 4)]
+    execute("DELETE FROM t WHERE k = 2 AND _row_id IN (SELECT min(_row_id) FROM t WHERE k = 2)")
+    assert _rows(connection, "SELECT * FROM s") == [(0, 14), (1, 20), (2, 4)]
+    execute("TRUNCATE t")
+    assert _rows(connection, "SELECT * FROM s") == []
+    for value in (1, 2):
+        execute("INSERT INTO t VALUES (?, 5)", (value,))
+    assert _rows(connection, "SELECT * FROM s") == [(1, 10), (2, 10)]
+
+
+def test_streaming_tables_read_each_other(connection: tableflow.Connection) -> None:
+    execute = connection.execute
+    execute("CREATE TABLE t (k INT NOT NULL, v INT)")
+    execute("CREATE TABLE u (k INT PRIMARY KEY, n STRING)")
+    execute("CREATE STREAMING TABLE a AS SELECT k, v FROM t WHERE v > 0")
+    execute("CREATE STREAMING TABLE b AS SELECT a.k, a.v, u.n FROM a JOIN u ON a.k = u.k")
+    execute("INSERT INTO t VALUES (1, 1), (2, 2), (3, -3)")
+    execute("INSERT INTO u VALUES (1, 'one'), (3, 'three')")
+    assert _rows(connection, "SELECT * FROM b") == [(1, 1, "one")]
+    execute("UPDATE t SET v = 3 WHERE k = 3")
+    execute("FLUSH")
+    assert _rows(connection, "SELECT * FROM b") == [(1, 1, "one"), (3, 3, "three")]
+
+
+def test_a_self_join_shows_one_prefix(connection: tableflow.Connection) -> None:
+    """Both sides of the join are at the same version, or a row would have no partner."""
+    execute = connection.execute
+    execute("CREATE TABLE t (k INT, v INT)")
+    execute("CREATE STREAMING TABLE s AS SELECT a.k, a.v AS x, b.v AS y FROM t AS a JOIN t AS b ON a.k = b.k")
+    for value in range(8):
+        execute("INSERT INTO t VALUES (1, ?)", (value,))
+        rows = _rows(connection, "SELECT x, y FROM s")
+        assert rows == [(x, y) for x in range(value + 1) for y in range(value + 1)]
+
+
+def test_a_second_row_of_a_declared_key_fails_the_job() -> None:
+    with tableflow.connect() as connection:
+        execute = connection.execute
+        execute("CREATE TABLE t (k INT NOT NULL, v INT)")
+        execute("CREATE STREAMING TABLE s (PRIMARY KEY (k)) AS SELECT k, v FROM t")
+        execute("INSERT INTO t VALUES (1, 1)")
+        execute("UPDATE t SET v = 2")
+        assert _rows(connection, "SELECT * FROM s") == [(1, 2)]
+        execute("INSERT INTO t VALUES (1, 3)")
+        assert _rows(connection, "SELECT * FROM s") == [(1, 2)]
+        (job,) = execute("SHOW JOBS").fetchall()
+        assert job[1:3] == ("default.s", "failed")
+        assert "primary" in job[4].lower()
+
+
+def test_a_streaming_table_has_one_writer(connection: tableflow.Connection) -> None:
+    execute = connection.execute
+    execute("CREATE TABLE t (k INT)")
+    execute("CREATE MATERIALIZED VIEW s AS SELECT k FROM t")
+    for statement in ("INSERT INTO s VALUES (1)", "DELETE FROM s", "TRUNCATE s", "ALTER TABLE s ADD COLUMN x INT"):
+        with pytest.raises(tableflow.ProgrammingError, match="its rows are those of its query"):
+            execute(statement)
+    execute("CREATE STREAMING TABLE IF NOT EXISTS s AS SELECT 1 AS x")
+    with pytest.raises(tableflow.ProgrammingError, match="exists already"):
+        execute("CREATE STREAMING TABLE s AS SELECT 1 AS x")
+    execute("CREATE OR REPLACE MATERIALIZED VIEW s AS SELECT k + 1 AS k FROM t")
+    execute("INSERT INTO t VALUES (1)")
+    assert _rows(connection, "SELECT * FROM s") == [(2,)]
+
+
+def test_jobs_are_shown_stopped_cancelled_and_dropped(connection: tableflow.Connection) -> None:
+    execute = connection.execute
+    execute("CREATE TABLE t (k INT)")
+    for name in "abc":
+        execute(f"CREATE STREAMING TABLE {name} AS SELECT k FROM t")
+    execute("INSERT INTO t VALUES (1)")
+    execute("STOP JOB 1")
+    execute("CANCEL JOB 2")
+    execute("DROP TABLE c")
+    states = [row[:3] for row in execute("SHOW JOBS").fetchall()]
+    assert states == [("1", "default.a", "stopped"), ("2", "default.b", "cancelled"), ("3", "default.c", "cancelled")]
+    assert _rows(connection, "SELECT * FROM a") == [(1,)]
+    with pytest.raises(tableflow.ProgrammingError, match="no job 9"):
+        execute("STOP JOB 9")
+    assert "StreamWrite default.a" in execute("EXPLAIN JOB 1").fetchall()[0][0]
+    assert "actual rows" in execute("EXPLAIN ANALYZE JOB 1").fetchall()[0][0]
+
+
+def test_a_stream_that_a_program_gives(connection: tableflow.Connection) -> None:
+    script = Script()
+    connection.register_stream("e", {"k": "INT"}, script)
+    connection.execute("CREATE STREAMING TABLE s AS SELECT k * 10 AS k FROM e")
+    script.rows((1,), (2,))
+    connection.execute("FLUSH")
+    assert _rows(connection, "SELECT * FROM s") == [(10,), (20,)]
+    script.rows((3,))
+    script.end()
+    connection.execute("FLUSH")
+    assert _rows(connection, "SELECT * FROM s") == [(10,), (20,), (30,)]
+
+
+def test_jobs_begin_again_with_their_database(tmp_path: Path) -> None:
+    with tableflow.connect(tmp_path / "db") as connection:
+        connection.execute("CREATE TABLE t (k INT, v INT)")
+        connection.execute("CREATE STREAMING TABLE s AS SELECT v, k FROM t WHERE k > 0")
+        connection.execute("CREATE STREAMING TABLE r AS SELECT s.k FROM s JOIN t ON s.k = t.k")
+        connection.execute("INSERT INTO t VALUES (1, 1), (0, 0)")
+        assert _rows(connection, "SELECT * FROM r") == [(1,)]
+        connection.register_stream("e", {"k": "INT"}, [])
+        with pytest.raises(tableflow.NotSupportedError, match="lives in this session only"):
+            connection.execute("CREATE STREAMING TABLE x AS SELECT k FROM e")
+    with tableflow.connect(tmp_path / "db") as connection:
+        assert _rows(connection, "SELECT * FROM s") == [(1, 1)]
+        connection.execute("INSERT INTO t VALUES (2, 2)")
+        assert _rows(connection, "SELECT * FROM s") == [(1, 1), (2, 2)]
+        assert _rows(connection, "SELECT * FROM r") == [(1,), (2,)]
+        connection.execute("DELETE FROM t WHERE k = 1")
+        assert _rows(connection, "SELECT * FROM r") == [(2,)]
+        connection.execute("DROP TABLE t")
+    with tableflow.connect(tmp_path / "db") as connection:
+        states = {row[1]: row[2] for row in connection.execute("SHOW JOBS").fetchall()}
+        assert states["default.s"] == "lost"
+        assert _rows(connection, "SELECT k FROM s") == [(2,)]
