@@ -14,7 +14,7 @@ from tableflow.expressions.casting.rules import is_instant, zone_matters
 from tableflow.expressions.casting.zones import UTC
 from tableflow.expressions.nodes import Call, Cast, Expression, Literal, transform
 
-_OF_WALL_CLOCK = frozenset({"extract", "date_diff", "last_day", "dayname", "monthname"})
+_OF_WALL_CLOCK = frozenset({"extract", "date_diff", "last_day", "dayname", "monthname", "strftime", "date_format"})
 """Functions whose result is no instant: they are given the wall clock instead."""
 _ON_WALL_CLOCK = frozenset({"add", "subtract", "date_trunc"})
 """Functions that move an instant by the wall clock: they take the zone as one more argument."""

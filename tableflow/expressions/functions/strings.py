@@ -148,23 +148,6 @@ def _too_long(call: Call) -> bool:
     return not (isinstance(count, Literal) and (count.value is None or count.value <= LONGEST))
 
 
-def _split_part(text: str, separator: str, index: int) -> str:
-    parts = text.split(separator) if separator else [text]
-    position = index - 1 if index > 0 else len(parts) + index
-    return parts[position] if 0 <= position < len(parts) and index else ""
-
-
-def _split_arrow(text: pa.Array, separator: str, index: int) -> pa.Array:
-    if not 1 <= index < 2**31 or not separator:
-        parts = [None if one is None else _split_part(one, separator, index) for one in text.to_pylist()]
-        return pa.array(parts, pa.string())
-    lists = pc.split_pattern(text, separator, max_splits=index)
-    offsets = lists.offsets.to_numpy()
-    wanted = offsets[:-1] + index - 1
-    parts = lists.values.take(pa.array(wanted, mask=wanted >= offsets[1:]))
-    return pc.if_else(text.is_valid(), parts.fill_null(""), pa.scalar(None, pa.string()))
-
-
 def _ascii(text: str) -> int:
     return ord(text[0]) if text else 0
 
@@ -287,9 +270,6 @@ FUNCTIONS = (
         "repeat", "repeat(text, count)", "So many times, up to a mebibyte.", ("repeat('ab', 3)", "ababab"), "strings",
         rule=overloads(((_S, _N), _S)), kernel=_repeat, can_raise=always, failure="the text is too long",
     ),
-    _entry("split_part", "split_part(text, separator, index)",
-           "One of the parts between separators, counted from the end if negative; empty if there is none.",
-           ("split_part('a,b,c', ',', 2)", "b"), [((_S, _S, _N), _S)], _with_constants(_split_arrow, _split_part)),
     _entry("starts_with", "starts_with(text, part)", "Whether text begins with a part.", ("starts_with('abc', 'ab')", "true"),
            [((_S, _S), t.BOOLEAN)], _contains(pc.starts_with, str.startswith), "prefix"),
     _entry("ends_with", "ends_with(text, part)", "Whether text ends in a part.", ("ends_with('abc', 'ab')", "false"),

@@ -1,0 +1,2 @@
+-- Pass through: what the engine costs when the query does nothing.
+SELECT auction, bidder, price, `dateTime`, extra FROM bid;
