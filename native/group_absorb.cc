@@ -92,6 +92,19 @@ void GroupTable::absorb_values(GroupTable& other, const Moves& moves) {
   }
 }
 
+void GroupTable::locate(std::span<const Input> keys, int64_t n, uint32_t* numbers) {
+  for (int64_t first = 0; first < n; first += piece_rows) {
+    const Piece piece{nullptr, first, int(std::min<int64_t>(piece_rows, n - first))};
+    index_->find_or_insert(keys, piece, group_of_.data());
+    std::copy_n(group_of_.begin(), piece.n, numbers + first);
+    if (index_->size() == groups_) continue;
+    for (Slot& slot : slots_)
+      if (slot.presence) slot.presence->track(groups_);
+    resize(index_->size());
+    spell_intervals(keys, piece);
+  }
+}
+
 void GroupTable::retain(const uint32_t* numbers, int64_t n) {
   GroupTable kept(key_formats_, specs_);
   std::vector<uint32_t> to(static_cast<size_t>(n));

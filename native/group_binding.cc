@@ -150,6 +150,16 @@ ArrayOut<uint32_t> absorb(GroupTable& table, GroupTable& other, const ArrayIn<ui
   return to_numpy<uint32_t>(std::move(to), numbers.size());
 }
 
+ArrayOut<uint32_t> locate(GroupTable& table, const std::vector<VectorPtr>& keys, int64_t length) {
+  BufferPtr numbers;
+  {
+    nb::gil_scoped_release released;
+    numbers = std::make_shared<Buffer>(size_t(length) * 4);
+    table.locate(inputs_of(keys, length, length, {}), length, numbers->as<uint32_t>());
+  }
+  return to_numpy<uint32_t>(std::move(numbers), size_t(length));
+}
+
 void retain(GroupTable& table, const ArrayIn<uint32_t>& numbers) {
   nb::gil_scoped_release released;
   const Groups of = checked_groups(table, numbers);
@@ -224,6 +234,7 @@ void register_group(nb::module_& m) {
       .def("listed_results", &listed_results)
       .def("listed_states", &listed_states)
       .def("absorb", &absorb, nb::arg("other"), nb::arg("numbers"), nb::arg("keys") = nb::none())
+      .def("locate", &locate, nb::arg("keys"), nb::arg("length"))
       .def("retain", &retain)
       .def("vacant", &vacant)
       .def("distinct_values", &GroupTable::distinct_values)

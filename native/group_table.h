@@ -40,6 +40,8 @@ class GroupTable {
   // Adds the rows of n groups of a table that was made alike: to groups of the same keys, whose numbers go to `to`.
   // With `keys` the groups' keys are those (one row for each group moved) instead of their own.
   void absorb(GroupTable& other, const uint32_t* from, int64_t n, uint32_t* to, const std::vector<VectorPtr>* keys = nullptr);
+  // Groups of these keys, made without rows where there are none.
+  void locate(std::span<const Input> keys, int64_t n, uint32_t* numbers);
   // Forgets all groups but n, which are numbered anew in the order given, and gives the memory of the others back.
   void retain(const uint32_t* numbers, int64_t n);
   // Whether no row of the group is left, as far as its calls show; false where they cannot show it.

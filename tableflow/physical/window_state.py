@@ -96,6 +96,11 @@ class WindowState:
         """The key columns of groups, without their slots."""
         return self._table.keys_of(groups)[1:]
 
+    def named(self, groups: GroupNumbers) -> tuple[Slots, list[Column]]:
+        """The slots of groups, and their key columns."""
+        slots, *keys = self._table.keys_of(groups)
+        return slots.array.to_numpy(), keys
+
     def results_of(self, groups: GroupNumbers) -> list[Column]:
         """One column per call; :class:`~tableflow.errors.DataError` for a sum that is too large."""
         try:
@@ -120,6 +125,14 @@ class WindowState:
         if slots is None:
             return self._table.absorb(other._table, groups)
         return self._table.absorb(other._table, groups, [slot_column(slots), *other.keys_of(groups)])
+
+    def locate(self, other: WindowState, groups: GroupNumbers) -> GroupNumbers:
+        """The groups here that have slots and keys of another state's groups; made without rows where there are none."""
+        return self._table.locate(other._table.keys_of(groups), len(groups))
+
+    def retain(self, groups: GroupNumbers) -> None:
+        """Keeps these groups only, numbered from 0."""
+        self._table.retain(groups)
 
     def snapshot(self) -> list[Part]:
         """Everything it holds, in parts."""

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, OnWindowClose
-from tableflow.expressions.window_assigner import Cumulate, Hop, Tumble
+from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Tumble
 from tableflow.physical.pane_windows import PaneWindowsOperator
+from tableflow.physical.updating_windows import GlobalWindowOperator, UpdatingWindowsOperator
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.operator import Operator
 
 
 def windowed_operator(node: WindowedAggregate) -> Operator:
     """A new operator; :class:`~tableflow.errors.UnsupportedError` for what none of them computes."""
+    if node.emit.evicts:
+        raise UnsupportedError(
+            "KEEP LAST is not supported yet", hint="write the condition as a FILTER or an OVER frame"
+        )
     match node.assigner:
-        case Tumble() | Hop() | Cumulate() if closes_once(node.emit):
+        case Tumble() | Hop() | Cumulate() if closes_once(node.emit, node.changing):
             return PaneWindowsOperator(node)
-    raise UnsupportedError(f"windows of {type(node.assigner).__name__.upper()} cannot be emitted so")
+        case Tumble() | Hop() | Cumulate():
+            return UpdatingWindowsOperator(node)
+        case Global():
+            return GlobalWindowOperator(node)
+    raise UnsupportedError(f"windows of {type(node.assigner).__name__.upper()} are not supported in streams yet")
 
 
-def closes_once(emit: Emit) -> bool:
-    """Whether each window says one thing, when it closes."""
-    return (
-        all(isinstance(trigger, OnWindowClose) for trigger in emit.triggers) and not emit.lateness and not emit.evicts
-    )
+def closes_once(emit: Emit, changing: bool) -> bool:
+    """Whether each window says one thing, when it closes; over changing input only if that is asked for."""
+    if (changing and not emit.triggers) or emit.lateness:
+        return False
+    return all(isinstance(trigger, OnWindowClose) for trigger in emit.triggers)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
-from tableflow.expressions.emit import Emit
+from tableflow.expressions.emit import Emit, OnWindowClose
 from tableflow.expressions.window_assigner import Cumulate, Hop, Tumble
 from tableflow.runtime.events import Watermark
 from tableflow.runtime.graph import SinkSpec
@@ -114,7 +114,7 @@ CHANGES = st.lists(st.lists(st.tuples(ROW, st.integers(-2, 2)), max_size=5), max
 @settings(max_examples=100)
 @given(ASSIGNERS, st.lists(ROW, max_size=10), CHANGES, st.booleans())
 def test_rows_may_be_taken_back_until_their_window_closes(assigner, kept, changes, rebuild):
-    node = node_of(assigner, changing=True)
+    node = node_of(assigner, Emit((OnWindowClose(),)), changing=True)
     harness = harness_of(node, rebuild=rebuild)
     for step in changes:
         harness.rows([row for row, _ in step], weights=[weight for _, weight in step])

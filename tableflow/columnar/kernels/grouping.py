@@ -205,6 +205,10 @@ class GroupTable:
         given = None if keys is None else [c.vector for c in keys]
         return self._table.absorb(other.native, groups, given)
 
+    def locate(self, keys: Sequence[Column], length: int) -> GroupNumbers:
+        """The groups of these keys; new ones are made, without rows (a count is 0, a sum NULL)."""
+        return self._table.locate([c.vector for c in keys], length)
+
     def retain(self, groups: GroupNumbers) -> None:
         """Forgets all groups but these, numbers them from 0 in this order, and gives the others' memory back.
 
