@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import compact, take_rows
-from tableflow.errors import InternalError, Span
+from tableflow.errors import InternalError, MemoryLimitError, Span
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.row_constraints import FirstOfKey, RowConstraints
 from tableflow.runtime.graph import SinkSpec
@@ -80,6 +80,7 @@ class TableWriteOperator(Operator):
         self._sink = context.sink(self._node.sink)
         self._removed = context.reserve("removed rows")
         self._keys = context.reserve("keys")
+        self._held = context.reserve("rows to be written")
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """Writes the batch; gives the returned columns of rows that did something."""
@@ -88,6 +89,7 @@ class TableWriteOperator(Operator):
     def on_end(self, port: int) -> Emission | None:
         """All rows have come: the writer is prepared."""
         self._sink.prepare()
+        self._account()
         return None
 
     def _write(self, batch: Batch) -> Emission:
@@ -117,10 +119,19 @@ class TableWriteOperator(Operator):
             batch = self._checked(batch, rows)
             if batch.length:
                 self._sink.write(batch.project(self._values))
+                self._account()
         if action != INSERT:
             self._remove(batch)
         self._context.count(COUNTERS[action], batch.length)
         return batch
+
+    def _account(self) -> None:
+        """What the writer holds is memory of this operator; it goes into a file early where there is too little."""
+        try:
+            self._held.resize(self._sink.held)
+        except MemoryLimitError:
+            self._sink.give_back()
+            self._held.resize(self._sink.held)
 
     def _checked(self, batch: Batch, rows: npt.NDArray[np.int64] | None) -> Batch:
         values = [batch.columns[i] for i in self._values]

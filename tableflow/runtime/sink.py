@@ -42,6 +42,19 @@ class SinkWriter(Protocol):
         ...
 
 
+class BufferingWriter:
+    """A :class:`SinkWriter` that holds rows in memory, which its operator accounts for."""
+
+    @property
+    def held(self) -> int:
+        """Bytes that it holds."""
+        raise NotImplementedError
+
+    def give_back(self) -> None:
+        """Holds as little as it can, from now on."""
+        raise NotImplementedError
+
+
 Sinks: TypeAlias = Callable[[SinkSpec, int], SinkWriter]
 """Opens the writer of one task, given its index."""
 
@@ -87,6 +100,7 @@ class OpenSink:
         self._spec = spec
         self._task = task
         self._writer = writer
+        self._buffering = writer if isinstance(writer, BufferingWriter) else None
         self._report = report
         self._finished = False
         self._closed = False
@@ -98,6 +112,16 @@ class OpenSink:
     def publish(self, epoch: int) -> Publishing | None:
         """See :class:`EpochWriter`; None if rows count only when the job has ended."""
         return self._writer.publish(epoch) if isinstance(self._writer, EpochWriter) else None
+
+    @property
+    def held(self) -> int:
+        """Bytes that the writer holds in memory."""
+        return 0 if self._buffering is None else self._buffering.held
+
+    def give_back(self) -> None:
+        """See :class:`BufferingWriter`."""
+        if self._buffering is not None:
+            self._buffering.give_back()
 
     def prepare(self) -> Any:
         """See :class:`SinkWriter`; the token goes to the coordinator."""

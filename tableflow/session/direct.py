@@ -61,6 +61,7 @@ class DirectRun:
         )  # fmt: skip
         self._context = Context(world, 0, self._block)
         operator.open(self._context)
+        self._returned = self._context.reserve("rows of RETURNING")
 
     def write(
         self,
@@ -70,7 +71,10 @@ class DirectRun:
     ) -> list[Batch]:
         """Writes the rows (once for each row of ``parameters``); gives what is returned of them."""
         batch = rows_of(self._write.writing.query, parameters, where, view_of, self._write.needed)
-        return [one for one in self._operator.process(batch, 0) or () if isinstance(one, Batch)]
+        given = [one for one in self._operator.process(batch, 0) or () if isinstance(one, Batch)]
+        if given:
+            self._returned.resize(self._returned.bytes + sum(one.nbytes for one in given))
+        return given
 
     def go_on(self, write: DirectWrite) -> None:
         """The rows that follow are those of the same statement, bound to parameters of other types."""

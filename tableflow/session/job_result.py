@@ -16,6 +16,7 @@ from tableflow.physical.node import positions
 from tableflow.physical.text import summary
 from tableflow.runtime.counters import JobCounters, OperatorCounts
 from tableflow.runtime.job import Job
+from tableflow.runtime.memory import PoolReservation
 from tableflow.session.outcome import OperatorTime, ResultColumn
 from tableflow.session.planned import Planned
 
@@ -82,6 +83,10 @@ class JobResult:
     def counters(self) -> JobCounters:
         """The job's counters, final once it is closed."""
         return self._job.counters() if self._counters is None else self._counters
+
+    def reserve(self, owner: str) -> PoolReservation:
+        """Memory of this job for what is kept of its rows."""
+        return self._job.memory.reserve(owner)
 
     def tokens(self) -> Sequence[Any]:
         """What the tasks' sinks have ready to be committed, once the job has ended."""

@@ -170,8 +170,11 @@ class Writer:
         running = self._jobs.start(planned, script, settings)
         try:
             batches = []
+            kept = running.reserve("operator 'TableWrite' (rows of RETURNING)")
             while (batch := running.next_batch()) is not None:
+                kept.resize(kept.bytes + batch.nbytes)
                 batches.append(batch)
+            kept.release()
             running.close()
             if self._jobs.interrupted:
                 raise CancelledError("the statement was cancelled")

@@ -163,6 +163,8 @@ class Database:
         See :meth:`~tableflow.storage.write_queue.WriteQueues.acquire` for how waiting ends early.
         """
         committer = self.committer
+        if self.maintenance is not None:
+            self.maintenance.make_room(cancelled)
         ids = sorted({*tables, CATALOG}) if catalog else sorted(set(tables))
         turn = self._queues.acquire(ids, timeout, cancelled)
         try:

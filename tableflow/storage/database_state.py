@@ -56,6 +56,15 @@ class TableCell:
         """The state if it has been made."""
         return self._state
 
+    def unread(self) -> tuple[str, list[Payload]] | None:
+        """The manifest and the records that the state is to be made from; None if it is made, or no manifest is behind it."""
+        cell: TableCell | None = self
+        found: list[Payload] = []
+        while cell is not None and cell.manifest is None and cell._state is None:
+            found[:0] = dict.fromkeys(payload for payload, _ in cell._changes[: cell._count])
+            cell = cell._base
+        return None if cell is None or cell.manifest is None else (cell.manifest, found)
+
     def adding(self, payload: Payload, entry: dict[str, Any], disk: Disk) -> TableCell:
         """The cell after one more record; cells that are not made yet share the list of records."""
         if self._state is None and self._base is not None and len(self._changes) == self._count:

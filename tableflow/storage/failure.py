@@ -62,6 +62,15 @@ def failed(disk: Disk, cause: BaseException | None) -> ConnectorError:
     )
 
 
+def log_is_full(disk: Disk, cause: BaseException | None) -> ConnectorError:
+    """The error for a commit to a log that is too long, since it cannot be folded."""
+    return ConnectorError(
+        f"database {disk.place!r}: its log is too long to take more",
+        detail=f"it could not be written into files: {cause}",
+        hint="what was committed is safe; correct the cause, and VACUUM",
+    )
+
+
 def taken_back(disk: Disk) -> ConnectorError:
     """The error for a transaction that built on a commit which failed."""
     error = ConnectorError(

@@ -8,10 +8,11 @@ from __future__ import annotations
 import atexit
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from tableflow.storage.failure import disk_error
+from tableflow.errors import CancelledError, TableFlowError
+from tableflow.storage.failure import disk_error, log_is_full
 from tableflow.storage.sweeping import listing, unnamed_files
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ HEARTBEAT = 5.0
 """Seconds between two signs of life."""
 CLOSING_SHARE = 8
 """When the database is closed, a log with this part of what makes a fold due is folded."""
+LAGGING, FULL = 4, 16
+"""Commits wait when the log has so many times what makes a fold due; they fail when it has and folding fails."""
+_LEAST = 1 << 20
+_LOOK = 0.05
 _running: weakref.WeakSet[Maintenance] = weakref.WeakSet()
 
 
@@ -45,7 +50,9 @@ class Maintenance:
     ) -> None:  # fmt: skip
         """A fold is due after so many (records, bytes)."""
         self.error: BaseException | None = None
-        """Why the last fold failed; None if it did not."""
+        """Why the last fold failed, wholly or for a table; None if it did not."""
+        self.failing = False
+        """Whether the last fold did nothing."""
         self.folds = 0
         self._disk = disk
         self._committer = committer
@@ -58,6 +65,7 @@ class Maintenance:
         self._swept = False
         self._work = threading.Lock()
         self._wake = threading.Event()
+        self._room = threading.Condition()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -99,6 +107,33 @@ class Maintenance:
             except OSError as error:
                 raise disk_error(self._disk, error, "write its log into files") from error
             self.folds += 1
+            self.failing = False
+            with self._room:
+                self._room.notify_all()
+            for damage in self.damage.values():
+                raise damage  # all others are folded
+
+    @property
+    def damage(self) -> Mapping[int, TableFlowError]:
+        """What is damaged of tables, as far as the last fold met it."""
+        return self._folder.problems
+
+    def make_room(self, cancelled: Callable[[], bool] | None = None) -> None:
+        """Waits while the log is much longer than what makes a fold due, so that it never grows without bound.
+
+        Called before a transaction takes its turn.  :class:`~tableflow.errors.ConnectorError` if folding fails and the log
+        is too long already; :class:`~tableflow.errors.CancelledError`.
+        """
+        while self._thread is not None and self._is_overdue(LAGGING) and not self._stopping.is_set():
+            if self.failing:
+                if self._is_overdue(FULL):
+                    raise log_is_full(self._disk, self.error)
+                return
+            if cancelled is not None and cancelled():
+                raise CancelledError("the statement was cancelled while it waited for the log to be folded")
+            self._wake.set()
+            with self._room:
+                self._room.wait(_LOOK)
 
     def collect(self) -> int:
         """Removes what is due; how many files that were."""
@@ -110,6 +145,10 @@ class Maintenance:
     def beat(self) -> bool:
         """A sign of life; False if the lease is lost."""
         return self._lease.beat(self._clock())
+
+    def _is_overdue(self, times: int) -> bool:
+        records, size = self._due
+        return self._committer.records >= times * records or self._committer.log.position >= times * max(size, _LEAST)
 
     def _is_due(self, share: int) -> bool:
         records, size = self._due
@@ -137,7 +176,7 @@ class Maintenance:
             self._wake.clear()
             if not self._stopping.is_set() and self._is_due(1):
                 self._try_fold()
-                if self.error is not None:
+                if self.failing:
                     self._stopping.wait(HEARTBEAT)  # a disk that is full stays so for a while
 
     def _try_fold(self) -> None:
@@ -145,4 +184,5 @@ class Maintenance:
             self.fold()
             self.error = None
         except Exception as error:  # noqa: BLE001
+            self.failing = not self.damage
             self.error = error  # nothing is lost: the log is longer, and the next one tries again

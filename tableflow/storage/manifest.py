@@ -1,12 +1,14 @@
 """A table's manifest: everything of its state that is not in the log, in one file that is never changed.
 
-A checksum, then JSON.  The history lies there column by column, and each description once.
+A checksum, then JSON.  The history lies there column by column, and each description once.  The manifest of a table that could not be
+read when the log was folded names the one before, and holds the records of the log that came after it.
 """
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from tableflow.errors import ConnectorError, SerializationError
@@ -20,6 +22,7 @@ from tableflow.storage.failure import missing_file
 from tableflow.storage.file_segment import FileSegment
 from tableflow.storage.history import History, Version
 from tableflow.storage.key_lookup import MemoryKeys
+from tableflow.storage.record import Payload
 from tableflow.storage.stored_deletes import stored_layer
 from tableflow.storage.table_state import TableState
 
@@ -28,7 +31,16 @@ _KINDS = {kind.value: kind for kind in ChangeKind}
 
 def write_manifest(disk: Disk, name: str, state: TableState) -> None:
     """Writes and syncs a manifest; everything in the state must be in files."""
-    text = json.dumps(_document(state), separators=(",", ":")).encode()
+    _write(disk, name, _document(state))
+
+
+def write_carried_manifest(disk: Disk, name: str, before: str, payloads: Sequence[Payload]) -> None:
+    """Writes and syncs a manifest that says: what ``before`` says, and these records of the log after it."""
+    _write(disk, name, {"before": before, "records": [base64.b64encode(each.bytes).decode() for each in payloads]})
+
+
+def _write(disk: Disk, name: str, document: dict[str, object]) -> None:
+    text = json.dumps(document, separators=(",", ":")).encode()
     file = disk.create(name)
     try:
         file.write(b"%016x\n" % checksum(text) + text + b"\n")
@@ -51,6 +63,9 @@ def read_manifest(disk: Disk, name: str, id: int, opened: Callable[[DataFile, in
         raise damaged(name, "its checksum does not fit", f"in the database {disk.place!r}")
     try:
         document = json.loads(text)
+        if "before" in document:
+            payloads = [Payload(base64.b64decode(each)) for each in document["records"]]
+            return _with_records(read_manifest(disk, document["before"], id, opened), payloads)
         history = _history(document)
         segments = tuple(opened(decode(file), first) for file, first in document["segments"])
         layers = [stored_layer(disk, decode(file)) for file in document["deletes"]]
@@ -58,6 +73,14 @@ def read_manifest(disk: Disk, name: str, id: int, opened: Callable[[DataFile, in
         return TableState(id, disk, segments, deletes, history, MemoryKeys(history.last.end))
     except (KeyError, TypeError, ValueError, IndexError, SerializationError) as error:
         raise damaged(name, "it cannot be understood", str(error)) from error
+
+
+def _with_records(state: TableState, payloads: Sequence[Payload]) -> TableState:
+    for payload in payloads:
+        for entry in payload.tables:
+            if entry["table"] == state.id and entry["version"] > state.version:
+                state = state.applying(payload.change(entry, state.description), payload.time)
+    return state
 
 
 def _document(state: TableState) -> dict[str, object]:

@@ -144,7 +144,8 @@ class Payload:
 
     def __init__(self, payload: bytes) -> None:
         length = int.from_bytes(payload[:4], "little")
-        self._payload = payload
+        self.bytes = payload
+        """The record's payload, as it is in the log."""
         self._start = 4 + length
         header = json.loads(payload[4 : 4 + length])
         self.time: int = header["time"]
@@ -170,7 +171,7 @@ class Payload:
 
     def _bytes(self, place: list[int]) -> bytes:
         at = self._start + place[0]
-        return self._payload[at : at + place[1]]
+        return self.bytes[at : at + place[1]]
 
     def _ids(self, entry: dict[str, Any], key: str) -> RowIds:
         return np.frombuffer(self._bytes(entry[key]), np.int64) if key in entry else NO_IDS

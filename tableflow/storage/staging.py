@@ -43,14 +43,31 @@ class StagedWriter:
             return
         self.rows += rows
         batch = Batch(columns, rows)
-        if self._file is None:
+        if self._file is None and not self.files:
             self._bytes += batch.nbytes
             self.batches.append(batch)
             if self.rows <= self._most_rows and self._bytes <= self._most_bytes:
                 return
-            held, self.batches = self.batches, []
+            self._move_to_file()
         else:
-            held = [batch]
+            try:
+                self._to_file(batch)
+            except OSError as error:
+                raise disk_error(self._disk, error, "write rows of a table") from error
+
+    @property
+    def held(self) -> int:
+        """Bytes in memory."""
+        return self._bytes if self._file is None else self._file.bytes
+
+    def give_back(self) -> None:
+        """Writes the rows that are in memory to a file of their own, and begins another when more come."""
+        if self.batches:
+            self._move_to_file()
+        self.finish()
+
+    def _move_to_file(self) -> None:
+        held, self.batches, self._bytes = self.batches, [], 0
         try:
             for each in held:
                 self._to_file(each)

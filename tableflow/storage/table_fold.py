@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 import numpy as np
 
@@ -32,6 +33,27 @@ def fold_table(
     deletes = _fold_deletes(state, compacted.swept, compacted.segments, history[0].number, name)
     return replace(
         state, segments=compacted.segments, deletes=deletes, history=history, keys=MemoryKeys(state.end)
+    )  # fmt: skip
+
+
+def fold_new(state: TableState, history: History, options: FileOptions, name: Callable[[], str]) -> TableState:
+    """As :func:`fold_table`, without reading a file: what is in memory goes into files of its own, the others stay.
+
+    For a table of which a file is damaged: the rest of it, and of the database, goes on.
+    """
+    segments: list[Segment] = []
+    new = [layer for layer in state.deletes.layers if layer.file is None]
+    for in_memory, group in groupby(state.segments, lambda segment: isinstance(segment, MemorySegment)):
+        part = tuple(group)
+        if in_memory:
+            alone = replace(state, segments=part, deletes=Deletes(new, state.deletes.truncations))
+            part = compact_segments(alone, history, options, name).segments
+        segments.extend(part)
+    old = [layer for layer in state.deletes.layers if layer.file is not None]
+    layers = [*old, *_written(state.disk, new, (), history[0].number, name)] if new else old
+    return replace(
+        state, segments=tuple(segments), deletes=Deletes(layers, state.deletes.truncations), history=history,
+        keys=MemoryKeys(state.end),
     )  # fmt: skip
 
 

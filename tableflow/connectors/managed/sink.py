@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from tableflow.columnar.batch import Batch
 from tableflow.connectors.connector import OpenContext
+from tableflow.runtime.sink import BufferingWriter
+from tableflow.storage.staging import StagedWriter
 from tableflow.storage.transaction import Transaction
 
 KIND = "managed"
@@ -27,13 +29,13 @@ class OpenTransaction:
     table: int
 
 
-class TableSink:
+class TableSink(BufferingWriter):
     """The writer of one task."""
 
     def __init__(self, transaction: Transaction, table: int) -> None:
         self._transaction = transaction
         self._table = table
-        self._writer: Any = None
+        self._writer: StagedWriter | None = None
         self._removed: list[npt.NDArray[np.int64]] = []
 
     def write(self, batch: Batch) -> None:
@@ -44,6 +46,16 @@ class TableSink:
         if self._writer is None:
             self._writer = self._transaction.writer(self._table)
         self._writer.write(batch.columns, batch.length)
+
+    @property
+    def held(self) -> int:
+        """Bytes of rows to be added that are in memory."""
+        return 0 if self._writer is None else self._writer.held
+
+    def give_back(self) -> None:
+        """Writes the rows that are in memory to a file."""
+        if self._writer is not None:
+            self._writer.give_back()
 
     def prepare(self) -> npt.NDArray[np.int64]:
         """The row ids to remove; the added rows are handed over."""
