@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import pyarrow as pa
 
 from tableflow.dbapi.closing import Closing
-from tableflow.errors import InterfaceError
+from tableflow.errors import InterfaceError, Warning  # noqa: A004 - PEP 249 names it so
 from tableflow.session import Outcome, Session
 from tableflow.session.outcome import Result
 from tableflow.session.rows import Row, rows
@@ -96,6 +96,12 @@ class Cursor(Closing):
             )
             for c in result.columns
         ]
+
+    @property
+    def messages(self) -> list[tuple[type[Warning], Warning]]:
+        """Warnings of the last statement, as PEP 249's optional attribute has them."""
+        texts = () if self._outcome is None else self._outcome.warnings
+        return [(Warning, Warning(text)) for text in texts]
 
     @property
     def rowcount(self) -> int:

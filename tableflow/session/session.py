@@ -45,6 +45,7 @@ from tableflow.sql import statements as sql
 from tableflow.sql.binder import bind
 from tableflow.sql.splitter import split
 from tableflow.storage.failure import StaleStateError
+from tableflow.storage.maintenance import describe_error
 
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 T = TypeVar("T")
@@ -72,6 +73,7 @@ class Session:
         self.jobs = Jobs(sources)
         self.storage.interrupted = lambda: self.jobs.interrupted
         self.writer = Writer(self.storage, self.jobs, lambda: batch(self.settings))
+        self._told: str | None = None
         self._prepared = PreparedInserts(self._bind_prepared, self.catalog, self.storage, lambda: self.settings)
         self._many = ManyRows(self._prepared, self.writer, self.storage, self.jobs)
         self._definitions = Definitions(self.catalog, self.storage, self.writer, self._has_row)
@@ -87,7 +89,7 @@ class Session:
             outcome = self._guarded(text, lambda: self._prepared.execute(text, parameters))
             if outcome is not None:
                 self._streams.changed()
-                return outcome
+                return self._with_news(outcome)
         parts = split(_unicode(text))
         if len(parts) != 1:
             raise BindError(
@@ -105,11 +107,15 @@ class Session:
 
         def bound(pinned: PinnedStates, parameters: Parameters) -> sql.Statement:
             with collection_held():
-                return bind(body, start, self.catalog.snapshot(pinned), self.settings, parameters)
+                statement = bind(body, start, self.catalog.snapshot(pinned), self.settings, parameters)
+            if isinstance(statement, sql.Write):
+                self._check_not_kept(statement.target, pinned, "written to")
+            return statement
 
         def run(parameters: Parameters) -> Outcome:
             return self._run(body, start, text, parameters)
 
+        self._streams.changed()
         return self._guarded(text, lambda: self._many.execute(text, rows, bound, run))
 
     def _guarded(self, script: str, run: Callable[[], T]) -> T:
@@ -134,8 +140,12 @@ class Session:
         parts = split(_unicode(text))
         if len(parts) != 1:
             raise BindError("one statement is expected")
+        catalog = self.catalog.snapshot(pinned)
         with collection_held():
-            return bind(parts[0].text, parts[0].start, self.catalog.snapshot(pinned), self.settings, parameters, clock)
+            statement = bind(parts[0].text, parts[0].start, catalog, self.settings, parameters, clock)
+        if isinstance(statement, sql.Write):
+            self._check_not_kept(statement.target, pinned, "written to")
+        return statement
 
     def script(self, text: str) -> Iterator[Outcome]:
         """Runs a script's statements one after the other, each when the one before has been taken."""
@@ -197,7 +207,20 @@ class Session:
             pinned = self.storage.pin()
             return self._carry_out(bound(pinned), pinned, bound, script)
 
-        return self._guarded(script, run)
+        return self._with_news(self._guarded(script, run))
+
+    def _with_news(self, outcome: Outcome) -> Outcome:
+        """The outcome with a warning if what the database does behind has failed, once for each way in which it does."""
+        maintenance = self.storage.shared.database.maintenance
+        error = None if maintenance is None else maintenance.error
+        text = None if error is None else describe_error(error)
+        if text == self._told:
+            return outcome
+        self._told = text
+        if text is None:
+            return outcome
+        news = f"the database's log could not be written into files (nothing is lost, it grows): {text}"
+        return replace(outcome, warnings=(*outcome.warnings, news))
 
     def _carry_out(self, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
         match statement:

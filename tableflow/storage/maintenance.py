@@ -41,6 +41,13 @@ def _halt_all() -> None:
         maintenance.halt()
 
 
+def describe_error(error: BaseException) -> str:
+    """What went wrong, in one line."""
+    if isinstance(error, TableFlowError):
+        return error.message + (f" ({error.detail})" if error.detail else "")
+    return f"{type(error).__name__}: {error}"
+
+
 class Maintenance:
     """See the module; thread-safe."""
 

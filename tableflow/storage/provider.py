@@ -8,6 +8,7 @@ ordinary query.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tableflow import types
@@ -23,6 +24,15 @@ from tableflow.storage.description import ROW_ID, TableDescription, VersionFacts
 
 CHANGE_VERSION, CHANGE_WEIGHT = "_change_version", "_change_weight"
 """Columns that ``table_changes`` adds: the version that made the change; +1 for a row that came, -1 for one that went."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageFacts:
+    """How a table is stored now: files of rows, rows that are only in the log, and what went wrong with folding it."""
+
+    files: int
+    rows_in_log: int
+    error: str | None
 
 
 class ManagedTable(Protocol):
@@ -82,6 +92,10 @@ class ManagedTable(Protocol):
 
     def versions(self) -> Sequence[VersionFacts]:
         """All retained versions, ascending."""
+        ...
+
+    def storage(self) -> StorageFacts:
+        """How the table is stored now."""
         ...
 
 

@@ -16,7 +16,9 @@ from tableflow.config import Settings
 from tableflow.storage.database import Database
 from tableflow.storage.description import ChangeKind
 from tableflow.storage.failure import StaleStateError, taken_back
+from tableflow.storage.folding import Folder
 from tableflow.storage.local_disk import LocalDisk
+from tableflow.storage.maintenance import Maintenance
 from tableflow.storage.memory_disk import MemoryDisk
 from tableflow.storage.table_view import TableView
 from tableflow.storage.transaction import Transaction
@@ -316,3 +318,36 @@ def test_a_manifest_that_is_lost_is_an_error_and_no_endless_search(tmp_path):
     con = tableflow.connect(tmp_path / "db", read_only=True)
     with con, pytest.raises(tableflow.OperationalError, match="is missing"):
         con.execute("SELECT * FROM t")
+
+
+def test_what_goes_wrong_behind_is_told(tmp_path, monkeypatch):
+    folded = threading.Event()
+    try_fold = Maintenance._try_fold
+
+    def tried(self):
+        try_fold(self)
+        folded.set()
+
+    monkeypatch.setattr(Maintenance, "_try_fold", tried)
+    settings = {"storage.inline-rows": "2", "storage.fold-commits": "10"}
+    with tableflow.connect(tmp_path / "db", settings=settings) as con:
+        con.execute("CREATE TABLE t (a INT)")
+        con.execute("CREATE TABLE u (a INT)")
+        con.execute("INSERT INTO t SELECT * FROM (VALUES (1), (2), (3), (4))")
+        con.execute("VACUUM")
+        query = "SELECT table_name, files, rows_in_log, maintenance_error FROM information_schema.storage ORDER BY 1"
+        assert rows(con, query) == [("t", 1, 0, None), ("u", 0, 0, None)]
+        monkeypatch.setattr(Folder, "fold", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        cursor = con.cursor()
+        told = []
+        for again in (True, False, False):
+            while again and not folded.is_set():
+                cursor.execute("INSERT INTO u VALUES (?)", (1,))
+                told += [str(warning) for _, warning in cursor.messages]
+            cursor.execute("SELECT 1")
+            told += [str(warning) for _, warning in cursor.messages]
+        assert all("could not be written into files" in text and "no space" in text for text in told)
+        assert len(told) == 1, "once"
+        assert all("no space" in row[3] for row in rows(con, query))
+        monkeypatch.undo()
+        con.execute("VACUUM")

@@ -302,3 +302,19 @@ def test_changes_by_key(con):
         con.execute(f"UPDATE t SET b = 'b1' WHERE {one}", (1, "b7"))
     with pytest.raises(tableflow.DataError):
         con.execute(f"SELECT 1 / (a - 1) FROM t WHERE {one}", (1, "b7")).fetchall()
+
+
+def test_a_streaming_table_takes_no_rows_by_parameters(con):
+    con.execute("CREATE TABLE t (a INT)")
+    con.execute("CREATE STREAMING TABLE s AS SELECT a, a * 2 AS b FROM t")
+    cursor = con.cursor()
+    for refused in (
+        lambda: con.execute("INSERT INTO s VALUES (?, ?)", (1, 2)),
+        lambda: cursor.executemany("INSERT INTO s VALUES (?, ?)", [(1, 2), (3, 4)]),
+        lambda: cursor.executemany("DELETE FROM s WHERE a = ?", [(1,)]),
+        lambda: con.execute("EXPLAIN ANALYZE DELETE FROM s"),
+    ):
+        with pytest.raises(tableflow.ProgrammingError, match="streaming table 's' cannot be written to"):
+            refused()
+    cursor.executemany("INSERT INTO t VALUES (?)", [(1,), (3,)])
+    assert rows(con, "SELECT * FROM s ORDER BY a") == [(1, 2), (3, 6)]

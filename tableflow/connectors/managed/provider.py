@@ -18,7 +18,8 @@ from tableflow.connectors.pruning import can_prune
 from tableflow.serialization import encode
 from tableflow.storage.database import Database
 from tableflow.storage.description import ROW_ID, TableDescription, VersionFacts
-from tableflow.storage.provider import managed_columns
+from tableflow.storage.maintenance import describe_error
+from tableflow.storage.provider import StorageFacts, managed_columns
 from tableflow.storage.table_state import TableState
 from tableflow.storage.table_view import TableView
 
@@ -58,6 +59,19 @@ class ManagedProvider:
     def schema(self) -> TableSchema:
         """The stored columns, the hidden row id, and the keys."""
         return self._schema
+
+    def storage(self) -> StorageFacts:
+        """Files, rows in the log, errors of folding (of this table, or of the whole database)."""
+        memory = self.state.memory_segments()
+        maintenance = self.database.maintenance
+        error = None
+        if maintenance is not None:
+            error = maintenance.damage.get(self.state.id) or (maintenance.error if maintenance.failing else None)
+        return StorageFacts(
+            len(self.state.segments) - len(memory),
+            sum(segment.rows for segment in memory),
+            None if error is None else describe_error(error),
+        )
 
     def statistics(self) -> TableStatistics:
         """Exact rows; bounds and estimates of columns, from the storage; a key's values are all distinct."""

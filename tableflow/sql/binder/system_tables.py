@@ -139,6 +139,20 @@ def _key_columns(block: Block) -> Iterator[_Row]:
                 )  # fmt: skip
 
 
+def _storage(block: Block) -> Iterator[_Row]:
+    for schema, name, text, _ in _objects(block):
+        if text is not None:
+            continue
+        try:
+            table = managed(block.context.catalog.table((schema, name)))
+        except TableFlowError as error:
+            yield CATALOG, schema, name, None, None, None, error.message
+            continue
+        if table is not None:
+            facts = table.storage()
+            yield CATALOG, schema, name, table.version, facts.files, facts.rows_in_log, facts.error
+
+
 _CONSTRAINT = (("constraint_catalog", _S), ("constraint_schema", _S), ("constraint_name", _S))
 _TABLE = (("table_catalog", _S), ("table_schema", _S), ("table_name", _S))
 TABLES: dict[str, tuple[tuple[tuple[str, SqlType], ...], Callable[[Block], Iterator[_Row]]]] = {
@@ -151,6 +165,10 @@ TABLES: dict[str, tuple[tuple[tuple[str, SqlType], ...], Callable[[Block], Itera
             ("datetime_precision", _N), ("is_generated", _S), ("generation_expression", _S), ("column_comment", _S),
         ),
         _columns,
+    ),
+    "storage": (
+        (*_TABLE, ("version", types.BIGINT), ("files", _N), ("rows_in_log", types.BIGINT), ("maintenance_error", _S)),
+        _storage,
     ),
     "views": ((*_TABLE, ("view_definition", _S)), _views),
     "table_constraints": ((*_CONSTRAINT, *_TABLE, ("constraint_type", _S), ("enforced", _S)), _constraints),
