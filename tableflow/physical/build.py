@@ -31,6 +31,7 @@ from tableflow.physical.materialize import (
     PublishRowsOperator,
 )
 from tableflow.physical.nested_loop_join import NestedLoopJoin, NestedLoopJoinOperator
+from tableflow.physical.normalize import Normalize, NormalizeOperator
 from tableflow.physical.partition_top_n import PartitionTopN, PartitionTopNOperator
 from tableflow.physical.pipeline import Pipeline, PipelineOperator
 from tableflow.physical.project import ProjectColumns, ProjectColumnsOperator
@@ -56,6 +57,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     ChangelogAggregate: ChangelogAggregateOperator,
     ChangelogJoin: ChangelogJoinOperator,
     ChangelogTopN: ChangelogTopNOperator,
+    Normalize: NormalizeOperator,
     ChangelogOver: ChangelogOverOperator,
     NestedLoopJoin: NestedLoopJoinOperator,
     SortRows: SortRowsOperator,

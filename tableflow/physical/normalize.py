@@ -1,10 +1,23 @@
-"""From an upsert stream to a retract stream."""
+"""From an upsert stream to a retract stream.
+
+Invariant: every key has at most one row here, the one that was put last and not deleted since; that row is what has come out.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tableflow.physical.node import UnaryNode
+import numpy as np
+import numpy.typing as npt
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.gather import compact, concat, take_columns, weights_of
+from tableflow.columnar.kernels.multi_state import MultiState, Numbers
+from tableflow.physical.node import UnaryNode, positions
+from tableflow.physical.partition_rows import PIECE_ROWS
+from tableflow.physical.state_rows import load_rows, save_rows
+from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
+from tableflow.runtime.wake import READY
 from tableflow.serialization import serializable
 
 
@@ -17,3 +30,77 @@ class Normalize(UnaryNode):
     """
 
     key: tuple[int, ...]
+
+
+class NormalizeOperator(Operator):
+    """Keeps the row of each key."""
+
+    def __init__(self, node: Normalize) -> None:
+        fields = node.input.fields
+        where = positions(fields)
+        self._key = [where[column] for column in node.key]
+        self._everything = range(len(fields))
+        self._output = [where[f.id] for f in node.fields]
+        self._state = MultiState([f.type for f in fields], self._key, [True] * len(self._key))
+
+    def open(self, context: OperatorContext) -> None:
+        """Starts without rows."""
+        self._context = context
+        self._reservation: Reservation = context.reserve("rows", self._state.bytes)
+
+    def process(self, batch: Batch, port: int) -> Emission | None:
+        """What the rows replace, and what they put in its place."""
+        return self._changes(batch) if batch.rows else None
+
+    def _changes(self, batch: Batch) -> Emission:
+        for piece in batch.pieces(PIECE_ROWS):
+            while not self._state.prepare(2 * piece.rows):
+                yield Suspend(READY)
+            yield from self._put(compact(piece)).pieces(self._context.batch_rows)
+
+    def _put(self, batch: Batch) -> Batch:
+        chosen = self._last_of_keys(batch)
+        old = [
+            slots
+            for _, slots in self._state.probe([batch.columns[i] for i in self._key], batch.length, chosen).pieces(
+                PIECE_ROWS
+            )
+        ]
+        weights = weights_of(batch)
+        put = chosen[weights[chosen] > 0]
+        parts = [Batch(take_columns(batch.columns, put), len(put))]
+        for slots in old:
+            columns = self._state.columns(self._everything, slots)
+            parts.append(Batch(columns, len(slots), None, np.full(len(slots), -1, np.int64)))
+        both = concat(parts)
+        self._reservation.resize(self._state.bytes_after(both.columns, both.length))
+        changes = self._state.apply(both.columns, both.length, None, both.weights)
+        self._state.settle()
+        self._reservation.resize(self._state.bytes)
+        columns = take_columns([both.columns[i] for i in self._output], changes.rows)
+        return Batch(columns, len(changes.rows), None, changes.deltas)
+
+    def _last_of_keys(self, batch: Batch) -> npt.NDArray[np.uint32]:
+        """The last row of each key, in order of rows: what came before it in the batch does not matter."""
+        keys = MultiState([batch.columns[i].type for i in self._key], range(len(self._key)), [True] * len(self._key))
+        columns = [batch.columns[i] for i in self._key]
+        keys.apply(columns, batch.length)
+        slots = np.concatenate([slots for _, slots in keys.probe(columns, batch.length).pieces(PIECE_ROWS)])
+        last: Numbers = np.full(int(slots.max()) + 1, -1, np.int64)
+        last[slots] = np.arange(batch.length)  # of equal indices the last counts
+        return np.sort(last[last >= 0]).astype(np.uint32)
+
+    def snapshot(self) -> bytes:
+        """The rows."""
+        return save_rows(self._state)
+
+    def restore(self, state: bytes) -> None:
+        """Puts them back."""
+        load_rows(self._state, state)
+        self._reservation.resize(self._state.bytes)
+
+    def close(self) -> None:
+        """Gives the memory back."""
+        self._state.clear()
+        if hasattr(self, "_reservation"):
+            self._reservation.release()

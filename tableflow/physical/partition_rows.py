@@ -63,6 +63,7 @@ class PartitionRows:
         self.state = MultiState([f.type for f in self.fields], self._keys, [True] * len(self._keys))
         chosen: list[Key] = [(there[key.column], key.descending, key.nulls_first) for key in order]
         rest = sorted(set(range(len(self.fields))) - set(self._keys) - {position for position, _, _ in chosen})
+        self._scratch: Numbers = np.zeros(0, np.int64)
         self._order: list[Key] = [*chosen, *((position, False, False) for position in rest)]
 
     def open(self, context: OperatorContext) -> None:
@@ -79,9 +80,9 @@ class PartitionRows:
     def apply(self, batch: Batch) -> RowChanges:
         """Adds the rows of a batch."""
         columns = [batch.columns[i] for i in self._read]
-        self._reservation.resize(self.state.bytes_after(columns, batch.rows))
+        self._reservation.resize(self.state.bytes_after(columns, batch.rows) + self._scratch.nbytes)
         changes = self.state.apply(columns, batch.length, batch.selection, batch.weights)
-        self._reservation.resize(self.state.bytes)
+        self._reservation.resize(self.state.bytes + self._scratch.nbytes)
         return changes
 
     def touched(self, changes: RowChanges) -> TouchedRows | None:
@@ -92,15 +93,20 @@ class PartitionRows:
         slots = np.concatenate([slots for _, slots in found])
         partitions = np.concatenate([lanes for lanes, _ in found]).astype(np.int64)
         after = self.state.counts(slots)
-        sorter = np.argsort(changes.slots)
-        at = np.searchsorted(changes.slots, slots, sorter=sorter)
-        at = sorter[np.minimum(at, len(sorter) - 1)]
-        before = after - np.where(changes.slots[at] == slots, changes.deltas[at], 0)
+        before = after - self._deltas(changes)[slots]
+        self._scratch[changes.slots] = 0
         columns = self.state.columns(range(len(self.fields)), slots)
         self._touched.resize(2 * sum(c.nbytes for c in columns) + len(slots) * _ROW_BYTES)
         order = self._in_order(partitions, columns)
         taken = [partitions[order], np.maximum(before, 0)[order], np.maximum(after, 0)[order]]
         return TouchedRows(self.state.columns(range(len(self.fields)), slots[order]), slots[order], *taken)
+
+    def _deltas(self, changes: RowChanges) -> Numbers:
+        """By slot, how much a count has changed; zeros are put back after use."""
+        if len(self._scratch) < self.state.slots:
+            self._scratch = np.zeros(self.state.slots + self.state.slots // 2, np.int64)
+        self._scratch[changes.slots] = changes.deltas
+        return self._scratch
 
     def _in_order(self, partitions: npt.NDArray[np.int64], columns: list[Column]) -> npt.NDArray[np.int64]:
         """Rows by partition, then order, then whatever else they have."""
@@ -116,7 +122,7 @@ class PartitionRows:
         """What happened so far is over."""
         self.state.settle()
         self._touched.resize(0)
-        self._reservation.resize(self.state.bytes)
+        self._reservation.resize(self.state.bytes + self._scratch.nbytes)
 
     def snapshot(self) -> bytes:
         """The rows."""
@@ -125,7 +131,7 @@ class PartitionRows:
     def restore(self, saved: bytes) -> None:
         """Puts them back."""
         load_rows(self.state, saved)
-        self._reservation.resize(self.state.bytes)
+        self._reservation.resize(self.state.bytes + self._scratch.nbytes)
 
     def close(self) -> None:
         """Gives the memory back."""

@@ -159,6 +159,11 @@ class MultiState:
         return self.native.rows
 
     @property
+    def slots(self) -> int:
+        """Slots that there are, with and without rows; every slot is below."""
+        return self.native.slots
+
+    @property
     def keys(self) -> int:
         """Different keys."""
         return self.native.keys
