@@ -7,6 +7,7 @@ visible, that is with a count above zero; counts below zero are kept until they 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -22,7 +23,8 @@ from tableflow.physical.changelog_side import Arrival, ChangelogSide
 from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.node import BinaryNode
 from tableflow.physical.pair_condition import domains_of
-from tableflow.runtime.events import Epoch
+from tableflow.physical.retention import Retention
+from tableflow.runtime.events import START_OF_TIME, Epoch, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.serialization import serializable
@@ -41,6 +43,8 @@ class ChangelogJoin(BinaryNode):
     ``left_appends``, ``right_appends``: the input has no weights.  INNER over two of them gives no weights either, and so does
     SEMI.  All other outputs are retract streams.
     A second match of SINGLE is an error only if it stands when an epoch passes, or at the end.
+    ``left_retention``, ``right_retention``: rows of the input that are no longer of use are forgotten (interval and window joins).
+    Only for inputs that take no row back which is older than that; late rows are dropped and counted as ``late_rows``.
     """
 
     kind: HashJoinKind
@@ -52,6 +56,8 @@ class ChangelogJoin(BinaryNode):
     mark: int | None = None
     left_appends: bool = False
     right_appends: bool = False
+    left_retention: Retention | None = None
+    right_retention: Retention | None = None
     span: Span | None = field(default=None, compare=False)
 
 
@@ -84,17 +90,22 @@ class ChangelogJoinOperator(Operator):
         self._node = node
         keys = (node.left_keys, node.right_keys)
         self._rules = rules = PairRules(node.kind, keys, node.null_safe, node.residual, null_aware=node.null_aware)
-        kept = rules.read | {f.id for f in node.fields}
+        timed = (node.left_retention, node.right_retention)
+        kept = rules.read | {f.id for f in node.fields} | {each.column for each in timed if each is not None}
         self._sides = (
             ChangelogSide(node.left.fields, kept, rules.left_keys, rules.null_safe, appends=node.left_appends),
             ChangelogSide(node.right.fields, kept, rules.right_keys, rules.null_safe, appends=node.right_appends),
         )
         rules.resolve((self._sides[0].fields, self._sides[1].fields), node.fields, node.mark)
+        for side, child, retention in zip(self._sides, node.inputs, timed, strict=True):
+            if retention is not None:
+                side.expire(retention, child.fields)
         self._counts_partners = _COUNTS_PARTNERS[node.kind]
         only_appends = {HashJoinKind.INNER, HashJoinKind.SEMI}
         self._appends = node.left_appends and node.right_appends and node.kind in only_appends
         self._suspects: list[Slots] = []
         self._ended: set[int] = set()
+        self._time = START_OF_TIME
 
     def open(self, context: OperatorContext) -> None:
         """Starts without rows."""
@@ -105,7 +116,17 @@ class ChangelogJoinOperator(Operator):
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """What changes because of these rows."""
-        return self._changes(batch, port) if batch.rows else None
+        timely = self._sides[port].timely(batch)
+        if timely.rows < batch.rows:
+            self._context.count("late_rows", batch.rows - timely.rows)
+        return self._changes(timely, port) if timely.rows else None
+
+    def on_watermark(self, watermark: Watermark) -> Emission | None:
+        """Rows of both sides that are no longer of use are forgotten."""
+        self._time = watermark.time
+        for side in self._sides:
+            side.advance(watermark.time)
+        return None
 
     def _changes(self, batch: Batch, port: int) -> Emission:
         for piece in batch.pieces(min(_PIECE_ROWS, self._context.batch_rows)):
@@ -213,15 +234,16 @@ class ChangelogJoinOperator(Operator):
         return None
 
     def snapshot(self) -> bytes:
-        """Both sides' rows, with the numbers of their partners."""
+        """Both sides' rows, with the numbers of their partners, and the watermark."""
         left, right = (side.snapshot() for side in self._sides)
-        return len(left).to_bytes(8, "little") + left + right
+        return struct.pack("<qq", self._time, len(left)) + left + right
 
     def restore(self, state: bytes) -> None:
         """Puts the rows back."""
-        end = 8 + int.from_bytes(state[:8], "little")
-        for side, saved in zip(self._sides, (state[8:end], state[end:]), strict=True):
+        self._time, size = struct.unpack_from("<qq", state)
+        for side, saved in zip(self._sides, (state[16 : 16 + size], state[16 + size :]), strict=True):
             side.restore(saved)
+            side.advance(self._time)
         for slots in self._sides[0].state.pieces(_PAIR_ROWS):
             self._suspect(slots[self._sides[0].state.marks(slots) >= 2 * PARTNER])
 

@@ -13,6 +13,7 @@ from tableflow.columnar.kernels.gather import weights_of
 from tableflow.columnar.kernels.multi_state import Matches, MultiState, RowChanges, Slots
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.physical.retention import Expiry, Retention, position_of
 from tableflow.physical.row_values import RowValues
 from tableflow.physical.state_rows import load_rows, save_rows
 from tableflow.runtime.operator import Emission, OperatorContext, Reservation, Suspend
@@ -57,7 +58,26 @@ class ChangelogSide:
             self._keys.append(at)
         self._values = RowValues(expressions, inputs)
         self._appends = appends
+        self._expiry: Expiry | None = None
         self.state = MultiState([e.type for e in expressions], self._keys, null_safe, counted=not appends)
+
+    def expire(self, retention: Retention, inputs: tuple[Field, ...]) -> None:
+        """Rows are to be forgotten with time."""
+        arriving, stored = position_of(inputs, retention.column), position_of(self.fields, retention.column)
+        self._expiry = Expiry(retention, inputs[arriving].type, arriving, stored)
+
+    def timely(self, batch: Batch) -> Batch:
+        """The rows of a batch that are not late."""
+        return batch if self._expiry is None else self._expiry.timely(batch)
+
+    def advance(self, time: int) -> None:
+        """Forgets rows when the watermark allows it."""
+        if self._expiry is None:
+            return
+        self._expiry.advance(time)
+        slots = self._expiry.expired(self.state)
+        if slots is not None and len(slots):
+            self.state.remove(slots)
 
     def open(self, context: OperatorContext, name: str) -> None:
         """Accounts for the rows under this name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -16,14 +17,15 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.representation import canonical
 from tableflow.errors import DataError, InternalError
-from tableflow.expressions.nodes import Call, ColumnRef, Expression
+from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.physical.build import build_operator
 from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.node import Input
+from tableflow.physical.retention import Retention
 from tableflow.runtime.graph import OperatorSpec
-from tableflow.types import BIGINT, BOOLEAN, INT, STRING, Field
-from tests.physical.changelogs import changes
+from tableflow.types import BIGINT, BOOLEAN, INT, INTERVAL, STRING, TIMESTAMP, Field
+from tests.physical.changelogs import changes, operator_of
 from tests.physical.event_harness import EventHarness
 
 K, A, V = Field(1, "k", INT), Field(2, "a", STRING), Field(3, "v", BIGINT)
@@ -223,3 +225,77 @@ def test_weights_where_only_additions_were_promised() -> None:
     harness = EventHarness(lambda: build_operator(OperatorSpec("join", node, "join")), LEFT, RIGHT)
     with pytest.raises(InternalError, match="only added"):
         harness.rows([(1, "a", 0)], 0, [1])
+
+
+TIME, AT = Field(11, "time", TIMESTAMP), Field(12, "at", TIMESTAMP)
+SECOND = 1_000_000
+
+
+def interval_node(kind: HashJoinKind, **how: Any) -> ChangelogJoin:
+    """Right rows up to two seconds before, one after the left one."""
+    left, right = (K, V, TIME), (L, W, AT)
+    bounds = (
+        Call(BOOLEAN, "ge", (ref(AT), Call(TIMESTAMP, "subtract", (ref(TIME), interval(2))))),
+        Call(BOOLEAN, "le", (ref(AT), Call(TIMESTAMP, "add", (ref(TIME), interval(1))))),
+    )
+    return ChangelogJoin(
+        fields=left if kind in LEFT_ONLY else (*left, *right),
+        left=Input(fields=left),
+        right=Input(fields=right),
+        kind=kind,
+        left_keys=(ref(K),),
+        right_keys=(ref(L),),
+        null_safe=(False,),
+        residual=bounds,
+        left_appends=True,
+        right_appends=True,
+        left_retention=Retention(TIME.id, SECOND),
+        right_retention=Retention(AT.id, 2 * SECOND),
+        **how,
+    )
+
+
+def interval(seconds: int) -> Literal:
+    return Literal(INTERVAL, (0, 0, seconds * SECOND))
+
+
+@pytest.mark.parametrize("kind", [Kind.INNER, Kind.LEFT, Kind.SEMI, Kind.ANTI])
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_rows_are_forgotten_when_the_watermark_allows_it(kind: HashJoinKind, rebuild: bool) -> None:
+    node = interval_node(kind)
+    harness = EventHarness(operator_of(node), node.left.fields, node.right.fields, rebuild=rebuild)
+    rng = np.random.default_rng(2)
+    left, right, most = [], [], 0
+    for second in range(0, 60, 2):
+        lefts = [(int(rng.integers(2)), i, (second + int(rng.integers(2))) * SECOND) for i in range(3)]
+        rights = [(int(rng.integers(2)), i, (second + int(rng.integers(2))) * SECOND) for i in range(2)]
+        harness.rows(lefts, 0)
+        harness.rows(rights, 1)
+        harness.watermark(second * SECOND)
+        most = max(most, sum(side.state.rows for side in harness.operator._sides))
+        left += lefts
+        right += rights
+    pairs = [(a, b) for a, b in product(left, right) if a[0] == b[0] and -2 * SECOND <= b[2] - a[2] <= SECOND]
+    matched = Counter(a for a, _ in pairs)
+    if kind is Kind.INNER:
+        expected_rows = Counter((*a, *b) for a, b in pairs)
+    elif kind is Kind.LEFT:
+        expected_rows = Counter((*a, *b) for a, b in pairs) + Counter(
+            (*a, None, None, None) for a in left if a not in matched
+        )
+    else:
+        expected_rows = Counter(a for a in left if (a in matched) == (kind is Kind.SEMI))
+    got: Counter[Any] = Counter()
+    for *row, weight in harness.emitted:
+        got[tuple(micros(value) for value in row)] += weight
+    assert Counter({row: n for row, n in got.items() if n}) == expected_rows
+    assert most < 40
+    harness.rows([(1, 99, 0)], 0)
+    assert harness.context.counted["late_rows"] == 1
+    harness.end()
+    assert not rebuild or len(harness.operator.snapshot()) < 200
+    harness.close()
+
+
+def micros(value: Any) -> Any:
+    return (value - datetime(1970, 1, 1)) // timedelta(microseconds=1) if isinstance(value, datetime) else value
