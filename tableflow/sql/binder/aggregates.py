@@ -40,7 +40,11 @@ class Grouping:
         )
         calls |= dict.fromkeys(block.outer_aggregates)
         below: list[Expression] = [*keys, *calls]
-        block.attach(below)
+        block.attach(below if block.group_window is None else [*below, block.group_window.time])
+        of_window: dict[Expression, Field] = {}
+        if block.group_window is not None:
+            block.plan = block.group_window.table(block, keys)
+            of_window = block.group_window.partition
         self._below = _joined_below(block)
         self._input_ids = block.scope.ids
         self._keys: dict[Expression, Field] = {}
@@ -48,7 +52,9 @@ class Grouping:
         projection = Projection(block.context, block.plan)
         for key in keys:
             check_groupable(key)
-            self._keys[key] = projection.add(keyed(key), key.name if isinstance(key, ColumnRef) else "key")
+            held = of_window.get(key)
+            computed = keyed(key) if held is None else ColumnRef(held.type, held.id, held.name)
+            self._keys[key] = projection.add(computed, key.name if isinstance(key, ColumnRef) else "key")
         for column in (node for call in calls for node in walk(call) if isinstance(node, ColumnRef)):
             projection.add(column, column.name)
         if by.sets is not None and block.emit is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlglot import exp
 
@@ -31,6 +31,9 @@ from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes
 from tableflow.sql.binder.scope import Scope, did_you_mean
 from tableflow.types import Field
+
+if TYPE_CHECKING:
+    from tableflow.sql.binder.group_windows import GroupWindow
 
 
 @dataclass(slots=True)
@@ -138,6 +141,8 @@ class Block:
     """Subqueries that are keys of GROUP BY; the same text elsewhere in the block means the key."""
     outer_aggregates: dict[AggregateCall, Field] = field(default_factory=dict)
     """Aggregates over columns of this block that stand in subqueries: they are computed here."""
+    group_window: GroupWindow | None = None
+    """The window that GROUP BY names."""
     emit: Emit | None = None
     emit_span: Span | None = None
     fire: Field | None = None

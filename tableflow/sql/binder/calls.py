@@ -11,6 +11,7 @@ from tableflow.errors import BindError, SqlSyntaxError, TableFlowError
 from tableflow.expressions.coercion import cast, unify
 from tableflow.expressions.nodes import AggregateCall, Case, Expression, Literal, walk
 from tableflow.expressions.registry import is_aggregate
+from tableflow.sql.binder import group_windows
 from tableflow.sql.binder.aggregate_calls import aggregate_call
 from tableflow.sql.binder.block import refused
 from tableflow.sql.binder.literals import string_of, typed_string
@@ -58,6 +59,8 @@ def extract(binder: ExpressionBinder, node: exp.Extract) -> Expression:
 def function_call(binder: ExpressionBinder, node: exp.Anonymous) -> Expression:
     """A call by name: an aggregate or a function of the registry."""
     name = node.name.lower()
+    if name.upper() in group_windows.NAMES:
+        return group_windows.reference(binder, node)
     if is_aggregate(name):
         return aggregate_call(binder, node, None)
     if name in {"any", "all", "some", "exists"}:

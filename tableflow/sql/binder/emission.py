@@ -27,7 +27,7 @@ def bind_emit(block: Block, node: exp.Select) -> None:
     if clause is None:
         return
     syntax: EmitSyntax = clause.meta[META]
-    table = windows_of(block.plan)
+    table = windows_of(block.plan) if block.group_window is None else block.group_window.table(block, ())
     binder = ExpressionBinder(block, Clause("EMIT"))
     triggers = tuple(_trigger(binder, each, table) for each in syntax.triggers)
     _check_together(block, syntax.triggers, triggers)

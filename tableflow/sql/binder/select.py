@@ -10,7 +10,7 @@ from tableflow.errors import BindError, SqlSyntaxError
 from tableflow.expressions.keys import is_nested_key, keyed, unkeyed
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal
 from tableflow.planner.logical.nodes import Aggregate, Filter, Node
-from tableflow.sql.binder import emission, subqueries, window_plan, windows
+from tableflow.sql.binder import emission, group_windows, subqueries, window_plan, windows
 from tableflow.sql.binder.aggregates import Grouping, check_groupable, check_sortable
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.calls import has_aggregate
@@ -48,6 +48,7 @@ def bind_select(block: Block, node: exp.Select) -> Bound:
     if not node.expressions:
         raise SqlSyntaxError("a select list is expected after SELECT", span=block.source.span(node))
     windows.define(block, node.args.get("windows") or ())
+    group_windows.define(block, node)
     emission.bind_emit(block, node)
     items = SelectList(block, node.expressions)
     _where(block, node, items)
@@ -113,7 +114,12 @@ def _keys(block: Block, node: exp.Select, items: SelectList) -> GroupBy | None:
         raise SqlSyntaxError("an expression is expected after GROUP BY", span=block.source.span(node))
     binder = ExpressionBinder(block, Clause("GROUP BY", aliases=items))
     span = block.source.span(group)
-    return group_by(group.expressions, lambda part: _key(block, part, items, binder), span)
+    found = group_by(group.expressions, lambda part: _key(block, part, items, binder), span)
+    if block.group_window is None:
+        return found
+    if found.sets is not None:
+        raise refused(f"{block.group_window.name} beside grouping sets", span)
+    return GroupBy(tuple(dict.fromkeys((*found.keys, *block.group_window.references))))
 
 
 def _key(block: Block, node: exp.Expr, items: SelectList, binder: ExpressionBinder) -> Expression:
