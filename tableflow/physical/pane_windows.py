@@ -49,7 +49,7 @@ class PaneWindowsOperator(Operator):
         self._context = context
         self._reservation = context.reserve("windows", self._state.bytes)
         self._merging = context.reserve("windows that close")
-        self._late = LateRows(self._node, self._windows, self._of, context)
+        self._late = LateRows(self._node, self._of, context)
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """Adds the rows that are not late for all their windows."""
@@ -78,7 +78,7 @@ class PaneWindowsOperator(Operator):
         suspects = some_closed[slots]
         if not suspects.any():
             return rows, slots
-        self._late.judge(batch, rows[suspects], self._slots.starts[slots[suspects]], self._watermark)
+        self._late.judge(batch, rows[suspects], self._slots.starts[slots[suspects]], self._windows, self._watermark)
         on_time = (self._slots.closed_at > self._watermark)[slots]
         return rows[on_time], slots[on_time]
 

@@ -171,13 +171,13 @@ class UpdatingWindowsOperator(FiringOperator):
     def open(self, context: OperatorContext) -> None:
         """Reserves the empty states; opens the sink of late rows."""
         super().open(context)
-        self._late = LateRows(self._node, self._windows, self._of, context)
+        self._late = LateRows(self._node, self._of, context)
 
     def process(self, batch: Batch, port: int) -> Emission:
         """Adds rows to the windows they are in; fires what is due."""
         rows, numbers = rows_in_panes(batch, self._time, self._windows)
         panes = self._windows.pane_starts(numbers)
-        self._late.judge(batch, rows, panes, self._watermark)
+        self._late.judge(batch, rows, panes, self._windows, self._watermark)
         step = max(1, self._context.batch_rows // self._windows.most_per_row)
         for at in range(0, len(rows), step):
             which, starts, ends = self._windows.windows(panes[at : at + step])

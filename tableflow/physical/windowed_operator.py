@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, OnWindowClose
-from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Tumble
+from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Session, Tumble
 from tableflow.physical.pane_windows import PaneWindowsOperator
+from tableflow.physical.session_windows import SessionWindowsOperator
 from tableflow.physical.updating_windows import GlobalWindowOperator, UpdatingWindowsOperator
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.operator import Operator
@@ -22,6 +23,10 @@ def windowed_operator(node: WindowedAggregate) -> Operator:
             return PaneWindowsOperator(node)
         case Tumble() | Hop() | Cumulate():
             return UpdatingWindowsOperator(node)
+        case Session() if closes_once(node.emit, node.changing) and not node.changing:
+            return SessionWindowsOperator(node)
+        case Session():
+            raise UnsupportedError("sessions give final results only", hint="leave EMIT out, or use TUMBLE or HOP")
         case Global():
             return GlobalWindowOperator(node)
     raise UnsupportedError(f"windows of {type(node.assigner).__name__.upper()} are not supported in streams yet")

@@ -135,6 +135,7 @@ def moved(of: GroupTable, way: str, rng) -> GroupTable:
 WAYS = st.sampled_from(["stay", "retain", "absorb", "snapshot"])
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.lists(st.tuples(ROW, st.integers(-2, 3)), max_size=8), WAYS), max_size=4),

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -60,7 +61,8 @@ def run(events, node, scale=1, weights=None, **options):
     return harness, pairs, late
 
 
-@settings(max_examples=150)
+@pytest.mark.slow
+@settings(max_examples=80)
 @given(ASSIGNERS, EVENTS, st.booleans(), st.integers(1, 4) | st.just(65_536), st.booleans())
 def test_each_window_gives_one_row_for_each_key(assigner, events, rebuild, batch_rows, two_keys):
     node = node_of(assigner, keys=(KEY, TEXT) if two_keys else (KEY,))
@@ -71,6 +73,7 @@ def test_each_window_gives_one_row_for_each_key(assigner, events, rebuild, batch
     harness.close()
 
 
+@pytest.mark.slow
 @given(ASSIGNERS, EVENTS)
 def test_windows_are_given_when_they_close_and_in_order(assigner, events):
     node = node_of(assigner)
@@ -86,6 +89,7 @@ def test_windows_are_given_when_they_close_and_in_order(assigner, events):
     assert not latest
 
 
+@pytest.mark.slow
 @given(ASSIGNERS, EVENTS)
 def test_late_rows_go_to_their_sink(assigner, events):
     node = node_of(assigner, Emit(late_into="late"), late=SinkSpec("late", None))
@@ -95,6 +99,7 @@ def test_late_rows_go_to_their_sink(assigner, events):
     assert sink.prepared
 
 
+@pytest.mark.slow
 @given(ASSIGNERS, EVENTS)
 def test_nanoseconds_and_no_keys(assigner, events):
     node = node_of(assigner, keys=(), time=TimestampType(9))
@@ -111,7 +116,8 @@ def test_nanoseconds_and_no_keys(assigner, events):
 CHANGES = st.lists(st.lists(st.tuples(ROW, st.integers(-2, 2)), max_size=5), max_size=5)
 
 
-@settings(max_examples=100)
+@pytest.mark.slow
+@settings(max_examples=60)
 @given(ASSIGNERS, st.lists(ROW, max_size=10), CHANGES, st.booleans())
 def test_rows_may_be_taken_back_until_their_window_closes(assigner, kept, changes, rebuild):
     node = node_of(assigner, Emit((OnWindowClose(),)), changing=True)
@@ -152,6 +158,7 @@ def test_a_watermark_that_closes_many_windows_gives_batches():
     assert harness.context.reservations["windows that close"].most < 2_000_000
 
 
+@pytest.mark.slow
 def test_a_windowed_count_keeps_less_than_64_bytes_a_key():
     harness = harness_of(node_of(Tumble(10**9), keys=(VALUE,), calls=CALLS[:1]))
     keys = 1_000_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +31,8 @@ def answer(pairs):
     return Counter({(*group, *answers(rows)): 1 for group, rows in grouped(pairs).items()})
 
 
-@settings(max_examples=150)
+@pytest.mark.slow
+@settings(max_examples=80)
 @given(ASSIGNERS, EVENTS, TRIGGERS, st.none() | st.integers(1, 20), st.booleans(), st.integers(2, 5) | st.just(65_536))
 def test_changes_add_up(assigner, events, triggers, lateness, rebuild, batch_rows):
     node = node_of(
@@ -65,7 +67,8 @@ def test_changes_add_up(assigner, events, triggers, lateness, rebuild, batch_row
     harness.close()
 
 
-@settings(max_examples=100)
+@pytest.mark.slow
+@settings(max_examples=60)
 @given(ASSIGNERS, st.lists(ROW, max_size=10), CHANGES, st.booleans(), st.sampled_from([(), (EveryRows(2),)]))
 def test_changing_rows(assigner, kept, changes, rebuild, triggers):
     node = node_of(assigner, Emit(triggers), changing=True)
@@ -134,6 +137,7 @@ def test_state_goes_with_its_windows():
     assert max(sizes[30:]) <= 1.05 * max(sizes[5:30])
 
 
+@pytest.mark.slow
 @given(
     EVENTS, st.sampled_from([(EveryRows(2),), (OnUpdate(),), (EveryInterval(10, event_time=True),), ()]), st.booleans()
 )
