@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tableflow.expressions.emit import Emit, OnWindowClose
 from tableflow.expressions.nodes import column_ids
-from tableflow.expressions.window_assigner import Cumulate, Delta, Hop, Landmark, Punctuated, Session, Tumble
+from tableflow.expressions.window_assigner import Cumulate, Delta, Global, Hop, Landmark, Punctuated, Session, Tumble
 from tableflow.physical.assign_watermarks import AssignWatermarks, TimeNulls
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.windowed_aggregate import WindowedAggregate
@@ -55,7 +55,7 @@ def implement_stream_window_table(
 def implement_windowed_aggregate(
     search: Search, node: timed.WindowedAggregate, required: Required
 ) -> Iterable[PhysicalNode]:
-    """Rows of one partition and key meet; each task closes its own windows."""
+    """Rows of one partition meet, and those of one key where a key's windows depend on no other rows."""
     changing = not search.stream(node.input).appends
     if changing and isinstance(node.assigner, Session | Punctuated | Landmark | Delta):
         raise refuse(
@@ -68,7 +68,9 @@ def implement_windowed_aggregate(
             f"windows of column {node.time.name!r} never close: it is not the event time of its table",
             "declare WATERMARK FOR it, or say EMIT ON UPDATE",
         )
-    meeting = tuple(dict.fromkeys([*(f.id for f in node.partition), *(f.id for f in node.keys)]))
+    meeting = tuple(f.id for f in node.partition)
+    if isinstance(node.assigner, Tumble | Hop | Cumulate | Global):
+        meeting = tuple(dict.fromkeys([*meeting, *(f.id for f in node.keys)]))
     child = search.best(node.input, hashed(meeting, exact=False) if meeting else IN_ONE_TASK)
     fields = (*node.keys, *node.made, *node.results)
     work = costs.aggregate_cost(child.facts.estimate.rows, search.cardinality.rows(node), len(node.calls))
