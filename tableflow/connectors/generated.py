@@ -102,3 +102,49 @@ class GeneratedReader:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+class PreloadedSource:
+    """All rows of a bounded source, made at once and given from memory; splits, readers and offsets are the same."""
+
+    bounded = True
+
+    def __init__(self, source: GeneratedSource, batch_rows: int) -> None:
+        self._splits: dict[str, tuple[Split, list[Batch]]] = {}
+        assigner = source.assigner()
+        while (split := assigner.next(0)) is not None:
+            reader = source.reader(split, batch_rows)
+            batches: list[Batch] = []
+            while isinstance(batch := reader.poll(), Batch):
+                batches.append(batch)
+            self._splits[split.id] = (split, batches)
+
+    def assigner(self) -> ListAssigner:
+        """The splits of the source."""
+        return ListAssigner(split for split, _ in self._splits.values())
+
+    def reader(self, split: Split, batch_rows: int) -> PreloadedReader:
+        """A reader from the batch at the offset on."""
+        return PreloadedReader(self._splits[split.id][1], int(split.offset or 0))
+
+
+class PreloadedReader:
+    """Gives batches one by one; the offset is how many were given."""
+
+    def __init__(self, batches: list[Batch], given: int) -> None:
+        self._batches = batches
+        self._given = given
+
+    def poll(self) -> Poll:
+        """The next batch."""
+        if self._given == len(self._batches):
+            return Done()
+        self._given += 1
+        return self._batches[self._given - 1]
+
+    def offset(self) -> Any:
+        """How many batches were given."""
+        return self._given
+
+    def close(self) -> None:
+        """The source keeps the batches."""

@@ -103,6 +103,19 @@ def test_wrong_options(con, options, message):
         con.execute(f"CREATE TABLE t WITH ('connector' = 'nexmark', {options})")
 
 
+def test_preloaded_rows_are_the_same(con):
+    for preloaded in ("false", "true"):
+        con.execute(
+            f"CREATE TABLE t_{preloaded} WITH ('connector' = 'nexmark', 'table' = 'bid', 'events' = '5000', 'preloaded' = '{preloaded}')"
+        )
+    for _ in range(2):
+        rows = [sorted(con.execute(f"SELECT * FROM t_{one}").fetchall()) for one in ("false", "true")]
+        assert rows[0] == rows[1]
+    with pytest.raises(tableflow.Error, match="cannot be preloaded"):
+        con.execute("CREATE TABLE u WITH ('connector' = 'nexmark', 'preloaded' = 'true')")
+        con.execute("SELECT * FROM u")
+
+
 def test_wrong_columns(con):
     con.execute("CREATE TABLE t (price INT) WITH ('connector' = 'nexmark', 'table' = 'bid', 'events' = '1')")
     with pytest.raises(tableflow.Error, match="it is BIGINT"):

@@ -40,6 +40,9 @@ OPTIONS = (
     ),
     Option("paced", "boolean", boolean, "events come when they happen, counted from the start of the query",
            default=False),
+    Option("preloaded", "boolean", boolean,
+           "all rows are made, and held in memory, before the first one is given: to measure what comes behind",
+           default=False),
     Option("out-of-order-group", "number", _number(1), "so many events that follow each other come in another order",
            default=1),
 )  # fmt: skip
@@ -50,6 +53,8 @@ class NexmarkTable:
 
     def __init__(self, definition: TableDefinition, options: dict[str, Any]) -> None:
         self._options = options
+        if options["preloaded"] and (options["events"] is None or options["paced"]):
+            raise CatalogError("events without end, or of their own pace, cannot be preloaded", hint="say 'events'")
         known = {name.lower(): (name, of) for name, of in TABLES[options["table"]].items()}
         declared = definition.columns or tuple(
             ColumnDefinition(name, of, nullable=options["table"] == "events") for name, of in known.values()
@@ -96,7 +101,7 @@ class NexmarkTable:
         given = self._options
         return KIND, NexmarkScan(
             given["table"], columns, given["events"], given["rate"], given["seed"], given["base-ms"], given["paced"],
-            given["out-of-order-group"],
+            given["out-of-order-group"], given["preloaded"],
         )  # fmt: skip
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tableflow.columnar.batch import Batch
-from tableflow.config import FORCE_REPRESENTATION, PARALLELISM
+from tableflow.config import BATCH_ROWS, FORCE_REPRESENTATION, PARALLELISM
 from tableflow.connectors.connector import OpenContext
 from tableflow.connectors.draws import Events
-from tableflow.connectors.generated import GeneratedSource, Pace
+from tableflow.connectors.generated import GeneratedSource, Pace, PreloadedSource
 from tableflow.connectors.nexmark.tables import CYCLE, Generator, Rate, events_of
 from tableflow.connectors.storage import column_from_arrow
 from tableflow.serialization import serializable
@@ -24,7 +24,7 @@ _STRIDE = 953
 class NexmarkScan:
     """What to make: columns of the rows of ``table`` among the first ``events`` events, or among all that will ever come.
 
-    ``rate`` is in events per second, ``base`` in ms since 1970; ``group``: so many events are shuffled in themselves.
+    ``preloaded``: all rows are made before the first one is given.  ``rate`` is in events per second, ``base`` in ms since 1970; ``group``: so many events are shuffled in themselves.
     """
 
     table: str
@@ -35,6 +35,7 @@ class NexmarkScan:
     base: int
     paced: bool
     group: int
+    preloaded: bool = False
 
 
 class Maker:
@@ -65,9 +66,10 @@ class Maker:
         return np.where(whole, base + at * _STRIDE % group, at).astype(np.uint64)
 
 
-def open_source(scan: NexmarkScan, context: OpenContext) -> GeneratedSource:
+def open_source(scan: NexmarkScan, context: OpenContext) -> GeneratedSource | PreloadedSource:
     """The source of a scan, with a split per task: cycles of events in turn, so that every split has all kinds."""
     settings = context.settings
     maker = Maker(scan, settings.get(FORCE_REPRESENTATION))
     pace = Pace(scan.events, scan.rate if scan.paced else None, CYCLE)
-    return GeneratedSource(maker.batch, pace, settings.get(PARALLELISM))
+    source = GeneratedSource(maker.batch, pace, settings.get(PARALLELISM))
+    return PreloadedSource(source, settings.get(BATCH_ROWS)) if scan.preloaded else source

@@ -1,0 +1,1 @@
+"""Benchmarks beside TPC-H."""
