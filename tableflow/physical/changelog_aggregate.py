@@ -36,7 +36,8 @@ class ChangelogAggregate(UnaryNode):
 
     The output is a retract stream: of every group that a batch has touched the old row with -1 and the new one with +1, nothing
     when they are equal.  Equal keys are in one task; without keys there is exactly one row (and one task).  With ``per_epoch``
-    the changes of an epoch are emitted together before it passes (mini-batch).  ``retracting``: the input may carry weights.
+    the changes of an epoch are emitted together before it passes (mini-batch).  ``retracting``: the input may carry weights;
+    DISTINCT over an input that may not gives no weights either.
     """
 
     keys: tuple[Field, ...]
@@ -57,6 +58,7 @@ class ChangelogAggregateOperator(Operator):
         else:
             self._groups = ChangingGroups(node.keys, node.calls, inputs, retracting=node.retracting)
         self._begun = bool(node.keys)
+        self._appends = bool(node.keys) and not node.calls and not node.retracting
 
     def open(self, context: OperatorContext) -> None:
         """Starts without groups."""
@@ -81,6 +83,7 @@ class ChangelogAggregateOperator(Operator):
             if made is None:
                 yield Suspend(READY)
             elif self._held is None:
+                made = Batch(made.columns, made.length) if self._appends else made
                 yield from made.pieces(self._context.batch_rows)
             else:
                 self._held.add(made)
@@ -100,7 +103,8 @@ class ChangelogAggregateOperator(Operator):
             return
         if begin is not None:
             self._held.add(begin)
-        yield from self._held.parts(self._context.batch_rows)
+        for part in self._held.parts(self._context.batch_rows):
+            yield Batch(part.columns, part.length) if self._appends else part
         self._held.clear()
 
     def on_epoch(self, epoch: Epoch) -> Emission | None:

@@ -267,3 +267,16 @@ def test_a_decimal_sum_changes_its_rows() -> None:
     harness.rows([(1, 10), (1, 5)])
     harness.rows([(1, 5)], 0, [-1])
     assert [(row[0], int(row[1]), row[2]) for row in harness.emitted] == [(1, 15, 1), (1, 15, -1), (1, 10, 1)]
+
+
+@pytest.mark.parametrize("per_epoch", [False, True])
+def test_distinct_rows_of_what_is_only_added_are_only_added(per_epoch: bool) -> None:
+    node = ChangelogAggregate(
+        fields=(K,), input=Input(fields=FIELDS), keys=(K,), calls=(), retracting=False, per_epoch=per_epoch
+    )
+    harness = EventHarness(operator_of(node), FIELDS, rebuild=True)
+    harness.rows([(1, "a", 0, None, None), (1, "b", 0, None, None)])
+    harness.rows([(2, "a", 0, None, None), (1, "b", 0, None, None)])
+    harness.epoch()
+    assert harness.changes() == Counter({(1,): 1, (2,): 1})
+    assert all(batch.weights is None for batch in harness.batches)
