@@ -25,7 +25,13 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
                 f"{to_sql(left)} {'is not distinct from' if safe else '='} {to_sql(right)}"
                 for left, right, safe in zip(node.left_keys, node.right_keys, node.null_safe, strict=True)
             ]
-            return f"ChangelogJoin {node.kind.value} on {' and '.join([*on, *map(to_sql, node.residual)]) or 'true'}"
+            kept = [
+                f"{side} until {names.get(each.column, f'#{each.column}')} {each.behind:+} us"
+                for side, each in (("left", node.left_retention), ("right", node.right_retention))
+                if each is not None
+            ]
+            condition = " and ".join([*on, *map(to_sql, node.residual)]) or "true"
+            return f"ChangelogJoin {node.kind.value} on {condition}{' keeping ' if kept else ''}{', '.join(kept)}"
         case ChangelogTopN():
             limit = "all" if node.limit is None else str(node.limit)
             offset, rank = f" offset {node.offset}" if node.offset else "", " with rank" if node.rank else ""

@@ -26,6 +26,7 @@ from tableflow.planner.implementation.join_conditions import JoinCondition, anal
 from tableflow.planner.implementation.joins import STRAIGHT, by_columns, join_output
 from tableflow.planner.implementation.ordering import ordering_by, ordering_of
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, Required, hashed
+from tableflow.planner.implementation.retention import retentions
 from tableflow.planner.implementation.search import Search
 from tableflow.planner.logical import nodes as logical
 from tableflow.types import BIGINT, BOOLEAN, Field
@@ -79,6 +80,7 @@ def implement_stream_join(search: Search, node: logical.Join, required: Required
     fields = join_output(search, node, kind, left, right)
     rows = left.facts.estimate.rows + right.facts.estimate.rows
     work = costs.build_cost(rows, left.facts.estimate.row_bytes) + costs.probe_cost(rows, rows, rows, len(fields))
+    retained = retentions(search, node, zip(condition.left, condition.right, strict=True), condition.residual)
     yield ChangelogJoin(
         fields=fields,
         facts=search.facts(node, fields, (left, right), work, SINGLE if together else _placed(node, left)),
@@ -93,6 +95,8 @@ def implement_stream_join(search: Search, node: logical.Join, required: Required
         mark=None if node.mark is None else node.mark.id,
         left_appends=search.stream(node.left).appends,
         right_appends=search.stream(node.right).appends,
+        left_retention=retained[0],
+        right_retention=retained[1],
         span=node.span,
     )
 

@@ -1,0 +1,65 @@
+"""Joins whose conditions bound event time forget rows, and give the same answer as over finished data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+
+import tableflow
+
+EPOCH = datetime(2026, 1, 1)
+SCHEMA = {"k": "INT", "v": "INT", "ts": "TIMESTAMP(3)"}
+ROWS = [((i * 7) % 5, i, EPOCH + timedelta(seconds=i // 2 + (i * 13) % 4)) for i in range(200)]
+BIDS = [((i * 3) % 5, i, EPOCH + timedelta(seconds=i // 2 + (i * 11) % 5)) for i in range(200)]
+INTERVAL = """SELECT a.v, b.v FROM a {kind} JOIN b ON a.k = b.k
+    AND b.ts BETWEEN a.ts - INTERVAL '3' SECOND AND a.ts + INTERVAL '2' SECOND"""
+WINDOW = """SELECT x.v, y.v, x.window_end FROM TABLE(TUMBLE(TABLE a, DESCRIPTOR(ts), INTERVAL '10' SECOND)) x
+    {kind} JOIN TABLE(TUMBLE(TABLE b, DESCRIPTOR(ts), INTERVAL '10' SECOND)) y
+    ON x.k = y.k AND x.window_start = y.window_start AND x.window_end = y.window_end"""
+
+
+@pytest.fixture
+def connection() -> Iterator[tableflow.Connection]:
+    with tableflow.connect(settings={"parallelism.default": "2", "execution.batch-rows": "7"}) as opened:
+        opened.register_stream("a", SCHEMA, lambda: iter(ROWS), watermark=("ts", timedelta(seconds=5)))
+        opened.register_stream("b", SCHEMA, lambda: iter(BIDS), watermark=("ts", timedelta(seconds=5)))
+        opened.execute("CREATE TABLE finished_a (k INT, v INT, ts TIMESTAMP(3))")
+        opened.execute("CREATE TABLE finished_b (k INT, v INT, ts TIMESTAMP(3))")
+        opened.cursor().executemany("INSERT INTO finished_a VALUES (?, ?, ?)", ROWS)
+        opened.cursor().executemany("INSERT INTO finished_b VALUES (?, ?, ?)", BIDS)
+        yield opened
+
+
+def summed(changes: list[tuple[str, tuple[object, ...]]]) -> dict[tuple[object, ...], int]:
+    total: dict[tuple[object, ...], int] = {}
+    for kind, row in changes:
+        total[row] = total.get(row, 0) + (1 if kind.startswith("+") else -1)
+    return {row: count for row, count in total.items() if count}
+
+
+@pytest.mark.parametrize("kind", ["", "LEFT", "FULL"])
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        (INTERVAL, "keeping left until ts +2000000 us, right until ts +3000000 us"),
+        (WINDOW, "keeping left until window_end -1 us, right until window_end -1 us"),
+    ],
+)
+def test_rows_are_kept_as_long_as_they_can_match(
+    connection: tableflow.Connection, query: str, kept: str, kind: str
+) -> None:
+    text = query.format(kind=kind)
+    plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN PHYSICAL {text}").fetchall())
+    assert kept in plan
+    cursor = connection.execute(text)
+    got: list[tuple[str, tuple[object, ...]]] = []
+    while changes := cursor.fetch_changes(timeout=20):
+        got += changes
+    finished = text.replace("JOIN b", "JOIN finished_b b").replace("FROM a", "FROM finished_a a")
+    finished = finished.replace("TABLE a,", "TABLE finished_a,").replace("TABLE b,", "TABLE finished_b,")
+    expected: dict[tuple[object, ...], int] = {}
+    for row in connection.execute(finished).fetchall():
+        expected[tuple(row)] = expected.get(tuple(row), 0) + 1
+    assert summed(got) == expected
