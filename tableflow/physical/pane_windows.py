@@ -42,7 +42,8 @@ class PaneWindowsOperator(Operator):
         self._slots = PaneSlots(self._windows)
         self._state = WindowState(node)
         self._watermark = START_OF_TIME
-        self._next_close = END_OF_TIME
+        self.next_close = END_OF_TIME
+        """The earliest watermark that closes a window."""
 
     def open(self, context: OperatorContext) -> None:
         """Reserves the empty table."""
@@ -63,7 +64,7 @@ class PaneWindowsOperator(Operator):
         if len(rows) < batch.length:
             batch = batch.with_selection(rows.astype(np.uint32))
         if len(self._slots) > known:
-            self._next_close = min(self._next_close, self._slots.next_close(self._watermark, known))
+            self.next_close = min(self.next_close, self._slots.next_close(self._watermark, known))
         self._reservation.resize(self._state.bytes_with(batch) + self._slots.bytes)
         if self._state.prepare(len(rows)):
             self._take(batch, slots)
@@ -94,7 +95,7 @@ class PaneWindowsOperator(Operator):
     def on_watermark(self, watermark: Watermark) -> Emission | None:
         """Gives the windows that are complete now."""
         before, self._watermark = self._watermark, watermark.time
-        if watermark.time < self._next_close:
+        if watermark.time < self.next_close:
             return None
         return self._close(before)
 
@@ -104,7 +105,7 @@ class PaneWindowsOperator(Operator):
         else:
             yield from self._close_windows(before)
         yield from self._forget()
-        self._next_close = self._slots.next_close(self._watermark)
+        self.next_close = self._slots.next_close(self._watermark)
 
     def _close_panes(self, before: int) -> Emission:
         """Windows that are panes need no merging."""
@@ -198,7 +199,7 @@ class PaneWindowsOperator(Operator):
         self._slots.restore(next(parts))
         self._state.restore(parts)
         self._reservation.resize(self._state.bytes + self._slots.bytes)
-        self._next_close = self._slots.next_close(self._watermark)
+        self.next_close = self._slots.next_close(self._watermark)
 
     def on_end(self, port: int) -> Emission | None:
         """Late rows that were written are there to be committed."""

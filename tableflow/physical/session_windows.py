@@ -47,7 +47,8 @@ class SessionWindowsOperator(Operator):
         self._sessions = OpenSessions(self._gap)
         self._state = WindowState(node)
         self._watermark = START_OF_TIME
-        self._next_close = END_OF_TIME
+        self.next_close = END_OF_TIME
+        """The earliest watermark that closes a window."""
 
     def open(self, context: OperatorContext) -> None:
         """Reserves the empty table; opens the sink of late rows."""
@@ -111,7 +112,7 @@ class SessionWindowsOperator(Operator):
         sessions.starts[slots], sessions.lasts[slots] = joined.starts, joined.lasts
         if moving.any():
             self._move(joined.open_slots[moving], slots[joined.chain_of_open[moving]])
-        self._next_close = min(self._next_close, int(self._closed_at(joined.lasts).min()))
+        self.next_close = min(self.next_close, int(self._closed_at(joined.lasts).min()))
         return slots
 
     def _move(self, away: Slots, to: Slots) -> None:
@@ -130,7 +131,7 @@ class SessionWindowsOperator(Operator):
     def on_watermark(self, watermark: Watermark) -> Emission | None:
         """Gives the sessions that are complete now."""
         self._watermark = watermark.time
-        return None if watermark.time < self._next_close else self._close()
+        return None if watermark.time < self.next_close else self._close()
 
     def _close(self) -> Emission:
         sessions = self._sessions
@@ -152,7 +153,7 @@ class SessionWindowsOperator(Operator):
             yield Batch([*self._state.keys_of(some), *made, *self._state.results_of(some)], len(some))
         sessions.open &= ~closing
         yield from self._forget()
-        self._next_close = int(self._closed_at(sessions.lasts[sessions.open]).min(initial=END_OF_TIME))
+        self.next_close = int(self._closed_at(sessions.lasts[sessions.open]).min(initial=END_OF_TIME))
 
     def _forget(self) -> Emission:
         """Drops sessions that have closed or moved, if they are most of all."""
@@ -194,7 +195,7 @@ class SessionWindowsOperator(Operator):
         self._state.restore(parts)
         self._reservation.resize(self._held())
         sessions = self._sessions
-        self._next_close = int(self._closed_at(sessions.lasts[sessions.open]).min(initial=END_OF_TIME))
+        self.next_close = int(self._closed_at(sessions.lasts[sessions.open]).min(initial=END_OF_TIME))
 
     def close(self) -> None:
         """Gives the memory back."""

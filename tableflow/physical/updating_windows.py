@@ -199,6 +199,12 @@ class UpdatingWindowsOperator(FiringOperator):
         yield from self._fire(due)
         yield from self._forget()
 
+    @property
+    def next_close(self) -> int:
+        """The earliest watermark that closes a window."""
+        closes = self._slots.closed_at
+        return int(closes[closes > self._watermark].min(initial=END_OF_TIME))
+
     def _forget(self) -> Emission:
         """Drops windows that no row can change any more, if they are most of all."""
         gone = self._slots.closed_by(self._watermark, self._grace)

@@ -24,6 +24,7 @@ class WindowedAggregate(UnaryNode):
     those of ``start``, ``end``, ``window_time`` and ``fire`` that are not None, and one result per call.  Output: append
     if nothing is ever replaced, else retract.  ``late``: where rows that come too late are written, once for each window they
     missed, with window start, window end and the watermark behind their columns; None: they are counted only.
+    ``processing_time``: the clock decides, whatever the time column says.
     """
 
     assigner: WindowAssigner
@@ -39,3 +40,4 @@ class WindowedAggregate(UnaryNode):
     emit: Emit
     changing: bool = False
     late: SinkSpec | None = None
+    processing_time: bool = False

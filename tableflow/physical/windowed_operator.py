@@ -6,6 +6,7 @@ from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, OnWindowClose
 from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Session, Tumble
 from tableflow.physical.pane_windows import PaneWindowsOperator
+from tableflow.physical.processing_time_windows import ProcessingTimeOperator
 from tableflow.physical.session_windows import SessionWindowsOperator
 from tableflow.physical.updating_windows import GlobalWindowOperator, UpdatingWindowsOperator
 from tableflow.physical.windowed_aggregate import WindowedAggregate
@@ -15,9 +16,18 @@ from tableflow.runtime.operator import Operator
 def windowed_operator(node: WindowedAggregate) -> Operator:
     """A new operator; :class:`~tableflow.errors.UnsupportedError` for what none of them computes."""
     if node.emit.evicts:
-        raise UnsupportedError(
-            "KEEP LAST is not supported yet", hint="write the condition as a FILTER or an OVER frame"
-        )
+        raise UnsupportedError("KEEP LAST is not supported yet", hint="write the condition as a FILTER or an OVER frame")
+    windows = _in_time(node)
+    if windows is not None:
+        return ProcessingTimeOperator(node, windows, windows) if node.processing_time else windows
+    match node.assigner:
+        case Global():
+            return GlobalWindowOperator(node)
+    raise UnsupportedError(f"windows of {type(node.assigner).__name__.upper()} are not supported in streams yet")
+
+
+def _in_time(node: WindowedAggregate) -> PaneWindowsOperator | UpdatingWindowsOperator | SessionWindowsOperator | None:
+    """The operator of windows that end at a time."""
     match node.assigner:
         case Tumble() | Hop() | Cumulate() if closes_once(node.emit, node.changing):
             return PaneWindowsOperator(node)
@@ -27,9 +37,8 @@ def windowed_operator(node: WindowedAggregate) -> Operator:
             return SessionWindowsOperator(node)
         case Session():
             raise UnsupportedError("sessions give final results only", hint="leave EMIT out, or use TUMBLE or HOP")
-        case Global():
-            return GlobalWindowOperator(node)
-    raise UnsupportedError(f"windows of {type(node.assigner).__name__.upper()} are not supported in streams yet")
+        case _:
+            return None
 
 
 def closes_once(emit: Emit, changing: bool) -> bool:
