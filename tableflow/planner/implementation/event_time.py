@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tableflow.expressions.emit import Emit, OnWindowClose
-from tableflow.expressions.nodes import column_ids
+from tableflow.expressions.nodes import Call, ColumnRef, column_ids
 from tableflow.expressions.window_assigner import Cumulate, Delta, Global, Hop, Landmark, Punctuated, Session, Tumble
 from tableflow.physical.assign_watermarks import AssignWatermarks, TimeNulls
 from tableflow.physical.node import PhysicalNode
@@ -17,7 +17,9 @@ from tableflow.planner.implementation.ordering import ordering_by
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, Required, hashed
 from tableflow.planner.implementation.search import Search
 from tableflow.planner.implementation.time_windows import implement_window_table
+from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
+from tableflow.planner.logical.structure import inputs
 
 
 def implement_watermarks(search: Search, node: timed.AssignWatermarks, required: Required) -> Iterable[PhysicalNode]:
@@ -63,7 +65,10 @@ def implement_windowed_aggregate(
             "use TUMBLE, HOP or CUMULATE, or group rows that are only added",
         )
     time = search.stream(node.input)
-    if node.time is not None and node.time.id not in time.event_time and not time.bounded and _waits_for_time(node):
+    by_clock = node.time is not None and is_processing_time(node.input, node.time.id)
+    given = node.time is None or node.time.id in time.event_time or by_clock
+    if not given and not time.bounded and _waits_for_time(node):
+        assert node.time is not None
         raise refuse(
             f"windows of column {node.time.name!r} never close: it is not the event time of its table",
             "declare WATERMARK FOR it, or say EMIT ON UPDATE",
@@ -90,7 +95,25 @@ def implement_windowed_aggregate(
         calls=node.calls,
         emit=node.emit or Emit(),
         changing=changing,
+        processing_time=by_clock,
     )
+
+
+def is_processing_time(node: logical.Node, column: int) -> bool:
+    """Whether a column of the node is PROCTIME()."""
+    if isinstance(node, logical.Project):
+        for field, expression in zip(node.fields, node.expressions, strict=True):
+            if field.id == column:
+                match expression:
+                    case Call(function="proctime"):
+                        return True
+                    case ColumnRef(id=source) if source != column:
+                        return is_processing_time(node.input, source)
+                    case ColumnRef():
+                        break
+                    case _:
+                        return False
+    return any(is_processing_time(child, column) for child in inputs(node))
 
 
 def _waits_for_time(node: timed.WindowedAggregate) -> bool:

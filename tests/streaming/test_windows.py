@@ -1,0 +1,88 @@
+"""Aggregation in windows by SQL: streams give what the same query gives over finished data, however rows are shuffled."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+import tableflow
+
+BASE = datetime(2026, 1, 1)
+COLUMNS = {"k": "BIGINT", "v": "BIGINT", "ts": "TIMESTAMP(6)"}
+WINDOWS = {
+    "tumble": "TUMBLE(TABLE {0}, DESCRIPTOR(ts), INTERVAL '30' SECOND)",
+    "hop": "HOP(TABLE {0}, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '35' SECOND)",
+    "cumulate": "CUMULATE(TABLE {0}, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '30' SECOND)",
+    "offset": "TUMBLE(TABLE {0}, DESCRIPTOR(ts), INTERVAL '30' SECOND, INTERVAL '7' SECOND)",
+}
+EMITS = [
+    "",
+    "EMIT ON WINDOW CLOSE",
+    "EMIT ON UPDATE",
+    "EMIT EVERY 3 ROWS",
+    "EMIT EVERY INTERVAL '10' SECOND OF EVENT TIME",
+]
+
+
+def shuffled(bound: int) -> list[tuple[int, int, datetime]]:
+    """Rows in event time that are out of order by less than so many seconds."""
+    rng = random.Random(bound)
+    rows = [(i % 3, i, BASE + timedelta(seconds=i // 2)) for i in range(200)]
+    return sorted(rows, key=lambda row: row[2] + timedelta(seconds=rng.uniform(0, bound)))
+
+
+@pytest.fixture
+def connection() -> Iterator[tableflow.Connection]:
+    with tableflow.connect(settings={"parallelism.default": "2", "execution.scheduler-seed": "1"}) as opened:
+        rows = shuffled(0)
+        table = pa.table({name: [row[i] for row in rows] for i, name in enumerate(COLUMNS)})
+        opened.register("finished", table)
+        opened.register_stream("s", COLUMNS, shuffled(5), watermark=("ts", timedelta(seconds=5)))
+        yield opened
+
+
+def final(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """What changes add up to; rows without a kind as they are."""
+    left: dict[tuple[object, ...], int] = {}
+    for row in rows:
+        kind, values = (row[0], row[1:]) if row[0] in {"+I", "-U", "+U", "-D"} else ("+I", row)
+        left[values] = left.get(values, 0) + (1 if str(kind).startswith("+") else -1)
+    assert all(count in {0, 1} for count in left.values())
+    return sorted([values for values, count in left.items() if count], key=repr)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_windows_in_time(connection: tableflow.Connection, window: str) -> None:
+    select = "SELECT k, window_start, window_end, count(*), sum(v), max(v), avg(v), count(DISTINCT v % 7) FROM {} GROUP BY k, window_start, window_end"
+    expected = sorted(connection.execute(select.format(WINDOWS[window].format("finished"))).fetchall(), key=repr)
+    for emit in EMITS:
+        rows = connection.execute(f"{select.format(WINDOWS[window].format('s'))} {emit}").fetchall()
+        assert final(rows) == expected, emit
+
+
+def test_windows_of_windows(connection: tableflow.Connection) -> None:
+    inner = "SELECT k, window_time, count(*) AS c FROM TUMBLE(TABLE {}, DESCRIPTOR(ts), INTERVAL '10' SECOND) GROUP BY k, window_start, window_end, window_time"
+    outer = f"SELECT window_start, sum(c), count(*) FROM TUMBLE(TABLE ({inner}), DESCRIPTOR(window_time), INTERVAL '30' SECOND) GROUP BY window_start, window_end"
+    expected = connection.execute(outer.format("finished")).fetchall()
+    assert sorted(connection.execute(outer.format("s")).fetchall(), key=repr) == sorted(expected, key=repr)
+
+
+def test_sessions(connection: tableflow.Connection) -> None:
+    rows = [
+        (k, i, BASE + timedelta(seconds=s))
+        for k, times in ((1, (0, 3, 4, 20)), (2, (9, 14)))
+        for i, s in enumerate(times)
+    ]
+    connection.register_stream("clicks", COLUMNS, sorted(rows, key=lambda row: row[2]), watermark=("ts", timedelta(0)))
+    select = "SELECT k, window_start, window_end, count(*) FROM SESSION(TABLE clicks PARTITION BY k, DESCRIPTOR(ts), INTERVAL '5' SECOND) GROUP BY k, window_start, window_end"
+    found = [(k, (a - BASE).seconds, (b - BASE).seconds, n) for k, a, b, n in connection.execute(select).fetchall()]
+    assert sorted(found) == [(1, 0, 9, 3), (1, 20, 25, 1), (2, 9, 14, 1), (2, 14, 19, 1)]
+
+
+def test_windows_of_the_clock(connection: tableflow.Connection) -> None:
+    select = "SELECT k, sum(n) FROM (SELECT k, count(*) AS n FROM TUMBLE(TABLE (SELECT k, PROCTIME() AS p FROM s), DESCRIPTOR(p), INTERVAL '10' SECOND) GROUP BY k, window_start, window_end) GROUP BY k"
+    assert final(connection.execute(select).fetchall()) == [(0, 67), (1, 67), (2, 66)]
