@@ -32,7 +32,7 @@ from tableflow.planner.logical.nodes import (
     Window,
 )
 from tableflow.planner.logical.structure import output
-from tableflow.planner.logical.time_nodes import AssignWatermarks, WindowTable
+from tableflow.planner.logical.time_nodes import AsofJoin, AssignWatermarks, TemporalJoin, WindowTable
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
 from tableflow.planner.rewriting import Rewriter, Rule, Trace
 from tableflow.planner.rules.common_subplans import share_common_subplans
@@ -73,6 +73,7 @@ from tableflow.planner.rules.projects import merge_projects, remove_trivial_proj
 from tableflow.planner.rules.prune import prune_columns
 from tableflow.planner.rules.reduce_aggregate import reduce_aggregate_by_semi_join
 from tableflow.planner.rules.set_operations import merge_set_operations, rewrite_set_operations
+from tableflow.planner.rules.time_joins import expand_asof_join, settle_temporal_join
 from tableflow.planner.rules.window_tables import expand_window_table
 from tableflow.planner.rules.windowed_aggregates import make_windowed_aggregate, push_filter_through_window_table
 from tableflow.planner.rules.windows import bound_row_number, push_filter_through_window
@@ -116,6 +117,8 @@ RULES: tuple[Entry, ...] = (
     Entry("rewrite_set_operations", rewrite_set_operations, (_N,), (SetOperation,), switchable=False),
     Entry("merge_set_operations", merge_set_operations, (_P, _R), (SetOperation,)),
     Entry("right_to_left", right_to_left, (_P, _N), _JOIN, switchable=False),
+    Entry("settle_temporal_join", settle_temporal_join, (_P,), (TemporalJoin,), switchable=False),
+    Entry("expand_asof_join", expand_asof_join, (_P,), (AsofJoin,), switchable=False),
     Entry("settle_emission", settle_emission, (_P,), (Aggregate,), switchable=False),
     Entry("settle_event_time", settle_event_time, (_P,), (AssignWatermarks,), switchable=False),
     Entry("expand_window_table", expand_window_table, (_P,), (WindowTable,), switchable=False),

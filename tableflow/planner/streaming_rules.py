@@ -13,6 +13,8 @@ NOT_FOR_STREAMS: Mapping[str, str] = {
     "expand_window_table": "sessions and windows of rows are kept up to date by operators, not computed by sorting",
     "settle_event_time": "in streams rows move event time",
     "settle_emission": "in streams EMIT says when results come out",
+    "settle_temporal_join": "in streams versions come and go with time",
+    "expand_asof_join": "in streams rows wait for time, and are not sorted as a whole",
     "push_limit": "which rows come first is known of a table that is read, not of one that goes on changing",
 }
 

@@ -30,6 +30,8 @@ class RelationParser(ExpressionParser):
         return found
 
     def _parse_table_alias(self, alias_tokens: Any = None) -> exp.TableAlias | None:
+        if self.ahead("MATCH_CONDITION", "("):
+            return None
         explicit = self._match(TokenType.ALIAS)
         name = self._parse_id_var(any_token=False, tokens=alias_tokens or self.TABLE_ALIAS_TOKENS)
         if name is None:
@@ -55,6 +57,10 @@ class RelationParser(ExpressionParser):
             for key, word in (("method", method), ("side", side), ("kind", kind)):
                 if word is not None:
                     join.set(key, word.text.upper())
+            if self.accept("MATCH_CONDITION"):
+                self.expect_symbol("(")
+                join.set("match_condition", self.operand(self._parse_disjunction))
+                self.expect_symbol(")")
             without_on = kind is not None and kind.text.upper() == "CROSS"
             if not (without_on and self.ahead("ON", "CONFLICT")) and self._match(TokenType.ON):
                 join.set("on", self.operand(self._parse_disjunction))

@@ -70,8 +70,6 @@ def test_syntax_error(text, at, message, hint):
             "EXCLUDE",
             "sum(a) OVER (ORDER BY a ROWS 1 PRECEDING EXCLUDE TIES)",
         ),
-        ("SELECT * FROM t FOR SYSTEM_TIME AS OF ts AS x", "SYSTEM_TIME", "FOR"),
-        ("SELECT * FROM t ASOF JOIN u ON t.a = u.a", "ASOF JOIN", "ASOF JOIN u ON t.a = u.a"),
         ("SELECT * FROM t MATCH_RECOGNIZE (PATTERN (a))", "MATCH_RECOGNIZE", "MATCH_RECOGNIZE"),
         ("SELECT * FROM t TABLESAMPLE (10)", "TABLESAMPLE", "TABLESAMPLE"),
         ("SELECT * FROM t PIVOT (sum(a) FOR b IN (1))", "PIVOT", "PIVOT"),

@@ -18,6 +18,7 @@ from tableflow.sql.binder.operators import flattened
 from tableflow.sql.binder.parts import Part
 from tableflow.sql.binder.scope import Scope, did_you_mean, unique_relations
 from tableflow.sql.binder.tables import bind_relation
+from tableflow.sql.binder.time_joins import asof_join, is_temporal, match_condition, temporal_join, without_version
 from tableflow.types import Field
 
 _KINDS = {
@@ -86,8 +87,12 @@ def _combined(
 def _joined(block: Block, left: Part, node: exp.Join, visible: Scope) -> Part:
     span = block.source.span(node)
     method, kind = node.args.get("method") or "", _kind(block, node)
-    right = _operand(block, node.this, visible.beside(left.scope))
+    temporal = is_temporal(node.this)
+    relation = without_version(node.this) if temporal else node.this
+    right = _operand(block, relation, visible.beside(left.scope))
     both = left.scope.beside(right.scope)
+    if (temporal or method == "ASOF") and node.args.get("using") is not None:
+        raise refused("USING in a join as of a time", span)
     if node.args.get("using") is not None or method == "NATURAL":
         names = _shared(left, right) if method == "NATURAL" else [each.name for each in node.args["using"]]
         return _using(block, kind, left, right, names, span)
@@ -95,9 +100,15 @@ def _joined(block: Block, left: Part, node: exp.Join, visible: Scope) -> Part:
         if node.args.get("on") is not None:
             raise SqlSyntaxError("CROSS JOIN has no ON", hint="write JOIN ... ON", span=span)
         return _combined(block, kind, left, right, (), both, span)
+    if method == "ASOF" and node.args.get("on") is None and node.args.get("match_condition") is not None:
+        return asof_join(block, kind, left, right, node, match_condition(block, node, both))
     if node.args.get("on") is None:
         raise SqlSyntaxError("JOIN needs ON or USING", hint="write CROSS JOIN for all combinations", span=span)
     conjuncts = _condition(block, node.args["on"], both, visible)
+    if temporal:
+        return temporal_join(block, kind, left, right, node, conjuncts)
+    if method == "ASOF":
+        return asof_join(block, kind, left, right, node, [*match_condition(block, node, both), *conjuncts])
     scope = left.scope if kind in {JoinKind.SEMI, JoinKind.ANTI} else both
     waiting = block.needed(conjuncts)
     if not waiting:
@@ -114,8 +125,6 @@ def _joined(block: Block, left: Part, node: exp.Join, visible: Scope) -> Part:
 def _kind(block: Block, node: exp.Join) -> JoinKind:
     span = block.source.span(node)
     method, side, word = (node.args.get(key) or "" for key in ("method", "side", "kind"))
-    if method == "ASOF":
-        raise refused("ASOF JOIN", span)
     kind = _KINDS.get((side, word))
     if kind is None or (method == "NATURAL" and word == "CROSS"):
         words = " ".join(each for each in (method, side, word, "JOIN") if each)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tableflow.expressions.nodes import ColumnRef, Expression, Literal
+from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.planner.logical.nodes import Node, Project
 from tableflow.planner.logical.structure import output
 from tableflow.sql.binder.context import StatementContext
@@ -30,6 +30,8 @@ class Projection:
                 self._computes = True
                 nullable = not isinstance(expression, Literal) or expression.value is None
                 passed = self._context.field(name, expression.type, nullable=nullable)
+                if isinstance(expression, Call) and expression.function == "proctime":
+                    self._context.processing_times.add(passed.id)
             self._columns[expression] = found = passed
         return found
 
