@@ -12,6 +12,7 @@ from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, co
 from tableflow.expressions.text import to_sql
 from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.changelog_join import ChangelogJoin
+from tableflow.physical.collect_aggregate import is_collected
 from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate
 from tableflow.physical.hash_join import HashJoin
 from tableflow.physical.node import PhysicalNode
@@ -37,6 +38,8 @@ class Computing:
         """The plan with such projections."""
         node = node.with_inputs(tuple(self.lifted(child) for child in node.inputs))
         match node:
+            case ChangelogAggregate(calls=calls) if any(map(is_collected, calls)):
+                return node  # their parameters are literals, not columns
             case HashAggregate(phase=AggregatePhase.SINGLE | AggregatePhase.PARTIAL) | ChangelogAggregate():
                 return self._aggregate(node)
             case HashJoin() | ChangelogJoin():
