@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from tableflow.errors import InternalError
+from tableflow.errors import InternalError, UnsupportedError
 from tableflow.expressions.nodes import Call, Expression, Literal
+from tableflow.expressions.window_assigner import Session
 from tableflow.planner.logical.context import Context, substitute_columns
 from tableflow.planner.logical.copying import copy_plan, passing
 from tableflow.planner.logical.facts import at_most_one_row
@@ -30,6 +31,7 @@ from tableflow.planner.logical.nodes import (
     Window,
 )
 from tableflow.planner.logical.predicates import call
+from tableflow.planner.logical.time_nodes import AsofJoin, TemporalJoin, WindowTable
 from tableflow.planner.logical.traversal import map_expressions, reference
 from tableflow.planner.unnesting_lift import ZERO_WHEN_EMPTY, fails_for_some_row
 from tableflow.planner.unnesting_windows import below_project, limited_per_group, partitioned_by
@@ -105,6 +107,8 @@ def bind(node: Node, domain: Domain, context: Context) -> Bound:
             return Bound(replace(node, input=bound.node), bound.columns)
         case Shared():
             return _bind_shared(node, domain, context)
+        case WindowTable():
+            return _bind_window_table(node, bind(node.input, domain, context), context)
         case _:
             return _bind_leaf(node, domain, context)
 
@@ -123,7 +127,21 @@ def _bind_project(node: Project, bound: Bound, context: Context) -> Bound:
     return Bound(with_domain, bound.columns)
 
 
+def _bind_window_table(node: WindowTable, bound: Bound, context: Context) -> Bound:
+    """Windows that depend on other rows are those of one outer row."""
+    partition = node.partition
+    if node.time is None or isinstance(node.assigner, Session):
+        partition = tuple({f.id: f for f in (*partition, *bound.columns.values())}.values())
+    table = replace(node, input=bound.node, partition=partition)
+    return Bound(_substituted(table, bound, context), bound.columns)
+
+
 def _bind_leaf(node: Node, domain: Domain, context: Context) -> Bound:
+    if isinstance(node, AsofJoin | TemporalJoin):
+        raise UnsupportedError(
+            "a join as of a time in a subquery that refers to the outer row is not supported over streams",
+            span=node.span,
+        )
     if not isinstance(node, Values):
         raise InternalError(f"a {type(node).__name__} cannot refer to an outer row")
     if len(node.rows) == 1:
