@@ -40,6 +40,7 @@ from tableflow.physical.sort import LimitRows, LimitRowsOperator, SortRows, Sort
 from tableflow.physical.stream_write import StreamWrite, StreamWriteOperator
 from tableflow.physical.table_write import TableWrite, TableWriteOperator
 from tableflow.physical.values import ValuesScan, ValuesScanOperator
+from tableflow.physical.versioned_join import VersionedJoin, VersionedJoinOperator
 from tableflow.physical.window import WindowAggregate, WindowAggregateOperator
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.physical.windowed_operator import windowed_operator
@@ -56,6 +57,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     HashBuild: HashBuildOperator,
     ChangelogAggregate: ChangelogAggregateOperator,
     ChangelogJoin: ChangelogJoinOperator,
+    VersionedJoin: VersionedJoinOperator,
     ChangelogTopN: ChangelogTopNOperator,
     Normalize: NormalizeOperator,
     ChangelogOver: ChangelogOverOperator,

@@ -49,17 +49,18 @@ class ChangelogSide:
     ) -> None:
         self.fields = tuple(f for f in inputs if f.id in kept)
         expressions: list[Expression] = [ColumnRef(f.type, f.id, f.name) for f in self.fields]
-        self._keys: list[int] = []
+        self.keys: list[int] = []
+        """Positions of the keys among the state's columns."""
         for key in keys:
             at = next((i for i, f in enumerate(self.fields) if isinstance(key, ColumnRef) and key.id == f.id), None)
             if at is None:
                 at = len(expressions)
                 expressions.append(key)
-            self._keys.append(at)
+            self.keys.append(at)
         self._values = RowValues(expressions, inputs)
         self._appends = appends
         self._expiry: Expiry | None = None
-        self.state = MultiState([e.type for e in expressions], self._keys, null_safe, counted=not appends)
+        self.state = MultiState([e.type for e in expressions], self.keys, null_safe, counted=not appends)
 
     def expire(self, retention: Retention, inputs: tuple[Field, ...]) -> None:
         """Rows are to be forgotten with time."""
@@ -107,7 +108,7 @@ class ChangelogSide:
 
     def partners(self, other: ChangelogSide, arrival: Arrival) -> Matches:
         """For rows that changed at ``other``, the rows here with the same key."""
-        keys = [arrival.columns[i] for i in other._keys]
+        keys = [arrival.columns[i] for i in other.keys]
         return self.state.probe(keys, arrival.length, arrival.changes.rows)
 
     def columns(self, positions: Sequence[int], slots: Slots) -> list[Column]:

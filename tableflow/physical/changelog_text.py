@@ -12,6 +12,7 @@ from tableflow.physical.changelog_top_n import ChangelogTopN
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.normalize import Normalize
 from tableflow.physical.properties import OrderingKey
+from tableflow.physical.versioned_join import VersionedJoin
 
 
 def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | None:
@@ -32,6 +33,14 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
             ]
             condition = " and ".join([*on, *map(to_sql, node.residual)]) or "true"
             return f"ChangelogJoin {node.kind.value} on {condition}{' keeping ' if kept else ''}{', '.join(kept)}"
+        case VersionedJoin():
+            pairs = zip(node.left_keys, node.right_keys, strict=True)
+            on = " and ".join(f"{to_sql(left)} = {to_sql(right)}" for left, right in pairs) or "true"
+            sign, (version, time) = (
+                "<" if node.strict else "<=",
+                (names.get(node.versions, ""), names.get(node.time, "")),
+            )
+            return f"VersionedJoin {node.kind.value} on {on}, newest {version} {sign} {time}"
         case ChangelogTopN():
             limit = "all" if node.limit is None else str(node.limit)
             offset, rank = f" offset {node.offset}" if node.offset else "", " with rank" if node.rank else ""

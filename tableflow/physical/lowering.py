@@ -26,6 +26,7 @@ from tableflow.physical.properties import OrderingKey, PartitioningKind
 from tableflow.physical.scan import TableScan
 from tableflow.physical.set_operation import UnionAll
 from tableflow.physical.sort import SortRows
+from tableflow.physical.versioned_join import VersionedJoin
 from tableflow.runtime.graph import Edge, ExchangeKind, JobGraph, Narrowing, OperatorSpec, SourceSpec, Stage
 from tableflow.types import Field
 
@@ -106,7 +107,7 @@ class _Lowering:
                 if node.kind in BUILD_MARKING:
                     chain.publishes.append(marks_publication(node.publication))
                 return chain
-            case HashJoin() | ChangelogJoin() | UnionAll():
+            case HashJoin() | ChangelogJoin() | VersionedJoin() | UnionAll():
                 return self._meeting(node)
             case SharedResult():
                 return self._shared(node)
