@@ -35,12 +35,11 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
             return f"ChangelogJoin {node.kind.value} on {condition}{' keeping ' if kept else ''}{', '.join(kept)}"
         case VersionedJoin():
             pairs = zip(node.left_keys, node.right_keys, strict=True)
-            on = " and ".join(f"{to_sql(left)} = {to_sql(right)}" for left, right in pairs) or "true"
-            sign, (version, time) = (
-                "<" if node.strict else "<=",
-                (names.get(node.versions, ""), names.get(node.time, "")),
-            )
-            return f"VersionedJoin {node.kind.value} on {on}, newest {version} {sign} {time}"
+            equal = " and ".join(f"{to_sql(left)} = {to_sql(right)}" for left, right in pairs) or "true"
+            version, time = (names.get(column, f"#{column}") for column in (node.versions, node.time))
+            newest, sign = ("oldest", ">") if node.following else ("newest", "<")
+            sign += "" if node.strict else "="
+            return f"VersionedJoin {node.kind.value} on {equal}, {newest} {version} {sign} {time}"
         case ChangelogTopN():
             limit = "all" if node.limit is None else str(node.limit)
             offset, rank = f" offset {node.offset}" if node.offset else "", " with rank" if node.rank else ""

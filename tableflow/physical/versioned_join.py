@@ -29,7 +29,7 @@ from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.serialization import serializable
-from tableflow.types import BYTES, INT, TIMESTAMP, TimestampType
+from tableflow.types import BYTES, INT, TIMESTAMP, DateType, IntegerType, TimestampType
 
 _PIECE_ROWS = 8192
 
@@ -40,7 +40,8 @@ class VersionedJoin(BinaryNode):
     """INNER or LEFT: left rows with the right row of equal keys whose ``versions`` is the greatest not after ``time``.
 
     ``time`` is a timestamp of the left, ``versions`` one of the right, both of them event time; with ``strict`` the version is
-    before the time.  Of versions of one time the one that is greatest in its other columns, in order, counts.  Both inputs are
+    before the time.  With ``following`` it is the least one not before (or after) the time.  ``at_end``: the columns are no event
+    time (whole numbers and dates will do), all rows wait for the end; so they must with ``following``.  Of versions of one time the one that is greatest in its other columns, in order, counts.  Both inputs are
     hash-exchanged on the keys, or in one task.  ``fields``: columns of the left, then of the right.  The output has weights only
     where the left input does; a version that is late, or taken back, changes nothing that has come out.
     """
@@ -52,6 +53,8 @@ class VersionedJoin(BinaryNode):
     time: int
     versions: int
     strict: bool = False
+    following: bool = False
+    at_end: bool = False
     left_appends: bool = False
 
 
@@ -59,7 +62,7 @@ class VersionedJoinOperator(Operator):
     """One task's part of a :class:`VersionedJoin`."""
 
     def __init__(self, node: VersionedJoin) -> None:
-        if node.kind not in {HashJoinKind.INNER, HashJoinKind.LEFT}:
+        if node.kind not in {HashJoinKind.INNER, HashJoinKind.LEFT} or (node.following and not node.at_end):
             raise InternalError(f"a {node.kind.value} join of versions")
         self._node = node
         left, right = (frozenset(f.id for f in child.fields) for child in node.inputs)
@@ -68,7 +71,7 @@ class VersionedJoinOperator(Operator):
         versions = ColumnRef(TIMESTAMP, node.versions, "versions")
         self._left = ChangelogSide(
             node.left.fields,
-            (given & left) | {time.id},
+            frozenset(given & left) | {time.id},
             node.left_keys,
             node.null_safe,
             appends=node.left_appends,
@@ -128,7 +131,7 @@ class VersionedJoinOperator(Operator):
 
     def on_watermark(self, watermark: Watermark) -> Emission | None:
         """Left rows whose time has passed come out."""
-        return self._advance(watermark.time)
+        return None if self._node.at_end else self._advance(watermark.time)
 
     def on_end(self, port: int) -> Emission | None:
         """After both inputs everything has come."""
@@ -139,6 +142,8 @@ class VersionedJoinOperator(Operator):
         self._time = time
         state = self._left.state
         ready = state.below(self._time_at, _scaled(time, self._units[0]))
+        if time == END_OF_TIME:
+            ready = np.concatenate([ready[:0], *state.pieces(_PIECE_ROWS)])
         for start in range(0, len(ready), self._context.batch_rows):
             slots = ready[start : start + self._context.batch_rows]
             yield from self._match(slots)
@@ -175,6 +180,7 @@ class VersionedJoinOperator(Operator):
         times = _times(columns[self._time_at])[places]
         scale = max(self._units)
         merged = np.concatenate((versions * (scale // self._units[1]), times * (scale // self._units[0])))
+        merged = -merged if self._node.following else merged
         keys = np.concatenate((keys_of, key_of.astype(np.int64)))
         # At equal times versions come first, unless they must be before.
         right_rank = 1 if self._node.strict else 0
@@ -199,7 +205,7 @@ class VersionedJoinOperator(Operator):
             for i, column in enumerate(columns)
             if i != self._version_at
         ]
-        directions: list[Key] = [(i, False, False) for i in range(len(compared))]
+        directions: list[Key] = [(i, i == 1 and self._node.following, False) for i in range(len(compared))]
         order = sort_indices(Batch(compared, len(slots)), directions)
         return slots[order], keys[order].astype(np.int64)
 
@@ -219,6 +225,8 @@ class VersionedJoinOperator(Operator):
     def _forget(self) -> None:
         """Versions that no left row can want any more, when there has been enough to make looking worth it."""
         state = self._right.state
+        if self._time == END_OF_TIME or not state.rows:
+            return
         if state.slots > _PIECE_ROWS and 4 * self._credit < state.slots:
             return
         self._credit = 0
@@ -260,9 +268,9 @@ def _all(pieces: Iterator[tuple[Slots, Slots]]) -> tuple[Slots, Slots]:
 def _unit(side: ChangelogSide, at: int) -> int:
     """How many units of a timestamp's numbers are a microsecond."""
     of = side.fields[at].type
-    if not isinstance(of, TimestampType):
-        raise InternalError("versions are told apart by a timestamp")
-    return 1000 if of.precision > 6 else 1
+    if not isinstance(of, TimestampType | DateType | IntegerType):
+        raise InternalError("versions are told apart by a time or a whole number")
+    return 1000 if isinstance(of, TimestampType) and of.precision > 6 else 1
 
 
 def _scaled(time: int, unit: int) -> int:
@@ -271,5 +279,6 @@ def _scaled(time: int, unit: int) -> int:
 
 def _times(column: Column) -> Numbers:
     """A timestamp column's numbers; it has no NULL."""
-    numbers: Numbers = column.array.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    array = column.array.cast(pa.int32()) if pa.types.is_date32(column.array.type) else column.array
+    numbers: Numbers = array.cast(pa.int64()).to_numpy(zero_copy_only=False)
     return numbers

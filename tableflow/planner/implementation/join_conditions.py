@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,16 +31,28 @@ class JoinCondition:
 
 def analyse(search: Search, join: logical.Join) -> JoinCondition:
     """Splits the conjuncts of a join by the sides they read; the pair that is not NULL-safe comes last."""
-    left_ids, right_ids = search.output(join.left).keys(), search.output(join.right).keys()
+    return pairs_of(search, join.conjuncts, join.left, join.right, last_compared=join.null_aware)
+
+
+def pairs_of(
+    search: Search,
+    conjuncts: Sequence[Expression],
+    left: logical.Node,
+    right: logical.Node,
+    *,
+    last_compared: bool = False,
+) -> JoinCondition:
+    """Splits conjuncts by the sides they read; ``last_compared``: the pair that is not NULL-safe comes last."""
+    left_ids, right_ids = search.output(left).keys(), search.output(right).keys()
     pairs: list[tuple[Expression, Expression, bool]] = []
     residual: list[Expression] = []
-    for conjunct in join.conjuncts:
+    for conjunct in conjuncts:
         pair = _key_pair(conjunct, left_ids, right_ids)
         if pair is None:
             residual.append(conjunct)
         else:
             pairs.append(pair)
-    if join.null_aware:
+    if last_compared:
         pairs.sort(key=lambda pair: not pair[2])
     return JoinCondition(
         tuple(pair[0] for pair in pairs),

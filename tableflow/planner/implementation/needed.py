@@ -46,8 +46,8 @@ def _visit(node: logical.Node, wanted: frozenset[int], needed: Needed) -> None:
             _visit(child, _read_by(kept), needed)
         case logical.Join(left=left, right=right, conjuncts=conjuncts):
             both = wanted | _read_by(conjuncts)
-            for side in (left, right):
-                _visit(side, both & {f.id for f in output(side)}, needed)
+            _visit(left, both & {f.id for f in output(left)}, needed)
+            _visit(right, frozenset(f.id for f in output(right)), needed)  # all columns tell equal versions apart
         case logical.Aggregate(input=child, keys=keys, calls=calls):
             _visit(child, frozenset(f.id for f in keys) | _read_by(calls), needed)
         case logical.Window(input=child, partition=partition, order=keys, calls=calls):
@@ -83,8 +83,8 @@ def _visit_timed(node: logical.Node, wanted: frozenset[int], needed: Needed) -> 
             _visit(child, _read_by(expressions(node)) | read, needed)
         case TemporalJoin(left=left, right=right) | AsofJoin(left=left, right=right):
             both = wanted | _read_by(expressions(node)) | ({node.versions.id} if node.versions is not None else set())
-            for side in (left, right):
-                _visit(side, both & {f.id for f in output(side)}, needed)
+            _visit(left, both & {f.id for f in output(left)}, needed)
+            _visit(right, frozenset(f.id for f in output(right)), needed)  # all columns tell equal versions apart
         case _:
             for child in inputs(node):
                 _visit(child, wanted, needed)

@@ -41,6 +41,7 @@ from tableflow.planner.implementation.ordering import ordering_of
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, Required
 from tableflow.planner.implementation.search import Rule, Search
 from tableflow.planner.implementation.unions import implement_set_operation
+from tableflow.planner.implementation.versioned_joins import implement_stream_asof_join, implement_stream_temporal_join
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
 from tableflow.types import STRING, Field
@@ -107,6 +108,8 @@ STREAMING_RULES: Mapping[type, Rule] = {
     timed.AssignWatermarks: implement_watermarks,
     timed.WindowTable: implement_stream_window_table,
     timed.WindowedAggregate: implement_windowed_aggregate,
+    timed.TemporalJoin: implement_stream_temporal_join,
+    timed.AsofJoin: implement_stream_asof_join,
 }
 
 
