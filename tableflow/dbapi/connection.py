@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from tableflow import errors
+from tableflow.catalog.entry import TableEntry
 from tableflow.catalog.provider import Changelog
 from tableflow.dbapi.closing import Closing
 from tableflow.dbapi.cursor import Cursor, Parameters, may_wait
@@ -72,6 +73,14 @@ class Connection(Closing):
         except (TypeError, ValueError, pa.ArrowException) as error:
             raise InterfaceError(f"a {type(table).__name__} is no table: {error}") from None
         session.register(name, data)
+
+    def unregister(self, name: str) -> None:
+        """Forgets what was registered as ``name``; :class:`InterfaceError` if nothing was.  Tables are left alone."""
+        catalog = self.session.catalog
+        entry = catalog.own(catalog.current, name)
+        if not isinstance(entry, TableEntry) or entry.provider is None:
+            raise InterfaceError(f"nothing is registered as {name!r}; DROP TABLE drops a table")
+        catalog.drop_table((name,))
 
     def register_stream(
         self,

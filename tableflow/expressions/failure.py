@@ -20,7 +20,7 @@ def explain(expressions: Sequence[Expression], row: Frame) -> TableFlowError:
     """The error of the first expression that fails for the frame's only row."""
     for expression in expressions:
         if _fails(expression, row):
-            return _innermost(expression, row)
+            return _innermost(expression, row, None)
     return InternalError("a row failed and does not fail when it is looked at again")
 
 
@@ -29,12 +29,20 @@ def _fails(of: Expression, row: Frame) -> bool:
     return errors is not None and bool(errors.any())
 
 
-def _innermost(of: Expression, row: Frame) -> TableFlowError:
+def _innermost(of: Expression, row: Frame, target: str | None) -> TableFlowError:
+    """``target`` is the column that the value is assigned to, of an operation that assigning added."""
+    if isinstance(of, Cast):
+        target = of.target
     operands = _evaluated(of, row) if isinstance(of, Case) else children(of)
     failing = next((operand for operand in operands if _fails(operand, row)), None)
     if failing is not None:
-        return _innermost(failing, row)
-    return _worded(_failing_step(of, row) if isinstance(of, Chain) else of, row)
+        return _innermost(failing, row, target if _fits(failing) else None)
+    return _worded(_failing_step(of, row) if isinstance(of, Chain) else of, row, target)
+
+
+def _fits(of: Expression) -> bool:
+    """Whether this is what assigning puts around a text that may be too long."""
+    return isinstance(of, Call) and of.function == "fit"
 
 
 def _failing_step(of: Chain, row: Frame) -> Expression:
@@ -59,7 +67,7 @@ def _evaluated(of: Case, row: Frame) -> list[Expression]:
     return [*seen, of.otherwise]
 
 
-def _worded(of: Expression, row: Frame) -> TableFlowError:
+def _worded(of: Expression, row: Frame, target: str | None) -> TableFlowError:
     args = children(of)
     values = [storage_values(compute(argument, row))[0] for argument in args]
     if isinstance(of, Call):
@@ -69,6 +77,15 @@ def _worded(of: Expression, row: Frame) -> TableFlowError:
         message = f"cannot cast {literal_text(values[0], of.operand.type)[:_LONGEST]} to {of.type}"
     else:
         return InternalError(f"a {type(of).__name__} failed")
+    if target is not None:
+        source = to_sql(children(of)[0])
+        computed = not isinstance(children(of)[0], Literal) and not source.startswith("#")
+        return DataError(
+            message,
+            detail=f"the value is for column {target!r}" + (f"; it comes from {source[:_LONGEST]}" if computed else ""),
+            hint="TRY_CAST gives NULL instead" if isinstance(of, Cast) else "left(text, n) makes it shorter",
+            span=getattr(of, "span", None),
+        )
     return DataError(
         message,
         detail=_detail(of, row),

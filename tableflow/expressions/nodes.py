@@ -83,12 +83,14 @@ class Cast(Expression):
     """CAST to ``type``; a value that does not fit is an error, or NULL with ``lenient`` (TRY_CAST).
 
     ``zone`` names the time zone whose wall clock stands between a TIMESTAMP_LTZ and the other types; None is UTC.
+    ``target`` is the column that the value is assigned to, for errors.
     """
 
     operand: Expression
     lenient: bool = False
     span: Span | None = field(default=None, compare=False)
     zone: str | None = None
+    target: str | None = field(default=None, compare=False)
 
 
 @serializable

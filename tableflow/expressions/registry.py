@@ -109,6 +109,12 @@ def window_function(name: str) -> WindowFunction:
     return _WINDOWS[name.lower()]
 
 
+def check_known(name: str, span: Span | None) -> None:
+    """:class:`BindError` with the nearest names if no function is called so."""
+    if name.lower() not in _FUNCTIONS and not is_aggregate(name) and not is_window_function(name):
+        raise _unknown(name, span)
+
+
 def _unknown(name: str, span: Span | None) -> BindError:
     near = nearest_names(name, [*_FUNCTIONS, *_AGGREGATES, *_WINDOWS], 3)
     hint = f"did you mean {' or '.join(near)}?" if near else "SHOW FUNCTIONS; lists all"

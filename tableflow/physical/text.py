@@ -68,6 +68,10 @@ def _names(root: PhysicalNode) -> dict[int, str]:
     return names
 
 
+def _by(keys: tuple[Field, ...]) -> str:
+    return f" by [{_columns(keys)}]" if keys else ""
+
+
 def _columns(fields: tuple[Field, ...]) -> str:
     return ", ".join(f.name for f in fields)
 
@@ -109,10 +113,10 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             return f"NestedLoopJoin {node.kind.value} on {on}"
         case HashAggregate():
             calls = ", ".join(map(to_sql, node.calls))
-            return f"HashAggregate {node.phase.value} by [{_columns(node.keys)}] {calls}".rstrip()
+            return f"HashAggregate {node.phase.value}{_by(node.keys)} {calls}".rstrip()
         case CollectAggregate():
             calls = ", ".join(map(to_sql, node.calls))
-            return f"CollectAggregate by [{_columns(node.keys)}] {calls}".rstrip()
+            return f"CollectAggregate{_by(node.keys)} {calls}".rstrip()
         case SortRows() | TopN() | PartitionTopN():
             return _sorting(node, names)
         case LimitRows():

@@ -16,6 +16,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat, take
 from tableflow.columnar.representation import widen
+from tableflow.errors import DataError
 from tableflow.expressions.evaluation import project
 from tableflow.expressions.literals import literal_column
 from tableflow.expressions.nodes import Cast, ColumnRef, Expression, Literal
@@ -63,7 +64,7 @@ def _column(values: Sequence[Expression], of: t.SqlType, parameters: Batch, wher
         if isinstance(key, int):
             made = project([values[members[0]]], parameters, where)[0]
         else:
-            made = _together([values[row] for row in members], key)
+            made = _together([values[row] for row in members], key, parameters, where)
         parts.append(Batch([typed(made, of)], len(members)))
     if len(parts) == 1:
         return parts[0].columns[0]
@@ -80,7 +81,8 @@ def _shape(value: Expression) -> Shape | None:
     return (tuple(casts), value.type) if isinstance(value, Literal) else None
 
 
-def _together(values: Sequence[Expression], shape: Shape) -> Column:
+def _together(values: Sequence[Expression], shape: Shape, parameters: Batch, where: Mapping[int, int]) -> Column:
+    """Literals under the same casts; an error is that of the first value that has one, at its place."""
     casts, of = shape
     bare: list[Any] = []
     for value in values:
@@ -94,7 +96,12 @@ def _together(values: Sequence[Expression], shape: Shape) -> Column:
     expression: Expression = ColumnRef(of, _LITERAL)
     for to, lenient, zone in reversed(casts):
         expression = Cast(to, expression, lenient, getattr(values[0], "span", None), zone)
-    return project([expression], Batch([column], len(bare)), {_LITERAL: 0})[0]
+    try:
+        return project([expression], Batch([column], len(bare)), {_LITERAL: 0})[0]
+    except DataError:
+        for value in values:
+            project([value], parameters, where)
+        raise
 
 
 def typed(column: Column, of: t.SqlType) -> Column:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from tableflow.catalog.snapshot import CatalogSnapshot
 from tableflow.connectors.connector import ObjectStore
 from tableflow.connectors.stream import StreamTable
-from tableflow.errors import InterfaceError, InternalError
+from tableflow.errors import InterfaceError, InternalError, TableFlowError
 from tableflow.session.outcome import Outcome
 from tableflow.session.session_storage import PinnedStates
 from tableflow.session.writing import Writer
@@ -59,6 +59,10 @@ def append(
     try:
         pinned = pin()
         return writer.write(bound(pinned), pinned, bound, text, again=False)  # the stream is read once
+    except TableFlowError as error:
+        # the statement is ours: its places mean nothing to whoever called
+        error.span, error.script = None, None
+        raise
     finally:
         rows.close()
 

@@ -219,6 +219,10 @@ def _ending(statement: sql.Write, end: Callable[[ChangeKind], object]) -> None:
     except IntegrityError as error:
         if statement.conflict is not None and "occurs twice" in (error.detail or ""):
             error.hint = "ON CONFLICT DO UPDATE cannot affect a row twice: give each key once"
+        elif statement.kind is ChangeKind.INSERT and (error.message.startswith("duplicate key")):
+            error.hint = "choose other values, or say what to do with ON CONFLICT"
+        elif statement.kind in {ChangeKind.APPEND, ChangeKind.COPY} and error.message.startswith("duplicate key"):
+            error.hint = "keep such rows out, or read them with INSERT INTO ... SELECT ... ON CONFLICT"
         raise error.at(statement.span) from None
 
 

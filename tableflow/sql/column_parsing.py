@@ -62,8 +62,8 @@ def _column_constraint(parser: TableFlowParser, table: TableSyntax, column: Colu
         column.default = formula(parser, parser._parse_bitwise)
     elif parser.ahead("AS") or parser.ahead("GENERATED"):
         _generated(parser, table, column)
-    elif parser.ahead("REFERENCES"):
-        parser.refuse("REFERENCES")
+    elif parser.ahead("REFERENCES") or parser.ahead("FOREIGN", "KEY"):
+        parser.refuse("a FOREIGN KEY constraint")
     elif constraint is not None or not parser.accept("NULL"):
         parser.fail("',' or ')' is expected")
     return True
@@ -142,6 +142,6 @@ def parse_constraint(parser: TableFlowParser, table: TableSyntax) -> None:
     elif parser.ahead("PRIMARY", "KEY") or parser.ahead("UNIQUE"):
         table.keys.append(parse_key(parser, table, name, None))
     elif parser.ahead("FOREIGN", "KEY"):
-        parser.refuse("FOREIGN KEY constraints")
+        parser.refuse("a FOREIGN KEY constraint")
     else:
         parser.fail("CHECK, PRIMARY KEY or UNIQUE is expected")

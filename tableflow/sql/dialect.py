@@ -5,6 +5,7 @@ Anything that is not wholly understood is a syntax error at its place; nothing b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from tableflow.recursion import with_room
 from tableflow.sql.parser import TableFlowParser
 from tableflow.sql.reader import RefusedError, UnreadableError
 from tableflow.sql.tokens import RESERVED, tokenize
+from tableflow.sql.type_names import NAMES as TYPES
 
 Result = TypeVar("Result")
 
@@ -39,7 +41,10 @@ _LATER = {
     "ITERATE": "ITERATE", "UNTIL": "UNTIL", "MATCH_RECOGNIZE": "MATCH_RECOGNIZE", "PIVOT": "PIVOT",
     "UNPIVOT": "UNPIVOT", "TABLESAMPLE": "TABLESAMPLE", "TABLE": "TABLE as an argument", "INTO": "SELECT INTO",
     "->": "a lambda expression", "=>": "a named argument", "{": "a {...} literal", "RETURNING": "RETURNING",
+    "UNNEST": "UNNEST outside of FROM",
 }  # fmt: skip
+_PATH = re.compile(r"(?:\.{0,2}/|[\w.\-]+/)*[\w.*\-]+\.\w+|(?:\.{0,2}/|[\w.\-]+/)[\w.*/\-]+")
+_BEFORE_TABLE = re.compile(r"\b(?:FROM|JOIN)\s+(?:[\w\s,.]*,\s*)?$", re.IGNORECASE)
 _WORDS = sorted({*RESERVED, "GROUP BY", "ORDER BY", "PARTITION BY"} - {"GROUP", "ORDER"})
 
 
@@ -89,12 +94,43 @@ def _explained(error: ParseError, text: str, tokens: list[Token]) -> TableFlowEr
     if token is not None and token.token_type not in {TokenType.STRING, TokenType.IDENTIFIER}:
         if (later := _LATER.get(token.text.upper())) is not None:
             return UnsupportedError(f"{later} is not supported yet", span=Span(token.start, token.end + 1))
+        if token.text.upper() == "USING" and [each.text.upper() for each in tokens[index + 1 : index + 2]] == [
+            "SAMPLE"
+        ]:
+            return UnsupportedError(
+                "USING SAMPLE is not supported yet", span=Span(token.start, tokens[index + 1].end + 1)
+            )
         if token.token_type is TokenType.HINT:
             return SqlSyntaxError("a hint can only follow SELECT", span=Span(token.start, token.end + 1))
     found = "the end of the statement" if token is None else repr(text[token.start : token.end + 1])
     expected = _expected(str(error))
     message = f"syntax error at {found}" + (f": {expected}" if expected else "")
-    return SqlSyntaxError(message, hint=_nearest_keyword(tokens, index), span=span)
+    hint = (
+        _file_hint(text, span.start)
+        or _quote_hint(tokens, index)
+        or _top_hint(tokens, index)
+        or _nearest_keyword(tokens, index)
+    )
+    return SqlSyntaxError(message, hint=hint, span=span)
+
+
+def _file_hint(text: str, at: int) -> str | None:
+    """What looks like the path of a file behind FROM or JOIN."""
+    begin = max(text.rfind(blank, 0, at) for blank in " \t\n(,") + 1
+    found = _PATH.match(text, begin)
+    if found is None or not _BEFORE_TABLE.search(text, 0, begin):
+        return None
+    return f"put the path in single quotes: '{found.group()}'"
+
+
+def _quote_hint(tokens: list[Token], index: int) -> str | None:
+    """``''a''``: an empty text, and then a word that touches it."""
+    before, token = (tokens[index - 1], tokens[index]) if 0 < index < len(tokens) else (None, None)
+    if before is None or token is None or before.token_type is not TokenType.STRING or before.end + 1 != token.start:
+        return None
+    if before.text == "":
+        return "two single quotes are an empty text; enclose the text in one on each side"
+    return "a single quote inside of a text is doubled: 'it''s'"
 
 
 def _expected(message: str) -> str:
@@ -107,10 +143,16 @@ def _expected(message: str) -> str:
     return message if message[1:2].isupper() else message[:1].lower() + message[1:]
 
 
+def _top_hint(tokens: list[Token], index: int) -> str | None:
+    if 0 < index < len(tokens) and tokens[index - 1].text.upper() == "TOP" and tokens[index].text.isdecimal():
+        return f"write LIMIT {tokens[index].text} at the end of the query"
+    return None
+
+
 def _nearest_keyword(tokens: list[Token], index: int) -> str | None:
     for token in reversed(tokens[max(0, index - 2) : index + 1]):
         word = token.text.upper()
-        if token.token_type is not TokenType.VAR or len(word) < 3:
+        if token.token_type is not TokenType.VAR or len(word) < 3 or word in TYPES:
             continue
         near = nearest(word, _WORDS)
         if near:

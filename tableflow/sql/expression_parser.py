@@ -44,13 +44,21 @@ class ExpressionParser(TokenReader):
         TokenType.IDENTIFIER, TokenType.LEFT, TokenType.RIGHT, TokenType.EXISTS, TokenType.ANY, TokenType.ALL,
         TokenType.SOME,
     }  # fmt: skip
+    ARRAY_CONSTRUCTORS: ClassVar[Any] = {"ARRAY": exp.Array}
     BRACKETS: ClassVar[Any] = frozenset({TokenType.L_BRACKET})
     COLUMN_OPERATORS: ClassVar[Any] = {
         key: BaseParser.COLUMN_OPERATORS[key] for key in (TokenType.DOT, TokenType.DCOLON)
     }
     RANGE_PARSERS: ClassVar[Any] = {
         key: BaseParser.RANGE_PARSERS[key]
-        for key in (TokenType.BETWEEN, TokenType.ILIKE, TokenType.IN, TokenType.IS, TokenType.LIKE)
+        for key in (
+            TokenType.BETWEEN,
+            TokenType.ILIKE,
+            TokenType.IN,
+            TokenType.IS,
+            TokenType.LIKE,
+            TokenType.SIMILAR_TO,
+        )
     }
     FACTOR: ClassVar[Any] = {
         TokenType.DIV: exp.IntDiv, TokenType.MOD: exp.Mod, TokenType.SLASH: exp.Div, TokenType.STAR: exp.Mul,

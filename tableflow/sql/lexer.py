@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import re
+import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ class Kind(enum.Enum):
     WORD = "word"
     QUOTED = "quoted identifier"
     STRING = "string"
+    ESCAPED = "string with escapes"
     DOLLAR = "dollar-quoted string"
     BYTES = "byte string"
     NUMBER = "number"
@@ -50,10 +52,13 @@ class Lexeme(NamedTuple):
             case Kind.DOLLAR:
                 tag = self.text.index("$", 1) + 1
                 return self.text[tag:-tag]
+            case Kind.ESCAPED:
+                return _unescaped(self.text[2:-1].replace("''", "'"))
             case Kind.BYTES:
                 return self.text[2:-1]
             case Kind.NUMBER:
-                return self.text.replace("_", "")
+                plain = self.text.replace("_", "")
+                return str(int(plain, 0)) if plain[1:2].isalpha() and plain[1:2] not in "eE" else plain
             case Kind.HINT:
                 return self.text[3:-2]
             case _:
@@ -69,8 +74,9 @@ _PATTERN = re.compile(
     r"""(?P<SPACE>\s+)
       | (?P<COMMENT>--[^\n\r]*|/\*)
       | (?P<BYTES>[xX]'[^']*')
+      | (?P<ESCAPED>[eE]'(?:[^'\\]|''|\\.)*')
       | (?P<WORD>[^\W\d][\w$]*)
-      | (?P<NUMBER>(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d+)?)
+      | (?P<NUMBER>0[xX][\da-fA-F_]*[\da-fA-F]|0[bB][01_]*[01]|0[oO][0-7_]*[0-7]|(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d+)?)
       | (?P<STRING>'(?:[^']|'')*')
       | (?P<QUOTED>"(?:[^"]|"")*"|`(?:[^`]|``)*`)
       | (?P<DOLLAR>\$(?:[^\W\d]\w*)?\$)
@@ -79,6 +85,8 @@ _PATTERN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _KINDS = {kind.name: kind for kind in Kind}
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{1,3}|.)", re.DOTALL)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _WORD_START = re.compile(r"[^\W\d]")
 _UNTERMINATED = {"'": "string", '"': "quoted identifier", "`": "quoted identifier"}
@@ -113,9 +121,32 @@ def significant(text: str, start: int = 0) -> list[Lexeme]:
         if lexeme.kind is Kind.SPACE or lexeme.kind is Kind.COMMENT:
             continue
         if lexeme.kind is Kind.ERROR:
-            raise SqlSyntaxError(lexeme.reason, span=lexeme.span)
+            raise SqlSyntaxError(lexeme.reason, hint=_hint(lexeme, kept), span=lexeme.span)
         kept.append(lexeme)
     return kept
+
+
+def _hint(unreadable: Lexeme, before: list[Lexeme]) -> str | None:
+    """What to do about ``'it's'``, where the last quote opens a string that nothing closes."""
+    if (
+        len(before) > 1
+        and unreadable.text[:1] == "'"
+        and before[-1].kind is Kind.WORD
+        and before[-2].kind is Kind.STRING
+    ) and before[-1].start == before[-2].end:
+        return "a single quote inside of a text is doubled: 'it''s'"
+    return None
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPE.sub(lambda found: _ESCAPES.get(found.group(1)) or _character(found.group(1)), text)
+
+
+def _character(escape: str) -> str:
+    if escape[0] in "xuU" and len(escape) > 1:
+        code = int(escape[1:], 16)
+        return chr(code) if code <= sys.maxunicode and not 0xD800 <= code < 0xE000 else "\ufffd"
+    return chr(int(escape, 8)) if escape.isdecimal() else escape
 
 
 def _block_comment(text: str, start: int) -> tuple[Kind, int, str]:

@@ -23,6 +23,8 @@ def _placed(parse: Callable[[Any], tuple[str, Any]]) -> Callable[[Any], tuple[st
     def read(parser: Any) -> tuple[str, Any]:
         start = parser.current.start
         key, clause = parse(parser)
+        if isinstance(clause, exp.Group) and not any(clause.args.values()) and clause.args.get("all") is None:
+            parser.fail("an expression is expected after GROUP BY")
         for node in clause if isinstance(clause, list) else [clause]:
             if node is not None:
                 node.meta["keyword"] = start

@@ -40,6 +40,8 @@ OWNED = frozenset({"SET", "RESET", "SHOW", "USE", "DESCRIBE", "DESC", "EXPLAIN",
 
 REFUSED: dict[str, str] = {
     "CHECKPOINT": "CHECKPOINT JOB", "ANALYZE": "ANALYZE TABLE", "EXECUTE": "EXECUTE STATEMENT SET", "CALL": "CALL",
+    "PIVOT": "PIVOT", "UNPIVOT": "UNPIVOT", "SUMMARIZE": "SUMMARIZE", "ATTACH": "ATTACH", "DETACH": "DETACH",
+    "PRAGMA": "PRAGMA", "GRANT": "GRANT", "REVOKE": "REVOKE",
 }  # fmt: skip
 """First keywords of session commands that do not exist yet."""
 
@@ -97,6 +99,12 @@ _SUGGESTED = (
     "TABLES", "VIEWS", "FUNCTIONS", "CONNECTORS", "HINTS", "SETTINGS", "CREATE", "JOBS", "WATERMARKS", "VERSIONS", "SELECT", "COST", "CHANGELOG",
     "PHYSICAL", "LOGICAL", "JSON", "ANALYZE", "WATERMARK", "TABLE", "VIEW", "SCHEMA",
 )  # fmt: skip
+
+
+_MEANT = {
+    "COLUMNS": "DESCRIBE t shows the columns of a table", "DATABASES": "SELECT * FROM information_schema.schemata",
+    "SCHEMAS": "SELECT * FROM information_schema.schemata", "TABLE": "SHOW TABLES lists tables, SHOW CREATE TABLE t shows one",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +242,9 @@ def _explained(error: Any, text: str) -> SqlSyntaxError:
     names = list(dict.fromkeys(_EXPECTED[name] for name in sorted(expected) if name in _EXPECTED))
     found = repr(word) if word else "the end of the statement"
     near = nearest(word, _SUGGESTED)
+    hint = f"did you mean {near} instead of {word!r}?" if near and near != word.upper() else None
     return SqlSyntaxError(
         f"syntax error at {found}" + (f": {' or '.join(names)} is expected" if names else ""),
-        hint=f"did you mean {near} instead of {word!r}?" if near else None,
+        hint=_MEANT.get(word.upper()) or hint,
         span=Span(position, position + len(word)),
     )

@@ -66,7 +66,7 @@ def _item(parser: TableFlowParser, table: TableSyntax) -> None:
     elif parser.ahead("WATERMARK", "FOR"):
         table.watermarks.append(parse_watermark(parser))
     elif parser.ahead("FOREIGN", "KEY"):
-        parser.refuse("FOREIGN KEY constraints")
+        parser.refuse("a FOREIGN KEY constraint")
     elif name is not None:
         parser.fail("PRIMARY KEY, UNIQUE or CHECK is expected")
     elif parser.ahead("LIKE"):

@@ -56,6 +56,7 @@ _PAIRS: Final = {
     ("ORDER", "BY"): TokenType.ORDER_BY,
     ("PARTITION", "BY"): TokenType.PARTITION_BY,
     ("GROUPING", "SETS"): TokenType.GROUPING_SETS,
+    ("SIMILAR", "TO"): TokenType.SIMILAR_TO,
 }
 _FIRST_OF_PAIR: Final = frozenset(first for first, _ in _PAIRS)
 _OPERATORS: Final = {
@@ -71,6 +72,7 @@ _OPERATORS: Final = {
 _BY_KIND: Final = {
     Kind.QUOTED: TokenType.IDENTIFIER,
     Kind.STRING: TokenType.STRING,
+    Kind.ESCAPED: TokenType.STRING,
     Kind.DOLLAR: TokenType.STRING,
     Kind.BYTES: TokenType.HEX_STRING,
     Kind.NUMBER: TokenType.NUMBER,

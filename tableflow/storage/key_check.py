@@ -142,7 +142,7 @@ def _duplicate(
     return IntegrityError(
         f"duplicate key in table {table()!r}: {kind} {key.name!r}",
         detail=f"({names}) = ({shown}) {what}",
-        hint="choose other values, or say what to do with ON CONFLICT",
+        hint="choose other values",
     )
 
 

@@ -8,6 +8,7 @@ longer than the column) is an error.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tableflow import types as t
 from tableflow.errors import BindError, Span
@@ -15,7 +16,7 @@ from tableflow.expressions.casting import can_cast
 from tableflow.expressions.casting.rules import zone_matters
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.literals import convert_literals
-from tableflow.expressions.nodes import Expression, Literal
+from tableflow.expressions.nodes import Cast, Expression, Literal
 from tableflow.expressions.registry import resolve_call
 from tableflow.types import TypeFamily as F
 
@@ -51,8 +52,13 @@ def assigned(expression: Expression, to: t.SqlType, name: str, span: Span | None
         if isinstance(expression, Literal) and expression.value is None:
             return Literal(to, None, place)
         fitted = resolve_call("fit", [cast(expression, t.STRING), Literal(t.INT, to.length)], place)
-        return cast(_folded(fitted, expression, to.length), to)
-    return cast(expression, to)
+        return _for_column(cast(_folded(fitted, expression, to.length), to), name)
+    return _for_column(cast(expression, to), name)
+
+
+def _for_column(value: Expression, name: str) -> Expression:
+    """The value with the column it is for, which its error names."""
+    return replace(value, target=name) if isinstance(value, Cast) else value
 
 
 def _folded(fitted: Expression, original: Expression, length: int) -> Expression:

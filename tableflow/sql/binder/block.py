@@ -241,9 +241,16 @@ class Block:
                 self.note_outer(outer)
         return own
 
-    def unknown_column(self, parts: Sequence[str], span: Span | None, also: Iterable[str] = ()) -> BindError:
-        """The error for a name that nothing answers to."""
+    def unknown_column(
+        self, parts: Sequence[str], span: Span | None, also: Iterable[str] = (), *, quoted: bool = False
+    ) -> BindError:
+        """The error for a name that nothing answers to; one in double quotes may have been meant as text."""
         name = ".".join(parts)
+        if quoted and len(parts) == 1:
+            error = self.unknown_column(parts, span, also)
+            if error.hint is None or not error.hint.startswith("did you mean"):
+                error.hint = f"double quotes enclose names; a text is written '{name.replace(chr(39), chr(39) * 2)}'"
+            return error
         if self.hidden is not None and len(parts) > 1 and self.hidden.relation(parts[:-1]) is not None:
             return BindError(
                 f"column {name!r} cannot be seen in this ON",

@@ -10,7 +10,7 @@ from tableflow import types
 from tableflow.errors import BindError, SqlSyntaxError, TableFlowError
 from tableflow.expressions.coercion import cast, unify
 from tableflow.expressions.nodes import AggregateCall, Case, Expression, Literal, walk
-from tableflow.expressions.registry import is_aggregate
+from tableflow.expressions.registry import check_known, is_aggregate
 from tableflow.sql.binder import group_windows
 from tableflow.sql.binder.aggregate_calls import aggregate_call
 from tableflow.sql.binder.block import refused
@@ -70,6 +70,7 @@ def function_call(binder: ExpressionBinder, node: exp.Anonymous) -> Expression:
     if name == "array" and any(isinstance(each, exp.Query) for each in node.expressions):
         raise refused("ARRAY(subquery)", binder.source.span(node))
     if len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Star):
+        check_known(name, binder.source.span(node))
         raise BindError(f"function {node.name!r} does not take *", span=binder.source.span(node))
     return binder.call(name, binder.bind_all(node.expressions), node)
 

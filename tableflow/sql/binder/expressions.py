@@ -189,6 +189,7 @@ _FORMS: dict[type[Any], Callable[[ExpressionBinder, Any], Expression]] = {
     exp.In: operators.in_predicate,
     exp.Like: operators.like,
     exp.ILike: operators.like,
+    exp.SimilarTo: operators.similar,
     exp.Escape: operators.like,
     exp.Case: calls.case,
     exp.Cast: calls.cast_expression,

@@ -29,7 +29,8 @@ def column(binder: ExpressionBinder, node: exp.Column) -> Expression:
     if found is None:
         found = _member(binder, parts, span) or binder.block.outer_column(parts, span)
     if found is None:
-        raise binder.block.unknown_column(parts, span, aliases.names() if aliases is not None else ())
+        quoted = len(parts) == 1 and bool(node.this.args.get("quoted")) and binder.source.slice(node).startswith('"')
+        raise binder.block.unknown_column(parts, span, aliases.names() if aliases is not None else (), quoted=quoted)
     return found
 
 

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from tableflow.errors import BindError, SqlSyntaxError
+from tableflow import types
+from tableflow.errors import BindError, SqlSyntaxError, UnsupportedError
 from tableflow.expressions.chaining import lengthened
+from tableflow.expressions.fold import fold
+from tableflow.expressions.functions.similar import similar_regex
 from tableflow.expressions.nodes import Expression, Literal
 from tableflow.sql.binder import rows, subqueries
 from tableflow.sql.binder.limits import LONG_CHAIN
@@ -158,12 +161,33 @@ def like(binder: ExpressionBinder, node: exp.Expr) -> Expression:
     escape = None
     if isinstance(node, exp.Escape):
         escape, node = node.expression, node.this
+        if isinstance(node, exp.SimilarTo):
+            return similar(binder, node, escape)
         if not isinstance(node, exp.Like | exp.ILike):
-            raise SqlSyntaxError("ESCAPE follows LIKE or ILIKE", span=binder.source.span(node))
+            raise SqlSyntaxError("ESCAPE follows LIKE, ILIKE or SIMILAR TO", span=binder.source.span(node))
     name = "ilike" if isinstance(node, exp.ILike) else "like"
     args = binder.bind_all([node.this, node.expression] + ([escape] if escape is not None else []))
     found = binder.call(name, args, node)
     return binder.call("not", [found], node) if node.args.get("negate") else found
+
+
+def similar(binder: ExpressionBinder, node: exp.Expr, escape: exp.Expr | None = None) -> Expression:
+    """SIMILAR TO: the standard's patterns as regular expressions for the whole text."""
+    places = [binder.source.span(each) for each in (node.expression, escape)]
+    pattern, mark = (None if each is None else fold(binder.bind(each)) for each in (node.expression, escape))
+    if not isinstance(pattern, Literal) or (mark is not None and not isinstance(mark, Literal)):
+        raise UnsupportedError(
+            "SIMILAR TO a pattern that is not constant is not supported yet", hint="use regexp_like", span=places[0]
+        )
+    try:
+        regex = (
+            pattern.value
+            if pattern.value is None
+            else similar_regex(pattern.value, "\\" if mark is None else mark.value)
+        )
+    except ValueError as error:
+        raise BindError(str(error), span=places[0]) from None
+    return binder.call("regexp_like", [binder.bind(node.this), Literal(types.STRING, regex, places[0])], node)
 
 
 def flattened(node: exp.Expr, kind: type[exp.Expr]) -> list[exp.Expr]:

@@ -14,6 +14,7 @@ from tableflow.sql.binder import emission, group_windows, subqueries, window_pla
 from tableflow.sql.binder.aggregates import Grouping, check_groupable, check_sortable
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.calls import has_aggregate
+from tableflow.sql.binder.distinct_on import first_rows
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
 from tableflow.sql.binder.grouping_sets import GroupBy, group_by, is_set
 from tableflow.sql.binder.hints import Hints
@@ -55,18 +56,20 @@ def bind_select(block: Block, node: exp.Select) -> Bound:
     keys = _keys(block, node, items)
     expressions = items.bind()
     order = _order(block, node, items)
+    first_of = _distinct_on(block, node, items)
     having = _having(block, node, items)
     qualify = _qualify(block, node, items)
     grouping = None
-    above = [*expressions, *(key for key, _ in order), *having, *qualify]
+    above = [*expressions, *(key for key, _ in order), *first_of, *having, *qualify]
     above += [part for window in block.windows for part in window.parts()]
     window_plan.refuse_in_aggregates(block, above)
     grouped = keys is not None or bool(having or block.outer_aggregates) or any(map(has_aggregate, above))
-    emission.check_governs(block, aggregates=grouped or node.args.get("distinct") is not None)
+    emission.check_governs(block, aggregates=grouped or (node.args.get("distinct") is not None and not first_of))
     if grouped:
         grouping = Grouping(block, keys or GroupBy(()), above)
         expressions = [grouping.rewrite(each) for each in expressions]
         order = [(grouping.rewrite(key), item) for key, item in order]
+        first_of = [grouping.rewrite(each) for each in first_of]
         qualify = [grouping.rewrite(each) for each in qualify]
         if having:
             having = [grouping.rewrite(each) for each in having]
@@ -78,8 +81,11 @@ def bind_select(block: Block, node: exp.Select) -> Bound:
     if qualify:
         join(qualify)
         block.plan = Filter(block.plan, tuple(qualify))
-    join([*expressions, *(key for key, _ in order)])
-    plan, columns = _output(block, node, items.names_of_output(), expressions, order, grouped=grouped)
+    join([*expressions, *(key for key, _ in order), *first_of])
+    if first_of:
+        plan, columns = first_rows(block, items.names_of_output(), expressions, order, first_of)
+    else:
+        plan, columns = _output(block, node, items.names_of_output(), expressions, order, grouped=grouped)
     return Bound(limited_plan(block, node, plan), columns, tuple(block.outer.values()))
 
 
@@ -167,19 +173,37 @@ def _order(block: Block, node: exp.Select, items: SelectList) -> list[tuple[Expr
     binder = ExpressionBinder(block, Clause("ORDER BY", aggregates=True, windows=True, aliases=items))
     keys: list[tuple[Expression, exp.Ordered]] = []
     for item in ordered_items(block, node.args.get("order")):
-        target, span = item.this, block.source.span(item.this)
         if is_all(item):
             keys += [(each, item) for each in items.bind()]
             continue
-        index = ordinal(target, items.count(), "ORDER BY", span)
-        found = items.at(index) if index is not None else None
-        if found is None and isinstance(target, exp.Column) and len(target.parts) == 1:
-            found = items.output(target.name, span)
-        if found is None:
-            found = binder.bind(target)
-        check_sortable(found, span)
+        found = _output_first(block, item.this, items, binder, "ORDER BY")
+        check_sortable(found, block.source.span(item.this))
         keys.append((found, item))
     return keys
+
+
+def _output_first(block: Block, target: exp.Expr, items: SelectList, binder: ExpressionBinder, what: str) -> Expression:
+    span = block.source.span(target)
+    index = ordinal(target, items.count(), what, span)
+    found = items.at(index) if index is not None else None
+    if found is None and isinstance(target, exp.Column) and len(target.parts) == 1:
+        found = items.output(target.name, span)
+    return binder.bind(target) if found is None else found
+
+
+def _distinct_on(block: Block, node: exp.Select, items: SelectList) -> list[Expression]:
+    """Expressions of DISTINCT ON, named as those of ORDER BY are; none without it."""
+    distinct = node.args.get("distinct")
+    on = None if distinct is None else distinct.args.get("on")
+    if on is None:
+        return []
+    binder = ExpressionBinder(block, Clause("DISTINCT ON", aggregates=True, windows=True, aliases=items))
+    found: list[Expression] = []
+    for target in on.expressions if isinstance(on, exp.Tuple) else [on]:
+        bound = _output_first(block, target, items, binder, "DISTINCT ON")
+        check_groupable(bound)
+        found.append(bound)
+    return found
 
 
 def _output(
@@ -197,8 +221,6 @@ def _output(
     as_keys = keyed if distinct is not None else lambda each: each
     fields = [projection.add(as_keys(each), name) for each, name in zip(expressions, names, strict=True)]
     if distinct is not None:
-        if distinct.args.get("on") is not None:
-            raise refused("DISTINCT ON", block.source.span(distinct.args["on"]))
         for key, item in order:
             if not projection.holds(keyed(key)):
                 raise BindError(
