@@ -31,7 +31,7 @@ from tableflow.connectors.pruning import ColumnRange, may_match
 from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import column_from_arrow, scaled_integer
 from tableflow.expressions.nodes import ColumnRef, Expression, walk
-from tableflow.runtime.source import Split
+from tableflow.runtime.source import KeyList, Split
 
 KIND = "memory"
 SPLIT_ROWS = 1 << 20
@@ -158,7 +158,7 @@ class MemorySource:
         self._representation = representation
         self._predicates = predicates
 
-    def narrowed(self, predicates: Sequence[Expression]) -> MemorySource:
+    def narrowed(self, predicates: Sequence[Expression], lists: Sequence[KeyList]) -> MemorySource:
         """See :class:`~tableflow.runtime.source.Narrowable`."""
         return MemorySource(self._table, self._columns, self._split_rows, self._representation, predicates)
 

@@ -19,10 +19,11 @@ from tableflow.columnar.kernels.gather import compact, concat
 from tableflow.columnar.kernels.joining import JoinRows, JoinTable, table_bytes
 from tableflow.columnar.representation import canonical
 from tableflow.expressions.nodes import ColumnRef, Expression
-from tableflow.physical.key_values import KeyValues, united
+from tableflow.physical.key_values import KeyValues, key_values, united
 from tableflow.physical.node import positions
 from tableflow.physical.row_values import Aligned, RowValues
 from tableflow.runtime.operator import Reservation
+from tableflow.runtime.source import KeyList
 from tableflow.types import Field, SqlType
 
 
@@ -66,10 +67,13 @@ class BuildSide:
     unknown: JoinTable | None
     values: Mapping[int, KeyValues]
 
-    def narrowing(self, key: int, column: ColumnRef) -> tuple[Expression, ...]:
+    def conjuncts(self, key: int, column: ColumnRef) -> tuple[Expression, ...]:
         """See :class:`~tableflow.runtime.narrowing.KeyedBuild`."""
-        known = self.values.get(key)
-        return () if known is None else known.conjuncts(column)
+        return self.values[key].conjuncts(column)
+
+    def key_list(self, key: int, column: ColumnRef) -> KeyList | None:
+        """See :class:`~tableflow.runtime.narrowing.KeyedBuild`."""
+        return self.values[key].key_list(column)
 
     @property
     def rows(self) -> int:
@@ -90,7 +94,7 @@ class BuildRows:
         self.batches: list[Batch] = []
         self.key_batches: list[Batch] = []
         self._batch_bytes = 0
-        self.values = {i: KeyValues(types[i]) for i in spec.described}
+        self.values = {i: key_values(types[i]) for i in spec.described}
         self.correlated: JoinRows | None = None
         self.unknown: JoinRows | None = None
         if spec.comparison is not None and spec.correlation:

@@ -13,14 +13,27 @@ from typing import Protocol
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal
 from tableflow.runtime.graph import Narrowing
 from tableflow.runtime.published import PublishedBuild
-from tableflow.runtime.source import BlockingReader, Later, Narrowable, Source, Split, SplitAssigner, SplitReader
+from tableflow.runtime.source import (
+    BlockingReader,
+    KeyList,
+    Later,
+    Narrowable,
+    Source,
+    Split,
+    SplitAssigner,
+    SplitReader,
+)
 
 
 class KeyedBuild(Protocol):
     """What the handle of a build is that narrows sources."""
 
-    def narrowing(self, key: int, column: ColumnRef) -> tuple[Expression, ...]:
-        """Conjuncts that hold for every row whose column equals key number ``key`` of a row of the build."""
+    def conjuncts(self, key: int, column: ColumnRef) -> tuple[Expression, ...]:
+        """What holds for every row whose column equals key number ``key`` of a row of the build."""
+        ...
+
+    def key_list(self, key: int, column: ColumnRef) -> KeyList | None:
+        """All values of that key, where they are numbers and not too many."""
         ...
 
 
@@ -57,15 +70,19 @@ class NarrowedSource:
 
     def _narrow(self) -> Source:
         predicates: list[Expression] = []
+        lists: list[KeyList] = []
         for one in self._narrowings:
             handle: KeyedBuild = self._build(one.build).handle()
-            predicates += handle.narrowing(one.key, one.column)
+            predicates += handle.conjuncts(one.key, one.column)
+            listed = handle.key_list(one.key, one.column)
+            if listed is not None:
+                lists.append(listed)
         self._counts["runtime_filters"] += len(predicates)
         if any(isinstance(each, Literal) and each.value is False for each in predicates):
             return _NOTHING
         if not predicates or not isinstance(self._source, Narrowable):
             return self._source
-        return self._source.narrowed(predicates)
+        return self._source.narrowed(predicates, lists)
 
 
 class _Nothing:

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
 from tableflow.columnar.batch import Batch
-from tableflow.expressions.nodes import Expression
+from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.runtime.events import Idle, Watermark
 from tableflow.runtime.operator import Wake
 from tableflow.serialization import serializable
@@ -104,12 +107,20 @@ class BlockingReader(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyList:
+    """All values that wanted rows have in a column stored as integers: storage values, ascending, each once."""
+
+    column: ColumnRef
+    values: npt.NDArray[np.int64]
+
+
 @runtime_checkable
 class Narrowable(Protocol):
     """What a source may be besides: it can leave out rows of which more is known once a build is sealed."""
 
-    def narrowed(self, predicates: Sequence[Expression]) -> Source:
-        """The same source, which need not give rows that do not satisfy every conjunct (but may).
+    def narrowed(self, predicates: Sequence[Expression], lists: Sequence[KeyList]) -> Source:
+        """The same source, which need not give rows that do not satisfy every conjunct or are not listed (but may).
 
         Columns have the table's names.  Asked before the first split is handed out.
         """

@@ -8,6 +8,7 @@ import re
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,9 +16,17 @@ import pytest
 import tableflow
 from tableflow import types as t
 from tableflow.columnar.column import Column
+from tableflow.connectors.filesystem.parquet_filter import ListedValues
 from tableflow.connectors.pruning import ColumnRange, may_match
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
-from tableflow.physical.key_values import MOST_LISTED, KeyValues, can_be_described, united
+from tableflow.physical.key_values import (
+    MOST_IN_CONJUNCT,
+    MOST_NUMBERS,
+    KeyValues,
+    can_be_described,
+    key_values,
+    united,
+)
 
 ROWS, GROUP = 4_000, 200
 
@@ -174,25 +183,61 @@ def test_managed_tables_are_looked_up_by_key_or_pruned_by_zones() -> None:
 def values_of(of: t.SqlType, *arrays: pa.Array) -> KeyValues:
     parts = []
     for array in arrays:
-        part = KeyValues(of)
+        part = key_values(of)
         part.add(Column(of, array), None)
         parts.append(part)
     return united(parts)
 
 
+COLUMN = ColumnRef(t.BIGINT, 1, "k")
+
+
 def test_values_are_listed_while_they_are_few_and_bounded_always() -> None:
     few = values_of(t.BIGINT, pa.array([5, None, 7]), pa.array([7, -1], pa.int8()), pa.array([None], pa.int64()))
-    assert (few.minimum, few.maximum, few.listed) == (-1, 7, {-1, 5, 7})
-    many = values_of(t.BIGINT, pa.array([1, 2]), pa.array(range(10, 11 + MOST_LISTED)))
-    assert (many.minimum, many.maximum, many.listed) == (1, 10 + MOST_LISTED, None)
-    texts = values_of(t.STRING, pa.array(["b", "é", "b"]).dictionary_encode())
-    assert (texts.minimum, texts.maximum, texts.listed) == ("b", "é", {"b", "é"})
+    assert (few.minimum, few.maximum, few.listed(MOST_NUMBERS)) == (-1, 7, [-1, 5, 7])
+    assert [one.function for one in few.conjuncts(COLUMN)] == ["ge", "le", "in"]
+    many = values_of(t.BIGINT, pa.array([1, 2]), pa.array(range(10, 11 + MOST_IN_CONJUNCT)))
+    assert [one.function for one in many.conjuncts(COLUMN)] == ["ge", "le"]
+    listed = many.key_list(COLUMN)
+    assert listed is not None
+    assert listed.values.tolist() == [1, 2, *range(10, 11 + MOST_IN_CONJUNCT)]
+    most = values_of(t.BIGINT, pa.array([-5]), pa.array(range(MOST_NUMBERS)), pa.array([3]))
+    assert (most.minimum, most.maximum, most.listed(MOST_NUMBERS), most.key_list(COLUMN)) == (
+        -5,
+        MOST_NUMBERS - 1,
+        None,
+        None,
+    )
+    texts = values_of(t.STRING, pa.array(["b", "é", "b"]).dictionary_encode(), pa.array(["a", None]))
+    assert (texts.minimum, texts.maximum, texts.listed(MOST_NUMBERS), texts.key_list(COLUMN)) == (
+        "a",
+        "é",
+        ["a", "b", "é"],
+        None,
+    )
     exact = values_of(t.DecimalType(6, 2), pa.array([Decimal("1.50"), Decimal("-2.25")]))
-    assert (exact.minimum, exact.maximum) == (-225, 150)
+    assert (exact.minimum, exact.maximum, exact.listed(MOST_NUMBERS)) == (-225, 150, [-225, 150])
+    wide = values_of(t.DecimalType(38, 0), pa.array([Decimal(10) ** 30, Decimal(1)], pa.decimal128(38, 0)))
+    assert (wide.minimum, wide.maximum, wide.listed(MOST_NUMBERS)) == (1, 10**30, None)
     nothing = values_of(t.BIGINT, pa.array([None, None], pa.int64()))
-    assert nothing.conjuncts(ColumnRef(t.BIGINT, 1, "k")) == (Literal(t.BOOLEAN, value=False),)
+    assert nothing.conjuncts(COLUMN) == (Literal(t.BOOLEAN, value=False),)
     assert not can_be_described(t.DOUBLE)
     assert not can_be_described(t.StringType(4, fixed=True))
+
+
+def test_rows_without_listed_keys_are_not_decoded(tmp_path: Path) -> None:
+    rng = random.Random(11)
+    keys = list(range(60_000))
+    rng.shuffle(keys)
+    pq.write_table(pa.table({"k": keys, "v": keys}), tmp_path / "facts.parquet", use_dictionary=False)
+    few = rng.sample(keys, 3_000)
+    pq.write_table(pa.table({"k": few}), tmp_path / "few.parquet")
+    with connected(tmp_path) as con:
+        sql = "SELECT count(*), sum(v) FROM facts JOIN few ON facts.k = few.k"
+        text = explained(con, sql, "ANALYZE")
+        assert counted(text, "facts", "rows_filtered") == 57_000, text
+        assert counted(text, "facts", "actual rows") == 3_000, text
+        assert con.execute(sql).fetchall() == [(3_000, sum(few))]
 
 
 def test_long_lists_prune_as_short_ones_do() -> None:
@@ -205,3 +250,17 @@ def test_long_lists_prune_as_short_ones_do() -> None:
     random.Random(3).shuffle(long)
     for low, high in [(-5, -1), (-5, 0), (1, 9), (1, 10), (985, 2000), (991, 2000), (0, 999)]:
         assert may(long, low, high) is any(low <= value <= high for value in long), (low, high)
+
+
+@pytest.mark.parametrize("spread", [50, 10**12])
+def test_a_listed_value_is_found_and_no_other(spread: int) -> None:
+    rng = random.Random(spread)
+    for first in (-spread, 0, 2**62, -(2**63)):
+        values = sorted({first + rng.randrange(spread) for _ in range(20)})
+        listed = ListedValues(np.array(values, np.int64))
+        assert listed.quick
+        asked = [*values, *[v + d for v in values for d in (-1, 1) if v + d >= -(2**63)], -(2**63), 2**63 - 1, 0]
+        assert listed.among(np.array(asked, np.int64)).tolist() == [v in set(values) for v in asked]
+        low, high = values[3] - (1 if values[3] > -(2**63) else 0), values[9]
+        assert listed.between(low, high) == sum(low <= v <= high for v in values)
+        assert listed.within(None, high) == (values[0], high)

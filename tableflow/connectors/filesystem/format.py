@@ -12,7 +12,7 @@ from tableflow.catalog.provider import TableStatistics
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.reading import Chunk
 from tableflow.expressions.nodes import Expression
-from tableflow.runtime.source import Split
+from tableflow.runtime.source import KeyList, Split
 from tableflow.serialization import serializable
 from tableflow.types import SqlType
 
@@ -80,10 +80,14 @@ class FileScan:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one reader counts, and what all readers of a source have found out, by a key of the format's own."""
+    """What one reader counts, and what all readers of a source have found out, by a key of the format's own.
+
+    Rows whose values ``lists`` do not have are not wanted.
+    """
 
     counts: Counter[str]
     shared: dict[Any, Any]
+    lists: tuple[KeyList, ...] = ()
 
 
 class Format(ABC):

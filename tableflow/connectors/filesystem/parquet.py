@@ -107,7 +107,7 @@ class ParquetFormat(Format):
             )
         filters = reading.shared.get("filters")
         if filters is None:
-            filters = reading.shared["filters"] = ScanFilters(scan.predicates, scan.read_columns)
+            filters = reading.shared["filters"] = ScanFilters(scan.predicates, scan.read_columns, reading.lists)
         end = start + count
         ranges = tuple((max(a, start), min(b, end)) for a, b in known.pages.rows(group) if a < end and b > start)
         if not offset:

@@ -25,6 +25,7 @@ from tableflow.connectors.filesystem.parquet_column import NativeColumn
 from tableflow.connectors.pruning import ColumnRange, integer_interval
 from tableflow.expressions.evaluation import evaluate
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal, walk
+from tableflow.runtime.source import KeyList
 
 WORTHWHILE = 0.4
 """Above this share of accepted rows all columns are decoded whole."""
@@ -54,7 +55,12 @@ class IntervalFilter:
     low: int | None
     high: int | None
     share: float  # of the values between the chunk's bounds
+    possible: int  # values between the chunk's bounds
     listed: ListedValues | None = None
+
+    def is_sparse(self, most_entries: float) -> bool:
+        """Whether this is a list out of so many possible values that a dictionary of them would hardly be a small one."""
+        return self.listed is not None and self.possible > most_entries
 
     def kept(self, column: Column) -> Selection | None:
         """Which rows lie between the bounds; None if that cannot be told."""
@@ -70,12 +76,11 @@ class IntervalFilter:
 
 
 class ListedValues:
-    """The storage values that an IN list over a column stored as integers accepts."""
+    """The storage values that a list for a column stored as integers accepts, ascending and each once."""
 
-    def __init__(self, conjunct: Expression, values: Sequence[int]) -> None:
-        self.conjunct = conjunct
+    def __init__(self, values: npt.NDArray[np.int64]) -> None:
         self.count = len(values)
-        self._values = np.array(sorted(values), np.int64)
+        self._values = values
         self._first = int(self._values[0])
         span = int(self._values[-1]) - self._first + 1
         self._table: npt.NDArray[np.bool_] | None = None
@@ -83,10 +88,20 @@ class ListedValues:
             self._table = np.zeros(span, np.bool_)
             self._table[self._values - self._first] = True
 
+    @property
+    def quick(self) -> bool:
+        """Whether a value is found faster than it would be decoded with its row."""
+        return self._table is not None or self.count <= _FEW_ENTRIES
+
     def within(self, low: int | None, high: int | None) -> tuple[int, int]:
         """The bounds of the list, within others."""
         first, last = self._first, int(self._values[-1])
         return first if low is None else max(first, low), last if high is None else min(last, high)
+
+    def between(self, low: int, high: int) -> int:
+        """How many of the list lie between bounds that are in."""
+        first, end = np.searchsorted(self._values, [low, high + 1])
+        return max(0, int(end) - int(first))
 
     def among(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Which of the values are listed."""
@@ -94,10 +109,10 @@ class ListedValues:
             places = np.minimum(np.searchsorted(self._values, values), self.count - 1)
             found: npt.NDArray[np.bool_] = self._values[places] == values
             return found
-        places = values.astype(np.int64) - self._first
-        outside = (places < 0) | (places >= len(self._table))
-        places[outside] = 0
-        result: npt.NDArray[np.bool_] = self._table[places] & ~outside
+        # below the first value they are huge without a sign, so one comparison finds all that lie outside
+        places = (values.astype(np.int64) - self._first).view(np.uint64)
+        inside = places < len(self._table)
+        result: npt.NDArray[np.bool_] = self._table.take(places.view(np.int64), mode="clip") & inside
         return result
 
 
@@ -108,7 +123,7 @@ def listed_values(predicate: Expression) -> ListedValues | None:
             values = {item.value for item in items if isinstance(item, Literal) and item.value is not None}
             alike = all(isinstance(item, Literal) and _alike(item.type, of) for item in items)
             fits = all(-(1 << 63) <= value < 1 << 63 for value in values)
-            return ListedValues(predicate, list(values)) if values and alike and fits else None
+            return ListedValues(np.array(sorted(values), np.int64)) if values and alike and fits else None
         case _:
             return None
 
@@ -122,28 +137,34 @@ def _alike(of: t.SqlType, column: t.SqlType) -> bool:
 
 def _interval(conjuncts: Sequence[Expression]) -> tuple[int | None, int | None] | None:
     """The storage values for which all conjuncts are TRUE, as bounds that are in; None if there are no such."""
-    if not conjuncts:
-        return None
-    found = integer_interval(conjuncts[0] if len(conjuncts) == 1 else Call(t.BOOLEAN, "and", tuple(conjuncts)))
+    whole = conjunction(conjuncts)
+    found = None if whole is None else integer_interval(whole)
     return None if found is None else found[1:]
+
+
+def conjunction(of: Sequence[Expression]) -> Expression | None:
+    """All conjuncts as one; None if there are none."""
+    return Call(t.BOOLEAN, "and", tuple(of)) if len(of) > 1 else of[0] if of else None
 
 
 class ColumnFilter:
     """Conjuncts over one column, which is at a position of the scan; no NULL satisfies them."""
 
-    def __init__(self, position: int, column: ColumnRef, conjuncts: Sequence[Expression]) -> None:
+    def __init__(
+        self, position: int, column: ColumnRef, conjuncts: Sequence[Expression], listed: ListedValues | None = None
+    ) -> None:
         self.position = position
         self._column = column
-        self._conjunct = conjuncts[0] if len(conjuncts) == 1 else Call(t.BOOLEAN, "and", tuple(conjuncts))
-        lists = [each for each in map(listed_values, conjuncts) if each is not None]
-        self._listed = lists[0] if len(lists) == 1 else None
-        others = [c for c in conjuncts if self._listed is None or c is not self._listed.conjunct]
+        self._conjunct = conjunction(conjuncts)
+        lists = {i: one for i, each in enumerate(conjuncts) if (one := listed_values(each)) is not None}
+        if listed is None and len(lists) == 1:
+            listed = next(iter(lists.values()))
+        others = [each for i, each in enumerate(conjuncts) if listed is None or i not in lists]
         self._interval = _interval(others)
-        if others and self._interval is None:
-            self._listed = None
-        elif self._listed is not None:
-            low, high = self._interval or (None, None)
-            self._interval = self._listed.within(low, high)
+        self._listed = None
+        if listed is not None and (self._interval is not None or not others):
+            self._listed = listed
+            self._interval = listed.within(*(self._interval or (None, None)))
         self._known: dict[Any, bool] = {}
 
     def interval(self, known: ColumnRange) -> IntervalFilter | None:
@@ -152,16 +173,18 @@ class ColumnFilter:
         if self._interval is None or not isinstance(low, int) or not isinstance(high, int) or high < low:
             return None
         least, most = self._interval
-        inside = min(high, high if most is None else most) - max(low, low if least is None else least) + 1
-        if self._listed is not None:
-            inside = min(inside, self._listed.count)
-        return IntervalFilter(self.position, least, most, max(0, inside) / (high - low + 1), self._listed)
+        first, last = low if least is None else max(low, least), high if most is None else min(high, most)
+        inside = last - first + 1 if self._listed is None else self._listed.between(first, last)
+        possible = high - low + 1
+        return IntervalFilter(self.position, least, most, max(0, inside) / possible, possible, self._listed)
 
     def accepted(self, entries: Column) -> Accepted:
         """Of each entry whether it may satisfy the conjuncts."""
         if self._interval is not None and (numbers := _integers(entries.array)) is not None:
             inside = _between(numbers, *self._interval)
             return inside if self._listed is None else inside & self._listed.among(numbers).view(np.uint8)
+        if self._conjunct is None:
+            return np.ones(len(entries), np.uint8)
         if len(entries) > _REMEMBERED:
             return may_accept(self._column, self._conjunct, entries)
         values = entries.to_pylist()  # few values, found in one row group after the other
@@ -174,7 +197,9 @@ class ColumnFilter:
 class ScanFilters:
     """The conjuncts of a scan that speak of one column each, for all its row groups."""
 
-    def __init__(self, predicates: Sequence[Expression], columns: Sequence[FileColumn]) -> None:
+    def __init__(
+        self, predicates: Sequence[Expression], columns: Sequence[FileColumn], lists: Sequence[KeyList] = ()
+    ) -> None:
         positions = {column.name: i for i, column in enumerate(columns)}
         found: dict[int, tuple[ColumnRef, list[Expression]]] = {}
         for predicate in predicates:
@@ -184,7 +209,14 @@ class ScanFilters:
             null = Column(column.type, pa.nulls(1, canonical(column.type)))
             if not may_accept(column, predicate, null)[0]:
                 found.setdefault(positions[column.name], (column, []))[1].append(predicate)
-        self._columns = [ColumnFilter(position, *one) for position, one in found.items()]
+        listed: dict[int, ListedValues] = {}
+        for each in lists:
+            values = ListedValues(each.values)
+            position = positions.get(each.column.name)
+            if position is not None and position not in listed and values.quick:
+                listed[position] = values
+                found.setdefault(position, (each.column, []))
+        self._columns = [ColumnFilter(position, *one, listed.get(position)) for position, one in found.items()]
         self._useless = 0
 
     def of_group(
@@ -205,12 +237,18 @@ class ScanFilters:
         for one in self._columns:
             if one.position not in native:
                 continue
+            interval = one.interval(range_of(one.position))
+            most_entries = max(_FEW_ENTRIES, rows * _ENTRIES_PER_ROW)
+            if interval is not None and (interval.share >= 1 or interval.is_sparse(most_entries)):
+                if interval.share < 1:
+                    filters.append(interval)
+                continue  # a dictionary is not read for nothing
             entries = native[one.position].dictionary()
-            if entries is not None and len(entries) <= max(_FEW_ENTRIES, rows * _ENTRIES_PER_ROW):
+            if entries is not None and len(entries) <= most_entries:
                 accepted = one.accepted(declared(one.position, entries))
                 share = np.count_nonzero(accepted) / len(accepted)
                 filters.append(DictionaryFilter(one.position, accepted, share))
-            elif (interval := one.interval(range_of(one.position))) is not None:
+            elif interval is not None:
                 filters.append(interval)
         expected = 1.0
         for each in filters:
@@ -219,7 +257,10 @@ class ScanFilters:
             self._useless += 1
             return []
         self._useless = 0
-        return sorted(filters, key=lambda each: each.share)
+        # what is looked up in a list comes after what is compared, for fewer rows
+        return sorted(
+            filters, key=lambda each: (isinstance(each, IntervalFilter) and each.listed is not None, each.share)
+        )
 
 
 def may_accept(column: ColumnRef, predicate: Expression, entries: Column) -> Accepted:

@@ -16,24 +16,25 @@ from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import null_count
 from tableflow.errors import ConnectorError, SerializationError
 from tableflow.expressions.nodes import Call, Expression
-from tableflow.runtime.source import Source, Split
+from tableflow.runtime.source import KeyList, Source, Split
 from tableflow.types import StringType
 
 
 class FileReading:
     """Makes readers of parts of files for one :class:`FileScan`; what they find out is shared."""
 
-    def __init__(self, scan: FileScan, format: Format, representation: str) -> None:
+    def __init__(self, scan: FileScan, format: Format, representation: str, lists: Sequence[KeyList] = ()) -> None:
         self._scan = scan
         self._format = format
         self._representation = representation
+        self._lists = tuple(lists)
         self._shared: dict[Any, Any] = {}
 
     def reader(self, file: FileVersion | None, split: Split, batch_rows: int) -> ChunkReader:
         """A reader from the split's offset on; ``file`` is the scan's only one, None: the split says which of them."""
         scan = self._scan if file is None else replace(self._scan, files=(file,))
         file = scan.files[split.definition[0]]
-        reading = Reading(Counter(), self._shared)
+        reading = Reading(Counter(), self._shared, self._lists)
         path = file.path
         return ChunkReader(
             split.offset,
@@ -61,24 +62,24 @@ class FileSource:
 
     bounded = True
 
-    def __init__(self, scan: FileScan, format: Format, representation: str) -> None:
+    def __init__(self, scan: FileScan, format: Format, representation: str, lists: Sequence[KeyList] = ()) -> None:
         self._scan = scan
         self._format = format
         self._representation = representation
-        self._reading = FileReading(scan, format, representation)
+        self._reading = FileReading(scan, format, representation, lists)
 
     def assigner(self) -> ListAssigner:
         """A fresh assigner; files are opened as splits are asked for."""
         counts: Counter[str] = Counter()
         return ListAssigner(self._format.splits(self._scan, counts), counts)
 
-    def narrowed(self, predicates: Sequence[Expression]) -> FileSource:
+    def narrowed(self, predicates: Sequence[Expression], lists: Sequence[KeyList]) -> FileSource:
         """See :class:`~tableflow.runtime.source.Narrowable`; a limit counts rows that were not narrowed."""
         useful = tuple(one for one in predicates if self._format.prunes(one) and not _is_long(one))
-        if not useful or self._scan.limit is not None:
+        if not (useful or lists) or self._scan.limit is not None:
             return self
         narrower = replace(self._scan, predicates=(*self._scan.predicates, *useful))
-        return FileSource(narrower, self._format, self._representation)
+        return FileSource(narrower, self._format, self._representation, lists)
 
     def reader(self, split: Split, batch_rows: int) -> ChunkReader:
         """A reader from the split's offset on."""

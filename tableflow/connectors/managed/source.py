@@ -18,7 +18,7 @@ from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import NATURAL, represent
 from tableflow.expressions.literals import literal_column
 from tableflow.expressions.nodes import Expression, Literal
-from tableflow.runtime.source import Split
+from tableflow.runtime.source import KeyList, Split
 from tableflow.serialization import decode
 from tableflow.storage.table_view import TableView, ZoneOf
 
@@ -45,7 +45,7 @@ class ScanSource:
         self._ids = {column.name: column for column in view.description.columns}
         self._chunks: list[Any] = []
 
-    def narrowed(self, predicates: Sequence[Expression]) -> ScanSource | LookupSource:
+    def narrowed(self, predicates: Sequence[Expression], lists: Sequence[KeyList]) -> ScanSource | LookupSource:
         """See :class:`~tableflow.runtime.source.Narrowable`; a few values of a key are looked up in its index."""
         lookup = find_lookup(self._view.description, predicates)
         if lookup is not None:
