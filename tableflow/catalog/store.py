@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from tableflow.catalog import decisions
-from tableflow.catalog.change import CatalogChange, PutEntry, PutSchema, RemoveSchema, Schemas
+from tableflow.catalog.change import CatalogChange, PutEntry, PutSchema, RemoveSchema, Schemas, apply_change
 from tableflow.catalog.entry import DEFAULT_SCHEMA, Entry, TableDefinition, TableEntry, ViewEntry
 from tableflow.catalog.permanent import PermanentCatalog, PinnedCatalog, UnstoredCatalog
 from tableflow.catalog.provider import TableProvider
@@ -119,13 +119,13 @@ class CatalogStore:
         self._permanent.change(decide)
         return bool(changes)
 
-    def drop_table(self, path: Sequence[str], *, if_exists: bool = False) -> bool:
-        """Removes a table, the temporary one first; False if there was none."""
-        return self._drop(path, TableEntry, "table", if_exists=if_exists)
+    def drop_table(self, *paths: Sequence[str], if_exists: bool = False) -> bool:
+        """Removes tables, all or none, temporary ones first; False if there was none of the last name."""
+        return self._drop(paths, TableEntry, "table", if_exists=if_exists)
 
-    def drop_view(self, path: Sequence[str], *, if_exists: bool = False) -> bool:
-        """Removes a view, the temporary one first; False if there was none."""
-        return self._drop(path, ViewEntry, "view", if_exists=if_exists)
+    def drop_view(self, *paths: Sequence[str], if_exists: bool = False) -> bool:
+        """Removes views, all or none, temporary ones first; False if there was none of the last name."""
+        return self._drop(paths, ViewEntry, "view", if_exists=if_exists)
 
     def create_schema(self, name: str, *, if_not_exists: bool = False) -> bool:
         """Adds an empty schema; False if it was there already."""
@@ -140,22 +140,24 @@ class CatalogStore:
         self._permanent.change(decide)
         return bool(changes)
 
-    def drop_schema(self, name: str, *, if_exists: bool = False, cascade: bool = False) -> bool:
-        """Removes a schema, with its objects only if ``cascade``; False if there was none."""
+    def drop_schema(self, *names: str, if_exists: bool = False, cascade: bool = False) -> bool:
+        """Removes schemas, all or none, with their objects only if ``cascade``; False if there was none of the last name."""
         changes: list[CatalogChange] = []
 
         def decide(schemas: Schemas) -> Sequence[CatalogChange]:
             changes.clear()
-            merged = self._merged(schemas)
-            if decisions.may_drop_schema(merged, name, self._current, if_exists=if_exists, cascade=cascade):
-                changes.append(RemoveSchema(name))
+            for name in names:
+                left = self._merged(_after(schemas, changes))
+                if decisions.may_drop_schema(left, name, self._current, if_exists=if_exists, cascade=cascade):
+                    changes.append(RemoveSchema(name))
             return changes
 
         self._permanent.change(decide)
-        if changes:
-            with self._lock:
+        gone = [change.name for change in changes if isinstance(change, RemoveSchema)]
+        with self._lock:
+            for name in gone:
                 self._put_temporary(name, {})
-        return bool(changes)
+        return bool(gone) and gone[-1] == names[-1]
 
     def drop_temporary(self) -> None:
         """Removes all temporary objects, at the end of a session."""
@@ -175,28 +177,42 @@ class CatalogStore:
         """The temporary object of this name."""
         return self._temporary.get(schema.lower(), {}).get(name.lower())
 
-    def _drop(self, path: Sequence[str], cls: type[Entry], kind: str, *, if_exists: bool) -> bool:
-        schema, name = split_path(path, self._current)
-        with self._lock:
-            group = self._temporary.get(schema.lower(), {})
-            held = group.get(name.lower())
-            if held is not None:
+    def _drop(self, paths: Sequence[Sequence[str]], cls: type[Entry], kind: str, *, if_exists: bool) -> bool:
+        temporary: list[tuple[str, str]] = []
+        permanent: list[Sequence[str]] = []
+        done = False
+        for path in paths:
+            schema, name = split_path(path, self._current)
+            held = self.own(schema, name)
+            if held is None or (schema.lower(), name.lower()) in temporary:
+                permanent.append(path)
+            else:
                 decisions.may_drop(held, cls, kind)
-                self._put_temporary(schema, {key: entry for key, entry in group.items() if key != name.lower()})
-                return True
+                temporary.append((schema.lower(), name.lower()))
+                done = True
         changes: list[CatalogChange] = []
 
         def decide(schemas: Schemas) -> Sequence[CatalogChange]:
+            nonlocal done
             changes.clear()
-            removed = decisions.removing(schemas, schema, name, cls, kind)
-            if removed is not None:
-                changes.append(removed)
-            elif not if_exists:
-                raise decisions.missing(path, kind, self.snapshot().names())
+            for path in permanent:
+                schema, name = split_path(path, self._current)
+                removed = decisions.removing(_after(schemas, changes), schema, name, cls, kind)
+                if removed is not None:
+                    changes.append(removed)
+                elif not if_exists:
+                    raise decisions.missing(path, kind, self.snapshot().names())
+                if path is paths[-1]:
+                    done = removed is not None
             return changes
 
-        self._permanent.change(decide)
-        return bool(changes)
+        if permanent:
+            self._permanent.change(decide)
+        with self._lock:
+            for schema, name in temporary:
+                group = self._temporary.get(schema, {})
+                self._put_temporary(schema, {key: entry for key, entry in group.items() if key != name})
+        return done
 
     def _merged(self, schemas: Schemas) -> Mapping[str, SchemaEntries]:
         if not self._temporary:
@@ -209,3 +225,9 @@ class CatalogStore:
     def _put_temporary(self, schema: str, group: Mapping[str, Entry]) -> None:
         self._temporary = {**self._temporary, schema.lower(): group}
         self.changes += 1
+
+
+def _after(schemas: Schemas, changes: Sequence[CatalogChange]) -> Schemas:
+    for change in changes:
+        schemas = apply_change(schemas, change)
+    return schemas

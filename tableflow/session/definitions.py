@@ -115,12 +115,14 @@ class Definitions:
         """DROP TABLE or VIEW."""
         is_table = statement.kind is sql.ObjectKind.TABLE
         drop = self._catalog.drop_table if is_table else self._catalog.drop_view
-        done = False
+        temporary = {}
         for name in statement.names:
             entry = self._catalog.find(name)
-            done = drop(name, if_exists=statement.if_exists)
-            if done and isinstance(entry, TableEntry) and entry.temporary and entry.table is not None:
-                self._drop_temporary(entry, name)
+            if isinstance(entry, TableEntry) and entry.temporary and entry.table is not None:
+                temporary[entry.table] = (entry, name)
+        done = drop(*statement.names, if_exists=statement.if_exists)
+        for entry, name in temporary.values():
+            self._drop_temporary(entry, name)
         return defined(statement, statement.kind.value, statement.names[-1], "dropped" if done else "does not exist")
 
     def _drop_temporary(self, entry: TableEntry, path: Sequence[str]) -> None:
@@ -137,9 +139,7 @@ class Definitions:
 
     def drop_schema(self, statement: sql.DropSchema) -> Outcome:
         """DROP SCHEMA."""
-        done = False
-        for schema in statement.schemas:
-            done = self._catalog.drop_schema(schema, if_exists=statement.if_exists, cascade=statement.cascade)
+        done = self._catalog.drop_schema(*statement.schemas, if_exists=statement.if_exists, cascade=statement.cascade)
         return defined(statement, "schema", (statement.schemas[-1],), "dropped" if done else "does not exist")
 
     def alter(self, statement: sql.AlterTable, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:

@@ -58,6 +58,7 @@ STEPS: list[Any] = [
     "CREATE OR REPLACE TABLE extra AS SELECT k, s, {n} AS n FROM acct WHERE v % 2 = 1",
     "ALTER TABLE extra RENAME COLUMN n TO number",
     "VACUUM",
+    "CREATE TABLE more LIKE acct",
     "CREATE SCHEMA side",
     "CREATE TABLE side.a AS SELECT * FROM log",
     "CREATE TABLE side.b AS SELECT * FROM extra",
@@ -65,7 +66,7 @@ STEPS: list[Any] = [
     "TRUNCATE log",
     "DROP SCHEMA side CASCADE",
     "ALTER TABLE extra DROP COLUMN number",
-    "DROP TABLE extra",
+    "DROP TABLE extra, more",
     "DELETE FROM acct WHERE k > 60 + {n} % 50",
     "VACUUM acct",
 ]

@@ -344,3 +344,29 @@ def test_explain_analyze_carries_out_what_it_explains(con, tmp_path):
     for wrong in ("CREATE TABLE w (a INT)", "CREATE SCHEMA w", "CREATE VIEW w AS SELECT 1"):
         with pytest.raises(tableflow.NotSupportedError, match="EXPLAIN of a statement without a query"):
             con.execute(f"EXPLAIN {wrong}")
+
+
+def test_drop_of_several_is_one_statement(con):
+    for name in ("a", "b", "c"):
+        con.execute(f"CREATE TABLE {name} (x INT)")
+        con.execute(f"CREATE VIEW v{name} AS SELECT x FROM {name}")
+        con.execute(f"CREATE SCHEMA s{name}")
+    con.execute("CREATE TEMPORARY TABLE t (x INT)")
+    con.execute("CREATE TABLE sb.x (x INT)")
+    for wrong in (
+        "DROP TABLE a, t, nosuch, b",
+        "DROP VIEW va, vb, a",
+        "DROP TABLE a, a",
+        "DROP SCHEMA sa, sb, sc",
+        "DROP SCHEMA sa, sa",
+    ):
+        with pytest.raises(tableflow.ProgrammingError):
+            con.execute(wrong)
+    assert [row[0] for row in rows(con, "SHOW TABLES")] == ["a", "b", "c", "t"]
+    con.execute("DROP TABLE a, t, b")
+    con.execute("DROP VIEW IF EXISTS va, nosuch, vc")
+    con.execute("DROP SCHEMA sa, sb CASCADE")
+    con.execute("DROP TABLE IF EXISTS nosuch, c, c")
+    assert rows(con, "SHOW TABLES") == []
+    assert rows(con, "SHOW VIEWS") == [("vb",)]
+    assert ("sa",) not in rows(con, "SELECT schema_name FROM information_schema.schemata")
