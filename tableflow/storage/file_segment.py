@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-import numpy.typing as npt
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
@@ -18,6 +17,7 @@ from tableflow.storage.description import StoredColumn
 from tableflow.storage.disk import Disk
 from tableflow.storage.failure import missing_file
 from tableflow.storage.file_reader import DataFileReader
+from tableflow.storage.key_index import Probes
 from tableflow.storage.segment import Ids, Pairs
 from tableflow.storage.table_statistics import SegmentStatistics
 from tableflow.storage.zones import Zone
@@ -134,7 +134,7 @@ class FileSegment:
             found[here] = self.row_ids(chunk)[positions[here] - starts[chunk]]
         return found
 
-    def find(self, key: Sequence[StoredColumn], hashes: npt.NDArray[np.uint64]) -> Pairs:
+    def find(self, key: Sequence[StoredColumn], hashes: Probes) -> Pairs:
         """See :class:`~tableflow.storage.segment.Segment`."""
         with self._telling_missing():
             numbers, positions = self.reader.key_index(key).find(hashes)

@@ -29,6 +29,18 @@ BLOCK = 16_384
 """Rows of a block."""
 
 
+class Probes:
+    """Hashes to look for, put in order once for all the indexes that are searched."""
+
+    def __init__(self, hashes: Hashes) -> None:
+        self.hashes = np.ascontiguousarray(hashes, np.uint64)
+        self.order = np.argsort(self.hashes) if len(self.hashes) > 1 else np.zeros(len(self.hashes), np.int64)
+        self.ordered = self.hashes[self.order]
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+
 class KeyIndex:
     """Hashes in order and the positions that have them; in memory, or mapped and verified block by block."""
 
@@ -45,20 +57,17 @@ class KeyIndex:
         """Bytes of hashes and positions."""
         return int(self.hashes.nbytes + self.positions.nbytes)
 
-    def find(self, hashes: Hashes) -> tuple[Positions, Positions]:
+    def find(self, hashes: Hashes | Probes) -> tuple[Positions, Positions]:
         """Pairs (number of the probe, position of a row with that hash), in order of probe, then of position."""
-        probes = np.ascontiguousarray(hashes, np.uint64)
-        if len(probes) > 1:
-            order = np.argsort(probes)
-            first, counts = np.empty(len(probes), np.int64), np.empty(len(probes), np.int64)
-            first[order], counts[order] = self._ranges(probes[order])
-        else:
-            first, counts = self._ranges(probes)
-        hits = np.flatnonzero(counts)
-        if not len(hits):
-            nothing = np.zeros(0, np.int64)
-            return nothing, nothing
-        first, counts = first[hits], counts[hits]
+        probes = hashes if isinstance(hashes, Probes) else Probes(hashes)
+        first, counts = self._ranges(probes.ordered)
+        found = np.flatnonzero(counts)
+        if not len(found):
+            return found, found
+        hits, first, counts = probes.order[found], first[found], counts[found]
+        if len(hits) > 1:
+            back = np.argsort(hits)
+            hits, first, counts = hits[back], first[back], counts[back]
         if len(hits) == int(counts.sum()):
             rows = first
         else:
@@ -100,13 +109,13 @@ class StoredKeyIndex(KeyIndex):
     def _ranges(self, probes: Hashes) -> tuple[Positions, Positions]:
         if not self._blocks:
             return super()._ranges(probes)
+        # A search of everything looks into many blocks, one of a block into none that is not verified.
+        if len(probes) >= self._blocks:
+            self._verify(np.arange(self._blocks), 0)
+            return super()._ranges(probes)
         low = np.maximum(np.searchsorted(self._first, probes, "left") - 1, 0)
         high = np.maximum(np.searchsorted(self._first, probes, "right") - 1, 0)
-        # A search of everything looks into many blocks, one of a block into none that is not verified.
-        many = len(probes) >= self._blocks
-        self._verify(np.arange(self._blocks) if many else np.concatenate([low, high]), 0)
-        if many:
-            return super()._ranges(probes)
+        self._verify(np.concatenate([low, high]), 0)
         first = [self._within(block, probe, "left") for block, probe in zip(low.tolist(), probes, strict=True)]
         last = [self._within(block, probe, "right") for block, probe in zip(high.tolist(), probes, strict=True)]
         return np.array(first, np.int64), np.array(last, np.int64) - first

@@ -20,7 +20,7 @@ from tableflow.columnar.kernels.gather import concat, is_nested, take_columns
 from tableflow.storage.description import StoredColumn
 from tableflow.storage.distinct import DistinctSketch
 from tableflow.storage.evolution import as_type, initial_column
-from tableflow.storage.key_index import Hashes, key_hashes, key_index
+from tableflow.storage.key_index import Hashes, Probes, key_hashes, key_index
 from tableflow.storage.segment import Ids, Pairs
 from tableflow.storage.table_statistics import SegmentStatistics
 from tableflow.storage.zones import Zone, bounds
@@ -99,7 +99,7 @@ class MemorySegment:
         inside = (row_ids >= self.first) & (row_ids < self.end)
         return np.where(inside, row_ids - self.first, -1)
 
-    def find(self, key: Sequence[StoredColumn], hashes: npt.NDArray[np.uint64]) -> Pairs:
+    def find(self, key: Sequence[StoredColumn], hashes: Probes) -> Pairs:
         """See :class:`~tableflow.storage.segment.Segment`; by looking at every row, for the newest there is an index."""
         probes, found = key_index(*self.key_hashes(key)).find(hashes)
         return probes, found + self.first

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tableflow.columnar.column import Column
 from tableflow.storage.description import StoredColumn
+from tableflow.storage.key_index import Probes
 from tableflow.storage.zones import Zone
 
 if TYPE_CHECKING:
@@ -70,6 +71,6 @@ class Segment(Protocol):
         """Where these rows are; -1 if they are not here."""
         ...
 
-    def find(self, key: Sequence[StoredColumn], hashes: npt.NDArray[np.uint64]) -> Pairs:
+    def find(self, key: Sequence[StoredColumn], hashes: Probes) -> Pairs:
         """Pairs (number of the hash, row id) of rows whose key may have that hash."""
         ...

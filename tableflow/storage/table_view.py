@@ -19,7 +19,7 @@ from tableflow.storage.description import StoredColumn, TableDescription
 from tableflow.storage.equality import equal_rows
 from tableflow.storage.evolution import initial_column
 from tableflow.storage.history import Version
-from tableflow.storage.key_index import Hashes, key_hashes
+from tableflow.storage.key_index import Hashes, Probes, key_hashes
 from tableflow.storage.key_lookup import union
 from tableflow.storage.memory_segment import MemorySegment, bounds_of
 from tableflow.storage.segment import Ids, Pairs, Segment
@@ -139,7 +139,7 @@ class TableView:
         """
         hashes, numbers = key_hashes(columns, len(columns[0])) if hashed is None else hashed
         stored = self._stored(key)
-        limits = None
+        limits = ordered = None
         parts: list[Pairs] = []
         memory: list[MemorySegment] = []
         for _, segment in self._numbered():
@@ -149,7 +149,9 @@ class TableView:
             if limits is None:
                 limits = KeyBounds(key, columns)
             if limits.may_be_in(self._zones(segment, None)):
-                parts.append(segment.find(stored, hashes))
+                if ordered is None:
+                    ordered = Probes(hashes)
+                parts.append(segment.find(stored, ordered))
         if memory:
             parts.append(self._find_in_memory(stored, hashes, memory))
         probes, rows = parts[0] if len(parts) == 1 else union(parts)
@@ -237,7 +239,8 @@ class TableView:
             found = state.keys.find(key, hashes, every, end, state.deletes)
             if found is not None:
                 return found
-        return union([segment.find(key, hashes) for segment in memory])
+        probes = Probes(hashes)
+        return union([segment.find(key, probes) for segment in memory])
 
 
 class KeyBounds:
