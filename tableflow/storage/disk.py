@@ -64,6 +64,33 @@ class Writable(Protocol):
         ...
 
 
+class PlainFile:
+    """What every :class:`Writable` answers alike: it keeps its position, buffers nothing, and is written in order."""
+
+    def __init__(self, position: int) -> None:
+        self.closed = False
+        self._position = position
+
+    def flush(self) -> None:
+        """See :class:`Writable`."""
+
+    def tell(self) -> int:
+        """See :class:`Writable`."""
+        return self._position
+
+    def writable(self) -> bool:
+        """True; Arrow's writers ask."""
+        return True
+
+    def readable(self) -> bool:
+        """False; Arrow's writers ask."""
+        return False
+
+    def seekable(self) -> bool:
+        """False; Arrow's writers ask."""
+        return False
+
+
 class Lock(Protocol):
     """A lock that is held until it is released or its process ends.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tableflow.storage.disk import FileFacts, Lock
+from tableflow.storage.disk import FileFacts, Lock, PlainFile
 
 
 @cache
@@ -156,13 +156,12 @@ class LocalDisk:
             os.close(descriptor)
 
 
-class LocalFile:
+class LocalFile(PlainFile):
     """A file written without buffers of its own; see :class:`~tableflow.storage.disk.Writable`."""
 
     def __init__(self, descriptor: int, position: int) -> None:
-        self.closed = False
+        super().__init__(position)
         self._descriptor = descriptor
-        self._position = position
 
     def write(self, data: Any) -> int:
         """See :class:`~tableflow.storage.disk.Writable`."""
@@ -173,13 +172,6 @@ class LocalFile:
             self._position += written
             rest = rest[written:]
         return length
-
-    def flush(self) -> None:
-        """See :class:`~tableflow.storage.disk.Writable`."""
-
-    def tell(self) -> int:
-        """See :class:`~tableflow.storage.disk.Writable`."""
-        return self._position
 
     def truncate(self, size: int) -> int:
         """See :class:`~tableflow.storage.disk.Writable`."""
@@ -207,18 +199,6 @@ class LocalFile:
         if not self.closed:
             self.closed = True
             os.close(self._descriptor)
-
-    def writable(self) -> bool:
-        """True; Arrow's writers ask."""
-        return True
-
-    def readable(self) -> bool:
-        """False; Arrow's writers ask."""
-        return False
-
-    def seekable(self) -> bool:
-        """False; Arrow's writers ask."""
-        return False
 
 
 class _LocalLock:

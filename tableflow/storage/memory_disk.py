@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tableflow.storage.disk import FileFacts, Lock
+from tableflow.storage.disk import FileFacts, Lock, PlainFile
 
 
 class MemoryDisk:
@@ -108,13 +108,12 @@ class _Content:
         self.identity = identity
 
 
-class MemoryFile:
+class MemoryFile(PlainFile):
     """See :class:`~tableflow.storage.disk.Writable`."""
 
     def __init__(self, content: _Content, position: int) -> None:
-        self.closed = False
+        super().__init__(position)
         self._content = content
-        self._position = position
 
     def write(self, data: Any) -> int:
         """See :class:`~tableflow.storage.disk.Writable`."""
@@ -124,13 +123,6 @@ class MemoryFile:
         kept[self._position : self._position + len(view)] = view
         self._position += len(view)
         return len(view)
-
-    def flush(self) -> None:
-        """See :class:`~tableflow.storage.disk.Writable`."""
-
-    def tell(self) -> int:
-        """See :class:`~tableflow.storage.disk.Writable`."""
-        return self._position
 
     def truncate(self, size: int) -> int:
         """See :class:`~tableflow.storage.disk.Writable`."""
@@ -157,18 +149,6 @@ class MemoryFile:
         if not self.closed:
             self.closed = True
             self._content.data = bytes(self._content.data)
-
-    def writable(self) -> bool:
-        """True; Arrow's writers ask."""
-        return True
-
-    def readable(self) -> bool:
-        """False; Arrow's writers ask."""
-        return False
-
-    def seekable(self) -> bool:
-        """False; Arrow's writers ask."""
-        return False
 
 
 class _MemoryLock:

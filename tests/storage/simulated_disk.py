@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tableflow.storage.disk import FileFacts
+from tableflow.storage.disk import FileFacts, PlainFile
 
 ERROR, FULL, CRASH = "error", "full", "crash"
 
@@ -228,23 +228,16 @@ class SimulatedDisk:
         _apply(inode.data, size, None)
 
 
-class _File:
+class _File(PlainFile):
     def __init__(self, disk: SimulatedDisk, inode: _Inode, position: int) -> None:
-        self.closed = False
+        super().__init__(position)
         self._disk = disk
         self._inode = inode
-        self._position = position
 
     def write(self, data: Any) -> int:
         written = self._disk._write(self._inode, self._position, bytes(memoryview(data).cast("B")))
         self._position += written
         return written
-
-    def flush(self) -> None:
-        pass
-
-    def tell(self) -> int:
-        return self._position
 
     def truncate(self, size: int) -> int:
         self._disk._truncate(self._inode, size)
@@ -266,15 +259,6 @@ class _File:
 
     def close(self) -> None:
         self.closed = True
-
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
 
 
 class _Lock:
