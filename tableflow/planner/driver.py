@@ -35,7 +35,7 @@ from tableflow.planner.logical.structure import output
 from tableflow.planner.logical.time_nodes import AsofJoin, AssignWatermarks, TemporalJoin, WindowTable
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
 from tableflow.planner.rewriting import Rewriter, Rule, Trace
-from tableflow.planner.rules.common_subplans import share_common_subplans
+from tableflow.planner.rules.common_subplans import share_common_subplans, share_streams
 from tableflow.planner.rules.disjunctions import derive_side_disjunctions, factor_disjunctions
 from tableflow.planner.rules.distinct import eliminate_distinct
 from tableflow.planner.rules.emission import settle_emission
@@ -168,6 +168,7 @@ RULES: tuple[Entry, ...] = (
     Entry("order_joins", order_joins, (_O,)),
     Entry("reduce_aggregate_by_semi_join", reduce_aggregate_by_semi_join, (_O,)),
     Entry("share_common_subplans", share_common_subplans, (_S,)),
+    Entry("share_streams", share_streams, (_S,), switchable=False),
 )
 
 

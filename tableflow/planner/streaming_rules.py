@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 NOT_FOR_STREAMS: Mapping[str, str] = {
+    "push_filter_into_scan": "readers of one stream share it, whatever each of them filters",
     "share_common_subplans": "a shared result is published when it is complete, and a stream never is",
     "reduce_aggregate_by_semi_join": "it reads an input a second time before the first, and keeps it twice as state",
     "expand_window_table": "sessions and windows of rows are kept up to date by operators, not computed by sorting",
@@ -19,5 +20,6 @@ NOT_FOR_STREAMS: Mapping[str, str] = {
 }
 
 ONLY_FOR_STREAMS: Mapping[str, str] = {
+    "share_streams": "finished data is the same however often it is read",
     "make_windowed_aggregate": "finished rows are grouped by the window as by any other columns",
 }

@@ -98,9 +98,7 @@ class SplitInput:
     def next(self, preferred: int | None) -> Taken | None:
         """The next epoch, watermark, batch, or the end; None when every reader waits."""
         if self._epochs and self._caught_up():
-            self._targets = None
-            self.noted = self.state()
-            return self._epochs.popleft()
+            return self._epoch()
         if self._pending:
             return self._pending.popleft()
         began = perf_counter_ns()
@@ -116,6 +114,8 @@ class SplitInput:
             return batch
         if self._exhausted and not self._open:
             return self._pending.popleft() if self._pending else PortEnded(0, last=True)
+        if self._epochs and not self._pending and self._caught_up():
+            return self._epoch()  # the readers have nothing more, which they may have said just now
         silence = None if self._bounded else self._silence()
         if self._pending:
             if silence is not None:
@@ -123,8 +123,15 @@ class SplitInput:
             return self._pending.popleft()
         return silence
 
+    def _epoch(self) -> Epoch:
+        self._targets = None
+        self.noted = self.state()
+        return self._epochs.popleft()
+
     def _caught_up(self) -> bool:
         """Whether all that was there when the next epoch was first seen has been given."""
+        if not (self._bounded or self._exhausted or self._assignment is not None):
+            return False  # what there is to read is not known before the assigner was asked for it
         if self._targets is None:
             readers: list[tuple[OpenSplit, Any]] = [(each, each.reader) for each in self._open]
             self._targets = [(each, r, r.newest()) for each, r in readers if hasattr(r, "newest")]

@@ -6,7 +6,7 @@ is what has hardly fewer rows than it took to compute.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tableflow.errors import InternalError
@@ -31,6 +31,7 @@ from tableflow.planner.logical.structure import inputs, with_inputs
 from tableflow.planner.logical.traversal import reference, walk_plan
 from tableflow.types import Field
 
+Worth = Callable[[Node, Context], bool]
 _WORK_PER_ROW_KEPT = 2.0
 _LEAST_WORK = 50_000.0
 """Rows looked at that are worth the materialisation's own stage."""
@@ -38,6 +39,15 @@ _LEAST_WORK = 50_000.0
 
 def share_common_subplans(root: Node, required: frozenset[int], context: Context) -> Node:
     """The plan where each group of equal subplans reads one :class:`Shared` input."""
+    return _shared(root, context, _is_worth_it)
+
+
+def share_streams(root: Node, required: frozenset[int], context: Context) -> Node:
+    """The same of what is read without end: all readers see one prefix of it, and it is read once."""
+    return _shared(root, context, _reads_stream)
+
+
+def _shared(root: Node, context: Context, worth: Worth) -> Node:
     tables = [node.table for node in walk_plan(root) if isinstance(node, Scan)]
     if len(tables) == len(set(tables)):
         return root
@@ -47,7 +57,7 @@ def share_common_subplans(root: Node, required: frozenset[int], context: Context
     while True:
         groups: dict[int, list[Node]] = {}
         counts = _counts(root, canonical)
-        _choose(root, counts, rejected, groups, canonical, context)
+        _choose(root, counts, rejected, groups, canonical, context, worth)
         lonely = {signature for signature, readers in groups.items() if len(readers) < 2}
         if not lonely:
             break
@@ -75,18 +85,25 @@ def _choose(
     groups: dict[int, list[Node]],
     canonical: Canonical,
     context: Context,
+    worth: Worth,
 ) -> None:
     """Collects the largest subplans that occur more than once and are worth sharing."""
     signature = canonical.signature(node)
     if isinstance(node, Shared):
         return
     if counts[signature] > 1 and signature not in rejected:
-        if signature in groups or _is_worth_it(node, context):
+        if signature in groups or worth(node, context):
             groups.setdefault(signature, []).append(node)
             return
         rejected.add(signature)
     for child in inputs(node):
-        _choose(child, counts, rejected, groups, canonical, context)
+        _choose(child, counts, rejected, groups, canonical, context, worth)
+
+
+def _reads_stream(node: Node, context: Context) -> bool:
+    parts = list(walk_plan(node))
+    endless = any(isinstance(part, Scan) and not part.provider.bounded for part in parts)
+    return endless and not any(isinstance(part, Shared) for part in parts) and context.without_chance(node)
 
 
 def _is_worth_it(node: Node, context: Context) -> bool:
