@@ -5,8 +5,8 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
-#include "multi_state.h"
 #include "numpy_array.h"
+#include "sorted_slots.h"
 
 namespace nb = nanobind;
 using namespace tableflow;
@@ -170,4 +170,22 @@ void register_multi(nb::module_& m) {
       .def(nb::init<std::shared_ptr<MultiState>, ArrayIn<uint32_t>>(), nb::arg("state"), nb::arg("slots"))
       .def("heads", &MultiCursor::heads)
       .def("next", &MultiCursor::next);
+  nb::class_<SortedSlots>(m, "SortedSlots")
+      .def("__init__",
+           [](SortedSlots* self, std::shared_ptr<MultiState> state, const std::vector<std::tuple<int, bool, bool>>& order) {
+             std::vector<SlotOrder> keys;
+             for (const auto& [column, descending, nulls_first] : order) keys.push_back({column, descending, nulls_first});
+             new (self) SortedSlots(std::move(state), std::move(keys));
+           })
+      .def("insert", [](SortedSlots& sorted, ArrayIn<uint32_t> slots) {
+        nb::gil_scoped_release released;
+        sorted.insert(std::vector<uint32_t>(slots.data(), slots.data() + slots.size()));
+      })
+      .def("erase", [](SortedSlots& sorted, ArrayIn<uint32_t> slots) {
+        nb::gil_scoped_release released;
+        sorted.erase(slots.data(), int64_t(slots.size()));
+      })
+      .def("first", [](const SortedSlots& sorted, int64_t copies) { return array_of(sorted.first(copies)); })
+      .def_prop_ro("size", &SortedSlots::size)
+      .def_prop_ro("bytes", &SortedSlots::bytes);
 }

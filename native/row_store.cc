@@ -111,6 +111,19 @@ bool RowStore::same(int c, const LoadedColumn& from, int i, uint32_t slot) const
   return is_interval(column.type) ? interval_length(&a) == interval_length(&b) : a == b;
 }
 
+int RowStore::compare(int c, uint32_t a, uint32_t b) const {
+  const Stored& column = columns_[size_t(c)];
+  if (column.width == 0) return 0;
+  const auto order = [](const auto& x, const auto& y) { return x < y ? -1 : int(y < x); };
+  if (column.text()) {
+    const Text x = column.get<Text>(a), y = column.get<Text>(b);
+    return order(x.view(), y.view());
+  }
+  if (column.type.key_class != KeyClass::Wide) return order(column.integer(a), column.integer(b));
+  const int128 x = column.get<int128>(a), y = column.get<int128>(b);
+  return is_interval(column.type) ? order(interval_length(&x), interval_length(&y)) : order(x, y);
+}
+
 void RowStore::resize(size_t slots) {
   for (Stored& column : columns_) {
     column.data.resize_zero(slots * size_t(column.width));

@@ -15,6 +15,7 @@ import pyarrow as pa
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take_columns
+from tableflow.columnar.kernels.multi_state import Slots, SortedRows
 from tableflow.errors import InternalError
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.partition_rows import PIECE_ROWS, PartitionRows, TouchedRows
@@ -57,6 +58,9 @@ class ChangelogTopNOperator(Operator):
         self._kept = [there[f.id] for f in kept]
         self._ranked = len(kept) < len(node.fields)
         self._first, self._end = node.offset, _ALL if node.limit is None else node.offset + node.limit
+        # One partition of all rows is too much to be put in order again and again.
+        alone = not node.partition and node.limit is not None and not node.appends
+        self._sorted = self._rows.in_order() if alone else None
 
     def open(self, context: OperatorContext) -> None:
         """Starts without rows."""
@@ -72,18 +76,42 @@ class ChangelogTopNOperator(Operator):
     def _changes(self, batch: Batch) -> Emission:
         for piece in batch.pieces(PIECE_ROWS):
             yield from self._rows.room(piece)
-            touched = self._rows.touched(self._rows.apply(piece))
-            if touched is not None:
-                made = self._diff(touched)
-                if made.length:
-                    yield from made.pieces(self._context.batch_rows)
+            made = self._recomputed(piece) if self._sorted is None else self._shifted(piece, self._sorted)
+            if made is not None and made.length:
+                yield from made.pieces(self._context.batch_rows)
             self._rows.settle()
 
-    def _diff(self, touched: TouchedRows) -> Batch:
+    def _recomputed(self, piece: Batch) -> Batch | None:
         """Changes of the touched partitions' first rows."""
+        touched = self._rows.touched(self._rows.apply(piece))
+        if touched is None:
+            return None
         old, new = (_places(touched.partitions, counts) for counts in (touched.before, touched.after))
+        made = self._diff(touched, old, new)
         if self._node.appends and self._end < _ALL:
             self._rows.state.remove(touched.slots[new >= self._end])
+        return made
+
+    def _shifted(self, piece: Batch, rows: SortedRows) -> Batch | None:
+        """Changes of the first rows of all, which are kept in order."""
+        old_slots, old_counts = self._leading(rows)
+        changes = self._rows.apply(piece)
+        rows.change(changes.slots[changes.before == 0], changes.slots[changes.after == 0])
+        new_slots, new_counts = self._leading(rows)
+        slots = np.union1d(old_slots, new_slots)
+        before, after, old, new = (np.zeros(len(slots), np.int64) for _ in range(4))
+        for own, counts, into, places in ((old_slots, old_counts, before, old), (new_slots, new_counts, after, new)):
+            at = np.searchsorted(slots, own)
+            into[at], places[at] = counts, np.cumsum(counts) - counts
+        columns = self._rows.state.columns(range(len(self._rows.fields)), slots)
+        return self._diff(TouchedRows(columns, slots, np.zeros(len(slots), np.int64), before, after), old, new)
+
+    def _leading(self, rows: SortedRows) -> tuple[Slots, Numbers]:
+        slots = rows.first(self._end)
+        return slots, np.maximum(self._rows.state.counts(slots), 0)
+
+    def _diff(self, touched: TouchedRows, old: Numbers, new: Numbers) -> Batch:
+        """The change between two sets of places; ``old`` and ``new`` are those of each row's first copy."""
         old_first, old_end = np.maximum(old, self._first), np.minimum(old + touched.before, self._end)
         new_first, new_end = np.maximum(new, self._first), np.minimum(new + touched.after, self._end)
         old_end, new_end = np.maximum(old_first, old_end), np.maximum(new_first, new_end)
@@ -112,6 +140,9 @@ class ChangelogTopNOperator(Operator):
     def restore(self, state: bytes) -> None:
         """Puts them back."""
         self._rows.restore(state)
+        if self._sorted is not None:
+            for slots in self._rows.state.pieces(PIECE_ROWS):
+                self._sorted.change(slots, slots[:0])
 
     def close(self) -> None:
         """Gives the memory back."""

@@ -17,7 +17,7 @@ import pyarrow as pa
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import is_nested
-from tableflow.columnar.kernels.multi_state import MultiState, Numbers, RowChanges, Slots
+from tableflow.columnar.kernels.multi_state import MultiState, Numbers, RowChanges, Slots, SortedRows
 from tableflow.columnar.kernels.sorting import Key, sort_indices
 from tableflow.columnar.keys import encode
 from tableflow.physical.node import positions
@@ -64,7 +64,18 @@ class PartitionRows:
         chosen: list[Key] = [(there[key.column], key.descending, key.nulls_first) for key in order]
         rest = sorted(set(range(len(self.fields))) - set(self._keys) - {position for position, _, _ in chosen})
         self._scratch: Numbers = np.zeros(0, np.int64)
+        self._sorted: SortedRows | None = None
         self._order: list[Key] = [*chosen, *((position, False, False) for position in rest)]
+
+    def in_order(self) -> SortedRows:
+        """All rows in order, for one who keeps that up to date."""
+        self._sorted = SortedRows(self.state, [*((key, False, False) for key in self._keys), *self._order])
+        return self._sorted
+
+    @property
+    def _bytes(self) -> int:
+        kept = 0 if self._sorted is None else self._sorted.bytes
+        return self.state.bytes + self._scratch.nbytes + kept
 
     def open(self, context: OperatorContext) -> None:
         """Accounts for the rows."""
@@ -80,9 +91,9 @@ class PartitionRows:
     def apply(self, batch: Batch) -> RowChanges:
         """Adds the rows of a batch."""
         columns = [batch.columns[i] for i in self._read]
-        self._reservation.resize(self.state.bytes_after(columns, batch.rows) + self._scratch.nbytes)
+        self._reservation.resize(self.state.bytes_after(columns, batch.rows) + self._bytes - self.state.bytes)
         changes = self.state.apply(columns, batch.length, batch.selection, batch.weights)
-        self._reservation.resize(self.state.bytes + self._scratch.nbytes)
+        self._reservation.resize(self._bytes)
         return changes
 
     def touched(self, changes: RowChanges) -> TouchedRows | None:
@@ -122,7 +133,7 @@ class PartitionRows:
         """What happened so far is over."""
         self.state.settle()
         self._touched.resize(0)
-        self._reservation.resize(self.state.bytes + self._scratch.nbytes)
+        self._reservation.resize(self._bytes)
 
     def snapshot(self) -> bytes:
         """The rows."""
@@ -131,7 +142,7 @@ class PartitionRows:
     def restore(self, saved: bytes) -> None:
         """Puts them back."""
         load_rows(self.state, saved)
-        self._reservation.resize(self.state.bytes + self._scratch.nbytes)
+        self._reservation.resize(self._bytes)
 
     def close(self) -> None:
         """Gives the memory back."""

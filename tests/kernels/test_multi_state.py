@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tableflow import types as t
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.multi_state import NO_SLOT, MultiState, consolidated
+from tableflow.columnar.kernels.multi_state import NO_SLOT, MultiState, SortedRows, consolidated
 from tableflow.columnar.representation import canonical
 from tableflow.errors import UnsupportedError
 
@@ -185,3 +185,50 @@ def test_a_large_state_grows_in_steps_and_shrinks_to_nothing() -> None:
 def test_what_has_no_key_is_refused() -> None:
     with pytest.raises(UnsupportedError, match="cannot be kept"):
         MultiState((t.MapType(t.STRING, t.STRING),))
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.none() | st.integers(0, 3), st.none() | st.sampled_from(["", "b", LONG]), st.integers(-1, 1)),
+            max_size=10,
+        ),
+        max_size=6,
+    ),
+    st.tuples(st.booleans(), st.booleans()),
+    st.tuples(st.booleans(), st.booleans()),
+    st.integers(0, 6),
+)
+def test_rows_stay_in_order(batches, descending, nulls_first, wanted: int) -> None:
+    state = MultiState((t.INT, t.STRING))
+    rows = SortedRows(state, [(i, descending[i], nulls_first[i]) for i in range(2)])
+
+    def place(row: tuple[Any, ...]) -> list[Any]:
+        out: list[Any] = []
+        for value, down, first in zip(row, descending, nulls_first, strict=True):
+            code = 0 if value is None else value if isinstance(value, int) else ["", LONG, "b"].index(value)
+            out.append(0 if value is not None else -1 if first else 1)
+            out.append(-code if down else code)
+        return out
+
+    total: Counter[Any] = Counter()
+    for batch in batches:
+        columns = [
+            Column(t.INT, pa.array([row[0] for row in batch], pa.int32())),
+            Column(t.STRING, pa.array([row[1] for row in batch], pa.string())),
+        ]
+        changes = state.apply(columns, len(batch), None, np.array([row[2] for row in batch], np.int64))
+        rows.change(changes.slots[changes.before == 0], changes.slots[changes.after == 0])
+        for a, b, weight in batch:
+            total[a, b] += weight
+        state.settle()
+        kept = sorted((row for row, count in total.items() if count), key=place)
+        expected, copies = [], wanted
+        for row in kept:
+            if copies <= 0:
+                break
+            expected.append(row)
+            copies -= max(0, total[row])
+        slots = rows.first(wanted)
+        found = [c.to_pylist() for c in state.columns([0, 1], slots)]
+        assert list(zip(*found, strict=True)) == expected

@@ -95,6 +95,10 @@ class MultiState:
             before, after = np.zeros(len(slots), np.int64), np.ones(len(slots), np.int64)
         return RowChanges(slots, rows, before, after, unmatchable)
 
+    def parts(self, position: int) -> Sequence[int]:
+        """Which of the native columns a column is."""
+        return self._parts[position]
+
     def _flattened(self, columns: Sequence[Column]) -> Sequence[Column]:
         return columns if self._plain else [part for column in columns for part in flatten(column)]
 
@@ -185,6 +189,33 @@ class MultiState:
     def clear(self) -> None:
         """Forgets all rows and gives their memory back."""
         self.native.clear()
+
+
+class SortedRows:
+    """The rows of a state in an order of columns (position, descending, NULLs first), kept as they come and go.
+
+    A nested column is ordered by its parts.  Rows must be inserted after they are in the state, and erased before it is settled.
+    """
+
+    def __init__(self, state: MultiState, order: Sequence[tuple[int, bool, bool]]) -> None:
+        flat = [(part, down, first) for position, down, first in order for part in state.parts(position)]
+        self.native = _native.SortedSlots(state.native, flat)
+
+    def change(self, come: Slots, gone: Slots) -> None:
+        """Puts rows in, takes rows out."""
+        if len(gone):
+            self.native.erase(gone)
+        if len(come):
+            self.native.insert(come)
+
+    def first(self, copies: int) -> Slots:
+        """The first rows, in order, that are visible so many times together; rows between them that are not, too."""
+        return self.native.first(copies)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes held now."""
+        return self.native.bytes
 
 
 class Matches:
