@@ -99,6 +99,7 @@ def small() -> Tables:
             "k": described(10_000, "id int! 1 10000, v int, t text", "id"),
             "e": described(10_000, "k int! 1 100, ts time, v int"),
             "timed": timed(),
+            "endless": replace(described(10_000, "k int! 1 100, v int"), bounded=False),
         }
     )
 
