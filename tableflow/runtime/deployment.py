@@ -80,8 +80,11 @@ class Deployment:
             self._deploy(stage)
 
     def _source(self, stage: Stage, spec: SourceSpec) -> Source:
-        source = self._around.sources(spec)
-        if not stage.narrowings or not source.bounded or not isinstance(source, Narrowable):
+        around = self._around
+        source = around.sources(spec)
+        # a saved split must mean the same when it is restored, so it must not depend on what a build held
+        saved = around.keeps_snapshots or around.restored
+        if not stage.narrowings or saved or not source.bounded or not isinstance(source, Narrowable):
             return source
         return NarrowedSource(source, stage.narrowings, self._publication)
 
