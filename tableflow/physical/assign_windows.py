@@ -98,8 +98,10 @@ def window_columns(windows: WindowTimes, of: SqlType, starts: Times, ends: Times
     return [time_column(of, values) for field, values in wanted if field is not None]
 
 
-def time_column(of: SqlType, values: Times) -> Column:
-    """A column over stored integers."""
+def time_column(of: SqlType, values: Times, *, present: bool = True) -> Column:
+    """A column over stored integers, or of NULLs."""
+    if not present:
+        return Column(of, pa.nulls(len(values), canonical(of)))
     buffer = pa.py_buffer(np.ascontiguousarray(values))
     return Column(of, pa.Array.from_buffers(canonical(of), len(values), [None, buffer]))
 

@@ -19,6 +19,7 @@ from tableflow.physical.changelog_result import (
 )
 from tableflow.physical.changelog_top_n import ChangelogTopN, ChangelogTopNOperator
 from tableflow.physical.collect_aggregate import CollectAggregate, CollectAggregateOperator
+from tableflow.physical.current_watermark import CurrentWatermark, CurrentWatermarkOperator
 from tableflow.physical.filter import FilterRows, FilterRowsOperator
 from tableflow.physical.fork import Fork, ForkOperator
 from tableflow.physical.hash_aggregate import HashAggregate, HashAggregateOperator
@@ -79,6 +80,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     ChangelogResult: ChangelogResultOperator,
     AssignWatermarks: AssignWatermarksOperator,
     AssignWindows: AssignWindowsOperator,
+    CurrentWatermark: CurrentWatermarkOperator,
     WindowedAggregate: windowed_operator,
 }
 

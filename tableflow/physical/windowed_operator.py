@@ -16,7 +16,9 @@ from tableflow.runtime.operator import Operator
 def windowed_operator(node: WindowedAggregate) -> Operator:
     """A new operator; :class:`~tableflow.errors.UnsupportedError` for what none of them computes."""
     if node.emit.evicts:
-        raise UnsupportedError("KEEP LAST is not supported yet", hint="write the condition as a FILTER or an OVER frame")
+        raise UnsupportedError(
+            "KEEP LAST is not supported yet", hint="write the condition as a FILTER or an OVER frame"
+        )
     windows = _in_time(node)
     if windows is not None:
         return ProcessingTimeOperator(node, windows, windows) if node.processing_time else windows

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tableflow import types as t
 from tableflow.errors import Span
-from tableflow.expressions.function import Function, always, overloads
+from tableflow.expressions.function import Binding, Function, always, overloads
 from tableflow.expressions.literals import literal_from_python
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal
 from tableflow.expressions.operand import Operand, build
@@ -92,6 +92,11 @@ def _processing_time(args: Sequence[Operand], to: t.SqlType) -> Operand:
     return build(to, np.full(len(args[0]), now, np.int64))
 
 
+def _watermark_of(args: Sequence[Expression]) -> Binding | None:
+    taken = len(args) == 1 and isinstance(args[0].type, t.TimestampType)
+    return Binding(tuple(args), args[0].type) if taken else None
+
+
 def _has_event_time(args: Sequence[Operand], to: t.SqlType) -> Operand:
     missing = args[0].array.is_null().to_numpy(zero_copy_only=False)
     return build(to, np.ones(len(args[0]), np.bool_), None, missing if missing.any() else None)
@@ -129,6 +134,13 @@ FUNCTIONS = (
         "proctime", "proctime()", "When the row is processed, a TIMESTAMP_LTZ(3); another time for each batch.",
         ("proctime() IS NULL", "false"), "statement", rule=overloads(((), t.TimestampType(3, zoned=True))),
         kernel=_processing_time, deterministic=False,
+    ),
+    Function(
+        "current_watermark", "current_watermark(timestamp)",
+        "How far event time has come where the row is, in the type of its argument; NULL over finished data.",
+        ("current_watermark(TIMESTAMP '2024-01-01 00:00:00') IS NULL", "true"), "statement", rule=_watermark_of,
+        kernel=lambda args, to: build(to, np.zeros(len(args[0]), np.int64), np.zeros(len(args[0]), np.bool_)),
+        deterministic=False, strict=False,
     ),
     Function(
         "has_event_time", "has_event_time(timestamp)", "TRUE; an error for NULL.",

@@ -24,6 +24,7 @@ from tableflow.planner.implementation.changelogs import (
     refuse,
     settled,
 )
+from tableflow.planner.implementation.current_watermark import with_watermarks
 from tableflow.planner.implementation.enforcers import arrange, sort
 from tableflow.planner.implementation.event_time import (
     implement_stream_window_table,
@@ -49,12 +50,12 @@ from tableflow.types import STRING, Field
 
 def _stream_filter(search: Search, node: logical.Filter, required: Required) -> Iterable[PhysicalNode]:
     _check_repeatable(search, node.input, node.conjuncts)
-    return implement_filter(search, node, required)
+    return with_watermarks(search, implement_filter(search, node, required))
 
 
 def _stream_project(search: Search, node: logical.Project, required: Required) -> Iterable[PhysicalNode]:
     _check_repeatable(search, node.input, node.expressions)
-    return implement_project(search, node, required)
+    return with_watermarks(search, implement_project(search, node, required))
 
 
 def _check_repeatable(search: Search, below: logical.Node, expressions: tuple[Expression, ...]) -> None:

@@ -1,0 +1,52 @@
+"""CURRENT_WATERMARK: how far event time has come where a row is, as a column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tableflow.columnar.batch import Batch
+from tableflow.physical.assign_watermarks import units_per_microsecond
+from tableflow.physical.assign_windows import time_column
+from tableflow.physical.node import UnaryNode
+from tableflow.runtime.events import Watermark
+from tableflow.runtime.operator import Emission, Operator
+from tableflow.serialization import serializable
+from tableflow.types import Field
+
+
+@serializable
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentWatermark(UnaryNode):
+    """The input's rows with ``watermark`` behind their columns: NULL before there is one."""
+
+    watermark: Field
+
+
+class CurrentWatermarkOperator(Operator):
+    """Its state is the last watermark."""
+
+    def __init__(self, node: CurrentWatermark) -> None:
+        self._type = node.watermark.type
+        self._units = units_per_microsecond(self._type)
+        self._time: int | None = None
+
+    def on_watermark(self, watermark: Watermark) -> Emission | None:
+        """Later rows see it."""
+        self._time = watermark.time
+        return None
+
+    def process(self, batch: Batch, port: int) -> Emission:
+        """The same rows, wider."""
+        values = np.full(batch.length, 0 if self._time is None else self._time * self._units, np.int64)
+        column = time_column(self._type, values, present=self._time is not None)
+        yield Batch([*batch.columns, column], batch.length, batch.selection, batch.weights, batch.event_time)
+
+    def snapshot(self) -> bytes:
+        """The watermark."""
+        return b"" if self._time is None else self._time.to_bytes(16, "little", signed=True)
+
+    def restore(self, state: bytes) -> None:
+        """See :meth:`snapshot`."""
+        self._time = int.from_bytes(state, "little", signed=True) if state else None
