@@ -197,7 +197,8 @@ class JobKeeper:
 
     def flush(self, interrupted: Callable[[], bool] = lambda: False) -> None:
         """Waits until every change that is committed has had its effect on all tables; gives up when interrupted."""
-        for job in self.running:
+        # What writes to tables goes before what reads them.
+        for job in sorted(self.running, key=lambda one: one.description.table is not None):
             job.flush(interrupted)
 
     def forget(self, table: int) -> None:

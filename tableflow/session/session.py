@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,7 @@ from tableflow.session.point_query import answer, is_point_query
 from tableflow.session.prepared import PreparedInserts
 from tableflow.session.restarting_result import RestartingResult
 from tableflow.session.session_storage import PinnedStates, SessionStorage
+from tableflow.session.stream_inserts import StreamInserts, is_endless
 from tableflow.session.stream_plan import batch
 from tableflow.session.stream_statements import StreamStatements
 from tableflow.session.streaming_tables import StreamingTables, check_not_kept
@@ -79,6 +81,7 @@ class Session:
         self._definitions = Definitions(self.catalog, self.storage, self.writer, self._has_row)
         self._streaming = StreamingTables(self.storage, self.catalog, sources, lambda: self.settings)
         self._streams = StreamStatements(self._streaming, shared.keeper, lambda: self.jobs.interrupted)
+        self._inserts = StreamInserts(shared.keeper, sources, lambda: self.settings)
         if shared.first and shared.writable:
             self._streaming.restart(self._bind_query)
 
@@ -180,6 +183,16 @@ class Session:
             ),
         )
 
+    def await_jobs(self, seconds: float) -> bool:
+        """Whether all jobs behind the session have ended within so many seconds; an error of one is raised."""
+        limit = time.monotonic() + seconds
+        for job in self.storage.shared.keeper.jobs:
+            if not job.wait(max(0.0, limit - time.monotonic())):
+                return False
+            if job.error is not None:
+                raise job.error
+        return True
+
     def cancel(self) -> None:
         """Stops what runs or waits, from any thread."""
         self.jobs.cancel()
@@ -229,6 +242,8 @@ class Session:
             case sql.Write():
                 self._check_not_kept(statement.target, pinned, "written to")
                 self._streams.changed()
+                if is_endless(statement.query.root):
+                    return self._inserts.start(statement, script)
                 return self.writer.write(statement, pinned, rebind, script)
             case sql.Explain():
                 return self._explain(statement, pinned, rebind, script)

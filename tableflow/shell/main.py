@@ -48,7 +48,9 @@ def _run(given: argparse.Namespace) -> int:
         raise _UsageError("--read-only needs --database DIR")
     _write_utf8(exactly=given.format != "table")
     target = Target(given.set, given.database, read_only=given.read_only)
-    return run_script(script, target, given.format, timing=given.timing, out=sys.stdout, err=sys.stderr)
+    return run_script(
+        script, target, given.format, timing=given.timing, out=sys.stdout, err=sys.stderr, stay=not given.exit
+    )
 
 
 def _check(given: argparse.Namespace) -> int:
@@ -99,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--format", choices=("table", "csv", "json"), default="table", help="json is one object a line")
     run.add_argument("--database", metavar="DIR", help="the database in a directory, made if it is not there")
     run.add_argument("--read-only", action="store_true", help="change nothing in the database, whoever writes to it")
+    run.add_argument("--exit", action="store_true", help="do not stay while jobs run that the script began")
     run.add_argument("--timing", action="store_true", help="show how long each statement took, and its operators")
     check = commands.add_parser(
         "check-database",

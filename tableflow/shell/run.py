@@ -12,6 +12,8 @@ from tableflow.session import Outcome, Session
 from tableflow.shell.rendering import json_names, open_renderer
 from tableflow.shell.timing import Timed, chart
 
+_SLICE_SECONDS = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -22,8 +24,10 @@ class Target:
     read_only: bool = False
 
 
-def run_script(script: str, target: Target, format: str, *, timing: bool, out: TextIO, err: TextIO) -> int:
-    """Runs all statements until one fails; the exit code."""
+def run_script(
+    script: str, target: Target, format: str, *, timing: bool, out: TextIO, err: TextIO, stay: bool = True
+) -> int:
+    """Runs all statements until one fails, and stays while jobs run that they began; the exit code."""
     try:
         session = Session(dict(target.settings), target.database, read_only=target.read_only)
     except TableFlowError as error:
@@ -36,6 +40,8 @@ def run_script(script: str, target: Target, format: str, *, timing: bool, out: T
             if timing:
                 _show_timing(outcome, time.perf_counter() - start, err)
             start = time.perf_counter()
+        if stay:
+            _stay(session, out, err)
         return 0
     except TableFlowError as error:
         out.flush()
@@ -43,6 +49,18 @@ def run_script(script: str, target: Target, format: str, *, timing: bool, out: T
         return 1
     finally:
         session.close()
+
+
+def _stay(session: Session, out: TextIO, err: TextIO) -> None:
+    """Waits until all jobs have ended; an interrupt stops them at an epoch when the session closes."""
+    out.flush()
+    running = session.storage.shared.keeper.running
+    if not running:
+        return
+    names = ", ".join(job.description.target for job in running)
+    print(f"running: {names}; Ctrl-C stops", file=err, flush=True)
+    while not session.await_jobs(_SLICE_SECONDS):
+        pass
 
 
 def _show(outcome: Outcome, format: str, out: TextIO, err: TextIO) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -152,3 +155,40 @@ def test_jobs_begin_again_with_their_database(tmp_path: Path) -> None:
         states = {row[1]: row[2] for row in connection.execute("SHOW JOBS").fetchall()}
         assert states["default.s"] == "lost"
         assert _rows(connection, "SELECT k FROM s") == [(2,)]
+
+
+def test_insert_from_rows_without_end_is_a_job(connection: tableflow.Connection) -> None:
+    script = Script()
+    connection.register_stream("e", {"k": "INT", "v": "STRING"}, script)
+    connection.execute("CREATE TABLE t (k INT NOT NULL, v STRING, d INT DEFAULT 7)")
+    connection.execute("CREATE STREAMING TABLE s AS SELECT d, v FROM t WHERE k > 1")
+    connection.execute("INSERT INTO t (v, k) SELECT v, k FROM e")
+    script.rows((1, "a"), (2, "b"))
+    connection.execute("FLUSH")
+    assert _rows(connection, "SELECT * FROM t") == [(1, "a", 7), (2, "b", 7)]
+    assert _rows(connection, "SELECT * FROM s") == [(7, "b")]
+    versions = len(connection.execute("SHOW VERSIONS t").fetchall())
+    connection.execute("FLUSH")
+    assert len(connection.execute("SHOW VERSIONS t").fetchall()) == versions
+    script.rows((None, "c"))
+    connection.execute("FLUSH")
+    assert [row[2] for row in connection.execute("SHOW JOBS").fetchall()] == ["running", "failed"]
+    with pytest.raises(tableflow.NotSupportedError, match="takes rows back"):
+        connection.execute("INSERT INTO t (k) SELECT count(*) FROM e")
+    with pytest.raises(tableflow.NotSupportedError, match="only a plain INSERT"):
+        connection.execute("UPDATE t SET v = 'x' FROM e WHERE t.k = e.k")
+
+
+def test_the_command_stays_while_jobs_run(tmp_path: Path) -> None:
+    script = "CREATE TABLE t (k INT); INSERT INTO t VALUES (1); CREATE STREAMING TABLE s AS SELECT k FROM t;"
+    command = [sys.executable, "-m", "tableflow.shell.main", "run", "--database", str(tmp_path / "db")]
+    left = subprocess.run([*command, "--exit", "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert "streaming table s created" in left.stdout
+    with subprocess.Popen([*command, "-c", "SELECT k FROM s"], stdout=-1, stderr=-1, text=True) as stays:
+        assert stays.stderr is not None
+        assert stays.stderr.readline() == "running: default.s; Ctrl-C stops\n"
+        stays.send_signal(signal.SIGINT)
+        output, errors = stays.communicate(timeout=30)
+    assert "1" in output
+    assert errors == "interrupted\n"
+    assert stays.returncode == 130
