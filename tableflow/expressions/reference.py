@@ -5,6 +5,7 @@ The page is generated and checked in; a test says when it is out of date.
 
 from __future__ import annotations
 
+import re
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -56,8 +57,13 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("``", "`")
 
 
+def _is_in(name: str, signature: str) -> bool:
+    """Whether a name stands in a signature as a word or an operator of its own."""
+    return re.search(rf"(?<![\w|]){re.escape(name)}(?![\w|])", signature, re.IGNORECASE) is not None
+
+
 def _row(entry: Function) -> str:
-    names = ", ".join(f"`{_cell(alias)}`" for alias in entry.aliases if alias not in entry.signature.lower())
+    names = ", ".join(f"`{_cell(alias)}`" for alias in entry.aliases if not _is_in(alias, entry.signature))
     doc = _cell(entry.doc) + (f" Also: {names}." if names else "")
     sql, answer = entry.example
     return f"| `{_cell(entry.signature)}` | {doc} | `{_cell(sql)}` is `{_cell(answer)}` |"
@@ -65,7 +71,7 @@ def _row(entry: Function) -> str:
 
 def _aggregate_row(entry: AggregateFunction | WindowFunction) -> str:
     aliases = entry.aliases if isinstance(entry, AggregateFunction) else ()
-    names = ", ".join(f"`{alias}`" for alias in aliases if not entry.signature.startswith(alias))
+    names = ", ".join(f"`{alias}`" for alias in aliases if not _is_in(alias, entry.signature))
     row = f"| `{_cell(entry.signature)}` | {_cell(entry.doc)}{f' Also: {names}.' if names else ''} |"
     if isinstance(entry, WindowFunction):
         return row

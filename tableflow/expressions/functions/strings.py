@@ -213,7 +213,7 @@ _PAD = overloads(((_S, _N), _S), ((_S, _N, _S), _S))
 FUNCTIONS = (
     Function(
         "concat", "a || b",
-        "Texts one after the other; other scalars are cast to STRING. NULL if any is NULL.", ("'a' || 1", "a1"), "strings",
+        "Texts one after the other; other scalars are cast to STRING. NULL if any is NULL. Also: `concat(a, b)`.", ("'a' || 1", "a1"), "strings",
         rule=_concat_rule, kernel=_concat, aliases=("||",),
     ),
     Function(
