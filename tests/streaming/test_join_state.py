@@ -53,13 +53,44 @@ def test_rows_are_kept_as_long_as_they_can_match(
     text = query.format(kind=kind)
     plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN PHYSICAL {text}").fetchall())
     assert kept in plan
-    cursor = connection.execute(text)
-    got: list[tuple[str, tuple[object, ...]]] = []
-    while changes := cursor.fetch_changes(timeout=20):
-        got += changes
+    got = _all(connection.execute(text))
     finished = text.replace("JOIN b", "JOIN finished_b b").replace("FROM a", "FROM finished_a a")
     finished = finished.replace("TABLE a,", "TABLE finished_a,").replace("TABLE b,", "TABLE finished_b,")
     expected: dict[tuple[object, ...], int] = {}
     for row in connection.execute(finished).fetchall():
         expected[tuple(row)] = expected.get(tuple(row), 0) + 1
     assert summed(got) == expected
+
+
+@pytest.mark.parametrize("kind", ["", "LEFT"])
+@pytest.mark.parametrize("flipped", [False, True])
+def test_a_table_that_ends_is_read_first_and_the_stream_beside_it_is_not_kept(
+    connection: tableflow.Connection, kind: str, flipped: bool
+) -> None:
+    sides = ("finished_b", "a") if flipped and not kind else ("a", "finished_b")
+    text = f"SELECT x.v, y.v FROM {sides[0]} x {kind} JOIN {sides[1]} y ON x.k = y.k + 1"
+    plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN PHYSICAL {text}").fetchall())
+    assert "HashJoin" in plan
+    assert "ChangelogJoin" not in plan
+    changes = _all(connection.execute(text))
+    assert {what for what, _ in changes} == {"+I"}
+    got = [tuple(row) for _, row in changes]
+    finished = text.replace(" a ", " finished_a ")
+    expected = [tuple(row) for row in connection.execute(finished).fetchall()]
+    assert sorted(got, key=repr) == sorted(expected, key=repr)
+    assert got
+
+
+def test_processing_time_joins_a_table_as_it_is(connection: tableflow.Connection) -> None:
+    text = """SELECT x.v, y.v FROM (SELECT *, PROCTIME() AS p FROM a) x
+        LEFT JOIN finished_b FOR SYSTEM_TIME AS OF x.p AS y ON x.k = y.k + 1"""
+    got = [tuple(row) for _, row in _all(connection.execute(text))]
+    finished = "SELECT x.v, y.v FROM finished_a x LEFT JOIN finished_b y ON x.k = y.k + 1"
+    assert sorted(got, key=repr) == sorted(map(tuple, connection.execute(finished).fetchall()), key=repr)
+
+
+def _all(cursor: tableflow.Cursor) -> list[tuple[str, tuple[object, ...]]]:
+    got: list[tuple[str, tuple[object, ...]]] = []
+    while changes := cursor.fetch_changes(timeout=20):
+        got += changes
+    return got

@@ -23,11 +23,11 @@ from tableflow.physical.sort import LimitRows, TopN
 from tableflow.planner.implementation import costs
 from tableflow.planner.implementation.enforcers import enforce, keep, sort
 from tableflow.planner.implementation.join_conditions import JoinCondition, analyse, needs_three_values
-from tableflow.planner.implementation.joins import STRAIGHT, by_columns, join_output
+from tableflow.planner.implementation.joins import STRAIGHT, by_columns, join_output, published_join
 from tableflow.planner.implementation.ordering import ordering_by, ordering_of
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, Required, hashed
 from tableflow.planner.implementation.retention import retentions
-from tableflow.planner.implementation.search import Search
+from tableflow.planner.implementation.search import Draft, Search
 from tableflow.planner.logical import nodes as logical
 from tableflow.types import BIGINT, BOOLEAN, Field
 
@@ -64,8 +64,17 @@ def implement_stream_aggregate(search: Search, node: logical.Aggregate, required
     )
 
 
-def implement_stream_join(search: Search, node: logical.Join, required: Required) -> Iterable[PhysicalNode]:
-    """Both sides are kept, by key; where NULLs of one key concern all others, and without keys, in one task."""
+def implement_stream_join(search: Search, node: logical.Join, required: Required) -> Iterable[PhysicalNode | Draft]:
+    """Both sides are kept, by key; where NULLs of one key concern all others, and without keys, in one task.
+
+    Of a table that ends and takes nothing back only its rows are kept: those of the stream beside it wait until it has been read.
+    """
+    facts = search.stream(node.left), search.stream(node.right)
+    if facts[0].appends and facts[1].appends and facts[0].bounded != facts[1].bounded:
+        sealed = published_join(search, node, node.left if facts[0].bounded else node.right)
+        if sealed is not None:
+            yield sealed
+            return
     condition = analyse(search, node)
     if needs_three_values(node, condition):
         condition = JoinCondition((), (), (), node.conjuncts)

@@ -84,6 +84,17 @@ def _alternatives(search: Search, node: logical.Join) -> Alternatives:
     return Alternatives(tuple(drafts), orientations if advice.allows(JoinDistribution.PUBLISHED) else ())
 
 
+def published_join(search: Search, node: logical.Join, build: logical.Node) -> Draft | None:
+    """A join whose side ``build`` is sealed before the other one is read; None if it cannot be done that way round."""
+    condition = analyse(search, node)
+    if not condition.left or needs_three_values(node, condition):
+        return None
+    for orientation in _orientations(node, condition, JoinAdvice()):
+        if orientation.build is build and orientation.kind not in _MARKS_BUILD:
+            return _published(search, node, orientation, NOTHING)
+    return None
+
+
 def _orientations(node: logical.Join, condition: JoinCondition, advice: JoinAdvice) -> Iterator[Orientation]:
     straight = Orientation(node.left, node.right, STRAIGHT[node.kind], condition)
     flippable = node.kind in _FLIPPED and not node.null_aware

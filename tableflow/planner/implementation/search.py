@@ -96,6 +96,7 @@ class Search:
         self.alternatives: dict[int, Any] = {}
         """What the rule of a join found, by node, as far as it does not depend on what is required."""
         self._needed = needed_columns(root, wanted)
+        self._adopted: list[logical.Node] = []  # nodes are known by identity, so they must not go
         self._rules = rules
         self._memo: dict[tuple[int, Required], PhysicalNode] = {}
         self._output: dict[int, dict[int, Field]] = {}
@@ -146,6 +147,11 @@ class Search:
     def needed(self, node: logical.Node) -> frozenset[int]:
         """Ids of the node's columns that its parents read."""
         return self._needed[id(node)]
+
+    def adopt(self, new: logical.Node, old: logical.Node) -> None:
+        """``new``, which gives the same columns, is planned in the place of a node of the plan."""
+        self._needed[id(new)] = self._needed[id(old)]
+        self._adopted.append(new)
 
     def output(self, node: logical.Node) -> dict[int, Field]:
         """The node's output columns by id, in order."""

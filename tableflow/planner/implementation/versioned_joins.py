@@ -16,26 +16,40 @@ from tableflow.physical.versioned_join import VersionedJoin
 from tableflow.planner.implementation import costs
 from tableflow.planner.implementation.changelogs import refuse
 from tableflow.planner.implementation.join_conditions import pairs_of
-from tableflow.planner.implementation.joins import STRAIGHT, by_columns
+from tableflow.planner.implementation.joins import STRAIGHT, by_columns, published_join
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, Required
-from tableflow.planner.implementation.search import Search
+from tableflow.planner.implementation.search import Draft, Search
+from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
 from tableflow.types import DateType, Field, IntegerType, TimestampType
 
 
 def implement_stream_temporal_join(
     search: Search, node: timed.TemporalJoin, required: Required
-) -> Iterable[PhysicalNode]:
+) -> Iterable[PhysicalNode | Draft]:
     """The version that was valid at the left row's event time."""
     if node.versions is None:
-        raise refuse(
-            "a join FOR SYSTEM_TIME AS OF processing time has no plan over streams yet",
-            "join AS OF a column of event time",
-        )
+        yield _as_it_is(search, node)
+        return
     asof = timed.AsofJoin(
         node.kind, node.left, node.right, node.conjuncts, "ge", node.time, node.versions, node.block, node.span
     )
     yield _versioned(search, node, asof)
+
+
+def _as_it_is(search: Search, node: timed.TemporalJoin) -> PhysicalNode | Draft:
+    """The right side when the left row is processed: of a table that ends, all of it."""
+    left, right = search.stream(node.left), search.stream(node.right)
+    if left.appends and right.appends and right.bounded:
+        join = logical.Join(node.kind, node.left, node.right, node.conjuncts, block=node.block, span=node.span)
+        search.adopt(join, node)
+        sealed = published_join(search, join, node.right)
+        if sealed is not None:
+            return sealed
+    raise refuse(
+        "a join FOR SYSTEM_TIME AS OF processing time has a plan only with a table that ends and takes nothing back",
+        "join AS OF a column of event time",
+    )
 
 
 def implement_stream_asof_join(search: Search, node: timed.AsofJoin, required: Required) -> Iterable[PhysicalNode]:
