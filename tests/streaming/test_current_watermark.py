@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
 
 import tableflow
+from tableflow.connectors.script import Delay, Rows, Script
 from tableflow.physical.build import build_operator
 from tableflow.physical.current_watermark import CurrentWatermark
 from tableflow.physical.node import Input
 from tableflow.runtime.graph import OperatorSpec
+from tableflow.runtime.source import Done
 from tableflow.serialization import dumps, loads
 from tableflow.types import INT, TIMESTAMP, Field, TimestampType
 from tests.physical.event_harness import EventHarness
@@ -32,31 +33,23 @@ def test_operator() -> None:
     assert columns == [[None], [7_000, 7_000]]
 
 
-@pytest.fixture
-def connection() -> Iterator[tableflow.Connection]:
-    with tableflow.connect(settings={"parallelism.default": "1", "execution.batch-rows": "2"}) as opened:
-        rows = [(i, START + timedelta(seconds=second)) for i, second in enumerate((0, 10, 20, 3, 30, 12, 40))]
-        opened.register_stream(
-            "s", {"v": "INT", "ts": "TIMESTAMP(3)"}, lambda: iter(rows), watermark=("ts", timedelta(seconds=5))
-        )
-        yield opened
+def test_late_rows_are_told_apart() -> None:
+    seconds = (0, 10, 20, 3, 30, 12, 40)
+    batches = [Rows([(i, START + timedelta(seconds=second))]) for i, second in enumerate(seconds)]
+    with tableflow.connect(settings={"parallelism.default": "1"}) as connection:
+        # while nothing comes the source learns that there is no other part to wait for
+        script = Script([batches[0], Delay(50_000), *batches[1:], Done()])
+        schema = {"v": "INT", "ts": "TIMESTAMP(3)"}
+        connection.register_stream("s", schema, script, watermark=("ts", timedelta(seconds=5)))
+        told = connection.execute("SELECT v, ts < CURRENT_WATERMARK(ts) FROM s").fetchall()
+        assert sorted(told) == [(0, None), (1, False), (2, False), (3, True), (4, False), (5, True), (6, False)]
+        kept = connection.execute("SELECT v FROM s WHERE (ts < CURRENT_WATERMARK(ts)) IS NOT TRUE").fetchall()
+        assert sorted(kept) == [(0,), (1,), (2,), (4,), (6,)]
 
 
-def test_late_rows_are_told_apart(connection: tableflow.Connection) -> None:
-    told = connection.execute("SELECT v, coalesce(ts < CURRENT_WATERMARK(ts), FALSE) FROM s").fetchall()
-    assert sorted(v for v, _ in told) == list(range(7))
-    assert {3} <= {v for v, late in told if late} <= {3, 5}
-    kept = connection.execute(
-        "SELECT v FROM s WHERE CURRENT_WATERMARK(ts) IS NULL OR ts >= CURRENT_WATERMARK(ts)"
-    ).fetchall()
-    assert {0, 1, 2, 4, 6} <= {v for (v,) in kept} <= {0, 1, 2, 4, 5, 6}
-    shown = connection.execute("SELECT v, CURRENT_WATERMARK(ts) AS w FROM s").fetchall()
-    assert shown[0] == (0, None)
-    assert shown[-1][1] is not None
-
-
-def test_finished_data(connection: tableflow.Connection) -> None:
+def test_finished_data() -> None:
     values = "(VALUES (TIMESTAMP '2026-01-01 00:00:00')) v(ts)"
-    assert connection.execute(f"SELECT CURRENT_WATERMARK(ts) FROM {values}").fetchall() == [(None,)]
-    with pytest.raises(tableflow.Error, match="current_watermark"):
-        connection.execute("SELECT CURRENT_WATERMARK(1)")
+    with tableflow.connect() as connection:
+        assert connection.execute(f"SELECT CURRENT_WATERMARK(ts) FROM {values}").fetchall() == [(None,)]
+        with pytest.raises(tableflow.Error, match="current_watermark"):
+            connection.execute("SELECT CURRENT_WATERMARK(1)")
