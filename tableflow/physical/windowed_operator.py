@@ -5,6 +5,7 @@ from __future__ import annotations
 from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, OnWindowClose
 from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Session, Tumble
+from tableflow.physical.numbered_windows import NumberedWindowsOperator
 from tableflow.physical.pane_windows import PaneWindowsOperator
 from tableflow.physical.processing_time_windows import ProcessingTimeOperator
 from tableflow.physical.session_windows import SessionWindowsOperator
@@ -25,7 +26,11 @@ def windowed_operator(node: WindowedAggregate) -> Operator:
     match node.assigner:
         case Global():
             return GlobalWindowOperator(node)
-    raise UnsupportedError(f"windows of {type(node.assigner).__name__.upper()} are not supported in streams yet")
+        case _ if closes_once(node.emit, node.changing) and not node.changing:
+            return NumberedWindowsOperator(node)
+    raise UnsupportedError(
+        "windows of rows give final results only", hint="leave EMIT out, or use TUMBLE or HOP over time"
+    )
 
 
 def _in_time(node: WindowedAggregate) -> PaneWindowsOperator | UpdatingWindowsOperator | SessionWindowsOperator | None:

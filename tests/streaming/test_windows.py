@@ -86,3 +86,20 @@ def test_sessions(connection: tableflow.Connection) -> None:
 def test_windows_of_the_clock(connection: tableflow.Connection) -> None:
     select = "SELECT k, sum(n) FROM (SELECT k, count(*) AS n FROM TUMBLE(TABLE (SELECT k, PROCTIME() AS p FROM s), DESCRIPTOR(p), INTERVAL '10' SECOND) GROUP BY k, window_start, window_end) GROUP BY k"
     assert final(connection.execute(select).fetchall()) == [(0, 67), (1, 67), (2, 66)]
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        "TUMBLE(TABLE {0} PARTITION BY k ORDER BY ts, 7 ROWS)",
+        "HOP(TABLE {0} PARTITION BY k ORDER BY ts, 5 ROWS, 12 ROWS)",
+        "PUNCTUATED(TABLE {0} PARTITION BY k ORDER BY ts, v % 10 = 0)",
+        "LANDMARK(TABLE {0} PARTITION BY k ORDER BY ts, v % 10 = 0)",
+        "DELTA(TABLE {0} PARTITION BY k ORDER BY ts, v, 20)",
+    ],
+)
+def test_windows_of_rows(connection: tableflow.Connection, window: str) -> None:
+    select = "SELECT k, window_start, window_end, count(*), sum(v) FROM {} GROUP BY k, window_start, window_end"
+    expected = connection.execute(select.format(window.format("finished"))).fetchall()
+    found = connection.execute(select.format(window.format("s"))).fetchall()
+    assert sorted(found, key=repr) == sorted(expected, key=repr)

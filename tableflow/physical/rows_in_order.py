@@ -1,0 +1,90 @@
+"""Rows that wait until time has passed them, to be taken in the order of an ORDER BY that begins with their event time."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pyarrow as pa
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.gather import compact, concat, take_rows
+from tableflow.columnar.kernels.sorting import sort_batch
+from tableflow.columnar.representation import widen
+from tableflow.physical.assign_watermarks import storage_times, units_per_microsecond
+from tableflow.physical.node import positions
+from tableflow.physical.windowed_aggregate import WindowedAggregate
+from tableflow.runtime.events import END_OF_TIME, START_OF_TIME
+
+
+class RowsInOrder:
+    """Rows as they came; a row that comes behind the watermark is late and refused.  Rows without a time come last."""
+
+    def __init__(self, node: WindowedAggregate) -> None:
+        where = positions(node.input.fields)
+        self._keys = [(where[key.column], key.descending, key.nulls_first) for key in node.order]
+        self._fields = node.input.fields
+        self._time = self._keys[0][0]
+        self._unit = units_per_microsecond(node.input.fields[self._time].type)
+        self._waiting: list[Batch] = []
+        self._watermark = START_OF_TIME
+        self.bytes = 0
+
+    def add(self, batch: Batch) -> int:
+        """Rows to wait; the number of those that are late."""
+        batch = compact(batch)
+        early = self._times(batch) >= self._watermark
+        late = int(len(early) - early.sum())
+        if late:
+            batch = take_rows(batch, np.flatnonzero(early))
+        if batch.length:
+            self._waiting.append(batch)
+            self.bytes += batch.nbytes
+        return late
+
+    def _times(self, batch: Batch) -> np.ndarray:
+        """Event times in microseconds, rounded down; the end of time for NULL."""
+        column = batch.columns[self._time]
+        times = storage_times(column) // self._unit
+        if column.array.null_count:
+            times = np.where(column.array.is_valid().to_numpy(zero_copy_only=False), times, END_OF_TIME)
+        return times
+
+    def release(self, watermark: int) -> Batch | None:
+        """Rows before this watermark, in order; at the end of time all that is left."""
+        self._watermark = watermark
+        if not self._waiting:
+            return None
+        rows = concat(self._waiting)
+        due = (self._times(rows) < watermark) | (watermark == END_OF_TIME)
+        if not due.any():
+            return None
+        rest = take_rows(rows, np.flatnonzero(~due))
+        self._waiting = [rest] if rest.length else []
+        self.bytes = sum(batch.nbytes for batch in self._waiting)
+        return sort_batch(take_rows(rows, np.flatnonzero(due)), self._keys)
+
+    def snapshot(self) -> bytes:
+        """The rows, as an Arrow stream behind the watermark."""
+        head = struct.pack("<q", self._watermark)
+        if not self._waiting:
+            return head
+        arrays = [widen(column).array for column in concat(self._waiting).columns]
+        batch = pa.RecordBatch.from_arrays(arrays, [str(i) for i in range(len(arrays))])
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        packed: bytes = sink.getvalue().to_pybytes()
+        return head + packed
+
+    def restore(self, state: bytes) -> None:
+        """Takes what :meth:`snapshot` gave."""
+        (self._watermark,) = struct.unpack_from("<q", state)
+        self._waiting = []
+        if len(state) > 8:
+            with pa.ipc.open_stream(state[8:]) as reader:
+                batch = reader.read_next_batch()
+            columns = [Column(f.type, array) for f, array in zip(self._fields, batch.columns, strict=True)]
+            self._waiting = [Batch(columns, batch.num_rows)]
+        self.bytes = sum(waiting.nbytes for waiting in self._waiting)
