@@ -12,7 +12,7 @@ from tableflow.config import RUNTIME_MODE, Settings
 from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, OnWindowClose
 from tableflow.expressions.nodes import ColumnRef
-from tableflow.expressions.window_assigner import Global, Landmark
+from tableflow.expressions.window_assigner import Global
 from tableflow.physical.properties import ChangelogMode
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
@@ -124,7 +124,7 @@ def _windowed(node: timed.WindowedAggregate, below: StreamFacts) -> StreamFacts:
     """Final rows of windows that close are only added, and have an event time of their own."""
     emit = node.emit or Emit()
     replaces = any(not isinstance(trigger, OnWindowClose) for trigger in emit.triggers) or emit.lateness is not None
-    endless = isinstance(node.assigner, Global | Landmark)
+    endless = isinstance(node.assigner, Global)
     if not below.appends or (replaces and not emit.evicts and node.fire is None) or (endless and node.fire is None):
         return StreamFacts(below.bounded, _RETRACT)
     time = frozenset({node.window_time.id}) if node.window_time is not None else frozenset[int]()
