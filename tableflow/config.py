@@ -144,6 +144,9 @@ EPOCH_INTERVAL = Key(
     100_000,
     "how often a changing result is brought up to date, in microseconds",
 )
+MINI_BATCH = Key(
+    "table.exec.mini-batch.enabled", _boolean, default=False, doc="groups say once an epoch what has changed in them"
+)
 MEMORY_LIMIT = Key("memory.limit", _bytes, int(_machine_memory() * 0.6), "memory for operators, buffers and results")
 DISABLED_RULES = Key(
     "optimizer.disabled-rules", _names, frozenset[str](), "rewrite rules that are switched off, by name"
@@ -187,7 +190,7 @@ KEYS: Mapping[str, Key[Any]] = {
     key.name: key
     for key in (
         PARALLELISM, BATCH_ROWS, FUSION, RUNTIME_MODE, SCHEDULER_SEED, CHANNEL_BATCHES, BUFFER_TIMEOUT,
-        SOURCE_IDLE_TIMEOUT, ROWTIME_NULLS, EPOCH_INTERVAL, MEMORY_LIMIT, DISABLED_RULES, RUNTIME_FILTERS,
+        SOURCE_IDLE_TIMEOUT, ROWTIME_NULLS, EPOCH_INTERVAL, MINI_BATCH, MEMORY_LIMIT, DISABLED_RULES, RUNTIME_FILTERS,
         JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
         STORAGE_CHUNK_ROWS, STORAGE_FILE_ROWS, STORAGE_FILE_BYTES,
         STORAGE_INLINE_ROWS, STORAGE_INLINE_BYTES, STORAGE_FOLD_COMMITS, STORAGE_FOLD_BYTES, STORAGE_RETENTION,

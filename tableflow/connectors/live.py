@@ -93,11 +93,10 @@ class Feed(Protocol):
 
 
 class LiveTable:
-    """A provider over a feed; the schema is the caller's word."""
+    """A provider over a feed; the schema is the caller's word, and so is it that the feed is ``bounded``."""
 
-    bounded = False
-
-    def __init__(self, schema: TableSchema, feed: Feed, objects: ObjectStore) -> None:
+    def __init__(self, schema: TableSchema, feed: Feed, objects: ObjectStore, *, bounded: bool = False) -> None:
+        self.bounded = bounded
         self._schema = schema
         self._objects = objects
         self._key = objects.add(feed)
@@ -123,6 +122,7 @@ class LiveTable:
             "names": [column.name for column in self._schema.columns],
             "types": [column.type for column in self._schema.columns],
             "columns": [positions[name] for name in accepted.request.columns],
+            "bounded": self.bounded,
         }
 
     def close(self) -> None:
@@ -133,9 +133,8 @@ class LiveTable:
 class LiveSource:
     """The splits of a feed."""
 
-    bounded = False
-
-    def __init__(self, feed: Feed, shape: RowShape, *, inline: bool) -> None:
+    def __init__(self, feed: Feed, shape: RowShape, *, inline: bool, bounded: bool) -> None:
+        self.bounded = bounded
         self._feed = feed
         self._shape = shape
         self._inline = inline
@@ -152,7 +151,7 @@ class LiveSource:
 def _open(options: Any, context: OpenContext) -> LiveSource:
     shape = RowShape(options["names"], options["types"], options["columns"])
     inline = context.settings.get(SCHEDULER_SEED) >= 0
-    return LiveSource(context.objects.get(options["object"]), shape, inline=inline)
+    return LiveSource(context.objects.get(options["object"]), shape, inline=inline, bounded=bool(options["bounded"]))
 
 
 CONNECTOR = Connector(KIND, "rows that a program of this process goes on giving", (), _open)

@@ -15,7 +15,7 @@ from tableflow.catalog.store import CatalogStore
 from tableflow.config import Settings
 from tableflow.connectors.managed.sink import KIND
 from tableflow.connectors.registry import Sources, create_provider, file_provider
-from tableflow.errors import BindError, Error, InternalError, Span, SqlSyntaxError, TableFlowError
+from tableflow.errors import BindError, Error, InternalError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
 from tableflow.expressions.functions.statement import StatementClock
 from tableflow.planner.logical.nodes import Query
 from tableflow.runtime.graph import SinkSpec
@@ -41,6 +41,7 @@ from tableflow.session.stream_inserts import StreamInserts, is_endless
 from tableflow.session.stream_plan import batch
 from tableflow.session.stream_statements import StreamStatements
 from tableflow.session.streaming_tables import StreamingTables, check_not_kept
+from tableflow.session.verification import Leg, Verification
 from tableflow.session.write_plan import Writing, plan_write
 from tableflow.session.writing import Rebind, Writer
 from tableflow.sql import statements as sql
@@ -182,6 +183,24 @@ class Session:
                 name, data, self.storage.objects, bound, self.catalog.snapshot, self.storage.pin, self.writer
             ),
         )
+
+    def verify(self, text: str) -> Iterator[Leg]:
+        """Runs a query over finished data as batch and as streams; what came of each, one after the other."""
+        self.jobs.begin_statement()
+        statement = bind(text, 0, self.catalog.snapshot(), self.settings, ())
+        if not isinstance(statement, sql.QueryStatement):
+            raise UnsupportedError(
+                "only a query can be verified", hint="make a SELECT the last statement of the script"
+            )
+
+        def run(query: Query, settings: Settings) -> tuple[list[pa.RecordBatch], pa.Schema]:
+            result = self.jobs.start(plan(query, settings), text, settings)
+            try:
+                return list(iter(result.next_batch, None)), result.schema
+            finally:
+                result.close()
+
+        return Verification(statement.query, self.settings, self.storage.objects, run).legs()
 
     def await_jobs(self, seconds: float) -> bool:
         """Whether all jobs behind the session have ended within so many seconds; an error of one is raised."""

@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; errors are shown on standard error, never as a traceback."""
     given = _parser().parse_args(arguments)
     try:
-        code = _check(given) if given.command == "check-database" else _run(given)
+        code = _COMMANDS[given.command](given)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -53,11 +53,25 @@ def _run(given: argparse.Namespace) -> int:
     )
 
 
+def _verify(given: argparse.Namespace) -> int:
+    from tableflow.shell.run import Target
+    from tableflow.shell.verify import run_verify
+
+    script = _script(given)
+    _write_utf8(exactly=False)
+    return run_verify(
+        script, Target(given.set, given.database, read_only=given.database is not None), sys.stdout, sys.stderr
+    )
+
+
 def _check(given: argparse.Namespace) -> int:
     from tableflow.shell.check import run_check
 
     _write_utf8(exactly=False)
     return run_check(given.directory, sys.stdout, sys.stderr)
+
+
+_COMMANDS = {"run": _run, "verify": _verify, "check-database": _check}
 
 
 def command() -> NoReturn:
@@ -103,6 +117,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--read-only", action="store_true", help="change nothing in the database, whoever writes to it")
     run.add_argument("--exit", action="store_true", help="do not stay while jobs run that the script began")
     run.add_argument("--timing", action="store_true", help="show how long each statement took, and its operators")
+    verify = commands.add_parser(
+        "verify",
+        help="compare a query as batch and as streams",
+        description="Runs the last query of a script over finished data as batch and as streams in many ways, and says "
+        "whether all agree; the exit code is 1 if one does not.",
+    )
+    verify.add_argument("file", nargs="?", help="the script; - is standard input")
+    verify.add_argument("-c", dest="sql", metavar="SQL", help="the script itself")
+    verify.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", type=_setting, help="a setting")
+    verify.add_argument("--database", metavar="DIR", help="the database in a directory, which is only read")
     check = commands.add_parser(
         "check-database",
         help="look for damage in a database",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from tableflow.config import MINI_BATCH
 from tableflow.errors import UnsupportedError
 from tableflow.expressions.nodes import Call, ColumnRef, Literal, WindowCall
 from tableflow.physical.changelog_aggregate import ChangelogAggregate
@@ -61,6 +62,7 @@ def implement_stream_aggregate(search: Search, node: logical.Aggregate, required
         keys=node.keys,
         calls=node.calls,
         retracting=not search.stream(node.input).appends,
+        per_epoch=search.settings.get(MINI_BATCH),
     )
 
 

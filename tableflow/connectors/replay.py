@@ -1,0 +1,47 @@
+"""A feed of Arrow data that is there, batch by batch in the order in which it lies: finished rows as a stream that ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from tableflow.connectors.live import RowShape
+from tableflow.runtime.source import Done, Poll
+
+
+class Replay:
+    """One part with these batches, from the first one at each reading."""
+
+    splits = 1
+
+    def __init__(self, batches: Sequence[pa.RecordBatch]) -> None:
+        self.batches = [batch for batch in batches if batch.num_rows]
+
+    def reader(self, split: int, shape: RowShape, offset: Any, batch_rows: int, *, inline: bool) -> ReplayReader:
+        """See :class:`~tableflow.connectors.live.Feed`."""
+        return ReplayReader(self.batches, shape, offset or 0)
+
+
+class ReplayReader:
+    """Gives a batch at each poll."""
+
+    def __init__(self, batches: Sequence[pa.RecordBatch], shape: RowShape, position: int) -> None:
+        self._batches = batches
+        self._shape = shape
+        self._position = position
+
+    def poll(self) -> Poll:
+        """The next batch."""
+        if self._position == len(self._batches):
+            return Done()
+        self._position += 1
+        return self._shape.of_arrow(self._batches[self._position - 1])
+
+    def offset(self) -> Any:
+        """How many batches were given."""
+        return self._position
+
+    def close(self) -> None:
+        """Nothing is held."""

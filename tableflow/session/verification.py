@@ -1,0 +1,193 @@
+"""One answer: a query over finished data as batch, and as streams in many ways, which must all agree.
+
+Every table that the query reads is read once; then it is fed as a stream that ends.  *In order* is the order of event time;
+*shuffled* is any order in which no row is late: a row may come as much later as its watermark allows.  Tables without event
+time come in any order.  Rows are compared as bags, DOUBLE values at 1e-9.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+from tableflow.config import BATCH_ROWS, MINI_BATCH, PARALLELISM, SCHEDULER_SEED, Settings
+from tableflow.connectors.connector import ObjectStore
+from tableflow.connectors.live import LiveTable
+from tableflow.connectors.replay import Replay
+from tableflow.errors import UnsupportedError
+from tableflow.planner.logical.copying import passing
+from tableflow.planner.logical.nodes import Node, Project, Query, Scan
+from tableflow.planner.logical.structure import inputs, output
+from tableflow.planner.logical.time_nodes import AssignWatermarks
+from tableflow.planner.logical.traversal import transform_plan, walk_plan
+from tableflow.session.rows import Row, rows
+from tableflow.session.stream_plan import batch, streaming
+from tableflow.types import Field
+
+Run = Callable[[Query, Settings], tuple[list[pa.RecordBatch], pa.Schema]]
+"""Runs a query to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to run the query as a stream."""
+
+    name: str
+    settings: Mapping[str, str]
+    shuffle: int | None = None
+    one_by_one: bool = False
+
+
+WAYS = (
+    *(Way(f"in order, {tasks} task{'s' if tasks > 1 else ''}", {PARALLELISM.name: str(tasks)}) for tasks in (1, 2, 4)),
+    *(Way(f"shuffled ({seed})", {PARALLELISM.name: "2"}, shuffle=seed) for seed in (1, 2)),
+    Way("in batches of one row", {PARALLELISM.name: "2", BATCH_ROWS.name: "1"}, one_by_one=True),
+    Way("shuffled, in batches of one row", {PARALLELISM.name: "4"}, shuffle=3, one_by_one=True),
+    Way("with micro-batches", {PARALLELISM.name: "2", MINI_BATCH.name: "true"}, one_by_one=True),
+    Way("under a seed", {PARALLELISM.name: "3", SCHEDULER_SEED.name: "7"}, shuffle=4),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """What came of one way: nothing is wrong when there is no ``difference``."""
+
+    name: str
+    rows: int
+    difference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The rows of a table, with the bounds between which each may come (None: any time)."""
+
+    scan: Scan
+    data: pa.Table
+    earliest: list[int] | None
+    slack: int
+
+
+class Verification:
+    """Verifies one bound query."""
+
+    def __init__(self, query: Query, settings: Settings, objects: ObjectStore, run: Run) -> None:
+        self._query = query
+        self._settings = settings
+        self._objects = objects
+        self._run = run
+
+    def legs(self) -> Iterator[Leg]:
+        """The batch run, then each way as it is done; :class:`UnsupportedError` if there is no plan for streams."""
+        expected = self._answer(self._query, batch(self._settings))
+        yield Leg("batch", len(expected))
+        tables = [self._read(node, parent) for node, parent in _sources(self._query.root)]
+        for way in WAYS:
+            settings = streaming(self._settings)
+            for name, text in way.settings.items():
+                settings = settings.with_value(name, text)
+            found = self._answer(self._fed(tables, way), settings)
+            yield Leg(way.name, len(found), difference(expected, found))
+
+    def _answer(self, query: Query, settings: Settings) -> list[Row]:
+        found, _ = self._run(query, settings)
+        return [row for part in found for row in rows(part)]
+
+    def _read(self, scan: Scan, event_time: AssignWatermarks | None) -> _Table:
+        """All rows of a table, and what its event time allows."""
+        settings = batch(self._settings).with_value(PARALLELISM.name, "1")
+        if event_time is None:
+            found, schema = self._run(Query(scan, scan.fields), settings)
+            return _Table(scan, pa.Table.from_batches(found, schema), None, 0)
+        below = event_time.input
+        there = {f.id for f in output(below)}
+        kept = tuple(f for f in scan.fields if f.id in there)
+        highest = max(f.id for node in walk_plan(self._query.root) for f in output(node))
+        mark = Field(highest + 1, "watermark", event_time.expression.type)
+        column = next(f for f in output(below) if f.id == event_time.column.id)
+        time = Field(highest + 2, "time", column.type)
+        plan = Project(below, (*kept, mark, time), (*passing(kept), event_time.expression, *passing((column,))))
+        found, schema = self._run(Query(plan, plan.fields), settings)
+        data = pa.Table.from_batches(found, schema)
+        marks, times = (_micros(data.column(len(kept) + i)) for i in range(2))
+        known = [t - m for t, m in zip(times, marks, strict=True) if t is not None and m is not None]
+        earliest = [math.inf if t is None else t for t in times]
+        data = data.select(range(len(kept)))
+        return _Table(replace(scan, fields=kept), data, earliest, max(0, min(known, default=0)))  # type: ignore[arg-type]
+
+    def _fed(self, tables: Sequence[_Table], way: Way) -> Query:
+        """The query over its tables as streams in this way."""
+        providers = {id(table.scan.provider): self._provider(table, way) for table in tables}
+
+        def fed(node: Node) -> Node:
+            return replace(node, provider=providers[id(node.provider)]) if isinstance(node, Scan) else node
+
+        return Query(transform_plan(self._query.root, fed), self._query.columns)
+
+    def _provider(self, table: _Table, way: Way) -> LiveTable:
+        chance = random.Random(way.shuffle)
+        numbers = list(range(table.data.num_rows))
+        if table.earliest is not None:
+            slack = 0 if way.shuffle is None else table.slack
+            due = [time + chance.randint(0, slack) for time in table.earliest]
+            numbers.sort(key=lambda number: due[number])
+        elif way.shuffle is not None:
+            chance.shuffle(numbers)
+        data = table.data.take(pa.array(numbers, pa.int64())) if numbers else table.data
+        names = {f.name: name for f, name in zip(table.scan.fields, table.scan.columns, strict=False)}
+        data = data.rename_columns([names.get(name, name) for name in data.column_names])
+        size = 1 if way.one_by_one else max(1, data.num_rows // 7)
+        batches = data.combine_chunks().to_batches(max_chunksize=size)
+        return LiveTable(table.scan.provider.schema, Replay(batches), self._objects, bounded=True)
+
+
+def _sources(root: Node) -> Iterator[tuple[Scan, AssignWatermarks | None]]:
+    """Every table once, with the node that makes its event time."""
+    seen: set[int] = set()
+
+    def visit(node: Node, above: AssignWatermarks | None) -> Iterator[tuple[Scan, AssignWatermarks | None]]:
+        if isinstance(node, Scan):
+            if id(node.provider) not in seen:
+                seen.add(id(node.provider))
+                if not node.provider.bounded:
+                    raise UnsupportedError(
+                        f"table {node.table!r} has no end, so that there is nothing to compare with",
+                        hint="verify the query over finished data",
+                    )
+                yield node, above
+            return
+        following = node if isinstance(node, AssignWatermarks) else above if isinstance(node, Project) else None
+        for child in inputs(node):
+            yield from visit(child, following)
+
+    yield from visit(root, None)
+
+
+def _micros(column: pa.ChunkedArray) -> list[int | None]:
+    zone = getattr(column.type, "tz", None)
+    return column.cast(pa.timestamp("us", zone)).cast(pa.int64()).to_pylist()  # type: ignore[no-any-return]
+
+
+def difference(expected: Sequence[Row], found: Sequence[Row]) -> str | None:
+    """The first difference of two bags of rows in words, or None."""
+    ours, theirs = sorted(expected, key=_order), sorted(found, key=_order)
+    for mine, other in zip(ours, theirs, strict=False):
+        if not all(_equal(a, b) for a, b in zip(mine, other, strict=True)):
+            return f"batch has {mine}, the stream {other}"
+    if len(ours) > len(theirs):
+        return f"the stream lacks {ours[len(theirs)]}"
+    return f"the stream has {theirs[len(ours)]} too" if len(theirs) > len(ours) else None
+
+
+def _order(row: Row) -> list[tuple[bool, str]]:
+    return [(value is None, f"{value:.6g}" if isinstance(value, float) else repr(value)) for value in row]
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(one) and math.isnan(other))
+    return bool(one == other)

@@ -1,0 +1,81 @@
+"""Verification: agreement where there is one answer, the first difference where there is none."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tableflow.session.verification import WAYS, difference
+from tableflow.shell.run import Target
+from tableflow.shell.verify import run_verify
+
+TABLES = """
+CREATE TABLE t AS SELECT i % 5 AS k, i AS v, i / 4.0 AS x FROM (
+  SELECT a.n * 4 + b.n AS i FROM (VALUES (0), (1), (2), (3), (4)) a(n), (VALUES (0), (1), (2), (3)) b(n)) q;
+"""
+EVENTS = """k,ts,v
+1,2024-01-01 00:00:01,5
+2,2024-01-01 00:00:03,7
+1,2024-01-01 00:00:02,1
+1,2024-01-01 00:00:12,4
+2,2024-01-01 00:00:31,2
+1,2024-01-01 00:00:29,2
+"""
+
+
+def _verify(script: str) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    code = run_verify(script, Target(), out, err)
+    return code, out.getvalue(), err.getvalue()
+
+
+def test_changing_results_have_one_answer() -> None:
+    code, out, err = _verify(
+        f"{TABLES} SELECT t.k, count(*), sum(t.v), max(u.v), avg(t.x) FROM t LEFT JOIN t AS u ON t.k = u.k + 1"
+        " GROUP BY t.k HAVING count(*) > 2 ORDER BY 1"
+    )
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == f"all {len(WAYS) + 1} agree"
+    assert out.splitlines()[0].split() == ["batch", "5", "rows", "agrees"]
+
+
+def test_windows_have_one_answer_however_late_rows_come(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text(EVENTS)
+    code, out, err = _verify(
+        "CREATE TABLE e (k INT, ts TIMESTAMP(3), v INT, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND)"
+        f" WITH ('connector' = 'filesystem', 'path' = '{tmp_path / 'events.csv'}', 'format' = 'csv');"
+        "SELECT k, window_start, count(*), sum(v) FROM TUMBLE(TABLE e, DESCRIPTOR(ts), INTERVAL '10' SECOND)"
+        " GROUP BY k, window_start, window_end"
+    )
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].split() == ["batch", "5", "rows", "agrees"]
+
+
+def test_the_first_difference_is_shown() -> None:
+    code, out, _ = _verify(f"{TABLES} SELECT v FROM t LIMIT 3")
+    assert code == 1
+    assert "batch has (" in out
+    assert out.splitlines()[-1].endswith("differ")
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("SELECT x FROM nothing", "'nothing'"),
+        ("CREATE TABLE t (a INT)", "only a query can be verified"),
+        ("", ""),
+    ],
+)
+def test_what_cannot_be_verified_is_said(script: str, message: str) -> None:
+    code, _, err = _verify(script)
+    assert code == 1
+    assert message in err
+
+
+def test_bags_are_compared_with_care() -> None:
+    assert difference([(1, 0.1 + 0.2), (2, None)], [(2, None), (1, 0.3)]) is None
+    assert difference([(1,), (2,)], [(2,)]) == "batch has (1,), the stream (2,)"
+    assert difference([(1,)], [(1,), (1,)]) == "the stream has (1,) too"
+    assert difference([(1,), (3,)], [(1,)]) == "the stream lacks (3,)"
