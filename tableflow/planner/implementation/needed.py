@@ -46,8 +46,8 @@ def _visit(node: logical.Node, wanted: frozenset[int], needed: Needed) -> None:
             _visit(child, _read_by(kept), needed)
         case logical.Join(left=left, right=right, conjuncts=conjuncts):
             both = wanted | _read_by(conjuncts)
-            _visit(left, both & {f.id for f in output(left)}, needed)
-            _visit(right, frozenset(f.id for f in output(right)), needed)  # all columns tell equal versions apart
+            for side in (left, right):
+                _visit(side, both & {f.id for f in output(side)}, needed)
         case logical.Aggregate(input=child, keys=keys, calls=calls):
             _visit(child, frozenset(f.id for f in keys) | _read_by(calls), needed)
         case logical.Window(input=child, partition=partition, order=keys, calls=calls):
