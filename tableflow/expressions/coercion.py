@@ -15,6 +15,7 @@ from tableflow.expressions.casting.iso import iso_value
 from tableflow.expressions.casting.rules import zone_matters
 from tableflow.expressions.literals import operand_of, storage_values
 from tableflow.expressions.nodes import Cast, Expression, Literal
+from tableflow.expressions.padding import without_padding
 from tableflow.types import TypeFamily
 
 __all__ = [
@@ -220,7 +221,7 @@ def unify_comparison(expressions: Sequence[Expression], what: str = "comparison"
     if target is None:
         raise _incompatible(adapted, what)
     if isinstance(target, t.StringType) and all(isinstance(e.type, t.StringType) for e in adapted):
-        return adapted
+        return without_padding(adapted)
     if isinstance(target, t.DecimalType):
         views = [exact_view(e) for e in adapted]
         if max(v.precision - v.scale for v in views) + max(v.scale for v in views) > t.MAX_DECIMAL_PRECISION:

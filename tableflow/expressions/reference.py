@@ -33,7 +33,8 @@ text is read as the nearest too; a `DOUBLE` becomes an exact number from its exa
 `CAST(2.675e0 AS DECIMAL(3,2))` is 2.67: the `DOUBLE` is a little less than 2.675.
 
 **Text.** `CAST('abcdef' AS VARCHAR(3))` is `abc`: a cast that is written cuts, as standard SQL has it. Storing into a
-`VARCHAR(3)` column does not: text that is too long is an error there unless only blanks would be cut.
+`VARCHAR(3)` column does not: text that is too long is an error there unless only blanks would be cut. A `CHAR(n)` is filled up with
+blanks, which do not count when it is compared (`PAD SPACE`): `CAST('ab' AS CHAR(4)) = 'ab'`; everywhere else they do.
 
 **Dates and timestamps** lie between 0001-01-01 and 9999-12-31; arithmetic or a cast that leaves this range is an error. The
 calendar is the proleptic Gregorian one. Weeks are ISO weeks.
