@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tableflow.catalog.entry import TableEntry, ViewEntry
+from tableflow.catalog.entry import StreamingDefinition, TableEntry, ViewEntry
 from tableflow.catalog.provider import ColumnDefinition, TableProvider, TableSchema
 from tableflow.catalog.snapshot import CatalogSnapshot
 from tableflow.config import KEYS, TIME_ZONE, Settings
@@ -71,10 +71,10 @@ def _definition(name: Sequence[str], catalog: CatalogSnapshot) -> str:
             raise CatalogError(f"table or view {'.'.join(name)!r} does not exist")
 
 
-def describe(table: TableProvider) -> FixedResult:
+def describe(table: TableProvider, streaming: StreamingDefinition | None = None) -> FixedResult:
     """A row per column of a table; of a managed one also its keys, defaults and checks."""
     stored = managed(table)
-    return _describe_declared(table.schema) if stored is None else describe_table(stored.description)
+    return _describe_declared(table.schema) if stored is None else describe_table(stored.description, streaming)
 
 
 def _describe_declared(schema: TableSchema) -> FixedResult:

@@ -367,7 +367,8 @@ class Session:
         catalog = self.catalog.snapshot()
         table = catalog.table(statement.name)
         if table is not None:
-            return introspection.describe(table)
+            entry = self.catalog.find(statement.name)
+            return introspection.describe(table, entry.streaming if isinstance(entry, TableEntry) else None)
         view = bind(f"DESCRIBE SELECT * FROM {_quoted(statement.name)}", 0, catalog, self.settings, ())
         assert isinstance(view, sql.Describe)
         return self._describe(view)

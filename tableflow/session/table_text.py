@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tableflow.catalog.entry import StreamingDefinition, TableKind
 from tableflow.session.fixed_result import FixedResult
 from tableflow.storage.description import StoredColumn, TableDescription, VersionFacts
 from tableflow.types import BIGINT, STRING, TIMESTAMP_LTZ
@@ -53,7 +54,7 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def describe_table(description: TableDescription) -> FixedResult:
+def describe_table(description: TableDescription, streaming: StreamingDefinition | None = None) -> FixedResult:
     """A row per column, then the checks and what kind of table it is."""
     rows: list[list[str | None]] = []
     for column in description.columns:
@@ -66,8 +67,22 @@ def describe_table(description: TableDescription) -> FixedResult:
         nullable = "YES" if column.nullable else "NO"
         rows.append([column.name, str(column.type), nullable, keys or None, default, column.comment])
     rows += [[check.name, f"CHECK ({check.text})", None, None, None, None] for check in description.checks]
-    rows.append(["(kind)", "managed table", None, None, None, description.comment])
+    rows.append(
+        [
+            "(kind)",
+            "managed table" if streaming is None else _streaming_kind(streaming),
+            None,
+            None,
+            None,
+            description.comment,
+        ]
+    )
     return FixedResult(["column", "type", "nullable", "key", "default", "comment"], rows)
+
+
+def _streaming_kind(streaming: StreamingDefinition) -> str:
+    keyed = f" by {', '.join(streaming.key)}" if streaming.kind is TableKind.KEYED else ""
+    return f"streaming table, {streaming.kind.value}{keyed}"
 
 
 def show_versions(versions: Sequence[VersionFacts], zone: str) -> FixedResult:

@@ -192,3 +192,25 @@ def test_the_command_stays_while_jobs_run(tmp_path: Path) -> None:
     assert "1" in output
     assert errors == "interrupted\n"
     assert stays.returncode == 130
+
+
+def test_the_kind_of_a_table_follows_from_its_query(connection: tableflow.Connection) -> None:
+    script = Script()
+    connection.register_stream("e", {"k": "INT", "v": "STRING"}, script)
+    queries = {
+        "append": "SELECT k FROM e",
+        "keyed by k": "SELECT k, count(*) AS n FROM e GROUP BY k",
+        "bag": "SELECT v FROM (SELECT k, max(v) AS v FROM e GROUP BY k) q",
+    }
+    for number, (kind, query) in enumerate(queries.items()):
+        connection.execute(f"CREATE STREAMING TABLE s{number} AS {query}")
+        described = connection.execute(f"DESCRIBE s{number}").fetchall()
+        assert described[-1][1] == f"streaming table, {kind}"
+    script.rows((1, "a"), (2, "b"), (1, "b"))
+    connection.execute("FLUSH")
+    assert _rows(connection, "SELECT * FROM s0") == [(1,), (1,), (2,)]
+    assert _rows(connection, "SELECT * FROM s1") == [(1, 2), (2, 1)]
+    assert _rows(connection, "SELECT * FROM s2") == [("b",), ("b",)]
+    script.rows((1, "c"), (3, "b"))
+    connection.execute("FLUSH")
+    assert _rows(connection, "SELECT * FROM s2") == [("b",), ("b",), ("c",)]
