@@ -136,7 +136,7 @@ def infer_columns(file: FileVersion, dialect: Dialect, layout: Layout) -> tuple[
     if layout.fields == 1 and dialect.sniffed and (other := other_delimiter(file, dialect.quote_byte)):
         raise ConnectorError(
             f"file {file.path!r} has one column, and looks as if {other!r} separated several",
-            hint=f"read_csv('...', delim = {other!r}) reads them; delim = ',' keeps the one column",
+            hint=f"read_csv({file.path!r}, delim = {other!r}) reads them; delim = ',' keeps the one column",
         )
     with open(file.path, "rb") as opened:  # noqa: PTH123
         opened.seek(layout.start)

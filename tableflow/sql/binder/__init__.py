@@ -31,6 +31,17 @@ def bind(
     Raises :class:`~tableflow.errors.TableFlowError` for whatever is wrong with it.
     """
     # sqlglot takes 0.16 s to import, which a shell that only starts should not wait for
-    from tableflow.sql.binder import statement
+    from tableflow.config import ROWTIME_NULLS, TIME_ZONE
+    from tableflow.expressions.registry import StatementClock
+    from tableflow.planner.logical.time_nodes import NullTime
+    from tableflow.sql.binder.context import StatementContext
+    from tableflow.sql.binder.statement import bind_statement
 
-    return statement.bind(text, start, catalog, settings, parameters, clock)
+    now = clock or StatementClock.now(settings.get(TIME_ZONE))
+
+    def context() -> StatementContext:
+        begun = StatementContext(catalog, parameters, now)
+        begun.null_time = NullTime(settings.get(ROWTIME_NULLS))
+        return begun
+
+    return bind_statement(text, start, context)

@@ -6,17 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from tableflow.catalog.provider import Catalog
-from tableflow.config import ROWTIME_NULLS, TIME_ZONE, Settings
 from tableflow.errors import InternalError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
-from tableflow.expressions.registry import StatementClock
 from tableflow.nearest import nearest
 from tableflow.planner.logical.nodes import Query
-from tableflow.planner.logical.time_nodes import NullTime
 from tableflow.recursion import with_room
 from tableflow.sql import session_grammar
 from tableflow.sql.binder.changes import begins_change, bind_change
-from tableflow.sql.binder.context import Parameters, Source, StatementContext
+from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes
 from tableflow.sql.binder.ddl import bind_altering, bind_copying, bind_create, bind_drop, bind_truncate
 from tableflow.sql.binder.local_time import localized
@@ -49,25 +45,11 @@ _FIRST = sorted(
 )
 
 
-def bind(
-    text: str,
-    start: int,
-    catalog: Catalog,
-    settings: Settings,
-    parameters: Parameters = (),
-    clock: StatementClock | None = None,
-) -> Statement:
-    """The statement that the text is; ``start`` is its offset in the script, into which all spans point.
-
-    ``clock`` is its time, now without one.
-
-    Raises :class:`~tableflow.errors.TableFlowError` for whatever is wrong with it.
-    """
-    now = clock or StatementClock.now(settings.get(TIME_ZONE))
+def bind_statement(text: str, start: int, begin: Callable[[], StatementContext]) -> Statement:
+    """The statement that the text is, bound in a context of ``begin``, which is called again where room has to be made."""
 
     def attempt() -> Statement:
-        context = StatementContext(catalog, parameters, now)
-        context.null_time = NullTime(settings.get(ROWTIME_NULLS))
+        context = begin()
         return replace(_bound(text, start, context), warnings=tuple(context.warnings))
 
     try:
