@@ -89,7 +89,6 @@ class TableWriteOperator(Operator):
     def on_end(self, port: int) -> Emission | None:
         """All rows have come: the writer is prepared."""
         self._sink.prepare()
-        self._account()
         return None
 
     def _write(self, batch: Batch) -> Emission:

@@ -16,7 +16,7 @@ from tableflow.physical.value_rows import ONE_ROW
 from tableflow.runtime.context import Context, TaskWorld
 from tableflow.runtime.counters import OperatorBlock
 from tableflow.runtime.graph import SinkSpec
-from tableflow.runtime.memory import MemoryPool
+from tableflow.runtime.memory import MemoryPool, PoolReservation
 from tableflow.runtime.sink import OpenSink, Prepared, SinkWriter
 from tableflow.session.direct_rows import ViewOf, bound_view, columns_needed, columns_read, rows_of
 from tableflow.session.write_plan import Writing, table_write
@@ -61,7 +61,7 @@ class DirectRun:
         )  # fmt: skip
         self._context = Context(world, 0, self._block)
         operator.open(self._context)
-        self._returned = self._context.reserve("rows of RETURNING")
+        self._returned: PoolReservation | None = None
 
     def write(
         self,
@@ -73,6 +73,7 @@ class DirectRun:
         batch = rows_of(self._write.writing.query, parameters, where, view_of, self._write.needed)
         given = [one for one in self._operator.process(batch, 0) or () if isinstance(one, Batch)]
         if given:
+            self._returned = self._returned or self._context.reserve("rows of RETURNING")
             self._returned.resize(self._returned.bytes + sum(one.nbytes for one in given))
         return given
 

@@ -137,7 +137,7 @@ class Model:
         return contents(self.con)
 
 
-@pytest.mark.parametrize("kills", [8, pytest.param(KILLS, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("kills", [6, pytest.param(KILLS, marks=pytest.mark.thorough)])
 def test_a_process_that_is_killed_loses_no_statement(tmp_path: Path, kills: int) -> None:
     place = tmp_path / "db"
     with tableflow.connect(place) as con:
