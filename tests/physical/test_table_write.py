@@ -9,10 +9,11 @@ import pytest
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
-from tableflow.errors import IntegrityError, Span
+from tableflow.errors import IntegrityError, MemoryLimitError, Span
 from tableflow.physical.build import build_operator
 from tableflow.physical.table_write import DELETE, INSERT, UPDATE, TableWrite
 from tableflow.runtime.graph import OperatorSpec, SinkSpec
+from tableflow.runtime.memory import MemoryPool
 from tableflow.serialization import dumps, loads
 from tableflow.types import BIGINT, BOOLEAN, STRING, TINYINT
 from tests.kernels.columns import rows_of
@@ -32,9 +33,15 @@ class Recording:
         self.added: list[Any] = []
         self.removed: list[int] = []
         self.prepared = False
+        self.held = 0
+
+    def give_back(self) -> None:
+        """Half of it can be given back."""
+        self.held //= 2
 
     def write(self, batch: Batch) -> None:
         if batch.weights is None:
+            self.held += 100 * batch.length
             self.added += plain(batch)
         else:
             assert set(batch.weights.tolist()) == {-1}
@@ -137,3 +144,17 @@ def test_of_rows_with_one_key_the_first_is_kept_and_null_keys_are_all_different(
     context, _ = run(node(first_of=((0,), (1,))), rows, [(None, None, 4, None, True), (None, None, 2, "new", True)])
     assert context.writer.added == [(1, "x"), (3, None), (4, None), (2, "new")]
     assert context.counted == {"inserted": 4}
+
+
+class Limited(Context):
+    def reserve(self, name: str, bytes: int = 0) -> Any:
+        return MemoryPool(250).reserve(f"operator 'TableWrite' ({name})", bytes)
+
+
+def test_what_the_writer_holds_is_given_back_or_refused_by_name(monkeypatch):
+    monkeypatch.setitem(globals(), "Context", Limited)
+    row = (None, None, 1, "x", True)
+    context, _ = run(node(), [row] * 2, [row] * 2)
+    assert (context.writer.held, len(context.writer.added)) == (200, 4), "400 were too many, and half was given back"
+    with pytest.raises(MemoryLimitError, match=r"operator 'TableWrite' \(rows to be written\) was refused \d+ bytes"):
+        run(node(), [row] * 6)
