@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.gather import is_nested
+from tableflow.columnar.kernels.gather import is_nested, take_columns
 from tableflow.columnar.kernels.multi_state import MultiState, Numbers, RowChanges, Slots, SortedRows
 from tableflow.columnar.kernels.sorting import Key, sort_indices
 from tableflow.columnar.keys import encode
@@ -110,7 +110,7 @@ class PartitionRows:
         self._touched.resize(2 * sum(c.nbytes for c in columns) + len(slots) * _ROW_BYTES)
         order = self._in_order(partitions, columns)
         taken = [partitions[order], np.maximum(before, 0)[order], np.maximum(after, 0)[order]]
-        return TouchedRows(self.state.columns(range(len(self.fields)), slots[order]), slots[order], *taken)
+        return TouchedRows(take_columns(columns, order), slots[order], *taken)
 
     def _deltas(self, changes: RowChanges) -> Numbers:
         """By slot, how much a count has changed; zeros are put back after use."""
