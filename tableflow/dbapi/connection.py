@@ -102,6 +102,10 @@ class Connection(Closing):
         """
         self.session.register_stream(name, LiveDescription(schema, watermark, key, changelog), source)
 
+    def table(self, name: str) -> Table:
+        """A table by its name, or ``schema.name``."""
+        return Table(self, tuple(name.split(".")))
+
     def append(self, table: str, data: Any) -> int:
         """Appends Arrow data, or a data frame (anything with an Arrow stream), to a table; how many rows they were.
 
@@ -128,3 +132,15 @@ class Connection(Closing):
     def __del__(self) -> None:
         if may_wait():
             self.close()
+
+
+class Table:
+    """A table of a connection."""
+
+    def __init__(self, connection: Connection, name: tuple[str, ...]) -> None:
+        self._connection = connection
+        self._name = name
+
+    def subscribe(self) -> Cursor:
+        """A cursor over the table's rows and then all its changes, as they are committed; see :meth:`Cursor.fetch_changes`."""
+        return self._connection.cursor().subscribed(self._name)

@@ -62,6 +62,13 @@ class Cursor(Closing):
             self._executing = False
         return self
 
+    def subscribed(self, table: tuple[str, ...]) -> Cursor:
+        """The cursor over a table's rows and changes."""
+        session = self._open()
+        self._drop_result()
+        self._outcome = session.subscribe(table)
+        return self
+
     def executemany(self, sql: str, many: Iterable[Parameters]) -> Cursor:
         """Runs the statement for each set of parameters, one after the other; not for queries.
 

@@ -43,7 +43,7 @@ def is_streaming(root: logical.Node, settings: Settings) -> bool:
     if mode == "batch" and endless is not None:
         raise UnsupportedError(
             f"table {endless.table!r} has no end and cannot be read in batch mode",
-            hint=f"SET '{RUNTIME_MODE.name}' = 'auto'",
+            hint=f"SET '{RUNTIME_MODE.name}' = 'auto'; CREATE STREAMING TABLE ... AS keeps the result of such a query",
         )
     return mode == "streaming" or endless is not None
 

@@ -20,7 +20,7 @@ def explain(statement: Explain, planned: Planned) -> str:
     match statement.kind:
         case ExplainKind.LOGICAL:
             return explain_logical(planned.optimized.query.root)
-        case ExplainKind.PLAIN | ExplainKind.PHYSICAL | ExplainKind.COST:
+        case ExplainKind.PLAIN | ExplainKind.PHYSICAL | ExplainKind.COST | ExplainKind.CHANGELOG:
             return explain_physical(planned.root)
         case ExplainKind.JSON:
             where = positions(planned.root.fields)
@@ -33,7 +33,7 @@ def explain(statement: Explain, planned: Planned) -> str:
         case _:
             raise UnsupportedError(
                 f"EXPLAIN {statement.kind.value.upper()} is not there yet",
-                hint="EXPLAIN [LOGICAL | PHYSICAL | COST | JSON | ANALYZE] query",
+                hint="EXPLAIN [LOGICAL | PHYSICAL | COST | CHANGELOG | JSON | ANALYZE] query, EXPLAIN WATERMARK JOB id",
                 span=statement.span,
             )
 

@@ -38,7 +38,7 @@ from tableflow.session.prepared import PreparedInserts
 from tableflow.session.restarting_result import RestartingResult
 from tableflow.session.session_storage import PinnedStates, SessionStorage
 from tableflow.session.stream_inserts import StreamInserts, is_endless
-from tableflow.session.stream_plan import batch
+from tableflow.session.stream_plan import as_streams, batch, streaming
 from tableflow.session.stream_statements import StreamStatements
 from tableflow.session.streaming_tables import StreamingTables, check_not_kept
 from tableflow.session.verification import Leg, Verification
@@ -202,6 +202,25 @@ class Session:
 
         return Verification(statement.query, self.settings, self.storage.objects, run).legs()
 
+    def subscribe(self, name: tuple[str, ...]) -> Outcome:
+        """The rows of a table and then all its changes, without end."""
+        self.jobs.begin_statement()
+
+        def run() -> Outcome:
+            self._streams.settle()
+            text = f"SELECT * FROM {_quoted(name)}"
+            query = as_streams(
+                self._bind_query(text, self.catalog.current), self.storage.objects, self._streaming.appends
+            )
+            settings = streaming(self.settings)
+
+            def start() -> JobResult:
+                return self.jobs.start(plan(query, settings), text, settings)
+
+            return Outcome(RestartingResult(start(), start))
+
+        return self._guarded("subscribe", run)
+
     def await_jobs(self, seconds: float) -> bool:
         """Whether all jobs behind the session have ended within so many seconds; an error of one is raised."""
         limit = time.monotonic() + seconds
@@ -318,7 +337,8 @@ class Session:
             case sql.CreateManagedTable(query=Query() as query) as create:
                 planned = plan_write(Writing.of_creation(create, query), SinkSpec(KIND, {}), self.settings)
             case _:
-                planned = plan(statement.query, self.settings)
+                changelog = statement.kind is sql.ExplainKind.CHANGELOG
+                planned = plan(statement.query, streaming(self.settings) if changelog else self.settings)
         if statement.kind is sql.ExplainKind.ANALYZE:
             text = explain_analyzed(planned, self.jobs.start(planned, script, self.settings))
         else:
@@ -346,14 +366,15 @@ class Session:
         return Outcome(FixedResult(["plan"], [[line] for line in lines]), warnings=warnings)
 
     def _copy(self, statement: sql.CopyTo, rebind: Rebind, script: str) -> Outcome:
-        planned = plan(statement.query, self.settings)
+        settings = batch(self.settings)  # a file is finished, and so is what it is made of
+        planned = plan(statement.query, settings)
 
         def again() -> JobResult:
             rebound = rebind(self.storage.pin())
             assert isinstance(rebound, sql.CopyTo)
-            return self.jobs.start(plan(rebound.query, self.settings), script, self.settings)
+            return self.jobs.start(plan(rebound.query, settings), script, settings)
 
-        result = RestartingResult(self.jobs.start(planned, script, self.settings), again)
+        result = RestartingResult(self.jobs.start(planned, script, settings), again)
         try:
             rows = copy_to(result, statement.path, statement.format, dict(statement.options))
         finally:

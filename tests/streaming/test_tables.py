@@ -214,3 +214,18 @@ def test_the_kind_of_a_table_follows_from_its_query(connection: tableflow.Connec
     script.rows((1, "c"), (3, "b"))
     connection.execute("FLUSH")
     assert _rows(connection, "SELECT * FROM s2") == [("b",), ("b",), ("c",)]
+
+
+def test_a_subscription_gives_rows_and_then_changes() -> None:
+    with tableflow.connect(settings={"table.exec.epoch-interval": "5 ms"}) as connection:
+        connection.execute("CREATE TABLE t (k INT PRIMARY KEY, v STRING)")
+        connection.execute("INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+        cursor = connection.table("t").subscribe()
+        assert sorted(cursor.fetch_changes(timeout=10)) == [("+I", (1, "a")), ("+I", (2, "b"))]
+        connection.execute("UPDATE t SET v = 'c' WHERE k = 2")
+        assert cursor.fetch_changes(timeout=10) == [("-U", (2, "b")), ("+U", (2, "c"))]
+        connection.execute("DELETE FROM t WHERE k = 1")
+        assert cursor.fetch_changes(timeout=10) == [("-D", (1, "a"))]
+        cursor.close()
+        with pytest.raises(tableflow.ProgrammingError, match="'nothing'"):
+            connection.table("nothing").subscribe()
