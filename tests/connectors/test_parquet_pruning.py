@@ -1,9 +1,7 @@
-"""Pages pruned by their index, row groups by Bloom filters, rows by dictionaries: never a row too few."""
+"""Pages pruned by their index, rows by dictionaries: never a row too few."""
 
 import random
-from collections import Counter
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,32 +15,9 @@ from tableflow.expressions.evaluation import evaluate
 from tableflow.expressions.nodes import Call, ColumnRef, Literal
 from tableflow.runtime.source import Done
 from tests.connectors.parquet_matrix import bits, every_type
-from tests.connectors.scanning import batches_of, boundary, spec_of, splits_of
+from tests.connectors.pruned_scans import file_column, scanned
+from tests.connectors.scanning import batches_of, spec_of, splits_of
 from tests.connectors.test_parquet import call, column, literal
-
-
-def scanned(path, names, predicates, batch_rows=1000):
-    """The rows of a scan as an Arrow table, and what its readers and its assigner counted."""
-    provider = file_provider(str(path))
-    source = Sources().open(spec_of(provider, names, predicates))
-    assigner = source.assigner()
-    counts, parts = Counter(), []
-    while (split := assigner.next(0)) is not None:
-        reader = source.reader(split, batch_rows)
-        while not isinstance(batch := reader.poll(), Done):
-            parts.append([boundary(one) for one in batch.columns])
-        counts.update(reader.take_counts())
-        assert reader.take_counts() == {}
-    counts.update(assigner.take_counts())
-    types = [boundary_type(path, name) for name in names]
-    arrays = [pa.chunked_array([part[i] for part in parts], types[i]) for i in range(len(names))]
-    return pa.table(arrays, names=list(names)), counts
-
-
-def boundary_type(path, name):
-    from tableflow.columnar.representation import declared
-
-    return declared(next(c.type for c in file_provider(str(path)).schema.columns if c.name == name))
 
 
 @pytest.fixture
@@ -126,79 +101,6 @@ def test_indexes_that_contradict_themselves_are_not_used(paged, monkeypatch):
         found, counts = scanned(paged, ["id"], [predicate])
         assert found["id"].to_pylist() == [4242]
         assert counts["rows_pruned_by_page"] == 0
-
-
-BLOOM = ["i8", "i16", "i32", "i64", "u16", "u32", "u64", "f32", "f64", "date", "time", "time_us", "ms", "us", "ns",
-         "zoned", "d9", "d18", "d38", "text", "bytes", "fixed", "few"]  # fmt: skip
-
-
-def storage_values(array):
-    """The values as literals of their SQL type."""
-    of = from_arrow_type(array.type)
-    source = file_column(array)
-    return of, [value for value in source if value is not None]
-
-
-def file_column(array):
-    from tableflow.columnar.representation import canonical, from_arrow
-
-    of = from_arrow_type(array.type)
-    wide = from_arrow(array, of).array
-    if isinstance(of, t.DecimalType):
-        return [None if v is None else int(v.scaleb(of.scale)) for v in wide.cast(canonical(of)).to_pylist()]
-    if isinstance(of, t.TimestampType | t.TimeType):
-        return wide.cast(canonical(of)).cast(pa.int64()).to_pylist()
-    return wide.cast(pa.int32()).to_pylist() if isinstance(of, t.DateType) else wide.to_pylist()
-
-
-@pytest.mark.parametrize("name", BLOOM)
-@pytest.mark.parametrize("writer", ["pyarrow", "integers", "duckdb"])
-def test_bloom_filters(tmp_path, name, writer):
-    rows = 400
-    array = every_type(0.1, 2 * rows)[name]
-    path, options = tmp_path / "t.parquet", {"bloom_filter_options": {name: {"ndv": rows, "fpp": 0.001}}}
-    table = pa.table({name: array.slice(0, rows)})
-    if writer == "duckdb":
-        with duckdb.connect() as connection:
-            connection.register("t", table)
-            connection.execute(f"COPY t TO '{path}' (FORMAT parquet, BLOOM_FILTER_FALSE_POSITIVE_RATIO 0.001)")
-    else:
-        pq.write_table(table, path, store_decimal_as_integer=writer == "integers", **options)
-    of, present = storage_values(array.slice(0, rows))
-    of = next(c.type for c in file_provider(str(path)).schema.columns)
-    for value in random.Random(1).sample(present, 40):
-        found, counts = scanned(path, [name], [call("eq", column(name, of), Literal(of, value))])
-        assert counts["row_groups_pruned_by_bloom"] == counts["row_groups_pruned"] == 0
-        assert found.num_rows
-    absent = [v for v in storage_values(array.slice(rows))[1] if v not in set(present)][:30]
-    pruned = Counter()
-    for value in absent:
-        _, counts = scanned(path, [name], [call("eq", column(name, of), Literal(of, value))])
-        pruned.update(counts)
-    has_filter = writer != "duckdb" or pruned["row_groups_pruned_by_bloom"]
-    if absent and has_filter:
-        assert pruned["row_groups_pruned_by_bloom"] + pruned["row_groups_pruned"] >= len(absent) - 2
-        assert name in {"i8", "few"} or pruned["row_groups_pruned_by_bloom"]
-
-
-def test_bloom_filters_of_lists_and_other_scales(tmp_path):
-    path = tmp_path / "t.parquet"
-    numbers = list(range(0, 3000, 3))
-    table = pa.table({"d": pa.array(numbers, pa.decimal128(9, 2)), "r": pa.array([-0.0, 1.0] * 500)})
-    pq.write_table(table, path, bloom_filter_options={"d": True, "r": True})
-    d, r = column("d", t.DecimalType(9, 2)), column("r", t.DOUBLE)
-
-    def groups(predicate):
-        return len(splits_of(Sources().open(spec_of(file_provider(str(path)), ["d"], [predicate]))))
-
-    other = t.DecimalType(12, 4)
-    assert groups(call("eq", d, literal(30000, other))) == 1
-    assert groups(call("eq", d, literal(10000, other))) == 0
-    assert groups(call("eq", d, literal(30001, other))) == 0
-    assert groups(call("in", d, literal(100, d.type), literal(200, d.type))) == 0
-    assert groups(call("in", d, literal(100, d.type), literal(300, d.type))) == 1
-    assert groups(call("eq", r, literal(0.0, t.DOUBLE))) == 1
-    assert groups(call("eq", r, literal(0.5, t.DOUBLE))) == 0
 
 
 @pytest.fixture(scope="module")
