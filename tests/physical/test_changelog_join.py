@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.representation import canonical
-from tableflow.errors import DataError, InternalError
+from tableflow.errors import DataError, InternalError, MemoryLimitError
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.physical.build import build_operator
 from tableflow.physical.changelog_join import ChangelogJoin
@@ -27,6 +27,8 @@ from tableflow.runtime.graph import OperatorSpec
 from tableflow.types import BIGINT, BOOLEAN, INT, INTERVAL, STRING, TIMESTAMP, Field
 from tests.physical.changelogs import changes, operator_of
 from tests.physical.event_harness import EventHarness
+from tests.physical.jobs import collect
+from tests.runtime.simple import Batches, Plan
 
 K, A, V = Field(1, "k", INT), Field(2, "a", STRING), Field(3, "v", BIGINT)
 L, B, W = Field(4, "l", INT), Field(5, "b", STRING), Field(6, "w", BIGINT)
@@ -299,3 +301,22 @@ def test_rows_are_forgotten_when_the_watermark_allows_it(kind: HashJoinKind, reb
 
 def micros(value: Any) -> Any:
     return (value - datetime(1970, 1, 1)) // timedelta(microseconds=1) if isinstance(value, datetime) else value
+
+
+def test_more_rows_than_there_is_memory_for_end_in_an_error() -> None:
+    node = node_of(Kind.INNER, left_appends=True, right_appends=True)
+    rows = 200_000
+    columns = [
+        pa.array(np.arange(rows), pa.int32()),
+        pa.array(["a text of some length"] * rows),
+        pa.array(np.arange(rows)),
+    ]
+    batch = Batch([Column(f.type, array) for f, array in zip(LEFT, columns, strict=True)], rows)
+    plan = Plan()
+    left = plan.stage(source=Batches([batch.slice(i, 10_000) for i in range(0, rows, 10_000)]))
+    right = plan.stage(source=Batches([batch.slice(0, 1)]))
+    join = plan.stage(operator_of(node))
+    plan.edge(left, join)
+    plan.edge(right, join, port=1)
+    with pytest.raises(MemoryLimitError, match="left rows"):
+        collect(plan, join, memory="12 mb")
