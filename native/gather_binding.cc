@@ -80,10 +80,17 @@ std::vector<VectorPtr> concat_ranges(const std::vector<std::vector<VectorPtr>>& 
   return out;
 }
 
-// All parts of all columns put together, in steps; parts are cut into pieces, so that no step is long.
+// All parts of all columns put together, or rows of columns taken, in steps; parts are cut into pieces, so that no step is long.
 class Concatenation {
  public:
   explicit Concatenation(std::vector<std::vector<VectorPtr>> columns) : columns_(std::move(columns)), out_(columns_.size()) {
+    work_ = run();
+  }
+  Concatenation(const std::vector<VectorPtr>& columns, ArrayIn<int64_t> index) : index_(std::move(index)), taking_(true), out_(columns.size()) {
+    for (const auto& column : columns) {
+      check_index(index_.data(), int64_t(index_.size()), column->length, false);
+      columns_.push_back({column});
+    }
     work_ = run();
   }
   bool step(int64_t nanoseconds) { return work_.step(Deadline(nanoseconds)); }
@@ -97,13 +104,14 @@ class Concatenation {
 
   Work run() {
     for (size_t c = 0; c < columns_.size(); ++c) {
-      co_await concat(pieces(columns_[c]), out_[c]);
+      std::vector<Rows> parts;
+      taking_ ? take_pieces(columns_[c][0], parts) : put_pieces(columns_[c], parts);
+      co_await concat(std::move(parts), out_[c]);
       columns_[c].clear();
       co_await give_way;
     }
   }
-  static std::vector<Rows> pieces(const std::vector<VectorPtr>& parts) {
-    std::vector<Rows> out;
+  static void put_pieces(const std::vector<VectorPtr>& parts, std::vector<Rows>& out) {
     for (const auto& part : parts) {
       int64_t first = 0;
       do {
@@ -115,10 +123,22 @@ class Concatenation {
         first += piece;
       } while (first < part->length);
     }
-    return out;
+  }
+
+  void take_pieces(const VectorPtr& column, std::vector<Rows>& out) const {
+    const auto n = int64_t(index_.size());
+    for (int64_t first = 0; first == 0 || first < n; first += piece) {
+      Rows rows;
+      rows.vector = column;
+      rows.wide = index_.data() + first;
+      rows.n = std::min(piece, n - first);
+      out.push_back(std::move(rows));
+    }
   }
 
   std::vector<std::vector<VectorPtr>> columns_;
+  ArrayIn<int64_t> index_;
+  bool taking_ = false;
   std::vector<VectorPtr> out_;
   Work work_;
 };
@@ -131,6 +151,7 @@ void register_gather(nb::module_& m) {
   m.def("concat", &concat_columns, nb::arg("columns"), nb::arg("selections"));
   nb::class_<Concatenation>(m, "Concatenation", "All parts of all columns put together, in steps of some milliseconds.")
       .def(nb::init<std::vector<std::vector<VectorPtr>>>(), nb::arg("columns"))
+      .def(nb::init<const std::vector<VectorPtr>&, ArrayIn<int64_t>>(), nb::arg("columns"), nb::arg("index"))
       .def("step", &Concatenation::step, nb::arg("nanoseconds") = Deadline::usual, nb::call_guard<nb::gil_scoped_release>())
       .def("take", &Concatenation::take);
   m.def("concat_ranges", &concat_ranges, nb::arg("columns"), nb::arg("starts"), nb::arg("counts"));

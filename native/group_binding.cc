@@ -225,7 +225,9 @@ void register_group(nb::module_& m) {
       .def("number", &number, nb::arg("keys"), nb::arg("arguments"), nb::arg("length"), nb::arg("selection") = nb::none(),
            nb::arg("dense") = nb::none(), nb::arg("weights") = nb::none())
       .def("spread", &spread, nb::arg("arguments"), nb::arg("length"), nb::arg("selection") = nb::none(), nb::arg("dense") = nb::none())
-      .def("prepare", &GroupTable::prepare, nb::call_guard<nb::gil_scoped_release>())
+      .def("prepare",
+           [](GroupTable& table, int64_t rows, int64_t nanoseconds) { return table.prepare(rows, Deadline(nanoseconds)); },
+           nb::arg("rows"), nb::arg("nanoseconds") = Deadline::usual, nb::call_guard<nb::gil_scoped_release>())
       .def("keys", &keys)
       .def("key", &key, nb::arg("column"), nb::arg("start"), nb::arg("count"))
       .def("results", &results)

@@ -8,7 +8,8 @@ namespace tableflow {
 void KeyIndex::leave_direct() {
   if (mode_ != Mode::Direct) return;
   mode_ = Mode::OneWord;
-  direct_.release();
+  frozen_ = size_;
+  if (frozen_ == 0) direct_.release();
 }
 
 bool KeyIndex::find_direct(int n, const int64_t* values, const uint8_t* nulls, uint32_t* groups) {
@@ -67,19 +68,18 @@ bool KeyIndex::cover(int64_t least, int64_t most, int n) {
   return true;
 }
 
-// Instead of growing the hash table: whether the keys seen turned out to lie close together.
+// Instead of growing the hash table: whether the keys seen turned out to lie close together.  Then the array is to be filled.
 bool KeyIndex::become_direct() {
-  int64_t least = INT64_MAX, most = INT64_MIN;
-  for (int64_t group = 0; group < size_; ++group) {
-    if (group == null_group_) continue;
-    least = std::min(least, int64_t(words_[size_t(group)]));
-    most = std::max(most, int64_t(words_[size_t(group)]));
+  for (; compared_ < size_; ++compared_) {
+    if (compared_ == null_group_) continue;
+    least_ = std::min(least_, int64_t(words_[size_t(compared_)]));
+    most_ = std::max(most_, int64_t(words_[size_t(compared_)]));
   }
-  if (least > most || !cover(least, most, 0)) return false;
+  if (least_ > most_ || !cover(least_, most_, 0)) return false;
   word_slots_.release();
   mode_ = Mode::Direct;
-  for (int64_t group = 0; group < size_; ++group)
-    if (group != null_group_) direct_[size_t(int64_t(words_[size_t(group)]) - base_)] = uint32_t(group + 1);
+  moved_ = frozen_ < size_ ? frozen_ : INT64_MAX;
+  frozen_ = 0;
   return true;
 }
 

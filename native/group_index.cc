@@ -93,8 +93,9 @@ void KeyIndex::find_single(std::span<const Input> inputs, const Piece& piece, ui
     if (find_direct(piece.n, values_.data(), nulls, groups)) return;
     leave_direct();
   }
-  const bool full = size_t(size_ + piece.n) * 5 / 3 + 1 > word_slots_.size();
+  const bool full = slots_wanted(piece.n) > word_slots_.size();
   if (full && size_ && keys_.column(0).key_class == KeyClass::Integer && become_direct()) {
+    rehash_fully();
     if (find_direct(piece.n, values_.data(), nulls, groups)) return;
     leave_direct();
   }
@@ -108,23 +109,27 @@ void KeyIndex::reserve_slots(int64_t n) {
   rehash_fully();
 }
 
-bool KeyIndex::prepare(int64_t rows) {
-  if (size_ < stepwise_groups) return true;
-  if (mode_ == Mode::Text) return keys_.pool(0).prepare(rows);
-  if (mode_ != Mode::OneWord && mode_ != Mode::Words) return true;
+bool KeyIndex::prepare(int64_t rows, const Deadline& deadline) {
+  for (int c = 0; c < keys_.columns(); ++c)
+    if (keys_.column(c).key_class == KeyClass::Text && !keys_.pool(c).prepare(rows, deadline)) return false;
+  if (mode_ == Mode::Text || mode_ == Mode::Constant || size_ < stepwise_groups) return true;
   if (moved_ >= size_) {
+    if (mode_ == Mode::Direct) return true;
     if (slots_wanted(rows) <= slots()) return true;
-    if (keys_.columns() == 1 && keys_.column(0).key_class == KeyClass::Integer && become_direct()) return true;
-    begin_rehash(std::bit_ceil(slots_wanted(rows)));
+    if (keys_.columns() != 1 || keys_.column(0).key_class != KeyClass::Integer || !become_direct())
+      begin_rehash(std::bit_ceil(slots_wanted(rows)));
   }
-  for (const Deadline deadline; moved_ < size_ && !deadline.passed();) rehash_until(std::min(size_, moved_ + Deadline::stride));
+  while (moved_ < size_) {
+    rehash_until(std::min(size_, moved_ + Deadline::stride));
+    if (deadline.passed()) break;
+  }
   return moved_ >= size_;
 }
 
 // Makes an empty table; it is filled from the words, what was there before is not read.
 void KeyIndex::begin_rehash(size_t capacity) {
   mask_ = capacity - 1;
-  moved_ = size_ ? 0 : INT64_MAX;
+  moved_ = frozen_ < size_ ? frozen_ : INT64_MAX;
   if (mode_ == Mode::OneWord) {
     word_slots_.release();
     word_slots_.resize_zero(capacity);
@@ -137,6 +142,11 @@ void KeyIndex::begin_rehash(size_t capacity) {
 void KeyIndex::rehash_until(int64_t end) {
   const int64_t from = moved_;
   moved_ = end < size_ ? end : INT64_MAX;
+  if (mode_ == Mode::Direct) {
+    for (int64_t group = from; group < end; ++group)
+      if (group != null_group_) direct_[size_t(int64_t(words_[size_t(group)]) - base_)] = uint32_t(group + 1);
+    return;
+  }
   if (mode_ == Mode::OneWord) {
     for (int64_t group = from; group < end; ++group) {
       if (group + prefetch_distance < size_)
@@ -168,6 +178,13 @@ void KeyIndex::find_one_word(int n, const int64_t* values, const uint8_t* nulls,
       continue;
     }
     const uint64_t key = uint64_t(values[i]);
+    if (frozen_) {
+      const uint64_t cell = key - uint64_t(base_);
+      if (cell < direct_.size() && direct_[cell]) {
+        groups[i] = direct_[cell] - 1;
+        continue;
+      }
+    }
     for (uint64_t at = hashes_[size_t(i)] & mask_;; at = (at + 1) & mask_) {
       WordSlot& slot = word_slots_[at];
       if (slot.group && slot.key == key) {
@@ -228,7 +245,7 @@ int64_t KeyIndex::bytes_after(int64_t rows) const {
   if (mode_ == Mode::OneWord || mode_ == Mode::Words) {
     const int64_t have = int64_t(mode_ == Mode::OneWord ? word_slots_.size() : tag_slots_.size());
     const int64_t wanted = int64_t(std::bit_ceil(uint64_t(groups * 5 / 3 + 1024)));
-    slots = std::max(have, wanted) * int64_t(mode_ == Mode::OneWord ? sizeof(WordSlot) : sizeof(TagSlot));
+    slots = std::max(have, wanted) * int64_t(mode_ == Mode::OneWord ? sizeof(WordSlot) : sizeof(TagSlot)) + int64_t(direct_.capacity()) * 4;
   } else if (mode_ == Mode::Direct) {
     slots = int64_t(direct_.size()) * 4 + std::max(direct_least, direct_ratio * groups) * 4;
   } else {

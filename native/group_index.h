@@ -1,7 +1,8 @@
 // Keys to dense group numbers, in order of first appearance.
 //
 // Four ways, chosen by the key columns and by what was seen: no columns (one group); one string column (the pool's numbers
-// are the groups'); one integer column whose values lie close together (an array by value, given up when they do not);
+// are the groups'); one integer column whose values lie close together (an array by value, given up when they do not, which
+// then keeps the groups it has);
 // else a hash table by open addressing with linear probing, with the key in the slot when it is one word.
 // Small dictionaries and booleans in front of it are looked up by their codes alone.
 #pragma once
@@ -21,9 +22,9 @@ class KeyIndex {
 
   // groups[i] of each row of the piece; new keys get the next numbers.
   void find_or_insert(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
-  // Makes room for `rows` more keys in steps of some milliseconds, so that a caller can be interrupted between them;
+  // Makes room for `rows` more keys until a deadline, so that a caller can be interrupted between the steps;
   // false while there is more to do.  Not needed for correctness: find_or_insert does at once what is left.
-  bool prepare(int64_t rows);
+  bool prepare(int64_t rows, const Deadline& deadline);
   int64_t size() const { return size_; }
   int columns() const { return keys_.columns(); }
   // Some groups' values of a key column.
@@ -55,7 +56,7 @@ class KeyIndex {
   bool cover(int64_t least, int64_t most, int n);
   void find_one_word(int n, const int64_t* values, const uint8_t* nulls, uint32_t* groups);
   void find_words(int n, uint32_t* groups);
-  size_t slots_wanted(int64_t n) const { return size_t(size_ + n) * 5 / 3 + 1; }
+  size_t slots_wanted(int64_t n) const { return size_t(size_ - frozen_ + n) * 5 / 3 + 1; }
   size_t slots() const { return mode_ == Mode::OneWord ? word_slots_.size() : tag_slots_.size(); }
   void reserve_slots(int64_t n);
   void begin_rehash(size_t capacity);
@@ -77,6 +78,8 @@ class KeyIndex {
   int64_t moved_ = INT64_MAX;  // while a new hash table is filled: the groups that are in it
   Array<uint32_t> direct_;  // by value - base_: number + 1
   int64_t base_ = 0;
+  int64_t least_ = INT64_MAX, most_ = INT64_MIN, compared_ = 0;  // of the values of the first groups
+  int64_t frozen_ = 0;  // groups that stay in the array when it is given up; the hash table has those behind them
   // Groups by the combination of small codes; valid for these dictionaries.
   std::vector<uint32_t> grid_;
   std::vector<VectorPtr> grid_dictionaries_;

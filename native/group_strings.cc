@@ -6,6 +6,13 @@
 
 namespace tableflow {
 
+namespace {
+
+constexpr size_t stepwise_entries = 1 << 18;  // smaller tables are rehashed in a blink
+constexpr size_t prefetch_distance = 16;
+
+}  // namespace
+
 uint32_t StringPool::intern(std::string_view text, uint64_t hash) {
   if ((entries_.size() + 1) * 2 > slots_.size() || moved_ < entries_.size()) reserve(1);
   const uint32_t tag = uint32_t(hash >> 32);
@@ -37,14 +44,17 @@ void StringPool::reserve(int64_t n) {
   if (moved_ < entries_.size()) rehash_until(entries_.size());
 }
 
-bool StringPool::prepare(int64_t n) {
+bool StringPool::prepare(int64_t n, const Deadline& deadline) {
+  if (entries_.size() < stepwise_entries) return true;
   if (moved_ >= entries_.size()) {
     const size_t capacity = capacity_for(n);
     if (capacity == slots_.size()) return true;
     begin_rehash(capacity);
   }
-  for (const Deadline deadline; moved_ < entries_.size() && !deadline.passed();)
+  while (moved_ < entries_.size()) {
     rehash_until(std::min(entries_.size(), moved_ + size_t(Deadline::stride)));
+    if (deadline.passed()) break;
+  }
   return moved_ >= entries_.size();
 }
 
@@ -66,6 +76,7 @@ void StringPool::rehash_until(size_t end) {
   const size_t from = moved_;
   moved_ = end < entries_.size() ? end : SIZE_MAX;
   for (size_t id = from; id < end; ++id) {
+    if (id + prefetch_distance < hashes_.size()) __builtin_prefetch(&slots_[hashes_[id + prefetch_distance] & mask_], 1);
     if (id == null_) continue;
     uint64_t i = hashes_[id] & mask_;
     while (slots_[i].entry) i = (i + 1) & mask_;

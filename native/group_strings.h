@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "deadline.h"
 #include "group_memory.h"
 #include "vector.h"
 
@@ -22,8 +23,8 @@ class StringPool {
   }
   // Makes room, so that the next `n` calls do not rehash between a prefetch and its use.
   void reserve(int64_t n);
-  // The same in steps of some milliseconds; false while there is more to do.  What is left is done at the next use.
-  bool prepare(int64_t n);
+  // The same in steps of some milliseconds, if there are many entries; false while there is more to do.  What is left is done at the next use.
+  bool prepare(int64_t n, const Deadline& deadline);
 
   int64_t size() const { return int64_t(entries_.size()); }
   bool is_null(uint32_t id) const { return id == null_; }
@@ -45,8 +46,8 @@ class StringPool {
   Array<Slot> slots_;
   uint64_t mask_ = 0;
   size_t moved_ = SIZE_MAX;  // while a new table is filled: the entries that are in it
-  std::vector<std::string_view> entries_;
-  std::vector<uint64_t> hashes_;
+  Array<std::string_view> entries_;
+  Array<uint64_t> hashes_;
   std::vector<std::unique_ptr<char[]>> pages_;
   size_t page_used_ = 0, page_size_ = 0;
   int64_t page_bytes_ = 0;

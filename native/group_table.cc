@@ -116,9 +116,9 @@ VectorPtr GroupTable::key(int column, const Groups& of) {
   return spelled;
 }
 
-bool GroupTable::prepare(int64_t rows) {
-  if (!index_->prepare(rows)) return false;
-  return std::all_of(sets_.begin(), sets_.end(), [&](auto& set) { return set.index->prepare(rows); });
+bool GroupTable::prepare(int64_t rows, const Deadline& deadline) {
+  if (!index_->prepare(rows, deadline)) return false;
+  return std::all_of(sets_.begin(), sets_.end(), [&](auto& set) { return set.index->prepare(rows, deadline); });
 }
 
 void GroupTable::spread(std::span<const Input> arguments, const uint32_t* rows, int64_t n, int64_t length) {

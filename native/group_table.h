@@ -25,8 +25,8 @@ class GroupTable {
   void place(std::span<const Input> keys, const uint32_t* rows, int64_t n, uint32_t* numbers, std::vector<uint32_t>& touched);
   void accumulate(const uint32_t* numbers, std::span<const Input> arguments, const uint32_t* rows, int64_t n,
                   const int64_t* weights = nullptr);
-  // One step of some milliseconds towards room for `rows` more groups; false while there is more to do.
-  bool prepare(int64_t rows);
+  // One step until the deadline towards room for `rows` more groups; false while there is more to do.
+  bool prepare(int64_t rows, const Deadline& deadline);
   // Instead of grouping: row r of `length` is group r, alone.  What was there before is forgotten.
   void spread(std::span<const Input> arguments, const uint32_t* rows, int64_t n, int64_t length);
 

@@ -31,18 +31,30 @@ void check_columns(const Columns& columns, size_t expected, int64_t n) {
   }
 }
 
-ArrayOut<int64_t> sort_indices(const Columns& columns, const Flags& flags, int64_t n) {
-  BufferPtr out;
-  {
-    nb::gil_scoped_release released;
+// The order of rows, in steps.
+class Sorting {
+ public:
+  Sorting(Columns columns, const Flags& flags, int64_t n) {
     check_columns(columns, flags.size(), n);
     if (n > UINT32_MAX) throw std::invalid_argument("more rows than a row number can count");
-    const auto order = sort_rows(columns, directions_of(flags), n);
-    out = std::make_shared<Buffer>(size_t(n) * 8);
-    for (size_t i = 0; i < order.size(); ++i) out->as<int64_t>()[i] = order[i];
+    work_ = sort_rows(std::move(columns), directions_of(flags), n, order_);
   }
-  return to_numpy<int64_t>(std::move(out), size_t(n));
-}
+  bool step(int64_t nanoseconds) { return work_.step(Deadline(nanoseconds)); }
+  ArrayOut<int64_t> take() {
+    if (work_) throw std::invalid_argument("the rows are not in order yet");
+    BufferPtr out;
+    {
+      nb::gil_scoped_release released;
+      out = std::make_shared<Buffer>(order_.size() * 8);
+      for (size_t i = 0; i < order_.size(); ++i) out->as<int64_t>()[i] = order_[i];
+    }
+    return to_numpy<int64_t>(std::move(out), order_.size());
+  }
+
+ private:
+  std::vector<uint32_t> order_;
+  Work work_;
+};
 
 int64_t lower_bound_row(const Columns& sorted, int64_t n, const Columns& keys, int64_t row, const Flags& flags) {
   nb::gil_scoped_release released;
@@ -81,7 +93,10 @@ nb::tuple merge(Merger& merger, int64_t most) {
 }  // namespace
 
 void register_sort(nb::module_& m) {
-  m.def("sort_indices", &sort_indices, nb::arg("columns"), nb::arg("directions"), nb::arg("length"));
+  nb::class_<Sorting>(m, "Sorting", "The rows of columns in order, in steps of some milliseconds.")
+      .def(nb::init<Columns, const Flags&, int64_t>(), nb::arg("columns"), nb::arg("directions"), nb::arg("length"))
+      .def("step", &Sorting::step, nb::arg("nanoseconds") = Deadline::usual, nb::call_guard<nb::gil_scoped_release>())
+      .def("take", &Sorting::take);
   m.def("lower_bound", &lower_bound_row, nb::arg("columns"), nb::arg("length"), nb::arg("keys"), nb::arg("row"), nb::arg("directions"));
   m.def("select_before", &select_before, nb::arg("columns"), nb::arg("selection").none(), nb::arg("length"), nb::arg("keys"),
         nb::arg("row"), nb::arg("directions"));

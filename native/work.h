@@ -8,7 +8,8 @@
 //     co_await another_kernel(...);
 //   }
 //
-// What is not passed by value must outlive the work.  An error ends the work and comes out of the call that meets it.
+// What is not passed by value must outlive the work.  No temporary object with a destructor in the arguments of an awaited call: some
+// compilers destroy it twice when the work is left before its end.  An error ends the work and comes out of the call that meets it.
 #pragma once
 
 #include <coroutine>

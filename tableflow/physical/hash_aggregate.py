@@ -27,6 +27,8 @@ _TRIAL_ROWS = 65_536
 _LEAST_REDUCTION = 0.8
 _PARTIAL_BYTES = 32 * 2**20
 _SMALL_ROWS = 1024
+_PIECE_ROWS = 16_384
+_CACHED_BYTES = 32 * 2**20
 
 
 @serializable
@@ -96,12 +98,17 @@ class HashAggregateOperator(Operator):
         return self._taking_pieces(pieces, take)
 
     def _fitting(self, batch: Batch) -> Sequence[Batch]:
-        """The batch if there is memory for all its rows being new groups, else small pieces, which need less at once."""
+        """The batch if there is memory for all its rows being new groups, else small pieces, which need less at once.
+
+        Of a table beyond all caches a row costs so much that a large batch is taken in pieces, too.
+        """
         try:
             self._reservation.resize(self._table.bytes_after([], [], batch.rows))
         except MemoryLimitError:
             return tuple(batch.pieces(_SMALL_ROWS))
-        return (batch,)
+        if self._table.bytes < _CACHED_BYTES or batch.rows <= _PIECE_ROWS:
+            return (batch,)
+        return tuple(batch.pieces(_PIECE_ROWS))
 
     def _taking_pieces(self, pieces: Sequence[Batch], take: Callable[[Batch], Emission | None]) -> Emission:
         for piece in pieces:
@@ -110,6 +117,7 @@ class HashAggregateOperator(Operator):
             emission = take(piece)
             if emission is not None:
                 yield from emission
+            yield Suspend(READY)
 
     def _take(self, batch: Batch) -> Emission | None:
         arguments, dense = self._inputs.columns(batch)

@@ -187,7 +187,8 @@ class HashJoinOperator(Operator):
         parts = sealer.plan([self._rows])
         self._rows = None
         for part in range(parts):
-            sealer.seal(part)
+            for _ in sealer.seal(part) or ():
+                yield Suspend(READY)
             yield Suspend(READY)
         self._use(sealer.finish())
         self._collected.release()

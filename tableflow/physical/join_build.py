@@ -6,7 +6,7 @@ outer joins give them back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.gather import compact, concat
+from tableflow.columnar.kernels.gather import compact, concat_steps
 from tableflow.columnar.kernels.joining import JoinRows, JoinTable, table_bytes
 from tableflow.columnar.representation import canonical
 from tableflow.expressions.nodes import ColumnRef, Expression
@@ -159,7 +159,7 @@ class BuildSealer:
         self._small = [JoinTable(part) for part in small if part]
         self._columns: dict[int, Column] = {}
         self._keys: dict[int, Column] = {}
-        self._work: list[tuple[Callable[[int], None], int]] = [
+        self._work: list[tuple[Callable[[int], Iterator[None] | None], int]] = [
             *((self._put_payload, i) for i in range(len(spec.payload))),
             *((self._put_key, i) for i in range(0 if self._table.exact else len(spec.keys))),
             *((self._table.seal, i) for i in range(self._table.parts)),
@@ -167,16 +167,16 @@ class BuildSealer:
         ]
         return len(self._work)
 
-    def seal(self, part: int) -> None:
-        """Does one part."""
+    def seal(self, part: int) -> Iterator[None] | None:
+        """Does one part, in steps if it may take long."""
         work, which = self._work[part]
-        work(which)
+        return work(which)
 
-    def _put_payload(self, which: int) -> None:
-        self._columns[which] = _column(self._batches, which, self._spec.payload[which].type)
+    def _put_payload(self, which: int) -> Iterator[None]:
+        self._columns[which] = yield from _column(self._batches, which, self._spec.payload[which].type)
 
-    def _put_key(self, which: int) -> None:
-        self._keys[which] = _column(self._key_batches, which, self._spec.keys[which].type)
+    def _put_key(self, which: int) -> Iterator[None]:
+        self._keys[which] = yield from _column(self._key_batches, which, self._spec.keys[which].type)
 
     def finish(self) -> BuildSide:
         """What probes read."""
@@ -196,10 +196,11 @@ def _present(tables: Iterable[JoinRows | None]) -> list[JoinRows]:
     return [table for table in tables if table is not None]
 
 
-def _column(batches: Sequence[Batch], which: int, of: SqlType) -> Column:
+def _column(batches: Sequence[Batch], which: int, of: SqlType) -> Generator[None, None, Column]:
     if not batches:
         return Column(of, pa.array([], canonical(of)))
-    return concat([batch.project([which]) for batch in batches]).columns[0]
+    whole = yield from concat_steps([batch.project([which]) for batch in batches])
+    return whole.columns[0]
 
 
 def nulls(of: Column) -> npt.NDArray[np.bool_]:

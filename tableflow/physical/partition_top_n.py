@@ -6,18 +6,20 @@ merged into one now and then, and lose more.  What comes out is ordered, and may
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
 
 from tableflow.columnar.batch import Batch
-from tableflow.columnar.kernels.gather import take_rows
+from tableflow.columnar.kernels.gather import concat_steps, take_rows
 from tableflow.columnar.kernels.windows import key_changes
 from tableflow.errors import InternalError
 from tableflow.physical.node import UnaryNode
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.sorted_runs import BatchBuffer, SortedRuns, key_positions, merged
-from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation
+from tableflow.physical.steps import pausing
+from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.serialization import serializable
 
 _MOST_RUNS = 8
@@ -70,11 +72,14 @@ class PartitionTopNOperator(Operator):
         """Collects; merges runs when they have grown to twice of what they were merged to before."""
         if batch.weights is not None:
             raise InternalError("first rows of changing rows")
-        self._runs.add(batch)
+        forming = self._runs.add(batch)
+        return None if forming is None else self._form_and_merge(forming)
+
+    def _form_and_merge(self, forming: Generator[Suspend, None, None]) -> Emission:
+        yield from forming
         runs = self._runs.runs
-        if len(runs) < _MOST_RUNS or sum(run.length for run in runs) < 2 * self._merged_rows:
-            return None
-        return self._merge()
+        if len(runs) >= _MOST_RUNS and sum(run.length for run in runs) >= 2 * self._merged_rows:
+            yield from self._merge()
 
     def _merge(self) -> Emission:
         buffer = BatchBuffer()
@@ -83,7 +88,8 @@ class PartitionTopNOperator(Operator):
                 buffer.add(self._kept(piece))
             else:
                 yield piece
-        self._runs.replace([self._kept(buffer.take())] if buffer.rows else [])
+        pieces = buffer.drain()
+        self._runs.replace([self._kept((yield from pausing(concat_steps(pieces))))] if pieces else [])
         self._merged_rows = sum(run.length for run in self._runs.runs)
 
     def on_end(self, port: int) -> Emission | None:
@@ -91,7 +97,7 @@ class PartitionTopNOperator(Operator):
         return self._emit()
 
     def _emit(self) -> Emission:
-        runs = self._runs.finish()
+        runs = yield from self._runs.finish()
         self._context.count("kept", sum(run.length for run in runs))
         yield from merged(runs, self._keys, self._context.batch_rows)
         runs.clear()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from tableflow.columnar.batch import Batch
-from tableflow.columnar.kernels.gather import take_rows
-from tableflow.columnar.kernels.sorting import Key, select_before, sort_indices
+from tableflow.columnar.kernels.gather import concat_steps, take_rows_steps
+from tableflow.columnar.kernels.sorting import Key, select_before, sort_indices_steps
 from tableflow.physical.node import UnaryNode
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.sort_ranges import RangeSealer, SortedRanges
 from tableflow.physical.sorted_runs import BatchBuffer, SortedRuns, key_positions, merged
-from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation
+from tableflow.physical.steps import pausing
+from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.runtime.publication import Publication
 from tableflow.serialization import serializable
 
@@ -69,14 +71,16 @@ class SortRowsOperator(Operator):
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """Collects, and sorts a run now and then."""
-        self._runs.add(batch)
-        return None
+        return self._runs.add(batch)
 
     def on_end(self, port: int) -> Emission | None:
         """Emits all rows in order: those of this task, or those of its range."""
-        runs = self._runs.finish()
+        return self._emit()
+
+    def _emit(self) -> Emission:
+        runs = yield from self._runs.finish()
         self._context.count("sorted_runs", len(runs))
-        return self._emit_range(runs) if self._publication else self._emit_own(runs)
+        yield from self._emit_range(runs) if self._publication else self._emit_own(runs)
 
     def _emit_own(self, runs: list[Batch]) -> Emission:
         yield from merged(runs, self._keys, self._context.batch_rows)
@@ -135,8 +139,7 @@ class TopNOperator(Operator):
     def process(self, batch: Batch, port: int) -> Emission | None:
         """Keeps rows that may be among the first."""
         if self._runs is not None:
-            self._runs.add(batch)
-            return None
+            return self._runs.add(batch)
         if self._worst is not None:
             batch = batch.with_selection(select_before(batch, self._keys, self._worst, 0))
         if self._keep == 0 or batch.rows == 0:
@@ -144,28 +147,35 @@ class TopNOperator(Operator):
         self._reservation.resize(3 * (self._buffer.bytes + batch.nbytes))
         self._buffer.add(batch)
         if self._buffer.rows >= self._keep + max(self._keep, self._SLACK):
-            self._prune()
+            return self._pruning()
         self._reservation.resize(self._buffer.bytes)
         return None
+
+    def _pruning(self) -> Emission:
+        yield from self._prune()
+        self._reservation.resize(self._buffer.bytes)
 
     def on_end(self, port: int) -> Emission | None:
         """Emits what was kept, in order and without the offset."""
         if self._runs is not None:
-            return _skipping(
-                merged(self._runs.finish(), self._keys, self._context.batch_rows, self._keep), self._offset
-            )
+            return self._emit_merged(self._runs)
         return self._emit() if self._buffer.rows > self._offset else None
 
+    def _emit_merged(self, sorted_runs: SortedRuns) -> Emission:
+        runs = yield from sorted_runs.finish()
+        yield from _skipping(merged(runs, self._keys, self._context.batch_rows, self._keep), self._offset)
+
     def _emit(self) -> Emission:
-        best = self._prune()
+        best = yield from self._prune()
         size = self._context.batch_rows
         for first in range(self._offset, best.length, size):
             yield best.slice(first, min(size, best.length - first))
 
-    def _prune(self) -> Batch:
+    def _prune(self) -> Generator[Suspend, None, Batch]:
         """Sorts what is kept and drops what is beyond; returns it."""
-        rows = self._buffer.take()
-        best = take_rows(rows, sort_indices(rows, self._keys)[: self._keep])
+        rows = yield from pausing(concat_steps(self._buffer.drain()))
+        order = yield from pausing(sort_indices_steps(rows, self._keys))
+        best = yield from pausing(take_rows_steps(rows, order[: self._keep]))
         if best.length == self._keep:
             self._worst = best.slice(self._keep - 1, 1)
         self._buffer.add(best)

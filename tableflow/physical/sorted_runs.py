@@ -1,17 +1,18 @@
 """Sorted runs: rows collected into runs of bounded size, each sorted when it is full, merged when all have come.
 
-Invariant: all memory is reserved before it is used, and no call sorts more than about ``RUN_ROWS`` rows, so a task stays
-responsive however large its input is.  Rows with equal keys keep their order of arrival.
+Invariant: all memory is reserved before it is used, and runs are formed in steps, so a task stays responsive however large
+its input is.  Rows with equal keys keep their order of arrival.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from tableflow.columnar.batch import Batch
-from tableflow.columnar.kernels.gather import compact, concat
-from tableflow.columnar.kernels.sorting import Key, SortedMerge, sort_batch
+from tableflow.columnar.kernels.gather import compact, concat, concat_steps
+from tableflow.columnar.kernels.sorting import Key, SortedMerge, sort_batch_steps
 from tableflow.physical.properties import OrderingKey
+from tableflow.physical.steps import pausing
 from tableflow.runtime.operator import Emission, Reservation, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.types import Field
@@ -52,15 +53,11 @@ class BatchBuffer:
             self._tail_bytes = 0
 
     def drain(self) -> list[Batch]:
-        """What was kept, in order; the buffer is empty afterwards and must not be now."""
+        """What was kept, in order; the buffer is empty afterwards."""
         batches = [*self._whole, *self._tail]
         self._whole, self._tail, self._tail_bytes = [], [], 0
         self.rows = self.bytes = 0
         return batches
-
-    def take(self) -> Batch:
-        """Everything as one batch, at once; see :meth:`drain`."""
-        return concat(self.drain())
 
 
 class SortedRuns:
@@ -76,20 +73,23 @@ class SortedRuns:
         self._buffer = BatchBuffer()
         self._held = 0
 
-    def add(self, batch: Batch) -> None:
-        """Keeps the selected rows of a batch, and sorts a run when there are enough."""
+    def add(self, batch: Batch) -> Generator[Suspend, None, None] | None:
+        """Keeps the selected rows of a batch; when there are enough, gives what sorts a run of them.
+
+        Nothing is added before that is finished.
+        """
         if batch.rows == 0:
-            return
+            return None
         # Forming a run holds its rows twice more: put together, and in order.
         self._reservation.resize(self._held + 3 * (self._buffer.bytes + batch.nbytes))
         self._buffer.add(batch)
-        if self._buffer.rows >= RUN_ROWS or self._buffer.bytes >= RUN_BYTES:
-            self._form_run()
+        full = self._buffer.rows >= RUN_ROWS or self._buffer.bytes >= RUN_BYTES
+        return self._form_run(self._buffer.drain()) if full else None
 
-    def finish(self) -> list[Batch]:
+    def finish(self) -> Generator[Suspend, None, list[Batch]]:
         """All runs, the last rows included; nothing is added afterwards."""
         if self._buffer.rows:
-            self._form_run()
+            yield from self._form_run(self._buffer.drain())
         return self.runs
 
     def replace(self, runs: Sequence[Batch]) -> None:
@@ -98,8 +98,10 @@ class SortedRuns:
         self._held = sum(run.nbytes for run in runs)
         self._reservation.resize(self._held + 3 * self._buffer.bytes)
 
-    def _form_run(self) -> None:
-        run = sort_batch(self._buffer.take(), self.keys)
+    def _form_run(self, batches: list[Batch]) -> Generator[Suspend, None, None]:
+        rows = yield from pausing(concat_steps(batches))
+        batches.clear()
+        run = yield from pausing(sort_batch_steps(rows, self.keys))
         if self._keep is not None:
             run = self._keep(run)
         self.runs.append(run)

@@ -29,8 +29,11 @@ class Sealer(Protocol[Partial_contra, Handle_co]):
         """Called once with all partials, in task order; returns into how many parts sealing is cut (>= 0)."""
         ...
 
-    def seal(self, part: int) -> None:
-        """Does one part; called once per part, by any task, concurrently with other parts."""
+    def seal(self, part: int) -> Iterator[None] | None:
+        """Does one part; called once per part, by any task, concurrently with other parts.
+
+        What may take long is done in steps: the iterator that it returns is then driven to its end.
+        """
         ...
 
     def finish(self) -> Handle_co:

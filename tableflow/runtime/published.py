@@ -63,7 +63,8 @@ class PublishedBuild:
             yield Suspend(self._planned)
         while (part := self._take()) is not None:
             assert self._sealer is not None
-            self._sealer.seal(part)
+            for _ in self._sealer.seal(part) or ():
+                yield Suspend(READY)
             if self._part_done():
                 self._finish()
             yield Suspend(READY)

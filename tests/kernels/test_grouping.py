@@ -323,6 +323,44 @@ def test_many_integer_keys(spacing, order):
     assert (sums == keys * counts).all()
 
 
+def _many(kind):
+    """Values whose tables grow far; what is dense is held in an array that moves and is given up."""
+    random = np.random.default_rng(5)
+    match kind:
+        case "descending":
+            return -np.arange(2_000_000, step=3)
+        case "dense, then far apart, then dense":
+            dense, sparse = np.arange(400_000), random.integers(-(2**60), 2**60, 300_000)
+            return np.concatenate((dense, sparse, dense[::-1] + 200_000, sparse[::2]))
+        case "far apart, then dense":
+            return np.concatenate((random.permutation(280_000) * 20, random.integers(0, 5_600_000, 500_000)))
+        case _:
+            return np.concatenate((random.integers(0, 2**60, 600_000), random.integers(0, 2**10, 100_000)))
+
+
+@pytest.mark.parametrize(
+    "kind", ["numbers", "texts", "numbers and texts", "descending", "dense, then far apart, then dense", "far apart, then dense"]
+)  # fmt: skip
+def test_tables_grow_in_steps_that_may_stop_anywhere(kind):
+    values = _many(kind)
+    _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
+    expected = np.argsort(np.argsort(first))[inverse]
+    types = {"texts": [STRING], "numbers and texts": [BIGINT, STRING]}.get(kind, [BIGINT])
+    table, steps = GroupTable(types, []), 0
+    for batch, start in enumerate(range(0, len(values), 50_000)):
+        part = pa.array(values[start : start + 50_000], pa.int64())
+        keys = [Column(of, part if of is BIGINT else part.cast(pa.string())) for of in types]
+        # The shortest step, or all of them: what is left is done by the batch itself.
+        steps += not table.native.prepare(len(part), 0)
+        while batch % 2 and not table.prepare(len(part)):
+            pass
+        assert (table.number(keys, [], len(part)) == expected[start : start + 50_000]).all()
+        assert table.bytes_after(keys, [], 50_000) >= table.bytes
+    assert steps > 0 or kind == "descending"
+    found = table.keys(table.groups - 5, 5)[0].array.to_pylist()
+    assert [int(v) for v in found] == values[np.sort(first)[-5:]].tolist()
+
+
 def test_many_string_keys():
     texts = [f"key {i % 30_000:x}" for i in range(90_000)]
     column = Column(STRING, pa.array(texts))

@@ -173,3 +173,61 @@ def test_first_rows_in_pieces(rows):
     batch = Batch([Column(t.BIGINT, pa.array(keys))], rows)
     expected = [0, *(np.flatnonzero(np.diff(keys)) + 1).tolist(), rows]
     assert finish(windows.first_rows(batch, [0])).tolist() == expected
+
+
+def keys_of(kind):
+    numbers = np.random.default_rng(4).integers(0, 9_000, ROWS)
+    texts = [
+        None if v % 13 == 0 else f"the same for all of them, {'x' * (v % 3)} then {v * 7919 % 9000}" for v in numbers
+    ]
+    match kind:
+        case "short numbers":
+            return [Column(t.BIGINT, pa.array(numbers))]
+        case "long numbers":
+            return [Column(t.BIGINT, pa.array(numbers * 2**40)), Column(t.BIGINT, pa.array(numbers[::-1] * 2**40))]
+        case "texts":
+            return [Column(t.STRING, pa.array(texts))]
+        case "many equal texts, numbers":
+            return [
+                Column(t.STRING, pa.array([text and text[:34] for text in texts])),
+                Column(t.BIGINT, pa.array(numbers)),
+            ]
+        case "dictionary":
+            return [Column(t.STRING, pa.array(texts).dictionary_encode()), Column(t.BIGINT, pa.array(-numbers))]
+        case "nothing but NULL":
+            return [Column(t.BIGINT, pa.nulls(ROWS, pa.int64()))]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(
+    "kind", ["short numbers", "long numbers", "texts", "many equal texts, numbers", "dictionary", "nothing but NULL"]
+)
+def test_sorting(kind, descending):
+    columns = keys_of(kind)
+    values = [column.array.to_pylist() for column in columns]
+    expected = list(range(ROWS))
+    for of in reversed(values):
+        expected.sort(key=lambda i, of=of: (of[i] is not None, of[i] or 0), reverse=descending)
+        expected.sort(key=lambda i, of=of: of[i] is None)
+    work = _native.Sorting([column.vector for column in columns], [(descending, False)] * len(columns), ROWS)
+    with pytest.raises(ValueError, match="not in order yet"):
+        work.take()
+    assert stepped(work) >= 2
+    assert work.take().tolist() == expected
+
+
+@pytest.mark.parametrize("rows", [0, 1, 40_000])
+def test_taking(rows):
+    of, arrays = parts_of("dictionaries")
+    columns = [Column(of, arrays[0]), Column(t.BIGINT, pa.array(np.arange(len(arrays[0])))), numbers("decimals")]
+    columns = [column.slice(0, 20_000) for column in columns]
+    index = np.random.default_rng(6).integers(0, 20_000, rows)
+    batch = Batch(columns, 20_000)
+    expected = gather.take_rows(batch, index)
+    work = _native.Concatenation([column.vector for column in columns], index)
+    assert stepped(work) >= 2
+    made = [Column(column.type, vector=vector) for column, vector in zip(columns, work.take(), strict=True)]
+    assert [column.array for column in made] == [column.array for column in expected.columns]
+    assert finish(gather.take_rows_steps(batch, index)).length == rows
+    with pytest.raises(IndexError):
+        _native.Concatenation([columns[0].vector], np.array([20_000]))

@@ -49,6 +49,23 @@ def take_rows(batch: Batch, indices: Index) -> Batch:
     return Batch(take_columns(batch.columns, indices), len(indices), None, weights, batch.event_time)
 
 
+def take_rows_steps(batch: Batch, indices: npt.NDArray[np.int64]) -> Generator[None, None, Batch]:
+    """:func:`take_rows` with a pause whenever some milliseconds have passed."""
+    work = _native.Concatenation([column.vector for column in batch.columns if not is_nested(column)], indices)
+    while not work.step():
+        yield
+    taken = iter(work.take())
+    columns = []
+    for column in batch.columns:
+        if is_nested(column):
+            columns.append(Column(column.type, _take_nested(column.array, indices, nullable=False)))
+            yield
+        else:
+            columns.append(Column(column.type, vector=next(taken)))
+    weights = None if batch.weights is None else batch.weights[indices]
+    return Batch(columns, len(indices), None, weights, batch.event_time)
+
+
 def compact(batch: Batch) -> Batch:
     """The batch without a selection: itself, or its selected rows copied."""
     return batch if batch.selection is None else take_rows(batch, batch.selection)

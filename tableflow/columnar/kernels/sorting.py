@@ -6,7 +6,7 @@ A key is ``(position, descending, nulls_first)``.  The order is that of SQL valu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -14,7 +14,15 @@ import numpy.typing as npt
 
 from tableflow.columnar import _native
 from tableflow.columnar.batch import Batch, Selection
-from tableflow.columnar.kernels.gather import compact, concat_ranges, is_nested, take_columns, take_rows
+from tableflow.columnar.kernels.gather import (
+    compact,
+    concat_ranges,
+    is_nested,
+    take_columns,
+    take_rows,
+    take_rows_steps,
+)
+from tableflow.columnar.kernels.steps import finish
 from tableflow.errors import UnsupportedError
 
 Key: TypeAlias = tuple[int, bool, bool]
@@ -35,18 +43,32 @@ def _directions(keys: Sequence[Key]) -> list[tuple[bool, bool]]:
 
 def sort_indices(batch: Batch, keys: Sequence[Key]) -> npt.NDArray[np.int64]:
     """The stored rows that count, in order; rows with equal keys keep their order.  At least one key."""
+    return finish(sort_indices_steps(batch, keys))
+
+
+def sort_indices_steps(batch: Batch, keys: Sequence[Key]) -> Generator[None, None, npt.NDArray[np.int64]]:
+    """:func:`sort_indices` with a pause whenever some milliseconds have passed."""
     vectors = _vectors(batch, keys)
-    if batch.selection is None:
-        return _native.sort_indices(vectors, _directions(keys), batch.length)
-    columns = [batch.columns[position] for position, _, _ in keys]
-    chosen = [column.vector for column in take_columns(columns, batch.selection)]
-    order = _native.sort_indices(chosen, _directions(keys), len(batch.selection))
-    return batch.selection[order].astype(np.int64)
+    if batch.selection is not None:
+        columns = [batch.columns[position] for position, _, _ in keys]
+        vectors = [column.vector for column in take_columns(columns, batch.selection)]
+    work = _native.Sorting(vectors, _directions(keys), batch.rows)
+    while not work.step():
+        yield
+    order = work.take()
+    return order if batch.selection is None else batch.selection[order].astype(np.int64)
 
 
 def sort_batch(batch: Batch, keys: Sequence[Key]) -> Batch:
     """The selected rows in order, as a batch of their own."""
-    return take_rows(batch, sort_indices(batch, keys))
+    return finish(sort_batch_steps(batch, keys))
+
+
+def sort_batch_steps(batch: Batch, keys: Sequence[Key]) -> Generator[None, None, Batch]:
+    """:func:`sort_batch` with a pause whenever some milliseconds have passed."""
+    order = yield from sort_indices_steps(batch, keys)
+    yield
+    return (yield from take_rows_steps(batch, order))
 
 
 def lower_bound(run: Batch, keys: Sequence[Key], boundary: Batch, row: int) -> int:
