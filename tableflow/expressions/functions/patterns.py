@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ from tableflow.expressions.nodes import Call, Expression, Literal
 from tableflow.expressions.operand import Operand, both, from_arrow, repeated, rows_of
 
 _S = t.STRING
+_FEW_ROWS = 32
 
 
 def like_parts(pattern: str, escape: str | None) -> list[str | None]:
@@ -77,12 +79,75 @@ def like_regex(parts: Sequence[str | None]) -> str:
     return f"(?s){'' if start else chr(92) + 'A'}{body}{'' if end else chr(92) + 'z'}"
 
 
+@lru_cache(maxsize=1024)
+def _like_segments(pattern: str, escape: str | None) -> tuple[str, ...] | None:
+    """The texts between the % of a pattern; None if it has a character that stands for any."""
+    segments = [""]
+    for part in like_parts(pattern, escape):
+        if part is None:
+            segments.append("")
+        elif part == "":
+            return None
+        else:
+            segments[-1] += part
+    return tuple(segments)
+
+
+def _like_text(text: str, pattern: str, escape: str | None = None) -> bool | None:
+    """Whether one text matches a pattern; None for patterns that need an expression."""
+    _check_escape(escape)
+    segments = _like_segments(pattern, escape)
+    if segments is None or len(segments) == 1:
+        return None if segments is None else text == segments[0]
+    first, *middle, last = segments
+    at, end = len(first), len(text) - len(last)
+    if at > end or not text.startswith(first) or not text.endswith(last):
+        return False
+    for segment in middle:
+        found = text.find(segment, at, end)
+        if found < 0:
+            return False
+        at = found + len(segment)
+    return True
+
+
+def _check_escape(escape: str | None) -> None:
+    if escape is not None and len(escape) != 1:
+        raise ValueError("an escape is one character")
+
+
 def _quoted(text: str) -> str:
     return "".join("\\" + c if c.isascii() and not c.isalnum() and c not in "_\n" else c for c in text)
 
 
-def _by_pattern(args: Sequence[Operand], to: t.SqlType, function: Callable[..., Any]) -> Operand:
-    """``function(text, *parameters)``, once for constants, else once for each combination of parameters."""
+Single: TypeAlias = Callable[..., "bool | None"]
+
+
+def _row_by_row(texts: pa.Array, columns: Sequence[Sequence[Any]], single: Single, to: t.SqlType) -> Operand | None:
+    """``single(text, *parameters)`` of each row; None if it cannot say for one of them."""
+    found: list[bool | None] = []
+    errors = np.zeros(len(texts), np.bool_)
+    for row, (text, *values) in enumerate(zip(texts.to_pylist(), *columns, strict=True)):
+        matches = None
+        if None not in values:
+            try:
+                matches = single(text or "", *values)
+            except ValueError:
+                errors[row] = text is not None
+            else:
+                if matches is None:
+                    return None
+        found.append(None if text is None else matches)
+    return Operand(to, pa.array(found, _storage(to)), errors=errors if errors.any() else None)
+
+
+def _by_pattern(
+    args: Sequence[Operand], to: t.SqlType, function: Callable[..., Any], single: Single | None = None
+) -> Operand:
+    """``function(text, *parameters)``, once for constants, else once for each combination of parameters.
+
+    ``single`` does it for one text if it can, which is cheaper when there are many combinations.
+    """
     text, *parameters = args
     rows = rows_of(*args)
     if all(parameter.constant and parameter.valid is None for parameter in parameters):
@@ -93,6 +158,10 @@ def _by_pattern(args: Sequence[Operand], to: t.SqlType, function: Callable[..., 
             return Operand(to, nothing, errors=both(np.ones(len(text), np.bool_), text.valid))
     texts = repeated(text.plain, rows) if text.constant else text.plain
     columns = [p.plain.to_pylist() * (rows if p.constant else 1) for p in parameters]
+    if single is not None and len(set(zip(*columns, strict=True))) * _FEW_ROWS > rows:
+        found = _row_by_row(texts, columns, single, to)
+        if found is not None:
+            return found
     groups: dict[tuple[Any, ...], list[int]] = {}
     for row, values in enumerate(zip(*columns, strict=True)):
         groups.setdefault(values, []).append(row)
@@ -113,8 +182,8 @@ def _by_pattern(args: Sequence[Operand], to: t.SqlType, function: Callable[..., 
     inverse = np.empty(rows, np.int64)
     inverse[order] = np.arange(rows)
     result = pa.concat_arrays(pieces).take(pa.array(inverse))
-    found = both(errors, text.valid if not text.constant else None)
-    return Operand(to, result, errors=found if found is not None and found.any() else None)
+    wrong = both(errors, text.valid if not text.constant else None)
+    return Operand(to, result, errors=wrong if wrong is not None and wrong.any() else None)
 
 
 def _storage(to: t.SqlType) -> pa.DataType:
@@ -123,11 +192,10 @@ def _storage(to: t.SqlType) -> pa.DataType:
 
 def _like_kernel(*, ignore_case: bool) -> Kernel:
     def function(text: pa.Array, pattern: str, escape: str | None = None) -> pa.Array:
-        if escape is not None and len(escape) != 1:
-            raise ValueError("an escape is one character")
+        _check_escape(escape)
         return like(text, pattern, escape, ignore_case=ignore_case)
 
-    return lambda args, to: _by_pattern(args, to, function)
+    return lambda args, to: _by_pattern(args, to, function, None if ignore_case else _like_text)
 
 
 def _checked(rule: Rule, check: Callable[..., Any]) -> Rule:
@@ -154,8 +222,7 @@ def _checked(rule: Rule, check: Callable[..., Any]) -> Rule:
 
 
 def _check_like(pattern: str, escape: str | None = None) -> None:
-    if escape is not None and len(escape) != 1:
-        raise ValueError("an escape is one character")
+    _check_escape(escape)
     like_parts(pattern, escape)
 
 
