@@ -1,7 +1,8 @@
 """A query is stopped within 100 ms, whatever it is busy with, and leaves nothing behind.
 
-The limit is a claim about a machine with time to spare.  Here others may be at work, so the best of three tries counts,
-and processor time counts like time when that is shorter: it is what a free machine would need at most.
+The limit is a claim about a machine with time to spare, and others may be at work here.  So what is judged is what a task
+counts itself: the longest processor time between two looks at cancellation, over all that a query did until it was
+cancelled, and that of closing.  One run looks into all phases, and queries run until they are in their largest one.
 """
 
 from __future__ import annotations
@@ -21,9 +22,15 @@ import pyarrow.parquet as pq
 import pytest
 
 import tableflow
+from tableflow.runtime.counters import JobCounters
 
 LIMIT = 0.1
+"""Seconds of processor time: the longest step, and closing."""
+WAIT = 2.0
+"""Seconds that a loaded machine may take."""
 TRIES = 3
+SOON = 0.25
+"""Seconds of processor time after which a query is cancelled that always does the same."""
 
 QUERIES = {
     "scan of Parquet": "SELECT count(DISTINCT s), sum(r % 1000), max(n) FROM '{data}/many/*.parquet'",
@@ -69,9 +76,30 @@ QUERIES = {
         "(SELECT * FROM big UNION ALL SELECT n, r + 1 FROM big)"
     ),
     "bounded row numbers": "SELECT a.n FROM big a, small b QUALIFY row_number() OVER (PARTITION BY a.n % 10 ORDER BY b.n) <= 3",
+    "window over floats to the end": (
+        "SELECT sum(f) OVER (ORDER BY r ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING), "
+        "stddev_samp(f) OVER (ORDER BY r ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) FROM floats"
+    ),
+    "window of extremes to the end": (
+        "SELECT max(f) OVER (ORDER BY r ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING), "
+        "lag(f) IGNORE NULLS OVER (ORDER BY r), rank() OVER (ORDER BY r) FROM floats"
+    ),
+    "distinct texts": "SELECT count(DISTINCT a.s || CAST(b.n AS STRING)) FROM words a, small b",
+    "sort by long strings": "SELECT s FROM long ORDER BY s DESC",
+    "pattern per row": "SELECT count(*) FROM words a, small b WHERE a.s LIKE '%' || CAST(b.n AS STRING) || '%'",
+    "another pattern for each row": "SELECT count(*) FROM long WHERE s LIKE '%' || substr(s, 300, 4) || '%x%' || substr(s, 90, 4)",
     "values": "SELECT count(*) FROM "
     + ", ".join(f"(VALUES {', '.join(f'({i})' for i in range(100))}) t{n}(x)" for n in range(6)),
 }
+
+
+LATER = {
+    "aggregate with many groups": 1.5, "aggregate of distinct values": 2.0, "aggregate by strings": 1.5, "distinct texts": 2.0,
+    "sort": 1.5, "sort by strings": 0.8, "sort by long strings": 0.6, "sort of a growing run": 0.8, "many top rows": 1.0,
+    "hash build": 2.0, "union": 1.5, "intersect": 1.5, "except all": 2.0, "window": 1.0, "window with one partition": 2.5,
+    "window over floats to the end": 1.2, "window of extremes to the end": 1.4, "bounded row numbers": 0.8,
+}  # fmt: skip
+"""Seconds of processor time after which a query is cancelled that collects first, until it has much."""
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +130,10 @@ def con(data: Path) -> Iterator[tableflow.Connection]:
         connection.register("small", {"n": np.arange(3000)})
         connection.register("skew", {"k": np.zeros(300_000, np.int64), "v": np.arange(300_000)})
         connection.register("words", {"s": [f"word {i * 7919 % 2000003} and more text" for i in range(500_000)]})
+        texts = (f"{'the beginning ' * 6}word {i * 7919 % 2000003} {'and more text ' * 20}" for i in range(150_000))
+        connection.register("long", {"s": list(texts)})
+        half = rows // 2
+        connection.register("floats", {"f": random.random(half), "r": random.integers(0, 1 << 60, half)})
         # What libraries start once and keep is there before anything is counted.
         for kind in ("parquet", "csv", "json"):
             connection.execute(f"SELECT count(*) FROM '{data}/t.{kind}'").fetchall()
@@ -138,40 +170,51 @@ class Reader(threading.Thread):
             self.outcome = error
 
 
-def _spent(began: float, worked: float) -> float:
-    return min(time.perf_counter() - began, time.process_time() - worked)
+def _work(reader: Reader, seconds: float) -> None:
+    """Lets a query work so long; other work of this machine does not count."""
+    limit, worked = time.monotonic() + 60, time.process_time()
+    while reader.is_alive() and time.process_time() - worked < seconds and time.monotonic() < limit:
+        reader.join(0.01)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("delay", [0.05, 0.4, 1.0])
-@pytest.mark.parametrize("name", QUERIES)
-def test_cancelled_from_another_thread(con, data, name, delay):
-    before, best = Left.now(), 99.0
-    for _ in range(TRIES):
-        cursor = con.execute(QUERIES[name].replace("{data}", str(data)))
-        job = cursor._outcome.result.running._job
-        reader = Reader(cursor)
-        reader.start()
-        reader.join(delay)
-        if reader.outcome == "finished":
-            pytest.skip(f"took less than {delay} s")
-        began, worked = time.perf_counter(), time.process_time()
-        cursor.cancel()
-        reader.join()
-        if reader.outcome == "finished":
-            pytest.skip("was at its end")
-        best = min(best, _spent(began, worked))
+def _cancelled(con: tableflow.Connection, sql: str, seconds: float) -> tuple[JobCounters, float]:
+    """Cancels a query after so much work; what it counted, and how long it took to stop."""
+    before = Left.now()
+    cursor = con.execute(sql)
+    running = cursor._outcome.result.running
+    job, reader = running._job, Reader(cursor)
+    reader.start()
+    _work(reader, seconds)
+    began = time.perf_counter()
+    cursor.cancel()
+    reader.join()
+    took = time.perf_counter() - began
+    if reader.outcome != "finished":
         assert isinstance(reader.outcome, tableflow.OperationalError), reader.outcome
         assert "cancelled" in str(reader.outcome)
         with pytest.raises(tableflow.OperationalError, match="cancelled"):
             cursor.fetchone()
-        cursor.close()
-        del reader
-        assert job.memory.used == 0
-        assert Left.now() == before
-        if best <= LIMIT:
+    cursor.close()
+    del reader
+    assert job.memory.used == 0
+    assert Left.now() == before
+    return running.counters(), took
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", QUERIES)
+def test_cancelled_from_another_thread(con, data, name):
+    steps, waits = [], []
+    for _ in range(TRIES):
+        counters, took = _cancelled(con, QUERIES[name].replace("{data}", str(data)), LATER.get(name, SOON))
+        steps.append((counters.longest + counters.closing) / 1e6)
+        waits.append(took)
+        if steps[-1] <= LIMIT and took <= WAIT:
             break
-    assert best <= LIMIT
+    assert min(steps) <= LIMIT, [
+        (operator.name, operator.longest) for stage in counters.stages for operator in stage.operators
+    ]
+    assert min(waits) <= WAIT
     assert con.execute("SELECT 1").fetchall() == [(1,)]
 
 
@@ -188,19 +231,14 @@ def test_cancelled_from_another_thread(con, data, name, delay):
     ],
 )
 def test_closed_early(con, data, name):
-    before, best = Left.now(), 99.0
-    for _ in range(TRIES):
-        cursor = con.execute(QUERIES[name].replace("{data}", str(data)))
-        job = cursor._outcome.result.running._job
-        time.sleep(0.1)
-        began, worked = time.perf_counter(), time.process_time()
-        cursor.close()
-        best = min(best, _spent(began, worked))
-        assert job.memory.used == 0
-        assert Left.now() == before
-        if best <= LIMIT:
-            break
-    assert best <= LIMIT
+    before = Left.now()
+    cursor = con.execute(QUERIES[name].replace("{data}", str(data)))
+    running = cursor._outcome.result.running
+    time.sleep(0.1)
+    cursor.close()
+    assert not running._job.running
+    assert running._job.memory.used == 0
+    assert Left.now() == before
 
 
 def test_closed_between_rows(con):
