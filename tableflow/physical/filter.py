@@ -8,7 +8,8 @@ from tableflow.columnar.batch import Batch
 from tableflow.expressions.evaluation import filter_rows
 from tableflow.expressions.nodes import Expression
 from tableflow.physical.node import UnaryNode, positions
-from tableflow.runtime.operator import Emission, Operator
+from tableflow.runtime.operator import Emission, Operator, Suspend
+from tableflow.runtime.wake import READY
 from tableflow.serialization import serializable
 
 PIECE_ROWS = 4096
@@ -31,8 +32,10 @@ class FilterRowsOperator(Operator):
         self._positions = positions(node.input.fields)
 
     def process(self, batch: Batch, port: int) -> Emission:
-        """The rows that are left, if any."""
+        """The rows that are left, if any, piece by piece."""
         for piece in batch.pieces(PIECE_ROWS):
             kept = filter_rows(self._conjuncts, piece, self._positions)
             if len(kept):
                 yield piece if len(kept) == piece.rows else piece.with_selection(kept)
+            else:
+                yield Suspend(READY)  # a row may take long: nobody is to wait for one that is kept
