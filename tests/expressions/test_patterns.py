@@ -15,7 +15,25 @@ from tests.expressions.binding import bind
 
 REFS = {"s": ColumnRef(t.STRING, 0, "s"), "u": ColumnRef(t.STRING, 1, "u")}
 TEXTS = ["", "a", "ab", "aba", "abcab", "a%b", "ä\nb", "bb", None]
-PATTERNS = ["", "%", "a", "a%", "%b", "a%b", "%b%", "%a%b%", "ab%ab", "aba%ba", "_", "a_%", "a!%b", "%!%%", "!!%", "%ä%b", None]
+PATTERNS = [
+    "",
+    "%",
+    "a",
+    "a%",
+    "%b",
+    "a%b",
+    "%b%",
+    "%a%b%",
+    "ab%ab",
+    "aba%ba",
+    "_",
+    "a_%",
+    "a!%b",
+    "%!%%",
+    "!!%",
+    "%ä%b",
+    None,
+]
 
 
 def matches(expression, texts, patterns):
