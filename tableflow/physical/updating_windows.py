@@ -11,6 +11,7 @@ a key is a row of its own, with its number.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,7 @@ from tableflow.physical.late_rows import LateRows
 from tableflow.physical.node import positions
 from tableflow.physical.row_changes import replaced, same_values
 from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.window_numbers import running
 from tableflow.physical.window_slots import WindowSlots
 from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Slots, WindowState
 from tableflow.physical.window_times import WindowTimes
@@ -253,10 +255,23 @@ class GlobalWindowOperator(FiringOperator):
         self._fired = np.empty(0, np.int64)
 
     def process(self, batch: Batch, port: int) -> Emission:
-        """Adds rows; fires what is due."""
-        if batch.rows:
-            self._add(batch, np.zeros(batch.rows, np.int32))
-            yield from self._fire(self._due())
+        """Adds rows; fires what is due: a key with rows for several firings fires several times."""
+        for some in self._rounds(batch) if self._rows and batch.rows else (batch,):
+            if some.rows:
+                self._add(some, np.zeros(some.rows, np.int32))
+                yield from self._fire(self._due())
+
+    def _rounds(self, batch: Batch) -> Iterator[Batch]:
+        """The rows of each key up to its next firing, then those up to the one after, and so on."""
+        groups = self._pending.place(batch, np.zeros(batch.rows, np.int32))
+        arrived = np.append(self._arrived, np.zeros(self._pending.groups - len(self._arrived), np.int64))
+        order = np.argsort(groups, kind="stable")
+        ranks = np.empty(len(groups), np.int64)
+        ranks[order] = running(groups[order].astype(np.int64), np.ones(len(order), np.int64))
+        rounds = (arrived[groups] + ranks - 1) // self._rows
+        own = np.arange(batch.length, dtype=np.uint32) if batch.selection is None else batch.selection
+        for number in range(int(rounds.max()) + 1):
+            yield batch.with_selection(own[rounds == number])
 
     def on_watermark(self, watermark: Watermark) -> Emission | None:
         """An interval of event time may be over; at the end everything fires."""

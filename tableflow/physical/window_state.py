@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.gather import take_columns
 from tableflow.columnar.kernels.grouping import AggregateOverflow, GroupNumbers, GroupTable
 from tableflow.expressions.nodes import AggregateCall
 from tableflow.physical.aggregate_states import row_inputs, too_large
@@ -51,6 +52,13 @@ class WindowState:
         """Takes the batch's rows, each into its slot; the group of each."""
         keys, arguments, dense = self._columns(batch, slots)
         return self._table.number(keys, arguments, batch.length, batch.selection, dense, batch.weights)
+
+    def place(self, batch: Batch, slots: Slots) -> GroupNumbers:
+        """The group that each of the batch's rows will be in; new ones have no rows until they are taken."""
+        keys = [batch.columns[i] for i in self._keys]
+        if batch.selection is not None:
+            keys = take_columns(keys, batch.selection)
+        return self._table.locate([slot_column(slots), *keys], batch.rows)
 
     def take(self, batch: Batch, slots: Slots) -> None:
         """As :meth:`update`, when nobody asks for the groups."""

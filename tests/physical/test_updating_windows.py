@@ -8,13 +8,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, EveryInterval, EveryRows, OnUpdate, OnWindowClose
+from tableflow.expressions.nodes import AggregateCall
 from tableflow.expressions.window_assigner import Global, Hop, Tumble
+from tableflow.physical.windowed_operator import windowed_operator
 from tableflow.runtime.graph import SinkSpec
+from tableflow.types import BIGINT, ArrayType
 from tests.physical.event_harness import summed
 from tests.physical.test_assign_windows import expected
 from tests.physical.test_pane_windows import ASSIGNERS, CHANGES, EVENTS, ROW
-from tests.physical.windowed import CALLS, FIRE, KEY, TEXT, answers, grouped, harness_of, node_of, plain_times
+from tests.physical.windowed import (
+    CALLS,
+    FIRE,
+    KEY,
+    TEXT,
+    VALUE,
+    answers,
+    grouped,
+    harness_of,
+    node_of,
+    plain_times,
+    ref,
+)
 
 TRIGGERS = st.lists(
     st.one_of(
@@ -159,3 +175,31 @@ def test_a_global_window_numbers_its_firings(events, triggers, rebuild):
         assert [row[4] for row in mine] == list(range(1, len(mine) + 1))
         assert mine[-1][5:-1] == answers(members)
     assert {row[:2] for row in emitted} == {row[:2] for row in rows}
+
+
+@given(st.lists(st.lists(ROW, max_size=9), max_size=4), st.integers(1, 3), st.booleans())
+def test_a_global_window_fires_after_every_so_many_rows(batches, size, rebuild):
+    """However rows are cut into batches."""
+    harness = harness_of(node_of(Global(), Emit((EveryRows(size),)), fire=FIRE), rebuild=rebuild)
+    for batch in batches:
+        harness.rows(batch)
+    harness.end()
+    rows = [row for batch in batches for row in batch]
+    wanted = Counter()
+    for (key,), members in grouped([(row[:1], row) for row in rows]).items():
+        for fire in range(-(-len(members) // size)):
+            seen = members[: (fire + 1) * size]
+            wanted[(key, None, None, fire + 1, *answers(seen), 1)] += 1
+    assert Counter(harness.emitted) == wanted
+
+
+@pytest.mark.parametrize(
+    ("emit", "calls", "message"),
+    [
+        (Emit(keep_last_rows=3), CALLS, "KEEP LAST"),
+        (Emit(), (AggregateCall(ArrayType(BIGINT), "array_agg", (ref(VALUE),)),), "array_agg in windows"),
+    ],
+)
+def test_what_is_not_supported_is_said(emit, calls, message):
+    with pytest.raises(UnsupportedError, match=message):
+        windowed_operator(node_of(Tumble(10), emit, calls=calls))

@@ -10,6 +10,7 @@ from tableflow.expressions.window_assigner import Cumulate, Delta, Global, Hop, 
 from tableflow.physical.assign_watermarks import AssignWatermarks, TimeNulls
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.windowed_aggregate import WindowedAggregate
+from tableflow.physical.windowed_operator import windowed_operator
 from tableflow.planner.implementation import costs
 from tableflow.planner.implementation.changelogs import refuse
 from tableflow.planner.implementation.enforcers import keep
@@ -79,7 +80,9 @@ def implement_windowed_aggregate(
     child = search.best(node.input, hashed(meeting, exact=False) if meeting else IN_ONE_TASK)
     fields = (*node.keys, *node.made, *node.results)
     work = costs.aggregate_cost(child.facts.estimate.rows, search.cardinality.rows(node), len(node.calls))
-    yield WindowedAggregate(
+    if node.emit is not None and node.emit.late_into is not None:
+        raise refuse("LATE INTO is not supported yet", "leave it out: late rows are counted")
+    planned = WindowedAggregate(
         fields=fields,
         facts=search.facts(node, fields, (child,), work, child.facts.properties.partitioning),
         input=child,
@@ -97,6 +100,9 @@ def implement_windowed_aggregate(
         changing=changing,
         processing_time=by_clock,
     )
+    # What no operator computes is refused now, not when the job starts.
+    windowed_operator(planned)
+    yield planned
 
 
 def is_processing_time(node: logical.Node, column: int) -> bool:
