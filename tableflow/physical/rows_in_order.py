@@ -1,4 +1,7 @@
-"""Rows that wait until time has passed them, to be taken in the order of an ORDER BY that begins with their event time."""
+"""Rows that wait until time has passed them, to be taken in the order of an ORDER BY that begins with their event time.
+
+Under any other ORDER BY they wait for the end of their input.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from tableflow.physical.assign_watermarks import storage_times, units_per_micros
 from tableflow.physical.node import positions
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME
+from tableflow.types import TimestampType
 
 
 class RowsInOrder:
@@ -26,7 +30,9 @@ class RowsInOrder:
         self._keys = [(where[key.column], key.descending, key.nulls_first) for key in node.order]
         self._fields = node.input.fields
         self._time = self._keys[0][0]
-        self._unit = units_per_microsecond(node.input.fields[self._time].type)
+        first = node.input.fields[self._time].type
+        self._in_time = isinstance(first, TimestampType) and not node.order[0].descending
+        self._unit = units_per_microsecond(first)
         self._waiting: list[Batch] = []
         self._watermark = START_OF_TIME
         self.bytes = 0
@@ -45,6 +51,8 @@ class RowsInOrder:
 
     def _times(self, batch: Batch) -> np.ndarray:
         """Event times in microseconds, rounded down; the end of time for NULL."""
+        if not self._in_time:
+            return np.full(batch.length, END_OF_TIME)
         column = batch.columns[self._time]
         times = storage_times(column) // self._unit
         if column.array.null_count:
