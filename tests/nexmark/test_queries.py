@@ -28,16 +28,7 @@ def check(request: pytest.FixtureRequest) -> Iterator[Check]:
     made.close()
 
 
-MISSING = {11: "group window functions", 13: "lookup joins"}
-
-
-def _known(number: int) -> object:
-    reason = MISSING.get(number)
-    marks = () if reason is None else (pytest.mark.xfail(reason=f"{reason} are refused so far", strict=True),)
-    return pytest.param(number, marks=marks)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [_known(number) for number in NUMBERS])
+@pytest.mark.parametrize("number", NUMBERS)
 def test_one_answer(check: Check, number: int) -> None:
     assert check.difference(number) is None

@@ -147,7 +147,7 @@ def _kernel(read: Callable[[str], tuple[_Piece, ...]]) -> Kernel:
         moment, pattern = args
         days = isinstance(moment.type, t.DateType)
         values = numbers(moment) * (_DAY if days else 1)
-        texts = _written(values, 1 if days else per_second(moment.type), read(pattern.value))
+        texts = _written(values, 1 if days else per_second(moment.type), read(pattern.value or ""))
         valid = moment.valid
         if valid is not None:
             codes = pa.array(texts.indices.to_numpy(), mask=~valid)
