@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,8 @@ def tpch_data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 settings.register_profile("fixed", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+def pytest_configure() -> None:
+    """Interrupts interrupt, as at a terminal: shells start what runs behind with them ignored, and processes inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
