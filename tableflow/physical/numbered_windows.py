@@ -15,11 +15,12 @@ from tableflow.columnar.kernels.gather import take_rows
 from tableflow.columnar.kernels.grouping import GroupTable
 from tableflow.columnar.representation import canonical
 from tableflow.expressions.window_assigner import CountHop
+from tableflow.physical.collected_window_state import window_state
 from tableflow.physical.node import positions
 from tableflow.physical.rows_in_order import RowsInOrder
 from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.physical.window_numbers import Numbered, numbering_of
-from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Slots, WindowState
+from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Slots
 from tableflow.physical.window_times import Rows, Times
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import Watermark
@@ -44,7 +45,7 @@ class NumberedWindowsOperator(Operator):
         self._starts: Times = _NONE
         self._ends: Times = _NONE
         self._open: Mask = np.empty(0, np.bool_)
-        self._state = WindowState(node)
+        self._state = window_state(node)
 
     def open(self, context: OperatorContext) -> None:
         """Reserves the empty tables."""

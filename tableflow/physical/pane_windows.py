@@ -18,6 +18,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import GroupNumbers
 from tableflow.physical.assign_windows import rows_in_panes, window_columns
+from tableflow.physical.collected_window_state import window_state
 from tableflow.physical.late_rows import LateRows
 from tableflow.physical.node import positions
 from tableflow.physical.pane_slots import PaneSlots
@@ -40,7 +41,7 @@ class PaneWindowsOperator(Operator):
         self._of = node.input.fields[self._time].type
         self._windows = WindowTimes(node.assigner, self._of)  # type: ignore[arg-type]
         self._slots = PaneSlots(self._windows)
-        self._state = WindowState(node)
+        self._state = window_state(node)
         self._watermark = START_OF_TIME
         self.next_close = END_OF_TIME
         """The earliest watermark that closes a window."""

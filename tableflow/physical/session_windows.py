@@ -15,11 +15,12 @@ from tableflow.columnar.kernels.grouping import GroupTable
 from tableflow.expressions.window_assigner import Session
 from tableflow.physical.assign_watermarks import storage_times, units_per_microsecond
 from tableflow.physical.assign_windows import time_column
+from tableflow.physical.collected_window_state import window_state
 from tableflow.physical.late_rows import LateRows
 from tableflow.physical.node import positions
 from tableflow.physical.open_sessions import Joined, OpenSessions
 from tableflow.physical.state_parts import join_parts, split_parts
-from tableflow.physical.window_state import MOVED_AT_ONCE, Slots, WindowState
+from tableflow.physical.window_state import MOVED_AT_ONCE, Slots
 from tableflow.physical.window_times import Rows, Times
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
@@ -45,7 +46,7 @@ class SessionWindowsOperator(Operator):
         self._by = [where[column] for column in node.partition]
         self._partitions = GroupTable([node.input.fields[i].type for i in self._by], [])
         self._sessions = OpenSessions(self._gap)
-        self._state = WindowState(node)
+        self._state = window_state(node)
         self._watermark = START_OF_TIME
         self.next_close = END_OF_TIME
         """The earliest watermark that closes a window."""

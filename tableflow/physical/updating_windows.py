@@ -23,13 +23,14 @@ from tableflow.columnar.kernels.grouping import GroupNumbers
 from tableflow.columnar.representation import canonical
 from tableflow.expressions.emit import EveryInterval, EveryRows, OnUpdate
 from tableflow.physical.assign_windows import rows_in_panes, window_columns
+from tableflow.physical.collected_window_state import window_state
 from tableflow.physical.late_rows import LateRows
 from tableflow.physical.node import positions
 from tableflow.physical.row_changes import replaced, same_values
 from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.physical.window_numbers import running
 from tableflow.physical.window_slots import WindowSlots
-from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Slots, WindowState
+from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Slots
 from tableflow.physical.window_times import WindowTimes
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
@@ -43,8 +44,8 @@ class FiringOperator(Operator):
 
     def __init__(self, node: WindowedAggregate) -> None:
         self._node = node
-        self._shown = WindowState(node)
-        self._pending = WindowState(node)
+        self._shown = window_state(node)
+        self._pending = window_state(node)
         self._arrived = np.empty(0, np.int64)  # rows of each pending group
         triggers = node.emit.triggers or ((OnUpdate(),) if node.changing else ())
         self._on_update = any(isinstance(trigger, OnUpdate) for trigger in triggers)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, OnWindowClose
 from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Session, Tumble
-from tableflow.physical.collect_aggregate import is_collected
 from tableflow.physical.numbered_windows import NumberedWindowsOperator
 from tableflow.physical.pane_windows import PaneWindowsOperator
 from tableflow.physical.processing_time_windows import ProcessingTimeOperator
@@ -17,13 +16,6 @@ from tableflow.runtime.operator import Operator
 
 def windowed_operator(node: WindowedAggregate) -> Operator:
     """A new operator; :class:`~tableflow.errors.UnsupportedError` for what none of them computes."""
-    collected = next((call for call in node.calls if is_collected(call)), None)
-    if collected is not None:
-        raise UnsupportedError(
-            f"{collected.function} in windows of a stream is not supported yet",
-            hint="write it as an aggregate that needs no list of rows",
-            span=collected.span,
-        )
     if node.emit.evicts:
         raise UnsupportedError(
             "KEEP LAST is not supported yet", hint="write the condition as a FILTER or an OVER frame"

@@ -8,13 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, EveryInterval, EveryRows, OnUpdate, OnWindowClose
-from tableflow.expressions.nodes import AggregateCall
 from tableflow.expressions.window_assigner import Global, Hop, Tumble
-from tableflow.physical.windowed_operator import windowed_operator
 from tableflow.runtime.graph import SinkSpec
-from tableflow.types import BIGINT, ArrayType
 from tests.physical.event_harness import summed
 from tests.physical.test_assign_windows import expected
 from tests.physical.test_pane_windows import ASSIGNERS, CHANGES, EVENTS, ROW
@@ -23,13 +19,11 @@ from tests.physical.windowed import (
     FIRE,
     KEY,
     TEXT,
-    VALUE,
     answers,
     grouped,
     harness_of,
     node_of,
     plain_times,
-    ref,
 )
 
 TRIGGERS = st.lists(
@@ -191,15 +185,3 @@ def test_a_global_window_fires_after_every_so_many_rows(batches, size, rebuild):
             seen = members[: (fire + 1) * size]
             wanted[(key, None, None, fire + 1, *answers(seen), 1)] += 1
     assert Counter(harness.emitted) == wanted
-
-
-@pytest.mark.parametrize(
-    ("emit", "calls", "message"),
-    [
-        (Emit(keep_last_rows=3), CALLS, "KEEP LAST"),
-        (Emit(), (AggregateCall(ArrayType(BIGINT), "array_agg", (ref(VALUE),)),), "array_agg in windows"),
-    ],
-)
-def test_what_is_not_supported_is_said(emit, calls, message):
-    with pytest.raises(UnsupportedError, match=message):
-        windowed_operator(node_of(Tumble(10), emit, calls=calls))

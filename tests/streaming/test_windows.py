@@ -103,3 +103,18 @@ def test_windows_of_rows(connection: tableflow.Connection, window: str) -> None:
     expected = connection.execute(select.format(window.format("finished"))).fetchall()
     found = connection.execute(select.format(window.format("s"))).fetchall()
     assert sorted(found, key=repr) == sorted(expected, key=repr)
+
+
+@pytest.mark.parametrize("emit", ["", "EMIT ON UPDATE"])
+def test_aggregates_of_all_rows_of_a_window(connection: tableflow.Connection, emit: str) -> None:
+    calls = "string_agg(v ORDER BY v DESC), array_agg(v ORDER BY v), median(v), quantile_disc(v, 0.9), count(*)"
+    for window in WINDOWS.values():
+        select = f"SELECT k, window_start, window_end, {calls.replace('string_agg(v', 'string_agg(CAST(v AS STRING)')} FROM {{}} GROUP BY k, window_start, window_end"
+        expected = sorted(connection.execute(select.format(window.format("finished"))).fetchall(), key=repr)
+        rows = connection.execute(f"{select.format(window.format('s'))} {emit}").fetchall()
+        assert [repr(row) for row in _final_of_lists(rows)] == [repr(row) for row in expected]
+
+
+def _final_of_lists(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    frozen = [tuple(tuple(value) if isinstance(value, list) else value for value in row) for row in rows]
+    return [tuple(list(value) if isinstance(value, tuple) else value for value in row) for row in final(frozen)]

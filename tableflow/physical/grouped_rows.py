@@ -1,0 +1,149 @@
+"""Rows by the number of their group, for who needs all rows of a group together.
+
+Rows lie in runs that are sorted by group; within a group and run they lie as they came.  A run is put together with the one
+before it unless that is more than twice as long, so there are few, and a row is moved a logarithmic number of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.gather import concat, take_rows, weights_of
+from tableflow.columnar.kernels.grouping import GroupNumbers
+from tableflow.columnar.kernels.multi_state import consolidated
+from tableflow.columnar.representation import widen
+from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.types import BIGINT, SqlType
+
+Lanes = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    rows: Batch
+    groups: GroupNumbers
+
+
+class GroupedRows:
+    """Rows of columns with these types; over changing input (``changing``) with weights, whose sums count."""
+
+    def __init__(self, types: Sequence[SqlType], *, changing: bool) -> None:
+        self._types = tuple(types)
+        self._changing = changing
+        self._runs: list[_Run] = []
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held now."""
+        return sum(run.rows.nbytes + run.groups.nbytes for run in self._runs)
+
+    def add(self, rows: Batch, groups: GroupNumbers) -> None:
+        """Rows (without a selection), each in its group."""
+        if not len(groups):
+            return
+        self._runs.append(self._sorted(rows, groups))
+        while len(self._runs) > 1 and len(self._runs[-2].groups) <= 2 * len(self._runs[-1].groups):
+            second, first = self._runs.pop(), self._runs.pop()
+            both = np.concatenate((first.groups, second.groups))
+            merged = self._sorted(concat([first.rows, second.rows]), both)
+            if len(merged.groups):
+                self._runs.append(merged)
+
+    def _sorted(self, rows: Batch, groups: GroupNumbers) -> _Run:
+        if self._changing:
+            rows, groups = _summed(rows, groups)
+        if (groups[1:] < groups[:-1]).any():
+            order = np.argsort(groups, kind="stable")
+            rows, groups = take_rows(rows, order), groups[order]
+        return _Run(rows, groups)
+
+    def of(self, groups: GroupNumbers) -> tuple[Batch | None, Lanes]:
+        """The rows of these groups as often as they count, in the order in which they came; the place in ``groups`` of each."""
+        found: list[Batch] = []
+        lanes: list[Lanes] = []
+        for run in self._runs:
+            begins = np.searchsorted(run.groups, groups, "left")
+            counts = np.searchsorted(run.groups, groups, "right") - begins
+            total = int(counts.sum())
+            if total:
+                places = np.repeat(begins - (np.cumsum(counts) - counts), counts) + np.arange(total)
+                found.append(take_rows(run.rows, places))
+                lanes.append(np.repeat(np.arange(len(groups)), counts))
+        if not found:
+            return None, np.zeros(0, np.int64)
+        rows, lane = concat(found), np.concatenate(lanes)
+        if not self._changing:
+            return rows, lane
+        rows, numbers = _summed(rows, lane.astype(np.uint32))
+        often = np.repeat(np.arange(rows.length), np.maximum(weights_of(rows), 0))
+        return Batch(take_rows(rows, often).columns, len(often)), numbers[often].astype(np.int64)
+
+    def move(self, other: GroupedRows, groups: GroupNumbers, to: GroupNumbers) -> None:
+        """Adds the rows of groups of another such object to groups here."""
+        for run in other._runs:
+            begins = np.searchsorted(run.groups, groups, "left")
+            counts = np.searchsorted(run.groups, groups, "right") - begins
+            total = int(counts.sum())
+            if total:
+                places = np.repeat(begins - (np.cumsum(counts) - counts), counts) + np.arange(total)
+                self.add(take_rows(run.rows, places), np.repeat(to, counts))
+
+    def retain(self, groups: GroupNumbers) -> None:
+        """Keeps the rows of these groups only, which get their places as numbers."""
+        runs, self._runs = self._runs, []
+        if not runs:
+            return
+        new = np.full(1 + max(int(run.groups[-1]) for run in runs), -1, np.int64)
+        known = groups < len(new)
+        new[groups[known]] = np.flatnonzero(known)
+        for run in runs:
+            to = new[run.groups]
+            rows = np.flatnonzero(to >= 0)
+            self.add(take_rows(run.rows, rows), to[rows].astype(np.uint32))
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._runs = []
+
+    def snapshot(self) -> bytes:
+        """All rows, as an Arrow stream behind their groups and weights."""
+        if not self._runs:
+            return join_parts([])
+        rows, groups = concat([run.rows for run in self._runs]), np.concatenate([run.groups for run in self._runs])
+        arrays = [widen(column).array for column in rows.columns]
+        schema = pa.schema([(str(i), array.type) for i, array in enumerate(arrays)])
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, schema) as writer:
+            if arrays:
+                writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
+        return join_parts([groups.tobytes(), weights_of(rows).tobytes(), sink.getvalue().to_pybytes()])
+
+    def restore(self, state: bytes) -> None:
+        """Takes what :meth:`snapshot` gave."""
+        self._runs = []
+        parts = list(split_parts(state))
+        if not parts:
+            return
+        groups = np.frombuffer(parts[0], np.uint32).copy()
+        weights = np.frombuffer(parts[1], np.int64).copy() if self._changing else None
+        columns: list[Column] = []
+        if self._types:
+            with pa.ipc.open_stream(parts[2]) as reader:
+                arrays = reader.read_next_batch().columns
+            columns = [Column(of, array) for of, array in zip(self._types, arrays, strict=True)]
+        self.add(Batch(columns, len(groups), None, weights), groups)
+
+
+def _summed(rows: Batch, groups: GroupNumbers) -> tuple[Batch, GroupNumbers]:
+    """Equal rows of a group once, with the sum of their weights; none whose sum is 0."""
+    column = Column(BIGINT, pa.array(groups.astype(np.int64)))
+    made = consolidated(Batch([column, *rows.columns], rows.length, None, weights_of(rows)))
+    kept = Batch(made.columns[1:], made.length, None, weights_of(made))
+    return kept, made.columns[0].array.to_numpy().astype(np.uint32)
