@@ -18,6 +18,7 @@ from tableflow.errors import CatalogError, IntegrityError, InternalError, Unsupp
 from tableflow.planner.logical.nodes import Query
 from tableflow.session.outcome import Outcome
 from tableflow.session.session_storage import PinnedStates, SessionStorage
+from tableflow.session.streaming_tables import check_not_kept
 from tableflow.session.write_plan import Writing
 from tableflow.session.writing import Rebind, Writer, provider_of
 from tableflow.sql import statements as sql
@@ -39,6 +40,45 @@ class Definitions:
         self._storage = storage
         self._writer = writer
         self._has_row = has_row
+
+    def carry_out(self, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
+        """Any of them."""
+        match statement:
+            case sql.CreateTable():
+                return self.create_connector_table(statement)
+            case sql.CreateView():
+                return self.create_view(statement)
+            case sql.CreateManagedTable():
+                return self.create_table(statement, script)
+            case sql.Drop():
+                self._end_jobs(statement, pinned)
+                return self.drop(statement)
+            case sql.CreateSchema():
+                return self.create_schema(statement)
+            case sql.DropSchema():
+                return self.drop_schema(statement)
+            case sql.AlterTable():
+                self.check_not_kept(statement.name, pinned, "altered")
+                return self.alter(statement, pinned, rebind, script)
+            case sql.Truncate():
+                self.check_not_kept(statement.name, pinned, "truncated")
+                return self.truncate(statement)
+            case sql.Vacuum():
+                return self.vacuum(statement)
+        raise InternalError(f"a {type(statement).__name__} is not carried out")
+
+    def check_not_kept(self, name: Sequence[str], pinned: PinnedStates, doing: str) -> None:
+        """Refuses statements that would change a table which a job keeps up to date."""
+        entry = self._catalog.find(name, pinned)
+        if isinstance(entry, TableEntry):
+            check_not_kept(entry, doing)
+
+    def _end_jobs(self, statement: sql.Drop, pinned: PinnedStates) -> None:
+        """The jobs of streaming tables that go."""
+        for name in statement.names:
+            entry = self._catalog.find(name, pinned)
+            if isinstance(entry, TableEntry) and entry.streaming is not None and entry.table is not None:
+                self._storage.shared.keeper.forget(entry.table)
 
     def create_connector_table(self, statement: sql.CreateTable) -> Outcome:
         """CREATE TABLE ... WITH ('connector' = ...)."""

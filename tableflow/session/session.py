@@ -10,50 +10,42 @@ from typing import Any, TypeAlias, TypeVar
 
 import pyarrow as pa
 
-from tableflow.catalog.entry import TableEntry
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import Settings
-from tableflow.connectors.managed.sink import KIND
 from tableflow.connectors.registry import Sources, create_provider, file_provider
-from tableflow.errors import BindError, Error, InternalError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
+from tableflow.errors import BindError, Error, InternalError, Span, SqlSyntaxError, TableFlowError
 from tableflow.expressions.functions.statement import StatementClock
 from tableflow.planner.logical.nodes import Query
-from tableflow.runtime.graph import SinkSpec
 from tableflow.session import introspection
 from tableflow.session.appending import append
 from tableflow.session.collection import collection_held
-from tableflow.session.copying import copy_to
 from tableflow.session.databases import open_database
 from tableflow.session.definitions import Definitions
-from tableflow.session.explain import explain, explain_analyzed, plan_with_counters
-from tableflow.session.fixed_result import FixedResult
+from tableflow.session.explaining import Explanations
 from tableflow.session.job_result import JobResult
 from tableflow.session.jobs import Jobs
 from tableflow.session.live_tables import LiveDescription, live_table
 from tableflow.session.many_rows import ManyRows
+from tableflow.session.news import News
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import plan
-from tableflow.session.point_query import answer, is_point_query
 from tableflow.session.prepared import PreparedInserts
+from tableflow.session.queries import ATTEMPTS, Queries, quoted
 from tableflow.session.restarting_result import RestartingResult
 from tableflow.session.session_storage import PinnedStates, SessionStorage
 from tableflow.session.stream_inserts import StreamInserts, is_endless
 from tableflow.session.stream_plan import as_streams, batch, streaming
 from tableflow.session.stream_statements import StreamStatements
-from tableflow.session.streaming_tables import StreamingTables, check_not_kept
-from tableflow.session.verification import Leg, Verification
-from tableflow.session.write_plan import Writing, plan_write
+from tableflow.session.streaming_tables import StreamingTables
+from tableflow.session.verification import Leg
 from tableflow.session.writing import Rebind, Writer
 from tableflow.sql import statements as sql
 from tableflow.sql.binder import bind
-from tableflow.sql.splitter import split
+from tableflow.sql.splitter import ScriptStatement, split
 from tableflow.storage.failure import StaleStateError
-from tableflow.storage.maintenance import describe_error
 
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 T = TypeVar("T")
-_ATTEMPTS = 5
-"""How often a query begins again because files that it reads were removed."""
 
 
 class Session:
@@ -76,10 +68,12 @@ class Session:
         self.jobs = Jobs(sources)
         self.storage.interrupted = lambda: self.jobs.interrupted
         self.writer = Writer(self.storage, self.jobs, lambda: batch(self.settings))
-        self._told: str | None = None
+        self._news = News(shared.database)
         self._prepared = PreparedInserts(self._bind_prepared, self.catalog, self.storage, lambda: self.settings)
         self._many = ManyRows(self._prepared, self.writer, self.storage, self.jobs)
-        self._definitions = Definitions(self.catalog, self.storage, self.writer, self._has_row)
+        self._queries = Queries(self.catalog, self.storage, self.jobs, lambda: self.settings)
+        self._explanations = Explanations(self.jobs, lambda: self.settings, self._carry_out)
+        self._definitions = Definitions(self.catalog, self.storage, self.writer, self._queries.has_row)
         self._streaming = StreamingTables(self.storage, self.catalog, sources, lambda: self.settings)
         self._streams = StreamStatements(self._streaming, shared.keeper, lambda: self.jobs.interrupted)
         self._inserts = StreamInserts(shared.keeper, sources, lambda: self.settings)
@@ -93,31 +87,20 @@ class Session:
             outcome = self._guarded(text, lambda: self._prepared.execute(text, parameters))
             if outcome is not None:
                 self._streams.changed()
-                return self._with_news(outcome)
-        parts = split(_unicode(text))
-        if len(parts) != 1:
-            raise BindError(
-                f"one statement is expected, not {len(parts)}", hint="run a script with `tableflow run FILE.sql`"
-            )
-        return self._run(parts[0].text, parts[0].start, text, parameters)
+                return self._news.told_with(outcome)
+        only = _only(text)
+        return self._run(only.text, only.start, text, parameters)
 
     def execute_many(self, text: str, rows: Sequence[Parameters]) -> Outcome | None:
         """Runs one statement for many rows of parameters: as one transaction, if it is one that writes; None without rows."""
         self.jobs.begin_statement()
-        parts = split(_unicode(text))
-        if len(parts) != 1:
-            raise BindError(f"one statement is expected, not {len(parts)}")
-        body, start = parts[0].text, parts[0].start
+        only = _only(text)
 
         def bound(pinned: PinnedStates, parameters: Parameters) -> sql.Statement:
-            with collection_held():
-                statement = bind(body, start, self.catalog.snapshot(pinned), self.settings, parameters)
-            if isinstance(statement, sql.Write):
-                self._check_not_kept(statement.target, pinned, "written to")
-            return statement
+            return self._bind_writing(only, pinned, parameters)
 
         def run(parameters: Parameters) -> Outcome:
-            return self._run(body, start, text, parameters)
+            return self._run(only.text, only.start, text, parameters)
 
         self._streams.changed()
         return self._guarded(text, lambda: self._many.execute(text, rows, bound, run))
@@ -141,14 +124,15 @@ class Session:
     def _bind_prepared(
         self, text: str, pinned: PinnedStates, parameters: Parameters, clock: StatementClock
     ) -> sql.Statement:
-        parts = split(_unicode(text))
-        if len(parts) != 1:
-            raise BindError("one statement is expected")
-        catalog = self.catalog.snapshot(pinned)
+        return self._bind_writing(_only(text), pinned, parameters, clock)
+
+    def _bind_writing(
+        self, part: ScriptStatement, pinned: PinnedStates, parameters: Parameters, clock: StatementClock | None = None
+    ) -> sql.Statement:
         with collection_held():
-            statement = bind(parts[0].text, parts[0].start, catalog, self.settings, parameters, clock)
+            statement = bind(part.text, part.start, self.catalog.snapshot(pinned), self.settings, parameters, clock)
         if isinstance(statement, sql.Write):
-            self._check_not_kept(statement.target, pinned, "written to")
+            self._definitions.check_not_kept(statement.target, pinned, "written to")
         return statement
 
     def script(self, text: str) -> Iterator[Outcome]:
@@ -187,20 +171,7 @@ class Session:
     def verify(self, text: str) -> Iterator[Leg]:
         """Runs a query over finished data as batch and as streams; what came of each, one after the other."""
         self.jobs.begin_statement()
-        statement = bind(text, 0, self.catalog.snapshot(), self.settings, ())
-        if not isinstance(statement, sql.QueryStatement):
-            raise UnsupportedError(
-                "only a query can be verified", hint="make a SELECT the last statement of the script"
-            )
-
-        def run(query: Query, settings: Settings) -> tuple[list[pa.RecordBatch], pa.Schema]:
-            result = self.jobs.start(plan(query, settings), text, settings)
-            try:
-                return list(iter(result.next_batch, None)), result.schema
-            finally:
-                result.close()
-
-        return Verification(statement.query, self.settings, self.storage.objects, run).legs()
+        return self._queries.verify(text)
 
     def subscribe(self, name: tuple[str, ...]) -> Outcome:
         """The rows of a table and then all its changes, without end."""
@@ -208,7 +179,7 @@ class Session:
 
         def run() -> Outcome:
             self._streams.settle()
-            text = f"SELECT * FROM {_quoted(name)}"
+            text = f"SELECT * FROM {quoted(name)}"
             query = as_streams(
                 self._bind_query(text, self.catalog.current), self.storage.objects, self._streaming.appends
             )
@@ -248,7 +219,7 @@ class Session:
 
         def run() -> Outcome:
             self._streams.settle()
-            for _ in range(_ATTEMPTS):
+            for _ in range(ATTEMPTS):
                 pinned = self.storage.pin()
                 try:
                     return self._carry_out(bound(pinned), pinned, bound, script)
@@ -258,43 +229,30 @@ class Session:
             pinned = self.storage.pin()
             return self._carry_out(bound(pinned), pinned, bound, script)
 
-        return self._with_news(self._guarded(script, run))
-
-    def _with_news(self, outcome: Outcome) -> Outcome:
-        """The outcome with a warning if what the database does behind has failed, once for each way in which it does."""
-        maintenance = self.storage.shared.database.maintenance
-        error = None if maintenance is None else maintenance.error
-        text = None if error is None else describe_error(error)
-        if text == self._told:
-            return outcome
-        self._told = text
-        if text is None:
-            return outcome
-        news = f"the database's log could not be written into files (nothing is lost, it grows): {text}"
-        return replace(outcome, warnings=(*outcome.warnings, news))
+        return self._news.told_with(self._guarded(script, run))
 
     def _carry_out(self, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
         match statement:
             case sql.QueryStatement():
-                return self._query(statement, rebind, script)
+                return self._queries.run(statement, rebind, script)
             case sql.Write():
-                self._check_not_kept(statement.target, pinned, "written to")
+                self._definitions.check_not_kept(statement.target, pinned, "written to")
                 self._streams.changed()
                 if is_endless(statement.query.root):
                     return self._inserts.start(statement, script)
                 return self.writer.write(statement, pinned, rebind, script)
             case sql.Explain():
-                return self._explain(statement, pinned, rebind, script)
+                return self._explanations.explain(statement, pinned, rebind, script)
             case sql.Show():
                 return Outcome(introspection.show(statement, self.catalog.snapshot(pinned), self.settings))
             case sql.ShowVersions():
                 return Outcome(introspection.versions(statement, self.catalog.snapshot(pinned), self.settings))
             case sql.Describe():
-                return Outcome(self._describe(statement))
+                return Outcome(self._queries.describe(statement))
             case sql.SetStatement() | sql.ResetStatement() | sql.Use():
                 return self._set(statement)
             case sql.CopyTo():
-                return self._copy(statement, rebind, script)
+                return self._queries.copy(statement, rebind, script)
             case (
                 sql.CreateStreamingTable()
                 | sql.Flush()
@@ -306,93 +264,8 @@ class Session:
                 self._streams.changed()
                 return self._streams.carry_out(statement)
             case _:
-                return self._define(statement, pinned, rebind, script)
-
-    def _query(self, statement: sql.QueryStatement, rebind: Rebind, script: str) -> Outcome:
-        for _ in range(_ATTEMPTS):
-            if not is_point_query(statement.query, self.settings):
-                break
-            try:
-                return Outcome(answer(statement.query, self.settings), warnings=_texts(statement))
-            except StaleStateError:
-                newer = rebind(self.storage.pin())
-                assert isinstance(newer, sql.QueryStatement)
-                statement = newer
-        planned = plan(statement.query, self.settings)
-
-        def again() -> JobResult:
-            rebound = rebind(self.storage.pin())
-            assert isinstance(rebound, sql.QueryStatement)
-            return self.jobs.start(plan(rebound.query, self.settings), script, self.settings)
-
-        result = RestartingResult(self.jobs.start(planned, script, self.settings), again)
-        return Outcome(result, warnings=(*_texts(statement), *planned.warnings))
-
-    def _explain(self, statement: sql.Explain, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
-        if statement.kind is sql.ExplainKind.ANALYZE and statement.statement is not None:
-            return self._analyze_change(statement, statement.statement, pinned, rebind, script)
-        match statement.statement:
-            case sql.Write() as write:
-                planned = plan_write(Writing.of(write), SinkSpec(KIND, {}), self.settings)
-            case sql.CreateManagedTable(query=Query() as query) as create:
-                planned = plan_write(Writing.of_creation(create, query), SinkSpec(KIND, {}), self.settings)
-            case _:
-                changelog = statement.kind is sql.ExplainKind.CHANGELOG
-                planned = plan(statement.query, streaming(self.settings) if changelog else self.settings)
-        if statement.kind is sql.ExplainKind.ANALYZE:
-            text = explain_analyzed(planned, self.jobs.start(planned, script, self.settings))
-        else:
-            text = explain(statement, planned)
-        return Outcome(FixedResult(["plan"], [[line] for line in text.splitlines()]), warnings=_texts(statement))
-
-    def _analyze_change(
-        self, explained: sql.Explain, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str
-    ) -> Outcome:
-        """Carries the statement out, and tells what its job did."""
-
-        def again(states: PinnedStates) -> sql.Statement:
-            rebound = rebind(states)
-            assert isinstance(rebound, sql.Explain)
-            assert rebound.statement is not None
-            return rebound.statement
-
-        with self.jobs.observing() as seen:
-            outcome = self._carry_out(statement, pinned, again, script)
-        lines = [outcome.message]
-        if seen:  # the last attempt
-            planned, result = seen[-1]
-            lines = [*plan_with_counters(planned, result.counters()).splitlines(), *lines]
-        warnings = (*_texts(explained), *outcome.warnings)
-        return Outcome(FixedResult(["plan"], [[line] for line in lines]), warnings=warnings)
-
-    def _copy(self, statement: sql.CopyTo, rebind: Rebind, script: str) -> Outcome:
-        settings = batch(self.settings)  # a file is finished, and so is what it is made of
-        planned = plan(statement.query, settings)
-
-        def again() -> JobResult:
-            rebound = rebind(self.storage.pin())
-            assert isinstance(rebound, sql.CopyTo)
-            return self.jobs.start(plan(rebound.query, settings), script, settings)
-
-        result = RestartingResult(self.jobs.start(planned, script, settings), again)
-        try:
-            rows = copy_to(result, statement.path, statement.format, dict(statement.options))
-        finally:
-            result.close()
-        warnings = (*_texts(statement), *planned.warnings)
-        return Outcome(message=f"{rows:,} row{'' if rows == 1 else 's'} copied", rowcount=rows, warnings=warnings)
-
-    def _describe(self, statement: sql.Describe) -> FixedResult:
-        if statement.query is not None:
-            return introspection.describe_columns(statement.query.columns)
-        catalog = self.catalog.snapshot()
-        table = catalog.table(statement.name)
-        if table is not None:
-            entry = self.catalog.find(statement.name)
-            return introspection.describe(table, entry.streaming if isinstance(entry, TableEntry) else None)
-        view = bind(f"DESCRIBE SELECT * FROM {_quoted(statement.name)}", 0, catalog, self.settings, ())
-        assert isinstance(view, sql.Describe)
-        return self._describe(view)
+                self._streams.changed()
+                return self._definitions.carry_out(statement, pinned, rebind, script)
 
     def _set(self, statement: sql.SetStatement | sql.ResetStatement | sql.Use) -> Outcome:
         match statement:
@@ -417,57 +290,14 @@ class Session:
             raise InternalError("a streaming table is kept by something that is no query")
         return statement.query
 
-    def _check_not_kept(self, name: Sequence[str], pinned: PinnedStates, doing: str) -> None:
-        entry = self.catalog.find(name, pinned)
-        if isinstance(entry, TableEntry):
-            check_not_kept(entry, doing)
 
-    def _define(self, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
-        define = self._definitions
-        self._streams.changed()
-        match statement:
-            case sql.CreateTable():
-                return define.create_connector_table(statement)
-            case sql.CreateView():
-                return define.create_view(statement)
-            case sql.CreateManagedTable():
-                return define.create_table(statement, script)
-            case sql.Drop():
-                self._end_jobs(statement, pinned)
-                return define.drop(statement)
-            case sql.CreateSchema():
-                return define.create_schema(statement)
-            case sql.DropSchema():
-                return define.drop_schema(statement)
-            case sql.AlterTable():
-                self._check_not_kept(statement.name, pinned, "altered")
-                return define.alter(statement, pinned, rebind, script)
-            case sql.Truncate():
-                self._check_not_kept(statement.name, pinned, "truncated")
-                return define.truncate(statement)
-            case sql.Vacuum():
-                return define.vacuum(statement)
-        raise InternalError(f"a {type(statement).__name__} is not carried out")
-
-    def _end_jobs(self, statement: sql.Drop, pinned: PinnedStates) -> None:
-        """The jobs of streaming tables that go."""
-        for name in statement.names:
-            entry = self.catalog.find(name, pinned)
-            if isinstance(entry, TableEntry) and entry.streaming is not None and entry.table is not None:
-                self.storage.shared.keeper.forget(entry.table)
-
-    def _has_row(self, query: Query, script: str) -> bool:
-        """Whether a query gives a row."""
-        settings = batch(self.settings)
-        result = self.jobs.start(plan(query, settings), script, settings)
-        try:
-            return result.next_batch() is not None
-        finally:
-            result.close()
-
-
-def _texts(statement: sql.Base) -> tuple[str, ...]:
-    return tuple(notice.message for notice in statement.warnings)
+def _only(text: str) -> ScriptStatement:
+    parts = split(_unicode(text))
+    if len(parts) != 1:
+        raise BindError(
+            f"one statement is expected, not {len(parts)}", hint="run a script with `tableflow run FILE.sql`"
+        )
+    return parts[0]
 
 
 def _unicode(text: str) -> str:
@@ -479,7 +309,3 @@ def _unicode(text: str) -> str:
         refusal.script = text
         raise refusal from None
     return text
-
-
-def _quoted(name: Sequence[str]) -> str:
-    return ".".join('"' + part.replace('"', '""') + '"' for part in name)
