@@ -18,7 +18,6 @@ from tableflow.errors import CatalogError, IntegrityError, InternalError, Unsupp
 from tableflow.planner.logical.nodes import Query
 from tableflow.session.outcome import Outcome
 from tableflow.session.session_storage import PinnedStates, SessionStorage
-from tableflow.session.streaming_tables import check_not_kept
 from tableflow.session.write_plan import Writing
 from tableflow.session.writing import Rebind, Writer, provider_of
 from tableflow.sql import statements as sql
@@ -68,10 +67,14 @@ class Definitions:
         raise InternalError(f"a {type(statement).__name__} is not carried out")
 
     def check_not_kept(self, name: Sequence[str], pinned: PinnedStates, doing: str) -> None:
-        """Refuses statements that would change a table which a job keeps up to date."""
+        """Refuses statements that would change a streaming table, whose one writer is its job."""
         entry = self._catalog.find(name, pinned)
-        if isinstance(entry, TableEntry):
-            check_not_kept(entry, doing)
+        if isinstance(entry, TableEntry) and entry.streaming is not None:
+            raise CatalogError(
+                f"streaming table {entry.name!r} cannot be {doing}",
+                detail="its rows are those of its query",
+                hint="change what the query reads, or DROP TABLE and create it anew",
+            )
 
     def _end_jobs(self, statement: sql.Drop, pinned: PinnedStates) -> None:
         """The jobs of streaming tables that go."""

@@ -20,7 +20,7 @@ from tableflow.connectors.managed import epoch_sink
 from tableflow.connectors.managed.epoch_sink import KeptTable
 from tableflow.connectors.managed.provider import ManagedProvider
 from tableflow.connectors.registry import Sources
-from tableflow.errors import CatalogError, TableFlowError, UnsupportedError
+from tableflow.errors import TableFlowError, UnsupportedError
 from tableflow.planner.logical.nodes import Query, Scan
 from tableflow.planner.logical.traversal import walk_plan
 from tableflow.runtime.graph import SinkSpec
@@ -169,13 +169,3 @@ def _described(description: TableDescription, definition: StreamingDefinition) -
         return description
     key = KeyConstraint("primary_key", tuple(column.id for column in columns), primary=True)
     return replace(description, keys=(key, *description.keys))
-
-
-def check_not_kept(entry: TableEntry, doing: str) -> None:
-    """A streaming table has one writer, its job."""
-    if entry.streaming is not None:
-        raise CatalogError(
-            f"streaming table {entry.name!r} cannot be {doing}",
-            detail="its rows are those of its query",
-            hint="change what the query reads, or DROP TABLE and create it anew",
-        )
