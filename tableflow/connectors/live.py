@@ -29,6 +29,7 @@ class RowShape:
 
     def __init__(self, names: Sequence[str], types: Sequence[SqlType], wanted: Sequence[int]) -> None:
         self.names = tuple(names)
+        self._known = frozenset(names)
         self._types = tuple(types)
         self._wanted = tuple(wanted)
         self._storage = [declared(of) for of in types]
@@ -68,7 +69,14 @@ class RowShape:
 
     def _listed(self, row: Any) -> Sequence[Any]:
         if isinstance(row, dict):
-            return [row.get(name) for name in self.names]
+            listed = [row.get(name) for name in self.names]
+            if not row.keys() <= self._known:
+                name = next(iter(row.keys() - self._known))
+                raise DataError(
+                    f"a row of the stream has a column {name!r} that its table lacks",
+                    detail=f"its columns are {', '.join(self.names)}",
+                )
+            return listed
         if not isinstance(row, tuple | list) or len(row) != len(self.names):
             raise DataError(
                 "a row of the stream does not fit its table",

@@ -19,7 +19,7 @@ from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.logical.structure import inputs
 from tableflow.planner.logical.traversal import walk_plan
 
-_APPEND, _RETRACT, _UPSERT = ChangelogMode.APPEND, ChangelogMode.RETRACT, ChangelogMode.UPSERT
+_APPEND, _RETRACT = ChangelogMode.APPEND, ChangelogMode.RETRACT
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,9 @@ class Streams:
         bounded = all(one.bounded for one in below)
         match node:
             case logical.Scan(provider=provider):
-                delivered = ChangelogMode(getattr(provider.schema, "changelog", "append"))
-                return StreamFacts(provider.bounded, delivered)
+                # Of rows that replace each other those that are replaced are taken back by the scan's plan.
+                appends = getattr(provider.schema, "changelog", "append") == "append"
+                return StreamFacts(provider.bounded, _APPEND if appends else _RETRACT)
             case logical.Values():
                 return StreamFacts(bounded=True, changelog=_APPEND)
             case logical.Project():

@@ -16,11 +16,11 @@ from tableflow.connectors.iteration import Iteration
 from tableflow.connectors.live import LiveTable
 from tableflow.connectors.memory import storage_type
 from tableflow.connectors.script import Script
-from tableflow.errors import InterfaceError
+from tableflow.errors import InterfaceError, TableFlowError
 from tableflow.sql.dialect import parse_with
 from tableflow.sql.tokens import tokenize
 from tableflow.sql.type_names import parse_type
-from tableflow.types import SqlType
+from tableflow.types import SqlType, TimestampType
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,38 @@ class LiveDescription:
 def live_table(of: LiveDescription, source: Any, objects: ObjectStore) -> LiveTable:
     """A table over the rows of ``source``; :class:`InterfaceError` says what is wrong with the description."""
     columns = tuple(_columns(of.schema))
-    watermark = None
-    if of.watermark is not None:
-        column, delay = of.watermark
-        quoted = '"' + column.replace('"', '""') + '"'
-        watermark = WatermarkDefinition(column, f"{quoted} - {_interval(delay)}")
+    names = [column.name for column in columns]
+    keys = (_key(of.key, names),) if of.key else ()
+    if of.changelog not in {"append", "upsert"}:
+        raise InterfaceError(f"changelog is 'append' or 'upsert', not {of.changelog!r}")
+    if of.changelog == "upsert" and not keys:
+        raise InterfaceError("rows can only replace each other by a key; name its columns with key=[...]")
+    if of.changelog == "upsert" and of.watermark is not None:
+        raise InterfaceError("rows that replace each other have no event time; leave out changelog or watermark")
+    watermark = None if of.watermark is None else _watermark(of.watermark, columns)
     feed = source if isinstance(source, Script) else Iteration(source)
-    keys = (tuple(of.key),) if of.key else ()
     return LiveTable(TableSchema(columns, keys, watermark, of.changelog), feed, objects)
+
+
+def _key(key: Any, names: Sequence[str]) -> tuple[str, ...]:
+    columns = (key,) if isinstance(key, str) else tuple(key)
+    for column in columns:
+        if column not in names:
+            raise InterfaceError(f"key column {column!r} is none of {', '.join(names)}")
+    return columns
+
+
+def _watermark(of: Any, columns: Sequence[ColumnDefinition]) -> WatermarkDefinition:
+    if not isinstance(of, tuple | list) or len(of) != 2:
+        raise InterfaceError("watermark is a pair of a column and a delay, such as ('ts', timedelta(seconds=5))")
+    name, delay = of
+    found = next((column for column in columns if column.name == name), None)
+    if found is None:
+        raise InterfaceError(f"watermark column {name!r} is none of {', '.join(c.name for c in columns)}")
+    if not isinstance(found.type, TimestampType):
+        raise InterfaceError(f"watermark column {name!r} is {found.type}; event time is a TIMESTAMP or TIMESTAMP_LTZ")
+    quoted = '"' + name.replace('"', '""') + '"'
+    return WatermarkDefinition(name, f"{quoted} - {_interval(delay)}")
 
 
 def _columns(schema: Any) -> Iterable[ColumnDefinition]:
@@ -51,22 +75,30 @@ def _columns(schema: Any) -> Iterable[ColumnDefinition]:
         for field in schema:
             yield ColumnDefinition(field.name, from_arrow_type(storage_type(field.type)), field.nullable)
         return
-    pairs = schema.items() if isinstance(schema, Mapping) else schema
+    pairs = list(schema.items() if isinstance(schema, Mapping) else schema)
+    if not pairs or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
+        raise InterfaceError("schema is an Arrow schema, or SQL types by column name, such as {'id': 'BIGINT'}")
     for name, of in pairs:
-        yield ColumnDefinition(name, _type(of))
+        yield ColumnDefinition(name, _type(name, of))
 
 
-def _type(of: Any) -> SqlType:
+def _type(name: str, of: Any) -> SqlType:
     if isinstance(of, str):
-        return parse_with(of, tokenize(of), parse_type)
+        try:
+            return parse_with(of, tokenize(of), parse_type)
+        except TableFlowError as error:
+            raise InterfaceError(f"the type {of!r} of column {name!r}: {error.message}") from None
     if isinstance(of, pa.DataType):
         return from_arrow_type(of)
     if isinstance(of, SqlType):
         return of
-    raise InterfaceError(f"a {type(of).__name__} is no type; 'BIGINT' or pyarrow.int64() are")
+    raise InterfaceError(f"column {name!r}: a {type(of).__name__} is no type; 'BIGINT' or pyarrow.int64() are")
 
 
 def _interval(delay: Any) -> str:
     """A delay as an INTERVAL literal."""
-    micros = delay // timedelta(microseconds=1) if isinstance(delay, timedelta) else int(delay)
-    return f"INTERVAL '{micros // 1_000_000}.{micros % 1_000_000:06d}' SECOND"
+    if isinstance(delay, timedelta):
+        delay = delay // timedelta(microseconds=1)
+    if not isinstance(delay, int) or delay < 0:
+        raise InterfaceError(f"the delay of a watermark is a timedelta, or microseconds, not below zero: {delay!r}")
+    return f"INTERVAL '{delay // 1_000_000}.{delay % 1_000_000:06d}' SECOND"

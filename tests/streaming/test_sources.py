@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 
 import pyarrow as pa
 import pytest
@@ -123,3 +124,52 @@ def test_a_timeout_gives_what_has_come() -> None:
         assert cursor.fetchmany(3, timeout=0.02) == []
         script.rows((1, "a"))
         assert cursor.fetchmany(3, timeout=0.5) == [(1,)]
+
+
+def test_rows_replace_each_other_by_key(connection: tableflow.Connection) -> None:
+    """What is replaced is taken back, whatever stands above, and whether or not the key is asked for."""
+    rows = [(1, "a"), (2, "b"), (1, "c"), (2, "b"), (None, "d"), (None, "e"), (3, "f"), (3, None)]
+    connection.register_stream("s", COLUMNS, rows, key=["id"], changelog="upsert")
+    connection.execute("SET 'execution.batch-rows' = '2'")
+    connection.execute("SET 'execution.runtime-mode' = 'streaming'")
+    expected = {(1, "c"), (2, "b"), (None, "e"), (3, None)}
+    for query, result in [
+        ("SELECT id, name FROM s", expected),
+        ("SELECT name FROM s WHERE name <> 'a'", {("c",), ("b",), ("e",)}),
+        ("SELECT id FROM s WHERE name = 'a'", set()),
+        ("SELECT count(*), count(name), max(name) FROM s", {(4, 3, "e")}),
+        ("SELECT a.id, b.name FROM s a JOIN s b ON a.id = b.id", {(1, "c"), (2, "b"), (3, None)}),
+    ]:
+        assert _sum(connection.execute(query).fetchall()) == dict.fromkeys(result, 1)
+
+
+def _sum(changes: list[tuple[object, ...]]) -> dict[tuple[object, ...], int]:
+    found: dict[tuple[object, ...], int] = {}
+    for op, *row in changes:
+        found[tuple(row)] = found.get(tuple(row), 0) + (1 if str(op).startswith("+") else -1)
+    return {row: count for row, count in found.items() if count}
+
+
+def test_what_is_wrong_with_a_description_is_said() -> None:
+    columns = {"id": "BIGINT", "ts": "TIMESTAMP(3)"}
+    with tableflow.connect() as connection:
+        for schema, options, message in [
+            ({"id": "BIGGINT"}, {}, "'BIGGINT' of column 'id'"),
+            ({"id": 5}, {}, "column 'id': a int is no type"),
+            (["id"], {}, "by column name"),
+            ({}, {}, "by column name"),
+            (columns, {"watermark": "ts"}, "pair of a column and a delay"),
+            (columns, {"watermark": ("at", 0)}, "'at' is none of id, ts"),
+            (columns, {"watermark": ("id", 0)}, "'id' is BIGINT"),
+            (columns, {"watermark": ("ts", "5 s")}, "delay of a watermark"),
+            (columns, {"watermark": ("ts", timedelta(seconds=-1))}, "not below zero"),
+            (columns, {"key": ["k"]}, "'k' is none of id, ts"),
+            (columns, {"changelog": "upsert"}, "by a key"),
+            (columns, {"changelog": "retract"}, "'append' or 'upsert'"),
+            (columns, {"changelog": "upsert", "key": "id", "watermark": ("ts", 0)}, "no event time"),
+        ]:
+            with pytest.raises(tableflow.InterfaceError, match=message):
+                connection.register_stream("s", schema, [], **options)  # type: ignore[arg-type]
+        connection.register_stream("s", columns, [{"id": 1, "tss": None}])
+        with pytest.raises(tableflow.DataError, match="column 'tss' that its table lacks"):
+            connection.execute("SELECT id FROM s").fetchall()

@@ -148,9 +148,9 @@ class Search:
         """Ids of the node's columns that its parents read."""
         return self._needed[id(node)]
 
-    def adopt(self, new: logical.Node, old: logical.Node) -> None:
-        """``new``, which gives the same columns, is planned in the place of a node of the plan."""
-        self._needed[id(new)] = self._needed[id(old)]
+    def adopt(self, new: logical.Node, old: logical.Node, more: frozenset[int] = frozenset()) -> None:
+        """``new``, which gives the same columns and those of ``more``, is planned in the place of a node of the plan."""
+        self._needed[id(new)] = self._needed[id(old)] | more
         self._adopted.append(new)
 
     def output(self, node: logical.Node) -> dict[int, Field]:

@@ -35,13 +35,13 @@ from tableflow.planner.implementation.leaves import (
     implement_filter,
     implement_hinted,
     implement_project,
-    implement_scan,
     implement_values,
 )
 from tableflow.planner.implementation.ordering import ordering_of
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, Required
 from tableflow.planner.implementation.search import Rule, Search
 from tableflow.planner.implementation.unions import implement_set_operation
+from tableflow.planner.implementation.upserts import implement_stream_scan
 from tableflow.planner.implementation.versioned_joins import implement_stream_asof_join, implement_stream_temporal_join
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
@@ -93,7 +93,7 @@ def _stream_sort(search: Search, node: logical.Sort, required: Required) -> Iter
 
 
 STREAMING_RULES: Mapping[type, Rule] = {
-    logical.Scan: implement_scan,
+    logical.Scan: implement_stream_scan,
     logical.Values: implement_values,
     logical.Filter: _stream_filter,
     logical.Project: _stream_project,
