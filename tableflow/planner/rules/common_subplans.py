@@ -28,6 +28,7 @@ from tableflow.planner.logical.nodes import (
     Window,
 )
 from tableflow.planner.logical.structure import inputs, with_inputs
+from tableflow.planner.logical.time_nodes import AssignWatermarks, WindowTable
 from tableflow.planner.logical.traversal import reference, walk_plan
 from tableflow.types import Field
 
@@ -140,7 +141,7 @@ def _merge(a: Node, b: Node, context: Context) -> tuple[Node, dict[int, int]]:
     match a, b:
         case Scan(), Scan():
             return _merge_scans(a, b, context)
-        case ((Filter() | Sort() | Limit() | Replicate()), _):
+        case ((Filter() | Sort() | Limit() | Replicate() | AssignWatermarks()), _):
             below, names = _merge(inputs(a)[0], inputs(b)[0], context)
             return with_inputs(a, (below,)), names
         case Join(), Join():
@@ -154,12 +155,26 @@ def _merge(a: Node, b: Node, context: Context) -> tuple[Node, dict[int, int]]:
             return _merge_projects(a, b, context)
         case Aggregate(), Aggregate():
             return _merge_aggregates(a, b, context)
+        case WindowTable(), WindowTable():
+            return _merge_windows(a, b, context)
         case Window(), Window():
             below, inner = _merge(a.input, b.input, context)
             return _merge_calls(replace(a, input=below), b, inner, dict(inner), context)
         case _:
             pairs = zip(context.output(a), context.output(b), strict=True)
             return a, {other.id: own.id for own, other in pairs}
+
+
+def _merge_windows(a: WindowTable, b: WindowTable, context: Context) -> tuple[Node, dict[int, int]]:
+    below, names = _merge(a.input, b.input, context)
+    start, end, window_time = (
+        own if own is not None or other is None else context.fresh(other)
+        for own, other in ((a.start, b.start), (a.end, b.end), (a.window_time, b.window_time))
+    )
+    for made, other in ((start, b.start), (end, b.end), (window_time, b.window_time)):
+        if made is not None and other is not None:
+            names[other.id] = made.id
+    return replace(a, input=below, start=start, end=end, window_time=window_time), names
 
 
 def _merge_scans(a: Scan, b: Scan, context: Context) -> tuple[Node, dict[int, int]]:

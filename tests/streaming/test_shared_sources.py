@@ -1,0 +1,46 @@
+"""Several readers of one table with event time, each of other columns: the table is read once, and nobody gets another's columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+
+import pytest
+
+import tableflow
+
+START = datetime(2024, 1, 1)
+ROWS = [(i % 3, 10 * i, str(i), START + timedelta(seconds=i)) for i in range(6)]
+WINDOW = "TUMBLE(s, ts, INTERVAL '1' SECOND)"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT k, ts FROM s UNION ALL SELECT v, ts FROM s", [(x, ts) for k, v, _, ts in ROWS for x in (k, v)]),
+        ("SELECT 'k', sum(k) FROM s UNION ALL SELECT 'v', sum(v) FROM s", [("k", 6), ("v", 150)]),
+        (
+            f"SELECT a.k, b.v, b.name FROM (SELECT k, window_end FROM {WINDOW}) a"
+            f" JOIN (SELECT v, name, window_end FROM {WINDOW}) b ON a.window_end = b.window_end",
+            [(k, v, name) for k, v, name, _ in ROWS],
+        ),
+        (
+            f"SELECT k, window_end FROM {WINDOW} UNION ALL SELECT v, window_start FROM {WINDOW}",
+            [pair for k, v, _, ts in ROWS for pair in ((k, ts + timedelta(seconds=1)), (v, ts))],
+        ),
+        (
+            f"SELECT a.k, b.n FROM {WINDOW} a JOIN (SELECT v, count(name) AS n FROM {WINDOW} GROUP BY v) b ON a.v = b.v",
+            [(k, 1) for k, *_ in ROWS],
+        ),
+    ],
+)
+def test_readers_get_their_own_columns(query: str, expected: list[tuple[object, ...]]) -> None:
+    columns = {"k": "INT", "v": "INT", "name": "STRING", "ts": "TIMESTAMP(3)"}
+    with tableflow.connect(settings={"parallelism.default": "2"}) as connection:
+        connection.register_stream("s", columns, ROWS, watermark=("ts", timedelta(seconds=2)))
+        cursor = connection.execute(query)
+        found: Counter[tuple[object, ...]] = Counter()
+        changes = cursor.description[0][0] == "op"
+        for row in cursor.fetchall():
+            found[row[1:] if changes else row] += 1 if not changes or row[0].startswith("+") else -1
+        assert +found == Counter(expected)
