@@ -20,8 +20,7 @@ WINDOW = "TUMBLE(s, ts, INTERVAL '1' SECOND)"
         ("SELECT k, ts FROM s UNION ALL SELECT v, ts FROM s", [(x, ts) for k, v, _, ts in ROWS for x in (k, v)]),
         ("SELECT 'k', sum(k) FROM s UNION ALL SELECT 'v', sum(v) FROM s", [("k", 6), ("v", 150)]),
         (
-            f"SELECT a.k, b.v, b.name FROM (SELECT k, window_end FROM {WINDOW}) a"
-            f" JOIN (SELECT v, name, window_end FROM {WINDOW}) b ON a.window_end = b.window_end",
+            f"SELECT a.k, b.v, b.name FROM {WINDOW} a JOIN (SELECT v, name, window_end FROM {WINDOW}) b USING (window_end)",
             [(k, v, name) for k, v, name, _ in ROWS],
         ),
         (
