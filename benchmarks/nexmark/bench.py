@@ -1,5 +1,9 @@
 """How many events per second the queries take, from events made in memory before, beside DuckDB over the same finished data.
 
+Making the events, parsing and planning are not measured: the connection keeps the columns that were made, and a first run, cut off at once, makes
+those that are missing.  Time is given by the clock and as processor time divided by the number of threads, which does not depend
+on what else the machine does; memory is what the process had at most beyond what it had, with the events, before the query.
+
 ``FLINK`` are thousands of events per second that Flink 2.3 reached on two cores of a machine like the one this was written on,
 from a generator in memory into a sink that drops everything; single runs, 30 % noise.  They stand in where Flink is not installed.
 """
@@ -10,7 +14,9 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import duckdb
@@ -22,59 +28,114 @@ FLINK = {
     0: 1029, 1: 928, 2: 858, 3: 915, 4: 207, 5: 277, 7: 173, 8: 456, 9: 180, 10: 382, 11: 354, 12: 502, 13: 619, 14: 651, 15: 364,
     16: 136, 17: 453, 18: 279, 19: 178, 20: 281, 21: 455, 22: 634,
 }  # fmt: skip
+_STATUS, _FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def bench(events: int, runs: int, threads: int, numbers: Sequence[int], out: Path | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One query once: seconds by the clock and of the processor, rows out, and megabytes beyond the events (None: unknown)."""
+
+    seconds: float
+    processor: float
+    rows: int
+    megabytes: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured of a query; rates in thousand events per second."""
+
+    query: int
+    runs: tuple[Run, ...]
+    by_clock: float
+    by_processor: float
+    flink: int | None
+    duckdb_seconds: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """To Flink, by the processor's time."""
+        return self.by_processor / self.flink if self.flink else None
+
+    def line(self) -> str:
+        """For people."""
+        best = min(run.seconds for run in self.runs)
+        of_flink = f"{self.ratio:5.1f} x Flink's {self.flink:>4}" if self.ratio is not None else " " * 20
+        megabytes = min((run.megabytes for run in self.runs if run.megabytes is not None), default=math.nan)
+        peer = f"  DuckDB {self.duckdb_seconds:6.3f} s, ours {best:6.3f} s" if self.duckdb_seconds is not None else ""
+        return (
+            f"q{self.query:<3}{self.runs[0].rows:>10,} rows {self.by_clock:>8,.0f} by the clock {self.by_processor:>8,.0f} by the processor "
+            f"{of_flink} {megabytes:6,.0f} MB{peer}"
+        )
+
+
+def bench(
+    events: int, runs: int, threads: int, numbers: Sequence[int], out: Path | None, *, peer: bool = True
+) -> list[Figures]:
     """Prints a line per query and the geometric means; writes all figures as JSON."""
     figures = []
-    for number in numbers:
-        ours = [_stream(number, events, threads) for _ in range(runs)]
-        peer = [_duckdb(number, events, threads) for _ in range(runs)]
-        rate = events / statistics.median(seconds for seconds, _ in ours) / 1000
-        flink = FLINK.get(number)
-        figures.append(
-            {
-                "query": number, "seconds": [seconds for seconds, _ in ours], "rows": ours[0][1], "duckdb_seconds": peer,
-                "thousand_events_per_second": rate, "flink": flink, "ratio": rate / flink if flink else None,
-            }
-        )  # fmt: skip
-        of_flink = f"{rate / flink:6.1f} x Flink's {flink}" if flink else " " * 20
-        print(
-            f"q{number:<3} {ours[0][1]:>9,} rows {rate:>8,.0f} thousand events/s {of_flink}  "
-            f"DuckDB {statistics.median(peer):6.3f} s, ours {statistics.median(s for s, _ in ours):6.3f} s",
-            flush=True,
-        )
-    ratios = [float(str(each["ratio"])) for each in figures if each["ratio"]]
-    if ratios:
-        print(
-            f"geometric mean: {math.exp(statistics.fmean(map(math.log, ratios))):.1f} x Flink's figures, least {min(ratios):.1f}"
-        )
-    if out is not None:
-        out.write_text(json.dumps({"events": events, "threads": threads, "queries": figures}, indent=1))
-
-
-def _stream(number: int, events: int, threads: int) -> tuple[float, int]:
-    """Seconds from the first event to the last row, and rows out."""
     settings = {"parallelism.default": str(threads), "execution.runtime-mode": "streaming"}
-    with tableflow.connect(settings=settings) as connection:
+    with tableflow.connect(settings=settings) as connection, _peer(events, threads, wanted=peer) as duckdb_seconds:
         declare(connection, events, preloaded="true")
-        cursor = connection.execute(text(number))
-        began = time.perf_counter()
-        rows = 0
-        while (batch := cursor.fetch_record_batch()) is not None:
-            rows += batch.num_rows
-        return time.perf_counter() - began, rows
+        for number in numbers:
+            connection.execute(text(number)).close()  # makes the columns
+            ours = tuple(_stream(connection, number) for _ in range(runs))
+            rates = [events / min(seconds) / 1000 for seconds in zip(*((r.seconds, r.processor / threads) for r in ours), strict=True)]
+            theirs = min((duckdb_seconds(number) for _ in range(runs)), default=None) if peer else None
+            figures.append(Figures(number, ours, *rates, FLINK.get(number), theirs))
+            print(figures[-1].line(), flush=True)
+    ratios = [each.ratio for each in figures if each.ratio]
+    if ratios:
+        mean = math.exp(statistics.fmean(map(math.log, ratios)))
+        print(f"geometric mean: {mean:.1f} x Flink's figures by the processor's time, least {min(ratios):.1f}")
+    if out is not None:
+        given = [{**asdict(each), "ratio": each.ratio} for each in figures]
+        out.write_text(json.dumps({"events": events, "threads": threads, "queries": given}, indent=1))
+    return figures
 
 
-def _duckdb(number: int, events: int, threads: int) -> float:
-    """Seconds of the batch query over tables in memory."""
-    with tableflow.connect(settings={"parallelism.default": str(threads)}) as connection, duckdb.connect() as peer:
+def _stream(connection: tableflow.Connection, number: int) -> Run:
+    """Runs a query once; what the calling thread does until the job runs is not counted."""
+    before = _megabytes("VmRSS", reset=True)
+    processor, own = time.process_time(), time.thread_time()
+    cursor = connection.execute(text(number))
+    began, own = time.perf_counter(), time.thread_time() - own
+    rows = 0
+    while (batch := cursor.fetch_record_batch()) is not None:
+        rows += batch.num_rows
+    seconds, processor = time.perf_counter() - began, time.process_time() - processor - own
+    most = _megabytes("VmHWM")
+    cursor.close()
+    return Run(seconds, processor, rows, None if before is None or most is None else most - before)
+
+
+def _megabytes(name: str, *, reset: bool = False) -> float | None:
+    """A figure of this process's memory; ``reset``: from now on the peak is that of what follows."""
+    try:
+        if reset:
+            _FORGET.write_text("5")
+        found = next(line for line in _STATUS.read_text().splitlines() if line.startswith(name))
+    except (OSError, StopIteration):
+        return None
+    return int(found.split()[1]) / 1024
+
+
+@contextmanager
+def _peer(events: int, threads: int, *, wanted: bool) -> Iterator[Callable[[int], float]]:
+    """Gives what runs a query over tables in DuckDB's memory, in seconds."""
+    with duckdb.connect() as peer:
         peer.execute(f"SET threads = {threads}")
-        declare(connection, events)
-        for table in ("person", "auction", "bid"):
-            rows = connection.execute(f"SELECT * FROM {table}").fetch_arrow_table()  # noqa: F841 - DuckDB reads it by name
-            peer.execute(f"CREATE TABLE {table} AS SELECT * FROM rows")
-        peer.execute(f"CREATE TABLE side_input AS SELECT range AS key, range AS value FROM range({SIDE_ROWS})")
-        began = time.perf_counter()
-        peer.execute(in_duckdb(number)).fetch_arrow_table()
-        return time.perf_counter() - began
+        if wanted:
+            with tableflow.connect(settings={"parallelism.default": str(threads)}) as connection:
+                declare(connection, events)
+                for table in ("person", "auction", "bid"):
+                    rows = connection.execute(f"SELECT * FROM {table}").fetch_arrow_table()  # noqa: F841 - DuckDB reads it by name
+                    peer.execute(f"CREATE TABLE {table} AS SELECT * FROM rows")
+            peer.execute(f"CREATE TABLE side_input AS SELECT range AS key, range AS value FROM range({SIDE_ROWS})")
+
+        def run(number: int) -> float:
+            began = time.perf_counter()
+            peer.execute(in_duckdb(number)).to_arrow_table()
+            return time.perf_counter() - began
+
+        yield run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import TableProvider
@@ -15,12 +15,15 @@ from tableflow.errors import InternalError
 from tableflow.runtime.sink import SinkWriter
 from tableflow.runtime.source import Source
 
+T = TypeVar("T")
+
 
 class ObjectStore:
     """Objects of this process that a source refers to by key, because a SourceSpec is a plain value."""
 
     def __init__(self) -> None:
         self._objects: dict[str, Any] = {}
+        self._named: dict[str, Any] = {}
         self._next = 0
         self._lock = threading.Lock()
 
@@ -38,6 +41,14 @@ class ObjectStore:
             if key not in self._objects:
                 raise InternalError(f"object {key!r} is not in this process")
             return self._objects[key]
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """The object of a name, which is made when it is asked for first, and then kept."""
+        with self._lock:
+            found = self._named.get(name)
+            if found is None:
+                found = self._named[name] = make()
+            return cast(T, found)
 
     def remove(self, key: str) -> None:
         """Lets an object go; nothing happens if it is gone."""

@@ -8,12 +8,11 @@ from typing import Any
 from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import Accepted, ColumnDefinition, ScanRequest, TableSchema, TableStatistics
 from tableflow.connectors.connector import Connector
-from tableflow.connectors.nexmark.source import NexmarkScan, open_source
+from tableflow.connectors.nexmark.source import KIND, NexmarkScan, open_source
 from tableflow.connectors.nexmark.tables import AUCTIONS, CYCLE, TABLES
 from tableflow.connectors.option import Option, boolean, choice
 from tableflow.errors import CatalogError
 
-KIND = "nexmark"
 _ROWS_PER_CYCLE = {"person": 1, "auction": AUCTIONS, "bid": CYCLE - AUCTIONS - 1, "events": CYCLE}
 
 
@@ -41,7 +40,7 @@ OPTIONS = (
     Option("paced", "boolean", boolean, "events come when they happen, counted from the start of the query",
            default=False),
     Option("preloaded", "boolean", boolean,
-           "all rows are made, and held in memory, before the first one is given: to measure what comes behind",
+           "all rows are made before the first one is given, and kept by the connection: to measure what comes behind",
            default=False),
     Option("out-of-order-group", "number", _number(1), "so many events that follow each other come in another order",
            default=1),

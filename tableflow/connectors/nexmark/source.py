@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,12 +11,14 @@ from tableflow.columnar.batch import Batch
 from tableflow.config import BATCH_ROWS, FORCE_REPRESENTATION, PARALLELISM
 from tableflow.connectors.connector import OpenContext
 from tableflow.connectors.draws import Events
-from tableflow.connectors.generated import GeneratedSource, Pace, PreloadedSource
+from tableflow.connectors.generated import GeneratedSource, Pace
 from tableflow.connectors.nexmark.tables import CYCLE, Generator, Rate, events_of
+from tableflow.connectors.preloaded import MadeRows, PreloadedSource
 from tableflow.connectors.storage import column_from_arrow
 from tableflow.serialization import serializable
 from tableflow.types import SqlType
 
+KIND = "nexmark"
 _STRIDE = 953
 
 
@@ -24,7 +27,7 @@ _STRIDE = 953
 class NexmarkScan:
     """What to make: columns of the rows of ``table`` among the first ``events`` events, or among all that will ever come.
 
-    ``preloaded``: all rows are made before the first one is given.  ``rate`` is in events per second, ``base`` in ms since 1970; ``group``: so many events are shuffled in themselves.
+    ``preloaded``: all rows are made before the first one is given, and kept by the connection.  ``rate`` is in events per second, ``base`` in ms since 1970; ``group``: so many events are shuffled in themselves.
     """
 
     table: str
@@ -69,7 +72,21 @@ class Maker:
 def open_source(scan: NexmarkScan, context: OpenContext) -> GeneratedSource | PreloadedSource:
     """The source of a scan, with a split per task: cycles of events in turn, so that every split has all kinds."""
     settings = context.settings
-    maker = Maker(scan, settings.get(FORCE_REPRESENTATION))
+    representation, splits, batch_rows = (
+        settings.get(FORCE_REPRESENTATION), settings.get(PARALLELISM), settings.get(BATCH_ROWS),
+    )  # fmt: skip
     pace = Pace(scan.events, scan.rate if scan.paced else None, CYCLE)
-    source = GeneratedSource(maker.batch, pace, settings.get(PARALLELISM))
-    return PreloadedSource(source, settings.get(BATCH_ROWS)) if scan.preloaded else source
+
+    def generated(some: NexmarkScan) -> GeneratedSource:
+        return GeneratedSource(Maker(some, representation).batch, pace, splits)
+
+    if not scan.preloaded:
+        return generated(scan)
+    types = dict(scan.columns)
+
+    def of_columns(names: Sequence[str]) -> GeneratedSource:
+        return generated(replace(scan, columns=tuple((name, types[name]) for name in names)))
+
+    name = repr((KIND, replace(scan, columns=()), representation, splits, batch_rows))
+    rows = context.objects.once(name, lambda: MadeRows(batch_rows))
+    return PreloadedSource(rows, list(types), of_columns)
