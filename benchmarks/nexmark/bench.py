@@ -80,9 +80,11 @@ def bench(
         for number in numbers:
             connection.execute(text(number)).close()  # makes the columns
             ours = tuple(_stream(connection, number) for _ in range(runs))
-            rates = [events / min(seconds) / 1000 for seconds in zip(*((r.seconds, r.processor / threads) for r in ours), strict=True)]
+            by_clock, by_processor = min(r.seconds for r in ours), min(r.processor for r in ours) / threads
             theirs = min((duckdb_seconds(number) for _ in range(runs)), default=None) if peer else None
-            figures.append(Figures(number, ours, *rates, FLINK.get(number), theirs))
+            figures.append(
+                Figures(number, ours, events / by_clock / 1000, events / by_processor / 1000, FLINK.get(number), theirs)
+            )
             print(figures[-1].line(), flush=True)
     ratios = [each.ratio for each in figures if each.ratio]
     if ratios:

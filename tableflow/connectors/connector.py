@@ -48,7 +48,7 @@ class ObjectStore:
             found = self._named.get(name)
             if found is None:
                 found = self._named[name] = make()
-            return cast(T, found)
+            return cast("T", found)
 
     def remove(self, key: str) -> None:
         """Lets an object go; nothing happens if it is gone."""

@@ -5,7 +5,7 @@ AND and OR evaluate an arm only for the rows that the arms before left open.  In
 a filter, an error counts only if no other arm decides the row, so that arms commute.  Only :func:`filter_rows` and
 :func:`project` raise, for the first row whose error counts.
 
-A function of one dictionary column is evaluated on the dictionary's entries and mapped over the rows.
+A function of one dictionary column is evaluated on the dictionary's entries and mapped over the rows (:mod:`tableflow.expressions.entries`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tableflow.errors import InternalError
 from tableflow.expressions import arms
 from tableflow.expressions.arms import outcomes, with_errors
 from tableflow.expressions.casting import convert
+from tableflow.expressions.entries import Entries, Kernel, Step
 from tableflow.expressions.frame import Frame, Rows
 from tableflow.expressions.literals import operand_of
 from tableflow.expressions.nodes import Call, Case, Cast, Chain, ColumnRef, Expression, Literal
@@ -86,75 +87,62 @@ def _column(of: Operand, rows: int) -> Column:
 
 def _call(of: Call, frame: Frame) -> Operand:
     args = [compute(argument, frame) for argument in of.args] or [Operand(t.NULL, pa.nulls(frame.rows))]
-    return _applied(of.function, args, of.type)
+    return _applied(of.function, args, of.type, of, frame.entries)
 
 
 def _chain(of: Chain, frame: Frame) -> Operand:
     """Step by step, so that no more than two operands are in memory."""
     result = compute(of.first, frame)
     for name, operand in zip(of.operators, of.operands, strict=True):
-        result = _applied(name, [result, compute(operand, frame)], of.type)
+        result = _applied(name, [result, compute(operand, frame)], of.type, operand, frame.entries)
     return result
 
 
-def _applied(name: str, args: Sequence[Operand], to: t.SqlType) -> Operand:
+def _applied(name: str, args: Sequence[Operand], to: t.SqlType, of: Expression, entries: Entries) -> Operand:
+    """A function's result; ``of`` is what is computed, and what is known of dictionaries is in ``entries``."""
     entry = function(name)
     if entry.kernel is None:
         raise InternalError(f"function {name!r} has no kernel")
     kernel = entry.kernel
-    constant = all(argument.constant for argument in args)
-    if entry.deterministic and _is_mapped(args):
-        result = _by_entry(args, to, kernel)
-    else:
+    varying = [i for i, argument in enumerate(args) if not argument.constant]
+    result = None
+    if entry.deterministic and len(varying) == 1:
+        place = varying[0]
+
+        def of_one(argument: Operand) -> Operand:
+            return kernel([*args[:place], argument, *args[place + 1 :]], to)
+
+        result = _by_entry(args[place], to, of_one, (name, of), entries)
+    if result is None:
         result = kernel(args, to)
     inherited = either(*(argument.errors for argument in args))
     if inherited is not None and inherited.any():
         result = with_errors(result, either(result.errors, inherited))
-    result.constant = constant
+    result.constant = not varying
     return result
 
 
-def _is_mapped(args: Sequence[Operand]) -> bool:
-    """Whether the only argument that is not constant is a dictionary with no more entries than rows."""
-    varying = [argument for argument in args if not argument.constant]
-    if len(varying) != 1 or not pa.types.is_dictionary(varying[0].array.type):
-        return False
-    return len(varying[0].array.dictionary) <= len(varying[0])
-
-
-def _by_entry(
-    args: Sequence[Operand], to: t.SqlType, kernel: Callable[[Sequence[Operand], t.SqlType], Operand]
-) -> Operand:
-    """The kernel on the entries of the one dictionary (and on NULL, if a row is), mapped over its codes."""
-    position = next(i for i, argument in enumerate(args) if not argument.constant)
-    array = args[position].array
-    entries, codes = array.dictionary, array.indices
-    if codes.null_count:
-        codes = codes.fill_null(len(entries))
-        entries = pa.concat_arrays([entries, pa.nulls(1, entries.type)])
-    inner = list(args)
-    inner[position] = Operand(args[position].type, entries)
-    result = kernel(inner, to)
-    errors = None
-    if result.errors is not None and result.errors.any():
-        errors = np.broadcast_to(result.errors, len(entries))[codes.to_numpy()]
-    values = result.array
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-        # Different entries may have become equal: codes must not tell them apart.
-        encoded = result.plain.dictionary_encode()
-        mapped = pa.DictionaryArray.from_arrays(encoded.indices.take(codes), encoded.dictionary)
-    else:
-        mapped = values.take(codes)
-    return Operand(to, mapped, errors=errors)
+def _by_entry(operand: Operand, to: t.SqlType, kernel: Kernel, of: Step, entries: Entries) -> Operand | None:
+    """The kernel on the entries of a dictionary, mapped over its codes; None where it is better called for each row."""
+    array = operand.array
+    if not pa.types.is_dictionary(array.type):
+        return None
+    found = entries.of(of, array)
+    if found is None:
+        return None
+    if found.values is None:
+        found.compute(operand.type, kernel)
+    return found.over(array.indices, to)
 
 
 def _cast(of: Cast, frame: Frame) -> Operand:
     operand = compute(of.operand, frame)
     inherited = operand.errors
     source = Operand(operand.type, operand.array, constant=operand.constant)
-    if source.type != of.type and _is_mapped([source]):
-        result = _by_entry([source], of.type, lambda args, to: convert(args[0], to, of.zone))
-    else:
+    result = None
+    if source.type != of.type and not source.constant:
+        result = _by_entry(source, of.type, lambda one: convert(one, of.type, of.zone), ("cast", of), frame.entries)
+    if result is None:
         result = convert(source, of.type, of.zone)
     own = None if of.lenient else result.errors
     return Operand(of.type, result.array, constant=operand.constant, errors=either(own, inherited))
@@ -173,37 +161,41 @@ _LAZY: dict[str, Callable[[Call, Frame, arms.Compute], Operand]] = {
 }
 
 
-def _frame(batch: Batch, positions: Mapping[int, int], selection: Rows | None) -> Frame:
+def _frame(batch: Batch, positions: Mapping[int, int], selection: Rows | None, entries: Entries | None) -> Frame:
     columns = {number: batch.columns[position] for number, position in positions.items()}
-    return Frame(columns, batch.length, selection)
+    return Frame(columns, batch.length, selection, entries)
 
 
-def filter_rows(conjuncts: Sequence[Expression], batch: Batch, positions: Mapping[int, int]) -> Selection:
+def filter_rows(
+    conjuncts: Sequence[Expression], batch: Batch, positions: Mapping[int, int], entries: Entries | None = None
+) -> Selection:
     """Row numbers (of the stored rows, ascending) for which every conjunct is TRUE.
 
-    Raises :class:`~tableflow.errors.DataError` for a row in error that no other conjunct refuses.
+    ``entries``: what calls before have found out of dictionaries, under the same conjuncts.  Raises :class:`~tableflow.errors.DataError` for a row in error that no other conjunct refuses.
     """
     chosen = np.arange(batch.length, dtype=np.uint32) if batch.selection is None else batch.selection
     whole = batch.selection is None
     failed = np.zeros(len(chosen), np.bool_)
     for conjunct in conjuncts:
-        frame = _frame(batch, positions, None if whole else chosen)
+        frame = _frame(batch, positions, None if whole else chosen, entries)
         true, _, errors = outcomes(compute(conjunct, frame), None, frame.rows)
         kept = true | errors
         failed |= errors
         if not kept.all():
             chosen, failed, whole = chosen[kept], failed[kept], False
     if failed.any():
-        raise _failure(conjuncts, _frame(batch, positions, chosen[failed][:1]))
+        raise _failure(conjuncts, _frame(batch, positions, chosen[failed][:1], entries))
     return chosen
 
 
-def project(expressions: Sequence[Expression], batch: Batch, positions: Mapping[int, int]) -> list[Column]:
+def project(
+    expressions: Sequence[Expression], batch: Batch, positions: Mapping[int, int], entries: Entries | None = None
+) -> list[Column]:
     """The expressions for the rows that count, densely: columns of ``batch.rows`` values.
 
-    Raises :class:`~tableflow.errors.DataError` for the first row that cannot be computed.
+    ``entries``: what calls before have found out of dictionaries, under the same expressions.  Raises :class:`~tableflow.errors.DataError` for the first row that cannot be computed.
     """
-    frame = _frame(batch, positions, batch.selection)
+    frame = _frame(batch, positions, batch.selection, entries)
     columns = []
     for expression in expressions:
         result = compute(expression, frame)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from tableflow.columnar.column import Column
 from tableflow.errors import InternalError
+from tableflow.expressions.entries import Entries
 from tableflow.expressions.operand import Operand
 
 Rows = npt.NDArray[Any]
@@ -19,9 +20,17 @@ Rows = npt.NDArray[Any]
 class Frame:
     """Rows of columns; narrowing a frame costs a gather for each column that is then used, and no more."""
 
-    __slots__ = ("_columns", "_gathered", "_selection", "rows")
+    __slots__ = ("_columns", "_gathered", "_selection", "entries", "rows")
 
-    def __init__(self, columns: Mapping[int, Column], length: int, selection: Rows | None = None) -> None:
+    def __init__(
+        self,
+        columns: Mapping[int, Column],
+        length: int,
+        selection: Rows | None = None,
+        entries: Entries | None = None,
+    ) -> None:
+        self.entries = Entries() if entries is None else entries
+        """What is known of dictionaries."""
         self._columns = columns
         self._selection = selection
         self._gathered: dict[int, Operand] = {}
@@ -43,7 +52,7 @@ class Frame:
     def narrowed(self, rows: Rows) -> Frame:
         """Some of the frame's rows, by their numbers in it."""
         chosen = rows if self._selection is None else self._selection[rows]
-        return Frame(self._columns, len(chosen), chosen)
+        return Frame(self._columns, len(chosen), chosen, self.entries)
 
 
 def scattered(values: Rows, rows: Rows, length: int) -> npt.NDArray[np.bool_]:

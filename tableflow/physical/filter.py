@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tableflow.columnar.batch import Batch
+from tableflow.expressions.entries import Entries
 from tableflow.expressions.evaluation import filter_rows
 from tableflow.expressions.nodes import Expression
 from tableflow.physical.node import UnaryNode, positions
@@ -30,11 +31,12 @@ class FilterRowsOperator(Operator):
     def __init__(self, node: FilterRows) -> None:
         self._conjuncts = node.conjuncts
         self._positions = positions(node.input.fields)
+        self._entries = Entries()  # follows from the conjuncts and dictionaries: no state
 
     def process(self, batch: Batch, port: int) -> Emission:
         """The rows that are left, if any, piece by piece."""
         for piece in batch.pieces(PIECE_ROWS):
-            kept = filter_rows(self._conjuncts, piece, self._positions)
+            kept = filter_rows(self._conjuncts, piece, self._positions, self._entries)
             if len(kept):
                 yield piece if len(kept) == piece.rows else piece.with_selection(kept)
             else:

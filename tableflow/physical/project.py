@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import take_columns
+from tableflow.expressions.entries import Entries
 from tableflow.expressions.evaluation import project
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.physical.filter import PIECE_ROWS
@@ -28,6 +29,7 @@ class ProjectColumnsOperator(Operator):
     def __init__(self, node: ProjectColumns) -> None:
         self._expressions = node.expressions
         self._positions = positions(node.input.fields)
+        self._entries = Entries()  # follows from the expressions and dictionaries: no state
         self._passed = [self._positions[e.id] if isinstance(e, ColumnRef) else None for e in node.expressions]
 
     def process(self, batch: Batch, port: int) -> Emission | None:
@@ -43,7 +45,8 @@ class ProjectColumnsOperator(Operator):
         event_time = self._passed.index(batch.event_time) if batch.event_time in passed else None
         if len(passed) == len(self._passed):
             return Batch([batch.columns[i] for i in passed], batch.length, batch.selection, batch.weights, event_time)
-        computed = iter(project([e for e in self._expressions if not isinstance(e, ColumnRef)], batch, self._positions))
+        wanted = [e for e in self._expressions if not isinstance(e, ColumnRef)]
+        computed = iter(project(wanted, batch, self._positions, self._entries))
         kept, weights = [batch.columns[i] for i in passed], batch.weights
         if batch.selection is not None:
             kept = take_columns(kept, batch.selection)

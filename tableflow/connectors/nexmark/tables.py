@@ -77,11 +77,11 @@ class Generator:
         self._columns: Mapping[str, Mapping[str, Callable[[Events], pa.Array]]] = {
             "person": {
                 "id": lambda e: pa.array(_cycle(e) + FIRST_ID),
-                "name": lambda e: self._texts.names.take(pa.array(self._name(e))),
+                "name": lambda e: _one_of(self._texts.names, self._name(e)),
                 "emailAddress": self._email,
                 "creditCard": self._card,
-                "city": lambda e: self._texts.cities.take(pa.array(self._below(e, 10, 10))),
-                "state": lambda e: self._texts.states.take(pa.array(self._below(e, 11, 6))),
+                "city": lambda e: _one_of(self._texts.cities, self._below(e, 10, 10)),
+                "state": lambda e: _one_of(self._texts.states, self._below(e, 11, 6)),
                 "dateTime": self._time,
                 "extra": self._person_extra,
             },
@@ -103,8 +103,8 @@ class Generator:
                 "auction": self._auction,
                 "bidder": lambda e: pa.array(self._hot_person(e, 1, 3, 4)),
                 "price": lambda e: pa.array(self._draws.price(e, 5)),
-                "channel": lambda e: self._texts.channels.take(pa.array(self._channel(e))),
-                "url": lambda e: self._texts.urls.take(pa.array(self._channel(e))),
+                "channel": lambda e: _one_of(self._texts.channels, self._channel(e)),
+                "url": lambda e: _one_of(self._texts.urls, self._channel(e)),
                 "dateTime": self._time,
                 "extra": lambda e: cut(
                     self._texts.letters, self._below(e, 10, POOL - 1024), 54 + self._below(e, 9, 28)
@@ -124,7 +124,7 @@ class Generator:
         mask = kinds == list(KINDS).index(name)
         own = events[mask]
         rows = pa.StructArray.from_arrays(
-            [column(own) for column in self._columns[name].values()], names=list(KINDS[name])
+            [_plain(column(own)) for column in self._columns[name].values()], names=list(KINDS[name])
         )
         return rows.take(pa.array(np.cumsum(mask) - 1, mask=~mask))
 
@@ -207,6 +207,16 @@ class Generator:
 
 def _cycle(events: Events) -> Integers:
     return (events // np.uint64(CYCLE)).astype(np.int64)
+
+
+def _one_of(texts: pa.StringArray, places: Integers) -> pa.DictionaryArray:
+    """Texts of a list, as places in it."""
+    return pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), texts)
+
+
+def _plain(texts: pa.Array) -> pa.Array:
+    """A column as it is inside of rows."""
+    return texts.dictionary_decode() if isinstance(texts, pa.DictionaryArray) else texts
 
 
 def kind_of(events: Events) -> Integers:

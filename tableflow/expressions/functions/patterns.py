@@ -259,12 +259,15 @@ def _named_groups(pattern: str) -> str:
     return f"(?P<g0>{named})"
 
 
+_EMPTY, _NOTHING = pa.scalar("", pa.string()), pa.scalar(None, pa.string())
+
+
 def _extracted(text: pa.Array, pattern: str, group: int = 0) -> pa.Array:
     parts = pc.extract_regex(text, _named_groups(pattern))
     if parts.type.get_field_index(f"g{group}") < 0:
         raise ValueError(f"the pattern has no group {group}")
     found = parts.field(f"g{group}")
-    return pc.if_else(text.is_valid(), pc.if_else(parts.is_valid(), found, ""), pa.scalar(None, pa.string()))
+    return pc.if_else(text.is_valid(), pc.if_else(parts.is_valid(), found, _EMPTY), _NOTHING)
 
 
 def _check_regex(function: Callable[..., Any]) -> Callable[..., Any]:
