@@ -26,9 +26,18 @@ Lanes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Run:
+    """Rows and the group of each, ascending."""
+
     rows: Batch
     groups: GroupNumbers
+
+    def find(self, groups: GroupNumbers) -> tuple[Lanes, Lanes]:
+        """Where the rows of these groups are, and the place in ``groups`` of each."""
+        begins = np.searchsorted(self.groups, groups, "left")
+        counts = np.searchsorted(self.groups, groups, "right") - begins
+        places = np.repeat(begins - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))
+        return places, np.repeat(np.arange(len(groups)), counts)
 
 
 class GroupedRows:
@@ -37,7 +46,7 @@ class GroupedRows:
     def __init__(self, types: Sequence[SqlType], *, changing: bool) -> None:
         self._types = tuple(types)
         self._changing = changing
-        self._runs: list[_Run] = []
+        self._runs: list[Run] = []
 
     @property
     def nbytes(self) -> int:
@@ -51,31 +60,31 @@ class GroupedRows:
         self._runs.append(self._sorted(rows, groups))
         while len(self._runs) > 1 and len(self._runs[-2].groups) <= 2 * len(self._runs[-1].groups):
             second, first = self._runs.pop(), self._runs.pop()
-            both = np.concatenate((first.groups, second.groups))
-            merged = self._sorted(concat([first.rows, second.rows]), both)
+            merged = self._together(first, second)
             if len(merged.groups):
                 self._runs.append(merged)
 
-    def _sorted(self, rows: Batch, groups: GroupNumbers) -> _Run:
+    def _together(self, first: Run, second: Run) -> Run:
+        groups = np.concatenate((first.groups, second.groups))
+        return self._sorted(concat([first.rows, second.rows]), groups)
+
+    def _sorted(self, rows: Batch, groups: GroupNumbers) -> Run:
         if self._changing:
             rows, groups = _summed(rows, groups)
         if (groups[1:] < groups[:-1]).any():
             order = np.argsort(groups, kind="stable")
             rows, groups = take_rows(rows, order), groups[order]
-        return _Run(rows, groups)
+        return Run(rows, groups)
 
     def of(self, groups: GroupNumbers) -> tuple[Batch | None, Lanes]:
         """The rows of these groups as often as they count, in the order in which they came; the place in ``groups`` of each."""
         found: list[Batch] = []
         lanes: list[Lanes] = []
         for run in self._runs:
-            begins = np.searchsorted(run.groups, groups, "left")
-            counts = np.searchsorted(run.groups, groups, "right") - begins
-            total = int(counts.sum())
-            if total:
-                places = np.repeat(begins - (np.cumsum(counts) - counts), counts) + np.arange(total)
+            places, lane = run.find(groups)
+            if len(places):
                 found.append(take_rows(run.rows, places))
-                lanes.append(np.repeat(np.arange(len(groups)), counts))
+                lanes.append(lane)
         if not found:
             return None, np.zeros(0, np.int64)
         rows, lane = concat(found), np.concatenate(lanes)
@@ -88,12 +97,8 @@ class GroupedRows:
     def move(self, other: GroupedRows, groups: GroupNumbers, to: GroupNumbers) -> None:
         """Adds the rows of groups of another such object to groups here."""
         for run in other._runs:
-            begins = np.searchsorted(run.groups, groups, "left")
-            counts = np.searchsorted(run.groups, groups, "right") - begins
-            total = int(counts.sum())
-            if total:
-                places = np.repeat(begins - (np.cumsum(counts) - counts), counts) + np.arange(total)
-                self.add(take_rows(run.rows, places), np.repeat(to, counts))
+            places, lane = run.find(groups)
+            self.add(take_rows(run.rows, places), to[lane])
 
     def retain(self, groups: GroupNumbers) -> None:
         """Keeps the rows of these groups only, which get their places as numbers."""

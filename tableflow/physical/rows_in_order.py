@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
@@ -17,6 +18,7 @@ from tableflow.columnar.kernels.sorting import sort_batch
 from tableflow.columnar.representation import widen
 from tableflow.physical.assign_watermarks import storage_times, units_per_microsecond
 from tableflow.physical.node import positions
+from tableflow.physical.properties import OrderingKey
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME
 from tableflow.types import TimestampType
@@ -25,13 +27,18 @@ from tableflow.types import TimestampType
 class RowsInOrder:
     """Rows as they came; a row that comes behind the watermark is late and refused.  Rows without a time come last."""
 
-    def __init__(self, node: WindowedAggregate) -> None:
+    def __init__(self, node: WindowedAggregate, time: int | None = None) -> None:
+        order = node.order if time is None else (OrderingKey(time),)
         where = positions(node.input.fields)
-        self._keys = [(where[key.column], key.descending, key.nulls_first) for key in node.order]
+        self._keys = [(where[key.column], key.descending, key.nulls_first) for key in order]
         self._fields = node.input.fields
         self._time = self._keys[0][0]
         first = node.input.fields[self._time].type
-        self._in_time = isinstance(first, TimestampType) and not node.order[0].descending
+        self._in_time = (
+            isinstance(first, TimestampType) and not order[0].descending and (node.in_time or time is not None)
+        )
+        # Windows in time judge lateness themselves.
+        self._refuses = time is None
         self._unit = units_per_microsecond(first)
         self._waiting: list[Batch] = []
         self._watermark = START_OF_TIME
@@ -40,8 +47,8 @@ class RowsInOrder:
     def add(self, batch: Batch) -> int:
         """Rows to wait; the number of those that are late."""
         batch = compact(batch)
-        early = self._times(batch) >= self._watermark
-        late = int(len(early) - early.sum())
+        early = self.times(batch) >= self._watermark
+        late = int(len(early) - early.sum()) if self._refuses else 0
         if late:
             batch = take_rows(batch, np.flatnonzero(early))
         if batch.length:
@@ -49,12 +56,12 @@ class RowsInOrder:
             self.bytes += batch.nbytes
         return late
 
-    def _times(self, batch: Batch) -> np.ndarray:
+    def times(self, batch: Batch) -> npt.NDArray[np.int64]:
         """Event times in microseconds, rounded down; the end of time for NULL."""
         if not self._in_time:
             return np.full(batch.length, END_OF_TIME)
         column = batch.columns[self._time]
-        times = storage_times(column) // self._unit
+        times: npt.NDArray[np.int64] = storage_times(column) // self._unit
         if column.array.null_count:
             times = np.where(column.array.is_valid().to_numpy(zero_copy_only=False), times, END_OF_TIME)
         return times
@@ -65,7 +72,7 @@ class RowsInOrder:
         if not self._waiting:
             return None
         rows = concat(self._waiting)
-        due = (self._times(rows) < watermark) | (watermark == END_OF_TIME)
+        due = (self.times(rows) < watermark) | (watermark == END_OF_TIME)
         if not due.any():
             return None
         rest = take_rows(rows, np.flatnonzero(~due))

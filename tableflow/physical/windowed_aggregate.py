@@ -24,7 +24,8 @@ class WindowedAggregate(UnaryNode):
     those of ``start``, ``end``, ``window_time`` and ``fire`` that are not None, and one result per call.  Output: append
     if nothing is ever replaced, else retract.  ``late``: where rows that come too late are written, once for each window they
     missed, with window start, window end and the watermark behind their columns; None: they are counted only.
-    ``processing_time``: the clock decides, whatever the time column says.
+    ``processing_time``: the clock decides, whatever the time column says.  ``in_time``: the first column of ``order`` is the
+    one that watermarks speak of.
     """
 
     assigner: WindowAssigner
@@ -41,3 +42,4 @@ class WindowedAggregate(UnaryNode):
     changing: bool = False
     late: SinkSpec | None = None
     processing_time: bool = False
+    in_time: bool = True

@@ -5,21 +5,23 @@ from __future__ import annotations
 from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, OnWindowClose
 from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Session, Tumble
+from tableflow.physical.global_windows import GlobalWindowOperator
+from tableflow.physical.last_rows_windows import LastRowsOperator
+from tableflow.physical.node import positions
 from tableflow.physical.numbered_windows import NumberedWindowsOperator
 from tableflow.physical.pane_windows import PaneWindowsOperator
 from tableflow.physical.processing_time_windows import ProcessingTimeOperator
 from tableflow.physical.session_windows import SessionWindowsOperator
-from tableflow.physical.updating_windows import GlobalWindowOperator, UpdatingWindowsOperator
+from tableflow.physical.updating_windows import UpdatingWindowsOperator
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.operator import Operator
+from tableflow.types import TimestampType
 
 
 def windowed_operator(node: WindowedAggregate) -> Operator:
     """A new operator; :class:`~tableflow.errors.UnsupportedError` for what none of them computes."""
     if node.emit.evicts:
-        raise UnsupportedError(
-            "KEEP LAST is not supported yet", hint="write the condition as a FILTER or an OVER frame"
-        )
+        return _last_rows(node)
     windows = _in_time(node)
     if windows is not None:
         return ProcessingTimeOperator(node, windows, windows) if node.processing_time else windows
@@ -31,6 +33,21 @@ def windowed_operator(node: WindowedAggregate) -> Operator:
     raise UnsupportedError(
         "windows of rows give final results only", hint="leave EMIT out, or use TUMBLE or HOP over time"
     )
+
+
+def _last_rows(node: WindowedAggregate) -> Operator:
+    """The operator of KEEP LAST."""
+    if node.changing or node.emit.lateness or not isinstance(node.assigner, Global | Tumble | Hop | Cumulate):
+        raise UnsupportedError(
+            "KEEP LAST sees rows that are only added, in windows of time or GLOBAL ones, without LATENESS",
+            hint="write the condition as a FILTER or an OVER frame",
+        )
+    if node.emit.keep_last is not None and isinstance(node.assigner, Global):
+        first = None if not node.order else node.input.fields[positions(node.input.fields)[node.order[0].column]].type
+        if not isinstance(first, TimestampType) or node.order[0].descending:
+            raise UnsupportedError("KEEP LAST of an interval needs rows in the order of time", hint="ORDER BY the time")
+    windows = LastRowsOperator(node)
+    return ProcessingTimeOperator(node, windows, windows) if node.processing_time else windows
 
 
 def _in_time(node: WindowedAggregate) -> PaneWindowsOperator | UpdatingWindowsOperator | SessionWindowsOperator | None:

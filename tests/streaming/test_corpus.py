@@ -18,15 +18,12 @@ from tests.slt.records import Record, read
 from tests.slt.tables import stored
 
 FILES = sorted((Path(__file__).parent.parent / "slt").glob("*/*.slt"))
-REFUSED: Mapping[str, int] = {"emit": 2, "windows": 1}
+REFUSED: Mapping[str, int] = {"windows": 1}
 """Records without a plan for streams, by file; none where nothing is said."""
 
 GAPS: Mapping[str, str] = {
     "SELECT CAST(i AS STRING), count(*) FROM spans GROUP BY i": "a group of intervals may change the spelling of its key, "
     "and what is computed of the spelling is then taken back under the new one",
-    "SELECT window_fire, sum(x) FROM GLOBAL(TABLE g ORDER BY ts) EMIT EVERY 3 ROWS": "the end does not fire a last time",
-    "SELECT k, count(*) FROM (SELECT k, window_fire, max(x) FROM GLOBAL(TABLE g PARTITION BY k ORDER BY ts) GROUP BY k "
-    "EMIT EVERY 2 ROWS) q GROUP BY k": "the end does not fire a last time",
 }
 """Records that are wrong in some orders of rows, with the reason."""
 

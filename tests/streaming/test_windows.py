@@ -118,3 +118,70 @@ def test_aggregates_of_all_rows_of_a_window(connection: tableflow.Connection, em
 def _final_of_lists(rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
     frozen = [tuple(tuple(value) if isinstance(value, list) else value for value in row) for row in rows]
     return [tuple(list(value) if isinstance(value, tuple) else value for value in row) for row in final(frozen)]
+
+
+KEPT = {
+    "time": "SELECT k, window_start, window_fire, {calls} FROM TUMBLE({table}, ts, INTERVAL '30' SECOND) GROUP BY k, window_start, window_end, window_fire",
+    "hop": "SELECT k, window_end, window_fire, {calls} FROM HOP({table}, ts, INTERVAL '10' SECOND, INTERVAL '25' SECOND) GROUP BY k, window_start, window_end, window_fire",
+    "global": "SELECT k, window_fire, {calls} FROM GLOBAL(TABLE {table} PARTITION BY k ORDER BY ts) GROUP BY k, window_fire",
+}
+
+
+@pytest.mark.parametrize("select", KEPT)
+def test_firings_that_see_the_last_rows(connection: tableflow.Connection, select: str) -> None:
+    """Rows have one time each, or all rows of a time are seen together; else there were several answers."""
+    connection.register("distinct_times", pa.table(_columns(_distinct(0))))
+    connection.register_stream("d", COLUMNS, _distinct(5), watermark=("ts", timedelta(seconds=6)))
+    calls = "count(*), sum(v), min(v), count(DISTINCT v % 4)"
+    for emit in (
+        "EMIT KEEP LAST 2 ROWS",
+        "EMIT EVERY 3 ROWS KEEP LAST 5 ROWS",
+        "EMIT EVERY 1 ROWS KEEP LAST INTERVAL '4' SECOND",
+        "EMIT EVERY 7 ROWS KEEP LAST INTERVAL '12' SECOND",
+    ):
+        answers = []
+        for table in ("distinct_times", "d"):
+            query = f"{KEPT[select].format(calls=calls, table=table)} {emit}"
+            answers.append(sorted(connection.execute(query).fetchall(), key=repr))
+        assert answers[0] == answers[1], emit
+        assert answers[0]
+
+
+def _distinct(bound: int) -> list[tuple[int, int, datetime]]:
+    rows = [(k, v, ts + timedelta(milliseconds=v)) for k, v, ts in shuffled(bound)]
+    return rows if bound else sorted(rows, key=lambda row: row[2])
+
+
+def _columns(rows: list[tuple[int, int, datetime]]) -> dict[str, list[object]]:
+    return {name: [row[i] for row in rows] for i, name in enumerate(COLUMNS)}
+
+
+def test_an_interval_of_event_time_ends_wherever_watermarks_are(connection: tableflow.Connection) -> None:
+    connection.register_stream("d", COLUMNS, _distinct(5), watermark=("ts", timedelta(seconds=6)))
+    select = "SELECT window_fire, count(*), max(v) FROM GLOBAL(TABLE d ORDER BY ts) GROUP BY window_fire EMIT EVERY INTERVAL '20' SECOND OF EVENT TIME KEEP LAST 3 ROWS"
+    rows = sorted(connection.execute(select).fetchall())
+    times = [ts for _, _, ts in _distinct(0)]
+    lasts = [max(i for i, ts in enumerate(times) if (ts - BASE).seconds // 20 == part) for part in range(5)]
+    assert rows == [(number, 3, last) for number, last in enumerate(lasts, 1)]
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("SELECT count(*) FROM GLOBAL(TABLE endless ORDER BY v) EMIT EVERY 2 ROWS", "wait for an end"),
+        (
+            "SELECT count(*) FROM SESSION(endless, ts, INTERVAL '1' SECOND) GROUP BY window_start, window_end EMIT KEEP LAST 2 ROWS",
+            "KEEP LAST sees",
+        ),
+        ("SELECT count(*) FROM GLOBAL(endless) EMIT KEEP LAST INTERVAL '1' SECOND", "order of time"),
+    ],
+)
+def test_what_cannot_be_said_is_refused(connection: tableflow.Connection, query: str, message: str) -> None:
+    connection.register_stream("endless", COLUMNS, _forever, watermark=("ts", timedelta(0)))
+    with pytest.raises(tableflow.Error, match=message):
+        connection.execute(query)
+
+
+def _forever() -> Iterator[tuple[int, int, datetime]]:
+    while True:
+        yield (1, 1, BASE)

@@ -74,6 +74,15 @@ def implement_windowed_aggregate(
             f"windows of column {node.time.name!r} never close: it is not the event time of its table",
             "declare WATERMARK FOR it, or say EMIT ON UPDATE",
         )
+    order = ordering_by(node.order)
+    if order and is_processing_time(node.input, order[0].column):
+        order = ()  # rows come in this order
+    in_time = bool(order) and order[0].column in time.event_time
+    if order and not in_time and not time.bounded and not isinstance(node.assigner, Tumble | Hop | Cumulate | Session):
+        raise refuse(
+            f"rows in the order of {node.order[0].column.name!r} would wait for an end that does not come",
+            "order them by the event time of their table, or leave ORDER BY out: rows count as they arrive then",
+        )
     meeting = tuple(f.id for f in node.partition)
     if isinstance(node.assigner, Tumble | Hop | Cumulate | Global):
         meeting = tuple(dict.fromkeys([*meeting, *(f.id for f in node.keys)]))
@@ -89,7 +98,8 @@ def implement_windowed_aggregate(
         assigner=node.assigner,
         time=None if node.time is None else node.time.id,
         partition=tuple(f.id for f in node.partition),
-        order=ordering_by(node.order),
+        order=order,
+        in_time=in_time,
         start=node.start,
         end=node.end,
         window_time=node.window_time,

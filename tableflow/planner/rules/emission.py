@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tableflow.errors import UnsupportedError
-from tableflow.expressions.emit import Emit, EveryInterval, EveryRows
+from tableflow.expressions.coercion import cast
+from tableflow.expressions.emit import Emit, EveryInterval, EveryRows, OnUpdate
 from tableflow.expressions.nodes import (
     WHOLE_PARTITION,
     AggregateCall,
@@ -28,7 +29,7 @@ from tableflow.planner.logical.nodes import Aggregate, Filter, Node, Project, Wi
 from tableflow.planner.logical.predicates import call, disjunction
 from tableflow.planner.logical.time_nodes import WindowTable
 from tableflow.planner.logical.traversal import reference
-from tableflow.types import BIGINT, Field
+from tableflow.types import BIGINT, INTERVAL, Field, TimestampType
 
 
 def settle_emission(node: Node, required: frozenset[int], context: Context) -> Node | None:
@@ -53,16 +54,14 @@ def _firings(node: Aggregate, emit: Emit, fire: Field, context: Context) -> Node
     rows = Window(rows, node.keys, order, (number,), (numbering,))
     last = WindowCall(BIGINT, "count", (), WHOLE_PARTITION)
     by_number = (SortKey(reference(number)),)
-    frame = _frame(emit)
-    if emit.keep_last is not None:
-        raise UnsupportedError(
-            "KEEP LAST of an interval over finished data is not supported yet", hint="KEEP LAST a number of rows"
-        )
+    frame = _frame(emit, order)
     results = tuple([_over(call, frame) for call in node.calls])
     rows = Window(rows, node.keys, (), (count,), (last,))
-    rows = Window(rows, node.keys, by_number, node.results, results) if results else rows
+    seen = by_number if frame.unit is FrameUnit.ROWS else order
+    rows = Window(rows, node.keys, seen, node.results, results) if results else rows
     at_end = call("eq", reference(number), reference(count))
-    every = next((trigger.rows for trigger in emit.triggers if isinstance(trigger, EveryRows)), None)
+    often = [trigger.rows for trigger in emit.triggers if isinstance(trigger, EveryRows)]
+    every = min(often + [1 for trigger in emit.triggers if isinstance(trigger, OnUpdate)], default=None)
     fires: Expression = at_end
     numbered: Expression = Literal(BIGINT, 1)
     if every is not None:
@@ -87,9 +86,16 @@ def _check(node: Aggregate, emit: Emit) -> None:
             )
 
 
-def _frame(emit: Emit) -> Frame:
-    """What a firing sees of the rows so far."""
+def _frame(emit: Emit, order: tuple[SortKey, ...]) -> Frame:
+    """What a firing sees of the rows so far; of an interval up to the last row with its row's time."""
     start = FrameBound(FrameSide.UNBOUNDED_PRECEDING)
+    if emit.keep_last is not None:
+        time = order[0].column if len(order) == 1 and not order[0].descending else None
+        if time is None or not isinstance(time.type, TimestampType):
+            raise UnsupportedError("KEEP LAST of an interval needs rows in the order of time", hint="ORDER BY the time")
+        back = resolve_call("subtract", [reference(time), Literal(INTERVAL, (0, 0, emit.keep_last))])
+        start = FrameBound(FrameSide.PRECEDING, key=cast(back, time.type))
+        return Frame(FrameUnit.RANGE, start, FrameBound(FrameSide.CURRENT_ROW))
     if emit.keep_last_rows == 1:
         start = FrameBound(FrameSide.CURRENT_ROW)
     elif emit.keep_last_rows is not None:

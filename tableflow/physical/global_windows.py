@@ -1,0 +1,110 @@
+"""GLOBAL: one window for ever, in which each firing of a key is a row of its own, with its number.
+
+Rows are taken as they arrive, or in the order that ORDER BY gives, for which they wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.grouping import GroupNumbers
+from tableflow.columnar.representation import canonical
+from tableflow.physical.firing_windows import FiringOperator
+from tableflow.physical.rows_in_order import RowsInOrder
+from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.window_numbers import running
+from tableflow.physical.window_state import Slots
+from tableflow.physical.windowed_aggregate import WindowedAggregate
+from tableflow.runtime.events import END_OF_TIME, Watermark
+from tableflow.runtime.operator import Emission
+from tableflow.types import BIGINT
+
+
+class GlobalWindowOperator(FiringOperator):
+    """One window for ever, in which each firing of a key is a row; what is pending at the end fires as well."""
+
+    def __init__(self, node: WindowedAggregate) -> None:
+        super().__init__(node)
+        self._fired = np.empty(0, np.int64)
+        self._order = RowsInOrder(node) if node.order and not node.changing else None
+
+    def process(self, batch: Batch, port: int) -> Emission | None:
+        """Takes rows, at once or to wait for their turn."""
+        if self._order is None:
+            return self._take(batch)
+        late = self._order.add(batch)
+        if late:
+            self._context.count("late_rows", late)
+        self._reservation.resize(self._held())
+        return None
+
+    def _held(self) -> int:
+        return super()._held() + self._fired.nbytes + (0 if self._order is None else self._order.bytes)
+
+    def _take(self, batch: Batch) -> Emission:
+        """Adds rows; fires what is due: a key with rows for several firings fires several times."""
+        for some in self._rounds(batch) if self._rows and batch.rows else (batch,):
+            if some.rows:
+                self._add(some, np.zeros(some.rows, np.int32))
+                yield from self._fire(self._due())
+
+    def _rounds(self, batch: Batch) -> Iterator[Batch]:
+        """The rows of each key up to its next firing, then those up to the one after, and so on."""
+        groups = self._pending.place(batch, np.zeros(batch.rows, np.int32))
+        arrived = np.append(self._arrived, np.zeros(self._pending.groups - len(self._arrived), np.int64))
+        order = np.argsort(groups, kind="stable")
+        ranks = np.empty(len(groups), np.int64)
+        ranks[order] = running(groups[order].astype(np.int64), np.ones(len(order), np.int64))
+        rounds = (arrived[groups] + ranks - 1) // self._rows
+        own = np.arange(batch.length, dtype=np.uint32) if batch.selection is None else batch.selection
+        for number in range(int(rounds.max()) + 1):
+            yield batch.with_selection(own[rounds == number])
+
+    def on_watermark(self, watermark: Watermark) -> Emission:
+        """Rows whose turn has come; an interval of event time may be over; at the end everything fires."""
+        before, self._watermark = self._watermark, watermark.time
+        rows = None if self._order is None else self._order.release(watermark.time)
+        for at in range(0, 0 if rows is None else rows.length, self._context.batch_rows):
+            assert rows is not None
+            yield from self._take(rows.slice(at, self._context.batch_rows))
+        over = self._event_clock and watermark.time // self._event_clock > before // self._event_clock
+        if over or watermark.time == END_OF_TIME:
+            yield from self._fire(np.ones(self._pending.groups, np.bool_))
+
+    def _replace(self, groups: GroupNumbers) -> Batch | None:
+        numbers = self._shown.absorb(self._pending, groups)
+        self._fired = np.append(self._fired, np.zeros(self._shown.groups - len(self._fired), np.int64))
+        self._fired[numbers] += 1
+        visible = self._shown.visible(numbers)
+        if not len(visible):
+            return None
+        return Batch(self._output(visible, self._shown.results_of(visible)), len(visible))
+
+    def _output(self, groups: GroupNumbers, results: list[Column]) -> list[Column]:
+        made = super()._output(groups, results)
+        if self._node.fire is not None:
+            at = len(made) - len(results)
+            made.insert(at, Column(BIGINT, pa.array(self._fired[groups])))
+        return made
+
+    def _window(self, slots: Slots) -> list[Column]:
+        asked = (self._node.start, self._node.end, self._node.window_time)
+        return [Column(f.type, pa.nulls(len(slots), canonical(f.type))) for f in asked if f is not None]
+
+    def snapshot(self) -> bytes:
+        """The groups, how often each has fired, and rows that wait."""
+        waiting = b"" if self._order is None else self._order.snapshot()
+        return join_parts([self._fired.tobytes(), waiting, super().snapshot()])
+
+    def restore(self, state: bytes) -> None:
+        """Takes what :meth:`snapshot` gave."""
+        fired, waiting, rest = split_parts(state)
+        self._fired = np.frombuffer(fired, np.int64).copy()
+        if self._order is not None:
+            self._order.restore(waiting)
+        super().restore(rest)

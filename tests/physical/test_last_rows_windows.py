@@ -1,0 +1,82 @@
+"""KEEP LAST: each firing sees the last rows of its group, however rows are cut into batches and watermarks."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tableflow.expressions.emit import Emit, EveryInterval, EveryRows
+from tableflow.expressions.window_assigner import Global, Hop, Tumble
+from tableflow.physical.properties import OrderingKey
+from tests.physical.test_assign_windows import expected
+from tests.physical.windowed import FIRE, TIME, answers, grouped, harness_of, node_of, plain_times
+
+KEEPS = [Emit(keep_last_rows=2), Emit((EveryRows(2),), keep_last_rows=3), Emit((EveryRows(1),), keep_last=4)]
+ROWS = st.lists(st.tuples(st.integers(1, 2), st.sampled_from("ab"), st.integers(0, 9)), max_size=16)
+
+
+def seen(members, emit):
+    """Firings of a group whose rows these are, in order."""
+    every = emit.triggers[0].rows if emit.triggers else len(members)
+    at = sorted({*range(every - 1, len(members), every), len(members) - 1})
+    for number, i in enumerate(at, 1):
+        if emit.keep_last_rows is not None:
+            yield number, members[max(0, i + 1 - emit.keep_last_rows) : i + 1]
+        else:
+            yield number, [row for row in members if members[i][3] - emit.keep_last <= row[3] <= members[i][3]]
+
+
+@pytest.mark.slow
+@settings(max_examples=60)
+@given(
+    st.sampled_from([Global(), Tumble(10), Hop(5, 12)]), ROWS, st.sampled_from(KEEPS), st.integers(1, 5), st.booleans()
+)
+def test_firings(assigner, made, emit, size, rebuild):
+    rows = [(*row, 2 * number) for number, row in enumerate(made)]
+    harness = harness_of(node_of(assigner, emit, fire=FIRE, order=(OrderingKey(TIME.id),)), rebuild=rebuild)
+    for at in range(0, len(rows), size):
+        harness.rows(rows[at : at + size][::-1])
+        harness.watermark(2 * at)
+    harness.end()
+    windows = [(None, None)] if isinstance(assigner, Global) else None
+    pairs = [((row[0], *window), row) for row in rows for window in windows or expected(assigner, row[3])]
+    wanted = [
+        (*group, number, *answers(frame), 1)
+        for group, members in grouped(pairs).items()
+        for number, frame in seen(members, emit)
+    ]
+    assert sorted(plain_times(harness.emitted), key=repr) == sorted(wanted, key=repr)
+
+
+def test_late_rows_and_state():
+    harness = harness_of(node_of(Tumble(10), Emit(keep_last_rows=2), fire=FIRE), rebuild=True)
+    harness.rows([(1, "a", 1, 3), (1, "a", 2, 5)])
+    harness.watermark(7)
+    harness.rows([(1, "a", 3, 4)])  # behind the watermark, but its window is open
+    harness.watermark(10)
+    assert [row[3:6] for row in harness.take()] == [(1, 2, 5)]
+    harness.rows([(1, "a", 4, 9)])
+    assert harness.context.counted["late_rows"] == 1
+    harness.end()
+    assert harness.take() == []
+
+
+def test_a_clock_fires_what_has_come():
+    node = node_of(Global(), Emit((EveryInterval(10),), keep_last_rows=2), fire=FIRE)
+    harness = harness_of(node, rebuild=True)
+    harness.rows([(1, "a", 1, 0), (1, "a", 2, 0), (1, "a", 4, 0)])
+    harness.clock(10)
+    harness.clock(20)
+    harness.rows([(1, "a", 8, 0)])
+    harness.clock(30)
+    assert [row[3:6] for row in harness.take()] == [(1, 2, 6), (2, 2, 12)]
+
+
+def test_no_more_than_the_last_rows_are_kept():
+    harness = harness_of(node_of(Global(), Emit((EveryRows(100),), keep_last_rows=3), fire=FIRE))
+    sizes = []
+    for step in range(200):
+        harness.rows([(key, "x", step, step) for key in range(200)])
+        sizes.append(harness.context.state_bytes)
+    assert max(sizes[100:]) <= 1.05 * max(sizes[20:100])
