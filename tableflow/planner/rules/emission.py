@@ -93,7 +93,7 @@ def _frame(emit: Emit, order: tuple[SortKey, ...]) -> Frame:
         time = order[0].column if len(order) == 1 and not order[0].descending else None
         if time is None or not isinstance(time.type, TimestampType):
             raise UnsupportedError("KEEP LAST of an interval needs rows in the order of time", hint="ORDER BY the time")
-        back = resolve_call("subtract", [reference(time), Literal(INTERVAL, (0, 0, emit.keep_last))])
+        back = resolve_call("subtract", [time, Literal(INTERVAL, (0, 0, emit.keep_last))])
         start = FrameBound(FrameSide.PRECEDING, key=cast(back, time.type))
         return Frame(FrameUnit.RANGE, start, FrameBound(FrameSide.CURRENT_ROW))
     if emit.keep_last_rows == 1:
