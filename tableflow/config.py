@@ -147,6 +147,18 @@ EPOCH_INTERVAL = Key(
 MINI_BATCH = Key(
     "table.exec.mini-batch.enabled", _boolean, default=False, doc="groups say once an epoch what has changed in them"
 )
+LOOKUP_OUTPUT = Key(
+    "table.exec.async-lookup.output-mode",
+    _choice("ordered", "allow_unordered"),
+    "ordered",
+    "whether rows of a lookup join come out in the order of the input, or as answers come (never past a watermark)",
+)
+LOOKUP_CAPACITY = Key(
+    "table.exec.async-lookup.buffer-capacity", _at_least(1), 100, "most questions that a lookup join's task waits for"
+)
+LOOKUP_TIMEOUT = Key(
+    "table.exec.async-lookup.timeout", _duration, 180_000_000, "how long a coroutine may take for an answer, in us"
+)
 MEMORY_LIMIT = Key("memory.limit", _bytes, int(_machine_memory() * 0.6), "memory for operators, buffers and results")
 DISABLED_RULES = Key(
     "optimizer.disabled-rules", _names, frozenset[str](), "rewrite rules that are switched off, by name"
@@ -190,7 +202,8 @@ KEYS: Mapping[str, Key[Any]] = {
     key.name: key
     for key in (
         PARALLELISM, BATCH_ROWS, FUSION, RUNTIME_MODE, SCHEDULER_SEED, CHANNEL_BATCHES, BUFFER_TIMEOUT,
-        SOURCE_IDLE_TIMEOUT, ROWTIME_NULLS, EPOCH_INTERVAL, MINI_BATCH, MEMORY_LIMIT, DISABLED_RULES, RUNTIME_FILTERS,
+        SOURCE_IDLE_TIMEOUT, ROWTIME_NULLS, EPOCH_INTERVAL, MINI_BATCH, LOOKUP_OUTPUT,
+        LOOKUP_CAPACITY, LOOKUP_TIMEOUT, MEMORY_LIMIT, DISABLED_RULES, RUNTIME_FILTERS,
         JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
         STORAGE_CHUNK_ROWS, STORAGE_FILE_ROWS, STORAGE_FILE_BYTES,
         STORAGE_INLINE_ROWS, STORAGE_INLINE_BYTES, STORAGE_FOLD_COMMITS, STORAGE_FOLD_BYTES, STORAGE_RETENTION,

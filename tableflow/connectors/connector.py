@@ -12,6 +12,7 @@ from tableflow.catalog.provider import TableProvider
 from tableflow.config import Settings
 from tableflow.connectors.option import Option
 from tableflow.errors import InternalError
+from tableflow.runtime.lookup import Lookup
 from tableflow.runtime.sink import SinkWriter
 from tableflow.runtime.source import Source
 
@@ -68,7 +69,8 @@ class OpenContext:
 class Connector:
     """``create`` makes the provider of a declared table from its options as read; ``open`` makes the source of a spec.
 
-    ``create`` is None for a connector that CREATE TABLE cannot name, ``open_sink`` for one that cannot be written to.
+    ``create`` is None for a connector that CREATE TABLE cannot name, ``open_sink`` for one that cannot be written to,
+    ``open_lookup`` for one that cannot be asked for the rows of keys.
     """
 
     name: str
@@ -77,5 +79,6 @@ class Connector:
     open: Callable[[Any, OpenContext], Source]
     create: Callable[[TableDefinition, dict[str, Any]], TableProvider] | None = None
     open_sink: Callable[[Any, OpenContext], SinkWriter] | None = None
+    open_lookup: Callable[[Any, OpenContext], Lookup] | None = None
     metadata: tuple[str, ...] = ()
     """Keys of what it can tell of a row besides its columns (METADATA FROM 'key' VIRTUAL)."""

@@ -8,7 +8,7 @@ from typing import Any
 from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import TableProvider
 from tableflow.config import Settings
-from tableflow.connectors import live, memory, stream
+from tableflow.connectors import live, lookup, memory, stream
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
 from tableflow.connectors.datagen import connector as datagen
 from tableflow.connectors.declared import declared, delivered
@@ -19,6 +19,7 @@ from tableflow.connectors.option import read_options
 from tableflow.errors import CatalogError, InternalError
 from tableflow.nearest import nearest
 from tableflow.runtime.graph import SinkSpec, SourceSpec
+from tableflow.runtime.lookup import Lookup
 from tableflow.runtime.sink import SinkWriter
 from tableflow.runtime.source import Source
 
@@ -29,6 +30,7 @@ CONNECTORS: Mapping[str, Connector] = {
         memory.CONNECTOR,
         stream.CONNECTOR,
         live.CONNECTOR,
+        lookup.CONNECTOR,
         managed.TABLES,
         managed.CHANGES,
         managed.STREAMS,
@@ -80,6 +82,14 @@ def open_source(spec: SourceSpec, context: OpenContext) -> Source:
     return connector.open(spec.options, context)
 
 
+def open_lookup(spec: SourceSpec, context: OpenContext) -> Lookup:
+    """What answers for the table of a spec, in the process that runs the task."""
+    connector = CONNECTORS.get(spec.kind)
+    if connector is None or connector.open_lookup is None:
+        raise InternalError(f"no connector {spec.kind!r} for a lookup")
+    return connector.open_lookup(spec.options, context)
+
+
 def open_sink(spec: SinkSpec, context: OpenContext) -> SinkWriter:
     """The writer of a spec, in the process that runs the task."""
     connector = CONNECTORS.get(spec.kind)
@@ -102,6 +112,10 @@ class Sources:
     def open(self, spec: SourceSpec) -> Source:
         """See :func:`open_source`."""
         return open_source(spec, self._context)
+
+    def open_lookup(self, spec: SourceSpec) -> Lookup:
+        """See :func:`open_lookup`."""
+        return open_lookup(spec, self._context)
 
     def open_sink(self, spec: SinkSpec, _task_index: int) -> SinkWriter:
         """See :func:`open_sink`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +12,7 @@ import pyarrow as pa
 from tableflow import errors
 from tableflow.catalog.entry import TableEntry
 from tableflow.catalog.provider import Changelog
+from tableflow.connectors.lookup import Asked
 from tableflow.dbapi.closing import Closing
 from tableflow.dbapi.cursor import Cursor, Parameters, may_wait
 from tableflow.errors import InterfaceError, NotSupportedError
@@ -101,6 +102,26 @@ class Connection(Closing):
         together; with ``changelog`` "upsert" a row replaces the one of the same key.
         """
         self.session.register_stream(name, LiveDescription(schema, watermark, key, changelog), source)
+
+    def register_lookup(
+        self,
+        name: str,
+        schema: Any,
+        fetch: Callable[[Any], Any],
+        *,
+        key: Sequence[str] = (),
+        arrow: bool = False,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
+        """Makes rows that a program finds by key joinable as ``name``, by JOIN ... FOR SYSTEM_TIME AS OF processing time.
+
+        ``schema`` is as for :meth:`register_stream`.  ``fetch``, a function or coroutine function, is given a list of distinct keys
+        as tuples (or, with ``arrow``, a record batch of the key columns) and returns the rows it has for them, in any order: a
+        list of rows (sequences, or dictionaries by name), or Arrow data.  Keys have the columns ``key``; without it those that
+        the join compares, in the order of the schema.  ``options``: ``lookup.cache`` = ``partial`` keeps answers, as long as
+        ``lookup.partial-cache.max-rows``, ``.expire-after-write`` and ``.expire-after-access`` say.
+        """
+        self.session.register_lookup(name, schema, Asked(fetch, tuple(key), arrow, options))
 
     def table(self, name: str) -> Table:
         """A table by its name, or ``schema.name``."""

@@ -25,6 +25,7 @@ from tableflow.physical.fork import Fork, ForkOperator
 from tableflow.physical.hash_aggregate import HashAggregate, HashAggregateOperator
 from tableflow.physical.hash_build import HashBuild, HashBuildOperator
 from tableflow.physical.hash_join import HashJoin, HashJoinOperator
+from tableflow.physical.lookup_join import LookupJoin, LookupJoinOperator
 from tableflow.physical.materialize import (
     PublishedScan,
     PublishedScanOperator,
@@ -59,6 +60,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     ChangelogAggregate: ChangelogAggregateOperator,
     ChangelogJoin: ChangelogJoinOperator,
     VersionedJoin: VersionedJoinOperator,
+    LookupJoin: LookupJoinOperator,
     ChangelogTopN: ChangelogTopNOperator,
     Normalize: NormalizeOperator,
     ChangelogOver: ChangelogOverOperator,

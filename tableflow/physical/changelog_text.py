@@ -9,6 +9,7 @@ from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.changelog_over import ChangelogOver
 from tableflow.physical.changelog_top_n import ChangelogTopN
+from tableflow.physical.lookup_join import LookupJoin
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.normalize import Normalize
 from tableflow.physical.properties import OrderingKey
@@ -40,6 +41,10 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
             newest, sign = ("oldest", ">") if node.following else ("newest", "<")
             sign += "" if node.strict else "="
             return f"VersionedJoin {node.kind.value} on {equal}, {newest} {version} {sign} {time}"
+        case LookupJoin():
+            pairs = zip(node.left_keys, node.right_keys, strict=True)
+            equal = " and ".join(f"{to_sql(left)} = {to_sql(right)}" for left, right in pairs)
+            return f"LookupJoin {node.kind.value} {node.table} on {equal}{'' if node.cache is None else ' cached'}"
         case ChangelogTopN():
             limit = "all" if node.limit is None else str(node.limit)
             offset, rank = f" offset {node.offset}" if node.offset else "", " with rank" if node.rank else ""

@@ -102,6 +102,7 @@ class Chain:
         self._ending = -1
         self._may_finish = [type(operator).finished is not Operator.finished for operator in operators]
         self._makes_time = [operator.generates_watermarks for operator in operators]
+        self._delays_time = [operator.delays_watermarks for operator in operators]
         self.has_preference = bool(operators) and (type(operators[0]).preferred_port is not Operator.preferred_port)
 
     @property
@@ -145,6 +146,11 @@ class Chain:
         """A timer of the operator at ``position`` has come; only when pulling said FREE."""
         self.current = position
         self._started(position, self.operators[position].on_timer(time))
+
+    def ready(self, position: int) -> None:
+        """What the operator at ``position`` waits for has come; only when pulling said FREE."""
+        self.current = position
+        self._started(position, self.operators[position].on_ready())
 
     def pull(self, budget: Budget, job: Stoppable) -> Progress:
         """Works the stack down until it is empty or something is in the way."""
@@ -222,6 +228,8 @@ class Chain:
             watermark = self._judge_time(item.time)
             if watermark is not None:
                 self._stack.append((index + 1, None, watermark))
+        elif isinstance(item, Watermark) and self._delays_time[index]:
+            self._stack.append((index + 1, None, item))
         else:
             raise InternalError("an emission gave something that is no batch", detail=repr(item)[:200])
 
@@ -261,14 +269,16 @@ class Chain:
         emission: Iterator[Any] | None = None
         match event:
             case Watermark():
-                if not self._makes_time[index]:
+                delays = self._delays_time[index]
+                if not self._makes_time[index] and not delays:
                     stack.append((index + 1, None, event))
                 # One that only ends idleness tells the operator nothing new.
-                if event.time > self._times[index]:
+                if event.time > self._times[index] or delays:
                     self._times[index] = event.time
                     emission = operator.on_watermark(event)
             case Idle():
                 stack.append((index + 1, None, event))
+                emission = operator.on_idle()
             case Epoch():
                 stack.append((index + 1, None, event))
                 if event.checkpoint is not None and self.on_snapshot is not None:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tableflow.config import Settings
+from tableflow.errors import InternalError
 from tableflow.runtime.counters import OperatorBlock
-from tableflow.runtime.graph import SinkSpec
+from tableflow.runtime.graph import SinkSpec, SourceSpec
+from tableflow.runtime.lookup import OpenLookup
 from tableflow.runtime.memory import MemoryPool, PoolReservation
+from tableflow.runtime.operator import Wake
 from tableflow.runtime.published import PublishedBuild
 from tableflow.runtime.sink import OpenSink
 
@@ -21,6 +24,14 @@ class Clock(Protocol):
     def now(self) -> int:
         """Microseconds since 1970; never turns back."""
         ...
+
+
+def _nobody_asked(spec: SourceSpec) -> OpenLookup:
+    raise InternalError(f"nobody answers for {spec.kind!r} here")
+
+
+def _nothing_told(_wake: Wake, _position: int) -> None:
+    raise InternalError("nobody is told of anything here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,8 @@ class TaskWorld:
     publication: Callable[[str], PublishedBuild]
     set_timer: Callable[[int, int], None]
     open_sink: Callable[[SinkSpec], OpenSink]
+    open_lookup: Callable[[SourceSpec], OpenLookup] = _nobody_asked
+    notify: Callable[[Wake, int], None] = _nothing_told
 
 
 class Context:
@@ -47,6 +60,7 @@ class Context:
         self._block = block
         self._reservations: list[PoolReservation] = []
         self._sinks: list[OpenSink] = []
+        self._lookups: list[OpenLookup] = []
 
     @property
     def task_index(self) -> int:
@@ -84,6 +98,16 @@ class Context:
         self._sinks.append(opened)
         return opened
 
+    def lookup(self, spec: SourceSpec) -> OpenLookup:
+        """An outside table for this task."""
+        opened = self._world.open_lookup(spec)
+        self._lookups.append(opened)
+        return opened
+
+    def notify(self, wake: Wake) -> None:
+        """Asks for ``on_ready`` once ``wake`` is ready."""
+        self._world.notify(wake, self._position)
+
     def count(self, counter: str, by: int = 1) -> None:
         """Adds to a named counter of this operator."""
         self._block.named[counter] += by
@@ -97,10 +121,12 @@ class Context:
         self._world.set_timer(time, self._position)
 
     def release(self) -> None:
-        """The task has closed: closes its sinks, and gives all reservations back that nobody adopted."""
+        """The task has closed: closes its sinks and lookups, and gives all reservations back that nobody adopted."""
         with ExitStack() as closing:
             for sink in self._sinks:
                 closing.callback(sink.close)
+            for lookup in self._lookups:
+                closing.callback(lookup.close)
         for reservation in self._reservations:
             if not reservation.adopted:
                 reservation.release()

@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from tableflow.config import BATCH_ROWS, BUFFER_TIMEOUT, CHANNEL_BATCHES, RUNTIME_MODE, SOURCE_IDLE_TIMEOUT, Settings
+from tableflow.config import (
+    BATCH_ROWS,
+    BUFFER_TIMEOUT,
+    CHANNEL_BATCHES,
+    RUNTIME_MODE,
+    SCHEDULER_SEED,
+    SOURCE_IDLE_TIMEOUT,
+    Settings,
+)
 from tableflow.errors import InternalError
 from tableflow.runtime.blocking import ReadAhead, ReadInline
 from tableflow.runtime.chain import Chain
@@ -19,6 +27,7 @@ from tableflow.runtime.exchange import Outputs, Writer
 from tableflow.runtime.gate import Gate, Inlet, TaskInput
 from tableflow.runtime.graph import JobGraph, OperatorSpec, SinkSpec, SourceSpec, Stage
 from tableflow.runtime.looks import Looks
+from tableflow.runtime.lookup import Lookups, OpenLookup, no_lookups, open_lookup
 from tableflow.runtime.loop import LoopControl, LoopGate
 from tableflow.runtime.memory import MemoryPool
 from tableflow.runtime.merge import MergedChannels
@@ -53,6 +62,7 @@ class Surroundings:
     keeps_snapshots: bool = False
     restored: Mapping[TaskId, TaskSnapshot] = field(default_factory=dict)
     sinks: Sinks = no_sinks
+    lookups: Lookups = no_lookups
 
 
 class Deployment:
@@ -153,6 +163,7 @@ class Deployment:
         world = TaskWorld(
             index, stage.parallelism, self._batch_rows, around.settings, around.memory, around.scheduler,
             self._publication, timers.set, lambda spec: self._open_sink(spec, (stage.id, index)),
+            lambda spec: self._open_lookup(spec, (stage.id, index)), timers.notify,
         )  # fmt: skip
         chain = Chain(
             [around.build(spec) for spec in stage.operators],
@@ -183,6 +194,10 @@ class Deployment:
 
     def _open_sink(self, spec: SinkSpec, task: TaskId) -> OpenSink:
         return OpenSink(spec, task, self._around.sinks(spec, task[1]), self.prepared.append)
+
+    def _open_lookup(self, spec: SourceSpec, task: TaskId) -> OpenLookup:
+        inline = self._around.settings.get(SCHEDULER_SEED) >= 0
+        return open_lookup(self._around.lookups(spec), f"{task[0]}-{task[1]}", inline=inline)
 
     def _writers(self, stage: Stage, index: int) -> tuple[list[Writer], list[EdgeBlock]]:
         outgoing = self.topology.outgoing(stage.id)

@@ -28,6 +28,7 @@ from tableflow.runtime.deployment import Build, Deployment, Sources, Surrounding
 from tableflow.runtime.epochs import Epochs
 from tableflow.runtime.events import EndOfInput, Epoch
 from tableflow.runtime.graph import JobGraph
+from tableflow.runtime.lookup import Lookups, no_lookups
 from tableflow.runtime.memory import MemoryPool
 from tableflow.runtime.scheduler import WorkerPool
 from tableflow.runtime.simulation import SimulatedScheduler
@@ -57,6 +58,7 @@ class Job:
         on_checkpoint: OnCheckpoint | None = None,
         restored: Sequence[TaskSnapshot] = (),
         sinks: Sinks = no_sinks,
+        lookups: Lookups = no_lookups,
         epoch_interval: int | None = None,
         on_epoch: Callable[[int], None] | None = None,
     ) -> None:
@@ -86,6 +88,7 @@ class Job:
         around = Surroundings(
             build, sources, settings, scheduler, self.memory, self, self._result, keeps_snapshots=keeps, restored=saved,
             sinks=sinks,
+            lookups=lookups,
         )  # fmt: skip
         self._deployment = Deployment(graph, around)
         self._open_tasks = {task.id for task in self._deployment.tasks}

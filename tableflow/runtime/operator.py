@@ -22,7 +22,8 @@ from tableflow.runtime.events import Epoch, Superstep, Watermark
 
 if TYPE_CHECKING:
     from tableflow.config import Settings
-    from tableflow.runtime.graph import SinkSpec
+    from tableflow.runtime.graph import SinkSpec, SourceSpec
+    from tableflow.runtime.lookup import OpenLookup
     from tableflow.runtime.publication import Publication
     from tableflow.runtime.sink import OpenSink
 
@@ -48,7 +49,7 @@ class Suspend:
 
 
 Emission: TypeAlias = Iterator[Batch | Suspend | Watermark]
-"""Batches, waits, and (only from an operator that ``generates_watermarks``) watermarks."""
+"""Batches, waits, and (only from an operator that ``generates_watermarks`` or ``delays_watermarks``) watermarks."""
 
 
 class Reservation(Protocol):
@@ -107,6 +108,14 @@ class OperatorContext(Protocol):
         """A new writer of this task; aborted and closed with the task unless it was prepared."""
         ...
 
+    def lookup(self, spec: SourceSpec) -> OpenLookup:
+        """An outside table that answers questions of this task; closed with the task."""
+        ...
+
+    def notify(self, wake: Wake) -> None:
+        """Asks for one :meth:`Operator.on_ready` as soon as ``wake`` is ready and the task is free."""
+        ...
+
     def now(self) -> int:
         """Processing time in microseconds since 1970; simulated under a seed."""
         ...
@@ -138,6 +147,14 @@ class Operator(ABC):
         """A processing-time timer that was set through the context has come (microseconds)."""
         return None
 
+    def on_ready(self) -> Emission | None:
+        """Something that the context was asked to notify of is ready."""
+        return None
+
+    def on_idle(self) -> Emission | None:
+        """The input does not hold time back for now; rows that wait inside the operator must come out before that is told."""
+        return None
+
     def on_epoch(self, epoch: Epoch) -> Emission | None:
         """An epoch is aligned on all inputs; it follows what is emitted here."""
         return None
@@ -158,6 +175,11 @@ class Operator(ABC):
     @property
     def generates_watermarks(self) -> bool:
         """Whether it makes event time: watermarks it yields go on, those of its input (but the last) stop at it."""
+        return False
+
+    @property
+    def delays_watermarks(self) -> bool:
+        """Whether watermarks wait inside it behind rows: it yields each one later, and none passes it otherwise."""
         return False
 
     def snapshot(self) -> bytes:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from tableflow.runtime.operator import Wake
 from tableflow.runtime.wake import After, Signal
 
 
@@ -81,6 +82,10 @@ class TimedChain(Protocol):
         """A timer of the operator at ``position``."""
         ...
 
+    def ready(self, position: int) -> None:
+        """What the operator at ``position`` waits for has come."""
+        ...
+
 
 def _nobody() -> None:
     """Nobody waits yet."""
@@ -96,11 +101,17 @@ class TaskTimers:
         self._known: set[tuple[int, int]] = set()
         self._armed: tuple[int, int] | None = None
         self._delays: list[int] = []
+        self._awaited: list[tuple[Wake, int]] = []
 
     @property
     def pending(self) -> bool:
-        """Whether any operator has a timer."""
-        return bool(self._timers)
+        """Whether any operator has a timer, or waits for something."""
+        return bool(self._timers or self._awaited)
+
+    def notify(self, wake: Wake, position: int) -> None:
+        """Tells the operator at ``position`` once when ``wake`` is ready."""
+        self._awaited.append((wake, position))
+        wake.subscribe(self.wake)
 
     def set(self, time: int, position: int) -> None:
         """A timer of the operator at ``position``; equal ones are one."""
@@ -109,7 +120,12 @@ class TaskTimers:
             heapq.heappush(self._timers, (time, position))
 
     def deliver(self, chain: TimedChain) -> bool:
-        """Hands the earliest timer that has come to the chain; whether there was one."""
+        """Hands something that has come to the chain: what an operator waits for, or the earliest timer; whether there was any."""
+        for at, (wake, position) in enumerate(self._awaited):
+            if wake.ready:
+                del self._awaited[at]
+                chain.ready(position)
+                return True
         if not self._timers or self._timers[0][0] > self._scheduler.now():
             return False
         time, position = heapq.heappop(self._timers)
@@ -144,6 +160,7 @@ class TaskTimers:
     def close(self) -> None:
         """Forgets everything."""
         self._timers.clear()
+        self._awaited.clear()
         if self._armed is not None:
             self._scheduler.cancel_call(self._armed[1])
             self._armed = None

@@ -169,6 +169,7 @@ class JobKeeper:
             settings,
             self._workers(settings),
             sinks=opened.open_sink,
+            lookups=opened.open_lookup,
             epoch_interval=settings.get(EPOCH_INTERVAL),
         )
         begun.start(job)

@@ -39,6 +39,7 @@ class Jobs:
             settings,
             workers,
             sinks=sources.open_sink,
+            lookups=sources.open_lookup,
             epoch_interval=interval,
         )
         result = JobResult(job, planned, script, self._running.remove)

@@ -14,6 +14,7 @@ from tableflow.columnar.representation import from_arrow_type
 from tableflow.connectors.connector import ObjectStore
 from tableflow.connectors.iteration import Iteration
 from tableflow.connectors.live import LiveTable
+from tableflow.connectors.lookup import Asked, LookupTable
 from tableflow.connectors.memory import storage_type
 from tableflow.connectors.script import Script
 from tableflow.errors import InterfaceError, TableFlowError
@@ -68,6 +69,11 @@ def _watermark(of: Any, columns: Sequence[ColumnDefinition]) -> WatermarkDefinit
         raise InterfaceError(f"watermark column {name!r} is {found.type}; event time is a TIMESTAMP or TIMESTAMP_LTZ")
     quoted = '"' + name.replace('"', '""') + '"'
     return WatermarkDefinition(name, f"{quoted} - {_interval(delay)}")
+
+
+def lookup_table(name: str, schema: Any, asked: Asked, objects: ObjectStore) -> LookupTable:
+    """A table behind a function that is asked for the rows of keys."""
+    return LookupTable(name, TableSchema(tuple(_columns(schema))), asked, objects)
 
 
 def _columns(schema: Any) -> Iterable[ColumnDefinition]:

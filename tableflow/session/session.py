@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import Settings
+from tableflow.connectors.lookup import Asked
 from tableflow.connectors.registry import Sources, create_provider, file_provider
 from tableflow.errors import BindError, Error, InternalError, Span, SqlSyntaxError, TableFlowError
 from tableflow.expressions.functions.statement import StatementClock
@@ -24,7 +25,7 @@ from tableflow.session.definitions import Definitions
 from tableflow.session.explaining import Explanations
 from tableflow.session.job_result import JobResult
 from tableflow.session.jobs import Jobs
-from tableflow.session.live_tables import LiveDescription, live_table
+from tableflow.session.live_tables import LiveDescription, live_table, lookup_table
 from tableflow.session.many_rows import ManyRows
 from tableflow.session.news import News
 from tableflow.session.outcome import Outcome
@@ -151,6 +152,11 @@ class Session:
     def register_stream(self, name: str, description: LiveDescription, source: Any) -> None:
         """Makes rows that a program goes on giving readable under a name, in place of what was registered before."""
         provider = self._guarded(name, lambda: live_table(description, source, self.storage.objects))
+        self.catalog.create_table((name,), provider=provider, or_replace=True, temporary=True)
+
+    def register_lookup(self, name: str, schema: Any, asked: Asked) -> None:
+        """Makes a function that is asked for the rows of keys joinable under a name, in place of what was registered before."""
+        provider = self._guarded(name, lambda: lookup_table(name, schema, asked, self.storage.objects))
         self.catalog.create_table((name,), provider=provider, or_replace=True, temporary=True)
 
     def append(self, name: tuple[str, ...], data: Any) -> Outcome:

@@ -24,7 +24,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.representation import canonical
 from tableflow.config import Settings
-from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, EndOfInput, Epoch, Watermark
+from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, EndOfInput, Epoch, Idle, Watermark
 from tableflow.runtime.operator import Operator, Suspend
 from tableflow.types import Field
 from tests.kernels.columns import rows_of
@@ -83,6 +83,9 @@ class HarnessContext:
         self.counted: Counter[str] = Counter()
         self.reservations: dict[str, Reservation] = {}
         self.sinks: list[WritingSink] = []
+        self.outside: Any = None
+        """What answers as the lookup table."""
+        self.awaited: list[Any] = []
 
     def reserve(self, name: str, bytes: int = 0) -> Reservation:
         self.reservations.setdefault(name, Reservation()).resize(bytes)
@@ -100,6 +103,12 @@ class HarnessContext:
     def sink(self, spec: Any) -> WritingSink:
         self.sinks.append(WritingSink(spec))
         return self.sinks[-1]
+
+    def lookup(self, spec: Any) -> Any:
+        return self.outside
+
+    def notify(self, wake: Any) -> None:
+        self.awaited.append(wake)
 
     def publication(self, key: str) -> Any:
         raise AssertionError("operators under test publish nothing")
@@ -120,12 +129,15 @@ class EventHarness:
         rebuild: bool = False,
         batch_rows: int = 65_536,
         settings: Settings | None = None,
+        outside: Any = None,
     ) -> None:
+        """``outside`` answers as the lookup table, when :meth:`answer` is called or an operator waits for it."""
         self._make = make
         self._inputs = inputs
         self._rebuild = rebuild
         self.context = HarnessContext(batch_rows, settings)
-        self.said: list[Batch | Watermark | Epoch | EndOfInput] = []
+        self.context.outside = outside
+        self.said: list[Batch | Watermark | Epoch | Idle | EndOfInput] = []
         """Batches and control events in the order they left."""
         self._time = START_OF_TIME
         self._epoch = 0
@@ -147,7 +159,7 @@ class EventHarness:
             return
         self._time = time
         self._take(self.operator.on_watermark(Watermark(time)))
-        if not self.operator.generates_watermarks:
+        if not (self.operator.generates_watermarks or self.operator.delays_watermarks):
             self.said.append(Watermark(time))
         self._renew()
 
@@ -168,6 +180,21 @@ class EventHarness:
             self._take(self.operator.on_timer(first))
             self._renew()
         self.context.time = time
+
+    def answer(self) -> None:
+        """The outside table answers one question; the operator is told of what is ready."""
+        self.context.outside.answer()
+        ready = [wake for wake in self.context.awaited if wake.ready]
+        self.context.awaited = [wake for wake in self.context.awaited if not wake.ready]
+        for _ in ready:
+            self._take(self.operator.on_ready())
+        self._renew()
+
+    def idle(self) -> None:
+        """The input is idle."""
+        self._take(self.operator.on_idle())
+        self.said.append(Idle())
+        self._renew()
 
     def end(self, *ports: int) -> None:
         """These ports (all, unless named) end; with all of them the output does."""
@@ -205,10 +232,12 @@ class EventHarness:
     def _take(self, emission: Iterator[Any] | None) -> None:
         for item in emission or ():
             if isinstance(item, Suspend):
+                while not item.wake.ready and self.context.outside is not None:
+                    self.context.outside.answer()
                 assert item.wake.ready, "nobody will wake the operator"
                 continue
             if isinstance(item, Watermark):
-                assert self.operator.generates_watermarks
+                assert self.operator.generates_watermarks or self.operator.delays_watermarks
             else:
                 assert item.rows <= self.context.batch_rows
             self.said.append(item)

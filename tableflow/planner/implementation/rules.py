@@ -16,6 +16,7 @@ from tableflow.planner.implementation.leaves import (
     implement_scan,
     implement_values,
 )
+from tableflow.planner.implementation.lookup_joins import implement_lookup_join
 from tableflow.planner.implementation.ordering import implement_limit, implement_sort, ordering_of
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING
 from tableflow.planner.implementation.search import Cardinality, Rule, Search
@@ -24,7 +25,7 @@ from tableflow.planner.implementation.time_windows import implement_window_table
 from tableflow.planner.implementation.unions import implement_set_operation, implement_shared
 from tableflow.planner.implementation.windows import implement_window
 from tableflow.planner.logical import nodes as logical
-from tableflow.planner.logical.time_nodes import WindowTable
+from tableflow.planner.logical.time_nodes import TemporalJoin, WindowTable
 from tableflow.types import Field
 
 RULES: Mapping[type, Rule] = {
@@ -42,6 +43,7 @@ RULES: Mapping[type, Rule] = {
     logical.Shared: implement_shared,
     logical.Hinted: implement_hinted,
     WindowTable: implement_window_table,
+    TemporalJoin: implement_lookup_join,
 }
 
 

@@ -17,10 +17,12 @@ from tableflow.planner.implementation import costs
 from tableflow.planner.implementation.changelogs import refuse
 from tableflow.planner.implementation.join_conditions import pairs_of
 from tableflow.planner.implementation.joins import STRAIGHT, by_columns, published_join
+from tableflow.planner.implementation.lookup_joins import implement_lookup_join
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, Required
 from tableflow.planner.implementation.search import Draft, Search
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
+from tableflow.planner.logical.lookups import looked_up
 from tableflow.types import DateType, Field, IntegerType, TimestampType
 
 
@@ -28,6 +30,9 @@ def implement_stream_temporal_join(
     search: Search, node: timed.TemporalJoin, required: Required
 ) -> Iterable[PhysicalNode | Draft]:
     """The version that was valid at the left row's event time."""
+    if looked_up(node) is not None:
+        yield from implement_lookup_join(search, node, required)
+        return
     if node.versions is None:
         yield _as_it_is(search, node)
         return

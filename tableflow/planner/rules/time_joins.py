@@ -26,6 +26,7 @@ from tableflow.expressions.nodes import (
 from tableflow.expressions.registry import resolve_window
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import copy_plan, passing
+from tableflow.planner.logical.lookups import looked_up
 from tableflow.planner.logical.nodes import Filter, Join, Node, Project, SetKind, SetOperation, Window
 from tableflow.planner.logical.predicates import call
 from tableflow.planner.logical.time_nodes import AsofJoin, TemporalJoin
@@ -36,8 +37,10 @@ _SO_FAR = Frame(FrameUnit.ROWS, FrameBound(FrameSide.UNBOUNDED_PRECEDING), Frame
 
 
 def settle_temporal_join(node: Node, required: frozenset[int], context: Context) -> Node | None:
-    """The newest version not after the row's time; without versions the right side as it is."""
+    """The newest version not after the row's time; without versions the right side as it is, unless it has to be asked."""
     assert isinstance(node, TemporalJoin)
+    if looked_up(node) is not None:
+        return None
     if node.versions is None:
         return Join(node.kind, node.left, node.right, node.conjuncts, block=node.block, span=node.span)
     return AsofJoin(

@@ -1,0 +1,199 @@
+r"""Questions that a task asks of somebody outside: rows for keys, answered later, while the task goes on with other rows.
+
+Invariants: a call never blocks the task that makes it; its :attr:`Call.answered` becomes ready exactly once, with an answer or an
+error; after :meth:`OpenLookup.close` nobody is asked any more.
+
+::
+
+    call() --> waiting --a thread is free--> asked --answer or error--> answered
+                  \--close()--> never asked       \--close()--> nobody hears the answer
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from tableflow.columnar.batch import Batch
+from tableflow.errors import InternalError
+from tableflow.runtime.graph import SourceSpec
+from tableflow.runtime.wake import Signal
+
+_CLOSE_SECONDS = 1.0
+
+
+class Call(Protocol):
+    """One question on its way."""
+
+    @property
+    def answered(self) -> Signal:
+        """Ready when :meth:`result` will return or raise."""
+        ...
+
+    def result(self) -> Batch:
+        """The rows; raises what went wrong."""
+        ...
+
+
+class OpenLookup(Protocol):
+    """What a task sees of an outside table; used by it alone."""
+
+    def call(self, keys: Batch) -> Call:
+        """Asks for the rows of distinct keys; the answer has the rows of some of them, in any order."""
+        ...
+
+    def close(self) -> None:
+        """Asks nothing more."""
+        ...
+
+
+@runtime_checkable
+class BlockingLookup(Protocol):
+    """What a connector gives: a plain function that waits for the rows, called by ``calls`` threads at a time at most."""
+
+    @property
+    def calls(self) -> int:
+        """How many questions may be open at a time."""
+        ...
+
+    def fetch(self, keys: Batch) -> Batch:
+        """The rows of distinct keys."""
+        ...
+
+    def close(self) -> None:
+        """No more questions come; those that are open need no answer."""
+        ...
+
+
+class FutureLookup(Protocol):
+    """What a connector gives that waits without threads."""
+
+    def start(self, keys: Batch) -> Future[Batch]:
+        """Asks for the rows of distinct keys."""
+        ...
+
+    def close(self) -> None:
+        """No more questions come; those that are open need no answer."""
+        ...
+
+
+Lookup: TypeAlias = BlockingLookup | FutureLookup
+Lookups: TypeAlias = Callable[[SourceSpec], Lookup]
+"""Opens an outside table for one task."""
+
+
+def no_lookups(spec: SourceSpec) -> Lookup:
+    """For jobs that ask nobody."""
+    raise InternalError(f"the job was given no way to ask {spec.kind!r}")
+
+
+def open_lookup(lookup: Lookup, name: str, *, inline: bool) -> OpenLookup:
+    """The adapter that a kind of lookup needs; ``inline``: in the caller's thread, for a simulation."""
+    if inline:
+        return InlineCalls(lookup)
+    return ThreadedCalls(lookup, name) if isinstance(lookup, BlockingLookup) else StartedCalls(lookup)
+
+
+class FutureCall:
+    """A call whose answer a future has."""
+
+    __slots__ = ("_future", "answered")
+
+    def __init__(self, future: Future[Batch]) -> None:
+        self._future = future
+        self.answered = Signal()
+        future.add_done_callback(lambda _: self.answered.set())
+
+    def result(self) -> Batch:
+        """See :class:`Call`."""
+        return self._future.result()
+
+
+class StartedCalls:
+    """Calls of a lookup that waits without threads."""
+
+    def __init__(self, lookup: FutureLookup) -> None:
+        self._lookup = lookup
+
+    def call(self, keys: Batch) -> Call:
+        """See :class:`OpenLookup`."""
+        return FutureCall(self._lookup.start(keys))
+
+    def close(self) -> None:
+        """See :class:`OpenLookup`."""
+        self._lookup.close()
+
+
+class ThreadedCalls:
+    """Calls of a plain function, in threads that begin when they are needed."""
+
+    def __init__(self, lookup: BlockingLookup, name: str) -> None:
+        self._lookup = lookup
+        self._name = name
+        self._waiting: queue.SimpleQueue[tuple[Batch, Future[Batch]] | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._open = 0
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def call(self, keys: Batch) -> Call:
+        """See :class:`OpenLookup`."""
+        future: Future[Batch] = Future()
+        call = FutureCall(future)
+        with self._lock:
+            self._open += 1
+            if self._open > len(self._threads) < max(1, self._lookup.calls):
+                number = len(self._threads)
+                thread = threading.Thread(
+                    target=self._work, name=f"tableflow-lookup-{self._name}-{number}", daemon=True
+                )
+                self._threads.append(thread)
+                thread.start()
+        self._waiting.put((keys, future))
+        return call
+
+    def close(self) -> None:
+        """Threads end with the question they are at; one that takes long is left to itself."""
+        self._closed = True
+        for _ in self._threads:
+            self._waiting.put(None)
+        self._lookup.close()
+        for thread in self._threads:
+            thread.join(_CLOSE_SECONDS)
+
+    def _work(self) -> None:
+        while (asked := self._waiting.get()) is not None and not self._closed:
+            keys, future = asked
+            answer(self._lookup.fetch, keys, future)
+            with self._lock:
+                self._open -= 1
+
+
+class InlineCalls:
+    """Every question is answered before the next line of the caller, so that nothing but a seed decides what comes when."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup
+
+    def call(self, keys: Batch) -> Call:
+        """See :class:`OpenLookup`."""
+        future: Future[Batch] = Future()
+        lookup = self._lookup
+        fetch = lookup.fetch if isinstance(lookup, BlockingLookup) else lambda asked: lookup.start(asked).result()
+        answer(fetch, keys, future)
+        return FutureCall(future)
+
+    def close(self) -> None:
+        """See :class:`OpenLookup`."""
+        self._lookup.close()
+
+
+def answer(fetch: Callable[[Batch], Batch], keys: Batch, future: Future[Batch]) -> None:
+    """Puts what ``fetch`` gives, or raises, into the future."""
+    try:
+        future.set_result(fetch(keys))
+    except BaseException as error:  # noqa: BLE001 - it belongs to the task
+        future.set_exception(error)
