@@ -20,6 +20,7 @@ from tableflow.errors import InternalError
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.partition_rows import PIECE_ROWS, PartitionRows, TouchedRows
 from tableflow.physical.properties import OrderingKey
+from tableflow.physical.steps import pausing
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
 from tableflow.serialization import serializable
 from tableflow.types import BIGINT, Field
@@ -36,7 +37,8 @@ class ChangelogTopN(UnaryNode):
     ``rank`` is the number of the row within its partition, from 1, appended to the columns of the input; ``fields`` are any columns
     of the input in order, then the rank if it is wanted.  Ties are broken by all remaining columns, so that the answer depends on
     nothing but the rows.  The output is a retract stream.  Equal partitions are in one task.
-    ``appends``: the input has no weights, so rows behind the last place are forgotten.
+    ``appends``: the input has no weights, so rows behind the last place are forgotten, and those that are there within their batch
+    are not even kept.
     """
 
     partition: tuple[int, ...]
@@ -74,6 +76,8 @@ class ChangelogTopNOperator(Operator):
         return self._changes(batch) if batch.rows else None
 
     def _changes(self, batch: Batch) -> Emission:
+        if self._node.appends and self._end < _ALL:
+            batch = yield from pausing(self._rows.leading(batch, self._end))
         for piece in batch.pieces(PIECE_ROWS):
             yield from self._rows.room(piece)
             made = self._recomputed(piece) if self._sorted is None else self._shifted(piece, self._sorted)

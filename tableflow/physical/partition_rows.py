@@ -7,7 +7,7 @@ end, so that the function depends on nothing but them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,8 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import is_nested, take_columns
 from tableflow.columnar.kernels.multi_state import MultiState, Numbers, RowChanges, Slots, SortedRows
-from tableflow.columnar.kernels.sorting import Key, sort_indices
+from tableflow.columnar.kernels.sorting import Key, sort_indices, sort_indices_steps
+from tableflow.columnar.kernels.windows import key_changes
 from tableflow.columnar.keys import encode
 from tableflow.physical.node import positions
 from tableflow.physical.properties import OrderingKey
@@ -87,6 +88,20 @@ class PartitionRows:
         """Waits until the directories have room for the rows of a batch."""
         while not self.state.prepare(batch.rows):
             yield Suspend(READY)
+
+    def leading(self, batch: Batch, limit: int) -> Generator[None, None, Batch]:
+        """Rows that may be among the first ``limit`` of their partition if rows are only added; pauses now and then."""
+        if batch.rows <= limit or any(is_nested(batch.columns[i]) for i in self._read):
+            return batch
+        partition = [(self._read[i], False, False) for i in self._keys]
+        order = yield from sort_indices_steps(batch, [*partition, *((self._read[i], *how) for i, *how in self._order)])
+        yield
+        keys = take_columns([batch.columns[i] for i, _, _ in partition], order)
+        starts = np.zeros(1, np.int64)
+        if keys:
+            starts = np.concatenate((starts, key_changes(Batch(keys, len(order)), range(len(keys)))))
+        places = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+        return batch.with_selection(np.sort(order[places < limit]).astype(np.uint32))
 
     def apply(self, batch: Batch) -> RowChanges:
         """Adds the rows of a batch."""
