@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -15,6 +15,7 @@ from tableflow.errors import InternalError
 from tableflow.runtime.lookup import Lookup
 from tableflow.runtime.sink import SinkWriter
 from tableflow.runtime.source import Source
+from tableflow.runtime.write_behind import BlockingSink
 
 T = TypeVar("T")
 
@@ -59,10 +60,11 @@ class ObjectStore:
 
 @dataclass(frozen=True, slots=True)
 class OpenContext:
-    """What a source may need besides its options."""
+    """What a source or sink may need besides its options."""
 
     settings: Settings = field(default_factory=Settings)
     objects: ObjectStore = field(default_factory=ObjectStore)
+    task_index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,9 @@ class Connector:
     options: tuple[Option, ...]
     open: Callable[[Any, OpenContext], Source]
     create: Callable[[TableDefinition, dict[str, Any]], TableProvider] | None = None
-    open_sink: Callable[[Any, OpenContext], SinkWriter] | None = None
     open_lookup: Callable[[Any, OpenContext], Lookup] | None = None
+    open_sink: Callable[[Any, OpenContext], SinkWriter | BlockingSink] | None = None
+    settle_sink: Callable[[Any, Sequence[Any], bool], None] | None = None
+    """Commits (True) or gives up the tokens of all writers of a sink, by the options of its spec."""
     metadata: tuple[str, ...] = ()
     """Keys of what it can tell of a row besides its columns (METADATA FROM 'key' VIRTUAL)."""

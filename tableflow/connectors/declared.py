@@ -10,6 +10,7 @@ from typing import Any
 
 from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import Accepted, ScanRequest, TableProvider, TableSchema, TableStatistics
+from tableflow.catalog.written import SinkOffer, sink_of
 
 
 def delivered(definition: TableDefinition) -> TableDefinition:
@@ -51,6 +52,11 @@ class DeclaredTable:
     def bounded(self) -> bool:
         """Whether a scan ends."""
         return self.provider.bounded
+
+    @property
+    def sink(self) -> SinkOffer | None:
+        """The connector's; it is given what it would deliver."""
+        return sink_of(self.provider)
 
     def statistics(self) -> TableStatistics:
         """What is known of the delivered columns."""

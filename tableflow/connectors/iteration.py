@@ -20,8 +20,8 @@ from tableflow.connectors.live import RowShape
 from tableflow.errors import ConnectorError, InterfaceError, TableFlowError
 from tableflow.runtime.source import BlockingReader, Done, Poll, SplitReader
 
-_MOST_ITEMS = 4096
-"""Items that the user's thread may be ahead of the reader."""
+_MOST_ROWS = 4096
+"""Rows that the user's thread may be ahead of the reader."""
 
 _PATIENCE_SECONDS = 0.5
 
@@ -105,6 +105,7 @@ class PumpedReader:
         self._batch_rows = batch_rows
         self._items: list[Any] = []
         self._given = 0
+        self._waiting = 0
         self._changed = threading.Condition()
         self._failure: Exception | None = None
         self._ended = self._stopped = self._interrupted = False
@@ -120,7 +121,7 @@ class PumpedReader:
             if not self._items and not self._ended and not self._interrupted:
                 self._changed.wait(_PATIENCE_SECONDS)
             self._interrupted = False
-            taken, self._items = self._items[: self._batch_rows], self._items[self._batch_rows :]
+            taken = self._take()
             ended = self._ended and not self._items
             self._changed.notify_all()
         self._given += len(taken)
@@ -129,6 +130,16 @@ class PumpedReader:
         if ended and self._failure is not None:
             raise self._failure
         return Done() if ended else None
+
+    def _take(self) -> list[Any]:
+        """Items that make about a batch: Arrow data counts by its rows."""
+        taken, rows = 0, 0
+        while taken < len(self._items) and rows < self._batch_rows:
+            rows += _rows(self._items[taken])
+            taken += 1
+        items, self._items = self._items[:taken], self._items[taken:]
+        self._waiting -= rows
+        return items
 
     def interrupt(self) -> None:
         """Makes a blocked :meth:`read` return."""
@@ -191,11 +202,12 @@ class PumpedReader:
     def _put(self, item: Any) -> bool:
         """Adds an item when there is room; whether more are wanted."""
         with self._changed:
-            while len(self._items) >= _MOST_ITEMS and not self._stopped:
+            while self._waiting >= _MOST_ROWS and not self._stopped:
                 self._changed.wait()
             if self._stopped:
                 return False
             self._items.append(item)
+            self._waiting += _rows(item)
             self._changed.notify_all()
             return True
 
@@ -223,6 +235,10 @@ def _drained(rows: AsyncIterator[Any]) -> Iterator[Any]:
             yield item
     finally:
         loop.close()
+
+
+def _rows(item: Any) -> int:
+    return max(1, item.num_rows) if isinstance(item, pa.RecordBatch | pa.Table) else 1
 
 
 def _batch(items: list[Any], shape: RowShape) -> Batch:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import TableProvider
 from tableflow.config import Settings
-from tableflow.connectors import live, lookup, memory, stream
+from tableflow.connectors import blackhole, callback, live, lookup, memory, printing, stream
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
 from tableflow.connectors.datagen import connector as datagen
 from tableflow.connectors.declared import declared, delivered
@@ -22,6 +23,7 @@ from tableflow.runtime.graph import SinkSpec, SourceSpec
 from tableflow.runtime.lookup import Lookup
 from tableflow.runtime.sink import SinkWriter
 from tableflow.runtime.source import Source
+from tableflow.runtime.write_behind import BlockingSink
 
 CONNECTORS: Mapping[str, Connector] = {
     connector.name: connector
@@ -37,6 +39,9 @@ CONNECTORS: Mapping[str, Connector] = {
         managed.KEPT,
         nexmark.CONNECTOR,
         datagen.CONNECTOR,
+        blackhole.CONNECTOR,
+        printing.CONNECTOR,
+        callback.CONNECTOR,
     )
 }
 
@@ -90,7 +95,7 @@ def open_lookup(spec: SourceSpec, context: OpenContext) -> Lookup:
     return connector.open_lookup(spec.options, context)
 
 
-def open_sink(spec: SinkSpec, context: OpenContext) -> SinkWriter:
+def open_sink(spec: SinkSpec, context: OpenContext) -> SinkWriter | BlockingSink:
     """The writer of a spec, in the process that runs the task."""
     connector = CONNECTORS.get(spec.kind)
     if connector is None or connector.open_sink is None:
@@ -117,6 +122,13 @@ class Sources:
         """See :func:`open_lookup`."""
         return open_lookup(spec, self._context)
 
-    def open_sink(self, spec: SinkSpec, _task_index: int) -> SinkWriter:
+    def open_sink(self, spec: SinkSpec, task_index: int) -> SinkWriter | BlockingSink:
         """See :func:`open_sink`."""
-        return open_sink(spec, self._context)
+        return open_sink(spec, replace(self._context, task_index=task_index))
+
+
+def settle_sink(spec: SinkSpec, tokens: Sequence[Any], *, commit: bool) -> None:
+    """Makes count what the writers of a sink have ready, or gives it up."""
+    connector = CONNECTORS.get(spec.kind)
+    if connector is not None and connector.settle_sink is not None:
+        connector.settle_sink(spec.options, tokens, commit)

@@ -123,6 +123,14 @@ class Connection(Closing):
         """
         self.session.register_lookup(name, schema, Asked(fetch, tuple(key), arrow, options))
 
+    def register_sink(self, name: str, schema: Any, function: Callable[[pa.RecordBatch], object]) -> None:
+        """Makes ``function`` what ``INSERT INTO name`` gives its rows to, as Arrow record batches.
+
+        ``schema`` is as in :meth:`register_stream`.  Before its columns a batch has ``op``: ``+I``, ``-U``, ``+U`` or ``-D``, what the
+        row does to those before it.  Calls come one after the other, from a thread of the engine; the query waits meanwhile.
+        """
+        self.session.register_sink(name, schema, function)
+
     def table(self, name: str) -> Table:
         """A table by its name, or ``schema.name``."""
         return Table(self, tuple(name.split(".")))

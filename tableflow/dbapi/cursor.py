@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import pyarrow as pa
 
+from tableflow.connectors.rows import Row, rows
 from tableflow.dbapi.closing import Closing
 from tableflow.errors import InterfaceError, Warning  # noqa: A004 - PEP 249 names it so
 from tableflow.session import Outcome, Session
 from tableflow.session.outcome import Result
-from tableflow.session.rows import Row, rows
 
 if TYPE_CHECKING:
     from tableflow.dbapi.connection import Connection

@@ -25,7 +25,7 @@ from tableflow.serialization import serializable
 class StreamWrite(UnaryNode):
     """Input columns by id, one for each of the table's ``columns``; ``required`` are positions of those that hold no NULL.
 
-    ``appends``: the input never takes a row back.  Nothing goes on; ``fields`` is empty.
+    ``appends``: the input never takes a row back, or the sink wants changes as they come.  Nothing goes on; ``fields`` is empty.
     """
 
     table: str
@@ -56,8 +56,8 @@ class StreamWriteOperator(Operator):
         self._sink = context.sink(self._node.sink)
         self._held = None if self._node.appends else HeldChanges(self._types, context.reserve("changes"))
 
-    def process(self, batch: Batch, port: int) -> Emission | None:
-        """Takes the changes."""
+    def process(self, batch: Batch, port: int) -> Emission:
+        """Takes the changes; waits while the sink has no room."""
         batch = compact(batch.project(self._values))
         self._constraints.check(batch.columns, batch.columns, None, None)
         self._context.count("changes", batch.length)
@@ -65,7 +65,7 @@ class StreamWriteOperator(Operator):
             self._sink.write(batch)
         else:
             self._held.add(batch)
-        return None
+        yield from self._wait_for_room()
 
     def on_epoch(self, epoch: Epoch) -> Emission:
         """Makes the epoch's changes visible."""
@@ -80,8 +80,13 @@ class StreamWriteOperator(Operator):
         if self._held is not None:
             for part in self._held.parts(self._context.batch_rows):
                 self._sink.write(part)
+                yield from self._wait_for_room()
             self._held.clear()
         publishing = self._sink.publish(epoch)
         if publishing is not None:
             yield Suspend(publishing)
             publishing.result()
+
+    def _wait_for_room(self) -> Emission:
+        while (room := self._sink.room) is not None:
+            yield Suspend(room)

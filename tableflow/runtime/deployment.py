@@ -42,6 +42,7 @@ from tableflow.runtime.split_input import SplitInput
 from tableflow.runtime.task import Supervisor, Task
 from tableflow.runtime.timers import TaskTimers
 from tableflow.runtime.topology import Topology
+from tableflow.runtime.write_behind import BlockingSink, WriteBehind, WriteInline
 from tableflow.runtime.writers import result_writer, writer
 
 Build: TypeAlias = Callable[[OperatorSpec], Operator]
@@ -193,7 +194,12 @@ class Deployment:
         return task
 
     def _open_sink(self, spec: SinkSpec, task: TaskId) -> OpenSink:
-        return OpenSink(spec, task, self._around.sinks(spec, task[1]), self.prepared.append)
+        writer = self._around.sinks(spec, task[1])
+        if isinstance(writer, BlockingSink):
+            name = f"{spec.kind}-{task[0]}-{task[1]}"
+            simulated = self._around.settings.get(SCHEDULER_SEED) >= 0
+            writer = WriteInline(writer) if simulated else WriteBehind(writer, self._around.memory, name)
+        return OpenSink(spec, task, writer, self.prepared.append)
 
     def _open_lookup(self, spec: SourceSpec, task: TaskId) -> OpenLookup:
         inline = self._around.settings.get(SCHEDULER_SEED) >= 0

@@ -20,6 +20,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.errors import InternalError
 from tableflow.runtime.graph import SinkSpec
 from tableflow.runtime.operator import Wake
+from tableflow.runtime.write_behind import BlockingSink
 
 
 class SinkWriter(Protocol):
@@ -55,8 +56,8 @@ class BufferingWriter:
         raise NotImplementedError
 
 
-Sinks: TypeAlias = Callable[[SinkSpec, int], SinkWriter]
-"""Opens the writer of one task, given its index."""
+Sinks: TypeAlias = Callable[[SinkSpec, int], SinkWriter | BlockingSink]
+"""Opens the writer of one task, given its index; one that blocks gets a thread of its own."""
 
 
 def no_sinks(spec: SinkSpec, _task_index: int) -> SinkWriter:
@@ -91,6 +92,16 @@ class EpochWriter(SinkWriter, Protocol):
         ...
 
 
+@runtime_checkable
+class Bounded(Protocol):
+    """What a writer may be besides: it takes no more than it can hold."""
+
+    @property
+    def room(self) -> Wake | None:
+        """What to wait for before the next rows; None if they may come at once."""
+        ...
+
+
 class OpenSink:
     """A task's writer as its operator sees it; see the module."""
 
@@ -101,6 +112,7 @@ class OpenSink:
         self._task = task
         self._writer = writer
         self._buffering = writer if isinstance(writer, BufferingWriter) else None
+        self._bounded = writer if isinstance(writer, Bounded) else None
         self._report = report
         self._finished = False
         self._closed = False
@@ -112,6 +124,11 @@ class OpenSink:
     def publish(self, epoch: int) -> Publishing | None:
         """See :class:`EpochWriter`; None if rows count only when the job has ended."""
         return self._writer.publish(epoch) if isinstance(self._writer, EpochWriter) else None
+
+    @property
+    def room(self) -> Wake | None:
+        """See :class:`Bounded`."""
+        return self._bounded.room if self._bounded is not None else None
 
     @property
     def held(self) -> int:

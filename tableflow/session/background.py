@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from tableflow.config import EPOCH_INTERVAL, PARALLELISM, Settings
 from tableflow.connectors.registry import Sources
+from tableflow.connectors.sink_control import SinkControl
 from tableflow.errors import CatalogError, TableFlowError
 from tableflow.physical.build import build_operator
 from tableflow.runtime.counters import JobCounters
@@ -52,6 +53,8 @@ class JobDescription:
     table: int | None = None
     replaces: bool = False
     """Whether it began again and replaces what it wrote before."""
+    control: SinkControl | None = None
+    """What tells its sinks that it will end."""
 
 
 class BackgroundJob:
@@ -97,6 +100,8 @@ class BackgroundJob:
     def stop(self) -> None:
         """Ends it when what its sources have given so far is written."""
         if self.running and self._job is not None:
+            if self.description.control is not None:
+                self.description.control.ending = True
             self._job.flush(_STOP_SECONDS)
             self._end(JobState.STOPPED)
 

@@ -16,6 +16,7 @@ from tableflow.session.outcome import Outcome
 from tableflow.session.planned import plan
 from tableflow.session.queries import notices
 from tableflow.session.session_storage import PinnedStates
+from tableflow.session.sink_inserts import plan_insert
 from tableflow.session.stream_plan import streaming
 from tableflow.session.write_plan import Writing, plan_write
 from tableflow.session.writing import Rebind
@@ -39,6 +40,8 @@ class Explanations:
         match statement.statement:
             case sql.Write() as write:
                 planned = plan_write(Writing.of(write), SinkSpec(KIND, {}), self._settings())
+            case sql.InsertIntoSink() as insert:
+                planned = plan_insert(insert, self._settings())
             case sql.CreateManagedTable(query=Query() as query) as create:
                 planned = plan_write(Writing.of_creation(create, query), SinkSpec(KIND, {}), self._settings())
             case _:

@@ -13,6 +13,7 @@ from tableflow.runtime.graph import SinkSpec
 from tableflow.runtime.job import Job
 from tableflow.runtime.scheduler import WorkerPool
 from tableflow.runtime.sink import SinkWriter
+from tableflow.runtime.write_behind import BlockingSink
 from tableflow.session.job_result import JobResult
 from tableflow.session.planned import Planned
 
@@ -66,7 +67,9 @@ class Jobs:
 
     def open_sink(self, spec: SinkSpec, task_index: int) -> SinkWriter:
         """The writer of a sink for a statement without a job."""
-        return self.sources.open_sink(spec, task_index)
+        writer = self.sources.open_sink(spec, task_index)
+        assert not isinstance(writer, BlockingSink)  # only managed tables are written to without a job
+        return writer
 
     def _workers(self, settings: Settings) -> WorkerPool:
         threads = settings.get(PARALLELISM)

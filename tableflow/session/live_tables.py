@@ -36,7 +36,7 @@ class LiveDescription:
 
 def live_table(of: LiveDescription, source: Any, objects: ObjectStore) -> LiveTable:
     """A table over the rows of ``source``; :class:`InterfaceError` says what is wrong with the description."""
-    columns = tuple(_columns(of.schema))
+    columns = tuple(columns_of(of.schema))
     names = [column.name for column in columns]
     keys = (_key(of.key, names),) if of.key else ()
     if of.changelog not in {"append", "upsert"}:
@@ -73,10 +73,11 @@ def _watermark(of: Any, columns: Sequence[ColumnDefinition]) -> WatermarkDefinit
 
 def lookup_table(name: str, schema: Any, asked: Asked, objects: ObjectStore) -> LookupTable:
     """A table behind a function that is asked for the rows of keys."""
-    return LookupTable(name, TableSchema(tuple(_columns(schema))), asked, objects)
+    return LookupTable(name, TableSchema(tuple(columns_of(schema))), asked, objects)
 
 
-def _columns(schema: Any) -> Iterable[ColumnDefinition]:
+def columns_of(schema: Any) -> Iterable[ColumnDefinition]:
+    """The columns of an Arrow schema, or of types by name."""
     if isinstance(schema, pa.Schema):
         for field in schema:
             yield ColumnDefinition(field.name, from_arrow_type(storage_type(field.type)), field.nullable)

@@ -9,6 +9,7 @@ parameters are there, and INSERT ... VALUES is bound to all of them, before anyt
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from tableflow.config import TIME_ZONE
@@ -60,8 +61,9 @@ class ManyRows:
             raise _no_queries()
         if isinstance(first, sql.Write):
             return self._one_by_one(first, rows, pinned, bind, text)
-        total = [run(each) for each in rows]
-        return total[-1]
+        outcomes = [run(each) for each in rows]
+        counts = [outcome.rowcount for outcome in outcomes]
+        return replace(outcomes[-1], rowcount=sum(counts)) if min(counts) >= 0 else outcomes[-1]
 
     def _bound(self, text: str, rows: Sequence[Parameters]) -> Bound | None:
         """The statement for each run of rows; None if one of them needs a job."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import Settings
+from tableflow.connectors.callback import callback_table
 from tableflow.connectors.lookup import Asked
 from tableflow.connectors.registry import Sources, create_provider, file_provider
 from tableflow.errors import BindError, Error, InternalError, Span, SqlSyntaxError, TableFlowError
@@ -25,7 +26,7 @@ from tableflow.session.definitions import Definitions
 from tableflow.session.explaining import Explanations
 from tableflow.session.job_result import JobResult
 from tableflow.session.jobs import Jobs
-from tableflow.session.live_tables import LiveDescription, live_table, lookup_table
+from tableflow.session.live_tables import LiveDescription, columns_of, live_table, lookup_table
 from tableflow.session.many_rows import ManyRows
 from tableflow.session.news import News
 from tableflow.session.outcome import Outcome
@@ -34,6 +35,7 @@ from tableflow.session.prepared import PreparedInserts
 from tableflow.session.queries import ATTEMPTS, Queries, quoted
 from tableflow.session.restarting_result import RestartingResult
 from tableflow.session.session_storage import PinnedStates, SessionStorage
+from tableflow.session.sink_inserts import SinkInserts
 from tableflow.session.stream_inserts import StreamInserts, is_endless
 from tableflow.session.stream_plan import as_streams, batch, streaming
 from tableflow.session.stream_statements import StreamStatements
@@ -78,6 +80,7 @@ class Session:
         self._streaming = StreamingTables(self.storage, self.catalog, sources, lambda: self.settings)
         self._streams = StreamStatements(self._streaming, shared.keeper, lambda: self.jobs.interrupted)
         self._inserts = StreamInserts(shared.keeper, sources, lambda: self.settings)
+        self._sink_inserts = SinkInserts(self.jobs, shared.keeper, sources, lambda: self.settings)
         if shared.first and shared.writable:
             self._streaming.restart(self._bind_query)
 
@@ -158,6 +161,13 @@ class Session:
         """Makes a function that is asked for the rows of keys joinable under a name, in place of what was registered before."""
         provider = self._guarded(name, lambda: lookup_table(name, schema, asked, self.storage.objects))
         self.catalog.create_table((name,), provider=provider, or_replace=True, temporary=True)
+
+    def register_sink(self, name: str, schema: Any, function: Callable[[pa.RecordBatch], object]) -> None:
+        """Makes a function writable under a name: INSERT INTO gives it rows with their kinds."""
+        table = self._guarded(
+            name, lambda: callback_table(name, tuple(columns_of(schema)), function, self.storage.objects)
+        )
+        self.catalog.create_table((name,), provider=table, or_replace=True, temporary=True)
 
     def append(self, name: tuple[str, ...], data: Any) -> Outcome:
         """Appends Arrow data (anything with an Arrow stream) to a managed table, column by name, in one transaction."""
@@ -247,6 +257,8 @@ class Session:
                 if is_endless(statement.query.root):
                     return self._inserts.start(statement, script)
                 return self.writer.write(statement, pinned, rebind, script)
+            case sql.InsertIntoSink():
+                return self._sink_inserts.insert(statement, script)
             case sql.Explain():
                 return self._explanations.explain(statement, pinned, rebind, script)
             case sql.Show():

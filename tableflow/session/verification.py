@@ -19,13 +19,13 @@ from tableflow.config import BATCH_ROWS, MINI_BATCH, PARALLELISM, SCHEDULER_SEED
 from tableflow.connectors.connector import ObjectStore
 from tableflow.connectors.live import LiveTable
 from tableflow.connectors.replay import Replay
+from tableflow.connectors.rows import Row, rows
 from tableflow.errors import UnsupportedError
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.nodes import Node, Project, Query, Scan
 from tableflow.planner.logical.structure import inputs, output
 from tableflow.planner.logical.time_nodes import AssignWatermarks
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
-from tableflow.session.rows import Row, rows
 from tableflow.session.stream_plan import batch, streaming
 from tableflow.types import Field
 

@@ -13,8 +13,8 @@ from typing import Protocol, TextIO
 import pyarrow as pa
 
 from tableflow.connectors.naming import distinct_names
-from tableflow.session.rows import printable_rows
-from tableflow.session.value_text import json_lines, text_of
+from tableflow.connectors.rows import printable_rows
+from tableflow.connectors.value_text import json_lines, text_of
 
 _SAMPLE_ROWS = 1_000
 _WIDEST = 120

@@ -19,6 +19,7 @@ from tableflow.sql.streaming_statements import (
     JobView,
     ShowJobs,
     ShowWatermarks,
+    StatementSet,
 )
 from tableflow.storage.description import ChangeKind, TableDescription
 from tableflow.storage.provider import ManagedTable
@@ -27,7 +28,7 @@ __all__ = [
     "Action", "AlterTable", "Base", "CopyTo", "CreateManagedTable", "CreateSchema", "CreateStreamingTable", "CreateTable",
     "CreateView", "Describe", "Drop", "DropSchema", "EndJob", "Explain", "ExplainJob", "ExplainKind", "Flush",
     "InsertIntoSink", "JobAction", "JobView", "Notice", "ObjectKind", "QueryStatement", "ResetStatement", "RowCheck",
-    "SetStatement", "Show", "ShowJobs", "ShowKind", "ShowVersions", "ShowWatermarks", "Statement", "Truncate", "Use",
+    "SetStatement", "Show", "ShowJobs", "ShowKind", "ShowVersions", "ShowWatermarks", "Statement", "StatementSet", "Truncate", "Use",
     "Vacuum", "Validation", "Write",
 ]  # fmt: skip
 
@@ -124,7 +125,7 @@ class Explain(Base):
     kind: ExplainKind
     query: Query
     text: str = ""
-    statement: Write | CreateManagedTable | CopyTo | None = None
+    statement: Write | CreateManagedTable | CopyTo | InsertIntoSink | None = None
 
 
 class ShowKind(enum.Enum):
@@ -297,6 +298,6 @@ class ShowVersions(Base):
 Statement: TypeAlias = (
     QueryStatement | CreateTable | CreateView | Drop | SetStatement | ResetStatement | Explain | Show | Describe | Use
     | Write | CreateManagedTable | Truncate | AlterTable | CreateSchema | DropSchema | CopyTo | Vacuum | ShowVersions
-    | CreateStreamingTable | Flush | ShowJobs | ShowWatermarks | EndJob | ExplainJob | InsertIntoSink
+    | CreateStreamingTable | Flush | ShowJobs | ShowWatermarks | EndJob | ExplainJob | InsertIntoSink | StatementSet
 )  # fmt: skip
 """COPY t FROM is a :class:`Write` over a scan of the file."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from tableflow.errors import Span
+from tableflow.catalog.provider import ColumnDefinition, TableProvider
 from tableflow.planner.logical.nodes import Query
 from tableflow.sql.statement_base import Base
 from tableflow.storage.description import TableDescription
@@ -75,14 +75,20 @@ class ExplainJob(Base):
 
 @dataclass(frozen=True, slots=True)
 class InsertIntoSink(Base):
-    """INSERT INTO a connector's table, or into a managed one from rows without end: a job if the query has no end.
+    """INSERT INTO a connector's table: a job if the query has no end.
 
     ``values`` are positions of the query's columns, one for each of the target's ``columns``.
     """
 
     target: tuple[str, ...]
+    table: TableProvider = field(compare=False)
     query: Query
-    columns: tuple[str, ...]
+    columns: tuple[ColumnDefinition, ...]
     values: tuple[int, ...]
-    text: str = ""
-    target_span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementSet(Base):
+    """EXECUTE STATEMENT SET BEGIN INSERT ...; INSERT ...; END: one job, whose scans are shared."""
+
+    inserts: tuple[InsertIntoSink, ...]

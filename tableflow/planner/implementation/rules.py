@@ -72,7 +72,8 @@ def plan_physical(
     wanted = frozenset(f.id for f in query.columns)
     if streaming:
         search = Search(query.root, wanted, cardinality, settings, STREAMING_RULES, streaming=True)
-        plan, columns = plan_changes(search, query) if changes else plan_stream(search, query)
+        planned = plan_changes if changes else plan_stream
+        plan, columns = planned(search, query, anywhere=anywhere)
         return PhysicalPlan(plan, columns, tuple(search.warnings))
     search = Search(query.root, wanted, cardinality, settings, RULES)
     required = NOTHING if anywhere else IN_ONE_TASK

@@ -114,13 +114,20 @@ STREAMING_RULES: Mapping[type, Rule] = {
 }
 
 
-def plan_changes(search: Search, query: logical.Query) -> tuple[PhysicalNode, tuple[Field, ...]]:
-    """The plan of a query over streams in one task; its properties tell its changelog and keys."""
-    return search.best(query.root, IN_ONE_TASK), query.columns
+def plan_changes(
+    search: Search, query: logical.Query, *, anywhere: bool = False
+) -> tuple[PhysicalNode, tuple[Field, ...]]:
+    """The plan of a query over streams, in one task or ``anywhere``; its properties tell its changelog and keys."""
+    return search.best(query.root, NOTHING if anywhere else IN_ONE_TASK), query.columns
 
 
-def plan_stream(search: Search, query: logical.Query) -> tuple[PhysicalNode, tuple[Field, ...]]:
-    """The plan of a query over streams and its result's columns; the first says what a row does, if any is taken back."""
+def plan_stream(
+    search: Search, query: logical.Query, *, anywhere: bool = False
+) -> tuple[PhysicalNode, tuple[Field, ...]]:
+    """The plan of a query over streams and its result's columns; the first says what a row does, if any is taken back.
+
+    ``anywhere``: rows that are not taken back may come in any tasks.
+    """
     root = query.root
     if isinstance(root, logical.Sort) and not search.stream(root).bounded:
         raise refuse(
@@ -128,6 +135,8 @@ def plan_stream(search: Search, query: logical.Query) -> tuple[PhysicalNode, tup
             "add LIMIT to keep the first rows up to date, or leave ORDER BY out",
         )
     plan = search.best(root, IN_ONE_TASK)
+    if anywhere and not isinstance(root, logical.Sort) and plan.facts.properties.changelog is ChangelogMode.APPEND:
+        return search.best(root, NOTHING), query.columns
     if search.stream(root).bounded:
         return settled(search, plan), query.columns
     if plan.facts.properties.changelog is ChangelogMode.APPEND:

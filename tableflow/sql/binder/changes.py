@@ -15,11 +15,11 @@ from tableflow.sql.dialect import parse_with
 from tableflow.sql.dml_parsing import CHANGES, parse_change
 from tableflow.sql.dml_syntax import Change, Delete, Insert, Merge, Update
 from tableflow.sql.plain_rows import PartOfQueryError, read_plain_rows
-from tableflow.sql.statements import Write
+from tableflow.sql.statements import InsertIntoSink, Write
 from tableflow.sql.tokens import tokenize
 
 
-def bind_change(text: str, start: int, context: StatementContext) -> Write:
+def bind_change(text: str, start: int, context: StatementContext) -> Write | InsertIntoSink:
     """One of the four statements, with the WITH before it."""
     try:
         tokens, change = _parsed(text)
@@ -44,7 +44,7 @@ def _parsed(text: str) -> tuple[list[Token], Change]:
     return tokens, parse_with(text, tokens, parse_change)
 
 
-def _bound(context: StatementContext, source: Source, change: Change) -> Write:
+def _bound(context: StatementContext, source: Source, change: Change) -> Write | InsertIntoSink:
     match change:
         case Insert():
             return bind_insert(context, source, change)

@@ -21,22 +21,25 @@ from tableflow.sql.binder.ctes import Ctes, define
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
 from tableflow.sql.binder.literals import negated, typed_string
 from tableflow.sql.binder.queries import Bound, bind_query
-from tableflow.sql.binder.target import BoundTarget, find_target
+from tableflow.sql.binder.sink_insert import into_sink
+from tableflow.sql.binder.target import BoundTarget, OutsideTable, find_written
 from tableflow.sql.binder.writing import Rows, Writing, reference, valued, write
 from tableflow.sql.dml_syntax import Cell, Constant, Insert, Name, Row
 from tableflow.sql.dml_syntax import Rows as RowsOfValues
-from tableflow.sql.statements import Action, Write
+from tableflow.sql.statements import Action, InsertIntoSink, Write
 from tableflow.storage.description import ChangeKind
 
 
-def bind_insert(context: StatementContext, source: Source, node: Insert) -> Write:
+def bind_insert(context: StatementContext, source: Source, node: Insert) -> Write | InsertIntoSink:
     """An INSERT."""
-    target = find_target(context, source, node.target)
+    target = find_written(context, source, node.target)
     ctes = define(node.with_, Ctes(), None, source)
     if isinstance(node.source, exp.Expr):
         rows = _from_query(context, source, target, node, ctes)
     else:
         rows = _from_values(context, source, target, node, ctes)
+    if isinstance(target.table, OutsideTable):
+        return into_sink(context, node, target, rows)
     writing = Writing(target, ChangeKind.INSERT, Action.INSERT, ctes=ctes)
     if node.conflict is not None:
         writing, rows = resolved(context, source, writing, rows, node.conflict)

@@ -26,6 +26,7 @@ from tableflow.sql.statements import (
     CreateManagedTable,
     Describe,
     Explain,
+    InsertIntoSink,
     QueryStatement,
     ShowVersions,
     Statement,
@@ -166,7 +167,7 @@ def _explained_change(command: session_grammar.Embedded, start: int, context: St
             statement = bind_copying(command.text, begins, context)
         case _:
             statement = bind_change(command.text, begins, context)
-    if not isinstance(statement, Write | CreateManagedTable | CopyTo) or statement.query is None:
+    if not isinstance(statement, Write | CreateManagedTable | CopyTo | InsertIntoSink) or statement.query is None:
         raise UnsupportedError("EXPLAIN of a statement without a query is not supported", span=span)
     return Explain(command.kind, statement.query, command.text, replace(statement, span=span))
 

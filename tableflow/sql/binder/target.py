@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tableflow import types
+from tableflow.catalog.provider import TableProvider
+from tableflow.catalog.written import given_columns, sink_of
 from tableflow.errors import BindError, CatalogError, Span, TableFlowError
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal
 from tableflow.planner.logical.nodes import Scan
@@ -14,24 +16,38 @@ from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.scope import Relation, did_you_mean
 from tableflow.sql.binder.stored import DEFAULT, bind_text
 from tableflow.sql.dml_syntax import Name, Target
-from tableflow.storage.description import ROW_ID, StoredColumn
+from tableflow.storage.description import ROW_ID, StoredColumn, TableDescription
 from tableflow.storage.provider import ManagedTable, managed
 from tableflow.types import Field
 
 
 @dataclass(frozen=True, slots=True)
+class OutsideTable:
+    """A table of a connector that takes rows; ``description`` has the columns that INSERT gives."""
+
+    provider: TableProvider
+    description: TableDescription
+
+
+@dataclass(frozen=True, slots=True)
 class BoundTarget:
-    """A managed table under the name that the statement gives it."""
+    """A table that is changed under the name that the statement gives it: a managed one, or an outside one (INSERT)."""
 
     path: tuple[str, ...]
     alias: str | None
-    table: ManagedTable
+    table: ManagedTable | OutsideTable
     span: Span
 
     @property
     def columns(self) -> tuple[StoredColumn, ...]:
         """The stored columns in order."""
         return self.table.description.columns
+
+    @property
+    def managed(self) -> ManagedTable:
+        """The managed table."""
+        assert not isinstance(self.table, OutsideTable)
+        return self.table
 
     @property
     def name(self) -> str:
@@ -97,6 +113,21 @@ def find_target(context: StatementContext, source: Source, target: Target) -> Bo
     return BoundTarget(target.path, target.alias, find_managed(context, target.path, span), span)
 
 
+def find_written(context: StatementContext, source: Source, target: Target) -> BoundTarget:
+    """The table of a name that INSERT may give rows: a managed one, or one whose connector takes rows."""
+    span = source.place(target.span.start, target.span.end)
+    try:
+        provider = context.catalog.table(target.path)
+        offer = sink_of(provider)
+    except TableFlowError as error:
+        raise error.at(span) from None
+    if provider is None or offer is None:
+        return find_target(context, source, target)
+    columns = given_columns(offer.columns, ".".join(target.path))
+    stored = tuple(StoredColumn(i, column.name, column.type, column.nullable) for i, column in enumerate(columns))
+    return BoundTarget(target.path, target.alias, OutsideTable(provider, TableDescription(stored)), span)
+
+
 def find_managed(context: StatementContext, path: tuple[str, ...], span: Span, doing: str = "changed") -> ManagedTable:
     """The managed table of a name; ``doing`` is what the statement would do to it."""
     name = ".".join(path)
@@ -126,5 +157,5 @@ def scan_target(context: StatementContext, target: BoundTarget, block: int) -> T
     columns = tuple(context.field(column.name, column.type, nullable=column.nullable) for column in target.columns)
     row_id = context.field(ROW_ID, types.BIGINT, nullable=False)
     names = (*(column.name for column in target.columns), ROW_ID)
-    plan = Scan(".".join(target.path), target.table, (*columns, row_id), names, target.name, block=block)
+    plan = Scan(".".join(target.path), target.managed, (*columns, row_id), names, target.name, block=block)
     return TargetScan(plan, columns, row_id)

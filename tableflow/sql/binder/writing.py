@@ -134,7 +134,7 @@ def write(
     listed = None if items is None else tuple(add(value, name) for name, value in items)
     return Write(
         target.path,
-        target.table,
+        target.managed,
         Query(localized(projection.node(), context.zone), tuple(columns)),
         writing.default_action,
         writing.kind,

@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from tableflow.connectors.rows import printable_rows
 from tableflow.expressions.casting.formatting import format_interval
-from tableflow.session.rows import printable_rows
 
 
 def text_of(value: Any) -> str:
