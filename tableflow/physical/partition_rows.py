@@ -94,7 +94,8 @@ class PartitionRows:
         if batch.rows <= limit or any(is_nested(batch.columns[i]) for i in self._read):
             return batch
         partition = [(self._read[i], False, False) for i in self._keys]
-        order = yield from sort_indices_steps(batch, [*partition, *((self._read[i], *how) for i, *how in self._order)])
+        ordered = [(self._read[i], descending, nulls_first) for i, descending, nulls_first in self._order]
+        order = yield from sort_indices_steps(batch, [*partition, *ordered])
         yield
         keys = take_columns([batch.columns[i] for i, _, _ in partition], order)
         starts = np.zeros(1, np.int64)
