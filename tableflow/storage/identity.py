@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 
-from tableflow.errors import CatalogError, ConnectorError
+from tableflow.errors import CatalogError
 from tableflow.storage.damage import damaged
 from tableflow.storage.disk import Disk
+from tableflow.storage.format_version import FORMAT_VERSION, KEY, check_format
 
 IDENTITY = "tableflow.json"
-FORMAT_VERSION = 1
 _EXPECTED = frozenset({"lease", "root.new", "root"})
 
 
 def write_identity(disk: Disk) -> None:
     """Says, durably, that the folder is a database.  It is written last: before that there is none."""
-    text = json.dumps({"kind": "tableflow database", "format_version": FORMAT_VERSION}, indent=2) + "\n"
+    text = json.dumps({"kind": "tableflow database", KEY: FORMAT_VERSION}, indent=2) + "\n"
     new = IDENTITY + ".new"
     file = disk.create(new)
     try:
@@ -43,15 +43,10 @@ def is_database(disk: Disk) -> bool:
         ) from None
     try:
         document = json.loads(content)
-        version = document["format_version"]
+        _ = document[KEY]
     except (ValueError, KeyError, TypeError) as error:
         raise damaged(IDENTITY, "it cannot be understood", str(error)) from error
-    if version != FORMAT_VERSION:
-        raise ConnectorError(
-            f"database {disk.place!r} has format version {version}",
-            detail=f"this version of tableflow reads format version {FORMAT_VERSION}",
-            hint="use the version of tableflow that wrote it, or a newer one",
-        )
+    check_format(disk, document)
     return True
 
 

@@ -1,6 +1,6 @@
 """A table's manifest: everything of its state that is not in the log, in one file that is never changed.
 
-A checksum, then JSON.  The history lies there column by column, and each description once.  The manifest of a table that could not be
+A checksum, then JSON, which begins with the version of the format.  The history lies there column by column, and each description once.  The manifest of a table that could not be
 read when the log was folded names the one before, and holds the records of the log that came after it.
 """
 
@@ -20,6 +20,7 @@ from tableflow.storage.description import ChangeKind, TableDescription
 from tableflow.storage.disk import Disk
 from tableflow.storage.failure import missing_file
 from tableflow.storage.file_segment import FileSegment
+from tableflow.storage.format_version import FORMAT_VERSION, KEY, check_format
 from tableflow.storage.history import History, Version
 from tableflow.storage.key_lookup import MemoryKeys
 from tableflow.storage.record import Payload
@@ -40,7 +41,7 @@ def write_carried_manifest(disk: Disk, name: str, before: str, payloads: Sequenc
 
 
 def _write(disk: Disk, name: str, document: dict[str, object]) -> None:
-    text = json.dumps(document, separators=(",", ":")).encode()
+    text = json.dumps({KEY: FORMAT_VERSION, **document}, separators=(",", ":")).encode()
     file = disk.create(name)
     try:
         file.write(b"%016x\n" % checksum(text) + text + b"\n")
@@ -63,6 +64,7 @@ def read_manifest(disk: Disk, name: str, id: int, opened: Callable[[DataFile, in
         raise damaged(name, "its checksum does not fit", f"in the database {disk.place!r}")
     try:
         document = json.loads(text)
+        check_format(disk, document, name)
         if "before" in document:
             payloads = [Payload(base64.b64decode(each)) for each in document["records"]]
             return _with_records(read_manifest(disk, document["before"], id, opened), payloads)

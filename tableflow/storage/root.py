@@ -1,6 +1,6 @@
 """The root: one file that names everything else, replaced in one step.
 
-Two lines: a checksum, and JSON with the sequence of the last commit that it contains, the catalog, the manifest of every
+Two lines: a checksum, and JSON with the version of the format, the sequence of the last commit that it contains, the catalog, the manifest of every
 table, and the log to read from here.
 """
 
@@ -16,6 +16,7 @@ from tableflow.errors import ConnectorError, SerializationError
 from tableflow.serialization import decode, encode
 from tableflow.storage.damage import HINT, checksum, damaged
 from tableflow.storage.disk import Disk
+from tableflow.storage.format_version import FORMAT_VERSION, KEY, check_format
 
 ROOT = "root"
 _NEW = "root.new"
@@ -35,6 +36,7 @@ class Root:
 def write_root(disk: Disk, root: Root) -> None:
     """Puts a root in place, durably."""
     document = {
+        KEY: FORMAT_VERSION,
         "sequence": root.sequence,
         "log": root.log,
         "next_table": root.next_table,
@@ -69,6 +71,7 @@ def read_root(disk: Disk) -> Root:
         raise damaged(ROOT, "its checksum does not fit", f"in the database {disk.place!r}")
     try:
         document = json.loads(text)
+        check_format(disk, document, ROOT)
         schemas = {}
         for each in document["schemas"]:
             entries = {entry.name.lower(): entry for entry in map(decode, each["entries"])}

@@ -14,6 +14,7 @@ import pytest
 
 from tableflow.errors import CatalogError, ConnectorError
 from tableflow.storage.check import check_database
+from tableflow.storage.damage import checksum
 from tableflow.storage.database import Database
 from tableflow.storage.failure import StaleStateError
 from tableflow.storage.local_disk import LocalDisk
@@ -51,6 +52,30 @@ def test_reading_what_does_not_exist(place: Path) -> None:
     with pytest.raises(ConnectorError, match="does not exist"):
         Database.open(LocalDisk(place), writable=False)
     assert not place.exists()
+
+
+def rewritten(path: Path, change: tuple[str, str]) -> None:
+    """The file with other content whose checksum fits."""
+    text = path.read_text().partition("\n")[2].rstrip("\n").replace(*change)
+    path.write_text(f"{checksum(text.encode()):016x}\n{text}\n")
+
+
+def test_a_manifest_of_a_newer_format_is_refused(place: Path) -> None:
+    """So is the root; all other tables can be used."""
+    newer, other = made(place, "newer", "other")
+    (manifest,) = place.glob(f"tables/{newer}/manifest-*")
+    newer_format = ('"format_version":1', '"format_version":2')
+    rewritten(manifest, newer_format)
+    database = Database.open(LocalDisk(place), background=False)
+    insert(database, other, [(100_000, "x")])
+    assert len(rows_of(database, other)) == 10_001
+    with pytest.raises(ConnectorError, match=f"file 'tables/{newer}/{manifest.name}' of .* has format version 2") as error:
+        database.state().table(newer)
+    assert error.value.hint == "use the version of tableflow that wrote it, or a newer one"
+    database.close()
+    rewritten(place / "root", newer_format)
+    with pytest.raises(ConnectorError, match=r"file 'root' of .* has format version 2"):
+        Database.open(LocalDisk(place))
 
 
 def test_a_newer_format_is_refused(place: Path) -> None:
