@@ -234,6 +234,13 @@ class Settings:
             raise ConfigError(f"setting {name!r} cannot be {text!r}", detail=str(error), hint=key.doc) from None
         return Settings((*(item for item in self.texts if item[0] != key.name), (key.name, text)))
 
+    def with_values(self, texts: Mapping[str, str]) -> Settings:
+        """With some keys set; see :meth:`with_value`."""
+        settings = self
+        for name, text in texts.items():
+            settings = settings.with_value(name, text)
+        return settings
+
     def without(self, name: str | None = None) -> Settings:
         """With one key, or all, back at the default."""
         if name is None:

@@ -61,12 +61,12 @@ class Session:
         *,
         read_only: bool = False,
     ) -> None:
-        self.settings = Settings()
-        for name, text in (settings or {}).items():
-            self.settings = self.settings.with_value(name, text)
+        self.settings = Settings().with_values(settings or {})
         sources = Sources(self.settings)
         shared = open_database(database, self.settings, read_only=read_only)
         self.storage = SessionStorage(shared, sources.objects, lambda: self.settings)
+        if not shared.first:
+            self.storage.configure(lambda known: known.with_values(settings or {}))
         self.catalog = CatalogStore(file_provider, create_provider, self.storage)
         self.jobs = Jobs(sources)
         self.storage.interrupted = lambda: self.jobs.interrupted
@@ -291,9 +291,11 @@ class Session:
                 return Outcome(introspection.show_settings(self.settings))
             case sql.SetStatement(key=str(key), value=value):
                 self.settings = self.settings.with_value(key, value or "")
+                self.storage.configure(lambda known: known.with_value(key, value or ""))
                 return Outcome(message=f"{key} = {value}")
             case sql.ResetStatement(key=key):
                 self.settings = self.settings.without(key)
+                self.storage.configure(lambda known: known.without(key))
                 return Outcome(message="settings are back at their defaults" if key is None else f"{key} is reset")
             case sql.Use(schema=schema):
                 self.catalog.use(schema)

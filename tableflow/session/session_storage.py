@@ -103,6 +103,12 @@ class SessionStorage:
                 transaction.commit(ChangeKind.ALTER)
                 return
 
+    def configure(self, change: Callable[[Settings], Settings]) -> None:
+        """Changes the settings of the databases: how they are stored is the same for all connections to them."""
+        if self.shared.writable:
+            for database in filter(None, (self.shared.database, self._temporary)):
+                database.configure(change(database.settings))
+
     def begin(self, database: Database, tables: frozenset[int] = frozenset(), *, catalog: bool = False) -> Transaction:
         """A transaction, when it is its turn; an error if the session only reads."""
         if database is self.shared.database and not self.shared.writable:

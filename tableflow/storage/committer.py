@@ -60,7 +60,8 @@ class Committer:
         self._disk = disk
         self._lease = lease
         self._announcer = announcer
-        self._delay = delay
+        self.delay = delay
+        """Seconds for which a sync waits for others."""
         self._synced = log.position
         self._pending: list[Ticket] = []
         self._condition = threading.Condition()
@@ -123,7 +124,7 @@ class Committer:
                     if ticket.done:
                         break
                     self._leader = me
-                self._sync(self._delay)
+                self._sync(self.delay)
         finally:
             if self._leader is me:  # interrupted: another one has to lead
                 with self._condition:

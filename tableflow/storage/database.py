@@ -57,7 +57,7 @@ class Database:
         self.disk = disk
         self.settings = settings
         self.clock = clock
-        self.inline = (settings.get(STORAGE_INLINE_ROWS), settings.get(STORAGE_INLINE_BYTES))
+        self.inline = _inline(settings)
         self.lease = lease
         self._token = token
         self._follower = follower
@@ -123,16 +123,29 @@ class Database:
         return database
 
     def _maintenance(self, committer: Committer, lease: Lease) -> Maintenance:
-        get = self.settings.get
-        delay = get(STORAGE_REMOVAL_DELAY) if self.disk.shared else 0
+        due, policy, delay = self._pace()
         garbage = Garbage(self.disk, delay, self.clock)
+        folder = Folder(self.disk, committer, self._follower.root, garbage, policy, self.new_name, self.clock)
+        return Maintenance(self.disk, committer, folder, garbage, lease, self._token, self.clock, due)
+
+    def _pace(self) -> tuple[tuple[int, int], FoldPolicy, int]:
+        """When a fold is due, what it keeps, and how long garbage stays."""
+        get = self.settings.get
         policy = FoldPolicy(
             lambda state: FileOptions.of(self.settings, state.description),
             get(STORAGE_RETENTION), get(STORAGE_RETAINED_VERSIONS),
         )  # fmt: skip
-        folder = Folder(self.disk, committer, self._follower.root, garbage, policy, self.new_name, self.clock)
-        due = (get(STORAGE_FOLD_COMMITS), get(STORAGE_FOLD_BYTES))
-        return Maintenance(self.disk, committer, folder, garbage, lease, self._token, self.clock, due)
+        delay = get(STORAGE_REMOVAL_DELAY) if self.disk.shared else 0
+        return (get(STORAGE_FOLD_COMMITS), get(STORAGE_FOLD_BYTES)), policy, delay
+
+    def configure(self, settings: Settings) -> None:
+        """From now on the database works by these; one has them for all who use it in this process."""
+        self.settings = settings
+        self.inline = _inline(settings)
+        if self._committer is not None:
+            self._committer.delay = settings.get(COMMIT_DELAY) / 1e6
+        if self.maintenance is not None:
+            self.maintenance.configure(*self._pace())
 
     @property
     def writable(self) -> bool:
@@ -222,6 +235,10 @@ class Database:
             self._committer.close()
         if self.lease is not None:
             self.lease.release()
+
+
+def _inline(settings: Settings) -> tuple[int, int]:
+    return settings.get(STORAGE_INLINE_ROWS), settings.get(STORAGE_INLINE_BYTES)
 
 
 def _create(disk: Disk) -> None:

@@ -59,7 +59,7 @@ class Folder:
         self._disk = disk
         self._committer = committer
         self._garbage = garbage
-        self._policy = policy
+        self.policy = policy
         self._name = name
         self._clock = clock
         self._made: list[str] = []
@@ -115,9 +115,9 @@ class Folder:
         return self._made[-1]
 
     def _fold_table(self, state: TableState, *, everything: bool) -> TableCell:
-        history = state.history.retained(self._clock() - self._policy.kept(state), self._policy.versions)
+        history = state.history.retained(self._clock() - self.policy.kept(state), self.policy.versions)
         name = partial(self._new_name, state.id)
-        return self._described(fold_table(state, history, self._policy.options(state), name, everything=everything))
+        return self._described(fold_table(state, history, self.policy.options(state), name, everything=everything))
 
     def _described(self, folded: TableState) -> TableCell:
         manifest = self._manifest_name(folded.id, str(folded.version))
@@ -134,7 +134,7 @@ class Folder:
         state = cell.loaded
         if state is not None:
             return self._described(
-                fold_new(state, state.history, self._policy.options(state), partial(self._new_name, table))
+                fold_new(state, state.history, self.policy.options(state), partial(self._new_name, table))
             )
         if cell.manifest is not None:
             return cell

@@ -17,7 +17,7 @@ from tableflow.storage.disk import Disk
 @dataclass(frozen=True, slots=True)
 class _Discarded:
     names: tuple[str, ...]
-    due: int
+    since: int
     holders: tuple[Callable[[], object | None], ...]
 
 
@@ -27,16 +27,16 @@ class Garbage:
     def __init__(self, disk: Disk, delay: int, clock: Callable[[], int]) -> None:
         """``delay`` in microseconds, as ``clock``."""
         self._disk = disk
-        self._delay = delay
+        self.delay = delay
         self._clock = clock
         self._lock = threading.Lock()
         self._waiting: list[_Discarded] = []
 
     def add(self, names: Iterable[str], holders: Iterable[object] = (), since: int | None = None) -> None:
         """Files that are not named since a time (now); they stay while one of ``holders`` lives."""
-        due = (self._clock() if since is None else since) + self._delay
+        since = self._clock() if since is None else since
         with self._lock:
-            self._waiting.append(_Discarded(tuple(names), due, tuple(weakref.ref(holder) for holder in holders)))
+            self._waiting.append(_Discarded(tuple(names), since, tuple(weakref.ref(holder) for holder in holders)))
 
     def collect(self) -> int:
         """Removes what is due; how many files that were.  What cannot be removed stays for the next time."""
@@ -45,7 +45,7 @@ class Garbage:
             waiting, self._waiting = self._waiting, []
         removed = 0
         for each in waiting:
-            if each.due > now or any(holder() is not None for holder in each.holders):
+            if each.since + self.delay > now or any(holder() is not None for holder in each.holders):
                 self._keep(each)
                 continue
             try:

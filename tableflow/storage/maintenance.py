@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tableflow.storage.committer import Committer
     from tableflow.storage.database_state import TableCell
     from tableflow.storage.disk import Disk
-    from tableflow.storage.folding import Folder
+    from tableflow.storage.folding import Folder, FoldPolicy
     from tableflow.storage.garbage import Garbage
     from tableflow.storage.lease import Lease
 
@@ -75,6 +75,13 @@ class Maintenance:
         self._room = threading.Condition()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+
+    def configure(self, due: tuple[int, int], policy: FoldPolicy, delay: int) -> None:
+        """From now on it works by these; ``delay`` is how long garbage stays."""
+        self._due = due
+        self._folder.policy = policy
+        self._garbage.delay = delay
+        self._wake.set()
 
     def start(self) -> None:
         """From now on work is done by a thread of its own."""
