@@ -89,8 +89,10 @@ class LogWriter:
         self._file.write(_frame(_MAGIC, sequence, durable, payload) + payload)
 
     def link(self, sequence: int) -> None:
-        """Says that the log goes on in the file of the next number; nothing may follow."""
+        """Says that the log goes on in the file of the next number; nothing may follow, so the room for it is given back."""
         self._file.write(_frame(_LINK, sequence, sequence - 1, b""))
+        self._reserved = self._file.tell()
+        self._file.truncate(self._reserved)
         self._file.sync()
 
     def sync(self) -> None:

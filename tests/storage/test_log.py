@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tableflow.errors import ConnectorError
+from tableflow.storage.local_disk import LocalDisk
 from tableflow.storage.log import LogReader, LogWriter, log_name
 from tableflow.storage.memory_disk import MemoryDisk
 
@@ -100,3 +103,21 @@ def test_a_reader_notices_that_a_record_was_taken_back() -> None:
     assert not reader.unchanged()
     log.append(2, b"too", 1)
     assert not reader.unchanged()
+
+
+def test_a_log_that_goes_on_elsewhere_keeps_no_room(tmp_path: Path) -> None:
+    disk = LocalDisk(tmp_path)
+    log = LogWriter.create(disk, 1)
+    log.append(1, b"one", 0)
+    reserved = disk.facts(log_name(1))
+    log.link(2)
+    end = log.position
+    log.close()
+    facts = disk.facts(log_name(1))
+    assert reserved is not None
+    assert facts is not None
+    assert reserved.size > facts.size == end
+    following = LogWriter.create(disk, 2)
+    following.append(2, b"two", 1)
+    following.close()
+    assert [record.payload for record in LogReader(disk, 1, 1).records()] == [b"one", b"two"]
