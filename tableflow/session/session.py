@@ -290,8 +290,9 @@ class Session:
             case sql.SetStatement(key=None):
                 return Outcome(introspection.show_settings(self.settings))
             case sql.SetStatement(key=str(key), value=value):
-                self.settings = self.settings.with_value(key, value or "")
-                self.storage.configure(lambda known: known.with_value(key, value or ""))
+                given = {key: value or ""}
+                self.settings = self.settings.with_values(given)
+                self.storage.configure(lambda known: known.with_values(given))
                 return Outcome(message=f"{key} = {value}")
             case sql.ResetStatement(key=key):
                 self.settings = self.settings.without(key)

@@ -69,7 +69,9 @@ def test_a_manifest_of_a_newer_format_is_refused(place: Path) -> None:
     database = Database.open(LocalDisk(place), background=False)
     insert(database, other, [(100_000, "x")])
     assert len(rows_of(database, other)) == 10_001
-    with pytest.raises(ConnectorError, match=f"file 'tables/{newer}/{manifest.name}' of .* has format version 2") as error:
+    with pytest.raises(
+        ConnectorError, match=f"file 'tables/{newer}/{manifest.name}' of .* has format version 2"
+    ) as error:
         database.state().table(newer)
     assert error.value.hint == "use the version of tableflow that wrote it, or a newer one"
     database.close()
