@@ -18,6 +18,7 @@ from tableflow.physical.changelog_result import (
     SettledResultOperator,
 )
 from tableflow.physical.changelog_top_n import ChangelogTopN, ChangelogTopNOperator
+from tableflow.physical.closed_windows import ClosedWindows, ClosedWindowsOperator
 from tableflow.physical.collect_aggregate import CollectAggregate, CollectAggregateOperator
 from tableflow.physical.current_watermark import CurrentWatermark, CurrentWatermarkOperator
 from tableflow.physical.filter import FilterRows, FilterRowsOperator
@@ -64,6 +65,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     ChangelogTopN: ChangelogTopNOperator,
     Normalize: NormalizeOperator,
     ChangelogOver: ChangelogOverOperator,
+    ClosedWindows: ClosedWindowsOperator,
     NestedLoopJoin: NestedLoopJoinOperator,
     SortRows: SortRowsOperator,
     TopN: TopNOperator,

@@ -9,6 +9,7 @@ from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.changelog_over import ChangelogOver
 from tableflow.physical.changelog_top_n import ChangelogTopN
+from tableflow.physical.closed_windows import ClosedWindows
 from tableflow.physical.lookup_join import LookupJoin
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.normalize import Normalize
@@ -54,6 +55,11 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
             by, order = _columns(node.partition, names), _order(node.order, names)
             calls = ", ".join(map(to_sql, node.calls))
             return f"ChangelogOver by [{by}]{f' order {order}' if order else ''} {calls}".rstrip()
+        case ClosedWindows():
+            by, order = _columns(node.partition, names), _order(node.order, names)
+            calls, first = ", ".join(map(to_sql, node.calls)), "" if node.limit is None else f" first {node.limit}"
+            until = names.get(node.closes.column, f"#{node.closes.column}")
+            return f"ClosedWindows by [{by}]{f' order {order}' if order else ''}{first} {calls} until {until}"
         case Normalize():
             return f"Normalize by [{_columns(node.key, names)}]"
         case _:

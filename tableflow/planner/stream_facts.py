@@ -18,6 +18,7 @@ from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.logical.structure import inputs
 from tableflow.planner.logical.traversal import walk_plan
+from tableflow.planner.window_closings import closing_column, closings
 
 _APPEND, _RETRACT = ChangelogMode.APPEND, ChangelogMode.RETRACT
 
@@ -91,8 +92,9 @@ class Streams:
                 time = frozenset(new.id for old, new in pairs if old.id in below[0].event_time)
                 return StreamFacts(bounded, below[0].changelog, time)
             case logical.Join():
-                appends = node.kind is logical.JoinKind.INNER and below[0].appends and below[1].appends
-                return StreamFacts(bounded, _APPEND if appends else _RETRACT)
+                if node.kind is logical.JoinKind.INNER and below[0].appends and below[1].appends:
+                    return StreamFacts(bounded, _APPEND, self._window_times(node, below))
+                return StreamFacts(bounded, _RETRACT)
             case logical.Aggregate():
                 # DISTINCT over rows that stay only ever adds.
                 distinct = bool(node.keys) and not node.calls and below[0].appends
@@ -106,12 +108,19 @@ class Streams:
             case timed.WindowedAggregate():
                 return _windowed(node, below[0])
             case logical.Window():
+                if below[0].appends and closing_column(node, self.of) is not None:
+                    return StreamFacts(bounded, _APPEND, self._window_times(node, below))
                 return StreamFacts(bounded, _RETRACT)
             case logical.Limit():
                 sorted_below = isinstance(node.input, logical.Sort)
                 return StreamFacts(bounded, below[0].changelog if below[0].appends and not sorted_below else _RETRACT)
             case _:
                 return StreamFacts(bounded, below[0].changelog, below[0].event_time)
+
+    def _window_times(self, node: logical.Node, below: list[StreamFacts]) -> frozenset[int]:
+        """Of rows that come no later than when their window closes: its last moment."""
+        known = frozenset[int]().union(*(one.event_time for one in below))
+        return frozenset(column for column, behind in closings(node, self.of).items() if behind >= 0) & known
 
     def _common_time(self, node: logical.SetOperation, below: list[StreamFacts]) -> frozenset[int]:
         return frozenset(

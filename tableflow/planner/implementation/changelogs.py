@@ -17,9 +17,11 @@ from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.changelog_over import ChangelogOver
 from tableflow.physical.changelog_result import SettledResult
 from tableflow.physical.changelog_top_n import ChangelogTopN
+from tableflow.physical.closed_windows import ClosedWindows
 from tableflow.physical.filter import FilterRows
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.properties import SINGLE, ChangelogMode, OrderingKey, Partitioning, PartitioningKind
+from tableflow.physical.retention import Retention
 from tableflow.physical.sort import LimitRows, TopN
 from tableflow.planner.implementation import costs
 from tableflow.planner.implementation.enforcers import enforce, keep, sort
@@ -30,6 +32,7 @@ from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, 
 from tableflow.planner.implementation.retention import retentions
 from tableflow.planner.implementation.search import Draft, Search
 from tableflow.planner.logical import nodes as logical
+from tableflow.planner.window_closings import closing_column
 from tableflow.types import BIGINT, BOOLEAN, Field
 
 _ROWS_IN_ORDER = 100_000
@@ -124,6 +127,9 @@ def implement_stream_window(search: Search, node: logical.Window, required: Requ
     partition = tuple(dict.fromkeys(f.id for f in node.partition))
     order = tuple(key for key in ordering_by(node.order) if key.column not in partition)
     child = search.best(node.input, hashed(partition, exact=False) if partition else IN_ONE_TASK)
+    if search.stream(node).appends:
+        yield _closed_windows(search, node, child, partition, order)
+        return
     if node.limit is not None and all(call.function == "row_number" for call in node.calls) and len(node.calls) < 2:
         yield _first_rows(search, node, child, partition, order, node.limit)
         return
@@ -144,6 +150,32 @@ def implement_stream_window(search: Search, node: logical.Window, required: Requ
         first = Call(BOOLEAN, "le", (ColumnRef(BIGINT, number.id, number.name), Literal(BIGINT, node.limit)))
         plan = FilterRows(fields=fields, facts=facts, input=plan, conjuncts=(first,))
     yield plan
+
+
+def _closed_windows(
+    search: Search,
+    node: logical.Window,
+    child: PhysicalNode,
+    partition: tuple[int, ...],
+    order: tuple[OrderingKey, ...],
+) -> PhysicalNode:
+    """Partitions of rows of one window are complete when that closes."""
+    closing = closing_column(node, search.stream)
+    assert closing is not None
+    wanted = search.needed(node)
+    fields = (*(f for f in child.fields if f.id in wanted), *node.results)
+    work = costs.window_cost(child.facts.estimate.rows, len(node.calls))
+    return ClosedWindows(
+        fields=fields,
+        facts=search.facts(node, fields, (child,), work, child.facts.properties.partitioning),
+        input=child,
+        partition=partition,
+        order=order,
+        results=node.results,
+        calls=node.calls,
+        closes=Retention(*closing),
+        limit=node.limit,
+    )
 
 
 def _first_rows(

@@ -12,8 +12,7 @@ from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.physical.retention import Retention
 from tableflow.planner.implementation.search import Search
 from tableflow.planner.logical import nodes as logical
-from tableflow.planner.logical import time_nodes as timed
-from tableflow.planner.logical.traversal import walk_plan
+from tableflow.planner.window_closings import closings
 from tableflow.types import TimestampType
 
 Pair = tuple[Retention | None, Retention | None]
@@ -31,27 +30,11 @@ def retentions(
     left, right = search.stream(node.left), search.stream(node.right)
     if not (left.appends and right.appends):
         return None, None
-    windows = _window_ends(search, node.left), _window_ends(search, node.right)
+    windows = closings(node.left, search.stream), closings(node.right, search.stream)
     for a, b in keys:
         if isinstance(a, ColumnRef) and isinstance(b, ColumnRef) and a.id in windows[0] and b.id in windows[1]:
             return Retention(a.id, windows[0][a.id]), Retention(b.id, windows[1][b.id])
     return _interval(left.event_time, right.event_time, residual)
-
-
-def _window_ends(search: Search, below: logical.Node) -> dict[int, int]:
-    """Columns that tell when a row's window has closed, and how far the watermark must be behind or ahead of them."""
-    found: dict[int, int] = {}
-    for node in walk_plan(below):
-        if not isinstance(node, timed.WindowTable | timed.WindowedAggregate):
-            continue
-        time = node.time
-        if time is None or time.id not in search.stream(node.input).event_time:
-            continue
-        if node.end is not None and isinstance(node.end.type, TimestampType):
-            found[node.end.id] = -1
-        if node.window_time is not None and isinstance(node.window_time.type, TimestampType):
-            found[node.window_time.id] = 0
-    return found
 
 
 def _interval(left: frozenset[int], right: frozenset[int], residual: Iterable[Expression]) -> Pair:
