@@ -17,7 +17,7 @@ import enum
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tableflow.config import EPOCH_INTERVAL, PARALLELISM, Settings
@@ -55,6 +55,8 @@ class JobDescription:
     """Whether it began again and replaces what it wrote before."""
     control: SinkControl | None = None
     """What tells its sinks that it will end."""
+    reads: frozenset[int] = frozenset()
+    """The managed tables whose changes it takes."""
 
 
 class BackgroundJob:
@@ -200,6 +202,21 @@ class JobKeeper:
     def of_table(self, table: int) -> BackgroundJob | None:
         """The newest job that keeps a table."""
         return next((job for job in reversed(self.jobs) if job.description.table == table), None)
+
+    def check_unread(self, tables: Mapping[int, str], doing: str) -> None:
+        """Refuses to do something to tables, by id and name, whose changes another running job takes."""
+        for table, name in tables.items():
+            readers = [job for job in self.running if table in job.description.reads]
+            readers = [job for job in readers if job.description.table not in tables]
+            if readers:
+                job = readers[0]
+                target = job.description.target.removeprefix("default.")
+                kept = job.description.table is not None
+                raise CatalogError(
+                    f"table {name!r} cannot be {doing} while {'streaming table' if kept else 'the job that writes to'}"
+                    f" {target!r} reads it",
+                    hint=f"{f'DROP TABLE {target}' if kept else f'STOP JOB {job.id}'} first",
+                )
 
     def flush(self, interrupted: Callable[[], bool] = lambda: False) -> None:
         """Waits until every change that is committed has had its effect on all tables; gives up when interrupted."""

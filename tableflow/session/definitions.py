@@ -16,12 +16,13 @@ from tableflow.catalog.store import CatalogStore
 from tableflow.connectors.registry import check_definition
 from tableflow.errors import CatalogError, IntegrityError, InternalError, UnsupportedError
 from tableflow.planner.logical.nodes import Query
+from tableflow.session.background import JobKeeper
 from tableflow.session.outcome import Outcome
 from tableflow.session.session_storage import PinnedStates, SessionStorage
 from tableflow.session.write_plan import Writing
 from tableflow.session.writing import Rebind, Writer, provider_of
 from tableflow.sql import statements as sql
-from tableflow.storage.description import ChangeKind
+from tableflow.storage.description import ChangeKind, TableDescription
 from tableflow.storage.transaction import Transaction
 
 
@@ -50,11 +51,15 @@ class Definitions:
             case sql.CreateManagedTable():
                 return self.create_table(statement, script)
             case sql.Drop():
-                self._end_jobs(statement, pinned)
+                self._end_jobs(statement.names, pinned)
                 return self.drop(statement)
             case sql.CreateSchema():
                 return self.create_schema(statement)
             case sql.DropSchema():
+                if statement.cascade:
+                    held = [pinned.schemas.get(name.lower()) for name in statement.schemas]
+                    names = [(one.name, entry) for one in held if one is not None for entry in one.permanent]
+                    self._end_jobs(names, pinned)
                 return self.drop_schema(statement)
             case sql.AlterTable():
                 self.check_not_kept(statement.name, pinned, "altered")
@@ -76,12 +81,18 @@ class Definitions:
                 hint="change what the query reads, or DROP TABLE and create it anew",
             )
 
-    def _end_jobs(self, statement: sql.Drop, pinned: PinnedStates) -> None:
-        """The jobs of streaming tables that go."""
-        for name in statement.names:
-            entry = self._catalog.find(name, pinned)
-            if isinstance(entry, TableEntry) and entry.streaming is not None and entry.table is not None:
-                self._storage.shared.keeper.forget(entry.table)
+    def _end_jobs(self, names: Sequence[Sequence[str]], pinned: PinnedStates) -> None:
+        """The jobs of streaming tables that go; refused while others read what goes."""
+        entries = [entry for name in names if isinstance(entry := self._catalog.find(name, pinned), TableEntry)]
+        gone = {entry.table: entry for entry in entries if entry.table is not None and not entry.temporary}
+        self._keeper.check_unread({table: entry.name for table, entry in gone.items()}, "dropped")
+        for table, entry in gone.items():
+            if entry.streaming is not None:
+                self._keeper.forget(table)
+
+    @property
+    def _keeper(self) -> JobKeeper:
+        return self._storage.shared.keeper
 
     def create_connector_table(self, statement: sql.CreateTable) -> Outcome:
         """CREATE TABLE ... WITH ('connector' = ...)."""
@@ -132,6 +143,8 @@ class Definitions:
                     return defined(statement, "table", statement.name, "exists already")
                 old = existing.table if isinstance(existing, TableEntry) else None
                 if old is not None and old not in replaced:
+                    if not statement.temporary:
+                        self._keeper.check_unread({old: name}, "replaced")
                     replaced = frozenset({old})
                     continue
                 table = transaction.create(found.name, name, statement.description)
@@ -205,6 +218,8 @@ class Definitions:
                             validation.message, detail="nothing was changed", hint="correct the rows first",
                             span=statement.span,
                         )  # fmt: skip
+                if statement.rename is not None or _takes_away(table.description, statement.description):
+                    self._keeper.check_unread({table.table_id: statement.name[-1]}, "altered like this")
                 if statement.rename is not None:
                     self._rename(statement, statement.rename, table.table_id, transaction)
                 elif statement.description is not None:
@@ -268,6 +283,14 @@ class Definitions:
                 transaction.truncate(table)
                 transaction.commit(ChangeKind.TRUNCATE)
             return defined(statement, "table", statement.name, "truncated", rows)
+
+
+def _takes_away(old: TableDescription, new: TableDescription | None) -> bool:
+    """Whether a column is not what it was: readers know columns by name and type."""
+    if new is None:
+        return False
+    left = {(column.id, column.name, column.type) for column in new.columns}
+    return any((column.id, column.name, column.type) not in left for column in old.columns)
 
 
 def defined(statement: sql.Base, kind: str, name: Sequence[str], what: str, rows: int = 0) -> Outcome:

@@ -12,7 +12,7 @@ from tableflow.connectors.registry import CONNECTORS
 from tableflow.errors import CatalogError
 from tableflow.expressions.registry import functions
 from tableflow.session.fixed_result import FixedResult
-from tableflow.session.table_text import create_statement, describe_table, show_versions
+from tableflow.session.table_text import create_statement, create_streaming_statement, describe_table, show_versions
 from tableflow.sql.hints import HINTS
 from tableflow.sql.statements import Show, ShowKind, ShowVersions
 from tableflow.storage.provider import managed
@@ -61,9 +61,11 @@ def _definition(name: Sequence[str], catalog: CatalogSnapshot) -> str:
             return f"CREATE VIEW {entry.name} AS {entry.text}"
         case TableEntry(definition=definition) if definition is not None and definition.text is not None:
             return definition.text
-        case TableEntry(table=int()):
+        case TableEntry(table=int()) as entry:
             table = managed(catalog.table(name))
             assert table is not None
+            if entry.streaming is not None:
+                return create_streaming_statement(name, table.description, entry.streaming)
             return create_statement(name, table.description)
         case TableEntry():
             return f"-- {entry.name} was registered by the program"

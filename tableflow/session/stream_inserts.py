@@ -62,5 +62,6 @@ class StreamInserts:
             tuple(i for i, column in enumerate(columns) if not column.nullable),
         )
         planned = finish_write(plan, target, self._settings())
-        job = self._keeper.start(JobDescription(name, script.strip()), planned, self._sources, self._settings())
+        description = JobDescription(name, script.strip(), reads=plan.reads)
+        job = self._keeper.start(description, planned, self._sources, self._settings())
         return Outcome(message=f"job {job.id} writes to {name}", warnings=planned.warnings)

@@ -13,7 +13,7 @@ from tableflow.connectors.managed.stream import ManagedStreamProvider
 from tableflow.physical.properties import ChangelogMode
 from tableflow.physical.stream_write import StreamWrite
 from tableflow.planner.logical.nodes import Node, Query, Scan
-from tableflow.planner.logical.traversal import transform_plan
+from tableflow.planner.logical.traversal import transform_plan, walk_plan
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.planned import Computed, Planned, compute, finish
 from tableflow.types import Field
@@ -23,13 +23,15 @@ Appends = Callable[[ManagedProvider], bool]
 
 
 def as_streams(query: Query, objects: ObjectStore, appends: Appends) -> Query:
-    """The query over its managed tables as streams of their own changes."""
+    """The query over its managed tables as streams of their own changes, but for versions that it asks for."""
     made: dict[int, ManagedStreamProvider] = {}
 
     def streamed(node: Node) -> Node:
         if not isinstance(node, Scan) or not isinstance(node.provider, ManagedProvider):
             return node
         table = node.provider
+        if table.asked:
+            return node
         known = made.get(table.table_id)
         if known is None:
             known = made[table.table_id] = ManagedStreamProvider(table, objects, appends=appends(table))
@@ -46,18 +48,25 @@ class StreamPlan:
     kind: TableKind
     key: tuple[int, ...] | None
     """Positions of result columns that are unique together."""
+    reads: frozenset[int] = frozenset()
+    """Ids of the managed tables whose changes it takes."""
 
 
 def plan_changes(query: Query, settings: Settings) -> StreamPlan:
     """Plans the changes of a query; how they change follows from it."""
     computed = compute(query, streaming(settings), changes=True)
     properties = computed.root.facts.properties
+    reads = frozenset(
+        node.provider.table.table_id
+        for node in walk_plan(query.root)
+        if isinstance(node, Scan) and isinstance(node.provider, ManagedStreamProvider)
+    )
     where = {column.id: i for i, column in enumerate(computed.columns)}
     keys = [tuple(sorted(where[column] for column in key)) for key in properties.keys if key <= where.keys()]
     key = min(keys, key=lambda one: (len(one), one), default=None)
     if properties.changelog is ChangelogMode.APPEND:
-        return StreamPlan(computed, TableKind.APPEND, key)
-    return StreamPlan(computed, TableKind.BAG if key is None else TableKind.KEYED, key)
+        return StreamPlan(computed, TableKind.APPEND, key, reads)
+    return StreamPlan(computed, TableKind.BAG if key is None else TableKind.KEYED, key, reads)
 
 
 @dataclass(frozen=True, slots=True)

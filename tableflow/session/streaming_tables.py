@@ -76,6 +76,7 @@ class StreamingTables:
                     return defined(statement, "streaming table", statement.name, "exists already")
                 old = existing.table if isinstance(existing, TableEntry) else None
                 if old is not None and old not in replaced:
+                    self._storage.shared.keeper.check_unread({old: name}, "replaced")
                     self._storage.shared.keeper.forget(old)
                     replaced = frozenset({old})
                     continue
@@ -133,7 +134,7 @@ class StreamingTables:
             tuple(i for i, column in enumerate(columns) if not column.nullable),
         )
         planned = finish_write(plan, target, self._settings())
-        description = JobDescription(name, kept.definition.text, kept.table, replaces)
+        description = JobDescription(name, kept.definition.text, kept.table, replaces, plan.reads)
         return self._storage.shared.keeper.start(description, planned, self._sources, self._settings())
 
     def _refuse_temporary(self, query: Query) -> None:

@@ -25,6 +25,20 @@ def create_statement(name: Sequence[str], description: TableDescription) -> str:
     return text
 
 
+def create_streaming_statement(
+    name: Sequence[str], description: TableDescription, definition: StreamingDefinition
+) -> str:
+    """CREATE STREAMING TABLE with the names of its columns, its key and its query."""
+    items = [quoted(column.name) for column in description.columns]
+    key = description.primary_key
+    if key is not None:
+        items.append(f"PRIMARY KEY ({', '.join(quoted(description.column(column).name) for column in key.columns)})")
+    text = f"CREATE STREAMING TABLE {'.'.join(map(quoted, name))} ({', '.join(items)})"
+    if description.options:
+        text += f" WITH ({', '.join(f'{_literal(key)} = {_literal(value)}' for key, value in description.options)})"
+    return f"{text} AS\n{definition.text}"
+
+
 def _column(column: StoredColumn) -> str:
     text = f"{quoted(column.name)} {column.type}"
     if not column.nullable:

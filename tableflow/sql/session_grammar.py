@@ -48,7 +48,7 @@ REFUSED: dict[str, str] = {
 GRAMMAR = r"""
 start: set | reset | show | use | describe | explain | vacuum | flush | end
 flush: "FLUSH"i
-end: (STOP | CANCEL) JOBWORD NUMBER [WITH]
+end: (STOP | CANCEL) (JOBWORD NUMBER [WITH] | JOB)
 set: "SET"i [key (EQUALS | TO) value]
 reset: "RESET"i [key]
 key: STRING | DOTTED
@@ -203,7 +203,10 @@ _VIEWS = {"ANALYZE": JobView.ANALYZE, "WATERMARK": JobView.WATERMARK, "": JobVie
 
 
 def _end(children: list[Any]) -> EndJob:
-    action, _, number, rest = children
+    action, *_ = children
+    if len(children) == 2:
+        raise _unnumbered(str(action).upper(), children[1])
+    _, _, number, rest = children
     if rest is not None:
         raise _refused("STOP JOB WITH SAVEPOINT or DRAIN", rest)
     return EndJob(int(number), JobAction[str(action).upper()])
@@ -217,7 +220,7 @@ def _explain(children: list[Any]) -> Embedded | ExplainJob:
             raise _refused(f"EXPLAIN {str(kind).upper()} JOB", kind)
         return ExplainJob(int(query), view)
     if query.type == "JOB":
-        raise _refused("EXPLAIN JOB", query)
+        raise _unnumbered("EXPLAIN", query)
     explained = ExplainKind.PLAIN if kind is None else ExplainKind[str(kind).upper()]
     return Embedded(explained, str(query), query.start_pos)
 
@@ -226,6 +229,13 @@ _BUILDERS: dict[str, Any] = {
     "set": _set, "reset": _reset, "use": _use, "show": _show, "describe": _describe, "explain": _explain,
     "vacuum": _vacuum, "flush": lambda _: Flush(), "end": _end,
 }  # fmt: skip
+
+
+def _unnumbered(action: str, job: Any) -> TableFlowError:
+    return SqlSyntaxError(
+        "a job is named by its number", hint=f"write {action} JOB 1; SHOW JOBS lists them",
+        span=Span(job.start_pos, job.start_pos + len(job)),
+    )  # fmt: skip
 
 
 def _refused(what: str, token: Any) -> TableFlowError:

@@ -97,6 +97,9 @@ def test_embedded_queries():
         ("EXPLAIN COSTS SELECT 1", "a query is expected", "COSTS", "COST"),
         ("SHOW CREATE t", "TABLE or VIEW is expected", "t", None),
         ("SET a = 'b", "syntax error", None, None),
+        ("STOP JOB", "named by its number", "JOB", "SHOW JOBS"),
+        ("CANCEL JOB x", "named by its number", "JOB x", "CANCEL JOB 1"),
+        ("EXPLAIN ANALYZE JOB x", "named by its number", "JOB x", "SHOW JOBS"),
     ],
 )
 def test_misuse(text, message, at, hint):

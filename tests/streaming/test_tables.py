@@ -150,6 +150,10 @@ def test_jobs_begin_again_with_their_database(tmp_path: Path) -> None:
         assert _rows(connection, "SELECT * FROM r") == [(1,), (2,)]
         connection.execute("DELETE FROM t WHERE k = 1")
         assert _rows(connection, "SELECT * FROM r") == [(2,)]
+        with pytest.raises(tableflow.ProgrammingError, match="while streaming table 's' reads it"):
+            connection.execute("DROP TABLE t")
+        connection.execute("STOP JOB 1")
+        connection.execute("STOP JOB 2")
         connection.execute("DROP TABLE t")
     with tableflow.connect(tmp_path / "db") as connection:
         states = {row[1]: row[2] for row in connection.execute("SHOW JOBS").fetchall()}
@@ -229,3 +233,52 @@ def test_a_subscription_gives_rows_and_then_changes() -> None:
         cursor.close()
         with pytest.raises(tableflow.ProgrammingError, match="'nothing'"):
             connection.table("nothing").subscribe()
+
+
+def test_what_a_streaming_table_reads_stays(connection: tableflow.Connection) -> None:
+    """Nothing a running job reads goes or changes under it; together with the job, and after it, it may."""
+    execute = connection.execute
+    execute("CREATE SCHEMA w")
+    execute("CREATE TABLE w.t (k INT, v INT, x INT)")
+    execute("CREATE STREAMING TABLE w.s AS SELECT k, sum(v) AS v FROM w.t GROUP BY k")
+    execute("CREATE STREAMING TABLE r AS SELECT v FROM w.s WHERE v > 1")
+    for statement, reader in [
+        ("DROP TABLE w.t", "w.s"), ("DROP TABLE w.s", "r"), ("DROP SCHEMA w CASCADE", "r"), ("CREATE OR REPLACE TABLE w.t (a INT)", "w.s"),
+        ("CREATE OR REPLACE STREAMING TABLE w.s AS SELECT 1 AS a", "r"), ("ALTER TABLE w.t RENAME TO u", "w.s"),
+        ("ALTER TABLE w.t DROP COLUMN x", "w.s"), ("ALTER TABLE w.t RENAME COLUMN v TO vv", "w.s"),
+    ]:  # fmt: skip
+        with pytest.raises(tableflow.ProgrammingError, match=f"while streaming table '{reader}' reads it"):
+            execute(statement)
+    execute("ALTER TABLE w.t ADD COLUMN y INT")
+    execute("INSERT INTO w.t VALUES (1, 5, 0, 0)")
+    assert _rows(connection, "SELECT * FROM r") == [(5,)]
+    execute("DROP TABLE r, w.s")
+    execute("ALTER TABLE w.t DROP COLUMN x")
+    execute("CREATE STREAMING TABLE w.s AS SELECT k FROM w.t")
+    execute("DROP SCHEMA w CASCADE")
+    assert {row[2] for row in execute("SHOW JOBS").fetchall()} == {"cancelled"}
+
+
+def test_a_version_that_is_asked_for_does_not_change(connection: tableflow.Connection) -> None:
+    execute = connection.execute
+    execute("CREATE TABLE t (k INT, v INT)")
+    execute("INSERT INTO t VALUES (1, 1)")
+    execute(
+        "CREATE STREAMING TABLE s AS SELECT t.k, t.v - old.v AS more FROM t JOIN t FOR VERSION AS OF 2 AS old ON t.k = old.k"
+    )
+    execute("UPDATE t SET v = 5")
+    execute("INSERT INTO t VALUES (2, 2)")
+    assert _rows(connection, "SELECT * FROM s") == [(1, 4)]
+
+
+def test_a_streaming_table_is_shown_as_it_is_made(connection: tableflow.Connection) -> None:
+    execute = connection.execute
+    execute("CREATE TABLE t (k INT NOT NULL, v INT)")
+    execute("INSERT INTO t VALUES (1, 2), (1, 3)")
+    execute('CREATE STREAMING TABLE s ("a key", total) AS SELECT k, sum(v) FROM t GROUP BY k')
+    text = execute("SHOW CREATE TABLE s").fetchall()[0][0]
+    assert text.startswith('CREATE STREAMING TABLE s ("a key", total, PRIMARY KEY ("a key")) AS\nSELECT k, sum(v)')
+    execute("DROP TABLE s")
+    execute(text)
+    assert _rows(connection, 'SELECT "a key", total FROM s') == [(1, 5)]
+    assert execute("SHOW CREATE TABLE s").fetchall()[0][0] == text

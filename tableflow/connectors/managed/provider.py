@@ -27,11 +27,17 @@ KIND = "managed"
 
 
 class ManagedProvider:
-    """See :class:`~tableflow.storage.provider.ManagedTable`; ``database`` is where its rows are."""
+    """See :class:`~tableflow.storage.provider.ManagedTable`; ``database`` is where its rows are.
+
+    ``asked`` says that the statement names the version, so that it is no other in a stream either.
+    """
 
     bounded = True
 
-    def __init__(self, database: Database, state: TableState, view: TableView, objects: ObjectStore) -> None:
+    def __init__(
+        self, database: Database, state: TableState, view: TableView, objects: ObjectStore, *, asked: bool = False
+    ) -> None:
+        self.asked = asked
         self.database = database
         self.view = view
         self.state = state
@@ -103,7 +109,7 @@ class ManagedProvider:
     def at(self, version: int | None = None, time: int | None = None) -> ManagedProvider:
         """See :class:`~tableflow.storage.provider.ManagedTable`."""
         view = self.state.at(version) if time is None else self.state.at_time(time)
-        return ManagedProvider(self.database, self.state, view, self._objects)
+        return ManagedProvider(self.database, self.state, view, self._objects, asked=True)
 
     def changes(self, first: int, last: int) -> TableProvider:
         """See :class:`~tableflow.storage.provider.ManagedTable`."""
