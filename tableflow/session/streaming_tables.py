@@ -134,7 +134,7 @@ class StreamingTables:
             tuple(i for i, column in enumerate(columns) if not column.nullable),
         )
         planned = finish_write(plan, target, self._settings())
-        description = JobDescription(name, kept.definition.text, kept.table, replaces, plan.reads)
+        description = JobDescription(name, kept.definition.text, kept.table, replaces, reads=plan.reads)
         return self._storage.shared.keeper.start(description, planned, self._sources, self._settings())
 
     def _refuse_temporary(self, query: Query) -> None:
