@@ -39,7 +39,8 @@ def live_table(of: LiveDescription, source: Any, objects: ObjectStore) -> LiveTa
     columns = tuple(columns_of(of.schema))
     names = [column.name for column in columns]
     keys = (_key(of.key, names),) if of.key else ()
-    if of.changelog not in {"append", "upsert"}:
+    weighted = isinstance(source, Script)  # rows of others do not say whether they come or go
+    if of.changelog not in {"append", "upsert"} and not (weighted and of.changelog == "retract"):
         raise InterfaceError(f"changelog is 'append' or 'upsert', not {of.changelog!r}")
     if of.changelog == "upsert" and not keys:
         raise InterfaceError("rows can only replace each other by a key; name its columns with key=[...]")
