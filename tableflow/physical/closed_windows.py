@@ -119,7 +119,7 @@ class ClosedWindowsOperator(Operator):
     def on_watermark(self, watermark: Watermark) -> Emission | None:
         """Computes the windows that are complete now."""
         self._watermark = watermark.time
-        return None if watermark.time < self._next else self._close()
+        return self._close() if self._waiting and watermark.time >= self._next else None
 
     def _close(self) -> Emission:
         rows = concat(self._waiting)

@@ -14,11 +14,11 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take_columns, weights_of
 from tableflow.columnar.kernels.grouping import GroupNumbers
-from tableflow.expressions.nodes import Expression
+from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.physical.collect_aggregate import CollectedCall, is_collected
 from tableflow.physical.grouped_rows import GroupedRows
 from tableflow.physical.row_values import RowValues
-from tableflow.physical.window_state import Part, Slots, WindowState
+from tableflow.physical.window_state import Part, Places, Slots, WindowState
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 
 
@@ -30,13 +30,14 @@ class CollectedWindowState(WindowState):
         self._whole = node
         expressions: list[Expression] = []
         self._collected = [CollectedCall(call, expressions) for call in node.calls if is_collected(call)]
+        expressions += [ColumnRef(f.type, f.id, f.name) for f in node.rows]
         self._values = RowValues(expressions, node.input.fields)
         self._types = [expression.type for expression in expressions]
         self._rows = GroupedRows(self._types, changing=node.changing)
 
     def fresh(self) -> WindowState:
         """An empty one, made alike."""
-        return CollectedWindowState(self._whole)
+        return type(self)(self._whole)
 
     def update(self, batch: Batch, slots: Slots) -> GroupNumbers:
         """Takes the batch's rows, each into its slot; the group of each."""
@@ -97,6 +98,17 @@ class CollectedWindowState(WindowState):
         self._rows.clear()
 
 
+class WindowRows(CollectedWindowState):
+    """Slots with the rows themselves, for windows without aggregation."""
+
+    def said(self, groups: GroupNumbers) -> tuple[Places | None, list[Column]]:
+        """All rows of the groups, each with the place of its group."""
+        rows, lanes = self._rows.of(groups)
+        return lanes, [] if rows is None else list(rows.columns)
+
+
 def window_state(node: WindowedAggregate) -> WindowState:
     """An empty state for a node's groups."""
+    if node.rows:
+        return WindowRows(node)
     return CollectedWindowState(node) if any(map(is_collected, node.calls)) else WindowState(node)

@@ -129,14 +129,16 @@ class NumberedWindowsOperator(Operator):
         groups = np.flatnonzero(over[slots]).astype(np.uint32)
         for at in range(0, len(groups), self._context.batch_rows):
             some = groups[at : at + self._context.batch_rows]
-            of = slots[some]
+            places, results = self._state.said(some)
+            of = slots[some] if places is None else slots[some][places]
             asked = ((self._node.start, self._starts[of]), (self._node.end, self._ends[of]))
             made = [Column(field.type, pa.array(values)) for field, values in asked if field is not None]
             if self._node.window_time is not None:
                 made.append(
-                    Column(self._node.window_time.type, pa.nulls(len(some), canonical(self._node.window_time.type)))
+                    Column(self._node.window_time.type, pa.nulls(len(of), canonical(self._node.window_time.type)))
                 )
-            yield Batch([*self._state.keys_of(some), *made, *self._state.results_of(some)], len(some))
+            said = Batch([*self._state.keys_of(some), *made, *results], len(of))
+            yield from said.pieces(self._context.batch_rows)
         self._open &= ~over
         yield from self._forget()
 

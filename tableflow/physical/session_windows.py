@@ -139,11 +139,12 @@ class SessionWindowsOperator(Operator):
         closes = self._closed_at(sessions.lasts)
         closing = sessions.open & (closes <= self._watermark)
         slots = self._state.slots()
-        places = np.flatnonzero(closing[slots])
-        groups = places[np.argsort(closes[slots[places]], kind="stable")].astype(np.uint32)
+        due = np.flatnonzero(closing[slots])
+        groups = due[np.argsort(closes[slots[due]], kind="stable")].astype(np.uint32)
         for at in range(0, len(groups), self._context.batch_rows):
             some = groups[at : at + self._context.batch_rows]
-            of = slots[some]
+            places, results = self._state.said(some)
+            of = slots[some] if places is None else slots[some][places]
             ends = sessions.lasts[of] + self._gap
             asked = (
                 (self._node.start, sessions.starts[of]),
@@ -151,7 +152,8 @@ class SessionWindowsOperator(Operator):
                 (self._node.window_time, ends - self._tick),
             )
             made = [time_column(self._of, values) for field, values in asked if field is not None]
-            yield Batch([*self._state.keys_of(some), *made, *self._state.results_of(some)], len(some))
+            said = Batch([*self._state.keys_of(some), *made, *results], len(of))
+            yield from said.pieces(self._context.batch_rows)
         sessions.open &= ~closing
         yield from self._forget()
         self.next_close = int(self._closed_at(sessions.lasts[sessions.open]).min(initial=END_OF_TIME))

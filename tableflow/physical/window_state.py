@@ -26,6 +26,7 @@ from tableflow.types import BIGINT, INT
 Slots: TypeAlias = npt.NDArray[np.int32]
 Part: TypeAlias = bytes
 Mask: TypeAlias = npt.NDArray[np.bool_]
+Places: TypeAlias = npt.NDArray[np.int64]
 
 MOVED_AT_ONCE = 16_384
 """Groups that are moved between two looks at cancellation."""
@@ -115,6 +116,10 @@ class WindowState:
             return self._table.results_of(groups)[: len(self._node.calls)]
         except AggregateOverflow as overflow:
             raise too_large(self._node.calls, overflow) from None
+
+    def said(self, groups: GroupNumbers) -> tuple[Places | None, list[Column]]:
+        """What groups have to say, behind their keys, and the place in ``groups`` of each row, if that is not its own."""
+        return None, self.results_of(groups)
 
     def visible(self, groups: GroupNumbers) -> GroupNumbers:
         """Those of these groups that have rows."""

@@ -25,7 +25,8 @@ class WindowedAggregate(UnaryNode):
     if nothing is ever replaced, else retract.  ``late``: where rows that come too late are written, once for each window they
     missed, with window start, window end and the watermark behind their columns; None: they are counted only.
     ``processing_time``: the clock decides, whatever the time column says.  ``in_time``: the first column of ``order`` is the
-    one that watermarks speak of.
+    one that watermarks speak of.  ``rows``: instead of results the rows themselves, with these columns of the input, when their
+    window closes (of windows that depend on other rows; without keys and calls).
     """
 
     assigner: WindowAssigner
@@ -43,3 +44,4 @@ class WindowedAggregate(UnaryNode):
     late: SinkSpec | None = None
     processing_time: bool = False
     in_time: bool = True
+    rows: tuple[Field, ...] = ()

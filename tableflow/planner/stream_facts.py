@@ -12,7 +12,7 @@ from tableflow.config import RUNTIME_MODE, Settings
 from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, OnWindowClose
 from tableflow.expressions.nodes import ColumnRef
-from tableflow.expressions.window_assigner import Global
+from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Tumble
 from tableflow.physical.properties import ChangelogMode
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
@@ -102,9 +102,7 @@ class Streams:
             case timed.AssignWatermarks():
                 return StreamFacts(bounded, below[0].changelog, below[0].event_time | {node.column.id})
             case timed.WindowTable():
-                made = {f.id for f in (node.window_time,) if f is not None}
-                given = node.time is not None and node.time.id in below[0].event_time
-                return StreamFacts(bounded, below[0].changelog, below[0].event_time | (made if given else set()))
+                return _in_windows(node, below[0])
             case timed.WindowedAggregate():
                 return _windowed(node, below[0])
             case logical.Window():
@@ -128,6 +126,14 @@ class Streams:
             for i, field in enumerate(node.fields)
             if all(columns[i].id in facts.event_time for columns, facts in zip(node.columns, below, strict=True))
         )
+
+
+def _in_windows(node: timed.WindowTable, below: StreamFacts) -> StreamFacts:
+    """Rows that wait for their window come when their own time has passed; others come as they do."""
+    given = node.time is not None and node.time.id in below.event_time
+    made = frozenset({node.window_time.id}) if given and node.window_time is not None else frozenset[int]()
+    at_once = isinstance(node.assigner, Tumble | Hop | Cumulate)
+    return StreamFacts(below.bounded, below.changelog, below.event_time | made if at_once else made)
 
 
 def _windowed(node: timed.WindowedAggregate, below: StreamFacts) -> StreamFacts:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from tableflow.expressions.nodes import Call, ColumnRef, Expression
+from tableflow.expressions.window_assigner import Cumulate, Hop, Tumble
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
 from tableflow.types import TimestampType
@@ -71,7 +72,8 @@ def _same_window(conjuncts: Iterable[Expression], left: Closings, right: Closing
 
 
 def _made(node: timed.WindowTable | timed.WindowedAggregate, stream: Callable[[logical.Node], StreamFacts]) -> Closings:
-    found = dict(closings(node.input, stream)) if isinstance(node, timed.WindowTable) else {}
+    at_once = isinstance(node, timed.WindowTable) and isinstance(node.assigner, Tumble | Hop | Cumulate)
+    found = dict(closings(node.input, stream)) if at_once else {}
     if node.time is None or node.time.id not in stream(node.input).event_time:
         return found
     if node.end is not None and isinstance(node.end.type, TimestampType):

@@ -62,3 +62,10 @@ def test_rows_are_forgotten() -> None:
     harness.watermark(100)
     assert [row[1:3] for row in harness.take()] == [(0, 1), (0, 2), (0, 3)]
     assert harness.context.state_bytes == 0
+
+
+def test_nothing_comes_of_nothing() -> None:
+    harness = _harness(3, rebuild=True)
+    harness.watermark(5)
+    harness.end()
+    assert harness.take() == []

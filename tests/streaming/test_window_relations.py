@@ -141,6 +141,37 @@ QUERIES = {
         None,
     ),
     "rows of sliding windows": ("SELECT * FROM HOP(a, ts, INTERVAL '11' SECOND, INTERVAL '27' SECOND)", None),
+    "rows of sessions": (
+        "SELECT k, v, window_start, window_end FROM SESSION(TABLE a PARTITION BY k, DESCRIPTOR(ts), INTERVAL '15' SECOND)",
+        (
+            "WITH d AS (SELECT *, coalesce(ts - lag(ts) OVER (PARTITION BY k ORDER BY ts) >= INTERVAL '15' SECOND, true) AS n FROM a),"
+            " s AS (SELECT *, sum(n::INT) OVER (PARTITION BY k ORDER BY ts) AS g FROM d)"
+            " SELECT k, v, min(ts) OVER (PARTITION BY k, g), max(ts) OVER (PARTITION BY k, g) + INTERVAL '15' SECOND FROM s"
+        ),
+    ),
+    "last rows of sessions": (
+        (
+            "SELECT k, v, window_end FROM SESSION(TABLE a PARTITION BY k, DESCRIPTOR(ts), INTERVAL '15' SECOND)"
+            " QUALIFY ROW_NUMBER() OVER (PARTITION BY window_start, window_end, k ORDER BY ts DESC) = 1"
+        ),
+        None,
+    ),
+    "windows of sessions": (
+        (
+            "SELECT window_start, sum(n), count(*) FROM TUMBLE((SELECT window_time AS t, count(*) AS n FROM"
+            " SESSION(TABLE a PARTITION BY k, DESCRIPTOR(ts), INTERVAL '15' SECOND) GROUP BY k, window_start, window_end, window_time),"
+            " t, INTERVAL '1' MINUTE) GROUP BY window_start, window_end"
+        ),
+        None,
+    ),
+    "rows of windows of rows": (
+        "SELECT k, v, window_start, window_end FROM TUMBLE(TABLE a PARTITION BY k ORDER BY ts, 4 ROWS)",
+        (
+            "SELECT k, v, (n - 1) // 4 * 4 + 1, ((n - 1) // 4 + 1) * 4 FROM"
+            " (SELECT *, row_number() OVER (PARTITION BY k ORDER BY ts) AS n FROM a)"
+        ),
+    ),
+    "rows in several windows of rows": ("SELECT * FROM HOP(TABLE a PARTITION BY k ORDER BY ts, 3 ROWS, 7 ROWS)", None),
     "growing windows": (
         (
             "SELECT window_start, window_end, count(*) FROM CUMULATE(a, ts, INTERVAL '10' SECOND, INTERVAL '60' SECOND)"

@@ -21,6 +21,7 @@ from tableflow.planner.implementation.time_windows import implement_window_table
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.logical.structure import inputs
+from tableflow.types import Field
 
 
 def implement_watermarks(search: Search, node: timed.AssignWatermarks, required: Required) -> Iterable[PhysicalNode]:
@@ -49,16 +50,29 @@ def implement_stream_window_table(
     if isinstance(node.assigner, Tumble | Hop | Cumulate):
         yield from implement_window_table(search, node, required)
         return
-    raise refuse(
-        "rows in windows that depend on other rows cannot be given before the windows are known",
-        "group by window_start and window_end above it",
+    if isinstance(node.assigner, Global):
+        raise refuse("rows in a GLOBAL window have no end that they could wait for", "read the table itself")
+    wanted = search.needed(node)
+    start, end, window_time = (
+        f if f is not None and f.id in wanted else None for f in (node.start, node.end, node.window_time)
     )
+    whole = timed.WindowedAggregate(
+        node.input, node.assigner, node.time, node.partition, node.order, start, end, window_time, None, (), (), ()
+    )
+    yield _windowed(search, node, whole, search.cardinality.rows(node))
 
 
 def implement_windowed_aggregate(
     search: Search, node: timed.WindowedAggregate, required: Required
 ) -> Iterable[PhysicalNode]:
     """Rows of one partition meet, and those of one key where a key's windows depend on no other rows."""
+    yield _windowed(search, node, node, search.cardinality.rows(node))
+
+
+def _windowed(
+    search: Search, owner: timed.WindowedAggregate | timed.WindowTable, node: timed.WindowedAggregate, rows: float
+) -> PhysicalNode:
+    """The operator of ``node``; in place of a table function it gives the rows themselves."""
     changing = not search.stream(node.input).appends
     if changing and isinstance(node.assigner, Session | Punctuated | Landmark | Delta):
         raise refuse(
@@ -87,19 +101,25 @@ def implement_windowed_aggregate(
     if isinstance(node.assigner, Tumble | Hop | Cumulate | Global):
         meeting = tuple(dict.fromkeys([*meeting, *(f.id for f in node.keys)]))
     child = search.best(node.input, hashed(meeting, exact=False) if meeting else IN_ONE_TASK)
-    fields = (*node.keys, *node.made, *node.results)
-    work = costs.aggregate_cost(child.facts.estimate.rows, search.cardinality.rows(node), len(node.calls))
+    kept: tuple[Field, ...] = ()
+    if isinstance(owner, timed.WindowTable):
+        wanted = search.needed(owner)
+        # Rows are counted even if nobody reads a column.
+        kept = tuple([f for f in child.fields if f.id in wanted]) or child.fields[:1]
+    fields = (*node.keys, *node.made, *node.results, *kept)
+    work = costs.aggregate_cost(child.facts.estimate.rows, rows, len(node.calls))
     if node.emit is not None and node.emit.late_into is not None:
         raise refuse("LATE INTO is not supported yet", "leave it out: late rows are counted")
     planned = WindowedAggregate(
         fields=fields,
-        facts=search.facts(node, fields, (child,), work, child.facts.properties.partitioning),
+        facts=search.facts(owner, fields, (child,), work, child.facts.properties.partitioning),
         input=child,
         assigner=node.assigner,
         time=None if node.time is None else node.time.id,
         partition=tuple(f.id for f in node.partition),
         order=order,
         in_time=in_time,
+        rows=kept,
         start=node.start,
         end=node.end,
         window_time=node.window_time,
@@ -112,7 +132,7 @@ def implement_windowed_aggregate(
     )
     # What no operator computes is refused now, not when the job starts.
     windowed_operator(planned)
-    yield planned
+    return planned
 
 
 def is_processing_time(node: logical.Node, column: int) -> bool:
