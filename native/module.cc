@@ -21,6 +21,7 @@ void register_partition(nb::module_& m);
 void register_sort(nb::module_& m);
 void register_window(nb::module_& m);
 void register_storage(nb::module_& m);
+void register_number_set(nb::module_& m);
 
 namespace {
 
@@ -52,4 +53,5 @@ NB_MODULE(_native, m) {
   register_sort(m);
   register_window(m);
   register_storage(m);
+  register_number_set(m);
 }

@@ -90,6 +90,10 @@ class DistinctHashes:
     @property
     def theta(self) -> int: ...
 
+# sets of integers as bit maps
+def number_bits(values: npt.NDArray[np.int64], first: int, span: int) -> npt.NDArray[np.uint64]: ...
+def rows_among(column: Vector, low: int, high: int, bits: npt.NDArray[np.uint64] | None, first: int) -> _Rows: ...
+
 # groups: keys to group numbers, aggregates per group
 class AggregateOverflow(OverflowError): ...  # noqa: N818 - the name of the native class
 

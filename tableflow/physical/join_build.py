@@ -105,7 +105,8 @@ class BuildRows:
     def bytes(self) -> int:
         """Bytes held."""
         tables = (self.rows, self.correlated, self.unknown)
-        return self._batch_bytes + sum(table.bytes for table in tables if table is not None)
+        described = sum(values.bytes for values in self.values.values())
+        return self._batch_bytes + described + sum(table.bytes for table in tables if table is not None)
 
     def bytes_after(self, batch: Batch) -> int:
         """An upper bound of :attr:`bytes` after this batch."""
@@ -151,7 +152,7 @@ class BuildSealer:
         self._key_batches = [batch for partial in partials for batch in partial.key_batches]
         self._values = {i: united([partial.values[i] for partial in partials]) for i in spec.described}
         rows = sum(partial.rows.rows for partial in partials)
-        held = sum(batch.nbytes for batch in (*self._batches, *self._key_batches))
+        held = sum(batch.nbytes for batch in (*self._batches, *self._key_batches)) + self._described_bytes()
         small = [_present(p.correlated for p in partials), _present(p.unknown for p in partials)]
         tables = 1 + sum(1 for part in small if part)
         self._reservation.resize(self._reservation.bytes + held + tables * table_bytes(rows))
@@ -187,9 +188,13 @@ class BuildSealer:
         columns = tuple(self._columns[i] for i in range(len(self._spec.payload)))
         tables = [self._table, *self._small]
         kept = sum(column.nbytes for column in (*columns, *self._keys.values())) + sum(table.bytes for table in tables)
-        self._reservation.resize(kept)
+        self._reservation.resize(kept + self._described_bytes())
         correlated, unknown = self._small or (None, None)
         return BuildSide(columns, self._table, correlated, unknown, self._values)
+
+    def _described_bytes(self) -> int:
+        """Values as they were collected, and once more in order."""
+        return 2 * sum(values.bytes for values in self._values.values())
 
 
 def _present(tables: Iterable[JoinRows | None]) -> list[JoinRows]:

@@ -24,7 +24,7 @@ from tableflow.runtime.source import KeyList
 
 MOST_IN_CONJUNCT = 1_000
 """Longer lists would be looked through for longer than they save, and key indexes take no more either."""
-MOST_NUMBERS = 1 << 16
+MOST_NUMBERS = 1 << 20
 _FEW_ROWS = 4_096
 """Rows that are worth looking for a few different texts: keys of a build mostly differ."""
 
@@ -60,6 +60,11 @@ class KeyValues(ABC):
     def include(self, other: KeyValues) -> None:
         """The values of another task's rows."""
 
+    @property
+    def bytes(self) -> int:
+        """Bytes held, but for what is small."""
+        return 0
+
     def _widen(self, minimum: Any, maximum: Any) -> None:
         self.minimum = minimum if self.minimum is None else min(self.minimum, minimum)
         self.maximum = maximum if self.maximum is None else max(self.maximum, maximum)
@@ -90,6 +95,11 @@ class NumberKeys(KeyValues):
         self._parts: list[npt.NDArray[np.int64]] | None = []
         self._count = 0
         self._ordered: npt.NDArray[np.int64] | None = None
+
+    @property
+    def bytes(self) -> int:
+        """See the base."""
+        return 8 * self._count if self._parts else 0
 
     def add(self, column: Column, selection: Selection | None) -> None:
         """See the base."""

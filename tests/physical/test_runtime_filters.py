@@ -16,7 +16,7 @@ import pytest
 import tableflow
 from tableflow import types as t
 from tableflow.columnar.column import Column
-from tableflow.connectors.filesystem.parquet_filter import ListedValues
+from tableflow.connectors.filesystem.listed_values import ListedValues
 from tableflow.connectors.pruning import ColumnRange, may_match
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.physical.key_values import (
@@ -260,7 +260,8 @@ def test_a_listed_value_is_found_and_no_other(spread: int) -> None:
         listed = ListedValues(np.array(values, np.int64))
         assert listed.quick
         asked = [*values, *[v + d for v in values for d in (-1, 1) if v + d >= -(2**63)], -(2**63), 2**63 - 1, 0]
-        assert listed.among(np.array(asked, np.int64)).tolist() == [v in set(values) for v in asked]
+        rows = listed.rows(Column(t.BIGINT, pa.array(asked)), None, None)
+        assert [asked[row] for row in rows] == [v for v in asked if v in set(values)]
         low, high = values[3] - (1 if values[3] > -(2**63) else 0), values[9]
         assert listed.between(low, high) == sum(low <= v <= high for v in values)
         assert listed.within(None, high) == (values[0], high)

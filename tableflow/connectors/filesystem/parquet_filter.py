@@ -19,12 +19,14 @@ import pyarrow.compute as pc
 from tableflow import types as t
 from tableflow.columnar.batch import Selection
 from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.number_set import rows_between
 from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.format import FileColumn
+from tableflow.connectors.filesystem.listed_values import ListedValues, listed_values
 from tableflow.connectors.filesystem.parquet_column import NativeColumn
 from tableflow.connectors.pruning import ColumnRange, integer_interval
 from tableflow.expressions.evaluation import evaluate
-from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal, walk
+from tableflow.expressions.nodes import Call, ColumnRef, Expression, walk
 from tableflow.runtime.source import KeyList
 
 WORTHWHILE = 0.4
@@ -33,7 +35,6 @@ _PATIENCE = 4
 _ENTRIES_PER_ROW = 0.25
 _FEW_ENTRIES = 1024
 _REMEMBERED = 64
-_MOST_SPAN = 1 << 22
 
 Accepted = npt.NDArray[np.uint8]
 
@@ -64,75 +65,7 @@ class IntervalFilter:
 
     def kept(self, column: Column) -> Selection | None:
         """Which rows lie between the bounds; None if that cannot be told."""
-        values = _integers(column.array)
-        if values is None:
-            return None
-        inside = _between(values, self.low, self.high).view(np.bool_)
-        if self.listed is not None:
-            inside = inside & self.listed.among(values)
-        if column.array.null_count:
-            inside = inside & column.array.is_valid().to_numpy(zero_copy_only=False)
-        return np.flatnonzero(inside).astype(np.uint32)
-
-
-class ListedValues:
-    """The storage values that a list for a column stored as integers accepts, ascending and each once."""
-
-    def __init__(self, values: npt.NDArray[np.int64]) -> None:
-        self.count = len(values)
-        self._values = values
-        self._first = int(self._values[0])
-        span = int(self._values[-1]) - self._first + 1
-        self._table: npt.NDArray[np.bool_] | None = None
-        if span <= _MOST_SPAN:
-            self._table = np.zeros(span, np.bool_)
-            self._table[self._values - self._first] = True
-
-    @property
-    def quick(self) -> bool:
-        """Whether a value is found faster than it would be decoded with its row."""
-        return self._table is not None or self.count <= _FEW_ENTRIES
-
-    def within(self, low: int | None, high: int | None) -> tuple[int, int]:
-        """The bounds of the list, within others."""
-        first, last = self._first, int(self._values[-1])
-        return first if low is None else max(first, low), last if high is None else min(last, high)
-
-    def between(self, low: int, high: int) -> int:
-        """How many of the list lie between bounds that are in."""
-        first, end = np.searchsorted(self._values, [low, high + 1])
-        return max(0, int(end) - int(first))
-
-    def among(self, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Which of the values are listed."""
-        if self._table is None:
-            places = np.minimum(np.searchsorted(self._values, values), self.count - 1)
-            found: npt.NDArray[np.bool_] = self._values[places] == values
-            return found
-        # below the first value they are huge without a sign, so one comparison finds all that lie outside
-        places = (values.astype(np.int64) - self._first).view(np.uint64)
-        inside = places < len(self._table)
-        result: npt.NDArray[np.bool_] = self._table.take(places.view(np.int64), mode="clip") & inside
-        return result
-
-
-def listed_values(predicate: Expression) -> ListedValues | None:
-    """What a list of literals of the column's own type accepts; None for other conjuncts."""
-    match predicate:
-        case Call(function="in", args=(ColumnRef(type=of), *items)) if isinstance(of, _STORED_AS_INTEGERS):
-            values = {item.value for item in items if isinstance(item, Literal) and item.value is not None}
-            alike = all(isinstance(item, Literal) and _alike(item.type, of) for item in items)
-            fits = all(-(1 << 63) <= value < 1 << 63 for value in values)
-            return ListedValues(np.array(sorted(values), np.int64)) if values and alike and fits else None
-        case _:
-            return None
-
-
-_STORED_AS_INTEGERS = (t.IntegerType, t.DecimalType, t.DateType, t.TimestampType)
-
-
-def _alike(of: t.SqlType, column: t.SqlType) -> bool:
-    return of == column or (isinstance(of, t.IntegerType) and isinstance(column, t.IntegerType))
+        return _rows_inside(column, self.low, self.high, self.listed)
 
 
 def _interval(conjuncts: Sequence[Expression]) -> tuple[int | None, int | None] | None:
@@ -180,9 +113,10 @@ class ColumnFilter:
 
     def accepted(self, entries: Column) -> Accepted:
         """Of each entry whether it may satisfy the conjuncts."""
-        if self._interval is not None and (numbers := _integers(entries.array)) is not None:
-            inside = _between(numbers, *self._interval)
-            return inside if self._listed is None else inside & self._listed.among(numbers).view(np.uint8)
+        if self._interval is not None and (inside := _rows_inside(entries, *self._interval, self._listed)) is not None:
+            found = np.zeros(len(entries), np.uint8)
+            found[inside] = 1
+            return found
         if self._conjunct is None:
             return np.ones(len(entries), np.uint8)
         if len(entries) > _REMEMBERED:
@@ -276,23 +210,12 @@ def _single_column(predicate: Expression) -> ColumnRef | None:
     return next(iter(found.values())) if len(found) == 1 else None
 
 
-def _integers(array: pa.Array) -> npt.NDArray[Any] | None:
-    """The storage values of an array, if they are integers of at most 64 bits; anything where it has a NULL."""
-    of = array.type
+def _rows_inside(column: Column, low: int | None, high: int | None, listed: ListedValues | None) -> Selection | None:
+    """Rows that are not NULL, between the bounds and listed; None if the column is not stored as integers of 64 bits."""
+    of = column.array.type
     integer = (
         pa.types.is_signed_integer(of) or pa.types.is_date32(of) or pa.types.is_time(of) or pa.types.is_timestamp(of)
     )
-    if not integer or not len(array):
+    if not integer:
         return None
-    values: npt.NDArray[Any] = np.frombuffer(array.buffers()[1], np.dtype(f"i{of.bit_width // 8}"))
-    return values[array.offset : array.offset + len(array)]
-
-
-def _between(values: npt.NDArray[Any], low: int | None, high: int | None) -> Accepted:
-    limits = np.iinfo(values.dtype)
-    low = limits.min if low is None else low
-    high = limits.max if high is None else high
-    if low > limits.max or high < limits.min:
-        return np.zeros(len(values), np.uint8)
-    inside = (values >= max(low, limits.min)) & (values <= min(high, limits.max))
-    return inside.astype(np.uint8)
+    return rows_between(column, low, high) if listed is None else listed.rows(column, low, high)
