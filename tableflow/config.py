@@ -69,6 +69,11 @@ _DURATIONS = {
 }
 
 
+def byte_size(text: str) -> int:
+    """Bytes of a text such as ``128 mb`` or ``1g``; ValueError says what is expected."""
+    return _bytes(text)
+
+
 def duration(text: str) -> int:
     """Microseconds of a text such as ``10 s``, ``1.5 h`` or ``7 d``; ValueError says what is expected."""
     return _duration(text)

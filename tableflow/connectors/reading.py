@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tableflow.columnar.batch import Batch, Selection
@@ -29,6 +31,7 @@ class Chunk:
     rows: int
     resume: Any
     selection: Selection | None = None
+    weights: npt.NDArray[np.int64] | None = None
 
 
 class ListAssigner:
@@ -82,7 +85,7 @@ class ChunkReader:
         if chunk is None:
             return Done()
         self._offset = chunk.resume
-        return Batch(chunk.columns, chunk.rows, chunk.selection)
+        return Batch(chunk.columns, chunk.rows, chunk.selection, chunk.weights)
 
     def offset(self) -> Any:
         """The token after the rows polled so far."""

@@ -62,13 +62,14 @@ def json_lines(batch: pa.RecordBatch) -> str:
     """One JSON object a line; decimals as exact numbers, times and intervals as text, NaN and infinities as text."""
     names = [json.dumps(name) for name in batch.schema.names]
     lines = (
-        "{" + ", ".join([f"{name}: {_json(value)}" for name, value in zip(names, row, strict=True)]) + "}\n"
+        "{" + ", ".join([f"{name}: {json_text(value)}" for name, value in zip(names, row, strict=True)]) + "}\n"
         for row in printable_rows(batch)
     )
     return "".join(lines)
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """A value as JSON."""
     match value:
         case None | bool() | int() | str():
             return json.dumps(value, ensure_ascii=False)
@@ -77,9 +78,9 @@ def _json(value: Any) -> str:
         case Decimal():
             return f"{value:f}"
         case list():
-            return "[" + ", ".join(map(_json, value)) + "]"
+            return "[" + ", ".join(map(json_text, value)) + "]"
         case dict():
-            return "{" + ", ".join(f"{json.dumps(str(k))}: {_json(v)}" for k, v in value.items()) + "}"
+            return "{" + ", ".join(f"{json.dumps(str(k))}: {json_text(v)}" for k, v in value.items()) + "}"
         case date() | time():
             return json.dumps(text_of(value))
         case _:

@@ -38,7 +38,7 @@ class StreamFacts:
 
 
 def is_streaming(root: logical.Node, settings: Settings) -> bool:
-    """Whether a query is planned as a stream: asked for, or because some source has no end."""
+    """Whether a query is planned as a stream: asked for, or because some source has no end or takes rows back."""
     mode = settings.get(RUNTIME_MODE)
     endless = next((n for n in walk_plan(root) if isinstance(n, logical.Scan) and not n.provider.bounded), None)
     if mode == "batch" and endless is not None:
@@ -46,7 +46,12 @@ def is_streaming(root: logical.Node, settings: Settings) -> bool:
             f"table {endless.table!r} has no end and cannot be read in batch mode",
             hint=f"SET '{RUNTIME_MODE.name}' = 'auto'; CREATE STREAMING TABLE ... AS keeps the result of such a query",
         )
-    return mode == "streaming" or endless is not None
+    return mode == "streaming" or endless is not None or any(map(_changes, walk_plan(root)))
+
+
+def _changes(node: logical.Node) -> bool:
+    """Whether it reads rows that come and go: what is left of them is found out as of a stream that ends."""
+    return isinstance(node, logical.Scan) and getattr(node.provider.schema, "changelog", "append") != "append"
 
 
 class Streams:

@@ -9,14 +9,18 @@ from tableflow.catalog.entry import TableDefinition
 from tableflow.connectors.connector import Connector
 from tableflow.connectors.filesystem.format import FileColumn, Format
 from tableflow.connectors.filesystem.formats import BY_SUFFIX, FORMATS, load_format
+from tableflow.connectors.filesystem.offer import offer
 from tableflow.connectors.filesystem.options import OPTIONS
+from tableflow.connectors.filesystem.partitions import can_partition
 from tableflow.connectors.filesystem.path import FileVersion, expand, suffix
+from tableflow.connectors.filesystem.sink import open_sink, settle_sink
+from tableflow.connectors.filesystem.sink_options import SINKING
 from tableflow.connectors.filesystem.source import open_source
 from tableflow.connectors.filesystem.table import KIND, FileTable
 from tableflow.connectors.filesystem.watch_options import WATCHING, watch_of
 from tableflow.connectors.naming import distinct_names
 from tableflow.connectors.option import read_options
-from tableflow.errors import CatalogError, ConnectorError
+from tableflow.errors import CatalogError, ConnectorError, TableFlowError
 from tableflow.nearest import nearest
 
 
@@ -25,7 +29,13 @@ def create(definition: TableDefinition, options: dict[str, Any]) -> FileTable:
     path = options["path"]
     format_name = options["format"]
     wanted = None if format_name is None else frozenset(FORMATS[format_name].suffixes)
-    files = expand(path, may_be_empty=bool(definition.columns and format_name))
+    missing: TableFlowError | None = None
+    try:
+        files = expand(path, may_be_empty=bool(definition.columns and format_name))
+    except ConnectorError as error:
+        if not (definition.columns and format_name):
+            raise
+        files, missing = (), error  # it may be written to; to read it is an error
     if wanted is None and len(files) > 1:
         files = tuple(file for file in files if suffix(file.path) in BY_SUFFIX)
     file_format = load_format(format_name or _format_of(path, files))
@@ -37,8 +47,31 @@ def create(definition: TableDefinition, options: dict[str, Any]) -> FileTable:
         if column.name != name:
             raise CatalogError(f"table {definition.name!r} declares column {column.name!r} twice")
     declared = tuple(FileColumn(c.name, c.type, c.nullable) for c in definition.columns)
-    resolved = file_format.resolve(files, declared, options)
-    return FileTable(file_format, files, resolved, options, keys=keys, watch=watch_of(file_format, path, options))
+    partitions = tuple(_partition(definition, declared, name) for name in definition.partitioned_by)
+    inside = file_format.resolve(files, tuple(c for c in declared if c not in partitions), options)
+    found = {column.name: column for column in inside}
+    return FileTable(
+        file_format,
+        files,
+        tuple(found.get(column.name, column) for column in declared),
+        options,
+        keys=keys,
+        watch=watch_of(file_format, path, options),
+        partitions=partitions,
+        missing=missing,
+        sink=offer(definition, file_format, options),
+    )
+
+
+def _partition(definition: TableDefinition, columns: tuple[FileColumn, ...], name: str) -> FileColumn:
+    column = next(column for column in columns if column.name.lower() == name.lower())
+    if not can_partition(column.type):
+        raise CatalogError(
+            f"table {definition.name!r} cannot be partitioned by column {column.name!r}", detail=f"it is {column.type}"
+        )
+    if len(definition.partitioned_by) == len(columns):
+        raise CatalogError(f"table {definition.name!r} has no columns besides those that it is partitioned by")
+    return column
 
 
 def file_provider(path: str, options: Mapping[str, str] | None = None) -> FileTable:
@@ -90,4 +123,12 @@ def _format_of(path: str, files: tuple[FileVersion, ...]) -> str:
     return next(iter(found))
 
 
-CONNECTOR = Connector(KIND, "files of a local file system", (*OPTIONS, *WATCHING), open_source, create)
+CONNECTOR = Connector(
+    KIND,
+    "files of a local file system",
+    (*OPTIONS, *WATCHING, *SINKING),
+    open_source,
+    create,
+    open_sink=open_sink,
+    settle_sink=settle_sink,
+)

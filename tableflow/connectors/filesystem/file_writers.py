@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from tableflow.connectors.filesystem.change_formats import ChangelogJsonWriter, DebeziumJsonWriter
 from tableflow.connectors.value_text import json_lines, text_of
 from tableflow.errors import ConnectorError
 
@@ -141,5 +142,7 @@ OPEN: Mapping[str, Callable[[Any, pa.Schema, Mapping[str, Any]], BatchWriter]] =
     "csv": _Csv,
     "json": _Json,
     "arrow": _Arrow,
+    "changelog-json": ChangelogJsonWriter,
+    "debezium-json": DebeziumJsonWriter,
 }
 """Opens a writer: an open file, the schema, the options of :data:`tableflow.connectors.filesystem.options.WRITTEN`."""

@@ -53,6 +53,18 @@ class Watch:
 
 @serializable
 @dataclass(frozen=True, slots=True)
+class Partitions:
+    """Columns whose values are in the names of directories (``name=value``), not in the files.
+
+    ``places`` are, for each column of the result, its place among those that are read of files, or ~i for column i of these.
+    """
+
+    columns: tuple[FileColumn, ...]
+    places: tuple[int, ...]
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
 class FileScan:
     """One scan: files, all columns of the table, positions of those to read, conjuncts that may prune, a limit.
 
@@ -67,6 +79,7 @@ class FileScan:
     predicates: tuple[Expression, ...] = ()
     limit: int | None = None
     watch: Watch | None = None
+    partitions: Partitions | None = None
 
     @property
     def read_columns(self) -> tuple[FileColumn, ...]:
@@ -96,6 +109,13 @@ class Format(ABC):
     name: str
     follows = False
     """Whether a file may grow while it is read: records are lines, a split's definition is (file, start, end)."""
+    takes_changes = False
+    """Whether what is written says what each row does."""
+    gives_changes = False
+    """Whether rows that are read have weights."""
+
+    def check_readable(self) -> None:  # noqa: B027 - most formats are
+        """Raises if files of the format are only written."""
 
     def first_record(self, scan: FileScan, file: FileVersion) -> int:
         """Where the first record of a file that is followed begins."""

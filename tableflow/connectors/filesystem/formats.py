@@ -40,6 +40,18 @@ def _orc() -> Format:
     return OrcFormat()
 
 
+def _changelog_json() -> Format:
+    from tableflow.connectors.filesystem.change_formats import ChangelogJsonFormat
+
+    return ChangelogJsonFormat()
+
+
+def _debezium_json() -> Format:
+    from tableflow.connectors.filesystem.change_formats import DebeziumJsonFormat
+
+    return DebeziumJsonFormat()
+
+
 @dataclass(frozen=True, slots=True)
 class FormatEntry:
     """A format's name, the endings that tell it, and how it is loaded."""
@@ -61,6 +73,8 @@ FORMATS: Mapping[str, FormatEntry] = {
         FormatEntry("json", _endings("json"), _json),
         FormatEntry("arrow", _endings("arrow"), _arrow),
         FormatEntry("orc", _endings("orc"), _orc),
+        FormatEntry("changelog-json", _endings("json"), _changelog_json),
+        FormatEntry("debezium-json", _endings("json"), _debezium_json),
     )
 }
 BY_SUFFIX: Mapping[str, str] = ENDINGS

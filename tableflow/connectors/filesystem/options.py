@@ -10,9 +10,12 @@ from tableflow.connectors.option import Option, boolean, character, choice, text
 READABLE = ("parquet", "csv", "json", "arrow", "orc")
 """Formats that are read; all but the last one are written, too."""
 
+DECLARED = (*READABLE, "changelog-json", "debezium-json")
+"""Formats that a declared table may have: those of changes are of JSON lines, and no ending tells them."""
+
 OPTIONS = (
     Option("path", "text", text, "a file, a directory (all files below it) or a glob", required=True),
-    Option("format", "text", choice(*READABLE), f"{', '.join(READABLE)}; by default told by the ending of the files"),
+    Option("format", "text", choice(*DECLARED), f"{', '.join(DECLARED)}; by default told by the ending of the files"),
     Option(
         "csv.header",
         "true, false or auto",

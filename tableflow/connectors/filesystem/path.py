@@ -47,7 +47,7 @@ def expand(path: str, *, suffixes: frozenset[str] | None = None, may_be_empty: b
     ``_``; with ``suffixes`` only those with one of these endings.  Nothing found is a :class:`ConnectorError`
     unless ``may_be_empty`` and the directory is there.
     """
-    local = _local(path)
+    local = local_path(path)
     if Path(local).is_file():
         return (stat_file(local),)
     if Path(local).is_dir():
@@ -64,7 +64,8 @@ def expand(path: str, *, suffixes: frozenset[str] | None = None, may_be_empty: b
     return tuple(stat_file(name) for name in found)
 
 
-def _local(path: str) -> str:
+def local_path(path: str) -> str:
+    """The path in the local file system."""
     if path.startswith("file://"):
         path = path.removeprefix("file://")
     elif "://" in path:

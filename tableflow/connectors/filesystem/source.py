@@ -9,8 +9,9 @@ from typing import Any
 
 from tableflow.config import FORCE_REPRESENTATION
 from tableflow.connectors.connector import OpenContext
-from tableflow.connectors.filesystem.format import FileScan, Format, Reading
+from tableflow.connectors.filesystem.format import FileScan, Format, Partitions, Reading
 from tableflow.connectors.filesystem.formats import load_format
+from tableflow.connectors.filesystem.partitions import constant, values_of
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import null_count
@@ -47,6 +48,8 @@ class FileReading:
 
     def _checked(self, path: str, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         """The chunks; a NULL in a column that is declared NOT NULL would make plans wrong, so it is an error."""
+        partitions = self._scan.partitions
+        outside = [] if partitions is None else values_of(path, partitions.columns)
         required = [(i, column) for i, column in enumerate(self._scan.read_columns) if not column.nullable]
         for chunk in chunks:
             for i, column in required:
@@ -54,7 +57,17 @@ class FileReading:
                     raise ConnectorError(
                         f"file {path!r} has a NULL in column {column.name!r}", detail="the column is declared NOT NULL"
                     )
-            yield chunk
+            yield chunk if partitions is None else self._completed(chunk, partitions, outside)
+
+    def _completed(self, chunk: Chunk, partitions: Partitions, values: Sequence[str | None]) -> Chunk:
+        """The chunk with the columns that the names of its directories tell."""
+        columns = [
+            chunk.columns[place]
+            if place >= 0
+            else constant(values[~place], partitions.columns[~place].type, chunk.rows, self._representation)
+            for place in partitions.places
+        ]
+        return replace(chunk, columns=columns)
 
 
 class FileSource:

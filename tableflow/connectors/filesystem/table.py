@@ -6,8 +6,11 @@ import functools
 from typing import Any
 
 from tableflow.catalog.provider import Accepted, ColumnDefinition, ScanRequest, TableSchema, TableStatistics
-from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Watch
+from tableflow.catalog.written import SinkOffer
+from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Partitions, Watch
 from tableflow.connectors.filesystem.path import FileVersion
+from tableflow.errors import TableFlowError
+from tableflow.expressions.nodes import ColumnRef, Expression, walk
 
 KIND = "filesystem"
 
@@ -25,7 +28,11 @@ class FileTable:
         keys: tuple[tuple[str, ...], ...] = (),
         warnings: tuple[str, ...] = (),
         watch: Watch | None = None,
+        partitions: tuple[FileColumn, ...] = (),
+        missing: TableFlowError | None = None,
+        sink: SinkOffer | None = None,
     ) -> None:
+        """``columns`` are all, ``partitions`` those of them that names of directories tell; ``missing``: why there are no files."""
         self._format = format
         self._files = files
         self._columns = columns
@@ -33,6 +40,10 @@ class FileTable:
         self._keys = keys
         self.warnings = warnings
         self._watch = watch
+        self._partitions = partitions
+        self._in_files = tuple(column for column in columns if column not in partitions)
+        self._missing = missing
+        self.sink = sink
 
     @property
     def bounded(self) -> bool:
@@ -42,7 +53,8 @@ class FileTable:
     @functools.cached_property
     def schema(self) -> TableSchema:
         """Columns and keys."""
-        return TableSchema(tuple(ColumnDefinition(c.name, c.type, c.nullable) for c in self._columns), self._keys)
+        columns = tuple(ColumnDefinition(c.name, c.type, c.nullable) for c in self._columns)
+        return TableSchema(columns, self._keys, changelog="retract" if self._format.gives_changes else "append")
 
     @property
     def files(self) -> tuple[FileVersion, ...]:
@@ -55,24 +67,51 @@ class FileTable:
 
     @functools.cached_property
     def _statistics(self) -> TableStatistics:
-        return self._format.statistics(self._files, self._columns)
+        if self._format.gives_changes:
+            return TableStatistics()
+        return self._format.statistics(self._files, self._in_files)
 
     def accept(self, request: ScanRequest) -> Accepted:
         """Conjuncts only prune (they stay above); a limit ends the scan early when there are no conjuncts."""
-        return Accepted(request, inexact=tuple(one for one in request.predicates if self._format.prunes(one)))
+        self._format.check_readable()
+        if self._missing is not None:
+            raise self._missing
+        outside = {column.name for column in self._partitions}
+        useful = [one for one in request.predicates if self._format.prunes(one) and not _names(one) & outside]
+        return Accepted(request, inexact=tuple(useful))
 
     def source(self, accepted: Accepted) -> tuple[str, Any]:
         """See :class:`~tableflow.catalog.provider.TableProvider`."""
-        positions = {column.name: i for i, column in enumerate(self._columns)}
+        positions = {column.name: i for i, column in enumerate(self._in_files)}
         request = accepted.request
+        limited = not request.predicates and not self._format.gives_changes
         scan = FileScan(
             self._format.name,
             self._files,
-            self._columns,
-            tuple(positions[name] for name in request.columns),
+            self._in_files,
+            tuple(positions[name] for name in request.columns if name in positions),
             tuple((name, value) for name, value in self._options.items() if value is not None),
             accepted.inexact,
-            None if request.predicates else request.limit,
+            request.limit if limited else None,
             self._watch,
+            self._outside(request.columns),
         )
         return KIND, scan
+
+    def _outside(self, wanted: tuple[str, ...]) -> Partitions | None:
+        """Which columns of a scan names of directories tell, and where they stand among the others."""
+        if not self._partitions:
+            return None
+        names = [column.name for column in self._partitions]
+        read, places = 0, []
+        for name in wanted:
+            if name in names:
+                places.append(~names.index(name))
+            else:
+                places.append(read)
+                read += 1
+        return Partitions(self._partitions, tuple(places))
+
+
+def _names(predicate: Expression) -> set[str]:
+    return {node.name for node in walk(predicate) if isinstance(node, ColumnRef)}

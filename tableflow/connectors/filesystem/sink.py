@@ -1,0 +1,211 @@
+r"""Writing a declared table: files that nobody sees before they are whole.
+
+::
+
+    open (.part-...inprogress) --large or old enough, or the end--> closed (still .inprogress) --epoch or commit--> part-...
+                      \--abort--> deleted                                        \--abort--> deleted
+
+Invariant: a name that readers see is given by a rename of a complete, synced file.  Of rows without end all files that were closed
+get their names at an epoch, so what is seen is whole epochs; rows of a statement get theirs together, when it commits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tableflow.catalog.written import SinkRequest
+from tableflow.columnar.batch import Batch
+from tableflow.connectors.connector import OpenContext
+from tableflow.connectors.filesystem.file_writers import OPEN, BatchWriter
+from tableflow.connectors.filesystem.partitions import directory_of
+from tableflow.connectors.rows import printable_rows
+from tableflow.connectors.sink_control import SinkControl
+from tableflow.connectors.sink_rows import SinkRows
+from tableflow.errors import ConnectorError, TableFlowError
+from tableflow.runtime.write_behind import LAST, BlockingSink
+from tableflow.serialization import serializable
+
+_ENDINGS = {"changelog-json": "json", "debezium-json": "json"}
+_HIDDEN = ".inprogress"
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class FileSinkSpec:
+    """Where and how a table is written; ``kinds``: the format says what each row does."""
+
+    path: str
+    format: str
+    rows: SinkRows
+    kinds: bool
+    endless: bool
+    partitioned: tuple[str, ...]
+    largest: int
+    oldest: int
+    options: tuple[tuple[str, Any], ...] = ()
+    control: str | None = None
+
+    @staticmethod
+    def of(request: SinkRequest, **given: Any) -> FileSinkSpec:
+        """The spec for a request."""
+        return FileSinkSpec(rows=SinkRows.of(request), endless=request.endless, control=request.control, **given)
+
+
+@dataclass(slots=True)
+class _Part:
+    """A file that is being written."""
+
+    hidden: Path
+    final: Path
+    file: Any
+    writer: BatchWriter
+    began: float = field(default_factory=time.monotonic)
+    waiting: int = 0
+    """Bytes that the writer may not have put into the file yet."""
+    size: int = 0
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Adds rows and looks how large it has become."""
+        self.writer.write(rows)
+        size = self.file.tell()
+        self.waiting = self.waiting + rows.nbytes if size == self.size else 0
+        self.size = size
+
+    def close(self) -> None:
+        """The content is complete and on the disk."""
+        self.writer.finish()
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+
+
+class FileSink(BlockingSink):
+    """The files of one task."""
+
+    def __init__(self, spec: FileSinkSpec, control: SinkControl | None, task: int) -> None:
+        self._spec = spec
+        self._control = control
+        self._prefix = f"part-{uuid.uuid4().hex[:12]}-{task}"
+        self._ending = _ENDINGS.get(spec.format, spec.format)
+        self._number = 0
+        self._open: dict[str, _Part] = {}
+        self._closed: list[tuple[Path, Path]] = []
+
+    def write(self, batch: Batch) -> None:
+        """Rows to the files of their directories."""
+        rows = self._spec.rows.with_kinds(batch) if self._spec.kinds else self._spec.rows.arrow(batch)
+        if not rows.num_rows:
+            return
+        try:
+            for directory, part in self._by_directory(rows):
+                found = self._open.get(directory)
+                if found is None:
+                    found = self._open[directory] = self._begin(directory, part.schema)
+                found.write(part)
+                if found.size + found.waiting >= self._spec.largest:
+                    self._close(directory)
+        except (OSError, pa.ArrowException) as error:
+            raise _failed(self._spec.path, error) from error
+
+    def publish(self, epoch: int) -> None:
+        """Files that are large or old enough are seen from now on; at the end all of them."""
+        last = epoch == LAST or (self._control is not None and self._control.ending)
+        limit = time.monotonic() - self._spec.oldest / 1e6
+        try:
+            for directory in [name for name, part in self._open.items() if last or part.began <= limit]:
+                self._close(directory)
+            if self._spec.endless:
+                _reveal(self._closed)
+                self._closed = []
+        except (OSError, pa.ArrowException) as error:
+            raise _failed(self._spec.path, error) from error
+
+    def finish(self) -> list[list[str]]:
+        """The files that a commit will rename."""
+        return [[str(hidden), str(final)] for hidden, final in self._closed]
+
+    def abort(self) -> None:
+        """Deletes what nobody has seen."""
+        for part in self._open.values():
+            with contextlib.suppress(OSError, pa.ArrowException, TableFlowError):
+                part.writer.finish()  # writers want to be closed before their file is
+            part.file.close()
+            part.hidden.unlink(missing_ok=True)
+        for hidden, _ in self._closed:
+            hidden.unlink(missing_ok=True)
+        self._open.clear()
+        self._closed = []
+
+    def _by_directory(self, rows: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """The rows of each directory, without the columns that its name tells."""
+        names = self._spec.partitioned
+        if not names:
+            yield "", rows
+            return
+        kept = [i for i, name in enumerate(rows.schema.names) if name not in names]
+        keys = rows.select(list(names))
+        texts = [directory_of(names, values) for values in printable_rows(keys)]
+        codes = pa.array(texts).dictionary_encode()
+        data = rows.select(kept)
+        for code, directory in enumerate(codes.dictionary.to_pylist()):
+            yield directory, data.filter(pc.equal(codes.indices, code))
+
+    def _begin(self, directory: str, schema: pa.Schema) -> _Part:
+        where = Path(self._spec.path, directory)
+        where.mkdir(parents=True, exist_ok=True)
+        name = f"{self._prefix}-{self._number}.{self._ending}"
+        self._number += 1
+        hidden = where / f".{name}{_HIDDEN}"
+        file = hidden.open("wb")
+        try:
+            writer = OPEN[self._spec.format](file, schema, dict(self._spec.options))
+        except BaseException:
+            file.close()
+            hidden.unlink(missing_ok=True)
+            raise
+        return _Part(hidden, where / name, file, writer)
+
+    def _close(self, directory: str) -> None:
+        part = self._open.pop(directory)
+        self._closed.append((part.hidden, part.final))
+        part.close()
+
+
+def open_sink(spec: FileSinkSpec, context: OpenContext) -> FileSink:
+    """The writer of one task."""
+    control = None if spec.control is None else context.objects.get(spec.control)
+    return FileSink(spec, control, context.task_index)
+
+
+def settle_sink(spec: FileSinkSpec, tokens: Sequence[Any], commit: bool) -> None:
+    """Gives all files of a statement their names, or deletes them."""
+    files = [(Path(hidden), Path(final)) for token in tokens for hidden, final in token or ()]
+    if not commit:
+        for hidden, _ in files:
+            hidden.unlink(missing_ok=True)
+        return
+    try:
+        Path(spec.path).mkdir(parents=True, exist_ok=True)
+        _reveal(files)
+    except OSError as error:
+        raise _failed(spec.path, error) from error
+
+
+def _reveal(files: Sequence[tuple[Path, Path]]) -> None:
+    for hidden, final in files:
+        hidden.replace(final)
+
+
+def _failed(path: str, error: BaseException) -> ConnectorError:
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:300]
+    return ConnectorError(f"files in {path!r} could not be written", detail=reason)
