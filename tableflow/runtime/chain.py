@@ -209,7 +209,7 @@ class Chain:
         block.rows_in[port] += rows
         block.batches_in[port] += 1
         self.current = index
-        began = perf_counter_ns()
+        block.last = began = perf_counter_ns()
         emission = self.operators[index].process(batch, port)
         block.busy += perf_counter_ns() - began
         self._started(index, emission)

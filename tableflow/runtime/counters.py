@@ -13,9 +13,23 @@ from tableflow.runtime.events import START_OF_TIME
 
 
 class OperatorBlock:
-    """One operator in one task; ``longest`` is processor time, see :mod:`tableflow.runtime.looks`."""
+    """One operator in one task; ``longest`` is processor time, see :mod:`tableflow.runtime.looks`.
 
-    __slots__ = ("batches_in", "batches_out", "busy", "longest", "name", "named", "rows_in", "rows_out")
+    ``first`` is when a source was asked for what became its first rows, ``last`` when an operator was given its last ones.
+    """
+
+    __slots__ = (
+        "batches_in",
+        "batches_out",
+        "busy",
+        "first",
+        "last",
+        "longest",
+        "name",
+        "named",
+        "rows_in",
+        "rows_out",
+    )
 
     def __init__(self, name: str, ports: int = 1) -> None:
         self.name = name
@@ -24,6 +38,8 @@ class OperatorBlock:
         self.rows_out = 0
         self.batches_out = 0
         self.busy = 0
+        self.first = 0
+        self.last = 0
         self.longest = 0
         self.named: Counter[str] = Counter()
 
@@ -66,6 +82,7 @@ class OperatorCounts:
     """One operator, summed over its tasks; times in microseconds, ``rows_in`` and ``batches_in`` per port.
 
     ``longest`` is the most processor time that any task worked between two looks at cancellation, 0 if that was short.
+    ``first`` and ``last`` are nanoseconds of the performance counter, see :class:`OperatorBlock`, 0 if there were no rows.
     """
 
     name: str
@@ -76,6 +93,8 @@ class OperatorCounts:
     busy: int
     longest: int
     named: tuple[tuple[str, int], ...]
+    first: int = 0
+    last: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +167,8 @@ def sum_operators(blocks: list[OperatorBlock]) -> OperatorCounts:
         busy=sum(block.busy for block in blocks) // 1000,
         longest=max(block.longest for block in blocks) // 1000,
         named=tuple(sorted(named.items())),
+        first=min((block.first for block in blocks if block.first), default=0),
+        last=max(block.last for block in blocks),
     )
 
 

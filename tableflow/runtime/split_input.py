@@ -109,6 +109,7 @@ class SplitInput:
         if batch is not None:
             self._idle = False
             self.deadline = None
+            self._block.first = self._block.first or began
             self._block.rows_out += batch.rows
             self._block.batches_out += 1
             return batch

@@ -69,6 +69,8 @@ class BackgroundJob:
         self.state = JobState.RUNNING
         self.error: TableFlowError | None = None
         self.began = time.time()
+        self.ended = 0
+        """When all its input had ended, in nanoseconds of the performance counter."""
         self._job: Job | None = None
         self._thread: threading.Thread | None = None
         self._ending: JobState | None = None
@@ -134,6 +136,7 @@ class BackgroundJob:
         assert job is not None
         try:
             job.wait()
+            self.ended = time.perf_counter_ns()
             self.state = self._ending or JobState.FINISHED
         except TableFlowError as error:
             error.script = error.script or self.description.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,6 +32,10 @@ class JobResult:
         self._positions = [where[f.id] for f in planned.columns]
         self.changes = planned.changes
         self.endless = planned.endless
+        self.shown = 0
+        """How many rows it has given."""
+        self.last = 0
+        """When it gave the last ones or ended, in nanoseconds of the performance counter."""
         self._planned = planned
         self._job = job
         self._script = script
@@ -53,10 +58,13 @@ class JobResult:
             self._failure = error
             self.close()
             raise
+        self.last = time.perf_counter_ns()
         if batch is None:
             self.close()
             return None
-        return self._record_batch(batch)
+        given = self._record_batch(batch)
+        self.shown += given.num_rows
+        return given
 
     def _record_batch(self, batch: Batch) -> pa.RecordBatch:
         whole = compact(batch)

@@ -26,6 +26,8 @@ class Jobs:
         self._pool: WorkerPool | None = None
         self._running: list[JobResult] = []
         self._interrupted = threading.Event()
+        self.remembered: list[JobResult] | None = None
+        """All jobs that were started, if somebody wants to know."""
         self._observed: list[tuple[Planned, JobResult]] | None = None
 
     def start(self, planned: Planned, script: str, settings: Settings) -> JobResult:
@@ -45,6 +47,8 @@ class Jobs:
         )
         result = JobResult(job, planned, script, self._running.remove)
         self._running.append(result)
+        if self.remembered is not None:
+            self.remembered.append(result)
         if self._observed is not None:
             self._observed.append((planned, result))
         job.start()

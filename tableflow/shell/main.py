@@ -47,7 +47,7 @@ def _run(given: argparse.Namespace) -> int:
     if given.read_only and given.database is None:
         raise _UsageError("--read-only needs --database DIR")
     _write_utf8(exactly=given.format != "table")
-    target = Target(given.set, given.database, read_only=given.read_only)
+    target = Target(given.set, given.database, read_only=given.read_only, metrics=given.metrics)
     return run_script(
         script, target, given.format, timing=given.timing, out=sys.stdout, err=sys.stderr, stay=not given.exit
     )
@@ -117,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--read-only", action="store_true", help="change nothing in the database, whoever writes to it")
     run.add_argument("--exit", action="store_true", help="do not stay while jobs run that the script began")
     run.add_argument("--timing", action="store_true", help="show how long each statement took, and its operators")
+    run.add_argument("--metrics", metavar="FILE", help="write what the jobs did (seconds, rows, memory) as JSON")
     verify = commands.add_parser(
         "verify",
         help="compare a query as batch and as streams",

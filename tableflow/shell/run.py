@@ -9,6 +9,7 @@ from typing import TextIO
 
 from tableflow.errors import TableFlowError, render
 from tableflow.session import Outcome, Session
+from tableflow.shell.metrics import write_metrics
 from tableflow.shell.rendering import json_names, open_renderer
 from tableflow.shell.timing import Timed, chart
 
@@ -22,6 +23,8 @@ class Target:
     settings: Sequence[tuple[str, str]] = ()
     database: str | None = None
     read_only: bool = False
+    metrics: str | None = None
+    """The file that is to tell what the jobs did."""
 
 
 def run_script(
@@ -33,6 +36,8 @@ def run_script(
     except TableFlowError as error:
         print(render(error), file=err)
         return 2
+    if target.metrics is not None:
+        session.jobs.remembered = []
     try:
         start = time.perf_counter()
         for outcome in session.script(script):
@@ -48,7 +53,11 @@ def run_script(
         print(render(error, error.script or script), file=err)
         return 1
     finally:
-        session.close()
+        try:
+            if target.metrics is not None:
+                write_metrics(session, target.metrics)
+        finally:
+            session.close()
 
 
 def _stay(session: Session, out: TextIO, err: TextIO) -> None:
