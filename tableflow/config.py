@@ -152,6 +152,12 @@ EPOCH_INTERVAL = Key(
 MINI_BATCH = Key(
     "table.exec.mini-batch.enabled", _boolean, default=False, doc="groups say once an epoch what has changed in them"
 )
+STATE_TTL = Key(
+    "table.exec.state.ttl",
+    _duration,
+    0,
+    "how long state of joins, groups and first rows that does not change is kept, in us of processing time; 0: for ever",
+)
 LOOKUP_OUTPUT = Key(
     "table.exec.async-lookup.output-mode",
     _choice("ordered", "allow_unordered"),
@@ -163,6 +169,9 @@ LOOKUP_CAPACITY = Key(
 )
 LOOKUP_TIMEOUT = Key(
     "table.exec.async-lookup.timeout", _duration, 180_000_000, "how long a coroutine may take for an answer, in us"
+)
+MINI_BATCH_SIZE = Key(
+    "table.exec.mini-batch.size", _at_least(1), 100_000, "most changes that a task holds back in micro-batches"
 )
 MEMORY_LIMIT = Key("memory.limit", _bytes, int(_machine_memory() * 0.6), "memory for operators, buffers and results")
 DISABLED_RULES = Key(
@@ -207,7 +216,7 @@ KEYS: Mapping[str, Key[Any]] = {
     key.name: key
     for key in (
         PARALLELISM, BATCH_ROWS, FUSION, RUNTIME_MODE, SCHEDULER_SEED, CHANNEL_BATCHES, BUFFER_TIMEOUT,
-        SOURCE_IDLE_TIMEOUT, ROWTIME_NULLS, EPOCH_INTERVAL, MINI_BATCH, LOOKUP_OUTPUT,
+        SOURCE_IDLE_TIMEOUT, ROWTIME_NULLS, EPOCH_INTERVAL, MINI_BATCH, MINI_BATCH_SIZE, STATE_TTL, LOOKUP_OUTPUT,
         LOOKUP_CAPACITY, LOOKUP_TIMEOUT, MEMORY_LIMIT, DISABLED_RULES, RUNTIME_FILTERS,
         JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
         STORAGE_CHUNK_ROWS, STORAGE_FILE_ROWS, STORAGE_FILE_BYTES,

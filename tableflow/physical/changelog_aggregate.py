@@ -14,6 +14,7 @@ import numpy as np
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import concat
 from tableflow.columnar.kernels.multi_state import consolidated
+from tableflow.config import MINI_BATCH_SIZE
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import AggregateCall
 from tableflow.physical.changelog_groups import ChangingGroups
@@ -36,14 +37,16 @@ class ChangelogAggregate(UnaryNode):
 
     The output is a retract stream: of every group that a batch has touched the old row with -1 and the new one with +1, nothing
     when they are equal.  Equal keys are in one task; without keys there is exactly one row (and one task).  With ``per_epoch``
-    the changes of an epoch are emitted together before it passes (mini-batch).  ``retracting``: the input may carry weights;
-    DISTINCT over an input that may not gives no weights either.
+    the changes of an epoch are emitted together before it passes (mini-batch), or earlier when they are many.  ``retracting``: the input may carry weights;
+    DISTINCT over an input that may not gives no weights either.  ``ttl``: groups in which nothing changes are forgotten after so many
+    microseconds.
     """
 
     keys: tuple[Field, ...]
     calls: tuple[AggregateCall, ...]
     retracting: bool = True
     per_epoch: bool = False
+    ttl: int = 0
 
 
 class ChangelogAggregateOperator(Operator):
@@ -54,9 +57,9 @@ class ChangelogAggregateOperator(Operator):
         inputs = node.input.fields
         self._groups: ChangingGroups | RecomputedGroups
         if any(map(is_collected, node.calls)):
-            self._groups = RecomputedGroups(node.keys, node.fields[len(node.keys) :], node.calls, inputs)
+            self._groups = RecomputedGroups(node.keys, node.fields[len(node.keys) :], node.calls, inputs, node.ttl)
         else:
-            self._groups = ChangingGroups(node.keys, node.calls, inputs, retracting=node.retracting)
+            self._groups = ChangingGroups(node.keys, node.calls, inputs, retracting=node.retracting, ttl=node.ttl)
         self._begun = bool(node.keys)
         self._appends = bool(node.keys) and not node.calls and not node.retracting
 
@@ -64,6 +67,7 @@ class ChangelogAggregateOperator(Operator):
         """Starts without groups."""
         self._context = context
         self._groups.open(context)
+        self._most_held = context.settings.get(MINI_BATCH_SIZE)
         types = [f.type for f in self._node.fields]
         self._held = HeldChanges(types, context.reserve("changes")) if self._node.per_epoch else None
 
@@ -86,7 +90,10 @@ class ChangelogAggregateOperator(Operator):
                 made = Batch(made.columns, made.length) if self._appends else made
                 yield from made.pieces(self._context.batch_rows)
             else:
+                self._context.count("held_changes", made.rows)
                 self._held.add(made)
+                if self._held.rows >= self._most_held:
+                    yield from self._release()
 
     def _begin(self) -> Batch | None:
         """The only row as it is before there are rows, if it has not come out."""
@@ -114,6 +121,11 @@ class ChangelogAggregateOperator(Operator):
     def on_end(self, port: int) -> Emission | None:
         """The same at the end."""
         return self._release()
+
+    def on_timer(self, time: int) -> Emission | None:
+        """What has not changed for long is forgotten."""
+        self._groups.forget_old()
+        return None
 
     def snapshot(self) -> bytes:
         """The groups; whether the only row has come out; what is held, which is nothing at an epoch."""

@@ -19,6 +19,8 @@ from tableflow.errors import DataError
 from tableflow.expressions.nodes import AggregateCall
 from tableflow.physical.aggregate_states import row_inputs
 from tableflow.physical.node import positions
+from tableflow.physical.state_age import StateAge
+from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.runtime.operator import Emission, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.types import BIGINT, Field
@@ -31,8 +33,15 @@ class ChangingGroups:
     """The groups of one task by ``keys``; without keys there is one, which is always visible."""
 
     def __init__(
-        self, keys: Sequence[Field], calls: tuple[AggregateCall, ...], inputs: tuple[Field, ...], *, retracting: bool
+        self,
+        keys: Sequence[Field],
+        calls: tuple[AggregateCall, ...],
+        inputs: tuple[Field, ...],
+        *,
+        retracting: bool,
+        ttl: int = 0,
     ) -> None:
+        """``ttl``: groups that do not change are forgotten after so many microseconds, but for one without keys."""
         where = positions(inputs)
         self._keys = [where[key.id] for key in keys]
         self._key_types = [key.type for key in keys]
@@ -43,11 +52,14 @@ class ChangingGroups:
         self._aggregates = [*self._inputs.aggregates, *counting]
         self._retracting = retracting
         self._vanished = 0
+        self._age = StateAge(ttl if keys else 0)
         self._groups = 0 if keys else 1
 
     def open(self, context: OperatorContext) -> None:
         """Starts without groups."""
         self._table = GroupTable(self._key_types, self._aggregates, changing=self._retracting)
+        self._age.begin(context)
+        self._context = context
         self._reservation: Reservation = context.reserve("groups", self._table.bytes)
 
     def room(self, batch: Batch) -> Emission:
@@ -67,11 +79,12 @@ class ChangingGroups:
         self._table.accumulate(numbers, arguments, batch.length, batch.selection, dense, batch.weights)
         new, new_there = self._results(touched)
         self._groups = self._table.groups
+        self._age.touch(touched)
         made = self._changes(touched, known, (old, old_there), (new, new_there))
         self._vanished += int(np.count_nonzero(~new_there)) - int(np.count_nonzero(~old_there))
         if self._vanished > _LEAST_FORGOTTEN and 2 * self._vanished > self._groups:
             self._forget()
-        self._reservation.resize(self._table.bytes)
+        self._reservation.resize(self._table.bytes + self._age.held)
         return made
 
     def _results(self, groups: GroupNumbers) -> tuple[list[Column], npt.NDArray[np.bool_]]:
@@ -143,16 +156,35 @@ class ChangingGroups:
 
     def _forget(self) -> None:
         everything = np.arange(self._table.groups, dtype=np.uint32)
-        self._table.retain(everything[~self._table.vacant(everything)])
-        self._groups, self._vanished = self._table.groups, 0
+        self._keep(everything[~self._table.vacant(everything)])
+        self._vanished = 0
+
+    def _keep(self, groups: GroupNumbers) -> None:
+        self._table.retain(groups)
+        self._age.keep(groups)
+        self._groups = self._table.groups
+
+    def forget_old(self) -> None:
+        """Forgets groups that have not changed for long; when a timer has come."""
+        old = self._age.old()
+        if not len(old):
+            return
+        kept = np.ones(self._table.groups, np.bool_)
+        kept[old] = False
+        self._vanished -= int(np.count_nonzero(~self._results(old)[1]))
+        self._context.count("expired_groups", len(old))
+        self._keep(np.flatnonzero(kept).astype(np.uint32))
+        self._reservation.resize(self._table.bytes + self._age.held)
 
     def snapshot(self) -> bytes:
-        """All groups."""
-        return self._table.snapshot()
+        """All groups, and when they changed."""
+        return join_parts([self._table.snapshot(), self._age.times(self._table.groups)])
 
     def restore(self, saved: bytes) -> None:
         """Puts them back."""
-        self._table.restore(saved)
+        table, times = split_parts(saved)
+        self._table.restore(table)
+        self._age.put_times(times)
         self._groups = self._table.groups
         if self._counted:
             self._forget()

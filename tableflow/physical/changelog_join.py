@@ -45,6 +45,7 @@ class ChangelogJoin(BinaryNode):
     A second match of SINGLE is an error only if it stands when an epoch passes, or at the end.
     ``left_retention``, ``right_retention``: rows of the input that are no longer of use are forgotten (interval and window joins).
     Only for inputs that take no row back which is older than that; late rows are dropped and counted as ``late_rows``.
+    ``left_ttl``, ``right_ttl``: rows that do not change are forgotten after so many microseconds; what has come out stays.
     """
 
     kind: HashJoinKind
@@ -58,6 +59,8 @@ class ChangelogJoin(BinaryNode):
     right_appends: bool = False
     left_retention: Retention | None = None
     right_retention: Retention | None = None
+    left_ttl: int = 0
+    right_ttl: int = 0
     span: Span | None = field(default=None, compare=False)
 
 
@@ -93,8 +96,17 @@ class ChangelogJoinOperator(Operator):
         timed = (node.left_retention, node.right_retention)
         kept = rules.read | {f.id for f in node.fields} | {each.column for each in timed if each is not None}
         self._sides = (
-            ChangelogSide(node.left.fields, kept, rules.left_keys, rules.null_safe, appends=node.left_appends),
-            ChangelogSide(node.right.fields, kept, rules.right_keys, rules.null_safe, appends=node.right_appends),
+            ChangelogSide(
+                node.left.fields, kept, rules.left_keys, rules.null_safe, appends=node.left_appends, ttl=node.left_ttl
+            ),
+            ChangelogSide(
+                node.right.fields,
+                kept,
+                rules.right_keys,
+                rules.null_safe,
+                appends=node.right_appends,
+                ttl=node.right_ttl,
+            ),
         )
         rules.resolve((self._sides[0].fields, self._sides[1].fields), node.fields, node.mark)
         for side, child, retention in zip(self._sides, node.inputs, timed, strict=True):
@@ -231,6 +243,12 @@ class ChangelogJoinOperator(Operator):
         self._ended.add(port)
         if len(self._ended) == 2:
             self._refuse_second()
+        return None
+
+    def on_timer(self, time: int) -> Emission | None:
+        """What has not changed for long is forgotten."""
+        for side in self._sides:
+            side.forget_old()
         return None
 
     def snapshot(self) -> bytes:

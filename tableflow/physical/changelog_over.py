@@ -22,13 +22,15 @@ class ChangelogOver(UnaryNode):
     """Each call's value for each row; ``fields`` are columns of the input, then ``results``, as in a WindowAggregate.
 
     Partitions that a batch has touched are computed again, and what differs is emitted: a retract stream.  Ties in ``order`` are
-    broken by all remaining columns.  Equal partitions are in one task; the input comes in any order.
+    broken by all remaining columns.  Equal partitions are in one task; the input comes in any order.  ``ttl``: partitions in which
+    nothing changes are forgotten after so many microseconds.
     """
 
     partition: tuple[int, ...]
     order: tuple[OrderingKey, ...]
     results: tuple[Field, ...]
     calls: tuple[WindowCall, ...]
+    ttl: int = 0
 
 
 class ChangelogOverOperator(Operator):
@@ -37,7 +39,9 @@ class ChangelogOverOperator(Operator):
     def __init__(self, node: ChangelogOver) -> None:
         kept = node.fields[: len(node.fields) - len(node.results)]
         read = frozenset[int]().union(*(column_ids(call) for call in node.calls))
-        self._rows = PartitionRows(node.input.fields, read | {f.id for f in kept}, node.partition, node.order)
+        self._rows = PartitionRows(
+            node.input.fields, read | {f.id for f in kept}, node.partition, node.order, ttl=node.ttl
+        )
         there = positions(self._rows.fields)
         inputs = (*self._rows.fields, SIDE)
         self._inner = WindowAggregate(
@@ -72,6 +76,11 @@ class ChangelogOverOperator(Operator):
 
     def _operator(self) -> Operator:
         return WindowAggregateOperator(self._inner)
+
+    def on_timer(self, time: int) -> Emission | None:
+        """What has not changed for long is forgotten."""
+        self._rows.forget_old()
+        return None
 
     def snapshot(self) -> bytes:
         """The rows."""

@@ -27,10 +27,11 @@ class RecomputedGroups:
         results: Sequence[Field],
         calls: tuple[AggregateCall, ...],
         inputs: tuple[Field, ...],
+        ttl: int = 0,
     ) -> None:
         read = frozenset[int]().union(*(column_ids(call) for call in calls))
         self._global = not keys
-        self._rows = PartitionRows(inputs, read, [key.id for key in keys])
+        self._rows = PartitionRows(inputs, read, [key.id for key in keys], ttl=ttl)
         grouped = (SIDE, *keys)
         self._inner = CollectAggregate(
             fields=(*grouped, *results), input=Input(fields=(*self._rows.fields, SIDE)), keys=grouped, calls=calls
@@ -84,6 +85,10 @@ class RecomputedGroups:
         """The row of the only group, without keys, while it has no rows."""
         assert self._empty is not None
         return Batch(self._empty.columns, 1, None, np.ones(1, np.int64))
+
+    def forget_old(self) -> None:
+        """Forgets groups that have not changed for long; when a timer has come."""
+        self._rows.forget_old()
 
     def snapshot(self) -> bytes:
         """The rows."""

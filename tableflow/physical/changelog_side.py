@@ -15,7 +15,7 @@ from tableflow.errors import InternalError
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.physical.retention import Expiry, Retention, position_of
 from tableflow.physical.row_values import RowValues
-from tableflow.physical.state_rows import load_rows, save_rows
+from tableflow.physical.state_age import StateAge
 from tableflow.runtime.operator import Emission, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.types import Field
@@ -46,7 +46,9 @@ class ChangelogSide:
         null_safe: Sequence[bool],
         *,
         appends: bool,
+        ttl: int = 0,
     ) -> None:
+        """``ttl``: rows that do not change are forgotten after so many microseconds."""
         self.fields = tuple(f for f in inputs if f.id in kept)
         expressions: list[Expression] = [ColumnRef(f.type, f.id, f.name) for f in self.fields]
         self.keys: list[int] = []
@@ -59,6 +61,7 @@ class ChangelogSide:
             self.keys.append(at)
         self._values = RowValues(expressions, inputs)
         self._appends = appends
+        self._age = StateAge(ttl)
         self._expiry: Expiry | None = None
         self.state = MultiState([e.type for e in expressions], self.keys, null_safe, counted=not appends)
 
@@ -82,6 +85,7 @@ class ChangelogSide:
 
     def open(self, context: OperatorContext, name: str) -> None:
         """Accounts for the rows under this name."""
+        self._age.begin(context)
         self._reservation: Reservation = context.reserve(name, self.state.bytes)
 
     def room(self, batch: Batch) -> Emission:
@@ -95,7 +99,8 @@ class ChangelogSide:
         weights = self._weights(batch, selection)
         self._reservation.resize(self.state.bytes_after(columns, batch.rows))
         changes = self.state.apply(columns, length, selection, weights)
-        self._reservation.resize(self.state.bytes)
+        self._age.touch(changes.slots)
+        self._reservation.resize(self.state.bytes + self._age.held)
         return Arrival(columns, length, changes, weights)
 
     def _weights(self, batch: Batch, selection: Selection | None) -> Weights | None:
@@ -118,15 +123,20 @@ class ChangelogSide:
     def settle(self) -> None:
         """What happened so far is over."""
         self.state.settle()
-        self._reservation.resize(self.state.bytes)
+        self._reservation.resize(self.state.bytes + self._age.held)
+
+    def forget_old(self) -> None:
+        """Forgets rows that have not changed for long; when a timer has come."""
+        self._age.forget_rows(self.state)
+        self._reservation.resize(self.state.bytes + self._age.held)
 
     def snapshot(self) -> bytes:
         """The rows."""
-        return save_rows(self.state)
+        return self._age.save_rows(self.state)
 
     def restore(self, saved: bytes) -> None:
         """Puts them back."""
-        load_rows(self.state, saved)
+        self._age.load_rows(self.state, saved)
         self._reservation.resize(self.state.bytes)
 
     def close(self) -> None:

@@ -22,7 +22,11 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
     match node:
         case ChangelogAggregate():
             keys, calls = ", ".join(f.name for f in node.keys), ", ".join(map(to_sql, node.calls))
-            return f"ChangelogAggregate by [{keys}] {calls}".rstrip() + (" per epoch" if node.per_epoch else "")
+            return (
+                f"ChangelogAggregate by [{keys}] {calls}".rstrip()
+                + (" per epoch" if node.per_epoch else "")
+                + _kept(node.ttl)
+            )
         case ChangelogJoin():
             on = [
                 f"{to_sql(left)} {'is not distinct from' if safe else '='} {to_sql(right)}"
@@ -33,6 +37,7 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
                 for side, each in (("left", node.left_retention), ("right", node.right_retention))
                 if each is not None
             ]
+            kept += [f"{side}{_kept(ttl)}" for side, ttl in (("left", node.left_ttl), ("right", node.right_ttl)) if ttl]
             condition = " and ".join([*on, *map(to_sql, node.residual)]) or "true"
             return f"ChangelogJoin {node.kind.value} on {condition}{' keeping ' if kept else ''}{', '.join(kept)}"
         case VersionedJoin():
@@ -50,20 +55,24 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
             limit = "all" if node.limit is None else str(node.limit)
             offset, rank = f" offset {node.offset}" if node.offset else "", " with rank" if node.rank else ""
             by, order = _columns(node.partition, names), _order(node.order, names)
-            return f"ChangelogTopN {limit}{offset} by [{by}]{f' order {order}' if order else ''}{rank}"
+            return f"ChangelogTopN {limit}{offset} by [{by}]{f' order {order}' if order else ''}{rank}{_kept(node.ttl)}"
         case ChangelogOver():
             by, order = _columns(node.partition, names), _order(node.order, names)
             calls = ", ".join(map(to_sql, node.calls))
-            return f"ChangelogOver by [{by}]{f' order {order}' if order else ''} {calls}".rstrip()
+            return f"ChangelogOver by [{by}]{f' order {order}' if order else ''} {calls}".rstrip() + _kept(node.ttl)
         case ClosedWindows():
             by, order = _columns(node.partition, names), _order(node.order, names)
             calls, first = ", ".join(map(to_sql, node.calls)), "" if node.limit is None else f" first {node.limit}"
             until = names.get(node.closes.column, f"#{node.closes.column}")
             return f"ClosedWindows by [{by}]{f' order {order}' if order else ''}{first} {calls} until {until}"
         case Normalize():
-            return f"Normalize by [{_columns(node.key, names)}]"
+            return f"Normalize by [{_columns(node.key, names)}]{_kept(node.ttl)}"
         case _:
             return None
+
+
+def _kept(ttl: int) -> str:
+    return f" for {ttl / 1_000_000:g} s" if ttl else ""
 
 
 def _columns(ids: tuple[int, ...], names: Mapping[int, str]) -> str:

@@ -37,8 +37,13 @@ class ChangelogTopN(UnaryNode):
     ``rank`` is the number of the row within its partition, from 1, appended to the columns of the input; ``fields`` are any columns
     of the input in order, then the rank if it is wanted.  Ties are broken by all remaining columns, so that the answer depends on
     nothing but the rows.  The output is a retract stream.  Equal partitions are in one task.
+<<<<<<< HEAD
     ``appends``: the input has no weights, so rows behind the last place are forgotten, and those that are there within their batch
     are not even kept.
+=======
+    ``appends``: the input has no weights, so rows behind the last place are forgotten.  ``ttl``: partitions in which nothing changes are
+    forgotten after so many microseconds.
+>>>>>>> 65fd642 (State that does not change is forgotten after a time; micro-batches end early when they are many)
     """
 
     partition: tuple[int, ...]
@@ -47,6 +52,7 @@ class ChangelogTopN(UnaryNode):
     offset: int = 0
     rank: Field | None = None
     appends: bool = False
+    ttl: int = 0
 
 
 class ChangelogTopNOperator(Operator):
@@ -55,7 +61,7 @@ class ChangelogTopNOperator(Operator):
     def __init__(self, node: ChangelogTopN) -> None:
         self._node = node
         kept = [f for f in node.fields if node.rank is None or f.id != node.rank.id]
-        self._rows = PartitionRows(node.input.fields, (f.id for f in kept), node.partition, node.order)
+        self._rows = PartitionRows(node.input.fields, (f.id for f in kept), node.partition, node.order, ttl=node.ttl)
         there = positions(self._rows.fields)
         self._kept = [there[f.id] for f in kept]
         self._ranked = len(kept) < len(node.fields)
@@ -136,6 +142,11 @@ class ChangelogTopNOperator(Operator):
 
     def _taken(self, touched: TouchedRows, rows: Numbers) -> list[Column]:
         return take_columns([touched.columns[i] for i in self._kept], rows)
+
+    def on_timer(self, time: int) -> Emission | None:
+        """What has not changed for long is forgotten."""
+        self._rows.forget_old()
+        return None
 
     def snapshot(self) -> bytes:
         """The rows."""

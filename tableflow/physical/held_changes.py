@@ -37,6 +37,11 @@ class HeldChanges:
         self._state.settle()
         self._reservation.resize(self._state.bytes)
 
+    @property
+    def rows(self) -> int:
+        """Different rows that wait."""
+        return self._state.rows
+
     def parts(self, rows: int) -> Iterator[Batch]:
         """What is left of all changes, in batches of at most so many different rows; no weight is zero."""
         for slots in self._state.pieces(rows):

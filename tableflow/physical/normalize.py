@@ -15,7 +15,7 @@ from tableflow.columnar.kernels.gather import compact, concat, take_columns, wei
 from tableflow.columnar.kernels.multi_state import MultiState, Numbers
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.partition_rows import PIECE_ROWS
-from tableflow.physical.state_rows import load_rows, save_rows
+from tableflow.physical.state_age import StateAge
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.serialization import serializable
@@ -26,10 +26,12 @@ from tableflow.serialization import serializable
 class Normalize(UnaryNode):
     """+1 puts the row of a key, -1 deletes it (its other columns may be anything); rows of a key come in order.
 
-    ``key`` are column ids.  Equal keys are in one task.  An update that changes nothing is not emitted.
+    ``key`` are column ids.  Equal keys are in one task.  An update that changes nothing is not emitted.  ``ttl``: a key
+    whose row does not change is forgotten after so many microseconds.
     """
 
     key: tuple[int, ...]
+    ttl: int = 0
 
 
 class NormalizeOperator(Operator):
@@ -41,11 +43,13 @@ class NormalizeOperator(Operator):
         self._key = [where[column] for column in node.key]
         self._everything = range(len(fields))
         self._output = [where[f.id] for f in node.fields]
+        self._age = StateAge(node.ttl)
         self._state = MultiState([f.type for f in fields], self._key, [True] * len(self._key))
 
     def open(self, context: OperatorContext) -> None:
         """Starts without rows."""
         self._context = context
+        self._age.begin(context)
         self._reservation: Reservation = context.reserve("rows", self._state.bytes)
 
     def process(self, batch: Batch, port: int) -> Emission | None:
@@ -75,8 +79,9 @@ class NormalizeOperator(Operator):
         both = concat(parts)
         self._reservation.resize(self._state.bytes_after(both.columns, both.length))
         changes = self._state.apply(both.columns, both.length, None, both.weights)
+        self._age.touch(changes.slots)
         self._state.settle()
-        self._reservation.resize(self._state.bytes)
+        self._reservation.resize(self._state.bytes + self._age.held)
         columns = take_columns([both.columns[i] for i in self._output], changes.rows)
         return Batch(columns, len(changes.rows), None, changes.deltas)
 
@@ -90,13 +95,19 @@ class NormalizeOperator(Operator):
         last[slots] = np.arange(batch.length)  # of equal indices the last counts
         return np.sort(last[last >= 0]).astype(np.uint32)
 
+    def on_timer(self, time: int) -> Emission | None:
+        """What has not changed for long is forgotten."""
+        self._age.forget_rows(self._state)
+        self._reservation.resize(self._state.bytes + self._age.held)
+        return None
+
     def snapshot(self) -> bytes:
         """The rows."""
-        return save_rows(self._state)
+        return self._age.save_rows(self._state)
 
     def restore(self, state: bytes) -> None:
         """Puts them back."""
-        load_rows(self._state, state)
+        self._age.load_rows(self._state, state)
         self._reservation.resize(self._state.bytes)
 
     def close(self) -> None:

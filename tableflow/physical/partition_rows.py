@@ -23,7 +23,7 @@ from tableflow.columnar.kernels.windows import key_changes
 from tableflow.columnar.keys import encode
 from tableflow.physical.node import positions
 from tableflow.physical.properties import OrderingKey
-from tableflow.physical.state_rows import load_rows, save_rows
+from tableflow.physical.state_age import StateAge
 from tableflow.runtime.operator import Emission, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.types import BYTES, INT, Field
@@ -55,7 +55,10 @@ class PartitionRows:
         kept: Iterable[int],
         partition: Sequence[int],
         order: Sequence[OrderingKey] = (),
+        *,
+        ttl: int = 0,
     ) -> None:
+        """``ttl``: a partition from which nothing has changed for so many microseconds is forgotten, unless it is the only one."""
         wanted = {*kept, *partition, *(key.column for key in order)}
         self.fields = tuple(f for f in inputs if f.id in wanted)
         where, there = positions(inputs), positions(self.fields)
@@ -66,6 +69,7 @@ class PartitionRows:
         rest = sorted(set(range(len(self.fields))) - set(self._keys) - {position for position, _, _ in chosen})
         self._scratch: Numbers = np.zeros(0, np.int64)
         self._sorted: SortedRows | None = None
+        self._age = StateAge(ttl if partition else 0)
         self._order: list[Key] = [*chosen, *((position, False, False) for position in rest)]
 
     def in_order(self) -> SortedRows:
@@ -76,11 +80,12 @@ class PartitionRows:
     @property
     def _bytes(self) -> int:
         kept = 0 if self._sorted is None else self._sorted.bytes
-        return self.state.bytes + self._scratch.nbytes + kept
+        return self.state.bytes + self._scratch.nbytes + self._age.held + kept
 
     def open(self, context: OperatorContext) -> None:
         """Accounts for the rows."""
         self._context = context
+        self._age.begin(context)
         self._reservation: Reservation = context.reserve("rows", self.state.bytes)
         self._touched: Reservation = context.reserve("touched rows")
 
@@ -118,6 +123,7 @@ class PartitionRows:
         if not found:
             return None
         slots = np.concatenate([slots for _, slots in found])
+        self._age.touch(slots)
         partitions = np.concatenate([lanes for lanes, _ in found]).astype(np.int64)
         after = self.state.counts(slots)
         before = after - self._deltas(changes)[slots]
@@ -151,13 +157,18 @@ class PartitionRows:
         self._touched.resize(0)
         self._reservation.resize(self._bytes)
 
+    def forget_old(self) -> None:
+        """Forgets partitions that have not changed for long; when a timer has come."""
+        self._age.forget_rows(self.state)
+        self._reservation.resize(self._bytes)
+
     def snapshot(self) -> bytes:
         """The rows."""
-        return save_rows(self.state)
+        return self._age.save_rows(self.state)
 
     def restore(self, saved: bytes) -> None:
         """Puts them back."""
-        load_rows(self.state, saved)
+        self._age.load_rows(self.state, saved)
         self._reservation.resize(self._bytes)
 
     def close(self) -> None:

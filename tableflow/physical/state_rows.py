@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.multi_state import MultiState
+from tableflow.columnar.kernels.multi_state import MultiState, Slots
 
 _PIECE_ROWS = 65_536
 
@@ -32,17 +32,22 @@ def save_rows(state: MultiState) -> bytes:
     return sink.getvalue()
 
 
-def load_rows(state: MultiState, saved: bytes) -> None:
-    """Puts saved rows into an empty state of the same types and keys."""
+def load_rows(state: MultiState, saved: bytes) -> Slots:
+    """Puts saved rows into an empty state of the same types and keys; where they are now, in the order in which they were saved."""
+    placed = [np.zeros(0, np.uint32)]
     if not saved:
-        return
+        return placed[0]
     for batch in pa.ipc.open_stream(saved):
         *arrays, counts, marks = batch.columns
         columns = [Column(of, array) for of, array in zip(state.types, arrays, strict=True)]
         weights = counts.to_numpy() if state.counted else None
         changes = state.apply(columns, batch.num_rows, None, weights)
+        slots = np.zeros(batch.num_rows, np.uint32)
+        slots[changes.rows] = changes.slots
+        placed.append(slots)
         by = marks.to_numpy()
         if np.any(by):
             state.add_marks(changes.slots, by[changes.rows])
     state.settle()
     state.take_marked()
+    return np.concatenate(placed)

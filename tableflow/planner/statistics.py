@@ -38,7 +38,8 @@ from tableflow.planner.logical.nodes import (
 )
 from tableflow.planner.logical.structure import inputs
 from tableflow.planner.logical.time_nodes import AsofJoin, AssignWatermarks, TemporalJoin, WindowTable
-from tableflow.planner.rules.hints import hints_of
+from tableflow.planner.logical.traversal import walk_plan
+from tableflow.planner.rules.hints import hints_of, state_ttl_of
 from tableflow.planner.selectivity import Lookup, selectivity_of_all
 from tableflow.types import Field
 
@@ -222,6 +223,12 @@ class Statistics:
                 return max(0.0, _number(hint.arguments[1], UNKNOWN_ROWS))
         rows = scan.provider.statistics().rows
         return UNKNOWN_ROWS if rows is None else float(rows)
+
+    def state_ttl(self, below: Node) -> int | None:
+        """How long state about a node's rows is kept, in microseconds, if hints say so of a table of it: the longest time."""
+        found = [state_ttl_of(self.context, scan) for scan in walk_plan(below) if isinstance(scan, Scan)]
+        times = [time for time in found if time is not None]
+        return None if not times else 0 if 0 in times else max(times)
 
     def _scan_rows(self, scan: Scan) -> float:
         rows = self.table_rows(scan)

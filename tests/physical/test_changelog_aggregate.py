@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
+from tableflow.config import MINI_BATCH_SIZE, Settings
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import AggregateCall, Call, ColumnRef
 from tableflow.physical.changelog_aggregate import ChangelogAggregate
@@ -280,3 +281,16 @@ def test_distinct_rows_of_what_is_only_added_are_only_added(per_epoch: bool) -> 
     harness.epoch()
     assert harness.changes() == Counter({(1,): 1, (2,): 1})
     assert all(batch.weights is None for batch in harness.batches)
+
+
+def test_many_changes_do_not_wait_for_the_epoch() -> None:
+    few = Settings(((MINI_BATCH_SIZE.name, "3"),))
+    harness = EventHarness(operator_of(node_of((K,), ["count"], per_epoch=True)), FIELDS, rebuild=True, settings=few)
+    harness.rows([(1, "a", 2, True, 1.0), (2, "a", 2, True, 1.0)])
+    assert harness.take() == []
+    harness.rows([(2, "a", 2, True, 1.0), (3, "a", 2, True, 1.0)])
+    assert sorted(harness.take()) == [(1, 1, 1), (2, 2, 1), (3, 1, 1)]
+    assert harness.context.counted["held_changes"] == 5
+    harness.rows([(3, "a", 2, True, 1.0)])
+    harness.epoch()
+    assert sorted(harness.take()) == [(3, 1, -1), (3, 2, 1)]

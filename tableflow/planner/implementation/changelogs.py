@@ -66,6 +66,7 @@ def implement_stream_aggregate(search: Search, node: logical.Aggregate, required
         calls=node.calls,
         retracting=not search.stream(node.input).appends,
         per_epoch=search.settings.get(MINI_BATCH),
+        ttl=search.state_ttl(node.input),
     )
 
 
@@ -111,6 +112,8 @@ def implement_stream_join(search: Search, node: logical.Join, required: Required
         right_appends=search.stream(node.right).appends,
         left_retention=retained[0],
         right_retention=retained[1],
+        left_ttl=search.state_ttl(node.left) if retained[0] is None else 0,
+        right_ttl=search.state_ttl(node.right) if retained[1] is None else 0,
         span=node.span,
     )
 
@@ -143,7 +146,14 @@ def implement_stream_window(search: Search, node: logical.Window, required: Requ
     work = costs.window_cost(child.facts.estimate.rows, len(calls))
     facts = search.facts(node, fields, (child,), work, child.facts.properties.partitioning)
     plan: PhysicalNode = ChangelogOver(
-        fields=fields, facts=facts, input=child, partition=partition, order=order, results=results, calls=calls
+        fields=fields,
+        facts=facts,
+        input=child,
+        partition=partition,
+        order=order,
+        results=results,
+        calls=calls,
+        ttl=search.state_ttl(node.input),
     )
     if node.limit is not None:
         number = numbers[0]
@@ -200,6 +210,7 @@ def _first_rows(
         offset=0,
         rank=rank,
         appends=search.stream(node.input).appends,
+        ttl=search.state_ttl(node.input),
     )
     return keep(top, search.needed(node) | {f.id for f in node.results})
 

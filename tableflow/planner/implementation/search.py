@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 
-from tableflow.config import PARALLELISM, Settings
+from tableflow.config import PARALLELISM, STATE_TTL, Settings
 from tableflow.errors import InternalError, UnsupportedError
 from tableflow.expressions.intervals import Domain
 from tableflow.physical.node import Facts, PhysicalNode
@@ -48,6 +48,10 @@ class Cardinality(Protocol):
 
     def row_bytes(self, node: logical.Node, columns: Iterable[int]) -> float:
         """Expected bytes of these columns in one row."""
+        ...
+
+    def state_ttl(self, below: logical.Node) -> int | None:
+        """What hints say of how long state about a node's rows is kept."""
         ...
 
     def keys(self, node: logical.Node) -> tuple[frozenset[int], ...]:
@@ -139,6 +143,11 @@ class Search:
         """Whether the node's rows end, and how they change, in a streaming plan."""
         assert self._streams is not None
         return self._streams.of(node)
+
+    def state_ttl(self, below: logical.Node) -> int:
+        """For how many microseconds state about a node's rows is kept that does not change; 0: for ever."""
+        hinted = self.cardinality.state_ttl(below)
+        return self.settings.get(STATE_TTL) if hinted is None else hinted
 
     def finishes(self, node: logical.Node) -> bool:
         """Whether a streaming plan does this when all has come."""

@@ -35,7 +35,7 @@ def implement_stream_scan(search: Search, node: logical.Scan, required: Required
     rows, partitioning = moved.facts.estimate.rows, moved.facts.properties.partitioning
     fields = tuple(f for f in moved.fields if f.id in search.needed(node) | asked)
     facts = search.facts(node, fields, (moved,), costs.build_cost(rows, moved.facts.estimate.row_bytes), partitioning)
-    plan: PhysicalNode = Normalize(fields=fields, facts=facts, input=moved, key=key)
+    plan: PhysicalNode = Normalize(fields=fields, facts=facts, input=moved, key=key, ttl=search.state_ttl(node))
     if node.predicates:
         facts = search.facts(node, fields, (plan,), rows * len(node.predicates) * costs.FILTER_ROW, partitioning)
         plan = FilterRows(fields=fields, facts=facts, input=plan, conjuncts=node.predicates)

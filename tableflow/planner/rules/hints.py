@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tableflow.config import duration
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import Hint, Hinted, Join, Node, Scan
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
@@ -38,9 +39,21 @@ def _warn_of_unknown_names(hint: Hint, known: set[str], context: Context) -> Non
         names = hint.arguments
     elif hint.name in _RELATION_AND_NUMBER:
         names = hint.arguments[:1]
+    elif hint.name == "STATE_TTL":
+        names = tuple([argument.partition("=")[0] for argument in hint.arguments])
     for name in names:
         if name.lower() not in known:
             context.warn(f"hint {hint.name} names {name!r}, which is no table of its SELECT block")
+
+
+def state_ttl_of(context: Context, scan: Scan) -> int | None:
+    """How long the relation's state is kept, by hint, in microseconds."""
+    for hint in hints_of(context, "STATE_TTL", scan.block):
+        for argument in hint.arguments:
+            alias, _, time = argument.partition("=")
+            if alias.lower() == scan.alias.lower():
+                return duration(time)
+    return None
 
 
 def hints_of(context: Context, name: str, block: int) -> list[Hint]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from tableflow.config import duration
 from tableflow.errors import Span
 from tableflow.planner.logical.nodes import Hint, Hinted, Join, Node
 from tableflow.sql.binder.block import Block
@@ -107,6 +108,9 @@ class _Reader:
         if name in _NUMBERS and not _is_number(arguments[_NUMBERS[name]]):
             self._warn(f"hint {name} needs a number, not {arguments[_NUMBERS[name]]!r}; it is ignored", lexeme)
             return None
+        if name == "STATE_TTL" and not all(map(_is_time_to_live, arguments)):
+            self._warn(f"hint {name} needs arguments such as 'o' = '1d'; it is ignored", lexeme)
+            return None
         return Hint(name, arguments, self._place(lexeme))
 
     def _place(self, lexeme: Lexeme) -> Span:
@@ -119,6 +123,14 @@ class _Reader:
 def _is_number(text: str) -> bool:
     try:
         return float(text) > 0
+    except ValueError:
+        return False
+
+
+def _is_time_to_live(text: str) -> bool:
+    alias, _, time = text.partition("=")
+    try:
+        return bool(alias) and duration(time) >= 0
     except ValueError:
         return False
 
