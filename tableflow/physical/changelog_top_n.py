@@ -37,13 +37,8 @@ class ChangelogTopN(UnaryNode):
     ``rank`` is the number of the row within its partition, from 1, appended to the columns of the input; ``fields`` are any columns
     of the input in order, then the rank if it is wanted.  Ties are broken by all remaining columns, so that the answer depends on
     nothing but the rows.  The output is a retract stream.  Equal partitions are in one task.
-    <<<<<<< HEAD
     ``appends``: the input has no weights, so rows behind the last place are forgotten, and those that are there within their batch
-    are not even kept.
-    =======
-    ``appends``: the input has no weights, so rows behind the last place are forgotten.  ``ttl``: partitions in which nothing changes are
-    forgotten after so many microseconds.
-    >>>>>>> 65fd642 (State that does not change is forgotten after a time; micro-batches end early when they are many)
+    are not even kept.  ``ttl``: partitions in which nothing changes are forgotten after so many microseconds.
     """
 
     partition: tuple[int, ...]
