@@ -1,4 +1,4 @@
-"""Several readers of one table with event time, each of other columns: the table is read once, and nobody gets another's columns."""
+"""Tables with event time: several readers of one, each of other columns, get their own; windows close without rows too."""
 
 from __future__ import annotations
 
@@ -43,3 +43,16 @@ def test_readers_get_their_own_columns(query: str, expected: list[tuple[object, 
         for row in cursor.fetchall():
             found[row[1:] if changes else row] += 1 if not changes or row[0].startswith("+") else -1
         assert +found == Counter(expected)
+
+
+def test_windows_without_rows_close() -> None:
+    """Tasks that have got no row see the end of time as well."""
+    query = (
+        f"SELECT k FROM (SELECT k, row_number() OVER (PARTITION BY window_start, window_end ORDER BY v) AS r FROM {WINDOW})"
+        " WHERE r = 1"
+    )
+    for rows in ([], ROWS[:1]):
+        with tableflow.connect(settings={"parallelism.default": "3"}) as connection:
+            connection.register_stream("s", {"k": "INT", "v": "INT", "ts": "TIMESTAMP(3)"},
+                                       [(k, v, ts) for k, v, _, ts in rows], watermark=("ts", 0))  # fmt: skip
+            assert connection.execute(query).fetchall() == [row[:1] for row in rows]
