@@ -9,7 +9,7 @@ from typing import Any
 from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import TableProvider
 from tableflow.config import Settings
-from tableflow.connectors import blackhole, callback, live, lookup, memory, printing, stream
+from tableflow.connectors import blackhole, callback, live, lookup, memory, printing, socket, stream
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
 from tableflow.connectors.datagen import connector as datagen
 from tableflow.connectors.declared import declared, delivered
@@ -41,6 +41,7 @@ CONNECTORS: Mapping[str, Connector] = {
         datagen.CONNECTOR,
         blackhole.CONNECTOR,
         printing.CONNECTOR,
+        socket.CONNECTOR,
         callback.CONNECTOR,
     )
 }

@@ -1,0 +1,195 @@
+"""The socket connector: lines that a TCP server sends, as rows; the table ends when the server closes the connection.
+
+Nothing that was sent can be read again.  Bytes are taken from the connection only as rows are wanted, so a slow query slows the server
+down.  Lines end with a line feed; what stands behind the last one when the connection closes is a line as well.
+"""
+
+from __future__ import annotations
+
+import socket as sockets
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from tableflow.catalog.entry import TableDefinition
+from tableflow.catalog.provider import Accepted, ScanRequest, TableSchema, TableStatistics
+from tableflow.columnar.batch import Batch
+from tableflow.connectors.connector import Connector, OpenContext
+from tableflow.connectors.lines import FORMATS, LineFormat, LineParser
+from tableflow.connectors.option import Option, boolean, character, choice, text
+from tableflow.connectors.reading import ListAssigner
+from tableflow.errors import CatalogError, ConnectorError
+from tableflow.runtime.source import Done, Split
+from tableflow.serialization import serializable
+from tableflow.types import STRING
+
+KIND = "socket"
+_CONNECT_SECONDS = 3.0
+_PATIENCE_SECONDS = 0.1
+_CHUNK_BYTES = 64 << 10
+_LONGEST_LINE = 16 << 20
+
+
+def _port(value: str) -> int:
+    number = int(value) if value.strip().isdigit() else 0
+    if not 0 < number < 65_536:
+        raise ValueError("a number from 1 to 65535 is expected")
+    return number
+
+
+OPTIONS = (
+    Option("hostname", "text", text, "the server that rows come from", default="localhost"),
+    Option("port", "integer", _port, "its TCP port", required=True),
+    Option(
+        "format", "text", choice(*FORMATS), "what a line is: csv, json (one object), raw (the text of one STRING column)",
+        default="csv",
+    ),
+    Option("csv.field-delimiter", "character", character, "what separates fields", default=","),
+    Option("csv.null-literal", "text", text, "the unquoted text that is NULL", default=""),
+    Option("ignore-parse-errors", "boolean", boolean, "lines that do not parse are left out", default=False,
+           aliases=("csv.ignore-parse-errors", "json.ignore-parse-errors")),
+)  # fmt: skip
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
+class SocketScan:
+    """Where to connect to, and what the lines are."""
+
+    host: str
+    port: int
+    format: LineFormat
+
+
+class SocketTable:
+    """The provider of a declared table."""
+
+    bounded = False
+
+    def __init__(self, definition: TableDefinition, options: dict[str, Any]) -> None:
+        if not definition.columns:
+            raise CatalogError(f"table {definition.name!r} declares no columns", hint="lines do not tell them")
+        raw = options["format"] == "raw"
+        if raw and [column.type for column in definition.columns] != [STRING]:
+            raise CatalogError(f"table {definition.name!r} of format 'raw' has one column of type STRING")
+        self.schema = TableSchema(definition.columns, (definition.primary_key,) if definition.primary_key else ())
+        self._options = options
+
+    def statistics(self) -> TableStatistics:
+        """Nothing is known of rows to come."""
+        return TableStatistics()
+
+    def accept(self, request: ScanRequest) -> Accepted:
+        """Nothing but the projection."""
+        return Accepted(request)
+
+    def source(self, accepted: Accepted) -> tuple[str, Any]:
+        """See :class:`~tableflow.catalog.provider.TableProvider`."""
+        given = self._options
+        places = {column.name: i for i, column in enumerate(self.schema.columns)}
+        lines = LineFormat(
+            given["format"],
+            self.schema.columns,
+            tuple(places[name] for name in accepted.request.columns),
+            given["csv.field-delimiter"],
+            given["csv.null-literal"],
+            given["ignore-parse-errors"],
+        )
+        return KIND, SocketScan(given["hostname"], given["port"], lines)
+
+
+class SocketSource:
+    """One split: the connection."""
+
+    bounded = False
+
+    def __init__(self, scan: SocketScan) -> None:
+        self._scan = scan
+
+    def assigner(self) -> ListAssigner:
+        """The one connection."""
+        return ListAssigner([Split(f"{self._scan.host}:{self._scan.port}", None)])
+
+    def reader(self, split: Split, batch_rows: int) -> SocketReader:
+        """A reader that connects when it is first asked."""
+        return SocketReader(self._scan, batch_rows)
+
+
+class SocketReader:
+    """A :class:`~tableflow.runtime.source.BlockingReader` over a connection."""
+
+    def __init__(self, scan: SocketScan, batch_rows: int) -> None:
+        self._scan = scan
+        self._origin = f"socket {scan.host}:{scan.port}"
+        self._parser = LineParser(scan.format, self._origin)
+        self._batch_rows = batch_rows
+        self._connection: sockets.socket | None = None
+        self._lines = b""
+        """Whole lines that wait."""
+        self._rest = b""
+        """The beginning of a line."""
+        self._ended = False
+        self._given = 0
+        self._interrupted = threading.Event()
+
+    def read(self) -> Batch | Done | None:
+        """The lines that are there; waits a moment if there are none."""
+        self._interrupted.clear()
+        while not self._lines:
+            if self._ended:
+                return Done()
+            if not self._receive() or self._interrupted.is_set():
+                return None
+        parts = self._lines.split(b"\n", self._batch_rows)
+        taken = self._lines
+        if len(parts) > self._batch_rows and parts[-1]:
+            taken = self._lines[: -len(parts[-1])]
+        self._lines = self._lines[len(taken) :]
+        self._given += len(taken)
+        return self._parser.batch(taken)
+
+    def _receive(self) -> bool:
+        """Takes what has come; whether anything has."""
+        try:
+            if self._connection is None:
+                self._connection = sockets.create_connection((self._scan.host, self._scan.port), _CONNECT_SECONDS)
+                self._connection.settimeout(_PATIENCE_SECONDS)
+            data = self._connection.recv(_CHUNK_BYTES)
+        except TimeoutError:
+            if self._connection is None:
+                raise ConnectorError(f"{self._origin} could not be connected to", detail="it did not answer") from None
+            return False
+        except OSError as error:
+            what = "could not be connected to" if self._connection is None else "broke off"
+            raise ConnectorError(f"{self._origin} {what}", detail=error.strerror or str(error)) from error
+        whole = self._rest + data
+        if not data:
+            self._ended = True
+            self._lines, self._rest = (whole + b"\n" if whole else b""), b""
+            return True
+        end = whole.rfind(b"\n") + 1
+        self._lines, self._rest = whole[:end], whole[end:]
+        if len(self._rest) > _LONGEST_LINE:
+            raise ConnectorError(f"{self._origin} gave a line longer than {_LONGEST_LINE >> 20} MB")
+        return True
+
+    def interrupt(self) -> None:
+        """Makes a blocked :meth:`read` return after a moment."""
+        self._interrupted.set()
+
+    def offset(self) -> Any:
+        """Bytes so far; nobody can resume there."""
+        return self._given
+
+    def close(self) -> None:
+        """Closes the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _open(scan: Any, _context: OpenContext) -> SocketSource:
+    return SocketSource(scan)
+
+
+CONNECTOR = Connector(KIND, "lines that a TCP server sends", OPTIONS, _open, SocketTable)

@@ -1,0 +1,117 @@
+"""Lines over TCP as rows: the three formats, the end of the connection, a query that is slower than the server."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+import pytest
+
+import tableflow
+
+
+@contextmanager
+def _server(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server of one connection; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(20)
+
+        def work() -> None:
+            try:
+                connection, _ = listening.accept()
+                with connection:
+                    connection.settimeout(20)
+                    serve(connection)
+            except OSError:
+                pass  # the other side has gone
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join(20)
+
+
+def _declare(connection: tableflow.Connection, port: int, columns: str, options: str) -> None:
+    connection.execute(f"CREATE TABLE s ({columns}) WITH ('connector' = 'socket', 'hostname' = '127.0.0.1', "
+                       f"'port' = '{port}'{options})")  # fmt: skip
+
+
+@pytest.fixture(params=["threads", "seed"])
+def connection(request: pytest.FixtureRequest) -> Iterator[tableflow.Connection]:
+    settings = {"parallelism.default": "2"}
+    if request.param == "seed":
+        settings["execution.scheduler-seed"] = "5"
+    with tableflow.connect(settings=settings) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "data", "rows"),
+    [
+        ("a INT, b STRING, at TIMESTAMP(3)", "", b'1,"x, y",2024-01-01 00:00:00\n2,,\n3,z,', [(1, "x, y"), (2, None), (3, "z")]),
+        ("a INT, b STRING", ", 'format' = 'json'", b'{"b": "x", "a": 1}\n\n{"a": 2}\r\n', [(1, "x"), (2, None)]),
+        ("b STRING", ", 'format' = 'raw'", b"one, two\n\nthree\r\n", [("one, two",), ("",), ("three",)]),
+        ("a INT, b STRING", ", 'csv.field-delimiter' = ';', 'ignore-parse-errors' = 'true'", b"x;y\n1;2\n", [(1, "2")]),
+    ],
+)  # fmt: skip
+def test_formats(
+    connection: tableflow.Connection, columns: str, options: str, data: bytes, rows: list[tuple[object, ...]]
+) -> None:
+    def serve(to: socket.socket) -> None:
+        for i in range(len(data)):
+            to.sendall(data[i : i + 1])  # lines are put together again
+
+    with _server(serve) as port:
+        _declare(connection, port, columns, options)
+        names = "a, b" if columns.startswith("a") else "b"
+        assert connection.execute(f"SELECT {names} FROM s").fetchall() == rows
+
+
+def test_what_is_wrong_is_named(connection: tableflow.Connection) -> None:
+    with _server(lambda to: to.sendall(b"1\n2\nthree\n")) as port:
+        _declare(connection, port, "a INT", "")
+        with pytest.raises(tableflow.Error, match=f"line 3 of socket 127.0.0.1:{port} could not be read"):
+            connection.execute("SELECT a FROM s").fetchall()
+    with pytest.raises(tableflow.Error, match="could not be connected to"):
+        connection.execute("SELECT a FROM s").fetchall()
+    with pytest.raises(tableflow.Error, match="one column of type STRING"):
+        connection.execute("CREATE TABLE r (a INT) WITH ('connector' = 'socket', 'port' = '1', 'format' = 'raw')")
+        connection.execute("SELECT * FROM r")
+    with pytest.raises(tableflow.Error, match="a number from 1 to 65535 is expected"):
+        connection.execute("CREATE TABLE r (a INT) WITH ('connector' = 'socket', 'port' = '0')")
+
+
+def test_a_slow_query_holds_back_the_server() -> None:
+    """While the sink stalls the server cannot send; when it goes on all rows arrive."""
+    sent, goes_on, stalled = 0, threading.Event(), threading.Event()
+    lines = b"".join(b"%07d\n" % i for i in range(4096))
+    rows = 0
+
+    def serve(to: socket.socket) -> None:
+        nonlocal sent
+        for _ in range(1600):  # 52 MB
+            to.sendall(lines)
+            sent += 1
+
+    def stall(batch: pa.RecordBatch) -> None:
+        nonlocal rows
+        stalled.set()
+        assert goes_on.wait(30)
+        rows += batch.num_rows
+
+    with _server(serve) as port, tableflow.connect() as connection:
+        connection.register_sink("slow", {"a": "INT"}, stall)
+        _declare(connection, port, "a INT", "")
+        connection.execute("INSERT INTO slow SELECT a FROM s")
+        assert stalled.wait(20)
+        before = -1
+        while before != sent:  # until nothing moves any more
+            before = sent
+            threading.Event().wait(0.2)
+        assert sent < 1000
+        goes_on.set()
+        assert connection.session.await_jobs(30)
+    assert rows == 1600 * 4096
