@@ -1,4 +1,4 @@
-"""Writes docs/settings.md and the tables of options in docs/files.md: ``python -m tableflow.session.reference``.
+"""Writes docs/settings.md and the tables of options in other pages: ``python -m tableflow.session.reference``.
 
 A test says when they are out of date.
 """
@@ -6,12 +6,14 @@ A test says when they are out of date.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tableflow.config import KEYS, MEMORY_LIMIT, PARALLELISM
 from tableflow.connectors.filesystem.options import COPY_NAMES, OPTIONS, WRITTEN
+from tableflow.connectors.filesystem.sink_options import SINKING
 from tableflow.connectors.option import Option
+from tableflow.connectors.registry import CONNECTORS
 
 _HEAD = """# Settings
 
@@ -24,6 +26,7 @@ their values. In Python `connect(settings={...})` sets them from the start, on t
 | key | default | meaning |
 |---|---|---|
 """
+_OF_COPY = [option for options in WRITTEN.values() for option in options]
 _MACHINES = {PARALLELISM.name: "the number of cores", MEMORY_LIMIT.name: "60 % of the machine's memory"}
 
 
@@ -52,6 +55,15 @@ def option_tables() -> dict[str, str]:
     }
 
 
+def connector_tables() -> dict[str, str]:
+    """The tables of docs/connectors.md."""
+    return {
+        "filesystem sink options": _table(SINKING),
+        "print options": _table(CONNECTORS["print"].options),
+        "socket options": _table(CONNECTORS["socket"].options),
+    }
+
+
 def _spelled(option: Option) -> Option:
     names = tuple(name.upper() for name in COPY_NAMES.get(option.name, ()))
     return Option(option.name, option.kind, option.parse, option.doc, option.default, option.required,
@@ -61,26 +73,31 @@ def _spelled(option: Option) -> Option:
 def _table(options: Sequence[Option]) -> str:
     lines = ["| option | default | meaning |", "|---|---|---|"]
     for option in options:
-        names = ", ".join(f"`{name.upper() if '.' not in name and option not in OPTIONS else name}`"
+        names = ", ".join(f"`{name.upper() if '.' not in name and option in _OF_COPY else name}`"
                           for name in (option.name, *option.aliases))  # fmt: skip
         default = "" if option.default in {None, ""} else f"`{str(option.default).lower()}`"
         lines.append(f"| {names} | {'(required)' if option.required else default} | {option.doc} |")
     return "\n".join(lines)
 
 
-def with_tables(page: str) -> str:
+def with_tables(page: str, tables: Mapping[str, str]) -> str:
     """The page with its tables as they are now."""
-    for name, table in option_tables().items():
+    for name, table in tables.items():
         before, mark, after = page.partition(f"<!-- {name} -->\n\n")
         page = before + mark + table + "\n" + re.sub(r"\A(?:\|[^\n]*\n)*", "", after)
     return page
 
 
+TABLES = {"files.md": option_tables, "connectors.md": connector_tables}
+"""What makes the tables of each page."""
+
+
 def main() -> None:
-    """Write both pages."""
+    """Write all pages."""
     Path("docs/settings.md").write_text(settings_page(), encoding="utf-8")
-    files = Path("docs/files.md")
-    files.write_text(with_tables(files.read_text(encoding="utf-8")), encoding="utf-8")
+    for page, tables in TABLES.items():
+        path = Path("docs") / page
+        path.write_text(with_tables(path.read_text(encoding="utf-8"), tables()), encoding="utf-8")
 
 
 if __name__ == "__main__":

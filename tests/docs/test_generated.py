@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from tableflow.config import KEYS
-from tableflow.session.reference import option_tables, settings_page, with_tables
+from tableflow.session.reference import TABLES, settings_page, with_tables
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOW = "run python -m tableflow.session.reference"
@@ -15,7 +17,8 @@ def test_settings():
     assert all(f"`{name}`" in page for name in KEYS)
 
 
-def test_options_of_files():
-    page = (DOCS / "files.md").read_text(encoding="utf-8")
-    assert with_tables(page) == page, HOW
-    assert all(table in page for table in option_tables().values())
+@pytest.mark.parametrize("name", TABLES)
+def test_options(name):
+    page, tables = (DOCS / name).read_text(encoding="utf-8"), TABLES[name]()
+    assert with_tables(page, tables) == page, HOW
+    assert all(table in page for table in tables.values())

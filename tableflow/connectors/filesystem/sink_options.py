@@ -10,9 +10,9 @@ from tableflow.connectors.option import Option, choice
 
 SINKING = (
     Option("sink.rolling-policy.file-size", "size", byte_size,
-           "INSERT begins a new file when one is about so large", default=128 << 20),
+           "INSERT begins a new file when one is about so large (128 MB)", default=128 << 20),
     Option("sink.rolling-policy.rollover-interval", "duration", duration,
-           "how long rows without end go into one file before it is completed", default=30 * 60 * 1_000_000),
+           "how long rows without end go into one file before it is completed (30 minutes)", default=30 * 60 * 1_000_000),
     Option("parquet.compression", "text", choice("none", "snappy", "zstd", "lz4", "gzip", "brotli"),
            "how pages are compressed when INSERT writes", default="zstd"),
     Option("arrow.compression", "text", choice("none", "lz4", "zstd"), "how buffers are compressed when INSERT writes",
