@@ -54,6 +54,9 @@ def merged(zones: Iterable[Zone]) -> Zone:
 def bounds(column: Column) -> tuple[Any, Any]:
     """Lower and upper bound of a column in any representation; see the module."""
     match column.type:
+        case t.IntegerType() if len(column) == 1:  # a key that is looked up
+            value = column.array[0].as_py()
+            return value, value
         case t.IntegerType() | t.DecimalType() | t.DateType() | t.TimeType() | t.TimestampType():
             _, low, high = narrow([column])
             return low, high
