@@ -8,7 +8,7 @@ gives as a job.  Constant rows may read columns of parameters: then they are mad
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -17,15 +17,14 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import compact, take_columns, take_rows
 from tableflow.config import FORCE_REPRESENTATION, SCHEDULER_SEED, SERIALIZE_PLANS, Settings
-from tableflow.connectors.managed.key_predicate import Lookup, find_lookup
 from tableflow.connectors.managed.provider import ManagedProvider
 from tableflow.connectors.managed.source import looked_up
 from tableflow.errors import InternalError
 from tableflow.expressions.evaluation import filter_rows, project
-from tableflow.expressions.nodes import Call, ColumnRef, Expression, column_ids, transform
+from tableflow.expressions.nodes import column_ids
 from tableflow.physical.value_rows import ONE_ROW, typed, value_rows
 from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, Project, Query, Scan, Values
-from tableflow.planner.logical.structure import output
+from tableflow.session.direct_keys import wanted_by_filter, wanted_by_join
 from tableflow.storage.description import ROW_ID
 from tableflow.storage.key_index import key_hashes
 from tableflow.storage.table_view import TableView
@@ -70,11 +69,11 @@ def _looks_up(node: Node) -> bool:
         case Values():
             return True
         case Filter(input=Scan()):
-            return _point(node) is not None
+            return wanted_by_filter(node) is not None
         case Project(input=child) | Filter(input=child):
             return _looks_up(child)
         case Join(left=left):
-            return _joined_key(node) is not None and _looks_up(left)
+            return wanted_by_join(node) is not None and _looks_up(left)
     return False
 
 
@@ -144,7 +143,7 @@ def runs_of_distinct_keys(query: Query, parameters: Batch, where: Mapping[int, i
         node = node.input
     if parameters.length < 2 or not isinstance(node, Join):
         return [(0, parameters.length)]
-    found = _joined_key(node)
+    found = wanted_by_join(node)
     if found is None or not is_constant(node.left):
         return [(row, row + 1) for row in range(parameters.length)]
     read = columns_read(node.left) | set(found[3])
@@ -214,7 +213,7 @@ class _Evaluation:
         return _Rows(Batch((*columns, *kept), below.batch.length), where)
 
     def _looked_up(self, node: Filter) -> _Rows:
-        found = _point(node)
+        found = wanted_by_filter(node)
         assert found is not None
         lookup, rest, scan, provider = found
         chosen = _columns(scan, provider, self._read)
@@ -228,7 +227,7 @@ class _Evaluation:
 
     def _joined(self, node: Join) -> _Rows:
         below = self.rows(node.left)
-        found = _joined_key(node)
+        found = wanted_by_join(node)
         assert found is not None
         scan, provider, key, ids = found
         view = self._view_of(provider)
@@ -250,63 +249,3 @@ def _columns(scan: Scan, provider: ManagedProvider, read: Set[int]) -> list[tupl
     stored: dict[str, int | None] = {column.name: column.id for column in provider.description.columns}
     stored[ROW_ID] = None
     return [(f.id, stored[name]) for f, name in zip(scan.fields, scan.columns, strict=True) if f.id in read]
-
-
-def _point(node: Filter) -> tuple[Lookup, tuple[Expression, ...], Scan, ManagedProvider] | None:
-    """Which rows a filter over a table wants by a key, and the conjuncts that remain."""
-    scan = node.input
-    if not isinstance(scan, Scan):
-        return None
-    provider = scan.provider
-    if not isinstance(provider, ManagedProvider) or scan.predicates or not provider.description.keys:
-        return None
-    names = {f.id: name for f, name in zip(scan.fields, scan.columns, strict=True)}
-    conjuncts = [each for conjunct in node.conjuncts for each in _split(conjunct)]
-    named = [_by_table_name(conjunct, names) for conjunct in conjuncts]
-    lookup = find_lookup(provider.description, named)
-    if lookup is None:
-        return None
-    pairs = zip(conjuncts, named, strict=True)
-    rest = tuple(conjunct for conjunct, said in pairs if not any(said is e for e in lookup.conjuncts))
-    return lookup, rest, scan, provider
-
-
-def _split(conjunct: Expression) -> Sequence[Expression]:
-    if isinstance(conjunct, Call) and conjunct.function == "and":
-        return [each for argument in conjunct.args for each in _split(argument)]
-    return [conjunct]
-
-
-def _by_table_name(conjunct: Expression, names: dict[int, str]) -> Expression:
-    def named(e: Expression) -> Expression:
-        return replace(e, name=names[e.id]) if isinstance(e, ColumnRef) and e.id in names else e
-
-    return transform(conjunct, named)
-
-
-def _joined_key(node: Join) -> tuple[Scan, ManagedProvider, tuple[int, ...], list[int]] | None:
-    """The key that a join compares with columns of its left side, which are given in the key's order."""
-    scan = node.right
-    if node.kind not in {JoinKind.LEFT, JoinKind.ANTI} or node.dependent or node.null_aware:
-        return None
-    if not isinstance(scan, Scan) or not isinstance(scan.provider, ManagedProvider) or scan.predicates:
-        return None
-    left = {f.id: f.type for f in output(node.left)}
-    names = {f.id: name for f, name in zip(scan.fields, scan.columns, strict=True)}
-    compared: dict[str, int] = {}
-    for conjunct in node.conjuncts:
-        match conjunct:
-            case Call(function="eq", args=(ColumnRef() as one, ColumnRef() as other)):
-                if other.id in left:
-                    one, other = other, one
-                if one.id not in left or other.id not in names or one.type != other.type:
-                    return None
-                compared[names[other.id]] = one.id
-            case _:
-                return None
-    description = scan.provider.description
-    for key in description.keys:
-        wanted = [description.column(column).name for column in key.columns]
-        if len(node.conjuncts) == len(wanted) and set(wanted) == set(compared):
-            return scan, scan.provider, key.columns, [compared[name] for name in wanted]
-    return None

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -34,26 +34,15 @@ from tableflow.storage.failure import disk_error
 from tableflow.storage.key_check import check_keys
 from tableflow.storage.key_lookup import StagedKeys
 from tableflow.storage.log import LARGEST_RECORD
-from tableflow.storage.record import NO_IDS, Commit, RowIds, TableChange, encode_commit
-from tableflow.storage.staging import StagedWriter, inline_rows
-from tableflow.storage.table_state import TableState, created
+from tableflow.storage.record import Commit, TableChange, encode_commit
+from tableflow.storage.staged_table import StagedTable
+from tableflow.storage.staging import StagedWriter
+from tableflow.storage.table_state import created
 from tableflow.storage.write_queue import CATALOG, WriteTurn
 from tableflow.types import TypeFamily, family
 
 if TYPE_CHECKING:
     from tableflow.storage.database import Database
-
-
-@dataclass(slots=True)
-class _Staged:
-    """What is to happen to one table."""
-
-    before: TableState | None
-    description: TableDescription
-    described: bool = False
-    writers: list[StagedWriter] = field(default_factory=list)
-    deleted: list[RowIds] = field(default_factory=list)
-    truncated: bool = False
 
 
 class Transaction:
@@ -66,7 +55,7 @@ class Transaction:
         self._database = database
         self._turn = turn
         self._generation = generation
-        self._tables: dict[int, _Staged] = {}
+        self._tables: dict[int, StagedTable] = {}
         self._ended: list[TableChange] = []
         self._ended_writers: list[StagedWriter] = []
         self._room = LARGEST_RECORD // 2
@@ -115,7 +104,7 @@ class Transaction:
         with self._lock:
             table = self._next_table
             self._next_table += 1
-            self._tables[table] = _Staged(None, description, described=True)
+            self._tables[table] = StagedTable(None, description, described=True)
         self.change_catalog(PutEntry(schema, TableEntry(name, table=table)))
         return table
 
@@ -230,7 +219,7 @@ class Transaction:
                         hint="use columns with single values",
                     )
 
-    def _staged(self, table: int) -> _Staged:
+    def _staged(self, table: int) -> StagedTable:
         if not self._open:
             raise InterfaceError("the transaction is over")
         staged = self._tables.get(table)
@@ -238,7 +227,7 @@ class Transaction:
             if table not in self._turn.events:
                 raise InterfaceError(f"the transaction was not begun for table {table}")
             state = self.state.table(table)
-            staged = self._tables[table] = _Staged(state, state.description)
+            staged = self._tables[table] = StagedTable(state, state.description)
         return staged
 
     def _all_changes(self, kind: ChangeKind, now: int) -> tuple[list[TableChange], dict[int, TableCell]]:
@@ -256,7 +245,7 @@ class Transaction:
         cells: dict[int, TableCell] = {}
         disk = self._database.disk
         for table, staged in self._tables.items():
-            change = _change(table, staged, kind)
+            change = staged.change(table, kind)
             if change is None:
                 continue
             before = staged.before
@@ -288,23 +277,3 @@ class Transaction:
             detail=what,
             hint="make sure that the source of the statement has one row for each row that it changes",
         )
-
-
-def _change(table: int, staged: _Staged, kind: ChangeKind) -> TableChange | None:
-    """What is to be written about a table; None if nothing changes."""
-    for writer in staged.writers:
-        writer.finish()
-    before = staged.before
-    first = 0 if before is None else before.end
-    ids = tuple(column.id for column in staged.description.columns)
-    rows = inline_rows(staged.writers, first, ids)
-    files = tuple(file for writer in staged.writers for file in writer.files)
-    deleted = NO_IDS
-    if staged.deleted and not staged.truncated:
-        deleted = staged.deleted[0] if len(staged.deleted) == 1 else np.sort(np.concatenate(staged.deleted))
-    if rows is None and not files and not len(deleted) and not staged.truncated and not staged.described:
-        return None
-    return TableChange(
-        table, 1 if before is None else before.version + 1, kind, first, rows, files, deleted,
-        staged.truncated, staged.description if staged.described else None,
-    )  # fmt: skip
