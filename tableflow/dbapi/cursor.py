@@ -107,7 +107,9 @@ class Cursor(Closing):
     @property
     def messages(self) -> list[tuple[type[Warning], Warning]]:
         """Warnings of the last statement, as PEP 249's optional attribute has them."""
-        texts = () if self._outcome is None else self._outcome.warnings
+        texts: tuple[str, ...] = () if self._outcome is None else self._outcome.warnings
+        if self._outcome is not None:
+            texts = (*texts, *getattr(self._outcome.result, "news", ()))  # of a query without end, as it stands now
         return [(Warning, Warning(text)) for text in texts]
 
     @property

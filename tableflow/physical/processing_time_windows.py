@@ -1,11 +1,13 @@
 """Windows on processing time: the clock of the task says when a row came and when a window is over.
 
 The clock stands in for event time: rows get the time at which they arrive, so none is late, and a timer at the end of the next
-window is the watermark.  The event time of the input counts only when it ends.
+window is the watermark.  A clock that is put back stands still until it is where it was.  The event time of the input counts only
+when it ends.
 """
 
 from __future__ import annotations
 
+import struct
 from typing import Protocol
 
 import numpy as np
@@ -37,15 +39,20 @@ class ProcessingTimeOperator(Operator):
         self._closing = closing
         self._time = positions(node.input.fields)[node.time]
         self._of = node.input.fields[self._time].type
+        self._latest = 0
 
     def open(self, context: OperatorContext) -> None:
         """Opens the other operator."""
         self._context = context
         self._windows.open(context)
 
+    def _now(self) -> int:
+        self._latest = max(self._latest, self._context.now())
+        return self._latest
+
     def process(self, batch: Batch, port: int) -> Emission:
         """The batch's rows, as of now."""
-        now = np.full(batch.length, self._context.now() * units_per_microsecond(self._of), np.int64)
+        now = np.full(batch.length, self._now() * units_per_microsecond(self._of), np.int64)
         columns = list(batch.columns)
         columns[self._time] = time_column(self._of, now)
         yield from self._windows.process(batch.with_columns(columns), port) or ()
@@ -58,8 +65,8 @@ class ProcessingTimeOperator(Operator):
     def on_timer(self, time: int) -> Emission:
         """Windows may be over, or early results due."""
         yield from self._windows.on_timer(time) or ()
-        if self._closing.next_close <= self._context.now():
-            yield from self._windows.on_watermark(Watermark(self._context.now())) or ()
+        if self._closing.next_close <= self._now():
+            yield from self._windows.on_watermark(Watermark(self._latest)) or ()
         self._ask_for_timer()
 
     def on_watermark(self, watermark: Watermark) -> Emission | None:
@@ -71,12 +78,13 @@ class ProcessingTimeOperator(Operator):
         return self._windows.on_end(port)
 
     def snapshot(self) -> bytes:
-        """The other operator's state."""
-        return self._windows.snapshot()
+        """The time, and the other operator's state."""
+        return struct.pack("<q", self._latest) + self._windows.snapshot()
 
     def restore(self, state: bytes) -> None:
         """Takes what :meth:`snapshot` gave."""
-        self._windows.restore(state)
+        (self._latest,) = struct.unpack_from("<q", state)
+        self._windows.restore(state[8:])
         self._ask_for_timer()
 
     def close(self) -> None:

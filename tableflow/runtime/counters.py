@@ -16,13 +16,16 @@ class OperatorBlock:
     """One operator in one task; ``longest`` is processor time, see :mod:`tableflow.runtime.looks`.
 
     ``first`` is when a source was asked for what became its first rows, ``last`` when an operator was given its last ones.
+    A source that is ``idle`` does not move time, nor does one that has ``ended``.
     """
 
     __slots__ = (
         "batches_in",
         "batches_out",
         "busy",
+        "ended",
         "first",
+        "idle",
         "last",
         "longest",
         "name",
@@ -42,6 +45,8 @@ class OperatorBlock:
         self.last = 0
         self.longest = 0
         self.named: Counter[str] = Counter()
+        self.idle = False
+        self.ended = False
 
 
 class EdgeBlock:
@@ -95,6 +100,10 @@ class OperatorCounts:
     named: tuple[tuple[str, int], ...]
     first: int = 0
     last: int = 0
+    idle: int = 0
+    """Tasks of a source that are idle now."""
+    ended: int = 0
+    """Tasks of a source that have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +176,8 @@ def sum_operators(blocks: list[OperatorBlock]) -> OperatorCounts:
         busy=sum(block.busy for block in blocks) // 1000,
         longest=max(block.longest for block in blocks) // 1000,
         named=tuple(sorted(named.items())),
+        idle=sum(block.idle for block in blocks),
+        ended=sum(block.ended for block in blocks),
         first=min((block.first for block in blocks if block.first), default=0),
         last=max(block.last for block in blocks),
     )

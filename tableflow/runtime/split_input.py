@@ -107,14 +107,17 @@ class SplitInput:
         finally:
             self._block.busy += perf_counter_ns() - began
         if batch is not None:
-            self._idle = False
+            self._wake_up()
             self.deadline = None
             self._block.first = self._block.first or began
             self._block.rows_out += batch.rows
             self._block.batches_out += 1
             return batch
         if self._exhausted and not self._open:
-            return self._pending.popleft() if self._pending else PortEnded(0, last=True)
+            if self._pending:
+                return self._pending.popleft()
+            self._block.ended = True
+            return PortEnded(0, last=True)
         if self._epochs and not self._pending and self._caught_up():
             return self._epoch()  # the readers have nothing more, which they may have said just now
         silence = None if self._bounded else self._silence()
@@ -169,7 +172,8 @@ class SplitInput:
             current.awaited = self._subscribe(given.wake)
         elif isinstance(given, Watermark):
             self._time.spoke(current.split.id)
-            current.silent_since, current.idle, self._idle = None, False, False
+            current.silent_since, current.idle = None, False
+            self._wake_up()
             self._note(self._time.advanced(current.split.id, given.time))
         elif isinstance(given, Idle):
             current.silent_since = self._clock.now()
@@ -230,7 +234,13 @@ class SplitInput:
         if self._idle or not self._time.all_idle:
             return None
         self._idle = True
+        self._block.idle = True
         return Idle()
+
+    def _wake_up(self) -> None:
+        if self._idle:
+            self._idle = False
+            self._block.idle = False
 
     def close(self) -> None:
         """Closes all readers."""

@@ -20,6 +20,7 @@ from tableflow.runtime.job import Job
 from tableflow.runtime.memory import PoolReservation
 from tableflow.session.outcome import OperatorTime, ResultColumn
 from tableflow.session.planned import Planned
+from tableflow.session.watermark_text import idle_warning
 
 
 class JobResult:
@@ -95,6 +96,14 @@ class JobResult:
     def reserve(self, owner: str) -> PoolReservation:
         """Memory of this job for what is kept of its rows."""
         return self._job.memory.reserve(owner)
+
+    @property
+    def news(self) -> Sequence[str]:
+        """Warnings about the job as it stands now."""
+        if self._counters is not None or not self.endless:
+            return ()
+        warning = idle_warning(self._planned, self._job.counters())
+        return () if warning is None else (warning,)
 
     def tokens(self) -> Sequence[Any]:
         """What the tasks' sinks have ready to be committed, once the job has ended."""

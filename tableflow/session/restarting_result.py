@@ -86,6 +86,11 @@ class RestartingResult:
         """The counters of the job that gave the rows."""
         return self.running.counters()
 
+    @property
+    def news(self) -> Sequence[str]:
+        """Warnings about the job as it stands now."""
+        return self.running.news
+
     def times(self) -> Sequence[OperatorTime]:
         """Where the time went so far."""
         return self.running.times()

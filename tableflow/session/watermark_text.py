@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from tableflow.runtime.counters import StageCounts
+from tableflow.physical.closed_windows import ClosedWindows
+from tableflow.physical.scan import TableScan
+from tableflow.physical.windowed_aggregate import WindowedAggregate
+from tableflow.runtime.counters import JobCounters, StageCounts
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME
 from tableflow.session.background import BackgroundJob
+from tableflow.session.planned import Planned
 
 _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -16,7 +20,43 @@ def watermark_rows(job: BackgroundJob) -> list[list[str | None]]:
     counters = job.counters()
     if counters is None:
         return []
-    return [[_name(stage), time_text(stage.watermark), None, str(_late(stage))] for stage in counters.stages]
+    tables = _tables(job.planned)
+    return [
+        [_name(stage, tables), time_text(stage.watermark), _idle_text(stage), str(_late(stage))]
+        for stage in counters.stages
+    ]
+
+
+def idle_warning(planned: Planned, counters: JobCounters) -> str | None:
+    """What to say of windows that cannot close because nothing moves time: every source that has not ended is idle."""
+    if not any(isinstance(node, WindowedAggregate | ClosedWindows) for node, _ in planned.lowered.nodes()):
+        return None
+    tables = _tables(planned)
+    quiet = []
+    for stage in counters.stages:
+        if stage.source is not None:
+            if stage.source.idle + stage.source.ended < stage.tasks:
+                return None
+            if stage.source.idle:
+                quiet.append(tables.get(stage.stage, stage.source.name))
+    if not quiet:
+        return None
+    which = f"source {quiet[0]!r} is" if len(quiet) == 1 else f"sources {', '.join(map(repr, quiet))} are"
+    return f"windows that are open cannot close: {which} idle, so that time stands still"
+
+
+def _tables(planned: Planned | None) -> dict[int, str]:
+    """The table that each stage reads."""
+    nodes = () if planned is None else planned.lowered.nodes()
+    return {place[0]: node.table for node, place in nodes if isinstance(node, TableScan)}
+
+
+def _idle_text(stage: StageCounts) -> str | None:
+    """Of a source whether it is idle, or how many of its tasks are."""
+    if stage.source is None:
+        return None
+    idle = stage.source.idle
+    return "no" if not idle else "yes" if idle + stage.source.ended == stage.tasks else f"{idle} of {stage.tasks} tasks"
 
 
 def time_text(time: int) -> str | None:
@@ -31,9 +71,11 @@ def time_text(time: int) -> str | None:
         return str(time)
 
 
-def _name(stage: StageCounts) -> str:
+def _name(stage: StageCounts, tables: dict[int, str]) -> str:
     names = [operator.name for operator in stage.operators]
-    return " > ".join(names if stage.source is None else [f"source {stage.source.name}", *names])
+    if stage.source is not None:
+        names.insert(0, f"source {tables.get(stage.stage, stage.source.name)}")
+    return " > ".join(names)
 
 
 def _late(stage: StageCounts) -> int:

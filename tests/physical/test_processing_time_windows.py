@@ -63,3 +63,19 @@ def test_early_results_and_the_end():
     harness.end()
     assert said(harness) == [(1, 0, 10, 2, -1), (1, 0, 10, 3, 1)]
     harness.close()
+
+
+def test_a_clock_that_jumps():
+    """Ahead: what was open closes once.  Back: it stands still, and no row is late."""
+    harness = fed(Tumble(10 * SECOND))
+    harness.clock(3 * SECOND)
+    harness.rows([(1, "a", 1, None)])
+    harness.clock(3605 * SECOND)
+    assert said(harness) == [(1, 0, 10, 1, 1)]
+    harness.rows([(1, "a", 1, None)])
+    harness.context.time = 1000 * SECOND
+    harness.rows([(1, "a", 1, None)])
+    assert said(harness) == []
+    harness.clock(3610 * SECOND)
+    assert said(harness) == [(1, 3600, 3610, 2, 1)]
+    assert harness.context.counted["late_rows"] == 0
