@@ -1,4 +1,4 @@
-"""``python -m benchmarks.nexmark check|bench``."""
+"""``python -m benchmarks.nexmark check|bench|latency``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.nexmark.bench import bench
 from benchmarks.nexmark.check import Check
+from benchmarks.nexmark.latency import latency, plot
 from benchmarks.nexmark.queries import NUMBERS
 
 
@@ -19,6 +20,10 @@ def _numbers(text: str) -> tuple[int, ...]:
     if unknown:
         raise argparse.ArgumentTypeError(f"queries are 0 to 22, not {unknown[0]}")
     return numbers
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(int(part.replace("_", "")) for part in text.split(","))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,9 +38,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_argument("--queries", type=_numbers, default=NUMBERS)
     measuring.add_argument("--runs", type=int, default=3)
     measuring.add_argument("--json", type=Path)
+    measuring.add_argument("--alone", action="store_true", help="without DuckDB")
+    waiting = commands.add_parser("latency", help="measure from the end of a window to its result")
+    waiting.add_argument("--rates", type=_counts, default=(100_000, 1_000_000), help="events per second")
+    waiting.add_argument("--windows", type=int, default=600)
+    waiting.add_argument("--seconds", type=float, default=1.0, help="size of a window")
+    waiting.add_argument("--keyed", action="store_true", help="count by auction")
+    waiting.add_argument("--timeouts", type=_counts, default=(0, 2, 10, 50, 100), help="buffer timeouts to plot, in ms")
+    waiting.add_argument("--plot", type=Path, help="draw latency over throughput for some buffer timeouts")
     given = parser.parse_args(arguments)
+    if given.command == "latency":
+        if given.plot is None:
+            latency(given.rates, given.windows, given.seconds, keyed=given.keyed)
+        else:
+            plot(given.timeouts, given.rates, given.windows, given.seconds, given.plot)
+        return 0
     if given.command == "bench":
-        bench(given.events, given.runs, given.threads, given.queries, given.json)
+        bench(given.events, given.runs, given.threads, given.queries, given.json, peer=not given.alone)
         return 0
     check = Check(given.events, {"parallelism.default": str(given.threads)})
     problems = [problem for number in given.queries if (problem := check.difference(number))]

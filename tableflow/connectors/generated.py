@@ -32,6 +32,8 @@ class Pace:
     per_second: int | None = None
     stride: int = 1
     clock: Callable[[], int] = time.monotonic_ns
+    began: int | None = None
+    """When the first row comes, by the clock; None: when a reader is asked first."""
 
 
 class GeneratedSource:
@@ -49,7 +51,7 @@ class GeneratedSource:
 
     def assigner(self) -> ListAssigner:
         """Splits that end together."""
-        return ListAssigner(Split(f"{i} of {self._splits}", [i, self._splits]) for i in range(self._splits))
+        return ListAssigner([Split(f"{i} of {self._splits}", [i, self._splits]) for i in range(self._splits)])
 
     def reader(self, split: Split, batch_rows: int) -> GeneratedReader:
         """A reader that goes on after the rows done."""
@@ -70,13 +72,22 @@ class GeneratedReader:
         self._done = done
         self._start = done
         self._batch_rows = batch_rows
-        self._began: int | None = None
+        self._began = pace.began
+        self._given: int | None = None
+        """When rows were given last, by the clock."""
 
     def poll(self) -> Poll:
         """The next rows; those that come at a rate are counted from the first poll."""
         count = min(self._batch_rows, self._due())
         if count <= 0:
             return Later(After(_TICK_MICROSECONDS))
+        if self._pace.per_second is not None and count < self._batch_rows:
+            # At a high rate there is a row at any time; to give them one by one would be all that is done.
+            now = self._pace.clock()
+            rest = _TICK_MICROSECONDS - (now - self._given) // 1000 if self._given is not None else 0
+            if rest > 0:
+                return Later(After(rest))
+            self._given = now
         own = np.arange(self._done, self._done + count, dtype=np.int64)
         stride, total = self._pace.stride, self._pace.rows
         numbers = (own // stride * self._splits + self._first) * stride + own % stride

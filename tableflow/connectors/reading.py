@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,7 @@ class ListAssigner:
     """
 
     def __init__(self, splits: Iterable[Split], counts: Counter[str] | None = None) -> None:
+        self._left = len(splits) if isinstance(splits, Sized) else None
         self._splits = iter(splits)
         self._counts: Counter[str] = Counter() if counts is None else counts
         self._lock = threading.Lock()
@@ -48,7 +49,17 @@ class ListAssigner:
     def next(self, task_index: int) -> Split | None:
         """The next split, or None for ever."""
         with self._lock:
-            return next(self._splits, None)
+            given = next(self._splits, None)
+            if given is None:
+                self._left = 0
+            elif self._left is not None:
+                self._left -= 1
+            return given
+
+    @property
+    def exhausted(self) -> bool:
+        """See :class:`~tableflow.runtime.source.Finite`."""
+        return self._left == 0
 
     def take_counts(self) -> dict[str, int]:
         """See :class:`~tableflow.runtime.source.Counting`."""

@@ -74,6 +74,15 @@ class Counting(Protocol):
         ...
 
 
+class Finite(Protocol):
+    """What an assigner may be besides: it knows, without being asked for another, that it has no split left."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all splits that will ever be are handed out."""
+        ...
+
+
 class CatchingUp(Protocol):
     """What a reader may be besides: it knows how far its origin has come, and gives epochs after what was there before."""
 

@@ -25,6 +25,8 @@ from tableflow.runtime.timers import TaskTimers, Timekeeper
 from tableflow.runtime.wake import After
 
 _BOUNDED_READERS = 4
+_ASKED_AGAIN = 20_000
+"""Microseconds after which an assigner is asked for more although its splits have rows all the time."""
 
 
 class OpenSplit:
@@ -77,6 +79,7 @@ class SplitInput:
         self._current = ""
         self._assignment: Wake | None = None
         self._exhausted = False
+        self._asked = 0
         self._idle = False
         self._epochs: deque[Epoch] = deque()
         self._targets: list[tuple[OpenSplit, CatchingUp, int]] | None = None
@@ -143,6 +146,8 @@ class SplitInput:
 
     def _poll(self) -> Batch | None:
         """The next batch of any split: asks each that may have something once, then the assigner for more."""
+        if self._open and not self._exhausted:
+            self._look_for_more()
         while True:
             for _ in range(len(self._open)):
                 current = self._open[0]
@@ -156,6 +161,15 @@ class SplitInput:
         if any(each.ready for each in self._open):
             self._timers.wake()
         return None
+
+    def _look_for_more(self) -> None:
+        """Time must not stand still until a reader has no rows: it does until all splits that are known are handed out."""
+        finite: Any = self._assigner
+        if getattr(finite, "exhausted", False):
+            self._exhausted = True
+            self._note(self._time.handed_out())
+        elif not self._bounded and self._assignment is None and self._clock.now() - self._asked >= _ASKED_AGAIN:
+            self._take_split()
 
     def _ask(self, current: OpenSplit) -> Batch | None:
         given = current.reader.poll()
@@ -200,6 +214,7 @@ class SplitInput:
         if self._assignment is not None and not self._assignment.ready:
             return False
         self._assignment = None
+        self._asked = self._clock.now()
         given = self._assigner.next(self._task_index)
         self._count(self._assigner)
         if given is None:

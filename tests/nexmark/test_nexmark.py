@@ -88,6 +88,25 @@ def test_paced_events_wait_for_their_time():
     now[0] += SECOND // 4
     assert len(_rows(reader.poll())) == 250
     assert isinstance(reader.poll(), Later)
+    now[0] += SECOND // 2000
+    assert isinstance(reader.poll(), Later)  # one would be there at most
+    now[0] += 3 * SECOND // 1000
+    assert len(_rows(reader.poll())) == 3
+
+
+def test_events_of_a_high_rate_come_together():
+    now = [0]
+    made = []
+    source = GeneratedSource(
+        lambda numbers: made.append(len(numbers)) or Batch([], len(numbers)),
+        Pace(None, 10_000_000, 1, lambda: now[0]),
+        1,
+    )
+    reader = source.reader(Split("0 of 1", [0, 1]), 65_536)
+    for _ in range(100):
+        reader.poll()
+        now[0] += SECOND // 10_000  # a thousand events happen
+    assert made == [1] + [10_000] * 9
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,13 @@ import time
 import pytest
 
 from tableflow.errors import ConnectorError, InternalError
+from tableflow.runtime.counters import OperatorBlock
 from tableflow.runtime.events import Idle, Watermark
 from tableflow.runtime.graph import ExchangeKind
 from tableflow.runtime.source import Done, Later, Split
+from tableflow.runtime.split_input import SplitInput
 from tableflow.runtime.split_time import SplitTime
+from tableflow.runtime.timers import TaskTimers
 from tableflow.runtime.wake import After, Signal
 from tests.runtime.simple import Batches, Calls, Plan, Sum, Through, batch, run, values
 
@@ -82,6 +85,55 @@ def test_in_batch_mode_time_stays_until_the_end(scheduling):
     only = plan.stage(Generator, lambda: Calls(log), source=Batches([batch(1), batch(5)]))
     assert run(plan.job(only, pool, **seed)) == [1, 5]
     assert marks(log) == []
+
+
+class Busy(Batches):
+    """An assigner with one split; ``exhausted`` if it knows that there is no other."""
+
+    def __init__(self, finite):
+        super().__init__([batch(number) for number in range(100)], bounded=False)
+        self._finite = finite
+
+    def assigner(self):
+        assigner = super().assigner()
+        if self._finite:
+            assigner.exhausted = True
+        return assigner
+
+
+@pytest.mark.parametrize(("finite", "stands"), [(True, 1), (False, 20)])
+def test_time_passes_although_a_reader_always_has_rows(finite, stands):
+    """A finite assigner says that there is no other split; any other is asked again after 20 ms."""
+
+    class Clock:
+        time = 1_000_000
+
+        def now(self):
+            return self.time
+
+    source, clock = Busy(finite), Clock()
+    assigner = source.assigner()
+    taken = SplitInput(
+        source.bounded,
+        assigner,
+        lambda split: source.reader(split, 10),
+        0,
+        TaskTimers(clock),
+        clock,
+        30_000_000,
+        OperatorBlock(""),
+    )
+    first = None
+    for number in range(100):
+        got = taken.next(None)
+        while isinstance(got, Watermark):
+            got = taken.next(None)
+        assert values(got) == [number]
+        if taken.judge_time(number) is not None and first is None:
+            first = number
+        clock.time += 1_000
+    assert first == stands
+    taken.close()
 
 
 @pytest.mark.parametrize("seed", range(5))

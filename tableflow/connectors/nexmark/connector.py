@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,13 +30,20 @@ def _number(least: int) -> Callable[[str], int]:
     return parse
 
 
+def _base(value: str) -> int | None:
+    """None stands for the start of a query."""
+    return None if value.strip().lower() == "now" else _number(0)(value)
+
+
 OPTIONS = (
     Option("table", "text", choice(*TABLES), f"which rows: {', '.join(TABLES)}", default="events"),
     Option("events", "number", _number(0), "how many events of all kinds there are; by default they never end"),
     Option("rate", "number", _number(1), "events of all kinds per second of event time", default=10_000),
     Option("seed", "number", _number(0), "other seeds give other events", default=42),
     Option(
-        "base-ms", "number", _number(0), "when the first event happens, in ms since 1970", default=1_436_918_400_000
+        "base-ms", "number or now", _base,
+        "when the first event happens, in ms since 1970, or 'now': when the query starts; then paced events come at their time",
+        default=1_436_918_400_000,
     ),
     Option("paced", "boolean", boolean, "events come when they happen, counted from the start of the query",
            default=False),
@@ -98,9 +106,10 @@ class NexmarkTable:
         types = {column.name: column.type for column in self._schema.columns}
         columns = tuple((self._names[name], types[name]) for name in accepted.request.columns)
         given = self._options
+        base, live = given["base-ms"], given["base-ms"] is None
         return KIND, NexmarkScan(
-            given["table"], columns, given["events"], given["rate"], given["seed"], given["base-ms"], given["paced"],
-            given["out-of-order-group"], given["preloaded"],
+            given["table"], columns, given["events"], given["rate"], given["seed"], time.time_ns() // 1_000_000 if live else base,
+            given["paced"], given["out-of-order-group"], given["preloaded"], live,
         )  # fmt: skip
 
 

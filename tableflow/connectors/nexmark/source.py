@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -27,7 +28,8 @@ _STRIDE = 953
 class NexmarkScan:
     """What to make: columns of the rows of ``table`` among the first ``events`` events, or among all that will ever come.
 
-    ``preloaded``: all rows are made before the first one is given, and kept by the connection.  ``rate`` is in events per second, ``base`` in ms since 1970; ``group``: so many events are shuffled in themselves.
+    ``preloaded``: all rows are made before the first one is given, and kept by the connection.  ``rate`` is in events per second, ``base`` in ms since 1970; ``group``: so many
+    events are shuffled in themselves; ``live``: those that are paced come at their event time.
     """
 
     table: str
@@ -39,6 +41,7 @@ class NexmarkScan:
     paced: bool
     group: int
     preloaded: bool = False
+    live: bool = False
 
 
 class Maker:
@@ -69,13 +72,21 @@ class Maker:
         return np.where(whole, base + at * _STRIDE % group, at).astype(np.uint64)
 
 
+def _pace(scan: NexmarkScan) -> Pace:
+    """How many events come when."""
+    began = None
+    if scan.live:  # event time is that of the clock outside
+        began = time.monotonic_ns() - (time.time_ns() - scan.base * 1_000_000)
+    return Pace(scan.events, scan.rate if scan.paced else None, CYCLE, began=began)
+
+
 def open_source(scan: NexmarkScan, context: OpenContext) -> GeneratedSource | PreloadedSource:
     """The source of a scan, with a split per task: cycles of events in turn, so that every split has all kinds."""
     settings = context.settings
     representation, splits, batch_rows = (
         settings.get(FORCE_REPRESENTATION), settings.get(PARALLELISM), settings.get(BATCH_ROWS),
     )  # fmt: skip
-    pace = Pace(scan.events, scan.rate if scan.paced else None, CYCLE)
+    pace = _pace(scan)
 
     def generated(some: NexmarkScan) -> GeneratedSource:
         return GeneratedSource(Maker(some, representation).batch, pace, splits)
