@@ -31,6 +31,11 @@ WINDOW = "TUMBLE(s, ts, INTERVAL '1' SECOND)"
             f"SELECT a.k, b.n FROM {WINDOW} a JOIN (SELECT v, count(name) AS n FROM {WINDOW} GROUP BY v) b ON a.v = b.v",
             [(k, 1) for k, *_ in ROWS],
         ),
+        (
+            "SELECT k FROM (SELECT k FROM s EXCEPT ALL SELECT v FROM s) l"
+            " WHERE k < (SELECT max(v) FROM s r WHERE l.k IS NOT DISTINCT FROM r.k)",
+            [(k,) for k in (0, 1, 1, 2, 2)],
+        ),
     ],
 )
 def test_readers_get_their_own_columns(query: str, expected: list[tuple[object, ...]]) -> None:

@@ -126,7 +126,9 @@ def _share(readers: list[Node], replaced: dict[int, Node], context: Context) -> 
     for reader in readers[1:]:
         merged, names = _merge(merged, reader, context)
         positions.append(names)
-    fields = context.output(merged)
+    # What says how often rows are repeated is gone once they are.
+    gone = {part.count for part in walk_plan(merged) if isinstance(part, Replicate)}
+    fields = tuple([f for f in context.output(merged) if f.id not in gone])
     copy, renamed = copy_plan(merged, context)
     columns = tuple([renamed.get(f.id, f) for f in fields])
     key = context.fresh_id()
