@@ -20,6 +20,7 @@ from tableflow.physical.changelog_result import (
 from tableflow.physical.changelog_top_n import ChangelogTopN, ChangelogTopNOperator
 from tableflow.physical.closed_windows import ClosedWindows, ClosedWindowsOperator
 from tableflow.physical.collect_aggregate import CollectAggregate, CollectAggregateOperator
+from tableflow.physical.current_join import CurrentJoin, CurrentJoinOperator
 from tableflow.physical.current_watermark import CurrentWatermark, CurrentWatermarkOperator
 from tableflow.physical.filter import FilterRows, FilterRowsOperator
 from tableflow.physical.fork import Fork, ForkOperator
@@ -62,6 +63,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     ChangelogJoin: ChangelogJoinOperator,
     VersionedJoin: VersionedJoinOperator,
     LookupJoin: LookupJoinOperator,
+    CurrentJoin: CurrentJoinOperator,
     ChangelogTopN: ChangelogTopNOperator,
     Normalize: NormalizeOperator,
     ChangelogOver: ChangelogOverOperator,

@@ -10,6 +10,7 @@ from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.changelog_over import ChangelogOver
 from tableflow.physical.changelog_top_n import ChangelogTopN
 from tableflow.physical.closed_windows import ClosedWindows
+from tableflow.physical.current_join import CurrentJoin
 from tableflow.physical.lookup_join import LookupJoin
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.normalize import Normalize
@@ -47,6 +48,10 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
             newest, sign = ("oldest", ">") if node.following else ("newest", "<")
             sign += "" if node.strict else "="
             return f"VersionedJoin {node.kind.value} on {equal}, {newest} {version} {sign} {time}"
+        case CurrentJoin():
+            pairs = zip(node.left_keys, node.right_keys, strict=True)
+            equal = " and ".join(f"{to_sql(left)} = {to_sql(right)}" for left, right in pairs)
+            return f"CurrentJoin {node.kind.value} on {equal}, right as it is at the end of the epoch"
         case LookupJoin():
             pairs = zip(node.left_keys, node.right_keys, strict=True)
             equal = " and ".join(f"{to_sql(left)} = {to_sql(right)}" for left, right in pairs)

@@ -6,7 +6,6 @@ input is told to be idle, and at the end all answers have come and all rows have
 
 from __future__ import annotations
 
-import io
 import struct
 from collections import deque
 from collections.abc import Iterator
@@ -18,11 +17,12 @@ import pyarrow as pa
 from tableflow.catalog.lookup import CachePolicy
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.gather import compact, concat, take_columns
+from tableflow.columnar.kernels.gather import concat, take_columns
 from tableflow.columnar.kernels.multi_state import NO_SLOT, Slots
 from tableflow.config import LOOKUP_CAPACITY, LOOKUP_OUTPUT
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import Expression, column_ids
+from tableflow.physical.current_join import batch_bytes
 from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.join_pairs import stored_rows
 from tableflow.physical.lookup_cache import KeyedRows
@@ -248,10 +248,4 @@ class LookupJoinOperator(Operator):
 def _saved(each: _Waiting | Watermark) -> bytes:
     if isinstance(each, Watermark):
         return b"w" + struct.pack("<q", each.time)
-    batch = compact(each.rows)
-    arrays = [column.array for column in batch.columns]
-    sink = io.BytesIO()
-    record = pa.RecordBatch.from_arrays(arrays, names=[str(i) for i in range(len(arrays))])
-    with pa.ipc.new_stream(sink, record.schema) as writer:
-        writer.write_batch(record)
-    return b"r" + sink.getvalue()
+    return b"r" + batch_bytes(each.rows)

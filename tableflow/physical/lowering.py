@@ -14,6 +14,7 @@ from tableflow.config import PARALLELISM, Settings
 from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import column_ids
 from tableflow.physical.changelog_join import ChangelogJoin
+from tableflow.physical.current_join import CurrentJoin
 from tableflow.physical.exchange import Exchange
 from tableflow.physical.fork import Fork
 from tableflow.physical.hash_build import HashBuild
@@ -107,7 +108,7 @@ class _Lowering:
                 if node.kind in BUILD_MARKING:
                     chain.publishes.append(marks_publication(node.publication))
                 return chain
-            case HashJoin() | ChangelogJoin() | VersionedJoin() | UnionAll():
+            case HashJoin() | ChangelogJoin() | VersionedJoin() | CurrentJoin() | UnionAll():
                 return self._meeting(node)
             case SharedResult():
                 return self._shared(node)

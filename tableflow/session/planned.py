@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tableflow.config import SERIALIZE_PLANS, TIME_ZONE, Settings
+from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.changelog_result import ChangelogResult
+from tableflow.physical.current_join import CurrentJoin
 from tableflow.physical.fusion import fuse
 from tableflow.physical.heads import prefers_port
 from tableflow.physical.lowering import Lowered, lower
@@ -41,6 +43,14 @@ class Planned:
     def changes(self) -> bool:
         """Whether the first column says what each row does to those before it."""
         return isinstance(self.root, ChangelogResult)
+
+    @property
+    def waits_for_epochs(self) -> bool:
+        """Whether some rows come out only when an epoch ends."""
+        return self.changes or any(
+            isinstance(node, CurrentJoin) or (isinstance(node, ChangelogAggregate) and node.per_epoch)
+            for node, _ in self.lowered.nodes()
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,14 @@ def changes(query: str, mini_batch: str) -> tuple[Counter[object], int, int]:
         return Counter({row: n for row, n in total.items() if n}), max(each.rows_out for each in grouping), held
 
 
+def test_rows_without_end_come_with_the_epochs() -> None:
+    script = Script([Rows([(1, 1), (1, 2), (2, 2)])])
+    with tableflow.connect(settings={"table.exec.mini-batch.enabled": "true"}) as connection:
+        connection.register_stream("s", {"k": "INT", "v": "INT"}, script)
+        cursor = connection.execute("SELECT DISTINCT k FROM s")
+        assert sorted(cursor.fetchmany(2, timeout=20)) == [(1,), (2,)]
+
+
 @pytest.mark.parametrize("query", QUERIES)
 def test_the_same_with_fewer_changes(query: str) -> None:
     at_once, many, none = changes(query, "false")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.physical.current_join import CurrentJoin
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.project import ProjectColumns
 from tableflow.physical.properties import SINGLE
@@ -43,7 +44,7 @@ def implement_stream_temporal_join(
 
 
 def _as_it_is(search: Search, node: timed.TemporalJoin) -> PhysicalNode | Draft:
-    """The right side when the left row is processed: of a table that ends, all of it."""
+    """The right side when the left row is processed: of a table that ends, all of it; of others, at the end of the row's epoch."""
     left, right = search.stream(node.left), search.stream(node.right)
     if left.appends and right.appends and right.bounded:
         join = logical.Join(node.kind, node.left, node.right, node.conjuncts, block=node.block, span=node.span)
@@ -51,9 +52,28 @@ def _as_it_is(search: Search, node: timed.TemporalJoin) -> PhysicalNode | Draft:
         sealed = published_join(search, join, node.right)
         if sealed is not None:
             return sealed
-    raise refuse(
-        "a join FOR SYSTEM_TIME AS OF processing time has a plan only with a table that ends and takes nothing back",
-        "join AS OF a column of event time",
+    if not left.appends:
+        raise refuse(
+            "rows that may be taken back cannot be joined with a table as it is: it may be another one when they are",
+            "join them with the table first, and group afterwards",
+        )
+    condition = pairs_of(search, node.conjuncts, node.left, node.right)
+    if condition.residual or not condition.left or any(condition.null_safe):
+        raise refuse("a join as of a time compares keys for equality", "put other conditions into WHERE")
+    first, left_keys = by_columns(search, node.left, condition.left)
+    second, right_keys = by_columns(search, node.right, condition.right)
+    wanted, known = search.needed(node), search.output(node)
+    fields = tuple(known[f.id] for f in (*first.fields, *second.fields) if f.id in wanted and f.id in known)
+    rows = first.facts.estimate.rows + second.facts.estimate.rows
+    work = costs.probe_cost(rows, rows, rows, len(fields))
+    return CurrentJoin(
+        fields=fields,
+        facts=search.facts(node, fields, (first, second), work, first.facts.properties.partitioning),
+        left=first,
+        right=second,
+        kind=STRAIGHT[node.kind],
+        left_keys=left_keys,
+        right_keys=right_keys,
     )
 
 
