@@ -32,8 +32,7 @@ WINDOW = "TUMBLE(s, ts, INTERVAL '1' SECOND)"
             [(k, 1) for k, *_ in ROWS],
         ),
         (
-            "SELECT k FROM (SELECT k FROM s EXCEPT ALL SELECT v FROM s) l"
-            " WHERE k < (SELECT max(v) FROM s r WHERE l.k IS NOT DISTINCT FROM r.k)",
+            "SELECT k FROM (SELECT k FROM s EXCEPT ALL SELECT v FROM s) l WHERE k < (SELECT max(v) FROM s WHERE k IS NOT DISTINCT FROM l.k)",
             [(k,) for k in (0, 1, 1, 2, 2)],
         ),
     ],
