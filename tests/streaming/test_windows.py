@@ -174,10 +174,16 @@ def test_an_interval_of_event_time_ends_wherever_watermarks_are(connection: tabl
             "KEEP LAST sees",
         ),
         ("SELECT count(*) FROM GLOBAL(endless) EMIT KEEP LAST INTERVAL '1' SECOND", "order of time"),
+        (
+            "SELECT count(*) FROM TUMBLE(TABLE timeless, DESCRIPTOR(ts), INTERVAL '1' SECOND) GROUP BY window_start, window_end EMIT EVERY 2 ROWS KEEP LAST 3 ROWS",
+            "never close",
+        ),
+        ("SELECT * FROM GLOBAL(endless)", "GLOBAL window have no end"),
     ],
 )
 def test_what_cannot_be_said_is_refused(connection: tableflow.Connection, query: str, message: str) -> None:
     connection.register_stream("endless", COLUMNS, _forever, watermark=("ts", timedelta(0)))
+    connection.register_stream("timeless", COLUMNS, _forever)
     with pytest.raises(tableflow.Error, match=message):
         connection.execute(query)
 

@@ -92,7 +92,11 @@ def _windowed(
     if order and is_processing_time(node.input, order[0].column):
         order = ()  # rows come in this order
     in_time = bool(order) and order[0].column in time.event_time
-    if order and not in_time and not time.bounded and not isinstance(node.assigner, Tumble | Hop | Cumulate | Session):
+    if (
+        order
+        and not (in_time or time.bounded or changing)
+        and not isinstance(node.assigner, Tumble | Hop | Cumulate | Session)
+    ):
         raise refuse(
             f"rows in the order of {node.order[0].column.name!r} would wait for an end that does not come",
             "order them by the event time of their table, or leave ORDER BY out: rows count as they arrive then",
@@ -153,6 +157,6 @@ def is_processing_time(node: logical.Node, column: int) -> bool:
 
 
 def _waits_for_time(node: timed.WindowedAggregate) -> bool:
-    """Whether results come when windows close."""
-    triggers = () if node.emit is None else node.emit.triggers
-    return not triggers or any(isinstance(trigger, OnWindowClose) for trigger in triggers)
+    """Whether results come when windows close, or rows wait for their turn."""
+    emit = node.emit or Emit()
+    return not emit.triggers or emit.evicts or any(isinstance(trigger, OnWindowClose) for trigger in emit.triggers)
