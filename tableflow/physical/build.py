@@ -39,6 +39,7 @@ from tableflow.physical.normalize import Normalize, NormalizeOperator
 from tableflow.physical.partition_top_n import PartitionTopN, PartitionTopNOperator
 from tableflow.physical.pipeline import Pipeline, PipelineOperator
 from tableflow.physical.project import ProjectColumns, ProjectColumnsOperator
+from tableflow.physical.routed_write import RoutedWrite, RoutedWriteOperator
 from tableflow.physical.set_operation import Replicate, ReplicateOperator, UnionAll, UnionAllOperator
 from tableflow.physical.sort import LimitRows, LimitRowsOperator, SortRows, SortRowsOperator, TopN, TopNOperator
 from tableflow.physical.stream_write import StreamWrite, StreamWriteOperator
@@ -82,6 +83,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     TableWrite: TableWriteOperator,
     Fork: ForkOperator,
     StreamWrite: StreamWriteOperator,
+    RoutedWrite: RoutedWriteOperator,
     SettledResult: SettledResultOperator,
     ChangelogResult: ChangelogResultOperator,
     AssignWatermarks: AssignWatermarksOperator,

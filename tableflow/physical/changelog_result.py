@@ -98,25 +98,30 @@ class ChangelogResultOperator(Operator):
         return self._changes()
 
     def _changes(self) -> Emission:
-        parts = list(self._held.parts(self._context.batch_rows))
-        self._held.clear()
-        if not parts:
-            return
-        batch = concat(parts)
-        order, kinds = paired(batch, self._key)
-        size = self._context.batch_rows
-        for start in range(0, len(order), size):
-            chosen, named = order[start : start + size], kinds[start : start + size]
-            yield from self._named(take_rows(batch, chosen), named)
+        return named_changes(self._held, self._key, self._context.batch_rows)
 
-    def _named(self, batch: Batch, kinds: Numbers) -> Iterator[Batch]:
-        counts = np.abs(weights_of(batch))
-        if (counts > 1).any():
-            kinds = np.repeat(kinds, counts)
-        for part, start in _with_starts(repeated(batch, self._context.batch_rows)):
-            codes = pa.array(kinds[start : start + part.length], pa.int8())
-            column = Column(STRING, pa.DictionaryArray.from_arrays(codes, pa.array(KINDS)))
-            yield Batch([column, *part.columns], part.length)
+
+def named_changes(held: HeldChanges, key: list[int] | None, rows: int) -> Iterator[Batch]:
+    """All changes that are held, with the column of kinds first, in batches of at most so many rows; then none is held."""
+    parts = list(held.parts(rows))
+    held.clear()
+    if not parts:
+        return
+    batch = concat(parts)
+    order, kinds = paired(batch, key)
+    for start in range(0, len(order), rows):
+        chosen, named = order[start : start + rows], kinds[start : start + rows]
+        yield from _named(take_rows(batch, chosen), named, rows)
+
+
+def _named(batch: Batch, kinds: Numbers, rows: int) -> Iterator[Batch]:
+    counts = np.abs(weights_of(batch))
+    if (counts > 1).any():
+        kinds = np.repeat(kinds, counts)
+    for part, start in _with_starts(repeated(batch, rows)):
+        codes = pa.array(kinds[start : start + part.length], pa.int8())
+        column = Column(STRING, pa.DictionaryArray.from_arrays(codes, pa.array(KINDS)))
+        yield Batch([column, *part.columns], part.length)
 
 
 def paired(batch: Batch, key: list[int] | None) -> tuple[Numbers, Numbers]:

@@ -22,6 +22,7 @@ from tableflow.physical.partition_top_n import PartitionTopN
 from tableflow.physical.pipeline import Pipeline
 from tableflow.physical.project import ProjectColumns
 from tableflow.physical.properties import ChangelogMode, OrderingKey, PartitioningKind
+from tableflow.physical.routed_write import RoutedWrite
 from tableflow.physical.scan import TableScan
 from tableflow.physical.sort import LimitRows, SortRows, TopN
 from tableflow.physical.stream_write import StreamWrite
@@ -127,7 +128,7 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             keys = f" by [{', '.join(names.get(key, f'#{key}') for key in node.keys)}]" if node.keys else ""
             merged = f" merging {_order(node.ordering, names)}" if node.ordering else ""
             return f"Exchange {node.kind.value}{keys}{merged}{' blocking' if node.blocking else ''}"
-        case TableWrite() | StreamWrite() | Fork() | ChangelogResult() | SharedResult():
+        case TableWrite() | StreamWrite() | RoutedWrite() | Fork() | ChangelogResult() | SharedResult():
             return _edge(node, names)
         case AssignWatermarks() | AssignWindows() | WindowedAggregate():
             return describe_windows(node, names)
@@ -135,13 +136,17 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             return describe_changelog(node, names) or f"{type(node).__name__} [{_columns(node.fields)}]"
 
 
-def _edge(node: TableWrite | StreamWrite | Fork | ChangelogResult | SharedResult, names: dict[int, str]) -> str:
+def _edge(
+    node: TableWrite | StreamWrite | RoutedWrite | Fork | ChangelogResult | SharedResult, names: dict[int, str]
+) -> str:
     match node:
         case TableWrite():
             checks = f" checking {', '.join(name for name, _ in node.checks)}" if node.checks else ""
             return f"TableWrite {node.table} [{_columns(node.fields)}]{checks}"
         case StreamWrite():
             return f"StreamWrite {node.table} [{', '.join(names.get(column, f'#{column}') for column in node.values)}]"
+        case RoutedWrite():
+            return f"RoutedWrite {', '.join(f'{route.kind.value} {route.table}' for route in node.routes)}"
         case SharedResult():
             return f"SharedResult {node.publication} [{_columns(node.fields)}]"
         case Fork():

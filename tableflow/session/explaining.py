@@ -16,7 +16,7 @@ from tableflow.session.outcome import Outcome
 from tableflow.session.planned import plan
 from tableflow.session.queries import notices
 from tableflow.session.session_storage import PinnedStates
-from tableflow.session.sink_inserts import plan_insert
+from tableflow.session.sink_plan import plan_insert
 from tableflow.session.stream_plan import streaming
 from tableflow.session.write_plan import Writing, plan_write
 from tableflow.session.writing import Rebind

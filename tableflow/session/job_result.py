@@ -18,6 +18,7 @@ from tableflow.physical.text import summary
 from tableflow.runtime.counters import JobCounters, OperatorCounts
 from tableflow.runtime.job import Job
 from tableflow.runtime.memory import PoolReservation
+from tableflow.runtime.sink import Prepared
 from tableflow.session.outcome import OperatorTime, ResultColumn
 from tableflow.session.planned import Planned
 from tableflow.session.watermark_text import idle_warning
@@ -108,6 +109,10 @@ class JobResult:
     def tokens(self) -> Sequence[Any]:
         """What the tasks' sinks have ready to be committed, once the job has ended."""
         return [prepared.token for prepared in self._job.prepared]
+
+    def prepared(self) -> Sequence[Prepared]:
+        """The same with the sinks that they are of."""
+        return self._job.prepared
 
     def times(self) -> Sequence[OperatorTime]:
         """Busy time and rows by plan node."""

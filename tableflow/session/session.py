@@ -259,6 +259,8 @@ class Session:
                 return self.writer.write(statement, pinned, rebind, script)
             case sql.InsertIntoSink():
                 return self._sink_inserts.insert(statement, script)
+            case sql.StatementSet():
+                return self._sink_inserts.insert_all(statement, script)
             case sql.Explain():
                 return self._explanations.explain(statement, pinned, rebind, script)
             case sql.Show():

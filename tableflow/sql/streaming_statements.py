@@ -89,6 +89,10 @@ class InsertIntoSink(Base):
 
 @dataclass(frozen=True, slots=True)
 class StatementSet(Base):
-    """EXECUTE STATEMENT SET BEGIN INSERT ...; INSERT ...; END: one job, whose scans are shared."""
+    """EXECUTE STATEMENT SET BEGIN INSERT ...; INSERT ...; END: one job, whose scans of streams are shared.
+
+    ``query`` has the rows of all: the number of the statement, then the columns of all statements in order, NULL in those of others.
+    """
 
     inserts: tuple[InsertIntoSink, ...]
+    query: Query

@@ -20,7 +20,7 @@ def examples(page: Path) -> list[Example]:
     for block in re.findall(r"```sql\n(.*?)```", page.read_text(), re.DOTALL):
         text = ""
         for lexeme in lex(block):
-            if lexeme.kind is Kind.OPERATOR and lexeme.text == ";":
+            if lexeme.kind is Kind.OPERATOR and lexeme.text == ";" and not _is_open(text):
                 found.append((text.strip(), []))
                 text = ""
             elif lexeme.kind is Kind.COMMENT:
@@ -31,6 +31,12 @@ def examples(page: Path) -> list[Example]:
                 text += lexeme.text
         assert not text.strip(), f"a block ends within a statement: {text}"
     return found
+
+
+def _is_open(text: str) -> bool:
+    """Whether it is a statement set whose END has not come."""
+    words = text.upper().split()
+    return words[:3] == ["EXECUTE", "STATEMENT", "SET"] and words[-1] != "END"
 
 
 def run(connection: tableflow.Connection, statements: Sequence[Example]) -> None:

@@ -84,7 +84,6 @@ def test_syntax_error(text, at, message, hint):
         ("SELECT c COLLATE x FROM t", "COLLATE", None),
         ("ANALYZE TABLE t COMPUTE STATISTICS", "ANALYZE", "ANALYZE"),
         ("CHECKPOINT JOB 5", "CHECKPOINT", "CHECKPOINT"),
-        ("EXECUTE STATEMENT SET BEGIN INSERT INTO t SELECT 1; END", "STATEMENT SET", "EXECUTE"),
     ],
 )
 def test_refused_by_name(text, what, at):

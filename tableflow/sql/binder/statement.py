@@ -17,6 +17,7 @@ from tableflow.sql.binder.ctes import Ctes
 from tableflow.sql.binder.ddl import bind_altering, bind_copying, bind_create, bind_drop, bind_truncate
 from tableflow.sql.binder.local_time import localized
 from tableflow.sql.binder.queries import bind_query
+from tableflow.sql.binder.statement_set import bind_statement_set
 from tableflow.sql.binder.target import find_managed
 from tableflow.sql.dialect import parse_query
 from tableflow.sql.dml_parsing import CHANGES
@@ -41,7 +42,13 @@ _QUERIES = frozenset({"SELECT", "WITH", "FROM", "VALUES", "("})
 _LATER = session_grammar.REFUSED
 _TRANSACTIONS = frozenset({"BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "ABORT"})
 _FIRST = sorted(
-    (_QUERIES | session_grammar.OWNED | _LATER.keys() | CHANGES | {"CREATE", "DROP", "ALTER", "COPY", "TRUNCATE"})
+    (
+        _QUERIES
+        | session_grammar.OWNED
+        | _LATER.keys()
+        | CHANGES
+        | {"CREATE", "DROP", "ALTER", "COPY", "TRUNCATE", "EXECUTE"}
+    )
     - {"("}
 )
 
@@ -81,6 +88,8 @@ def _bound(text: str, start: int, context: StatementContext) -> Statement:
         return bind_altering(text, start, context)
     if word == "COPY":
         return bind_copying(text, start, context)
+    if word == "EXECUTE":
+        return bind_statement_set(text, start, context)
     if word == "TRUNCATE":
         return bind_truncate(text, start, context)
     if word in session_grammar.OWNED:
