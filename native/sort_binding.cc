@@ -39,20 +39,31 @@ class Sorting {
     if (n > UINT32_MAX) throw std::invalid_argument("more rows than a row number can count");
     work_ = sort_rows(std::move(columns), directions_of(flags), n, order_);
   }
-  bool step(int64_t nanoseconds) { return work_.step(Deadline(nanoseconds)); }
+  bool step(int64_t nanoseconds) {
+    const Deadline deadline(nanoseconds);
+    return (!work_ || work_.step(deadline)) && widen(deadline);
+  }
   ArrayOut<int64_t> take() {
-    if (work_) throw std::invalid_argument("the rows are not in order yet");
-    BufferPtr out;
-    {
-      nb::gil_scoped_release released;
-      out = std::make_shared<Buffer>(order_.size() * 8);
-      for (size_t i = 0; i < order_.size(); ++i) out->as<int64_t>()[i] = order_[i];
-    }
-    return to_numpy<int64_t>(std::move(out), order_.size());
+    if (work_ || !wide_ || widened_ < order_.size()) throw std::invalid_argument("the rows are not in order yet");
+    return to_numpy<int64_t>(wide_, order_.size());
   }
 
  private:
+  // The result's pages are touched for the first time here, which may take longer than what was written to them.
+  bool widen(const Deadline& deadline) {
+    if (!wide_) wide_ = std::make_shared<Buffer>(order_.size() * 8);
+    int64_t* wide = wide_->as<int64_t>();
+    while (widened_ < order_.size()) {
+      const size_t end = std::min(order_.size(), widened_ + 65'536);
+      for (; widened_ < end; ++widened_) wide[widened_] = order_[widened_];
+      if (deadline.passed() && widened_ < order_.size()) return false;
+    }
+    return true;
+  }
+
   std::vector<uint32_t> order_;
+  BufferPtr wide_;
+  size_t widened_ = 0;
   Work work_;
 };
 

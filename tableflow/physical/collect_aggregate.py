@@ -6,7 +6,7 @@ by chunk: the parts of the runs that belong to a chunk are put together, sorted 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,14 +15,16 @@ import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.gather import concat_ranges, take, take_columns
-from tableflow.columnar.kernels.sorting import Key, sort_indices
+from tableflow.columnar.kernels.gather import concat_ranges, concat_steps, take_columns, take_rows_steps
+from tableflow.columnar.kernels.sorting import Key, sort_indices_steps
+from tableflow.columnar.kernels.steps import finish
 from tableflow.expressions.nodes import AggregateCall, Case, Expression, Literal
 from tableflow.expressions.properties import can_raise
-from tableflow.physical.collected import KERNELS, Segments, comparable, numbered
+from tableflow.physical.collected import KERNELS, Segments, comparable, numbered_steps
 from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate, HashAggregateOperator
 from tableflow.physical.node import UnaryNode
 from tableflow.physical.row_values import RowValues
+from tableflow.physical.steps import pausing
 from tableflow.runtime.operator import Emission, OperatorContext, Reservation
 from tableflow.serialization import serializable
 from tableflow.types import INT, Field
@@ -96,12 +98,15 @@ class CollectAggregateOperator(HashAggregateOperator):
         self._groups.append(groups[order])
         return None
 
-    def _emit(self) -> Iterator[Batch]:
+    def _emit(self) -> Emission:
         for start, stop in self._chunks():
             keys = self._table.keys(start, stop - start)
             plain = iter(self._values(self._table, start, stop - start))
-            rows, groups = self._rows_of(start, stop)
-            collected = iter([call.result(rows, groups, stop - start) for call in self._calls])
+            rows, groups = yield from pausing(self._rows_of(start, stop))
+            found: list[Column] = []
+            for call in self._calls:
+                found.append((yield from pausing(call.result_steps(rows, groups, stop - start))))
+            collected = iter(found)
             results = [next(collected) if is_collected(call) else next(plain) for call in self._collecting.calls]
             yield Batch([*keys, *results], stop - start)
         self._context.count("groups", self._table.groups)
@@ -120,7 +125,7 @@ class CollectAggregateOperator(HashAggregateOperator):
             yield start, stop
             start, before = stop, int(ends[stop - 1])
 
-    def _rows_of(self, start: int, stop: int) -> tuple[list[Column], npt.NDArray[np.int32]]:
+    def _rows_of(self, start: int, stop: int) -> Generator[None, None, tuple[list[Column], npt.NDArray[np.int32]]]:
         """The rows of groups ``[start, stop)``, and the group of each, counted from the first."""
         begins = [int(np.searchsorted(numbers, start)) for numbers in self._groups]
         counts = [int(np.searchsorted(numbers, stop)) - at for numbers, at in zip(self._groups, begins, strict=True)]
@@ -131,7 +136,10 @@ class CollectAggregateOperator(HashAggregateOperator):
         groups = (np.concatenate(found) - np.uint32(start)).astype(np.int32)
         if not self._expressions:
             return [], groups
-        rows = concat_ranges([self._runs[i] for i in used], [begins[i] for i in used], [counts[i] for i in used])
+        if len(groups) <= 2 * _CHUNK_ROWS:
+            rows = concat_ranges([self._runs[i] for i in used], [begins[i] for i in used], [counts[i] for i in used])
+        else:
+            rows = yield from concat_steps([self._runs[i].slice(begins[i], counts[i]) for i in used])
         return list(rows.columns), groups
 
 
@@ -150,23 +158,37 @@ class CollectedCall:
 
     def result(self, rows: Sequence[Column], groups: npt.NDArray[np.int32], count: int) -> Column:
         """The results of ``count`` groups, whose rows these are."""
+        return finish(self.result_steps(rows, groups, count))
+
+    def result_steps(
+        self, rows: Sequence[Column], groups: npt.NDArray[np.int32], count: int
+    ) -> Generator[None, None, Column]:
+        """:meth:`result` with pauses: a group may have millions of rows."""
         if not rows:
             empty = [Column(arg.type, pa.nulls(0)) for arg in self._call.args]
-            return self._how.kernel(Segments(empty, np.zeros(count, np.int64), self._parameters, self._call.type))
-        chosen = self._chosen(rows, groups)
-        arguments = [take(rows[i], chosen) for i in self._arguments]
-        groups = groups[chosen]
-        order, items = [take(rows[i], chosen) for i in self._order], list(self._call.directions)
+            made = self._how.kernel(Segments(empty, np.zeros(count, np.int64), self._parameters, self._call.type))
+            return made if isinstance(made, Column) else (yield from made)
+        chosen = yield from self._chosen(rows, groups)
+        used = Batch([rows[i] for i in (*self._arguments, *self._order)], len(groups))
+        if len(chosen) < len(groups):
+            used, groups = (yield from take_rows_steps(used, chosen)), groups[chosen]
+        arguments = list(used.columns[: len(self._arguments)])
+        order, items = list(used.columns[len(self._arguments) :]), list(self._call.directions)
         for position, down, nulls_first in () if order else self._how.order:
             order.append(comparable(arguments[position]))
             items.append((down, nulls_first))
         sorted_by: list[Key] = [(0, False, False), *((i + 1, *item) for i, item in enumerate(items))]
         by = Batch([Column(INT, pa.array(groups)), *order], len(groups))
-        places = sort_indices(by, sorted_by)
+        places = yield from sort_indices_steps(by, sorted_by)
+        ordered = yield from take_rows_steps(Batch(arguments, len(groups)), places)
+        yield
         counts = np.bincount(groups, minlength=count)
-        return self._how.kernel(Segments(take_columns(arguments, places), counts, self._parameters, self._call.type))
+        made = self._how.kernel(Segments(ordered.columns, counts, self._parameters, self._call.type))
+        return made if isinstance(made, Column) else (yield from made)
 
-    def _chosen(self, rows: Sequence[Column], groups: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    def _chosen(
+        self, rows: Sequence[Column], groups: npt.NDArray[np.int32]
+    ) -> Generator[None, None, npt.NDArray[np.int64]]:
         """Rows that the call sees."""
         keep = np.ones(len(groups), np.bool_)
         if self._filter is not None:
@@ -177,9 +199,16 @@ class CollectedCall:
         chosen = np.flatnonzero(keep)
         if not self._call.distinct or len(chosen) == 0:
             return chosen
-        values = [take(rows[i], chosen) for i in self._arguments]
-        _, first = np.unique(numbered([Column(INT, pa.array(groups[chosen])), *values]), return_index=True)
-        return chosen[np.sort(first)]
+        seen = Batch([Column(INT, pa.array(groups)), *(rows[i] for i in self._arguments)], len(groups))
+        if len(chosen) < len(groups):
+            seen = yield from take_rows_steps(seen, chosen)
+        numbers = yield from numbered_steps(seen.columns)
+        yield
+        first = np.zeros(int(numbers.max()) + 1, np.int64)
+        first[numbers[::-1]] = np.arange(len(numbers) - 1, -1, -1)  # of several the last that is written stays
+        is_first = np.zeros(len(numbers), np.bool_)
+        is_first[first] = True
+        return chosen[is_first]
 
 
 def _guarded(call: AggregateCall) -> AggregateCall:

@@ -6,7 +6,7 @@ without rows gives NULL, or 0 where rows are counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -22,8 +22,9 @@ from tableflow.columnar.keys import encode
 from tableflow.columnar.representation import canonical, widen
 from tableflow.errors import DataError
 from tableflow.expressions.operand import Operand, build, numbers
-from tableflow.types import BYTES, DOUBLE, INT, SqlType
+from tableflow.types import BYTES, DOUBLE, SqlType
 
+_ROWS_PER_STEP = 65_536
 Array: TypeAlias = npt.NDArray[Any]
 SortItem: TypeAlias = tuple[int, bool, bool]
 """Position of an argument, whether it descends, whether NULLs come first."""
@@ -50,7 +51,9 @@ class Segments:
         return np.flatnonzero(self.counts)
 
 
-Kernel: TypeAlias = Callable[[Segments], Column]
+Steps: TypeAlias = Generator[None, None, Column]
+Kernel: TypeAlias = Callable[[Segments], Column | Steps]
+"""What takes long for a group of millions of rows pauses in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +138,40 @@ def _interpolated(of: Segments, fraction: float) -> Column:
     return _made(of, between, np.ones(len(filled), np.bool_))
 
 
-def _mode(of: Segments) -> Column:
+def _mode(of: Segments) -> Steps:
     """Rows are in order, so equal values are neighbours."""
     rows = len(of.columns[0])
     groups = np.repeat(np.arange(len(of.counts), dtype=np.int32), of.counts)
-    codes = numbered([Column(INT, pa.array(groups)), of.columns[0]])
-    begins = np.flatnonzero(np.append(True, codes[1:] != codes[:-1])) if rows else np.zeros(0, np.int64)
-    lengths = np.diff(np.append(begins, rows))
     best = np.zeros(len(of.counts), np.int64)
-    # The longest run wins, of several the first: written last.
-    order = np.lexsort((-begins, lengths))
-    best[groups[begins[order]]] = begins[order]
+    if rows:
+        yield
+        changes = _changes(of.columns[0])
+        yield
+        begins = np.flatnonzero(np.append(True, changes | (groups[1:] != groups[:-1])))
+        yield
+        lengths, whose = np.diff(np.append(begins, rows)), groups[begins]
+        yield
+        # The longest run of a group wins, of several the first.
+        first = np.flatnonzero(np.append(True, whose[1:] != whose[:-1]))
+        yield
+        longest = np.repeat(np.maximum.reduceat(lengths, first), np.diff(np.append(first, len(whose))))
+        yield
+        winners = np.flatnonzero(lengths == longest)
+        yield
+        winners = winners[np.append(True, whose[winners][1:] != whose[winners][:-1])]
+        best[whose[winners]] = begins[winners]
+        yield
     return _picked(of, best, of.counts == 0)
+
+
+def _changes(column: Column) -> npt.NDArray[np.bool_]:
+    """Of each value but the first, none of them NULL, whether it differs from the one before it."""
+    array = widen(comparable(column)).array
+    before, after = array.slice(0, len(array) - 1), array.slice(1)
+    changes: npt.NDArray[np.bool_] = pc.not_equal(before, after).to_numpy(zero_copy_only=False)
+    if pa.types.is_floating(array.type):
+        changes = changes & ~pc.and_(pc.is_nan(before), pc.is_nan(after)).to_numpy(zero_copy_only=False)
+    return changes
 
 
 def _reduced(operation: Any) -> Kernel:
@@ -245,11 +270,16 @@ def _count(of: Segments) -> Column:
     return Column(of.type, pa.array(of.counts.astype(np.int64)))
 
 
-def numbered(columns: Sequence[Column]) -> npt.NDArray[np.uint32]:
-    """Equal numbers for rows of equal values."""
+def numbered_steps(columns: Sequence[Column]) -> Generator[None, None, npt.NDArray[np.uint32]]:
+    """Equal numbers for rows of equal values, with a pause after some thousands of them."""
     columns = [comparable(column) for column in columns]
     table = GroupTable([column.type for column in columns], [])
-    return table.number(columns, [], len(columns[0]))
+    rows, parts = len(columns[0]), []
+    for start in range(0, rows, _ROWS_PER_STEP):
+        count = min(_ROWS_PER_STEP, rows - start)
+        parts.append(table.number([column.slice(start, count) for column in columns], [], count))
+        yield
+    return np.concatenate(parts) if parts else np.zeros(0, np.uint32)
 
 
 def comparable(column: Column) -> Column:

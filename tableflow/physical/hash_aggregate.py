@@ -163,7 +163,7 @@ class HashAggregateOperator(Operator):
             return self._emit()
         return self._emit() if self._table.bytes > _PARTIAL_BYTES else None
 
-    def _emit(self) -> Iterator[Batch]:
+    def _emit(self) -> Emission:
         groups, most = self._table.groups, self._context.batch_rows
         for start in range(0, groups, most):
             count = min(most, groups - start)

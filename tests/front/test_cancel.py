@@ -85,6 +85,7 @@ QUERIES = {
         "lag(f) IGNORE NULLS OVER (ORDER BY r), rank() OVER (ORDER BY r) FROM floats"
     ),
     "distinct texts": "SELECT count(DISTINCT a.s || CAST(b.n AS STRING)) FROM words a, small b",
+    "all rows of a group in order": "SELECT string_agg(s, ',' ORDER BY s DESC), string_agg(DISTINCT s, ',') FROM words",
     "sort by long strings": "SELECT s FROM long ORDER BY s DESC",
     "pattern per row": "SELECT count(*) FROM words a, small b WHERE a.s LIKE '%' || CAST(b.n AS STRING) || '%'",
     "another pattern for each row": "SELECT count(*) FROM long WHERE s LIKE '%' || substr(s, 300, 4) || '%x%' || substr(s, 90, 4)",
@@ -95,6 +96,7 @@ QUERIES = {
 
 LATER = {
     "aggregate with many groups": 1.5, "aggregate of distinct values": 2.0, "aggregate by strings": 1.5, "distinct texts": 2.0,
+    "all rows of a group in order": 2.0,
     "sort": 1.5, "sort by strings": 0.8, "sort by long strings": 0.6, "sort of a growing run": 0.8, "many top rows": 1.0,
     "hash build": 2.0, "union": 1.5, "intersect": 1.5, "except all": 2.0, "window": 1.0, "window with one partition": 2.5,
     "window over floats to the end": 1.2, "window of extremes to the end": 1.4, "bounded row numbers": 0.8,

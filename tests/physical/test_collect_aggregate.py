@@ -72,6 +72,28 @@ def test_every_group_of_many(session, data):
         assert row["g"] == min(m["n"] for m in members if m["x"] == best)
 
 
+def test_the_most_frequent_value_of_every_type():
+    nan, session = float("nan"), Session({"parallelism.default": "1"})
+    table = {
+        "k": [1, 1, 1, 1, 1, 2, 2, 2, 3],
+        "f": [1.5, nan, 1.5, nan, nan, 0.0, -0.0, -1.0, None],
+        "s": pa.array(["b", "a", "b", "a", "c", "é", "", "é", None]).dictionary_encode(),
+        "b": [True, False, True, False, True, False, False, True, None],
+        "l": [[1], [2], [2], [1], [2], [], [], None, None],
+    }
+    session.register("data", pa.table(table))
+    found = rows(
+        session, "SELECT k, mode(f) AS f, mode(s) AS s, mode(b) AS b, mode(l) AS l FROM data GROUP BY k ORDER BY k"
+    )
+    session.close()
+    assert np.isnan(found[0].pop("f"))
+    assert found == [
+        {"k": 1, "s": "a", "b": True, "l": [2]},
+        {"k": 2, "f": 0.0, "s": "é", "b": False, "l": []},
+        {"k": 3, "f": None, "s": None, "b": None, "l": None},
+    ]
+
+
 def test_rows_that_do_not_fit_are_refused_with_a_name(data):
     session = Session({"parallelism.default": "1", "memory.limit": "4 MB"})
     session.register("data", data, split_rows=20_000)
