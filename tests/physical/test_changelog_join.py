@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
@@ -25,7 +26,7 @@ from tableflow.physical.node import Input
 from tableflow.physical.retention import Retention
 from tableflow.runtime.graph import OperatorSpec
 from tableflow.types import BIGINT, BOOLEAN, INT, INTERVAL, STRING, TIMESTAMP, Field
-from tests.physical.changelogs import changes, operator_of
+from tests.physical.changelogs import changes, cuts, operator_of
 from tests.physical.event_harness import EventHarness
 from tests.physical.jobs import collect
 from tests.runtime.simple import Batches, Plan
@@ -297,6 +298,53 @@ def test_rows_are_forgotten_when_the_watermark_allows_it(kind: HashJoinKind, reb
     harness.end()
     assert not rebuild or len(harness.operator.snapshot()) < 200
     harness.close()
+
+
+@settings(max_examples=20)
+@given(st.data())
+def test_sum_of_changes_of_a_join_over_an_interval(data: Any) -> None:
+    """Rows come in any order within what the watermark allows, and go again, before they are forgotten."""
+    kind = data.draw(st.sampled_from([Kind.INNER, Kind.LEFT, Kind.RIGHT, Kind.FULL, Kind.SEMI, Kind.ANTI]))
+    appends = data.draw(st.booleans())
+    node = replace(interval_node(kind), left_appends=appends, right_appends=appends)
+    inputs = node.left.fields, node.right.fields
+    size = data.draw(st.sampled_from([1, 65_536]))
+    harness = EventHarness(operator_of(node), *inputs, rebuild=data.draw(st.booleans()), batch_rows=size)
+    sides: tuple[Counter[Any], Counter[Any]] = (Counter(), Counter())
+    keys = st.none() | st.integers(0, 1)
+    for second in range(0, 12, 3):
+        rows = st.tuples(keys, st.integers(0, 1), st.integers(0, 3).map(lambda at, now=second: (now + at) * SECOND))
+        for port in data.draw(st.permutations([0, 1])):
+            for batch in data.draw(cuts(data.draw(changes(rows, appends=appends)))):
+                harness.rows([row for row, _ in batch], port, None if appends else [weight for _, weight in batch])
+                for row, weight in batch:
+                    sides[port][row] += weight
+        harness.watermark(second * SECOND)
+        got: Counter[Any] = Counter()
+        for *row, weight in harness.emitted:
+            got[tuple(micros(value) for value in row)] += weight
+        assert Counter({row: n for row, n in got.items() if n}) == in_interval(kind, +sides[0], +sides[1])
+    assert harness.context.counted["late_rows"] == 0
+    harness.close()
+
+
+def in_interval(kind: HashJoinKind, left: Counter[Any], right: Counter[Any]) -> Counter[Any]:
+    pairs = [
+        (a, b)
+        for a, b in product(left, right)
+        if a[0] == b[0] and a[0] is not None and -2 * SECOND <= b[2] - a[2] <= SECOND
+    ]
+    of_left, of_right = {a for a, _ in pairs}, {b for _, b in pairs}
+    out: Counter[Any] = Counter()
+    if kind in LEFT_ONLY:
+        return Counter({a: n for a, n in left.items() if (a in of_left) == (kind is Kind.SEMI)})
+    for a, b in pairs:
+        out[(*a, *b)] += left[a] * right[b]
+    if kind in {Kind.LEFT, Kind.FULL}:
+        out += Counter({(*a, None, None, None): n for a, n in left.items() if a not in of_left})
+    if kind in {Kind.RIGHT, Kind.FULL}:
+        out += Counter({(None, None, None, *b): n for b, n in right.items() if b not in of_right})
+    return out
 
 
 def micros(value: Any) -> Any:
