@@ -6,6 +6,7 @@ Under any other ORDER BY they wait for the end of their input.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,20 @@ from tableflow.physical.properties import OrderingKey
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME
 from tableflow.types import TimestampType
+
+_PIECE_ROWS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Rows that wait, and the least and greatest of their times."""
+
+    rows: Batch
+    earliest: int
+    latest: int
+
+    def __len__(self) -> int:
+        return self.rows.length
 
 
 class RowsInOrder:
@@ -40,7 +55,7 @@ class RowsInOrder:
         # Windows in time judge lateness themselves.
         self._refuses = time is None
         self._unit = units_per_microsecond(first)
-        self._waiting: list[Batch] = []
+        self._waiting: list[_Piece] = []
         self._watermark = START_OF_TIME
         self.bytes = 0
 
@@ -52,9 +67,21 @@ class RowsInOrder:
         if late:
             batch = take_rows(batch, np.flatnonzero(early))
         if batch.length:
-            self._waiting.append(batch)
-            self.bytes += batch.nbytes
+            self._wait(batch)
         return late
+
+    def _wait(self, batch: Batch) -> None:
+        """Small pieces are put together, so that there are few; not large ones, so that few rows are looked at twice."""
+        pieces = self._waiting
+        pieces.append(self._piece(batch))
+        while len(pieces) > 1 and len(pieces[-2]) <= 2 * len(pieces[-1]) and len(pieces[-2]) < _PIECE_ROWS:
+            second, first = pieces.pop(), pieces.pop()
+            pieces.append(self._piece(concat([first.rows, second.rows])))
+        self.bytes = sum(piece.rows.nbytes for piece in pieces)
+
+    def _piece(self, rows: Batch) -> _Piece:
+        times = self.times(rows)
+        return _Piece(rows, int(times.min()), int(times.max()))
 
     def times(self, batch: Batch) -> npt.NDArray[np.int64]:
         """Event times in microseconds, rounded down; the end of time for NULL."""
@@ -69,23 +96,29 @@ class RowsInOrder:
     def release(self, watermark: int) -> Batch | None:
         """Rows before this watermark, in order; at the end of time all that is left."""
         self._watermark = watermark
-        if not self._waiting:
+        due: list[Batch] = []
+        kept: list[_Piece] = []
+        for piece in self._waiting:
+            if piece.latest < watermark or watermark == END_OF_TIME:
+                due.append(piece.rows)
+            elif piece.earliest >= watermark:
+                kept.append(piece)
+            else:
+                early = self.times(piece.rows) < watermark
+                due.append(take_rows(piece.rows, np.flatnonzero(early)))
+                kept.append(self._piece(take_rows(piece.rows, np.flatnonzero(~early))))
+        if not due:
             return None
-        rows = concat(self._waiting)
-        due = (self.times(rows) < watermark) | (watermark == END_OF_TIME)
-        if not due.any():
-            return None
-        rest = take_rows(rows, np.flatnonzero(~due))
-        self._waiting = [rest] if rest.length else []
-        self.bytes = sum(batch.nbytes for batch in self._waiting)
-        return sort_batch(take_rows(rows, np.flatnonzero(due)), self._keys)
+        self._waiting = kept
+        self.bytes = sum(piece.rows.nbytes for piece in kept)
+        return sort_batch(concat(due), self._keys)
 
     def snapshot(self) -> bytes:
         """The rows, as an Arrow stream behind the watermark."""
         head = struct.pack("<q", self._watermark)
         if not self._waiting:
             return head
-        arrays = [widen(column).array for column in concat(self._waiting).columns]
+        arrays = [widen(column).array for column in concat([piece.rows for piece in self._waiting]).columns]
         batch = pa.RecordBatch.from_arrays(arrays, [str(i) for i in range(len(arrays))])
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema) as writer:
@@ -101,5 +134,5 @@ class RowsInOrder:
             with pa.ipc.open_stream(state[8:]) as reader:
                 batch = reader.read_next_batch()
             columns = [Column(f.type, array) for f, array in zip(self._fields, batch.columns, strict=True)]
-            self._waiting = [Batch(columns, batch.num_rows)]
-        self.bytes = sum(waiting.nbytes for waiting in self._waiting)
+            self._waiting = [self._piece(Batch(columns, batch.num_rows))]
+        self.bytes = sum(piece.rows.nbytes for piece in self._waiting)

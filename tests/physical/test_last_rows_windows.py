@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from tableflow.expressions.emit import Emit, EveryInterval, EveryRows
 from tableflow.expressions.window_assigner import Global, Hop, Tumble
 from tableflow.physical.properties import OrderingKey
+from tableflow.physical.rows_in_order import RowsInOrder
+from tableflow.runtime.events import END_OF_TIME
+from tests.physical.event_harness import batch_of
 from tests.physical.test_assign_windows import expected
 from tests.physical.windowed import FIRE, TIME, answers, grouped, harness_of, node_of, plain_times
 
@@ -80,3 +83,20 @@ def test_no_more_than_the_last_rows_are_kept():
         harness.rows([(key, "x", step, step) for key in range(200)])
         sizes.append(harness.context.state_bytes)
     assert max(sizes[100:]) <= 1.05 * max(sizes[20:100])
+
+
+def test_rows_that_wait_are_in_few_pieces_and_come_in_order():
+    node = node_of(Global(), Emit(keep_last_rows=1), order=(OrderingKey(TIME.id),))
+    waiting = RowsInOrder(node)
+    times = [(7 * i) % 1000 + i // 1000 * 1000 for i in range(4000)]
+    found = []
+    for number, time in enumerate(times):
+        waiting.add(batch_of(node.input.fields, [(1, "a", number, time)]))
+        assert len(waiting._waiting) < 20
+        if number % 500 == 499:
+            rows = waiting.release(number - 999)
+            found += [] if rows is None else rows.columns[3].array.cast("int64").to_pylist()
+    rest = waiting.release(END_OF_TIME)
+    found += rest.columns[3].array.cast("int64").to_pylist()
+    assert found == sorted(times)
+    assert waiting.bytes == 0
