@@ -46,12 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     waiting.add_argument("--keyed", action="store_true", help="count by auction")
     waiting.add_argument("--timeouts", type=_counts, default=(0, 2, 10, 50, 100), help="buffer timeouts to plot, in ms")
     waiting.add_argument("--plot", type=Path, help="draw latency over throughput for some buffer timeouts")
+    waiting.add_argument("--quantile", type=float, default=0.99, help="which part of the windows the drawing is about")
     given = parser.parse_args(arguments)
     if given.command == "latency":
         if given.plot is None:
             latency(given.rates, given.windows, given.seconds, keyed=given.keyed)
         else:
-            plot(given.timeouts, given.rates, given.windows, given.seconds, given.plot)
+            plot(given.timeouts, given.rates, given.windows, given.seconds, given.plot, given.quantile)
         return 0
     if given.command == "bench":
         bench(given.events, given.runs, given.threads, given.queries, given.json, peer=not given.alone)

@@ -13,7 +13,7 @@ from tableflow.config import Settings
 from tableflow.connectors.connector import OpenContext
 from tableflow.connectors.generated import GeneratedSource, Pace
 from tableflow.connectors.nexmark.source import Maker, NexmarkScan, open_source
-from tableflow.connectors.nexmark.tables import BID, CYCLE, EVENTS, TABLES
+from tableflow.connectors.nexmark.tables import BID, CYCLE, EVENTS, TABLES, Generator
 from tableflow.runtime.source import Done, Later, Split
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -133,6 +133,26 @@ def test_preloaded_rows_are_the_same(con):
     with pytest.raises(tableflow.Error, match="cannot be preloaded"):
         con.execute("CREATE TABLE u WITH ('connector' = 'nexmark', 'preloaded' = 'true')")
         con.execute("SELECT * FROM u")
+
+
+def test_preloaded_columns_are_made_once(con, monkeypatch):
+    made = []
+    column = Generator.column
+
+    def counted(self, table, name, events):
+        made.append(name)
+        return column(self, table, name, events)
+
+    monkeypatch.setattr(Generator, "column", counted)
+    con.execute(
+        "CREATE TABLE t WITH ('connector' = 'nexmark', 'table' = 'bid', 'events' = '500', 'preloaded' = 'true')"
+    )
+    first = con.execute("SELECT auction, price FROM t").fetchall()
+    assert set(made) == {"auction", "price"}
+    made.clear()
+    again = con.execute("SELECT price, bidder, auction FROM t").fetchall()
+    assert set(made) == {"bidder"}
+    assert sorted(first) == sorted((auction, price) for price, _, auction in again)
 
 
 def test_wrong_columns(con):

@@ -1,0 +1,35 @@
+"""The benchmark reports every query, and measures neither making events nor planning."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.nexmark.__main__ import main
+from benchmarks.nexmark.bench import Figures, Run
+
+
+@pytest.mark.slow
+def test_the_benchmark_reports_what_it_measured(tmp_path, capsys):
+    out = tmp_path / "figures.json"
+    assert (
+        main(["bench", "--events", "5000", "--runs", "1", "--threads", "2", "--queries", "0,12", "--json", str(out)])
+        == 0
+    )
+    printed = capsys.readouterr().out
+    assert "q0 " in printed
+    assert "geometric mean" in printed
+    found = json.loads(out.read_text())
+    assert [each["query"] for each in found["queries"]] == [0, 12]
+    assert found["queries"][0]["runs"][0]["rows"] == 4600
+    assert found["queries"][0]["duckdb_seconds"] > 0
+    assert found["queries"][1]["duckdb_seconds"] is None  # it has no processing time
+    assert all(each["by_processor"] > 0 and each["ratio"] > 0 for each in found["queries"])
+
+
+def test_lines_without_a_peer_or_figures_of_flink():
+    figures = Figures(6, (Run(0.5, 0.25, 10, None), Run(0.4, 0.2, 10, 3.0)), 100.0, 200.0, None, None)
+    assert figures.ratio is None
+    assert "DuckDB" not in figures.line()
+    assert " 3 MB" in figures.line()
