@@ -214,10 +214,9 @@ class Definitions:
                         continue
                 for validation in statement.validations:
                     if self._has_row(validation.query, script):
-                        raise IntegrityError(
-                            validation.message, detail="nothing was changed", hint="correct the rows first",
-                            span=statement.span,
-                        )  # fmt: skip
+                        hint = "correct the rows first; a column that is added may have a DEFAULT"
+                        refused = IntegrityError(validation.message, detail="nothing was changed", hint=hint)
+                        raise refused.at(statement.span)
                 if statement.rename is not None or _takes_away(table.description, statement.description):
                     self._keeper.check_unread({table.table_id: statement.name[-1]}, "altered like this")
                 if statement.rename is not None:

@@ -74,7 +74,8 @@ def check_options(table: str, options: tuple[tuple[str, str], ...], span: Span) 
                 f"table {table!r} names no connector, and {key!r} is no option of a managed table",
                 hint=f"did you mean {near!r}?"
                 if near
-                else "write WITH ('connector' = 'filesystem', 'path' = ..., 'format' = ...)",
+                else f"its options are {' and '.join(OPTIONS)}; a table over files says "
+                "WITH ('connector' = 'filesystem', 'path' = ..., 'format' = ...)",
                 span=span,
             )
         if key == "compression" and value.lower() not in COMPRESSIONS:
