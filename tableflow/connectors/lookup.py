@@ -38,7 +38,7 @@ from tableflow.runtime.source import Source
 
 KIND = "lookup"
 _SHOWN_KEYS = 3
-_CLOSE_SECONDS = 1.0
+_CLOSE_SECONDS = 0.1
 
 
 def _count(value: str) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -22,7 +23,7 @@ from tableflow.errors import InternalError
 from tableflow.runtime.graph import SourceSpec
 from tableflow.runtime.wake import Signal
 
-_CLOSE_SECONDS = 1.0
+_CLOSE_SECONDS = 0.1
 
 
 class Call(Protocol):
@@ -161,8 +162,9 @@ class ThreadedCalls:
         for _ in self._threads:
             self._waiting.put(None)
         self._lookup.close()
+        limit = time.monotonic() + _CLOSE_SECONDS
         for thread in self._threads:
-            thread.join(_CLOSE_SECONDS)
+            thread.join(max(0.0, limit - time.monotonic()))
 
     def _work(self) -> None:
         while (asked := self._waiting.get()) is not None and not self._closed:

@@ -193,3 +193,20 @@ def test_what_is_refused(connection: tableflow.Connection) -> None:
         connection.register_lookup("e", SCHEMA, found, key=("x",))
     with pytest.raises(CatalogError, match="has no option"):
         connection.register_lookup("e", SCHEMA, found, options={"lookup.cash": "full"})
+
+
+def test_a_question_that_is_never_answered_holds_nobody_up(connection: tableflow.Connection) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def hangs(keys: Any) -> Any:
+        asked.set()
+        answer.wait(60)
+
+    connection.register_lookup("d", SCHEMA, hangs)
+    as_stream(connection)
+    cursor = connection.execute(QUERY.format(table="s", kind=""))
+    assert asked.wait(20)
+    began = time.monotonic()
+    cursor.close()
+    assert time.monotonic() - began < 10
+    answer.set()
