@@ -53,6 +53,15 @@ def test_windows_have_one_answer_however_late_rows_come(tmp_path: Path) -> None:
     assert out.splitlines()[0].split() == ["batch", "5", "rows", "agrees"]
 
 
+def test_rows_of_a_generator_are_drawn_once() -> None:
+    code, out, err = _verify(
+        "CREATE TABLE g (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND) WITH"
+        " ('connector' = 'datagen', 'number-of-rows' = '200', 'rows-per-second' = '0', 'fields.ts.max-past' = '60 s');"
+        "SELECT k, ts, count(*) FROM g GROUP BY k, ts"
+    )
+    assert (code, err) == (0, ""), out
+
+
 def test_the_first_difference_is_shown() -> None:
     code, out, _ = _verify(f"{TABLES} SELECT v FROM t LIMIT 3")
     assert code == 1

@@ -72,7 +72,9 @@ class DatagenScan:
 
 
 class DatagenTable:
-    """The provider of a declared table."""
+    """The provider of a declared table; its times are counted from when it is read."""
+
+    repeatable = False
 
     def __init__(self, definition: TableDefinition, options: dict[str, Any]) -> None:
         stored = [column for column in definition.columns if not column.computed]
