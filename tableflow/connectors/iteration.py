@@ -7,10 +7,9 @@ begins again) is read once, and asking for it again is an error and not silence.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -19,6 +18,9 @@ from tableflow.columnar.kernels.gather import concat
 from tableflow.connectors.live import RowShape
 from tableflow.errors import ConnectorError, InterfaceError, TableFlowError
 from tableflow.runtime.source import BlockingReader, Done, Poll, SplitReader
+
+if TYPE_CHECKING:
+    import asyncio
 
 _MOST_ROWS = 4096
 """Rows that the user's thread may be ahead of the reader."""
@@ -179,6 +181,8 @@ class PumpedReader:
                 return
 
     def _pump_async(self, rows: AsyncIterator[Any]) -> None:
+        import asyncio  # takes as long as a small query
+
         async def pump() -> None:
             loop, task = asyncio.get_running_loop(), asyncio.current_task()
             assert task is not None
@@ -225,6 +229,8 @@ def _inline(rows: Iterator[Any] | AsyncIterator[Any]) -> Iterator[Any]:
 
 def _drained(rows: AsyncIterator[Any]) -> Iterator[Any]:
     """An asynchronous iterator, item by item, on a loop of its own."""
+    import asyncio
+
     loop = asyncio.new_event_loop()
     try:
         while True:

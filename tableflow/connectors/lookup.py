@@ -6,13 +6,12 @@ table and the keys.  A coroutine function is awaited in one thread per task, how
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -35,6 +34,9 @@ from tableflow.errors import (
 )
 from tableflow.runtime.lookup import Lookup
 from tableflow.runtime.source import Source
+
+if TYPE_CHECKING:
+    import asyncio
 
 KIND = "lookup"
 _SHOWN_KEYS = 3
@@ -214,6 +216,8 @@ class CoroutineLookup:
 
     def start(self, keys: Batch) -> Future[Batch]:
         """Schedules the coroutine."""
+        import asyncio  # takes as long as a small query
+
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             self._places = asyncio.Semaphore(self._calls)
@@ -233,6 +237,8 @@ class CoroutineLookup:
 
     @staticmethod
     def _run(loop: asyncio.AbstractEventLoop) -> None:
+        import asyncio
+
         asyncio.set_event_loop(loop)
         try:
             loop.run_forever()
@@ -244,6 +250,8 @@ class CoroutineLookup:
             loop.close()
 
     async def _ask(self, keys: Batch) -> Batch:
+        import asyncio
+
         assert self._places is not None
         async with self._places:
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 import time
@@ -187,6 +186,8 @@ class Cursor(Closing):
 
     async def __anext__(self) -> Row:
         """The next row, waiting for it in another thread."""
+        import asyncio
+
         while True:
             found = await asyncio.to_thread(self._within_slice)
             if found is not None:
