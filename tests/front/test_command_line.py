@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -35,6 +36,17 @@ def test_a_table(tmp_path):
         "1234 | b    | NULL\n"
         "(2 rows)\n"
     )  # fmt: skip
+
+
+def test_the_package_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "tableflow", "run", "-c", "SELECT 1 AS x", "--format", "csv"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "x\n1\n"
 
 
 def test_the_script_from_standard_input_and_from_the_command_line():

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from tableflow import types as t
-from tableflow.errors import Span
+from tableflow.errors import Span, UnsupportedError
 from tableflow.expressions.function import Binding, Function, always, overloads
 from tableflow.expressions.literals import literal_from_python
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal
@@ -41,6 +41,10 @@ class PreparedClock(StatementClock):
     """The clock of a statement that is bound once and carried out again and again: its readings are columns."""
 
 
+class JobClock(StatementClock):
+    """The clock of a query that a job goes on answering: it has no one time, and its readings are refused."""
+
+
 _FIRST_READING = -1_000_000
 """The id of the first reading's column; the others' are below it."""
 
@@ -60,6 +64,12 @@ def read_clock(name: str, clock: StatementClock | None, span: Span | None) -> Ex
     reading = _READINGS.get(name)
     if reading is None:
         return None
+    if isinstance(clock, JobClock):
+        raise UnsupportedError(
+            f"{name} is one time for a whole statement, and a streaming table is kept up to date for ever",
+            hint="compare with it where the table is read, or give rows a column AS PROCTIME()",
+            span=span,
+        )
     literal = literal_from_python(reading(clock or StatementClock.now()), span)
     if isinstance(clock, PreparedClock):
         return ColumnRef(literal.type, _FIRST_READING - tuple(_READINGS).index(name), name, span)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tableflow.errors import BindError, UnsupportedError
+from tableflow.expressions.registry import JobClock
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.create_as import bind_create_as
 from tableflow.sql.statements import CreateStreamingTable
@@ -26,6 +27,8 @@ def bind_streaming_table(context: StatementContext, source: Source, table: Table
         )
     if table.checks or any(column.generated or column.default for column in table.columns):
         raise UnsupportedError("a streaming table has a key and no other constraints", span=span)
+    if context.clock is not None:
+        context.clock = JobClock(context.clock.instant, context.clock.zone)
     made = bind_create_as(context, source, table)
     for place in source.placeholders:
         raise BindError("a streaming table cannot hold parameters", span=source.place(place, place + 1))
