@@ -82,7 +82,7 @@ class Entries:
             id(step[1]),
             len(dictionary),
             dictionary.offset,
-            *(b and b.address for b in dictionary.buffers()),
+            *(None if b is None else b.address for b in dictionary.buffers()),
         )
         found = self._known.get(key)
         if found is None:

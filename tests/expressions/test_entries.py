@@ -82,3 +82,16 @@ def test_filters_know_entries_too():
     for codes in ([0, 1, 1], [2, None, 1], [0, 0, 2]):
         kept = evaluation.filter_rows([wanted], batch_of(codes, pa.array(["a", "B", "c"])), {1: 0}, known)
         assert kept.tolist() == np.flatnonzero([c == 1 for c in codes]).tolist()
+
+
+def test_a_dictionary_whose_texts_are_empty():
+    for entries in (
+        pa.array([""]),
+        pa.array([], pa.string()),
+        pa.array([None], pa.string()),
+        pa.array(["", ""]).slice(1),
+    ):
+        codes = [0 if len(entries) else None] * 3
+        array = batch_of(codes, entries)
+        (column,) = evaluation.project([Call(t.STRING, "upper", (TEXT,))], array, {1: 0}, Entries())
+        assert column.array.to_pylist() == [entries[c].as_py() if c is not None else None for c in codes]
