@@ -78,6 +78,7 @@ def test_on_conflict_do_nothing_keeps_the_first_in_order(con):
     assert sorted(rows(con, "SELECT * FROM t")) == sorted(wanted)
 
 
+@pytest.mark.slow
 def test_many_rows_in_files_and_their_keys(con):
     con.execute("CREATE TABLE t (k INT PRIMARY KEY, v STRING, UNIQUE (v))")
     con.register("numbers", {"n": list(range(20_000))})

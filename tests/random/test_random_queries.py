@@ -45,6 +45,9 @@ def _check(sessions: dict[str, Session], data: tuple[Table, ...], sql: str) -> N
         assert problem is None, f"{leg}: {problem}\n{sql}\n" + "\n".join(views)
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def sessions() -> dict[str, Session]:
     return {leg: Session(texts) for leg, texts in LEGS.items()}

@@ -110,6 +110,7 @@ def test_expectations_are_duckdbs(path: Path) -> None:
     assert not problems, "\n".join(problems)
 
 
+@pytest.mark.slow
 def test_views_of_constants() -> None:
     """The corpus as written, its tables as views, in one task."""
     for path in FILES:

@@ -116,6 +116,7 @@ def test_damage_is_found_when_the_block_is_touched() -> None:
         index.find(hashes[-1:])
 
 
+@pytest.mark.slow
 def test_a_lookup_in_ten_million_rows_costs_microseconds() -> None:
     hashes = np.arange(10_000_000, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     order = np.argsort(hashes)

@@ -84,6 +84,7 @@ def test_what_is_wrong_is_named(connection: tableflow.Connection) -> None:
         connection.execute("CREATE TABLE r (a INT) WITH ('connector' = 'socket', 'port' = '0')")
 
 
+@pytest.mark.slow
 def test_a_slow_query_holds_back_the_server() -> None:
     """While the sink stalls the server cannot send; when it goes on all rows arrive."""
     sent, goes_on, stalled = 0, threading.Event(), threading.Event()

@@ -183,6 +183,7 @@ def test_insert_from_rows_without_end_is_a_job(connection: tableflow.Connection)
         connection.execute("UPDATE t SET v = 'x' FROM e WHERE t.k = e.k")
 
 
+@pytest.mark.slow
 def test_the_command_stays_while_jobs_run(tmp_path: Path) -> None:
     script = "CREATE TABLE t (k INT); INSERT INTO t VALUES (1); CREATE STREAMING TABLE s AS SELECT k FROM t;"
     command = [sys.executable, "-m", "tableflow.shell.main", "run", "--database", str(tmp_path / "db")]

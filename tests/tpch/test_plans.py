@@ -54,6 +54,7 @@ def test_plan(number: int) -> None:
     assert found == path.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", ["1", "4242"])
 def test_plans_do_not_depend_on_hash_seeds(seed: str) -> None:
     code = "from tests.tpch.test_plans import NUMBERS, plan_text; print(''.join(map(plan_text, NUMBERS)), end='')"
