@@ -96,7 +96,11 @@ class SplitInput:
 
     def judge_time(self, time: int) -> Watermark | None:
         """A watermark generated from the batch given last: the task's, if it has advanced."""
-        return self._time.advanced(self._current, time)
+        advanced = self._time.advanced(self._current, time)
+        if advanced is not None:
+            # The task tells it now; what it was to tell next lies behind it.
+            self._pending = deque(event for event in self._pending if not isinstance(event, Watermark))
+        return advanced
 
     def next(self, preferred: int | None) -> Taken | None:
         """The next epoch, watermark, batch, or the end; None when every reader waits."""
@@ -177,7 +181,7 @@ class SplitInput:
         if isinstance(given, Batch):
             current.silent_since = None
             current.idle = False
-            self._time.spoke(current.split.id)
+            self._note(self._time.spoke(current.split.id))
             self._current = current.split.id
             return given if given.rows else None
         if isinstance(given, Later):
@@ -185,7 +189,7 @@ class SplitInput:
                 current.silent_since = self._clock.now()
             current.awaited = self._subscribe(given.wake)
         elif isinstance(given, Watermark):
-            self._time.spoke(current.split.id)
+            self._note(self._time.spoke(current.split.id))
             current.silent_since, current.idle = None, False
             self._wake_up()
             self._note(self._time.advanced(current.split.id, given.time))

@@ -38,9 +38,12 @@ class SplitTime:
         self._idle.add(split)
         return self._advance()
 
-    def spoke(self, split: str) -> None:
-        """The split has given rows: it counts again."""
-        self._idle.discard(split)
+    def spoke(self, split: str) -> Watermark | None:
+        """The split has given rows: it counts again, with the time it had reached, which others may have held back until now."""
+        if split not in self._idle:
+            return None
+        self._idle.remove(split)
+        return self._advance()
 
     def finished(self, split: str) -> Watermark | None:
         """The split has ended."""

@@ -41,6 +41,22 @@ def test_splits_found_late_do_not_hold_time_back():
     assert time.watermark == 7
 
 
+def test_a_split_that_speaks_again_brings_the_time_it_had_reached():
+    """It was held back by another while both gave rows; both fell silent, then only this one goes on."""
+    time = SplitTime()
+    time.opened("ahead")
+    time.opened("behind")
+    assert time.handed_out() is None
+    assert time.advanced("ahead", 25) is None
+    assert time.advanced("behind", 1) == Watermark(1)
+    assert time.silent("ahead") is None
+    assert time.silent("behind") is None
+    assert time.all_idle
+    assert time.spoke("ahead") == Watermark(25)
+    assert time.spoke("ahead") is None
+    assert time.spoke("behind") is None
+
+
 class Generator(Through):
     """Event time is the value of the row."""
 
