@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "group_arguments.h"
 #include "group_table.h"
 #include "join_keys.h"
 #include "numpy_array.h"
@@ -55,27 +56,6 @@ using namespace tableflow;
 
 namespace {
 
-using Selection = std::optional<ArrayIn<uint32_t>>;
-using Weights = std::optional<ArrayIn<int64_t>>;
-using Dense = std::optional<std::vector<bool>>;
-
-std::vector<Input> inputs_of(const std::vector<VectorPtr>& vectors, int64_t length, int64_t n, const Dense& dense) {
-  std::vector<Input> out;
-  if (dense && dense->size() != vectors.size()) throw std::invalid_argument("every argument says whether it is dense");
-  for (const auto& vector : vectors) {
-    const bool by_lane = dense && (*dense)[out.size()];
-    if (vector->length < (by_lane ? n : length)) throw std::out_of_range("a vector is shorter than its batch");
-    out.push_back({vector.get(), by_lane, nullptr});
-  }
-  return out;
-}
-
-int64_t checked_rows(const Selection& selection, int64_t length) {
-  if (!selection) return length;
-  check_rows(selection->data(), int64_t(selection->size()), length);
-  return int64_t(selection->size());
-}
-
 nb::tuple place(GroupTable& table, const std::vector<VectorPtr>& keys, int64_t length, const Selection& selection) {
   BufferPtr numbers, distinct;
   std::vector<uint32_t> touched;
@@ -96,10 +76,9 @@ void accumulate(GroupTable& table, ArrayIn<uint32_t> numbers, const std::vector<
   nb::gil_scoped_release released;
   const int64_t n = checked_rows(selection, length);
   if (int64_t(numbers.size()) != n) throw std::invalid_argument("every row that counts has its group");
-  if (weights && int64_t(weights->size()) < length) throw std::out_of_range("there are fewer weights than rows");
   check_rows(numbers.data(), n, table.groups());
   table.accumulate(numbers.data(), inputs_of(arguments, length, n, dense), selection ? selection->data() : nullptr, n,
-                   weights ? weights->data() : nullptr);
+                   checked_weights(weights, length));
 }
 
 // Whether rows i of both sides are equal, NULL to NULL; formats are the canonical ones of the types.

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.grouping import Aggregate, GroupTable
+from tableflow.columnar.kernels.grouping import Aggregate, GroupTable, equal_rows
 from tableflow.columnar.representation import canonical
 from tableflow.types import BIGINT, BOOLEAN, DOUBLE, INT, INTERVAL, STRING, DecimalType, SqlType
 from tests.kernels.columns import DECIMAL, VALUES, plain
@@ -227,6 +227,13 @@ def test_what_is_foreign_is_refused():
         of.keys_of(np.array([0], np.uint32))
     with pytest.raises(IndexError):
         of.retain(np.array([3], np.uint32))
+    numbers = Column(INT, pa.array([1, 2, 1], pa.int32()).dictionary_encode())
+    with pytest.raises(ValueError, match="only strings have dictionaries"):
+        of.update([numbers], [], 3)
+    with pytest.raises(ValueError, match="only strings have dictionaries"):
+        of.place([numbers], 3)
+    with pytest.raises(ValueError, match="only strings have dictionaries"):
+        equal_rows([numbers], [numbers], 3)
     with pytest.raises(ValueError, match="itself"):
         of.absorb(of, np.array([], np.uint32))
     with pytest.raises(ValueError, match="made alike"):
