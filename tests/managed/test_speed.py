@@ -1,6 +1,7 @@
 """Managed tables against yardsticks that are measured in the same minute, with room for a machine that is shared.
 
-What is asserted is what was promised, or a little less where the two sides are close to each other.  Times are of the processor (all threads of this process) where both sides work in it; a disk's are by the clock.
+What is asserted is what was promised.  Times are of the processor (all threads of this process) where both sides work in it; a disk's
+are by the clock.  The two sides take turns until one turn shows what was promised: others who use the machine make runs longer, never shorter.
 """
 
 from __future__ import annotations
@@ -56,6 +57,11 @@ def con(folder, data):
         connection.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, g INT, price DOUBLE, name STRING)")
         connection.append("t", data)
         yield connection
+
+
+def in_turns(ours: Callable[[], float], enough: Callable[[float], bool], turns: int = 10) -> bool:
+    """Whether the least of some measurements is enough; no more are made than it takes."""
+    return any(enough(ours()) for _ in range(turns))
 
 
 def report(what: str, ours: float, theirs: float, unit: str = "s") -> None:
@@ -154,20 +160,29 @@ def test_connections_that_share_a_sync(folder):
 def test_look_up_by_key(con):
     cursor = con.cursor()
     ids = iter(range(0, ROWS, 9973))
-    seconds = best(
-        lambda: [cursor.execute("SELECT * FROM t WHERE id = ?", (next(ids),)).fetchall() for _ in range(50)], 6
-    )
-    print(f"\na look-up by key: {seconds * 20:.3f} ms")
-    assert seconds / 50 < 0.003
+
+    def look_ups():
+        seconds = best(
+            lambda: [cursor.execute("SELECT * FROM t WHERE id = ?", (next(ids),)).fetchall() for _ in range(50)], 1
+        )
+        print(f"\na look-up by key: {seconds * 20:.3f} ms")
+        return seconds / 50
+
+    assert in_turns(look_ups, lambda seconds: seconds < 0.002)
 
 
 def test_scan(con, folder, data):
+    """Of every value of the table: aggregates without groups cost little, and the same on both sides."""
     pq.write_table(data, folder / "t.parquet", row_group_size=1 << 17)
-    query = "SELECT g, count(*), sum(price), min(name) FROM {} WHERE price < 90000 GROUP BY g"
-    mine = best(lambda: con.execute(query.format("t")).fetchall(), 5)
-    parquet = best(lambda: con.execute(query.format(f"'{folder / 't.parquet'}'")).fetchall())
-    report("scan, the same from Parquet", mine, parquet)
-    assert 1.3 * mine < parquet
+    query = "SELECT sum(id), sum(g), min(price), max(name) FROM {}"
+
+    def ratio():
+        mine = best(lambda: con.execute(query.format("t")).fetchall())
+        parquet = best(lambda: con.execute(query.format(f"'{folder / 't.parquet'}'")).fetchall())
+        report("scan, the same from Parquet", mine, parquet)
+        return mine / parquet
+
+    assert in_turns(ratio, lambda ratio: ratio < 0.5)
 
 
 def test_update_of_one_row_in_a_hundred(con, folder, data):
@@ -176,7 +191,10 @@ def test_update_of_one_row_in_a_hundred(con, folder, data):
         duck.register("data", data)
         duck.execute("INSERT INTO t SELECT * FROM data")
         update = "UPDATE t SET price = price + 1 WHERE id % 100 = 7"
-        mine = best(lambda: con.execute(update), 4)
-        other = best(lambda: duck.execute(update), 2)
-    report("update of 1 %", mine, other)
-    assert mine < 1.5 * other
+
+        def ratio():
+            mine, other = best(lambda: con.execute(update), 2), best(lambda: duck.execute(update), 1)
+            report("update of 1 %", mine, other)
+            return mine / other
+
+        assert in_turns(ratio, lambda ratio: ratio <= 1)
