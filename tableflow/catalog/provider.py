@@ -129,6 +129,20 @@ class TableProvider(Protocol):
         ...
 
 
+class ProjectedTable:
+    """What a provider does that has no statistics and reads whole rows: a base class for those it fits."""
+
+    __slots__ = ()
+
+    def statistics(self) -> TableStatistics:
+        """Nothing is known."""
+        return TableStatistics()
+
+    def accept(self, request: ScanRequest) -> Accepted:
+        """Nothing but the projection: other columns are not delivered."""
+        return Accepted(request)
+
+
 @dataclass(frozen=True, slots=True)
 class CatalogObject:
     """A table or view as information_schema lists it; ``text`` is a view's query, None for a table."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from tableflow.catalog.provider import Accepted, ScanRequest, TableSchema, TableStatistics
+from tableflow.catalog.provider import Accepted, ProjectedTable, TableSchema
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.representation import declared, from_arrow
 from tableflow.config import SCHEDULER_SEED
@@ -100,7 +100,7 @@ class Feed(Protocol):
         ...
 
 
-class LiveTable:
+class LiveTable(ProjectedTable):
     """A provider over a feed; the schema is the caller's word, and so is it that the feed is ``bounded``."""
 
     def __init__(self, schema: TableSchema, feed: Feed, objects: ObjectStore, *, bounded: bool = False) -> None:
@@ -113,14 +113,6 @@ class LiveTable:
     def schema(self) -> TableSchema:
         """As registered."""
         return self._schema
-
-    def statistics(self) -> TableStatistics:
-        """Nothing is known of rows to come."""
-        return TableStatistics()
-
-    def accept(self, request: ScanRequest) -> Accepted:
-        """Nothing but the projection."""
-        return Accepted(request)
 
     def source(self, accepted: Accepted) -> tuple[str, Any]:
         """See :class:`~tableflow.catalog.provider.TableProvider`."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from tableflow.catalog.lookup import CachePolicy
-from tableflow.catalog.provider import Accepted, ScanRequest, TableSchema, TableStatistics
+from tableflow.catalog.provider import Accepted, ProjectedTable, TableSchema
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import concat
 from tableflow.columnar.representation import boundary
@@ -71,7 +71,7 @@ class Asked:
     options: Mapping[str, str] | None = None
 
 
-class LookupTable:
+class LookupTable(ProjectedTable):
     """A :class:`~tableflow.catalog.lookup.LookupProvider` over a function of this process."""
 
     bounded = True
@@ -103,14 +103,6 @@ class LookupTable:
     def schema(self) -> TableSchema:
         """As registered."""
         return self._schema
-
-    def statistics(self) -> TableStatistics:
-        """Nothing is known."""
-        return TableStatistics()
-
-    def accept(self, request: ScanRequest) -> Accepted:
-        """Nothing but the projection."""
-        return Accepted(request)
 
     def source(self, accepted: Accepted) -> tuple[str, Any]:
         """Refused."""

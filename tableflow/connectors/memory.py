@@ -19,7 +19,7 @@ from tableflow.catalog.provider import (
     Accepted,
     ColumnDefinition,
     ColumnStatistics,
-    ScanRequest,
+    ProjectedTable,
     TableSchema,
     TableStatistics,
 )
@@ -37,7 +37,7 @@ KIND = "memory"
 SPLIT_ROWS = 1 << 20
 
 
-class MemoryTable:
+class MemoryTable(ProjectedTable):
     """A provider over an Arrow table or record batch; :meth:`close` lets the data go."""
 
     bounded = True
@@ -77,10 +77,6 @@ class MemoryTable:
             column.name: column_statistics(self._table.column(i), column.type) for i, column in enumerate(self._columns)
         }
         return TableStatistics(self._table.num_rows, columns)
-
-    def accept(self, request: ScanRequest) -> Accepted:
-        """Nothing but the projection."""
-        return Accepted(request)
 
     def source(self, accepted: Accepted) -> tuple[str, Any]:
         """See :class:`~tableflow.catalog.provider.TableProvider`."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tableflow.catalog.entry import TableDefinition
-from tableflow.catalog.provider import Accepted, ScanRequest, TableSchema, TableStatistics
+from tableflow.catalog.provider import Accepted, ProjectedTable, TableSchema
 from tableflow.columnar.batch import Batch
 from tableflow.connectors.connector import Connector, OpenContext
 from tableflow.connectors.lines import FORMATS, LineFormat, LineParser
@@ -61,7 +61,7 @@ class SocketScan:
     format: LineFormat
 
 
-class SocketTable:
+class SocketTable(ProjectedTable):
     """The provider of a declared table."""
 
     bounded = False
@@ -74,14 +74,6 @@ class SocketTable:
             raise CatalogError(f"table {definition.name!r} of format 'raw' has one column of type STRING")
         self.schema = TableSchema(definition.columns, (definition.primary_key,) if definition.primary_key else ())
         self._options = options
-
-    def statistics(self) -> TableStatistics:
-        """Nothing is known of rows to come."""
-        return TableStatistics()
-
-    def accept(self, request: ScanRequest) -> Accepted:
-        """Nothing but the projection."""
-        return Accepted(request)
 
     def source(self, accepted: Accepted) -> tuple[str, Any]:
         """See :class:`~tableflow.catalog.provider.TableProvider`."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tableflow.catalog.provider import Accepted, ColumnDefinition, ScanRequest, TableSchema, TableStatistics
+from tableflow.catalog.provider import Accepted, ColumnDefinition, ProjectedTable, TableSchema
 from tableflow.columnar.representation import from_arrow_type
 from tableflow.config import FORCE_REPRESENTATION
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
@@ -25,7 +25,7 @@ from tableflow.runtime.source import Split
 KIND = "stream"
 
 
-class StreamTable:
+class StreamTable(ProjectedTable):
     """A provider over a record batch reader, which one scan may read."""
 
     bounded = True
@@ -41,14 +41,6 @@ class StreamTable:
     def schema(self) -> TableSchema:
         """The columns of the stream."""
         return self._schema
-
-    def statistics(self) -> TableStatistics:
-        """Nothing is known before it has been read."""
-        return TableStatistics()
-
-    def accept(self, request: ScanRequest) -> Accepted:
-        """Nothing but the projection."""
-        return Accepted(request)
 
     def source(self, accepted: Accepted) -> tuple[str, Any]:
         """See :class:`~tableflow.catalog.provider.TableProvider`."""

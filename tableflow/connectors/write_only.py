@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from tableflow.catalog.entry import TableDefinition
-from tableflow.catalog.provider import Accepted, ColumnDefinition, ScanRequest, TableSchema, TableStatistics
+from tableflow.catalog.provider import Accepted, ColumnDefinition, ProjectedTable, ScanRequest, TableSchema
 from tableflow.catalog.written import SinkOffer, SinkRequest, Takes
 from tableflow.connectors.connector import OpenContext
 from tableflow.errors import InternalError, UnsupportedError
 from tableflow.runtime.source import Source
 
 
-class WriteOnlyTable:
+class WriteOnlyTable(ProjectedTable):
     """A table with columns and a sink; to read it is an :class:`UnsupportedError`."""
 
     bounded = True
@@ -29,10 +29,6 @@ class WriteOnlyTable:
         self.schema = TableSchema(columns, (key,) if key else ())
         self.sink = SinkOffer(takes, columns, spec, key=key)
         self._name = name
-
-    def statistics(self) -> TableStatistics:
-        """Nothing is known."""
-        return TableStatistics()
 
     def accept(self, request: ScanRequest) -> Accepted:
         """Refused."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from tableflow import types as t
 from tableflow.catalog.entry import TableDefinition
-from tableflow.catalog.provider import Accepted, ScanRequest, TableSchema, TableStatistics
+from tableflow.catalog.provider import Accepted, ProjectedTable, TableSchema, TableStatistics
 from tableflow.columnar.batch import Batch
 from tableflow.config import FORCE_REPRESENTATION, PARALLELISM, duration
 from tableflow.connectors.connector import Connector, OpenContext
@@ -71,7 +71,7 @@ class DatagenScan:
     seed: int
 
 
-class DatagenTable:
+class DatagenTable(ProjectedTable):
     """The provider of a declared table; its times are counted from when it is read."""
 
     repeatable = False
@@ -112,10 +112,6 @@ class DatagenTable:
     def statistics(self) -> TableStatistics:
         """Rows."""
         return TableStatistics(self._rows)
-
-    def accept(self, request: ScanRequest) -> Accepted:
-        """Nothing but the projection: other columns are never made."""
-        return Accepted(request)
 
     def source(self, accepted: Accepted) -> tuple[str, Any]:
         """See :class:`~tableflow.catalog.provider.TableProvider`."""

@@ -14,7 +14,7 @@ from tableflow.catalog.provider import (
     Accepted,
     ColumnDefinition,
     ColumnStatistics,
-    ScanRequest,
+    ProjectedTable,
     TableSchema,
     TableStatistics,
 )
@@ -32,7 +32,7 @@ KIND = "managed-changes"
 _WEIGHT, _VERSION = "weight", "version"
 
 
-class ChangesProvider:
+class ChangesProvider(ProjectedTable):
     """Versions after ``first`` up to ``last``; the columns are those that ``last`` has, then version and weight."""
 
     bounded = True
@@ -64,10 +64,6 @@ class ChangesProvider:
             CHANGE_WEIGHT: ColumnStatistics(-1, 1, 0, 2.0),
         }
         return TableStatistics(sum(version.inserted + version.deleted for version in facts), columns)
-
-    def accept(self, request: ScanRequest) -> Accepted:
-        """Nothing but the projection."""
-        return Accepted(request)
 
     def source(self, accepted: Accepted) -> tuple[str, Any]:
         """See :class:`~tableflow.catalog.provider.TableProvider`."""

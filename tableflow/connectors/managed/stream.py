@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tableflow.catalog.provider import Accepted, ScanRequest, TableSchema, TableStatistics
+from tableflow.catalog.provider import Accepted, ProjectedTable, TableSchema
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.config import FORCE_REPRESENTATION
@@ -37,7 +37,7 @@ class StreamedTable:
     view: TableView
 
 
-class ManagedStreamProvider:
+class ManagedStreamProvider(ProjectedTable):
     """The changes of a table; ``appends``: its only writer never takes a row back."""
 
     bounded = False
@@ -52,14 +52,6 @@ class ManagedStreamProvider:
     def schema(self) -> TableSchema:
         """The table's own, and how its rows change."""
         return self._schema
-
-    def statistics(self) -> TableStatistics:
-        """Nothing is known of versions to come."""
-        return TableStatistics()
-
-    def accept(self, request: ScanRequest) -> Accepted:
-        """Nothing but the projection."""
-        return Accepted(request)
 
     def source(self, accepted: Accepted) -> tuple[str, Any]:
         """See :class:`~tableflow.catalog.provider.TableProvider`."""

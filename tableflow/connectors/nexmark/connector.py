@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tableflow.catalog.entry import TableDefinition
-from tableflow.catalog.provider import Accepted, ColumnDefinition, ScanRequest, TableSchema, TableStatistics
+from tableflow.catalog.provider import Accepted, ColumnDefinition, ProjectedTable, TableSchema, TableStatistics
 from tableflow.connectors.connector import Connector
 from tableflow.connectors.nexmark.source import KIND, NexmarkScan, open_source
 from tableflow.connectors.nexmark.tables import AUCTIONS, CYCLE, TABLES
@@ -55,7 +55,7 @@ OPTIONS = (
 )  # fmt: skip
 
 
-class NexmarkTable:
+class NexmarkTable(ProjectedTable):
     """The provider of a declared table; columns may be left out, then they are all of the table's."""
 
     def __init__(self, definition: TableDefinition, options: dict[str, Any]) -> None:
@@ -96,10 +96,6 @@ class NexmarkTable:
         if events is None or events % CYCLE:
             return TableStatistics()
         return TableStatistics(events // CYCLE * _ROWS_PER_CYCLE[self._options["table"]])
-
-    def accept(self, request: ScanRequest) -> Accepted:
-        """Nothing but the projection: other columns are never made."""
-        return Accepted(request)
 
     def source(self, accepted: Accepted) -> tuple[str, Any]:
         """See :class:`~tableflow.catalog.provider.TableProvider`."""
