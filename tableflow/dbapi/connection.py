@@ -73,7 +73,7 @@ class Connection(Closing):
             data = pa.table(table)
         except (TypeError, ValueError, pa.ArrowException) as error:
             raise InterfaceError(f"a {type(table).__name__} is no table: {error}") from None
-        session.register(name, data)
+        session.registrations.table(name, data)
 
     def unregister(self, name: str) -> None:
         """Forgets what was registered as ``name``; :class:`InterfaceError` if nothing was.  Tables are left alone."""
@@ -101,7 +101,7 @@ class Connection(Closing):
         so much later (a timedelta, or microseconds) than the latest one before.  ``key`` names columns that are unique
         together; with ``changelog`` "upsert" a row replaces the one of the same key.
         """
-        self.session.register_stream(name, LiveDescription(schema, watermark, key, changelog), source)
+        self.session.registrations.stream(name, LiveDescription(schema, watermark, key, changelog), source)
 
     def register_lookup(
         self,
@@ -121,7 +121,7 @@ class Connection(Closing):
         the join compares, in the order of the schema.  ``options``: ``lookup.cache`` = ``partial`` keeps answers, as long as
         ``lookup.partial-cache.max-rows``, ``.expire-after-write`` and ``.expire-after-access`` say.
         """
-        self.session.register_lookup(name, schema, Asked(fetch, tuple(key), arrow, options))
+        self.session.registrations.lookup(name, schema, Asked(fetch, tuple(key), arrow, options))
 
     def register_sink(self, name: str, schema: Any, function: Callable[[pa.RecordBatch], object]) -> None:
         """Makes ``function`` what ``INSERT INTO name`` gives its rows to, as Arrow record batches.
@@ -129,7 +129,7 @@ class Connection(Closing):
         ``schema`` is as in :meth:`register_stream`.  Before its columns a batch has ``op``: ``+I``, ``-U``, ``+U`` or ``-D``, what the
         row does to those before it.  Calls come one after the other, from a thread of the engine; the query waits meanwhile.
         """
-        self.session.register_sink(name, schema, function)
+        self.session.registrations.sink(name, schema, function)
 
     def table(self, name: str) -> Table:
         """A table by its name, or ``schema.name``."""

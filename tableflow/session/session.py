@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-import pyarrow as pa
-
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import Settings
-from tableflow.connectors.callback import callback_table
-from tableflow.connectors.lookup import Asked
 from tableflow.connectors.registry import Sources, create_provider, file_provider
-from tableflow.errors import BindError, Error, InternalError, Span, SqlSyntaxError, TableFlowError
+from tableflow.errors import InternalError
 from tableflow.expressions.functions.statement import StatementClock
 from tableflow.planner.logical.nodes import Query
 from tableflow.session import introspection
@@ -24,15 +20,16 @@ from tableflow.session.collection import collection_held
 from tableflow.session.databases import open_database
 from tableflow.session.definitions import Definitions
 from tableflow.session.explaining import Explanations
+from tableflow.session.guard import guarded, only_statement, unicode_text
 from tableflow.session.job_result import JobResult
 from tableflow.session.jobs import Jobs
-from tableflow.session.live_tables import LiveDescription, columns_of, live_table, lookup_table
 from tableflow.session.many_rows import ManyRows
 from tableflow.session.news import News
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import plan
 from tableflow.session.prepared import PreparedInserts
 from tableflow.session.queries import ATTEMPTS, Queries, quoted
+from tableflow.session.registrations import Registrations
 from tableflow.session.restarting_result import RestartingResult
 from tableflow.session.session_storage import PinnedStates, SessionStorage
 from tableflow.session.sink_inserts import SinkInserts
@@ -68,6 +65,7 @@ class Session:
         if not shared.first:
             self.storage.configure(lambda known: known.with_values(settings or {}))
         self.catalog = CatalogStore(file_provider, create_provider, self.storage)
+        self.registrations = Registrations(self.catalog, sources.objects)
         self.jobs = Jobs(sources)
         self.storage.interrupted = lambda: self.jobs.interrupted
         self.writer = Writer(self.storage, self.jobs, lambda: batch(self.settings))
@@ -88,17 +86,17 @@ class Session:
         """Runs one statement."""
         self.jobs.begin_statement()
         if parameters:
-            outcome = self._guarded(text, lambda: self._prepared.execute(text, parameters))
+            outcome = guarded(text, lambda: self._prepared.execute(text, parameters))
             if outcome is not None:
                 self._streams.changed()
                 return self._news.told_with(outcome)
-        only = _only(text)
-        return self._run(only.text, only.start, text, parameters)
+        part = only_statement(text)
+        return self._run(part.text, part.start, text, parameters)
 
     def execute_many(self, text: str, rows: Sequence[Parameters]) -> Outcome | None:
         """Runs one statement for many rows of parameters: as one transaction, if it is one that writes; None without rows."""
         self.jobs.begin_statement()
-        only = _only(text)
+        only = only_statement(text)
 
         def bound(pinned: PinnedStates, parameters: Parameters) -> sql.Statement:
             return self._bind_writing(only, pinned, parameters)
@@ -107,28 +105,12 @@ class Session:
             return self._run(only.text, only.start, text, parameters)
 
         self._streams.changed()
-        return self._guarded(text, lambda: self._many.execute(text, rows, bound, run))
-
-    def _guarded(self, script: str, run: Callable[[], T]) -> T:
-        """What ``run`` gives; its errors point into the script, and are for people."""
-        try:
-            return run()
-        except TableFlowError as error:
-            error.script = error.script or script
-            raise
-        except Error:
-            raise
-        except Exception as error:
-            raise InternalError(
-                "the statement could not be carried out",
-                detail=f"{type(error).__name__}: {error}",
-                hint="this is a bug in TableFlow; please report it with the statement",
-            ) from error
+        return guarded(text, lambda: self._many.execute(text, rows, bound, run))
 
     def _bind_prepared(
         self, text: str, pinned: PinnedStates, parameters: Parameters, clock: StatementClock
     ) -> sql.Statement:
-        return self._bind_writing(_only(text), pinned, parameters, clock)
+        return self._bind_writing(only_statement(text), pinned, parameters, clock)
 
     def _bind_writing(
         self, part: ScriptStatement, pinned: PinnedStates, parameters: Parameters, clock: StatementClock | None = None
@@ -141,33 +123,9 @@ class Session:
 
     def script(self, text: str) -> Iterator[Outcome]:
         """Runs a script's statements one after the other, each when the one before has been taken."""
-        for part in split(_unicode(text)):
+        for part in split(unicode_text(text)):
             self.jobs.begin_statement()
             yield self._run(part.text, part.start, text, ())
-
-    def register(self, name: str, table: pa.Table, split_rows: int | None = None) -> None:
-        """Makes an Arrow table readable under a name, in place of one registered before; its splits have ``split_rows``."""
-        from tableflow.connectors.memory import SPLIT_ROWS, MemoryTable
-
-        provider = MemoryTable(table, self.storage.objects, split_rows=split_rows or SPLIT_ROWS)
-        self.catalog.create_table((name,), provider=provider, or_replace=True, temporary=True)
-
-    def register_stream(self, name: str, description: LiveDescription, source: Any) -> None:
-        """Makes rows that a program goes on giving readable under a name, in place of what was registered before."""
-        provider = self._guarded(name, lambda: live_table(description, source, self.storage.objects))
-        self.catalog.create_table((name,), provider=provider, or_replace=True, temporary=True)
-
-    def register_lookup(self, name: str, schema: Any, asked: Asked) -> None:
-        """Makes a function that is asked for the rows of keys joinable under a name, in place of what was registered before."""
-        provider = self._guarded(name, lambda: lookup_table(name, schema, asked, self.storage.objects))
-        self.catalog.create_table((name,), provider=provider, or_replace=True, temporary=True)
-
-    def register_sink(self, name: str, schema: Any, function: Callable[[pa.RecordBatch], object]) -> None:
-        """Makes a function writable under a name: INSERT INTO gives it rows with their kinds."""
-        table = self._guarded(
-            name, lambda: callback_table(name, tuple(columns_of(schema)), function, self.storage.objects)
-        )
-        self.catalog.create_table((name,), provider=table, or_replace=True, temporary=True)
 
     def append(self, name: tuple[str, ...], data: Any) -> Outcome:
         """Appends Arrow data (anything with an Arrow stream) to a managed table, column by name, in one transaction."""
@@ -177,7 +135,7 @@ class Session:
         def bound(text: str, catalog: Any) -> sql.Statement:
             return bind(text, 0, catalog, self.settings)
 
-        return self._guarded(
+        return guarded(
             "append",
             lambda: append(
                 name, data, self.storage.objects, bound, self.catalog.snapshot, self.storage.pin, self.writer
@@ -206,7 +164,7 @@ class Session:
 
             return Outcome(RestartingResult(start(), start))
 
-        return self._guarded("subscribe", run)
+        return guarded("subscribe", run)
 
     def await_jobs(self, seconds: float) -> bool:
         """Whether all jobs behind the session have ended within so many seconds; an error of one is raised."""
@@ -245,7 +203,7 @@ class Session:
             pinned = self.storage.pin()
             return self._carry_out(bound(pinned), pinned, bound, script)
 
-        return self._news.told_with(self._guarded(script, run))
+        return self._news.told_with(guarded(script, run))
 
     def _carry_out(self, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
         match statement:
@@ -312,23 +270,3 @@ class Session:
         if not isinstance(statement, sql.QueryStatement):
             raise InternalError("a streaming table is kept by something that is no query")
         return statement.query
-
-
-def _only(text: str) -> ScriptStatement:
-    parts = split(_unicode(text))
-    if len(parts) != 1:
-        raise BindError(
-            f"one statement is expected, not {len(parts)}", hint="run a script with `tableflow run FILE.sql`"
-        )
-    return parts[0]
-
-
-def _unicode(text: str) -> str:
-    """The text itself; halves of surrogate pairs, which bytes that are not UTF-8 leave behind, are refused."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        refusal = SqlSyntaxError("the text is not Unicode", span=Span(error.start, error.end))
-        refusal.script = text
-        raise refusal from None
-    return text

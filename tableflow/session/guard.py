@@ -1,0 +1,49 @@
+"""What every entrance of a session does with the text it is given and with errors on the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from tableflow.errors import BindError, Error, InternalError, Span, SqlSyntaxError, TableFlowError
+from tableflow.sql.splitter import ScriptStatement, split
+
+T = TypeVar("T")
+
+
+def guarded(script: str, run: Callable[[], T]) -> T:
+    """What ``run`` gives; its errors point into the script, and are for people."""
+    try:
+        return run()
+    except TableFlowError as error:
+        error.script = error.script or script
+        raise
+    except Error:
+        raise
+    except Exception as error:
+        raise InternalError(
+            "the statement could not be carried out",
+            detail=f"{type(error).__name__}: {error}",
+            hint="this is a bug in TableFlow; please report it with the statement",
+        ) from error
+
+
+def only_statement(text: str) -> ScriptStatement:
+    """The one statement of a text; :class:`~tableflow.errors.BindError` if there are none or several."""
+    parts = split(unicode_text(text))
+    if len(parts) != 1:
+        raise BindError(
+            f"one statement is expected, not {len(parts)}", hint="run a script with `tableflow run FILE.sql`"
+        )
+    return parts[0]
+
+
+def unicode_text(text: str) -> str:
+    """The text itself; halves of surrogate pairs, which bytes that are not UTF-8 leave behind, are refused."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        refusal = SqlSyntaxError("the text is not Unicode", span=Span(error.start, error.end))
+        refusal.script = text
+        raise refusal from None
+    return text
