@@ -104,7 +104,8 @@ def _of(window: GroupWindow) -> tuple[Expression, WindowAssigner]:
 
 
 def _bound(block: Block, node: exp.Anonymous) -> GroupWindow:
-    from tableflow.sql.binder.window_tables import Windows, check_precision
+    from tableflow.sql.binder.window_assigners import check_precision
+    from tableflow.sql.binder.window_tables import Windows
 
     name, span = node.name.upper(), block.source.span(node)
     time, assigner = _signature(block, node, name)
@@ -117,7 +118,7 @@ def _bound(block: Block, node: exp.Anonymous) -> GroupWindow:
 def _signature(block: Block, node: exp.Anonymous, name: str) -> tuple[Expression, WindowAssigner]:
     """The time and the assigner that the arguments say."""
     from tableflow.sql.binder.expressions import Clause, ExpressionBinder
-    from tableflow.sql.binder.window_tables import make_assigner
+    from tableflow.sql.binder.window_assigners import make_assigner
 
     names, span = _FUNCTIONS[name], block.source.span(node)
     needed = len(names) - ("OFFSET" in names)

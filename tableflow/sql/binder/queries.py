@@ -40,7 +40,7 @@ def bind_query(context: StatementContext, source: Source, node: exp.Expr, ctes: 
     """The plan of a query; ``parent`` is the block whose columns it may refer to."""
     from tableflow.sql.binder.select import bind_select
     from tableflow.sql.binder.set_operations import bind_set_operation
-    from tableflow.sql.binder.tables import bind_values
+    from tableflow.sql.binder.values import bind_values
 
     visible = with_clause.define(node.args.get("with_"), ctes, parent, source)
     block = Block.begin(context, source, visible, parent)
