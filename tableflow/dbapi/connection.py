@@ -99,7 +99,8 @@ class Connection(Closing):
         an iterable or asynchronous iterable, or a function that makes one, of rows (sequences, or dictionaries by name) or
         of Arrow record batches; when it ends, so does the table.  ``watermark`` is ``(column, delay)``: rows come at most
         so much later (a timedelta, or microseconds) than the latest one before.  ``key`` names columns that are unique
-        together; with ``changelog`` "upsert" a row replaces the one of the same key.
+        together; with ``changelog`` "upsert" a row replaces the one of the same key.  With a watermark as well, a window that has
+        closed keeps what has been replaced since.
         """
         self.session.registrations.stream(name, LiveDescription(schema, watermark, key, changelog), source)
 

@@ -39,12 +39,14 @@ class TimeNulls(enum.Enum):
 class AssignWatermarks(UnaryNode):
     """The input's rows; after each batch the greatest value of ``expression`` in it, as a watermark.
 
-    ``column`` is the id of the event-time column, which gives its name to the error of FAIL.
+    ``column`` is the id of the event-time column, which gives its name to the error of FAIL.  With ``upserts`` rows replace each
+    other by key, and one that says that a key is gone needs no time.
     """
 
     column: int
     expression: Expression
     nulls: TimeNulls = TimeNulls.FAIL
+    upserts: bool = False
 
 
 class AssignWatermarksOperator(Operator):
@@ -76,6 +78,8 @@ class AssignWatermarksOperator(Operator):
         if self._node.nulls is TimeNulls.PASS or column.array.null_count == 0:
             return batch
         present = column.array.is_valid().to_numpy(zero_copy_only=False)
+        if self._node.upserts and batch.weights is not None:
+            present = present | (batch.weights < 0)
         rows = np.arange(batch.length, dtype=np.uint32) if batch.selection is None else batch.selection
         kept = rows[present[rows]]
         if self._node.nulls is TimeNulls.FAIL and len(kept) < len(rows):

@@ -44,8 +44,6 @@ def live_table(of: LiveDescription, source: Any, objects: ObjectStore) -> LiveTa
         raise InterfaceError(f"changelog is 'append' or 'upsert', not {of.changelog!r}")
     if of.changelog == "upsert" and not keys:
         raise InterfaceError("rows can only replace each other by a key; name its columns with key=[...]")
-    if of.changelog == "upsert" and of.watermark is not None:
-        raise InterfaceError("rows that replace each other have no event time; leave out changelog or watermark")
     watermark = None if of.watermark is None else _watermark(of.watermark, columns)
     feed = source if isinstance(source, Script) else Iteration(source)
     return LiveTable(TableSchema(columns, keys, watermark, of.changelog), feed, objects)

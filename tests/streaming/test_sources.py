@@ -166,7 +166,6 @@ def test_what_is_wrong_with_a_description_is_said() -> None:
             (columns, {"key": ["k"]}, "'k' is none of id, ts"),
             (columns, {"changelog": "upsert"}, "by a key"),
             (columns, {"changelog": "retract"}, "'append' or 'upsert'"),
-            (columns, {"changelog": "upsert", "key": "id", "watermark": ("ts", 0)}, "no event time"),
         ]:
             with pytest.raises(tableflow.InterfaceError, match=message):
                 connection.register_stream("s", schema, [], **options)  # type: ignore[arg-type]

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tableflow.expressions.emit import Emit, OnWindowClose
-from tableflow.expressions.nodes import Call, ColumnRef, column_ids
+from tableflow.expressions.nodes import Call, ColumnRef
 from tableflow.expressions.window_assigner import Cumulate, Delta, Global, Hop, Landmark, Punctuated, Session, Tumble
-from tableflow.physical.assign_watermarks import AssignWatermarks, TimeNulls
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.physical.windowed_operator import windowed_operator
 from tableflow.planner.implementation import costs
 from tableflow.planner.implementation.changelogs import refuse
-from tableflow.planner.implementation.enforcers import keep
 from tableflow.planner.implementation.ordering import ordering_by
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, Required, hashed
 from tableflow.planner.implementation.search import Search
 from tableflow.planner.implementation.time_windows import implement_window_table
+from tableflow.planner.implementation.upserts import assign, upserts_in_time
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.logical.structure import inputs
@@ -29,18 +28,8 @@ def implement_watermarks(search: Search, node: timed.AssignWatermarks, required:
     if required != NOTHING:
         yield search.best(node, NOTHING)
         return
-    child = search.best(node.input, NOTHING)
-    wanted = search.needed(node) | column_ids(node.expression) | {node.column.id}
-    child = keep(child, wanted)
-    rows = child.facts.estimate.rows
-    yield AssignWatermarks(
-        fields=child.fields,
-        facts=search.facts(node, child.fields, (child,), rows * costs.FILTER_ROW, child.facts.properties.partitioning),
-        input=child,
-        column=node.column.id,
-        expression=node.expression,
-        nulls=TimeNulls(node.nulls.value),
-    )
+    replacing = upserts_in_time(search, node)
+    yield assign(search, node, search.best(node.input, NOTHING)) if replacing is None else replacing
 
 
 def implement_stream_window_table(

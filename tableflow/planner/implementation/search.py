@@ -20,7 +20,7 @@ from tableflow.physical.node import Facts, PhysicalNode
 from tableflow.physical.properties import ANYWHERE, Estimate, OrderingKey, Partitioning, PartitioningKind, Properties
 from tableflow.planner.implementation.enforcers import enforce, enforcing_cost
 from tableflow.planner.implementation.needed import needed_columns
-from tableflow.planner.implementation.requirements import Required
+from tableflow.planner.implementation.requirements import NOTHING, Required
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical.structure import inputs, output
 from tableflow.planner.stream_facts import StreamFacts, Streams
@@ -123,6 +123,10 @@ class Search:
                 raise InternalError(f"no implementation rule for {type(node).__name__}")
             known = self._memo[key] = self._cheapest(list(rule(self, node, required)), required)
         return known
+
+    def settle(self, node: logical.Node, plan: PhysicalNode) -> None:
+        """What asks for ``node`` as it comes gets this plan."""
+        self._memo[(id(node), NOTHING)] = plan
 
     def _cheapest(self, candidates: Sequence[PhysicalNode | Draft], required: Required) -> PhysicalNode:
         chosen = candidates[0]

@@ -103,7 +103,10 @@ def _versioned(search: Search, known: timed.TemporalJoin | timed.AsofJoin, node:
             f"a join as of a value of type {node.time.type} has no plan over streams", "compare times or whole numbers"
         )
     if not right_facts.appends:
-        raise refuse("versions that are replaced are gone", "join with the stream of all versions")
+        raise refuse(
+            "versions that are replaced are gone",
+            "join with the stream of all versions: a table without changelog 'upsert' keeps them",
+        )
     condition = pairs_of(search, node.conjuncts, node.left, node.right)
     if condition.left and not condition.residual:
         left, left_keys = by_columns(search, node.left, condition.left)
