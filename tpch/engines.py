@@ -19,8 +19,8 @@ class Engine(ABC):
     name: str
 
     @abstractmethod
-    def run(self, number: int) -> pa.Table:
-        """Plans and runs query ``number`` to its last row."""
+    def run(self, number: int, seed: int = 0) -> pa.Table:
+        """Plans and runs query ``number`` to its last row; ``seed`` is as in :func:`~tpch.queries.query_text`."""
 
 
 class TableFlow(Engine):
@@ -36,10 +36,10 @@ class TableFlow(Engine):
         for table in TABLES:
             cursor.execute(f"CREATE TEMPORARY VIEW {table} AS SELECT * FROM '{data / table}.parquet'")
 
-    def run(self, number: int) -> pa.Table:
+    def run(self, number: int, seed: int = 0) -> pa.Table:
         """Plans and runs query ``number``."""
         cursor = self._connection.cursor()
-        cursor.execute(query_text(number))
+        cursor.execute(query_text(number, seed))
         return cursor.fetch_arrow_table()
 
 
@@ -55,9 +55,9 @@ class DuckDB(Engine):
         for table in TABLES:
             self._connection.execute(f"CREATE VIEW {table} AS SELECT * FROM '{data / table}.parquet'")
 
-    def run(self, number: int) -> pa.Table:
+    def run(self, number: int, seed: int = 0) -> pa.Table:
         """Plans and runs query ``number``."""
-        table: Any = self._connection.sql(query_text(number)).to_arrow_table()
+        table: Any = self._connection.sql(query_text(number, seed)).to_arrow_table()
         return table
 
 
@@ -72,9 +72,9 @@ class Polars(Engine):
 
         self._context = pl.SQLContext({table: pl.scan_parquet(data / f"{table}.parquet") for table in TABLES})
 
-    def run(self, number: int) -> pa.Table:
+    def run(self, number: int, seed: int = 0) -> pa.Table:
         """Plans and runs query ``number``."""
-        return self._context.execute(query_text(number).rstrip().removesuffix(";")).collect().to_arrow()
+        return self._context.execute(query_text(number, seed).rstrip().removesuffix(";")).collect().to_arrow()
 
 
 def open_engine(name: str, data: Path, threads: int) -> Engine:
