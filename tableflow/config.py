@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from tableflow.errors import ConfigError
 from tableflow.nearest import nearest
+from tableflow.records import dataclass
 
 T = TypeVar("T")
 

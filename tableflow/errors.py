@@ -7,7 +7,7 @@ and only :class:`InternalError` is a bug of ours.  A :class:`Span` points into t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tableflow.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

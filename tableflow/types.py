@@ -8,7 +8,8 @@ type (it belongs to a field).  How values are stored is a *representation*, see
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from tableflow.records import dataclass
 
 MAX_DECIMAL_PRECISION = 38
 

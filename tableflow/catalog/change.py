@@ -7,11 +7,12 @@ without regard to case.  A change that finds nothing to remove changes nothing, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from tableflow.catalog.entry import DEFAULT_SCHEMA, Entry, TableEntry
 from tableflow.catalog.snapshot import SchemaEntries
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tableflow.catalog.change import RemoveEntry, Schemas
 from tableflow.catalog.entry import DEFAULT_SCHEMA, Entry
 from tableflow.catalog.snapshot import SchemaEntries
 from tableflow.errors import CatalogError
 from tableflow.nearest import nearest
+from tableflow.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ serialisable.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from tableflow.catalog.provider import ColumnDefinition, TableProvider, WatermarkDefinition
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 
 DEFAULT_SCHEMA = "default"

@@ -7,10 +7,11 @@ returns a plain value that the runtime gives to the connector in the process tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from tableflow.expressions.nodes import Expression
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 from tableflow.types import SqlType
 

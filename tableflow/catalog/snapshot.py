@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tableflow.catalog.entry import DEFAULT_SCHEMA, Entry, TableDefinition, TableEntry, ViewEntry
 from tableflow.catalog.provider import CatalogObject, ColumnDefinition, TableProvider
 from tableflow.errors import CatalogError
+from tableflow.records import dataclass
 
 FileOpener = Callable[[str], TableProvider]
 TableOpener = Callable[[TableDefinition], TableProvider]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from tableflow.catalog.provider import ColumnDefinition, TableProvider
 from tableflow.errors import CatalogError
+from tableflow.records import dataclass
 
 KINDS_COLUMN = "op"
 """The name of the column that says what a row does to those before it: ``+I``, ``-U``, ``+U`` or ``-D``."""

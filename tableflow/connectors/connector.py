@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeVar, cast
 
 from tableflow.catalog.entry import TableDefinition
@@ -12,6 +12,7 @@ from tableflow.catalog.provider import TableProvider
 from tableflow.config import Settings
 from tableflow.connectors.option import Option
 from tableflow.errors import InternalError
+from tableflow.records import dataclass
 from tableflow.runtime.lookup import Lookup
 from tableflow.runtime.sink import SinkWriter
 from tableflow.runtime.source import Source

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from tableflow.columnar.batch import Batch
 from tableflow.connectors.reading import ListAssigner
+from tableflow.records import dataclass
 from tableflow.runtime.source import Done, Later, Poll, Split
 from tableflow.runtime.wake import After
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json as std_json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +20,7 @@ from tableflow.connectors.filesystem.csv_block import Dialect, parse_text
 from tableflow.connectors.filesystem.json_row import RowDecoder
 from tableflow.connectors.storage import NATURAL, column_from_arrow, null_count
 from tableflow.errors import ConnectorError
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 
 FORMATS = ("csv", "json", "raw")

@@ -10,7 +10,6 @@ import inspect
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -32,6 +31,7 @@ from tableflow.errors import (
     TableFlowError,
     UnsupportedError,
 )
+from tableflow.records import dataclass
 from tableflow.runtime.lookup import Lookup
 from tableflow.runtime.source import Source
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tableflow.errors import CatalogError
 from tableflow.nearest import nearest
+from tableflow.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from tableflow import types as t
 from tableflow.expressions.nodes import Call, Cast, ColumnRef, Expression, Literal
+from tableflow.records import dataclass
 from tableflow.types import family, is_numeric
 
 _FLIPPED = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq"}

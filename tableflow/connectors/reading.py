@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sized
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ import pyarrow as pa
 from tableflow.columnar.batch import Batch, Selection
 from tableflow.columnar.column import Column
 from tableflow.errors import ConnectorError, TableFlowError
+from tableflow.records import dataclass
 from tableflow.runtime.source import Done, Poll, Split
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from tableflow.connectors.live import RowShape
+from tableflow.records import dataclass
 from tableflow.runtime.events import Idle, Watermark
 from tableflow.runtime.source import Done, Later, Poll
 from tableflow.runtime.wake import After, Signal

@@ -6,7 +6,6 @@ Invariant: a row that counts twice is there twice, and every row has its kind: `
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +17,7 @@ from tableflow.columnar.kernels.gather import compact, take_columns
 from tableflow.columnar.representation import boundary, declared
 from tableflow.connectors.rows import Row, printable_rows
 from tableflow.errors import InternalError
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 
 ADDED = "+I"

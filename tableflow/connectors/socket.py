@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket as sockets
 import threading
-from dataclasses import dataclass
 from typing import Any
 
 from tableflow.catalog.entry import TableDefinition
@@ -19,6 +18,7 @@ from tableflow.connectors.lines import FORMATS, LineFormat, LineParser
 from tableflow.connectors.option import Option, boolean, character, choice, text
 from tableflow.connectors.reading import ListAssigner
 from tableflow.errors import CatalogError, ConnectorError
+from tableflow.records import dataclass
 from tableflow.runtime.source import Done, Split
 from tableflow.serialization import serializable
 from tableflow.types import STRING

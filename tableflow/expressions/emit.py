@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 
 

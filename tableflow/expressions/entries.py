@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +17,7 @@ import pyarrow as pa
 
 from tableflow import types as t
 from tableflow.expressions.operand import Mask, Operand
+from tableflow.records import dataclass
 
 _MOST_ENTRIES = 1 << 16
 _MOST_BYTES = 4 << 20

@@ -11,7 +11,6 @@ A function of one dictionary column is evaluated on the dictionary's entries and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +28,7 @@ from tableflow.expressions.literals import operand_of
 from tableflow.expressions.nodes import Call, Case, Cast, Chain, ColumnRef, Expression, Literal
 from tableflow.expressions.operand import Mask, Operand, either, repeated
 from tableflow.expressions.registry import function
+from tableflow.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ A function without arguments is given one operand of NULLs, which says how many 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from tableflow import types as t
@@ -16,6 +15,7 @@ from tableflow.errors import Span
 from tableflow.expressions.coercion import cast, implicit_cast
 from tableflow.expressions.nodes import Call, Expression
 from tableflow.expressions.operand import Operand
+from tableflow.records import dataclass
 from tableflow.types import SqlType
 
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from tableflow.errors import Span
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 from tableflow.types import SqlType
 

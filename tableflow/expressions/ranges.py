@@ -6,11 +6,11 @@ See :mod:`tableflow.expressions.intervals` for what is promised.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from tableflow import types as t
 from tableflow.expressions.casting.calendar import FIRST_DAY, LAST_DAY, per_second
 from tableflow.expressions.nodes import Call, Case, Cast, Chain, ColumnRef, Expression, Literal
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 
 

@@ -7,7 +7,6 @@ split that lags is not overtaken by what another one's rows said.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from tableflow.errors import DataError
 from tableflow.expressions.evaluation import project
 from tableflow.expressions.nodes import Expression
 from tableflow.physical.node import UnaryNode, positions
+from tableflow.records import dataclass
 from tableflow.runtime.events import Watermark
 from tableflow.runtime.operator import Emission, Operator
 from tableflow.serialization import serializable

@@ -6,7 +6,6 @@ Works on each batch alone, so it is the same over finished data and in streams, 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +19,7 @@ from tableflow.expressions.window_assigner import TimeAssigner
 from tableflow.physical.assign_watermarks import storage_times
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.window_times import Rows, Times, WindowTimes
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
 from tableflow.serialization import serializable
 from tableflow.types import Field, SqlType

@@ -7,7 +7,6 @@ out before the first epoch or with the first change, whichever is earlier.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from tableflow.physical.collect_aggregate import is_collected
 from tableflow.physical.held_changes import HeldChanges
 from tableflow.physical.node import UnaryNode
 from tableflow.physical.partition_rows import PIECE_ROWS
+from tableflow.records import dataclass
 from tableflow.runtime.events import Epoch
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
 from tableflow.runtime.wake import READY

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.columnar.batch import Batch
 from tableflow.expressions.nodes import WindowCall, column_ids
 from tableflow.physical.node import Input, UnaryNode, positions
@@ -11,6 +9,7 @@ from tableflow.physical.partition_rows import PIECE_ROWS, PartitionRows
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.recomputation import SIDE, difference, sided
 from tableflow.physical.window import WindowAggregate, WindowAggregateOperator
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
 from tableflow.serialization import serializable
 from tableflow.types import Field

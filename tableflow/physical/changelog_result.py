@@ -9,7 +9,6 @@ of every input.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,7 @@ from tableflow.columnar.kernels.grouping import GroupTable
 from tableflow.errors import InternalError
 from tableflow.physical.held_changes import HeldChanges, weights_of
 from tableflow.physical.node import UnaryNode, positions
+from tableflow.records import dataclass
 from tableflow.runtime.events import Epoch
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
 from tableflow.serialization import serializable

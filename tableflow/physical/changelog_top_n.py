@@ -6,8 +6,6 @@ partitions' rows before and after it, and both follow from sums of counts in ord
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -21,6 +19,7 @@ from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.partition_rows import PIECE_ROWS, PartitionRows, TouchedRows
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.steps import pausing
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
 from tableflow.serialization import serializable
 from tableflow.types import BIGINT, Field

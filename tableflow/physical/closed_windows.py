@@ -7,7 +7,6 @@ Rows wait until time has passed their window's end; then they are computed as fi
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +25,7 @@ from tableflow.physical.properties import OrderingKey
 from tableflow.physical.retention import Retention, position_of
 from tableflow.physical.sorted_runs import key_positions
 from tableflow.physical.window import WindowAggregate, WindowAggregateOperator
+from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
 from tableflow.serialization import serializable

@@ -7,7 +7,6 @@ without rows gives NULL, or 0 where rows are counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +21,7 @@ from tableflow.columnar.keys import encode
 from tableflow.columnar.representation import canonical, widen
 from tableflow.errors import DataError
 from tableflow.expressions.operand import Operand, build, numbers
+from tableflow.records import dataclass
 from tableflow.types import BYTES, DOUBLE, SqlType
 
 _ROWS_PER_STEP = 65_536

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +23,7 @@ from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.node import BinaryNode, positions
 from tableflow.physical.row_values import RowValues
 from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.records import dataclass
 from tableflow.runtime.events import START_OF_TIME, Epoch, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
 from tableflow.serialization import serializable

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from tableflow.columnar.batch import Batch
 from tableflow.physical.assign_watermarks import units_per_microsecond
 from tableflow.physical.assign_windows import time_column
 from tableflow.physical.node import UnaryNode
+from tableflow.records import dataclass
 from tableflow.runtime.events import Watermark
 from tableflow.runtime.operator import Emission, Operator
 from tableflow.serialization import serializable

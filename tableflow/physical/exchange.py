@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.physical.node import UnaryNode
 from tableflow.physical.properties import OrderingKey
+from tableflow.records import dataclass
 from tableflow.runtime.graph import ExchangeKind
 from tableflow.serialization import serializable
 

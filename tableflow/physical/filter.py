@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.columnar.batch import Batch
 from tableflow.expressions.entries import Entries
 from tableflow.expressions.evaluation import filter_rows
 from tableflow.expressions.nodes import Expression
 from tableflow.physical.node import UnaryNode, positions
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.serialization import serializable

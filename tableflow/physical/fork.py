@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.columnar.batch import Batch
 from tableflow.physical.node import UnaryNode, positions
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator
 from tableflow.serialization import serializable
 from tableflow.types import Field

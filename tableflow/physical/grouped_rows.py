@@ -7,7 +7,6 @@ before it unless that is more than twice as long, so there are few, and a row is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from tableflow.columnar.kernels.grouping import GroupNumbers
 from tableflow.columnar.kernels.multi_state import consolidated
 from tableflow.columnar.representation import widen
 from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.records import dataclass
 from tableflow.types import BIGINT, SqlType
 
 Lanes = npt.NDArray[np.int64]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
@@ -18,6 +17,7 @@ from tableflow.errors import InternalError, MemoryLimitError
 from tableflow.expressions.nodes import AggregateCall
 from tableflow.physical.aggregate_states import AggregateInputs, merging_inputs, row_inputs, state_types, too_large
 from tableflow.physical.node import UnaryNode, positions
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.serialization import serializable

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.columnar.batch import Batch
 from tableflow.expressions.nodes import Expression
 from tableflow.physical.join_build import BuildRows, BuildSealer, BuildSide, BuildSpec
 from tableflow.physical.node import UnaryNode
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
 from tableflow.runtime.publication import Publication
 from tableflow.serialization import serializable

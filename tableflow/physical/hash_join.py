@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from tableflow.physical.join_pairs import Mask, PairColumns, pieces
 from tableflow.physical.node import BinaryNode, positions
 from tableflow.physical.pair_condition import domains_of
 from tableflow.physical.row_values import Aligned, RowValues
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
 from tableflow.runtime.publication import Publication
 from tableflow.runtime.wake import READY

@@ -7,7 +7,6 @@ outer joins give them back.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,7 @@ from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.physical.key_values import KeyValues, key_values, united
 from tableflow.physical.node import positions
 from tableflow.physical.row_values import Aligned, RowValues
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Reservation
 from tableflow.runtime.source import KeyList
 from tableflow.types import Field, SqlType

@@ -6,7 +6,6 @@ Lanes are positions among the batch's rows that count.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from tableflow.expressions.evaluation import project
 from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import Call, Expression, column_ids
 from tableflow.physical.pair_condition import PairCondition
+from tableflow.records import dataclass
 from tableflow.types import BOOLEAN, Field
 
 Mask = npt.NDArray[np.bool_]

@@ -8,7 +8,7 @@ the time that had come.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.physical.window_numbers import running
 from tableflow.physical.window_state import Mask, Slots, WindowState
 from tableflow.physical.windowed_aggregate import WindowedAggregate
+from tableflow.records import dataclass
 
 _FRAME_ROWS = 131_072
 """Rows that firings see, taken together at once."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +29,7 @@ from tableflow.physical.lookup_questions import Question, Questions
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.row_values import RowValues
 from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.records import dataclass
 from tableflow.runtime.events import Epoch, Watermark
 from tableflow.runtime.graph import SourceSpec
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend

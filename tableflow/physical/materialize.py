@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact, concat
 from tableflow.physical.node import PhysicalNode, UnaryNode
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.runtime.publication import Publication
 from tableflow.serialization import serializable

@@ -6,7 +6,7 @@ The left side streams; the right one is published.  Memory is constant, and ther
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tableflow.columnar.batch import Batch
 from tableflow.errors import InternalError, Span
@@ -26,6 +26,7 @@ from tableflow.physical.join_pairs import PairColumns
 from tableflow.physical.materialize import PublishedRows
 from tableflow.physical.node import BinaryNode, positions
 from tableflow.physical.pair_condition import domains_of
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
 from tableflow.runtime.publication import Publication
 from tableflow.serialization import serializable

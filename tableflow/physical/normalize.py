@@ -5,8 +5,6 @@ Invariant: every key has at most one row here, the one that was put last and not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +14,7 @@ from tableflow.columnar.kernels.multi_state import MultiState, Numbers
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.partition_rows import PIECE_ROWS
 from tableflow.physical.state_age import StateAge
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.serialization import serializable

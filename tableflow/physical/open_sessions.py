@@ -6,12 +6,11 @@ partitions, sorted by start, join into chains wherever less than the gap is betw
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from tableflow.physical.window_state import Mask, Slots
 from tableflow.physical.window_times import Rows, Times
+from tableflow.records import dataclass
 
 _NO_TIMES = np.empty(0, np.int64)
 

@@ -8,7 +8,6 @@ end, so that the function depends on nothing but them.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +23,7 @@ from tableflow.columnar.keys import encode
 from tableflow.physical.node import positions
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.state_age import StateAge
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.types import BYTES, INT, Field

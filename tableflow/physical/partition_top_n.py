@@ -7,7 +7,6 @@ merged into one now and then, and lose more.  What comes out is ordered, and may
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from tableflow.physical.node import UnaryNode
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.sorted_runs import BatchBuffer, SortedRuns, key_positions, merged
 from tableflow.physical.steps import pausing
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.serialization import serializable
 

@@ -8,7 +8,6 @@ state is the same, fused or not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from tableflow.physical.filter import FilterRows, FilterRowsOperator
 from tableflow.physical.hash_aggregate import HashAggregate, HashAggregateOperator
 from tableflow.physical.node import PhysicalNode, UnaryNode
 from tableflow.physical.project import ProjectColumns, ProjectColumnsOperator
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
 from tableflow.serialization import serializable
 

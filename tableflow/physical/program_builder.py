@@ -8,12 +8,12 @@ register is gone after a filter.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from tableflow import types as t
 from tableflow.columnar.kernels.programs import Instruction, LaneError, ProgramDefinition, ProgramOutput
 from tableflow.errors import Span
+from tableflow.records import dataclass
 
 INT32 = (-(2**31), 2**31 - 1)
 INT64 = (-(2**63), 2**63 - 1)

@@ -6,10 +6,10 @@ that equals another but is not the same: 0.0 and -0.0.  Facts are kept by identi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from tableflow.expressions.nodes import Call, Case, Cast, Chain, ColumnRef, Expression, Literal, children
+from tableflow.records import dataclass
 from tableflow.types import SqlType
 
 _NO_COLUMNS: frozenset[int] = frozenset()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import take_columns
 from tableflow.expressions.entries import Entries
@@ -11,6 +9,7 @@ from tableflow.expressions.evaluation import project
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.physical.filter import PIECE_ROWS
 from tableflow.physical.node import UnaryNode, positions
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator
 from tableflow.serialization import serializable
 

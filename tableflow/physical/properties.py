@@ -7,8 +7,8 @@ Partitioning says which task a row is in, ordering how rows follow each other wi
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 
 

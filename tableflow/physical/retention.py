@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from tableflow.columnar.batch import Batch, Selection
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.multi_state import MultiState, Numbers, Slots
 from tableflow.errors import InternalError
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 from tableflow.types import Field, SqlType, TimestampType
 

@@ -6,7 +6,6 @@ Invariant: an epoch goes on only when what all sinks were given before it is whe
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from tableflow.physical.changelog_result import named_changes, repeated
 from tableflow.physical.held_changes import HeldChanges
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.row_constraints import RowConstraints
+from tableflow.records import dataclass
 from tableflow.runtime.events import Epoch
 from tableflow.runtime.graph import SinkSpec
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend

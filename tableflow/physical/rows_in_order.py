@@ -6,7 +6,6 @@ Under any other ORDER BY they wait for the end of their input.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ from tableflow.physical.assign_watermarks import storage_times, units_per_micros
 from tableflow.physical.node import positions
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.windowed_aggregate import WindowedAggregate
+from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME
 from tableflow.types import TimestampType
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.physical.node import Domain, PhysicalNode
+from tableflow.records import dataclass
 from tableflow.runtime.graph import SourceSpec
 from tableflow.serialization import serializable
 

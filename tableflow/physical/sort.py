@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import concat_steps, take_rows_steps
@@ -13,6 +12,7 @@ from tableflow.physical.properties import OrderingKey
 from tableflow.physical.sort_ranges import RangeSealer, SortedRanges
 from tableflow.physical.sorted_runs import BatchBuffer, SortedRuns, key_positions, merged
 from tableflow.physical.steps import pausing
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.runtime.publication import Publication
 from tableflow.serialization import serializable

@@ -8,13 +8,13 @@ Sorting on a Shared-Nothing Architecture using Probabilistic Splitting" (1991).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import concat, take_rows
 from tableflow.columnar.kernels.sorting import Key, lower_bound, sort_batch
+from tableflow.records import dataclass
 
 _SAMPLES_PER_RANGE = 256
 

@@ -6,14 +6,13 @@ Changes of one epoch are summed up first: a row that came and went is never writ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact
 from tableflow.errors import Span
 from tableflow.physical.held_changes import HeldChanges
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.row_constraints import RowConstraints
+from tableflow.records import dataclass
 from tableflow.runtime.events import Epoch
 from tableflow.runtime.graph import SinkSpec
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend

@@ -7,8 +7,6 @@ the table forbids it, or for which a check is FALSE.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +16,7 @@ from tableflow.columnar.kernels.gather import compact, take_rows
 from tableflow.errors import InternalError, MemoryLimitError, Span
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.row_constraints import FirstOfKey, RowConstraints
+from tableflow.records import dataclass
 from tableflow.runtime.graph import SinkSpec
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
 from tableflow.serialization import serializable

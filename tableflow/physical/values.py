@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.columnar.batch import Batch
 from tableflow.expressions.nodes import Expression
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.value_rows import value_rows
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
 from tableflow.serialization import serializable
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +24,7 @@ from tableflow.physical.changelog_side import ChangelogSide
 from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.join_pairs import null_columns
 from tableflow.physical.node import BinaryNode, positions
+from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
 from tableflow.runtime.wake import READY

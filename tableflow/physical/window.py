@@ -7,7 +7,6 @@ in the same batch, and a task stays responsive however many rows a partition has
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from tableflow.physical.steps import pausing
 from tableflow.physical.window_calls import Evaluator, evaluator, reads_peers
 from tableflow.physical.window_collected import FrameCollected, collected_call, is_collected
 from tableflow.physical.window_frames import Chunk, Slice
+from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.serialization import serializable

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +23,7 @@ from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.physical.window_state import Mask
 from tableflow.physical.window_times import Rows
 from tableflow.physical.windowed_aggregate import WindowedAggregate
+from tableflow.records import dataclass
 from tableflow.types import is_numeric
 
 _NONE = np.empty(0, np.int64)

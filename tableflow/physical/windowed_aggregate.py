@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.expressions.emit import Emit
 from tableflow.expressions.nodes import AggregateCall
 from tableflow.expressions.window_assigner import WindowAssigner
 from tableflow.physical.node import UnaryNode
 from tableflow.physical.properties import OrderingKey
+from tableflow.records import dataclass
 from tableflow.runtime.graph import SinkSpec
 from tableflow.serialization import serializable
 from tableflow.types import Field

@@ -7,12 +7,13 @@ Both commute with inner joins, so the order is free; what cannot move stays insi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import Filter, Hint, Join, JoinKind, Node
 from tableflow.planner.logical.predicates import column_pair
+from tableflow.records import dataclass
 
 ATTACHED = frozenset({JoinKind.SEMI, JoinKind.ANTI, JoinKind.LEFT, JoinKind.MARK})
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tableflow.errors import InternalError
 from tableflow.planner.logical.context import Context
@@ -33,6 +33,7 @@ from tableflow.planner.logical.time_nodes import (
     WindowedAggregate,
     WindowTable,
 )
+from tableflow.records import dataclass
 
 Rule = Callable[[Node, frozenset[int], Context], Node | None]
 MOST_FIRINGS = 20_000

@@ -6,8 +6,6 @@ changes with weights; *append* promises that no weight is ever negative, so noth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.config import RUNTIME_MODE, Settings
 from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, OnWindowClose
@@ -19,6 +17,7 @@ from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.logical.structure import inputs
 from tableflow.planner.logical.traversal import walk_plan
 from tableflow.planner.window_closings import closing_column, closings
+from tableflow.records import dataclass
 
 _APPEND, _RETRACT = ChangelogMode.APPEND, ChangelogMode.RETRACT
 

@@ -7,10 +7,10 @@ channels are held.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from tableflow.errors import InternalError
+from tableflow.records import dataclass
 from tableflow.runtime.events import (
     END_OF_TIME,
     START_OF_TIME,

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any, Protocol, TypeAlias
 
 from tableflow.columnar.batch import Batch
 from tableflow.errors import InternalError
+from tableflow.records import dataclass
 from tableflow.runtime.alignment import Aligned, PortEnded
 from tableflow.runtime.counters import OperatorBlock
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, EndOfInput, Epoch, Idle, Superstep, Watermark

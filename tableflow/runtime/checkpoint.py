@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
+from tableflow.records import dataclass
 from tableflow.runtime.source import Later, Split, SplitAssigner
 
 TaskId: TypeAlias = tuple[int, int]

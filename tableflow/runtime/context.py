@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tableflow.config import Settings
 from tableflow.errors import InternalError
+from tableflow.records import dataclass
 from tableflow.runtime.counters import OperatorBlock
 from tableflow.runtime.graph import SinkSpec, SourceSpec
 from tableflow.runtime.lookup import OpenLookup

@@ -7,8 +7,8 @@ apart from each other, never wrong by themselves, and exact once the job has end
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
+from tableflow.records import dataclass
 from tableflow.runtime.events import START_OF_TIME
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from tableflow.config import (
@@ -16,6 +16,7 @@ from tableflow.config import (
     Settings,
 )
 from tableflow.errors import InternalError
+from tableflow.records import dataclass
 from tableflow.runtime.blocking import ReadAhead, ReadInline
 from tableflow.runtime.chain import Chain
 from tableflow.runtime.channel import Channel

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from tableflow.columnar.batch import Batch
+from tableflow.records import dataclass
 
 START_OF_TIME = -(2**63)
 """The watermark before anything is known: no row is late."""

@@ -7,10 +7,11 @@ join stages through exchanges.  Operators are opaque: ``build(spec)`` makes one,
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tableflow.expressions.nodes import ColumnRef
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from tableflow.columnar.batch import Batch
+from tableflow.records import dataclass
 from tableflow.runtime.events import Epoch, Superstep, Watermark
 
 if TYPE_CHECKING:

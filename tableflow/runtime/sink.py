@@ -13,11 +13,11 @@ whoever started it gives back what they stand for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 from tableflow.columnar.batch import Batch
 from tableflow.errors import InternalError
+from tableflow.records import dataclass
 from tableflow.runtime.graph import SinkSpec
 from tableflow.runtime.operator import Wake
 from tableflow.runtime.write_behind import BlockingSink

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from tableflow.columnar.batch import Batch
 from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.records import dataclass
 from tableflow.runtime.events import Idle, Watermark
 from tableflow.runtime.operator import Wake
 from tableflow.serialization import serializable

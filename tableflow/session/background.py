@@ -18,13 +18,13 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from tableflow.config import EPOCH_INTERVAL, PARALLELISM, Settings
 from tableflow.connectors.registry import Sources
 from tableflow.connectors.sink_control import SinkControl
 from tableflow.errors import CatalogError, TableFlowError
 from tableflow.physical.build import build_operator
+from tableflow.records import dataclass
 from tableflow.runtime.counters import JobCounters
 from tableflow.runtime.job import Job
 from tableflow.runtime.scheduler import WorkerPool

@@ -8,7 +8,6 @@ gives as a job.  Constant rows may read columns of parameters: then they are mad
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -24,6 +23,7 @@ from tableflow.expressions.evaluation import filter_rows, project
 from tableflow.expressions.nodes import column_ids
 from tableflow.physical.value_rows import ONE_ROW, typed, value_rows
 from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, Project, Query, Scan, Values
+from tableflow.records import dataclass
 from tableflow.session.direct_keys import wanted_by_filter, wanted_by_join
 from tableflow.storage.description import ROW_ID
 from tableflow.storage.key_index import key_hashes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +17,7 @@ from tableflow.connectors.lookup import Asked, LookupTable
 from tableflow.connectors.memory import storage_type
 from tableflow.connectors.script import Script
 from tableflow.errors import InterfaceError, TableFlowError
+from tableflow.records import dataclass
 from tableflow.sql.dialect import parse_with
 from tableflow.sql.tokens import tokenize
 from tableflow.sql.type_names import parse_type

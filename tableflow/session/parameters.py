@@ -12,7 +12,6 @@ import decimal
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,6 +25,7 @@ from tableflow.errors import TableFlowError
 from tableflow.expressions.functions.statement import StatementClock, clock_readings
 from tableflow.expressions.literals import literal_column
 from tableflow.expressions.nodes import ColumnRef
+from tableflow.records import dataclass
 
 _ARROW: Mapping[type, tuple[pa.DataType, t.SqlType] | None] = {
     int: (pa.int64(), t.BIGINT),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tableflow.config import SERIALIZE_PLANS, TIME_ZONE, Settings
 from tableflow.physical.changelog_aggregate import ChangelogAggregate
@@ -16,6 +16,7 @@ from tableflow.physical.runtime_filters import place_runtime_filters
 from tableflow.planner.driver import Optimized, optimize
 from tableflow.planner.implementation.rules import plan_physical
 from tableflow.planner.logical.nodes import Query
+from tableflow.records import dataclass
 from tableflow.recursion import roomy
 from tableflow.runtime.diamonds import check_diamonds
 from tableflow.serialization import dumps, loads

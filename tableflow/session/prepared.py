@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from tableflow.catalog.change import Schemas
@@ -19,6 +18,7 @@ from tableflow.connectors.managed.provider import ManagedProvider
 from tableflow.connectors.managed.sink import removed_rows
 from tableflow.errors import TableFlowError
 from tableflow.expressions.functions.statement import PreparedClock, StatementClock
+from tableflow.records import dataclass
 from tableflow.session.direct import DirectWrite
 from tableflow.session.direct_rows import begins_with_constants, is_direct, tables_read
 from tableflow.session.outcome import Outcome

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from tableflow.catalog.change import CatalogChange, Schemas, apply_change, managed_tables
 from tableflow.catalog.entry import TableEntry
@@ -12,6 +11,7 @@ from tableflow.config import Settings
 from tableflow.connectors.connector import ObjectStore
 from tableflow.connectors.managed.provider import ManagedProvider
 from tableflow.errors import InternalError
+from tableflow.records import dataclass
 from tableflow.session.databases import SharedDatabase
 from tableflow.storage.database import Database
 from tableflow.storage.database_state import DatabaseState

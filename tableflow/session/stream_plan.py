@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tableflow.catalog.entry import TableKind
 from tableflow.config import RUNTIME_MODE, Settings
@@ -14,6 +14,7 @@ from tableflow.physical.properties import ChangelogMode
 from tableflow.physical.stream_write import StreamWrite
 from tableflow.planner.logical.nodes import Node, Query, Scan
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
+from tableflow.records import dataclass
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.planned import Computed, Planned, compute, finish
 from tableflow.types import Field

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tableflow.config import Settings
 from tableflow.errors import Span
@@ -11,6 +11,7 @@ from tableflow.physical.node import PhysicalNode
 from tableflow.physical.table_write import INSERT, TableWrite
 from tableflow.planner.logical.nodes import Join, JoinKind, Limit, Node, Project, Query, Sort
 from tableflow.planner.logical.structure import output
+from tableflow.records import dataclass
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.planned import Planned, compute, finish
 from tableflow.sql.statements import CreateManagedTable, Write

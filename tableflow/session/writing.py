@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +25,7 @@ from tableflow.errors import CancelledError, IntegrityError, InternalError, Span
 from tableflow.physical.row_constraints import describe_row
 from tableflow.physical.table_write import COUNTERS, TableWrite
 from tableflow.physical.value_rows import ONE_ROW
+from tableflow.records import dataclass
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.batches_result import BatchesResult
 from tableflow.session.direct import DirectWrite

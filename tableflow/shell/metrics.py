@@ -10,9 +10,10 @@ import json
 import resource
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+from tableflow.records import dataclass
 from tableflow.runtime.counters import JobCounters
 from tableflow.session import Session
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TextIO
 
 from tableflow.errors import TableFlowError, render
+from tableflow.records import dataclass
 from tableflow.session import Outcome, Session
 from tableflow.shell.metrics import write_metrics
 from tableflow.shell.rendering import json_names, open_renderer

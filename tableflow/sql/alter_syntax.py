@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from tableflow.errors import Span
+from tableflow.records import dataclass
 from tableflow.sql.column_parsing import formula, parse_column, parse_constraint
 from tableflow.sql.ddl_syntax import parse_if_exists
 from tableflow.sql.dml_syntax import Name

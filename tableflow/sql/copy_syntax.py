@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NoReturn
 
 from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
 from tableflow.errors import Span
+from tableflow.records import dataclass
 from tableflow.sql.dml_syntax import Name, Target
 from tableflow.sql.parser import TableFlowParser
 from tableflow.sql.reader import NOT_WORDS

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.errors import CatalogError
+from tableflow.records import dataclass
 from tableflow.sql.parser import TableFlowParser
 from tableflow.sql.reader import RefusedError
 from tableflow.sql.statements import CreateSchema, Drop, DropSchema, ObjectKind

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
 from tableflow.errors import Span
+from tableflow.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
 from tableflow.errors import Span
+from tableflow.records import dataclass
 
 if TYPE_CHECKING:
     from tableflow.sql.parser import TableFlowParser

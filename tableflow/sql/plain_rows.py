@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tableflow.errors import Span
+from tableflow.records import dataclass
 from tableflow.sql.dml_syntax import Constant, Row
 from tableflow.sql.lexer import Kind, lex
 from tableflow.sql.tokens import tokenize

@@ -7,11 +7,11 @@ Commands that the dialect has but this version does not are refused by name.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tableflow.errors import Span, SqlSyntaxError, TableFlowError, UnsupportedError
 from tableflow.nearest import nearest
+from tableflow.records import dataclass
 from tableflow.sql.statements import (
     Describe,
     EndJob,

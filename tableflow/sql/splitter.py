@@ -6,9 +6,8 @@ and END of a statement set.  Everything between two ends belongs to the second s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.errors import Span
+from tableflow.records import dataclass
 from tableflow.sql.lexer import Kind, lex
 
 

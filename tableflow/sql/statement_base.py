@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.errors import Span
+from tableflow.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

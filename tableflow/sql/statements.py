@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from tableflow.catalog.provider import ColumnDefinition, WatermarkDefinition
 from tableflow.planner.logical.nodes import Query
+from tableflow.records import dataclass
 from tableflow.sql.statement_base import Base, Notice
 from tableflow.sql.streaming_statements import (
     CreateStreamingTable,

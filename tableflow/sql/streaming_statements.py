@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tableflow.catalog.provider import ColumnDefinition, TableProvider
 from tableflow.planner.logical.nodes import Query
+from tableflow.records import dataclass
 from tableflow.sql.statement_base import Base
 from tableflow.storage.description import TableDescription
 

@@ -5,11 +5,12 @@ What only managed tables have (defaults, checks, ...) is noted with its place in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sqlglot import exp
 
 from tableflow.errors import Span
+from tableflow.records import dataclass
 from tableflow.sql.dml_syntax import Name
 from tableflow.types import SqlType
 

@@ -6,11 +6,13 @@ named arguments, ``TABLE(TUMBLE(...))``, and ``TUMBLE(TABLE t, 100 ROWS)``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
+
+from tableflow.records import dataclass
 
 if TYPE_CHECKING:
     from tableflow.sql.relation_parser import RelationParser

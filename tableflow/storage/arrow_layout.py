@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
+from tableflow.records import dataclass
 
 _MAGIC = b"ARROW1"
 _BLOCK, _PAIR = 24, 16

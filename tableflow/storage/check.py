@@ -6,11 +6,11 @@ Needs no lease and changes nothing; a writer may go on meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from tableflow.errors import IntegrityError, TableFlowError
+from tableflow.records import dataclass
 from tableflow.storage.database_state import DatabaseState
 from tableflow.storage.delete_file import DeleteFile
 from tableflow.storage.disk import Disk

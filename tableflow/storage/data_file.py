@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.config import STORAGE_CHUNK_ROWS, STORAGE_FILE_BYTES, STORAGE_FILE_ROWS, Settings
 from tableflow.errors import CatalogError
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 from tableflow.storage.description import TableDescription
 

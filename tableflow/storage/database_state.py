@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tableflow.catalog.change import CatalogChange, Schemas, apply_change, managed_tables
 from tableflow.errors import CatalogError
+from tableflow.records import dataclass
 from tableflow.storage.disk import Disk
 from tableflow.storage.record import Payload
 from tableflow.storage.table_state import TableState, created

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 from tableflow.storage.damage import checksum, damaged, guarded
 from tableflow.storage.disk import Disk

@@ -8,9 +8,10 @@ session; storage never looks into them.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 from tableflow.types import SqlType
 

@@ -8,10 +8,11 @@ so that every path of the storage can be cut at each write, sync and rename.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pyarrow as pa
+
+from tableflow.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

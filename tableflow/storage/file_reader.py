@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import pyarrow as pa
 
 from tableflow.columnar.column import Column
 from tableflow.errors import ConnectorError
+from tableflow.records import dataclass
 from tableflow.storage.damage import checksum, damaged, guarded
 from tableflow.storage.data_file import FORMAT_VERSION, DataFile, index_name
 from tableflow.storage.description import ROW_ID, StoredColumn

@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
+from tableflow.records import dataclass
 from tableflow.storage.disk import Disk
 
 

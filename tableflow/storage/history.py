@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 
+from tableflow.records import dataclass
 from tableflow.storage.description import ChangeKind, TableDescription, VersionFacts
 
 

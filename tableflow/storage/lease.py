@@ -16,10 +16,11 @@ import enum
 import json
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from tableflow.errors import ConnectorError
+from tableflow.records import dataclass
 from tableflow.storage.disk import Disk, Lock
 from tableflow.storage.failure import disk_error
 

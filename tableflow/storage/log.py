@@ -12,10 +12,10 @@ from __future__ import annotations
 import errno
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from xxhash import xxh3_64_intdigest
 
+from tableflow.records import dataclass
 from tableflow.storage.damage import damaged
 from tableflow.storage.disk import Disk, Writable
 

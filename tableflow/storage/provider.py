@@ -8,7 +8,6 @@ ordinary query.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tableflow import types
@@ -20,6 +19,7 @@ from tableflow.catalog.provider import (
     TableSchema,
     TableStatistics,
 )
+from tableflow.records import dataclass
 from tableflow.storage.description import ROW_ID, TableDescription, VersionFacts
 
 CHANGE_VERSION, CHANGE_WEIGHT = "_change_version", "_change_weight"

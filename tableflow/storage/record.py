@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +20,7 @@ import pyarrow as pa
 from tableflow.catalog.change import CatalogChange
 from tableflow.columnar.column import Column
 from tableflow.columnar.representation import canonical, widen
+from tableflow.records import dataclass
 from tableflow.serialization import decode, encode
 from tableflow.storage.data_file import DataFile
 from tableflow.storage.description import ChangeKind, TableDescription

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tableflow.catalog.change import EMPTY, Schemas
 from tableflow.catalog.snapshot import SchemaEntries
 from tableflow.errors import ConnectorError, SerializationError
+from tableflow.records import dataclass
 from tableflow.serialization import decode, encode
 from tableflow.storage.damage import HINT, checksum, damaged
 from tableflow.storage.disk import Disk

@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, overload
 
+from tableflow.records import dataclass
 from tableflow.serialization import decode, encode
 from tableflow.storage.data_file import FORMAT_VERSION
 from tableflow.storage.zones import Zone, bound_from_json, bound_to_json

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
+from tableflow.records import dataclass
 from tableflow.storage.description import ChangeKind, TableDescription
 from tableflow.storage.record import NO_IDS, RowIds, TableChange
 from tableflow.storage.staging import StagedWriter, inline_rows

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from tableflow.columnar.batch import Batch
 from tableflow.errors import CatalogError, ConnectorError
+from tableflow.records import dataclass
 from tableflow.storage.changes import changes
 from tableflow.storage.deletes import Deletes
 from tableflow.storage.description import ChangeKind, TableDescription, VersionFacts

@@ -6,10 +6,10 @@ Deletes make bounds and counts of NULLs bounds only, and numbers of distinct val
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from tableflow.catalog.provider import ColumnStatistics, TableStatistics
+from tableflow.records import dataclass
 from tableflow.storage import distinct
 from tableflow.storage.description import StoredColumn
 from tableflow.storage.segment import Segment

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ from tableflow.columnar.batch import Batch, Selection
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat, take_columns
 from tableflow.columnar.representation import canonical
+from tableflow.records import dataclass
 from tableflow.storage.description import StoredColumn, TableDescription
 from tableflow.storage.equality import equal_rows
 from tableflow.storage.evolution import initial_column

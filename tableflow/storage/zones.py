@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow.compute as pc
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 from tableflow import types as t
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.narrowing import TextCodes, narrow, real_bounds, text_bounds
+from tableflow.records import dataclass
 
 TEXT_BOUND = 64
 """Characters (bytes for BYTES) that a bound keeps."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import TypeAlias
@@ -26,6 +25,7 @@ from tableflow.columnar.batch import Selection, Weights
 from tableflow.columnar.column import Column
 from tableflow.columnar.representation import canonical
 from tableflow.errors import UnsupportedError
+from tableflow.records import dataclass
 from tableflow.types import ArrayType, MapType, RowType, SqlType
 
 Snapshot: TypeAlias = bytes

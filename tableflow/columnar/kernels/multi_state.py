@@ -8,7 +8,6 @@ until :meth:`MultiState.settle`.  Nested columns are kept in parts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from tableflow.columnar.flattening import flat_types, flatten, unflatten
 from tableflow.columnar.kernels.gather import take_columns
 from tableflow.columnar.kernels.grouping import storage_format
 from tableflow.errors import UnsupportedError
+from tableflow.records import dataclass
 from tableflow.types import SqlType, TypeFamily, family
 
 Slots = npt.NDArray[np.uint32]

@@ -6,7 +6,6 @@ NotImplementedError for what it only finds out on the way, and ValueError where 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -25,6 +24,7 @@ from tableflow.columnar.kernels.parquet_metadata import (
     ChunkMetadata,
     Leaf,
 )
+from tableflow.records import dataclass
 
 __all__ = ["ChunkPlan", "ParquetColumnReader", "open_chunk", "plan_chunk"]
 

@@ -8,7 +8,6 @@ every register, column and error number, so that a damaged document ends in a Se
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tableflow.columnar import _native
@@ -17,6 +16,7 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take
 from tableflow.columnar.kernels.grouping import GroupTable
 from tableflow.errors import DataError, SerializationError, Span
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 from tableflow.types import Field, SqlType, TypeFamily, family
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -19,6 +18,7 @@ from tableflow.connectors.generated import GeneratedSource, Pace
 from tableflow.connectors.option import Option, boolean, choice, text
 from tableflow.connectors.storage import column_from_arrow
 from tableflow.errors import CatalogError
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 
 KIND = "datagen"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ from tableflow import types as t
 from tableflow.columnar.representation import canonical
 from tableflow.connectors.draws import Draws, Events
 from tableflow.errors import InternalError
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 
 _NULL_SALT, _VALUE_SALT, _LENGTH_SALT, _CHILD_SALT = 0, 1, 2, 3

@@ -8,7 +8,6 @@ not parse is cut in halves until the records at fault are known: they are named 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from tableflow.connectors.filesystem.encoding import UTF8, decoded, to_utf8
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import line_of, split_records
 from tableflow.errors import ConnectorError
+from tableflow.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +23,7 @@ from tableflow.connectors.filesystem.text_block import (
     split_records,
 )
 from tableflow.errors import ConnectorError
+from tableflow.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

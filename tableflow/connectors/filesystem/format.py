@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tableflow.catalog.provider import TableStatistics
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.reading import Chunk
 from tableflow.expressions.nodes import Expression
+from tableflow.records import dataclass
 from tableflow.runtime.source import KeyList, Split
 from tableflow.serialization import serializable
 from tableflow.types import SqlType

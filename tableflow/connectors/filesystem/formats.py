@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from tableflow.connectors.filesystem.format import Format
 from tableflow.connectors.filesystem.options import ENDINGS
+from tableflow.records import dataclass
 
 
 def _parquet() -> Format:

@@ -8,7 +8,6 @@ columns are then decoded for these only.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from tableflow.connectors.filesystem.parquet_column import NativeColumn
 from tableflow.connectors.pruning import ColumnRange, integer_interval
 from tableflow.expressions.evaluation import evaluate
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, walk
+from tableflow.records import dataclass
 from tableflow.runtime.source import KeyList
 
 WORTHWHILE = 0.4

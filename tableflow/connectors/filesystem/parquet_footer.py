@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +16,7 @@ from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.pruning import ColumnRange
 from tableflow.connectors.reading import read_error
 from tableflow.errors import ConnectorError, UnsupportedError
+from tableflow.records import dataclass
 
 _MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
 

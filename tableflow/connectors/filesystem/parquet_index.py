@@ -8,7 +8,6 @@ from __future__ import annotations
 import bisect
 import itertools
 import os
-from dataclasses import dataclass
 from typing import Any
 
 from tableflow.columnar._native import parse_thrift
@@ -16,6 +15,7 @@ from tableflow.columnar.kernels.parquet_metadata import FilePart
 from tableflow.connectors.filesystem.parquet_bounds import chunk_range
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn
 from tableflow.connectors.pruning import ColumnRange
+from tableflow.records import dataclass
 
 _LARGEST = 64 << 20
 _NULL_PAGES, _MINIMA, _MAXIMA, _NULL_COUNTS = 1, 2, 3, 5

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -22,6 +21,7 @@ from tableflow.connectors.pruning import ColumnRange
 from tableflow.connectors.reading import Chunk
 from tableflow.connectors.storage import convert, represent
 from tableflow.errors import ConnectorError
+from tableflow.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from tableflow.connectors.reading import read_error
 from tableflow.errors import ConnectorError
 from tableflow.nearest import nearest
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 
 GROWING = -1

@@ -16,7 +16,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from tableflow.connectors.rows import printable_rows
 from tableflow.connectors.sink_control import SinkControl
 from tableflow.connectors.sink_rows import SinkRows
 from tableflow.errors import ConnectorError, TableFlowError
+from tableflow.records import dataclass
 from tableflow.runtime.write_behind import LAST, BlockingSink
 from tableflow.serialization import serializable
 

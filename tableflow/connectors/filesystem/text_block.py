@@ -8,10 +8,10 @@ quote characters lies before it, which holds for files where quotes enclose fiel
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.errors import ConnectorError
+from tableflow.records import dataclass
 
 BLOCK_BYTES = 4 << 20
 LONGEST_RECORD = 256 << 20

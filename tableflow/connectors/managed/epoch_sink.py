@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from tableflow.columnar.kernels.gather import compact, concat, take_columns
 from tableflow.columnar.kernels.multi_state import MultiState
 from tableflow.connectors.connector import OpenContext
 from tableflow.errors import InternalError
+from tableflow.records import dataclass
 from tableflow.storage.database import Database
 from tableflow.storage.description import ChangeKind
 from tableflow.storage.transaction import Transaction

@@ -7,12 +7,12 @@ equality is that of their storage values, and literals that the column's type ho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tableflow import types as t
 from tableflow.connectors.pruning import column_below_casts, equality
 from tableflow.expressions.nodes import Call, Expression, Literal
+from tableflow.records import dataclass
 from tableflow.storage.description import TableDescription
 
 MOST_KEYS = 1_000

@@ -6,7 +6,6 @@ The token of a task holds the row ids it removes; rows it added are in the trans
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from tableflow.columnar.batch import Batch
 from tableflow.connectors.connector import OpenContext
+from tableflow.records import dataclass
 from tableflow.runtime.sink import BufferingWriter
 from tableflow.storage.staging import StagedWriter
 from tableflow.storage.transaction import Transaction

@@ -8,13 +8,13 @@ Each column is computed on its own, so a scan pays for those it reads.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from tableflow.connectors.draws import Draws, Events, Integers
 from tableflow.connectors.nexmark.texts import HOT_CHANNELS, OTHER_CHANNELS, POOL, Texts, cut, texts_of
+from tableflow.records import dataclass
 from tableflow.types import BIGINT, INT, STRING, RowField, RowType, SqlType, TimestampType
 
 CYCLE = 50

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,6 +16,7 @@ from tableflow.expressions.function import Binding, Function, always, overloads
 from tableflow.expressions.literals import literal_from_python
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal
 from tableflow.expressions.operand import Operand, build
+from tableflow.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

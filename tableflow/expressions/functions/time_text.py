@@ -7,7 +7,6 @@ dictionary, and grouping by a day's text costs little more than grouping by a nu
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 
@@ -22,6 +21,7 @@ from tableflow.expressions.coercion import cast
 from tableflow.expressions.function import Binding, Function, Kernel, accept
 from tableflow.expressions.nodes import Expression, Literal
 from tableflow.expressions.operand import Array, Operand, from_arrow, numbers
+from tableflow.records import dataclass
 
 _SECOND, _MINUTE, _HOUR, _DAY = 1, 60, 3600, 86400
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tableflow import types as t
 from tableflow.expressions.coercion import implicit_cast, unify
 from tableflow.expressions.function import Binding, Rule
 from tableflow.expressions.nodes import Expression, Literal
+from tableflow.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

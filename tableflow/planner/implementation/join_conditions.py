@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tableflow.expressions.nodes import Call, Expression, column_ids
 from tableflow.planner.logical import nodes as logical
+from tableflow.records import dataclass
 
 if TYPE_CHECKING:
     from tableflow.planner.implementation.search import Search

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tableflow.physical.hash_join import JoinDistribution
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical.structure import inputs
+from tableflow.records import dataclass
 
 if TYPE_CHECKING:
     from tableflow.planner.implementation.search import Search

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.physical.properties import (
     ANYWHERE,
     SINGLE,
@@ -12,6 +10,7 @@ from tableflow.physical.properties import (
     PartitioningKind,
     Properties,
 )
+from tableflow.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

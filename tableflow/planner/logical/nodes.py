@@ -9,12 +9,13 @@ What is true of every node (its inputs, its output) is in ``structure.py``.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tableflow.catalog.provider import TableProvider
 from tableflow.errors import Span
 from tableflow.expressions.emit import Emit
 from tableflow.expressions.nodes import AggregateCall, Expression, SortKey, WindowCall
+from tableflow.records import dataclass
 from tableflow.types import Field
 
 

@@ -6,13 +6,14 @@ Over finished data rules make ordinary nodes of all of them; streaming plans hav
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tableflow.errors import Span
 from tableflow.expressions.emit import Emit
 from tableflow.expressions.nodes import AggregateCall, Expression, SortKey
 from tableflow.expressions.window_assigner import WindowAssigner
 from tableflow.planner.logical.nodes import JoinKind, Node
+from tableflow.records import dataclass
 from tableflow.serialization import serializable
 from tableflow.types import Field
 

@@ -6,8 +6,6 @@ maximum of these numbers tells each left row which right row is next to it; an o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.keys import is_nested_key, keyed
 from tableflow.expressions.nodes import (
@@ -31,6 +29,7 @@ from tableflow.planner.logical.nodes import Filter, Join, Node, Project, SetKind
 from tableflow.planner.logical.predicates import call
 from tableflow.planner.logical.time_nodes import AsofJoin, TemporalJoin
 from tableflow.planner.logical.traversal import reference
+from tableflow.records import dataclass
 from tableflow.types import BIGINT, TINYINT, Field, JsonType, MapType, SqlType, TypeFamily, family
 
 _SO_FAR = Frame(FrameUnit.ROWS, FrameBound(FrameSide.UNBOUNDED_PRECEDING), FrameBound(FrameSide.CURRENT_ROW))

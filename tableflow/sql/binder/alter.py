@@ -6,7 +6,7 @@ one is no longer read, a widened one holds every value that it held.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import NoReturn
 
 from tableflow import types as t
@@ -15,6 +15,7 @@ from tableflow.expressions.nodes import Expression, Literal
 from tableflow.expressions.registry import resolve_call
 from tableflow.planner.logical.nodes import Filter, Limit, Node, Query
 from tableflow.planner.logical.structure import output
+from tableflow.records import dataclass
 from tableflow.sql import alter_syntax as syntax
 from tableflow.sql.binder.constraints import ConstraintNames, bind_check, find_column
 from tableflow.sql.binder.context import Source, StatementContext

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sqlglot import exp
 
 from tableflow.errors import BindError
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.planner.logical.nodes import Filter, JoinKind
+from tableflow.records import dataclass
 from tableflow.sql.binder import subqueries
 from tableflow.sql.binder.assignment import assigned
 from tableflow.sql.binder.block import Block, Waiting

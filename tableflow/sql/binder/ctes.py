@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from tableflow.errors import BindError, Span, UnsupportedError
+from tableflow.records import dataclass
 from tableflow.sql.binder.context import Source
 
 if TYPE_CHECKING:

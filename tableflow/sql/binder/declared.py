@@ -7,7 +7,6 @@ assigns watermarks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tableflow.catalog.provider import WatermarkDefinition
 from tableflow.errors import BindError, CatalogError, Span, TableFlowError
@@ -16,6 +15,7 @@ from tableflow.expressions.nodes import Call, Expression
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.nodes import Node, Project
 from tableflow.planner.logical.time_nodes import AssignWatermarks
+from tableflow.records import dataclass
 from tableflow.sql.binder.context import StatementContext
 from tableflow.sql.binder.scope import did_you_mean
 from tableflow.sql.binder.stored import COMPUTED, WATERMARK, bind_text, columns_read

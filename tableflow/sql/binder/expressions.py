@@ -7,7 +7,6 @@ A subquery becomes the column of a join that waits in the block (:mod:`.subqueri
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlglot import exp
@@ -17,6 +16,7 @@ from tableflow.errors import BindError, Span, SqlSyntaxError, TableFlowError, Un
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.nodes import Expression
 from tableflow.expressions.registry import function, resolve_call
+from tableflow.records import dataclass
 from tableflow.sql.binder import aggregate_calls, calls, literals, names, operators, subqueries, windows
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.limits import MAX_EXPRESSION_DEPTH

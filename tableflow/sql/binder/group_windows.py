@@ -7,7 +7,7 @@ into the plan when the groups are made (:mod:`.aggregates`), because only then t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -18,6 +18,7 @@ from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.expressions.window_assigner import Session, WindowAssigner
 from tableflow.planner.logical.structure import output
 from tableflow.planner.logical.time_nodes import WindowTable
+from tableflow.records import dataclass
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.projection import Projection
 from tableflow.sql.window_table_syntax import Argument

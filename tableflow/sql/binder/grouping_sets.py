@@ -7,7 +7,6 @@ the numbers of the empty sets.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any, TypeAlias
 
@@ -17,6 +16,7 @@ from tableflow.errors import BindError, Span, UnsupportedError
 from tableflow.expressions.nodes import AggregateCall, Call, Case, ColumnRef, Expression, Literal
 from tableflow.planner.logical.nodes import Aggregate, Join, JoinKind, Node, Project, Values
 from tableflow.planner.logical.structure import output
+from tableflow.records import dataclass
 from tableflow.sql.binder.context import StatementContext
 from tableflow.types import BIGINT, BOOLEAN, Field
 

@@ -6,12 +6,12 @@ An item is bound once, when it is first needed; so an alias in WHERE or GROUP BY
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlglot import exp
 
 from tableflow.errors import BindError, Span, SqlSyntaxError
 from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.records import dataclass
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
 from tableflow.sql.binder.scope import did_you_mean

@@ -7,13 +7,13 @@ keeps the row if there are no matches.  A full join is one of numbered rows, so 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tableflow.errors import Span
 from tableflow.expressions.nodes import ColumnRef, Expression, WindowCall, substitute
 from tableflow.expressions.registry import resolve_call
 from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, Project, Shared, Window
 from tableflow.planner.logical.structure import output
+from tableflow.records import dataclass
 from tableflow.sql.binder.block import Block
 from tableflow.sql.binder.parts import Part
 from tableflow.sql.binder.scope import Scope

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from tableflow.errors import CatalogError
+from tableflow.records import dataclass
 from tableflow.sql.binder.constraints import ConstraintNames
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.scope import did_you_mean

@@ -7,7 +7,7 @@ clause of a row is a column (its number); values are chosen by it, so each is co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sqlglot import exp
 
@@ -17,6 +17,7 @@ from tableflow.expressions.nodes import Call, Case, ColumnRef, Expression, Liter
 from tableflow.expressions.registry import resolve_call
 from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node
 from tableflow.planner.logical.structure import output
+from tableflow.records import dataclass
 from tableflow.sql.binder.assigning import bind_assignments, condition_of
 from tableflow.sql.binder.assignment import assigned
 from tableflow.sql.binder.block import Block

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tableflow.planner.logical.nodes import Node
+from tableflow.records import dataclass
 from tableflow.sql.binder.scope import Scope
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
 
 from tableflow.errors import SqlSyntaxError, UnsupportedError
 from tableflow.planner.logical.nodes import Node
+from tableflow.records import dataclass
 from tableflow.sql.binder import ctes as with_clause
 from tableflow.sql.binder.block import Block, Outer
 from tableflow.sql.binder.context import Source, StatementContext

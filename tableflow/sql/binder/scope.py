@@ -6,10 +6,10 @@ Matching ignores case; a quoted name that matches one column exactly is preferre
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from tableflow.errors import BindError, Span
 from tableflow.nearest import nearest
+from tableflow.records import dataclass
 from tableflow.types import Field
 
 

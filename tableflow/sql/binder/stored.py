@@ -7,7 +7,6 @@ table's own columns by their bare names, and no subqueries, aggregates or parame
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sqlglot import exp
 from sqlglot.tokenizer_core import Token, TokenType
@@ -16,6 +15,7 @@ from tableflow.errors import BindError, Span, TableFlowError, UnsupportedError
 from tableflow.expressions.localize import localize
 from tableflow.expressions.nodes import Expression
 from tableflow.expressions.properties import deterministic
+from tableflow.records import dataclass
 from tableflow.sql.binder.block import Block
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tableflow import types
 from tableflow.catalog.provider import TableProvider
@@ -11,6 +10,7 @@ from tableflow.catalog.written import given_columns, sink_of
 from tableflow.errors import BindError, CatalogError, Span, TableFlowError
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal
 from tableflow.planner.logical.nodes import Scan
+from tableflow.records import dataclass
 from tableflow.sql.binder.assignment import assigned
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.scope import Relation, did_you_mean

@@ -6,7 +6,6 @@ Columns of the relation that have one of these names already (windows of windows
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
@@ -22,6 +21,7 @@ from tableflow.expressions.window_assigner import (
 )
 from tableflow.planner.logical.structure import output
 from tableflow.planner.logical.time_nodes import WindowTable
+from tableflow.records import dataclass
 from tableflow.sql.binder.aggregates import check_groupable, check_sortable
 from tableflow.sql.binder.block import Block
 from tableflow.sql.binder.context import StatementContext

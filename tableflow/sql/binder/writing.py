@@ -7,7 +7,7 @@ them; checks and RETURNING over both.  Each value is computed once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from sqlglot import exp
 
@@ -17,6 +17,7 @@ from tableflow.expressions.nodes import ColumnRef, Expression, Literal
 from tableflow.expressions.registry import bind_case, resolve_call
 from tableflow.planner.logical.nodes import Node, Project, Query
 from tableflow.planner.logical.structure import output
+from tableflow.records import dataclass
 from tableflow.sql.binder.assignment import assigned
 from tableflow.sql.binder.block import Block
 from tableflow.sql.binder.calls import has_aggregate

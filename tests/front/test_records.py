@@ -1,0 +1,121 @@
+"""Dataclasses of ours and of the standard library, side by side."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+from typing import Any, ClassVar
+
+import pytest
+
+from tableflow import records
+
+OPTIONS: list[dict[str, bool]] = [
+    {},
+    {"frozen": True},
+    {"slots": True},
+    {"frozen": True, "slots": True},
+    {"frozen": True, "slots": True, "kw_only": True},
+    {"frozen": True, "slots": True, "eq": False},
+]
+
+
+def declare(decorator: Any, options: dict[str, bool]) -> tuple[type, type]:
+    """A class and one below it."""
+
+    @decorator(**options)
+    class Base:
+        """The base."""
+
+        kind: ClassVar[str] = "base"
+        number: int
+        text: str = "none"
+
+    @decorator(**options)
+    class Below(Base):
+        items: list[int] = dataclasses.field(default_factory=list)
+        note: str = dataclasses.field(default="-", compare=False)
+        hidden: int = dataclasses.field(default=7, repr=False)
+        later: str = dataclasses.field(init=False, default="later")
+
+    return Base, Below
+
+
+def attempt(call: Any) -> Any:
+    """What it gives, or how it fails."""
+    try:
+        return call()
+    except (TypeError, AttributeError) as failure:
+        return type(failure)
+
+
+def behaviour(classes: tuple[type, type]) -> list[Any]:
+    base, below = classes
+    one = below(number=1, items=[2], note="a")
+    other = below(number=1, items=[2], note="b")
+    plain = base(number=1)
+    return [
+        repr(one), repr(plain), one == other, one != below(number=2), plain == one, one == 1, one.later,
+        below(number=1).items, below(number=1).items is below(number=1).items,
+        attempt(lambda: hash(plain) == hash(base(number=1))), attempt(lambda: isinstance(hash(one), int)),
+        attempt(lambda: base(1, "positional").text), attempt(base), attempt(lambda: base(number=1, other=2)),
+        attempt(lambda: setattr(plain, "number", 5)), plain.number,
+        attempt(lambda: delattr(base(number=1), "number")),
+        repr(dataclasses.replace(one, number=9)), [field.name for field in dataclasses.fields(below)],
+        dataclasses.asdict(one), repr(copy.copy(one)), repr(copy.deepcopy(one)), below.__match_args__,
+        getattr(below, "__slots__", None), hasattr(plain, "__dict__"), base.__doc__,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(options) or "plain")
+def test_both_decorators_declare_the_same(options: dict[str, bool]) -> None:
+    assert behaviour(declare(records.dataclass, options)) == behaviour(declare(dataclasses.dataclass, options))
+
+
+@records.dataclass(frozen=True, slots=True)
+class Point:
+    """A class that a pickle can name."""
+
+    across: int
+    up: int = 0
+
+    def __repr__(self) -> str:
+        return f"({self.across}, {self.up})"
+
+
+def test_a_frozen_instance_is_pickled_and_matched() -> None:
+    match pickle.loads(pickle.dumps(Point(1, up=2))):
+        case Point(across, up):
+            assert (across, up) == (1, 2)
+    assert repr(Point(3)) == "(3, 0)"
+
+
+def test_methods_of_the_class_stay() -> None:
+    @records.dataclass(slots=True)
+    class Counted:
+        number: int
+        doubled: int = dataclasses.field(init=False)
+
+        def __post_init__(self) -> None:
+            self.doubled = 2 * self.number
+
+        def __eq__(self, other: object) -> bool:
+            return other == self.number
+
+        def __hash__(self) -> int:
+            return 5
+
+    assert Counted(4).doubled == 8
+    assert Counted(4) == 4
+    assert hash(Counted(4)) == 5
+
+
+def test_an_instance_that_holds_itself_is_shown() -> None:
+    @records.dataclass(slots=True)
+    class Holder:
+        held: Any = None
+
+    holder = Holder()
+    holder.held = holder
+    assert repr(holder).endswith("Holder(held=...)")
