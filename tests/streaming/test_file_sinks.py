@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import tableflow
@@ -81,6 +83,35 @@ def test_partitions_are_directories(connection: tableflow.Connection, tmp_path: 
         connection.execute("CREATE TABLE u (k INT, v DOUBLE) PARTITIONED BY (v) "
                            f"WITH ('connector' = 'filesystem', 'path' = '{tmp_path}', 'format' = 'csv')")  # fmt: skip
         connection.execute("SELECT * FROM u")
+
+
+@pytest.mark.parametrize("format", ["parquet", "csv", "json"])
+def test_only_matching_partitions_are_opened(connection: tableflow.Connection, tmp_path: Path, format: str) -> None:
+    """Files of other directories may be anything; what the names cannot tell is found out by reading."""
+    _declare(connection, tmp_path, format, "PARTITIONED BY (day, kind)", "day DATE, v INT, kind STRING")
+    rows = [f"('2024-01-0{1 + i % 3}', {i}, {('NULL', chr(39) + 'a/b' + chr(39))[i % 2 == 0]})" for i in range(12)]
+    connection.execute(f"INSERT INTO t VALUES {', '.join(rows)}")
+    assert len(_files(tmp_path)) == 6
+    connection.register("d", pa.table({"day": pa.array([date(2024, 1, 3)]), "name": ["third"]}))
+    for query, pruned, expected in [
+        ("SELECT v FROM t WHERE day = DATE '2024-01-02'", 4, [(1,), (4,), (7,), (10,)]),
+        ("SELECT v FROM t WHERE day > DATE '2024-01-02' AND kind IS NULL", 5, [(5,), (11,)]),
+        ("SELECT v FROM t WHERE kind LIKE 'a%' AND v > 7 AND day <> DATE '2024-01-01'", 4, [(8,), (10,)]),
+        ("SELECT v FROM t WHERE kind LIKE 'x%'", 6, []),
+        ("SELECT v FROM t WHERE kind = 'a/b' OR v = 3", 0, [(0,), (2,), (3,), (4,), (6,), (8,), (10,)]),
+        ("SELECT v, name FROM t JOIN d USING (day)", 4, [(v, "third") for v in (2, 5, 8, 11)]),
+    ]:
+        assert connection.execute(f"{query} ORDER BY v").fetchall() == expected
+        analysed = "\n".join(row[0] for row in connection.execute(f"EXPLAIN ANALYZE {query}").fetchall())
+        assert ("files_pruned" in analysed) == (pruned > 0), analysed
+        assert not pruned or f"files_pruned {pruned}" in analysed, analysed
+    for file in tmp_path.rglob("day=2024-01-01/**/*.*"):
+        file.write_text("nonsense")
+    if format != "parquet":  # its footers are read for statistics
+        query = "SELECT v FROM t WHERE day = '2024-01-02' AND kind IS NOT NULL ORDER BY v"
+        assert connection.execute(query).fetchall() == [(4,), (10,)]
+    with pytest.raises(tableflow.Error):
+        connection.execute("SELECT v FROM t WHERE day < DATE '2024-01-02'").fetchall()
 
 
 def test_files_are_rolled_by_size(connection: tableflow.Connection, tmp_path: Path) -> None:

@@ -57,10 +57,12 @@ class Partitions:
     """Columns whose values are in the names of directories (``name=value``), not in the files.
 
     ``places`` are, for each column of the result, its place among those that are read of files, or ~i for column i of these.
+    ``predicates`` are conjuncts over these columns alone.
     """
 
     columns: tuple[FileColumn, ...]
     places: tuple[int, ...]
+    predicates: tuple[Expression, ...] = ()
 
 
 @serializable

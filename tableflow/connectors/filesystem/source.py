@@ -11,6 +11,7 @@ from tableflow.config import FORCE_REPRESENTATION
 from tableflow.connectors.connector import OpenContext
 from tableflow.connectors.filesystem.format import FileScan, Format, Partitions, Reading
 from tableflow.connectors.filesystem.formats import load_format
+from tableflow.connectors.filesystem.partition_pruning import judges_partitions, matching_files, names_of
 from tableflow.connectors.filesystem.partitions import constant, values_of
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
@@ -71,12 +72,15 @@ class FileReading:
 
 
 class FileSource:
-    """A bounded source over one :class:`FileScan`."""
+    """A bounded source over one :class:`FileScan`; files whose directory rules them out are never opened."""
 
     bounded = True
 
     def __init__(self, scan: FileScan, format: Format, representation: str, lists: Sequence[KeyList] = ()) -> None:
-        self._scan = scan
+        files = matching_files(scan.files, scan.partitions)
+        self._pruned = len(scan.files) - len(files)
+        self._whole = scan
+        self._scan = scan = replace(scan, files=files) if self._pruned else scan
         self._format = format
         self._representation = representation
         self._reading = FileReading(scan, format, representation, lists)
@@ -84,14 +88,23 @@ class FileSource:
     def assigner(self) -> ListAssigner:
         """A fresh assigner; files are opened as splits are asked for."""
         counts: Counter[str] = Counter()
+        if self._pruned:
+            counts["files_pruned"] = self._pruned
         return ListAssigner(self._format.splits(self._scan, counts), counts)
 
     def narrowed(self, predicates: Sequence[Expression], lists: Sequence[KeyList]) -> FileSource:
         """See :class:`~tableflow.runtime.source.Narrowable`; a limit counts rows that were not narrowed."""
-        useful = tuple(one for one in predicates if self._format.prunes(one) and not _is_long(one))
-        if not (useful or lists) or self._scan.limit is not None:
+        partitions = self._whole.partitions
+        outside = frozenset[str]() if partitions is None else {column.name for column in partitions.columns}
+        inside = [one for one in predicates if names_of(one).isdisjoint(outside)]
+        useful = tuple(one for one in inside if self._format.prunes(one) and not _is_long(one))
+        lists = [one for one in lists if one.column.name not in outside]
+        if partitions is not None:
+            judged = [one for one in predicates if judges_partitions(one, partitions.columns)]
+            partitions = replace(partitions, predicates=(*partitions.predicates, *judged))
+        if not (useful or lists or partitions != self._whole.partitions) or self._scan.limit is not None:
             return self
-        narrower = replace(self._scan, predicates=(*self._scan.predicates, *useful))
+        narrower = replace(self._whole, predicates=(*self._scan.predicates, *useful), partitions=partitions)
         return FileSource(narrower, self._format, self._representation, lists)
 
     def reader(self, split: Split, batch_rows: int) -> ChunkReader:

@@ -8,9 +8,10 @@ from typing import Any
 from tableflow.catalog.provider import Accepted, ColumnDefinition, ScanRequest, TableSchema, TableStatistics
 from tableflow.catalog.written import SinkOffer
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Partitions, Watch
+from tableflow.connectors.filesystem.partition_pruning import judges_partitions, names_of
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.errors import TableFlowError
-from tableflow.expressions.nodes import ColumnRef, Expression, walk
+from tableflow.expressions.nodes import Expression
 
 KIND = "filesystem"
 
@@ -76,9 +77,13 @@ class FileTable:
         self._format.check_readable()
         if self._missing is not None:
             raise self._missing
-        outside = {column.name for column in self._partitions}
-        useful = [one for one in request.predicates if self._format.prunes(one) and not _names(one) & outside]
+        useful = [one for one in request.predicates if self._prunes(one) or judges_partitions(one, self._partitions)]
         return Accepted(request, inexact=tuple(useful))
+
+    def _prunes(self, predicate: Expression) -> bool:
+        """Whether what is known of the content of files may rule some of it out."""
+        outside = {column.name for column in self._partitions}
+        return self._format.prunes(predicate) and names_of(predicate).isdisjoint(outside)
 
     def source(self, accepted: Accepted) -> tuple[str, Any]:
         """See :class:`~tableflow.catalog.provider.TableProvider`."""
@@ -91,14 +96,14 @@ class FileTable:
             self._in_files,
             tuple(positions[name] for name in request.columns if name in positions),
             tuple((name, value) for name, value in self._options.items() if value is not None),
-            accepted.inexact,
+            tuple([one for one in accepted.inexact if self._prunes(one)]),
             request.limit if limited else None,
             self._watch,
-            self._outside(request.columns),
+            self._outside(request.columns, accepted.inexact),
         )
         return KIND, scan
 
-    def _outside(self, wanted: tuple[str, ...]) -> Partitions | None:
+    def _outside(self, wanted: tuple[str, ...], predicates: tuple[Expression, ...]) -> Partitions | None:
         """Which columns of a scan names of directories tell, and where they stand among the others."""
         if not self._partitions:
             return None
@@ -110,8 +115,5 @@ class FileTable:
             else:
                 places.append(read)
                 read += 1
-        return Partitions(self._partitions, tuple(places))
-
-
-def _names(predicate: Expression) -> set[str]:
-    return {node.name for node in walk(predicate) if isinstance(node, ColumnRef)}
+        judged = tuple([one for one in predicates if judges_partitions(one, self._partitions)])
+        return Partitions(self._partitions, tuple(places), judged)
