@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import date
@@ -174,6 +177,53 @@ def test_files_without_end_are_seen_whole(connection: tableflow.Connection, tmp_
         for event in steps.allowed:
             event.set()
     assert connection.execute("SELECT a FROM slow").fetchall() == [(0,)]
+
+
+def test_what_a_crash_leaves_hidden_is_removed_by_the_next_writer(
+    connection: tableflow.Connection, tmp_path: Path
+) -> None:
+    """Only what belongs to nobody: not the files of a job that runs, not those of others."""
+    path = tmp_path / "t"
+    died = subprocess.run([sys.executable, "-c", _DIES, str(path)], check=False, timeout=60, capture_output=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    left = _files(path)
+    assert len(left) > 1
+    assert all(".part-" in name for name in left)
+    foreign = path / "k=0" / ".part-other.csv.inprogress"
+    foreign.write_text("x")
+    steps = _Steps()
+    connection.register_stream("s", {"k": "INT", "v": "INT"}, lambda: ((k, k) for (k,) in steps()))
+    _declare(connection, path, "csv", "PARTITIONED BY (k)", "k INT, v INT")
+    connection.execute("INSERT INTO t SELECT k, v FROM s")
+    steps.allowed[0].set()
+    _until(lambda: not set(left) & set(_files(path)) and len(_files(path)) > 1)
+    running = set(_files(path)) - {str(foreign.relative_to(path))}
+    assert connection.execute("INSERT INTO t VALUES (7, 7)").rowcount == 1
+    assert running < set(_files(path))
+    for event in steps.allowed:
+        event.set()
+    _finished(connection)
+    assert [name for name in _files(path) if Path(name).name.startswith(".")] == [str(foreign.relative_to(path))]
+    assert connection.execute("SELECT k FROM t ORDER BY k").fetchall() == [(0,), (1,), (2,), (7,)]
+
+
+_DIES = """
+import itertools, os, pathlib, signal, sys, time
+import tableflow
+
+def rows():
+    yield (0, 0)
+    while not any(pathlib.Path(sys.argv[1]).rglob("*.inprogress")):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+with tableflow.connect() as connection:
+    connection.register_stream("s", {"k": "INT", "v": "INT"}, rows)
+    connection.execute("CREATE TABLE t (k INT, v INT) PARTITIONED BY (k) WITH ('connector' = 'filesystem', "
+                       f"'format' = 'csv', 'path' = '{sys.argv[1]}')")
+    connection.execute("INSERT INTO t SELECT k, v FROM s")
+    connection.session.await_jobs(60)
+"""
 
 
 def test_changes_in_files(connection: tableflow.Connection, tmp_path: Path) -> None:

@@ -41,9 +41,7 @@ def matching_files(files: tuple[FileVersion, ...], partitions: Partitions | None
         return files
     try:
         places: dict[tuple[str | None, ...], int] = {}
-        of_file = [
-            places.setdefault(tuple(values_of(file.path, partitions.columns)), len(places)) for file in files
-        ]
+        of_file = [places.setdefault(tuple(values_of(file.path, partitions.columns)), len(places)) for file in files]
         batch = _as_rows(list(places), partitions.columns)
         kept = np.ones(batch.length, np.bool_)
         for predicate in partitions.predicates:

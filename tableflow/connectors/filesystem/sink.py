@@ -6,7 +6,8 @@ r"""Writing a declared table: files that nobody sees before they are whole.
                       \--abort--> deleted                                        \--abort--> deleted
 
 Invariant: a name that readers see is given by a rename of a complete, synced file.  Of rows without end all files that were closed
-get their names at an epoch, so what is seen is whole epochs; rows of a statement get theirs together, when it commits.
+get their names at an epoch, so what is seen is whole epochs; rows of a statement get theirs together, when it commits.  What a crash
+leaves hidden the next writer of the directory removes (:mod:`~tableflow.connectors.filesystem.claim`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import pyarrow.compute as pc
 from tableflow.catalog.written import SinkRequest
 from tableflow.columnar.batch import Batch
 from tableflow.connectors.connector import OpenContext
+from tableflow.connectors.filesystem.claim import HIDDEN, Claim, sweep
 from tableflow.connectors.filesystem.file_writers import OPEN, BatchWriter
 from tableflow.connectors.filesystem.partitions import directory_of
 from tableflow.connectors.rows import printable_rows
@@ -37,7 +39,8 @@ from tableflow.runtime.write_behind import LAST, BlockingSink
 from tableflow.serialization import serializable
 
 _ENDINGS = {"changelog-json": "json", "debezium-json": "json"}
-_HIDDEN = ".inprogress"
+_SETTLING: dict[str, Claim] = {}
+"""Claims of writers that have finished, by prefix, until their statement commits or does not."""
 
 
 @serializable
@@ -101,9 +104,12 @@ class FileSink(BlockingSink):
         self._number = 0
         self._open: dict[str, _Part] = {}
         self._closed: list[tuple[Path, Path]] = []
+        self._claim: Claim | None = None
+        self._swept = False
 
     def write(self, batch: Batch) -> None:
         """Rows to the files of their directories."""
+        self._sweep()
         rows = self._spec.rows.with_kinds(batch) if self._spec.kinds else self._spec.rows.arrow(batch)
         if not rows.num_rows:
             return
@@ -122,6 +128,7 @@ class FileSink(BlockingSink):
         """Files that are large or old enough are seen from now on; at the end all of them."""
         last = epoch == LAST or (self._control is not None and self._control.ending)
         limit = time.monotonic() - self._spec.oldest / 1e6
+        self._sweep()
         try:
             for directory in [name for name, part in self._open.items() if last or part.began <= limit]:
                 self._close(directory)
@@ -131,9 +138,11 @@ class FileSink(BlockingSink):
         except (OSError, pa.ArrowException) as error:
             raise _failed(self._spec.path, error) from error
 
-    def finish(self) -> list[list[str]]:
-        """The files that a commit will rename."""
-        return [[str(hidden), str(final)] for hidden, final in self._closed]
+    def finish(self) -> list[Any]:
+        """The prefix of hidden files, and those that a commit will rename."""
+        if self._claim is not None and self._closed:
+            _SETTLING[self._prefix], self._claim = self._claim, None
+        return [self._prefix, [[str(hidden), str(final)] for hidden, final in self._closed]]
 
     def abort(self) -> None:
         """Deletes what nobody has seen."""
@@ -146,6 +155,18 @@ class FileSink(BlockingSink):
             hidden.unlink(missing_ok=True)
         self._open.clear()
         self._closed = []
+
+    def close(self) -> None:
+        """Nobody needs to know any more that it writes."""
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
+
+    def _sweep(self) -> None:
+        """Once: what was left behind here."""
+        if not self._swept:
+            self._swept = True
+            sweep(Path(self._spec.path))
 
     def _by_directory(self, rows: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
         """The rows of each directory, without the columns that its name tells."""
@@ -164,9 +185,11 @@ class FileSink(BlockingSink):
     def _begin(self, directory: str, schema: pa.Schema) -> _Part:
         where = Path(self._spec.path, directory)
         where.mkdir(parents=True, exist_ok=True)
+        if self._claim is None:
+            self._claim = Claim(Path(self._spec.path), self._prefix)
         name = f"{self._prefix}-{self._number}.{self._ending}"
         self._number += 1
-        hidden = where / f".{name}{_HIDDEN}"
+        hidden = where / f".{name}{HIDDEN}"
         file = hidden.open("wb")
         try:
             writer = OPEN[self._spec.format](file, schema, dict(self._spec.options))
@@ -190,16 +213,22 @@ def open_sink(spec: FileSinkSpec, context: OpenContext) -> FileSink:
 
 def settle_sink(spec: FileSinkSpec, tokens: Sequence[Any], commit: bool) -> None:
     """Gives all files of a statement their names, or deletes them."""
-    files = [(Path(hidden), Path(final)) for token in tokens for hidden, final in token or ()]
-    if not commit:
-        for hidden, _ in files:
-            hidden.unlink(missing_ok=True)
-        return
+    told = [token for token in tokens if token]
+    files = [(Path(hidden), Path(final)) for _, pairs in told for hidden, final in pairs]
     try:
+        if not commit:
+            for hidden, _ in files:
+                hidden.unlink(missing_ok=True)
+            return
         Path(spec.path).mkdir(parents=True, exist_ok=True)
         _reveal(files)
     except OSError as error:
         raise _failed(spec.path, error) from error
+    finally:
+        for prefix, _ in told:
+            claim = _SETTLING.pop(prefix, None)
+            if claim is not None:
+                claim.release()
 
 
 def _reveal(files: Sequence[tuple[Path, Path]]) -> None:
