@@ -25,6 +25,8 @@ class Takes(enum.Enum):
     """Nothing: it takes rows that are never taken back."""
     CHANGES = "changes"
     """It takes rows with a first column that says what each does, one epoch after the other, updates as pairs."""
+    UPSERTS = "upserts"
+    """The same by the key of its offer, without the rows that are replaced: the last row of each key in an epoch."""
     ANYTHING = "anything"
     """It takes rows and weights as they come, in any task."""
 
@@ -49,7 +51,7 @@ class SinkRequest:
 class SinkOffer:
     """How a table is written to.  ``columns`` are those that INSERT gives; ``advice`` says what to write for changes.
 
-    ``spec`` makes the connector's kind and options.
+    ``key``, if there is one, is declared: a row takes the place of the one with the same key.  ``spec`` makes the connector's kind and options.
     """
 
     takes: Takes

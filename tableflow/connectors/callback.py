@@ -33,15 +33,15 @@ class _Callee:
 
 
 def callback_table(
-    name: str, columns: Sequence[ColumnDefinition], function: Function, objects: ObjectStore
+    name: str, columns: Sequence[ColumnDefinition], function: Function, objects: ObjectStore, key: tuple[str, ...] = ()
 ) -> WriteOnlyTable:
-    """A table whose rows go to ``function``."""
-    key = objects.add(_Callee(name, function))
+    """A table whose rows go to ``function``; with a ``key`` they replace each other by it."""
+    place = objects.add(_Callee(name, function))
 
     def spec(request: SinkRequest) -> tuple[str, Any]:
-        return KIND, {"object": key, "rows": SinkRows.of(request)}
+        return KIND, {"object": place, "rows": SinkRows.of(request)}
 
-    return WriteOnlyTable(name, tuple(columns), (), Takes.CHANGES, spec)
+    return WriteOnlyTable(name, tuple(columns), key, Takes.UPSERTS if key else Takes.CHANGES, spec)
 
 
 class Calling(BlockingSink):

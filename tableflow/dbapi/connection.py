@@ -124,13 +124,17 @@ class Connection(Closing):
         """
         self.session.registrations.lookup(name, schema, Asked(fetch, tuple(key), arrow, options))
 
-    def register_sink(self, name: str, schema: Any, function: Callable[[pa.RecordBatch], object]) -> None:
+    def register_sink(
+        self, name: str, schema: Any, function: Callable[[pa.RecordBatch], object], *, key: Sequence[str] = ()
+    ) -> None:
         """Makes ``function`` what ``INSERT INTO name`` gives its rows to, as Arrow record batches.
 
         ``schema`` is as in :meth:`register_stream`.  Before its columns a batch has ``op``: ``+I``, ``-U``, ``+U`` or ``-D``, what the
         row does to those before it.  Calls come one after the other, from a thread of the engine; the query waits meanwhile.
+        With a ``key`` rows are put (``+I``, ``+U``) and removed (``-D``) by these columns: what is replaced is not told, and of a
+        result that changes a key comes once an epoch, with its last row.
         """
-        self.session.registrations.sink(name, schema, function)
+        self.session.registrations.sink(name, schema, function, key)
 
     def table(self, name: str) -> Table:
         """A table by its name, or ``schema.name``."""

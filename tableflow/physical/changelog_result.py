@@ -41,9 +41,13 @@ class SettledResult(UnaryNode):
 @serializable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangelogResult(UnaryNode):
-    """``fields`` are the column of kinds and the input's; ``key`` are ids whose values are unique together, None if unknown."""
+    """``fields`` are the column of kinds and the input's; ``key`` are ids whose values are unique together, None if unknown.
+
+    ``upserts``: rows are put and removed by key, so what is replaced is not told, and a key comes once an epoch at most.
+    """
 
     key: tuple[int, ...] | None
+    upserts: bool = False
 
 
 class SettledResultOperator(Operator):
@@ -78,6 +82,7 @@ class ChangelogResultOperator(Operator):
         where = positions(node.input.fields)
         self._types = [f.type for f in node.input.fields]
         self._key = None if node.key is None else [where[column] for column in node.key]
+        self._upserts = node.upserts
 
     def open(self, context: OperatorContext) -> None:
         """Reserves what is held."""
@@ -98,17 +103,19 @@ class ChangelogResultOperator(Operator):
         return self._changes()
 
     def _changes(self) -> Emission:
-        return named_changes(self._held, self._key, self._context.batch_rows)
+        return named_changes(self._held, self._key, self._context.batch_rows, upserts=self._upserts)
 
 
-def named_changes(held: HeldChanges, key: list[int] | None, rows: int) -> Iterator[Batch]:
+def named_changes(held: HeldChanges, key: list[int] | None, rows: int, *, upserts: bool = False) -> Iterator[Batch]:
     """All changes that are held, with the column of kinds first, in batches of at most so many rows; then none is held."""
     parts = list(held.parts(rows))
     held.clear()
     if not parts:
         return
     batch = concat(parts)
-    order, kinds = paired(batch, key)
+    if upserts:
+        batch.weights = np.sign(weights_of(batch))
+    order, kinds = paired(batch, key, upserts=upserts)
     for start in range(0, len(order), rows):
         chosen, named = order[start : start + rows], kinds[start : start + rows]
         yield from _named(take_rows(batch, chosen), named, rows)
@@ -124,10 +131,11 @@ def _named(batch: Batch, kinds: Numbers, rows: int) -> Iterator[Batch]:
         yield Batch([column, *part.columns], part.length)
 
 
-def paired(batch: Batch, key: list[int] | None) -> tuple[Numbers, Numbers]:
+def paired(batch: Batch, key: list[int] | None, *, upserts: bool = False) -> tuple[Numbers, Numbers]:
     """Row numbers in the order in which changes are shown, and the kind of each.
 
     Under a key what is taken back comes directly before what takes its place; without one it comes before all that is new.
+    Of ``upserts`` only the last change of each key is shown.
     """
     adds = weights_of(batch) > 0
     kinds = np.where(adds, INSERT, DELETE)
@@ -142,6 +150,8 @@ def paired(batch: Batch, key: list[int] | None) -> tuple[Numbers, Numbers]:
     added = np.bincount(groups, weights=adds)
     both = (added[groups] > 0) & (added[groups] < np.bincount(groups)[groups])
     kinds = np.where(both, np.where(adds, UPDATE_AFTER, UPDATE_BEFORE), kinds)
+    if upserts:
+        order = order[np.append(np.diff(groups[order]) != 0, [True])]
     return order, kinds[order]
 
 

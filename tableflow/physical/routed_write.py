@@ -41,7 +41,8 @@ class RouteKind(enum.Enum):
 class Route:
     """A statement: ``values`` are input columns by id, ``required`` positions of those that hold no NULL.
 
-    ``key`` are positions among the values that are unique together, None if that is not known.
+    ``key`` are positions among the values that are unique together, None if that is not known.  ``upserts`` is as in
+    :class:`~tableflow.physical.changelog_result.ChangelogResult`.
     """
 
     table: str
@@ -51,6 +52,7 @@ class Route:
     kind: RouteKind
     required: tuple[int, ...] = ()
     key: tuple[int, ...] | None = None
+    upserts: bool = False
     span: Span | None = None
 
 
@@ -72,6 +74,7 @@ class _Way:
         self._values = [where[column] for column in route.values]
         self._constraints = RowConstraints(route.table, route.columns, route.required, [], route.span)
         self._key = None if route.key is None else list(route.key)
+        self._upserts = route.upserts
         self._kind = route.kind
         self._rows = context.batch_rows
         self.sink = context.sink(route.sink)
@@ -93,7 +96,7 @@ class _Way:
         """Gives the sink what was held, and waits until it has it."""
         if self._held is not None and (last or self._kind is RouteKind.CHANGES):
             if self._kind is RouteKind.CHANGES:
-                for batch in named_changes(self._held, self._key, self._rows):
+                for batch in named_changes(self._held, self._key, self._rows, upserts=self._upserts):
                     self.sink.write(batch)
                     yield from self._wait()
             else:

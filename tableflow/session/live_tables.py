@@ -38,7 +38,7 @@ def live_table(of: LiveDescription, source: Any, objects: ObjectStore) -> LiveTa
     """A table over the rows of ``source``; :class:`InterfaceError` says what is wrong with the description."""
     columns = tuple(columns_of(of.schema))
     names = [column.name for column in columns]
-    keys = (_key(of.key, names),) if of.key else ()
+    keys = (key_columns(of.key, names),) if of.key else ()
     weighted = isinstance(source, Script)  # rows of others do not say whether they come or go
     if of.changelog not in {"append", "upsert"} and not (weighted and of.changelog == "retract"):
         raise InterfaceError(f"changelog is 'append' or 'upsert', not {of.changelog!r}")
@@ -49,7 +49,8 @@ def live_table(of: LiveDescription, source: Any, objects: ObjectStore) -> LiveTa
     return LiveTable(TableSchema(columns, keys, watermark, of.changelog), feed, objects)
 
 
-def _key(key: Any, names: Sequence[str]) -> tuple[str, ...]:
+def key_columns(key: Any, names: Sequence[str]) -> tuple[str, ...]:
+    """The columns of a key, which have to be there."""
     columns = (key,) if isinstance(key, str) else tuple(key)
     for column in columns:
         if column not in names:

@@ -5,7 +5,7 @@ A name that was registered before is replaced; all end with the connection.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ from tableflow.connectors.callback import callback_table
 from tableflow.connectors.connector import ObjectStore
 from tableflow.connectors.lookup import Asked
 from tableflow.session.guard import guarded
-from tableflow.session.live_tables import LiveDescription, columns_of, live_table, lookup_table
+from tableflow.session.live_tables import LiveDescription, columns_of, key_columns, live_table, lookup_table
 
 
 class Registrations:
@@ -40,9 +40,17 @@ class Registrations:
         """Makes a function joinable that is asked for the rows of keys."""
         self._put(name, lambda: lookup_table(name, schema, asked, self._objects))
 
-    def sink(self, name: str, schema: Any, function: Callable[[pa.RecordBatch], object]) -> None:
+    def sink(
+        self, name: str, schema: Any, function: Callable[[pa.RecordBatch], object], key: Sequence[str] = ()
+    ) -> None:
         """Makes a function writable: INSERT INTO gives it rows with their kinds."""
-        self._put(name, lambda: callback_table(name, tuple(columns_of(schema)), function, self._objects))
+
+        def made() -> TableProvider:
+            columns = tuple(columns_of(schema))
+            keys = key_columns(key, [column.name for column in columns])
+            return callback_table(name, columns, function, self._objects, keys)
+
+        self._put(name, made)
 
     def _put(self, name: str, made: Callable[[], TableProvider]) -> None:
         provider = guarded(name, made)

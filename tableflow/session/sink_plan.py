@@ -5,6 +5,8 @@ Invariant: whatever the sink cannot take (rows that are taken back) is refused b
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tableflow.catalog.written import SinkOffer, SinkRequest, Takes, sink_of
 from tableflow.config import TIME_ZONE, Settings
 from tableflow.errors import InternalError, Span, UnsupportedError
@@ -29,7 +31,8 @@ def plan_insert(statement: sql.InsertIntoSink, settings: Settings, control: str 
     if offer is None:
         raise InternalError("a statement was bound to a table that takes no rows")
     query = Query(sort_last(statement.query.root), statement.query.columns)
-    computed = compute(query, settings, anywhere=True, changes=offer.takes is Takes.ANYTHING)
+    anywhere = offer.takes is not Takes.UPSERTS  # rows of one key come in their order
+    computed = compute(query, settings, anywhere=anywhere, changes=offer.takes is Takes.ANYTHING)
     node = sink_write(statement, computed, offer, settings, control)
     return finish(computed, node, (), settings)
 
@@ -45,7 +48,10 @@ def sink_write(
     # Before the result's columns there may be that of the kinds.
     values = [computed.columns[i + changes].id for i in statement.values]
     names = [column.name for column in statement.columns]
-    if changes:
+    if isinstance(root, ChangelogResult):
+        declared = declared_key(statement, offer)
+        key = root.key if declared is None else tuple([values[place] for place in declared])
+        root = replace(root, key=key, upserts=offer.takes is Takes.UPSERTS and key is not None)
         values, names = [computed.columns[0].id, *values], [computed.columns[0].name, *names]
     endless = not root.facts.properties.bounded
     request = SinkRequest(name, statement.columns, changes, endless, settings.get(TIME_ZONE), control)
@@ -61,6 +67,14 @@ def sink_write(
         appends=True,
         span=statement.span,
     )
+
+
+def declared_key(statement: sql.InsertIntoSink, offer: SinkOffer) -> tuple[int, ...] | None:
+    """Places of the key's columns among those that are written; None if the table declares none or it is not written."""
+    places = {column.name.lower(): i for i, column in enumerate(statement.columns)}
+    found = [places.get(name.lower()) for name in offer.key]
+    known = tuple([place for place in found if place is not None])
+    return known if found and len(known) == len(found) else None
 
 
 def refused(name: str, offer: SinkOffer, span: Span | None) -> UnsupportedError:

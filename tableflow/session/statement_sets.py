@@ -13,7 +13,7 @@ from tableflow.physical.routed_write import Route, RoutedWrite, RouteKind
 from tableflow.planner.stream_facts import is_streaming
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.planned import Planned, compute, finish
-from tableflow.session.sink_plan import refused
+from tableflow.session.sink_plan import declared_key, refused
 from tableflow.session.stream_plan import streaming
 from tableflow.sql import statements as sql
 from tableflow.types import Field
@@ -55,6 +55,9 @@ def _kind(insert: sql.InsertIntoSink, settings: Settings) -> tuple[RouteKind, tu
         case ChangelogResult(key=key):
             if offer.takes is Takes.APPENDED:
                 raise refused(".".join(insert.target), offer, insert.span)
+            declared = declared_key(insert, offer)
+            if declared is not None:
+                return RouteKind.CHANGES, declared
             places = {column.id: i for i, column in enumerate(computed.columns[1:])}
             return RouteKind.CHANGES, None if key is None else tuple(places[column] for column in key)
         case SettledResult():
@@ -85,5 +88,6 @@ def _route(
         kind,
         tuple(i for i, column in enumerate(insert.columns) if not column.nullable),
         key,
+        changes and offer.takes is Takes.UPSERTS and key is not None,
         insert.span,
     )

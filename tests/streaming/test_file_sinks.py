@@ -264,6 +264,35 @@ def test_changes_in_files(connection: tableflow.Connection, tmp_path: Path) -> N
     assert connection.execute("SELECT count(*) FROM kept").fetchone() == (2,)
 
 
+@pytest.mark.parametrize("form", ["changelog-json", "debezium-json"])
+def test_changes_are_paired_by_the_declared_key(connection: tableflow.Connection, tmp_path: Path, form: str) -> None:
+    """The query's own key is not shown."""
+    connection.execute("CREATE TABLE c (n BIGINT, name STRING, PRIMARY KEY (name) NOT ENFORCED) WITH ("
+                       f"'connector' = 'filesystem', 'path' = '{tmp_path}', 'format' = '{form}')")  # fmt: skip
+    go = threading.Event()
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch({"k": pa.array(range(20), pa.int32())})
+        assert go.wait(60)
+        yield pa.record_batch({"k": pa.array(range(0, 20, 2), pa.int32())})
+
+    connection.register_stream("s", {"k": "INT"}, rows)
+    connection.execute("INSERT INTO c SELECT n, name FROM (SELECT k, CAST(k AS STRING) AS name, count(*) AS n FROM s GROUP BY k) AS g")  # fmt: skip
+    _until(lambda: _files(tmp_path))  # the first epoch is written
+    go.set()
+    _finished(connection)
+    lines = _lines(tmp_path)
+    assert len(lines) == 40
+    pairs = list(zip(lines[20::2], lines[21::2], strict=True))
+    names = {str(k) for k in range(0, 20, 2)}
+    if form == "changelog-json":
+        assert {old[2] for old, _ in pairs} == names
+        assert all((old, new) == (["-U", 1, old[2]], ["+U", 2, old[2]]) for old, new in pairs)
+    else:
+        assert {old["before"]["name"] for old, _ in pairs} == names
+        assert all((old["op"], new["op"], new["after"]) == ("d", "c", old["before"] | {"n": 2}) for old, new in pairs)
+
+
 def test_debezium_messages(connection: tableflow.Connection, tmp_path: Path) -> None:
     """Updates in one message, messages with a schema, and lines that are no changes."""
     messages: list[Any] = [

@@ -67,6 +67,35 @@ def test_a_function_gets_changes_with_their_kinds(connection: tableflow.Connecti
     assert state == {1: 2, 2: 1}
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_a_function_with_a_key_gets_the_last_row_of_each(together: bool) -> None:
+    """The query's own key, ``k``, is not shown; its second epoch changes what the first one said."""
+    calls: list[tuple[object, ...]] = []
+    seen = threading.Event()
+
+    def receive(batch: pa.RecordBatch) -> None:
+        calls.extend(tuple(row.values()) for row in batch.to_pylist())
+        seen.set()
+
+    def rows() -> Iterator[tuple[int, str] | pa.RecordBatch]:
+        yield pa.record_batch({"k": pa.array([1, 2, 3, 2], pa.int32()), "name": ["a", "b", "c", "b"]})
+        assert seen.wait(60)
+        yield pa.record_batch({"k": pa.array([1, 1, 2], pa.int32()), "name": ["a", "a", "z"]})
+
+    query = "SELECT name, n FROM (SELECT k, max(name) AS name, count(*) AS n FROM s GROUP BY k) AS g"
+    with tableflow.connect(settings={"parallelism.default": "2"}) as connection:
+        connection.execute("CREATE TABLE other (k INT) WITH ('connector' = 'blackhole')")
+        connection.register_stream("s", {"k": "INT", "name": "STRING"}, rows)
+        connection.register_sink("t", {"name": "STRING", "n": "BIGINT"}, receive, key="name")
+        insert = f"INSERT INTO t {query}"
+        if together:
+            insert = f"EXECUTE STATEMENT SET BEGIN INSERT INTO other SELECT k FROM s; {insert}; END"
+        connection.execute(insert)
+        _finished(connection)
+    assert sorted(calls[:3]) == [("+I", "a", 1), ("+I", "b", 2), ("+I", "c", 1)]
+    assert sorted(calls[3:]) == [("+I", "z", 3), ("+U", "a", 3), ("-D", "b", 2)]
+
+
 def test_a_function_gets_finished_rows(connection: tableflow.Connection) -> None:
     calls: list[pa.RecordBatch] = []
     connection.register_sink("t", {"a": "BIGINT", "at": "TIMESTAMP(3)"}, calls.append)
