@@ -11,6 +11,7 @@ from pathlib import Path
 from tpch.bench import bench, print_own_peak
 from tpch.check import check
 from tpch.generate import generate
+from tpch.hostile import generate_hostile
 from tpch.queries import NUMBERS
 
 
@@ -29,12 +30,14 @@ def _parser() -> argparse.ArgumentParser:
     making = commands.add_parser("generate", help="write the tables as Parquet")
     making.add_argument("--scale", type=float, default=1.0)
     making.add_argument("--out", type=Path, required=True)
+    making.add_argument("--hostile", action="store_true", help="with sparse keys, skew, NULLs and odd files")
     checking = commands.add_parser("check", help="compare all answers with DuckDB's")
     measuring = commands.add_parser("bench", help="measure engines against each other")
     peaking = commands.add_parser("peak", help="print the peak anonymous memory of one engine")
     for command in (checking, measuring, peaking):
         command.add_argument("--data", type=Path, required=True)
         command.add_argument("--threads", type=int, default=threads)
+    checking.add_argument("--ties", action="store_true", help="rows may come in any order, as ties of ORDER BY do")
     for command in (measuring, peaking):
         command.add_argument("--queries", type=_numbers, default=NUMBERS)
     measuring.add_argument("--engines", default="tableflow,duckdb,polars")
@@ -50,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     match given.command:
         case "generate":
-            generate(given.scale, given.out)
+            (generate_hostile if given.hostile else generate)(given.scale, given.out)
         case "check":
-            return 1 if check(given.data, given.threads) else 0
+            return 1 if check(given.data, given.threads, ordered=not given.ties) else 0
         case "bench":
             engines = given.engines.split(",")
             bench(given.data, engines, given.runs, given.threads, given.json, given.queries, memory=not given.no_memory)
