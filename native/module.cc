@@ -22,6 +22,7 @@ void register_sort(nb::module_& m);
 void register_window(nb::module_& m);
 void register_storage(nb::module_& m);
 void register_number_set(nb::module_& m);
+void register_text(nb::module_& m);
 
 namespace {
 
@@ -54,4 +55,5 @@ NB_MODULE(_native, m) {
   register_window(m);
   register_storage(m);
   register_number_set(m);
+  register_text(m);
 }

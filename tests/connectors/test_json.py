@@ -132,7 +132,6 @@ def test_decimals_are_rounded_half_away_from_zero():
 
 def test_blocks_and_splits_cut_between_lines(declared, monkeypatch):
     monkeypatch.setattr(text_block, "BLOCK_BYTES", 64)
-    monkeypatch.setattr(json_format, "BLOCK_BYTES", 64)
     monkeypatch.setattr(json_format, "SPLIT_BYTES", 500)
     rows = [(i, "x" * (i % 90)) for i in range(300)]
     provider = declared("\n".join(json.dumps({"a": a, "b": b}) for a, b in rows), AB)

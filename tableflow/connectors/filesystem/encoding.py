@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tableflow.columnar.kernels.text import is_utf8
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import line_of
 from tableflow.errors import ConnectorError
@@ -37,7 +38,7 @@ _SAY_IT = "option encoding says what the file is: encoding = 'latin-1' in COPY a
 
 def check_utf8(file: FileVersion, offset: int, data: bytes) -> None:
     """:class:`ConnectorError` for bytes of a format that is always UTF-8 and are not."""
-    if not data.isascii():
+    if not is_utf8(data):
         decoded(file, offset, data, UTF8, hint="write the file as UTF-8")
 
 

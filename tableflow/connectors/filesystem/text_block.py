@@ -7,6 +7,7 @@ quote characters lies before it, which holds for files where quotes enclose fiel
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from tableflow.connectors.filesystem.path import FileVersion
@@ -28,17 +29,14 @@ class Block:
 
 def read_blocks(file: FileVersion, start: int, end: int, quote: bytes | None) -> Iterator[Block]:
     """The blocks of ``[start, end)``; both must be at the beginning of a record, or the end of the file."""
-    with open(file.path, "rb") as opened:  # noqa: PTH123 - paths are text here
-        opened.seek(start)
-        rest = b""
-        offset = start
+    with open(file.path, "rb", buffering=0) as opened:  # noqa: PTH123 - paths are text here
+        offset, wanted = start, BLOCK_BYTES
         while offset < end:
-            wanted = min(max(BLOCK_BYTES, len(rest)), end - offset - len(rest))
-            data = rest + opened.read(wanted)
-            if len(data) == len(rest) or offset + len(data) >= end:
-                cut = len(data)
-            else:
-                cut = last_record_end(data, quote)
+            data = os.pread(opened.fileno(), min(wanted, end - offset), offset)
+            if not data:
+                return
+            last = offset + len(data) >= end or len(data) < wanted
+            cut = len(data) if last else last_record_end(data, quote)
             if cut == 0:
                 if len(data) > LONGEST_RECORD:
                     raise ConnectorError(
@@ -46,13 +44,10 @@ def read_blocks(file: FileVersion, start: int, end: int, quote: bytes | None) ->
                         detail=f"it begins on line {line_of(file, offset)}",
                         hint="is a quote missing?" if quote else None,
                     )
-                rest = data
+                wanted *= 2
                 continue
-            if not data:
-                return
             yield Block(offset, data[:cut])
-            offset += cut
-            rest = data[cut:]
+            offset, wanted = offset + cut, BLOCK_BYTES
 
 
 def last_record_end(data: bytes, quote: bytes | None) -> int:
@@ -83,14 +78,19 @@ def split_records(data: bytes, quote: bytes | None) -> Iterator[bytes]:
 
 
 def record_starts(file: FileVersion, start: int, every: int, quote: bytes | None) -> Iterator[int]:
-    """Beginnings of records, ``start`` first and then about ``every`` bytes apart."""
+    """Beginnings of records, ``start`` first and then about ``every`` bytes apart; found as they are asked for."""
     yield start
     if file.size - start <= every + every // 2:
         return
     with open(file.path, "rb") as opened:  # noqa: PTH123
-        opened.seek(start)
         position, odd, target = start, 0, start + every
-        while data := opened.read(BLOCK_BYTES):
+        while True:
+            if quote is None:  # what lies before need not be read
+                position = max(position, target)
+            opened.seek(position)
+            data = opened.read(BLOCK_BYTES)
+            if not data:
+                return
             if position + len(data) > target:
                 found = _first_end(data, max(0, target - position), odd, quote)
                 if found is not None and position + found < file.size:

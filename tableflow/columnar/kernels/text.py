@@ -1,0 +1,129 @@
+"""Text decoded into columns natively: which types can be, and how.
+
+A decoder takes blocks of whole lines.  In front of a line that is not plain (a value that does not fit its type as it stands, text that is
+no JSON) it stops, and its caller reads that line by slower means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tableflow import types as t
+from tableflow.columnar import _native
+from tableflow.columnar._native import Vector
+from tableflow.columnar.column import Column
+from tableflow.columnar.representation import canonical
+
+__all__ = ["JsonLines", "is_utf8"]
+
+is_utf8 = _native.is_utf8
+_SCALED_DIGITS = 18
+_Definition = tuple[str, str, str, int, int, tuple[Any, ...]]
+_INTEGERS = {8: ("i8", "c"), 16: ("i16", "s"), 32: ("i32", "i"), 64: ("i64", "l")}
+_REALS = {32: ("f32", "f"), 64: ("f64", "g")}
+
+
+def _definition(name: str, of: t.SqlType, *, inside: bool) -> _Definition | None:
+    """What the native decoder makes of a type; None if it has no way to."""
+    kind, arrow, precision, scale = "", "", 0, 0
+    children: list[_Definition | None] = []
+    match of:
+        case t.BooleanType():
+            kind, arrow = "bool", "b"
+        case t.IntegerType(bits=bits):
+            kind, arrow = _INTEGERS[bits]
+        case t.FloatType(bits=bits):
+            kind, arrow = _REALS[bits]
+        case t.DecimalType(precision=precision, scale=scale):
+            scaled = precision <= _SCALED_DIGITS and not inside
+            kind, arrow = ("decimal64", "l") if scaled else ("decimal128", f"d:{precision},{scale}")
+        case t.StringType():
+            kind, arrow = "string", "u"
+        case t.BytesType():
+            kind, arrow = "bytes", "z"
+        case t.DateType():
+            kind, arrow = "date", "tdD"
+        case t.TimeType(precision=digits):
+            kind, arrow, precision = ("time", "ttu", 6) if digits <= 6 else ("time", "ttn", 9)
+        case t.TimestampType(precision=digits, zoned=zoned):
+            unit, precision = ("u", 6) if digits <= 6 else ("n", 9)
+            kind, arrow = "timestamp", f"ts{unit}:{'UTC' if zoned else ''}"
+        case t.ArrayType(element=element):
+            kind, children = "array", [_definition("", element, inside=True)]
+        case t.MapType(key=t.StringType() as key, value=value):
+            kind, children = "map", [_definition("", key, inside=True), _definition("", value, inside=True)]
+        case t.RowType(fields=fields) if len({field.name for field in fields}) == len(fields):
+            kind, children = "row", [_definition(field.name, field.type, inside=True) for field in fields]
+        case _:
+            return None
+    known = tuple(child for child in children if child is not None)
+    return None if len(known) < len(children) else (name, kind, arrow, precision, scale, known)
+
+
+def _definitions(fields: Sequence[tuple[str, t.SqlType]]) -> tuple[_Definition, ...] | None:
+    made = [_definition(name, of, inside=False) for name, of in fields]
+    known = tuple(one for one in made if one is not None)
+    return None if len(known) < len(made) else known
+
+
+class JsonLines:
+    """Decodes the named fields of objects, one a line; those that are not named are passed over."""
+
+    def __init__(
+        self, fields: Sequence[tuple[str, t.SqlType]], definitions: tuple[_Definition, ...], complete: bool
+    ) -> None:
+        self._types = [of for _, of in fields]
+        self._native = _native.JsonLines(definitions, complete)
+
+    @classmethod
+    def of(cls, fields: Sequence[tuple[str, t.SqlType]], *, complete: bool = False) -> JsonLines | None:
+        """A decoder; None if a type has no native one.  ``complete``: a line without one of the fields is not plain."""
+        definitions = _definitions(fields)
+        if definitions is None or len({name for name, _ in fields}) < len(fields):
+            return None
+        return cls(fields, definitions, complete)
+
+    def decode(self, data: bytes, at: int) -> int:
+        """Decodes UTF-8 lines from an offset on; where the first line begins that is not plain, or the end of the data."""
+        return self._native.decode(data, at)
+
+    @property
+    def rows(self) -> int:
+        """Rows decoded since the last :meth:`take`."""
+        return self._native.rows
+
+    def take(self) -> tuple[list[Column], int]:
+        """The columns of the rows so far, and their number; decimals of at most 18 digits are scaled integers."""
+        rows = self._native.rows
+        return [_column(of, given) for of, given in zip(self._types, self._native.finish(), strict=True)], rows
+
+
+def _column(of: t.SqlType, given: Any) -> Column:
+    if isinstance(given, Vector):
+        return Column(of, vector=given)
+    return Column(of, _array(canonical(of), given))
+
+
+def _array(of: pa.DataType, given: Any) -> pa.Array:
+    """Arrow's view of what was decoded; nothing is copied."""
+    if isinstance(given, Vector):
+        return pa.array(given)
+    length, nulls, validity, offsets, children = given
+    buffers = [_buffer(validity)] if offsets is None else [_buffer(validity), _buffer(offsets)]
+    if pa.types.is_struct(of):
+        inner = [_array(field.type, child) for field, child in zip(of, children, strict=True)]
+    elif pa.types.is_map(of):
+        key, value = _array(of.key_type, children[0]), _array(of.item_type, children[1])
+        entries = pa.struct([of.key_field, of.item_field])
+        inner = [pa.StructArray.from_buffers(entries, len(key), [None], 0, children=[key, value])]
+    else:
+        inner = [_array(of.value_type, children[0])]
+    return pa.Array.from_buffers(of, length, buffers, nulls, children=inner)
+
+
+def _buffer(values: np.ndarray[Any, Any] | None) -> pa.Buffer | None:
+    return None if values is None else pa.py_buffer(values)
