@@ -30,7 +30,7 @@ def data():
 @pytest.fixture(scope="module", params=["1", "2"])
 def session(request, data):
     session = Session({"parallelism.default": request.param})
-    session.register("data", data, split_rows=20_000)
+    session.registrations.table("data", data, split_rows=20_000)
     yield session
     session.close()
 
@@ -81,7 +81,7 @@ def test_the_most_frequent_value_of_every_type():
         "b": [True, False, True, False, True, False, False, True, None],
         "l": [[1], [2], [2], [1], [2], [], [], None, None],
     }
-    session.register("data", pa.table(table))
+    session.registrations.table("data", pa.table(table))
     found = rows(
         session, "SELECT k, mode(f) AS f, mode(s) AS s, mode(b) AS b, mode(l) AS l FROM data GROUP BY k ORDER BY k"
     )
@@ -96,7 +96,7 @@ def test_the_most_frequent_value_of_every_type():
 
 def test_rows_that_do_not_fit_are_refused_with_a_name(data):
     session = Session({"parallelism.default": "1", "memory.limit": "4 MB"})
-    session.register("data", data, split_rows=20_000)
+    session.registrations.table("data", data, split_rows=20_000)
     with pytest.raises(MemoryLimitError, match="operator 'CollectAggregate'"):
         rows(session, "SELECT k, array_agg(s ORDER BY n) FROM data GROUP BY k")
     session.close()

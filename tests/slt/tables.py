@@ -24,5 +24,5 @@ def stored(session: Session, sql: str) -> bool:
     result = session.execute(sql.strip().partition(" AS ")[2]).result
     assert result is not None
     rows = pa.Table.from_batches(list(iter(result.next_batch, None)), schema=result.schema)
-    session.register(match.group(1), rows, split_rows=_SPLIT_ROWS)
+    session.registrations.table(match.group(1), rows, split_rows=_SPLIT_ROWS)
     return True
