@@ -8,27 +8,21 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
 
 from tableflow.catalog.lookup import CachePolicy
 from tableflow.catalog.provider import Accepted, ProjectedTable, TableSchema
 from tableflow.columnar.batch import Batch
-from tableflow.columnar.kernels.gather import concat
-from tableflow.columnar.representation import boundary
 from tableflow.config import LOOKUP_TIMEOUT, duration
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
-from tableflow.connectors.live import RowShape
+from tableflow.connectors.lookup_question import Attempts, Question, Retries
 from tableflow.connectors.option import Option, boolean, choice, read_options
 from tableflow.errors import (
     CancelledError,
-    ConnectorError,
     InterfaceError,
     InternalError,
-    TableFlowError,
     UnsupportedError,
 )
 from tableflow.records import dataclass
@@ -39,14 +33,20 @@ if TYPE_CHECKING:
     import asyncio
 
 KIND = "lookup"
-_SHOWN_KEYS = 3
 _CLOSE_SECONDS = 0.1
 
 
 def _count(value: str) -> int:
-    number = int(value.strip().replace("_", ""))
+    number = _number(value)
     if number < 1:
         raise ValueError("a whole number of at least 1 is expected")
+    return number
+
+
+def _number(value: str) -> int:
+    number = int(value.strip().replace("_", ""))
+    if number < 0:
+        raise ValueError("a whole number is expected")
     return number
 
 
@@ -57,6 +57,10 @@ OPTIONS = (
     Option("lookup.partial-cache.expire-after-access", "duration", duration, "how long an answer that nobody uses is kept"),
     Option("lookup.partial-cache.cache-missing-key", "boolean", boolean, "remember keys without rows", default=True),
     Option("lookup.batch-size", "number", _count, "most keys of one question", default=1000),
+    Option("lookup.max-retries", "number", _number, "how often a question is asked again", default=0),
+    Option("lookup.retry-delay", "duration", duration, "how long to wait before a question is asked again", 100_000),
+    Option("lookup.retry-predicate", "failure, lookup_miss or any", choice("failure", "lookup_miss", "any"),
+           "when it is asked again: it failed, or some keys had no rows (then only for these)", "failure"),
     Option("lookup.calls", "number", _count, "most questions at a time per task; 1 for functions, 100 for coroutines"),
 )  # fmt: skip
 
@@ -97,6 +101,13 @@ class LookupTable(ProjectedTable):
             )
         self._name, self._schema, self._objects = name, schema, objects
         self._calls: int | None = values["lookup.calls"]
+        when = values["lookup.retry-predicate"]
+        self._retries = Retries(
+            values["lookup.max-retries"],
+            values["lookup.retry-delay"],
+            failures=when != "lookup_miss",
+            missing=when != "failure",
+        )
         self._key = objects.add(asked)
 
     @property
@@ -122,6 +133,7 @@ class LookupTable(ProjectedTable):
             "columns": [positions[name] for name in columns],
             "keys": list(keys),
             "calls": self._calls,
+            "retries": self._retries,
         }
 
     def close(self) -> None:
@@ -129,79 +141,47 @@ class LookupTable(ProjectedTable):
         self._objects.remove(self._key)
 
 
-class _Question:
-    """From keys to what the function takes, and from what it gives to a batch."""
-
-    def __init__(self, options: Any, asked: Asked) -> None:
-        self.table: str = options["table"]
-        self._keys: Sequence[str] = options["keys"]
-        self._arrow = asked.arrow
-        self._shape = RowShape(options["names"], options["types"], options["columns"])
-
-    def keys(self, keys: Batch) -> Any:
-        """A record batch with the key columns, or a list of tuples."""
-        arrays = [boundary(column) for column in keys.columns]
-        if self._arrow:
-            return pa.RecordBatch.from_arrays(arrays, names=list(self._keys))
-        return list(zip(*[array.to_pylist() for array in arrays], strict=True))
-
-    def rows(self, found: Any, keys: Batch) -> Batch:
-        """What the function has given."""
-        try:
-            if found is None:
-                return self._shape.of_rows([])
-            if isinstance(found, pa.RecordBatch):
-                return self._shape.of_arrow(found)
-            if isinstance(found, pa.Table) or hasattr(found, "__arrow_c_stream__"):
-                parts = [self._shape.of_arrow(part) for part in pa.table(found).to_batches()]
-                return concat(parts) if parts else self._shape.of_rows([])
-            return self._shape.of_rows(list(found))
-        except Exception as error:
-            raise self.failed(error, keys) from error
-
-    def failed(self, error: BaseException, keys: Batch) -> TableFlowError:
-        """The error as the user sees it: which table, which keys."""
-        shown = list(zip(*[boundary(c.slice(0, _SHOWN_KEYS)).to_pylist() for c in keys.columns], strict=True))
-        names, more = ", ".join(self._keys), keys.rows - len(shown)
-        text = ", ".join(str(key[0]) if len(key) == 1 else str(key) for key in shown) + (
-            f" and {more} more" if more else ""
-        )
-        said = str(error) if isinstance(error, TableFlowError) else f"{type(error).__name__}: {error}"
-        detail = error.detail if isinstance(error, TableFlowError) else None
-        return ConnectorError(
-            f"lookup table {self.table!r} gave no rows for {names} = {text}",
-            detail=f"{said}: {detail}" if detail else said,
-        )
-
-
 class FunctionLookup:
     """A :class:`~tableflow.runtime.lookup.BlockingLookup` over a plain function."""
 
-    def __init__(self, question: _Question, fetch: Callable[[Any], Any], calls: int) -> None:
+    def __init__(self, question: Question, fetch: Callable[[Any], Any], calls: int, retries: Retries) -> None:
         self.calls = calls
         self._question = question
         self._fetch = fetch
+        self._retries = retries
+        self._closed = threading.Event()
 
     def fetch(self, keys: Batch) -> Batch:
-        """Calls the function."""
-        try:
-            found = self._fetch(self._question.keys(keys))
-        except Exception as error:
-            raise self._question.failed(error, keys) from error
-        return self._question.rows(found, keys)
+        """Calls the function, until it has answered."""
+        attempts = Attempts(self._question, keys, self._retries)
+        while not self._closed.is_set():
+            try:
+                found = self._fetch(self._question.keys(attempts.keys))
+            except Exception as error:  # noqa: BLE001 - it is raised when it was the last time
+                attempts.failed(error)
+            else:
+                rows = attempts.answered(found)
+                if rows is not None:
+                    return rows
+            self._closed.wait(self._retries.seconds)
+        raise CancelledError("the lookup was cancelled")
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Nobody is asked again."""
+        self._closed.set()
 
 
 class CoroutineLookup:
     """A :class:`~tableflow.runtime.lookup.FutureLookup` over a coroutine function; its loop begins with the first question."""
 
-    def __init__(self, question: _Question, fetch: Callable[[Any], Any], calls: int, timeout: int) -> None:
+    def __init__(
+        self, question: Question, fetch: Callable[[Any], Any], calls: int, timeout: int, retries: Retries
+    ) -> None:
         self._question = question
         self._fetch = fetch
         self._calls = calls
         self._timeout = timeout
+        self._retries = retries
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._places: asyncio.Semaphore | None = None
@@ -244,27 +224,41 @@ class CoroutineLookup:
     async def _ask(self, keys: Batch) -> Batch:
         import asyncio
 
+        attempts = Attempts(self._question, keys, self._retries)
+        try:
+            while True:
+                rows = await self._once(attempts)
+                if rows is not None:
+                    return rows
+                await asyncio.sleep(self._retries.seconds)
+        except asyncio.CancelledError:
+            raise CancelledError("the lookup was cancelled") from None
+
+    async def _once(self, attempts: Attempts) -> Batch | None:
+        import asyncio
+
         assert self._places is not None
         async with self._places:
             try:
-                found = await asyncio.wait_for(self._fetch(self._question.keys(keys)), self._timeout / 1e6)
-            except asyncio.CancelledError:
-                raise CancelledError("the lookup was cancelled") from None
+                asked = self._fetch(self._question.keys(attempts.keys))
+                found = await asyncio.wait_for(asked, self._timeout / 1e6)
             except TimeoutError as error:
                 said = str(error) or f"no answer within {self._timeout / 1e6:g} s ({LOOKUP_TIMEOUT.name})"
-                raise self._question.failed(TimeoutError(said), keys) from error
-            except Exception as error:
-                raise self._question.failed(error, keys) from error
-        return self._question.rows(found, keys)
+                attempts.failed(TimeoutError(said))
+            except Exception as error:  # noqa: BLE001 - it is raised when it was the last time
+                attempts.failed(error)
+            else:
+                return attempts.answered(found)
+            return None
 
 
 def _open_lookup(options: Any, context: OpenContext) -> Lookup:
     asked = context.objects.get(options["object"])
-    question = _Question(options, asked)
+    question, retries = Question(options, arrow=asked.arrow), options["retries"]
     fetch = asked.fetch
     if inspect.iscoroutinefunction(fetch) or inspect.iscoroutinefunction(getattr(fetch, "__call__", None)):  # noqa: B004
-        return CoroutineLookup(question, fetch, options["calls"] or 100, context.settings.get(LOOKUP_TIMEOUT))
-    return FunctionLookup(question, fetch, options["calls"] or 1)
+        return CoroutineLookup(question, fetch, options["calls"] or 100, context.settings.get(LOOKUP_TIMEOUT), retries)
+    return FunctionLookup(question, fetch, options["calls"] or 1, retries)
 
 
 def _open(_options: Any, _context: OpenContext) -> Source:

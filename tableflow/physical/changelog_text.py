@@ -55,7 +55,10 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
         case LookupJoin():
             pairs = zip(node.left_keys, node.right_keys, strict=True)
             equal = " and ".join(f"{to_sql(left)} = {to_sql(right)}" for left, right in pairs)
-            return f"LookupJoin {node.kind.value} {node.table} on {equal}{'' if node.cache is None else ' cached'}"
+            rest = "".join(f" and {to_sql(each)}" for each in node.residual)
+            return (
+                f"LookupJoin {node.kind.value} {node.table} on {equal}{rest}{'' if node.cache is None else ' cached'}"
+            )
         case ChangelogTopN():
             limit = "all" if node.limit is None else str(node.limit)
             offset, rank = f" offset {node.offset}" if node.offset else "", " with rank" if node.rank else ""

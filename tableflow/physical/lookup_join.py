@@ -27,6 +27,7 @@ from tableflow.physical.join_pairs import stored_rows
 from tableflow.physical.lookup_cache import KeyedRows
 from tableflow.physical.lookup_questions import Question, Questions
 from tableflow.physical.node import UnaryNode, positions
+from tableflow.physical.pair_condition import PairCondition, domains_of
 from tableflow.physical.row_values import RowValues
 from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.records import dataclass
@@ -44,7 +45,7 @@ _PIECE_ROWS = 8192
 class LookupJoin(UnaryNode):
     """INNER or LEFT: rows beside the rows that ``lookup`` has for them, where ``left_keys`` equal ``right_keys`` pairwise.
 
-    ``found`` are the columns of an answer, over which the right keys are.  The table is asked by the keys numbered ``asked``, at most
+    Of the pairs those count that satisfy ``residual`` as well.  ``found`` are the columns of an answer, over which the right keys are.  The table is asked by the keys numbered ``asked``, at most
     ``batch_keys`` distinct ones at a time.  The input takes no row back.  ``fields``: columns of the input, then of ``found``.
     """
 
@@ -57,6 +58,7 @@ class LookupJoin(UnaryNode):
     asked: tuple[int, ...]
     batch_keys: int = 1000
     cache: CachePolicy | None = None
+    residual: tuple[Expression, ...] = ()
 
 
 class _Waiting:
@@ -80,13 +82,16 @@ class LookupJoinOperator(Operator):
         if node.kind not in {HashJoinKind.INNER, HashJoinKind.LEFT}:
             raise InternalError(f"a {node.kind.value} lookup join")
         self._node = node
-        read = {f.id for f in node.fields}.union(*[column_ids(key) for key in node.left_keys])
+        judged = frozenset[int]().union(*[column_ids(each) for each in node.residual])
+        read = {f.id for f in node.fields}.union(judged, *[column_ids(key) for key in node.left_keys])
         self._kept = [i for i, f in enumerate(node.input.fields) if f.id in read]
         self._fields = tuple(node.input.fields[i] for i in self._kept)
         self._keys = RowValues(node.left_keys, self._fields)
         self._questions = Questions(
             node.found, [node.right_keys[i] for i in node.asked], node.batch_keys, node.cache
         )  # fmt: skip
+        self._judged = tuple([f for f in (*self._fields, *node.found) if f.id in judged])
+        self._condition = PairCondition(self._judged, node.residual)
         self._waiting: deque[_Waiting | Watermark] = deque()
 
     @property
@@ -100,6 +105,7 @@ class LookupJoinOperator(Operator):
         self._ordered = context.settings.get(LOOKUP_OUTPUT) == "ordered"
         self._capacity = context.settings.get(LOOKUP_CAPACITY)
         self._reservation = context.reserve("waiting rows")
+        self._condition.prepare(context.settings, domains_of(self._node.input))
         self._questions.begin(context, context.lookup(self._node.lookup))
 
     def process(self, batch: Batch, port: int) -> Emission | None:
@@ -199,10 +205,12 @@ class LookupJoinOperator(Operator):
             rows.add(whole)
         columns, length, selection = self._keys.aligned(of.rows)
         matches = rows.state.probe(columns, length, selection)
-        alone = np.flatnonzero(matches.heads() == NO_SLOT)
-        pieces = list(matches.pieces(_PIECE_ROWS))
+        pieces = [self._accepted(of.rows, rows, *piece) for piece in matches.pieces(_PIECE_ROWS)]
         lanes = np.concatenate([np.zeros(0, np.uint32), *[piece[0] for piece in pieces]])
         slots = np.concatenate([np.zeros(0, np.uint32), *[piece[1] for piece in pieces]])
+        unmatched = np.ones(len(matches.heads()), np.bool_)
+        unmatched[lanes] = False
+        alone = np.flatnonzero(unmatched)
         if node.kind is HashJoinKind.LEFT and len(alone):
             lanes = np.concatenate((lanes, alone.astype(np.uint32)))
             slots = np.concatenate((slots, np.full(len(alone), NO_SLOT, np.uint32)))
@@ -211,17 +219,28 @@ class LookupJoinOperator(Operator):
             chosen = order[start : start + self._context.batch_rows]
             yield self._output(of.rows, rows, lanes[chosen], slots[chosen])
 
+    def _accepted(self, given: Batch, rows: KeyedRows, lanes: Slots, slots: Slots) -> tuple[Slots, Slots]:
+        """The pairs for which the rest of the condition is TRUE."""
+        if not self._node.residual:
+            return lanes, slots
+        chosen = self._condition.selected(self._pairs(self._judged, given, rows, lanes, slots))
+        return lanes[chosen], slots[chosen]
+
     def _output(self, given: Batch, rows: KeyedRows, lanes: Slots, slots: Slots) -> Batch:
+        return self._pairs(self._node.fields, given, rows, lanes, slots)
+
+    def _pairs(self, fields: tuple[Field, ...], given: Batch, rows: KeyedRows, lanes: Slots, slots: Slots) -> Batch:
+        """These columns of rows beside those that were found for them."""
         where, found = positions(self._fields), positions(self._node.found)
         made: dict[int, Column] = {}
-        left = [f.id for f in self._node.fields if f.id in where]
+        left = [f.id for f in fields if f.id in where]
         columns = [given.columns[where[column]] for column in left]
         made |= dict(zip(left, take_columns(columns, stored_rows(given, lanes)), strict=True))
-        right = [f.id for f in self._node.fields if f.id not in where]
+        right = [f.id for f in fields if f.id not in where]
         made |= dict(
             zip(right, rows.state.columns([found[column] for column in right], slots, nullable=True), strict=True)
         )
-        return Batch([made[f.id] for f in self._node.fields], len(lanes))
+        return Batch([made[f.id] for f in fields], len(lanes))
 
     def snapshot(self) -> bytes:
         """Rows and watermarks that wait."""

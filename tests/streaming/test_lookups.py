@@ -169,6 +169,74 @@ def test_keys_and_types(connection: tableflow.Connection) -> None:
     assert connection.execute(query.replace("ORDER", "WHERE d.name LIKE '%x' ORDER")).fetchall() == [(1, "1-x")]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_constants_and_other_conditions(connection: tableflow.Connection, stream: bool) -> None:
+    """Constants are part of the key; of what was found counts what satisfies the rest."""
+    asked: list[Any] = []
+
+    def fetch(keys: Any) -> Any:
+        asked.extend(keys)
+        return [(k, kind, f"{k}-{kind}-{n}", n) for k, kind in keys for n in (10, 20)]
+
+    connection.register_lookup("d", {"id": "BIGINT", "kind": "STRING", "name": "STRING", "n": "INT"}, fetch, key=("id", "kind"))  # fmt: skip
+    rows = [(1, 5), (2, 15), (3, None), (None, 1), (4, 25), (7, 0)]
+    if stream:
+        connection.register_stream("t", {"k": "INT", "v": "INT"}, rows)
+    else:
+        connection.execute("CREATE TABLE t (k INT, v INT)")
+        connection.cursor().executemany("INSERT INTO t VALUES (?, ?)", rows)
+    on = "t.k = d.id AND d.kind = 'x' AND d.n > t.v AND t.k <> 7"
+    found = [(1, "1-x-10"), (1, "1-x-20"), (2, "2-x-20")]
+    for kind, alone in (("", []), ("LEFT", [(3, None), (4, None), (7, None), (None, None)])):
+        query = f"SELECT t.k, d.name FROM t {kind} JOIN d FOR SYSTEM_TIME AS OF PROCTIME() ON {on}"
+        assert sorted(all_rows(connection.execute(query)), key=repr) == sorted(found + alone, key=repr)
+    assert set(asked) == {(k, "x") for k in (1, 2, 3, 4, 7)}
+    (plan,) = [row[0] for row in connection.execute(f"EXPLAIN {query}").fetchall() if "LookupJoin" in row[0]]
+    assert "'x' = kind and n > v and k <> 7" in plan
+
+
+@pytest.mark.parametrize("how", ["function", "coroutine", "seed"])
+def test_questions_are_asked_again(connection: tableflow.Connection, how: str) -> None:
+    """What fails is asked as a whole, what is missing by its key, as often as the options say."""
+    asked: list[list[int]] = []
+    failures = 2
+
+    def flaky(keys: Any) -> Any:
+        asked.append(sorted(k for (k,) in keys))
+        if len(asked) <= failures:
+            raise OSError("gone")
+        return [(k, f"n{k}") for (k,) in keys if len(asked) - failures >= k]
+
+    async def waits(keys: Any) -> Any:
+        await asyncio.sleep(0)
+        return flaky(keys)
+
+    connection.execute("CREATE TABLE t (k INT, v INT)")
+    connection.execute("INSERT INTO t VALUES (1, 1), (2, 2), (9, 9)")
+    if how == "seed":
+        connection.execute("SET 'execution.scheduler-seed' = '1'")
+    query = QUERY.format(table="t", kind="LEFT")
+    fetch = waits if how == "coroutine" else flaky
+
+    def register(retries: int, when: str) -> None:
+        options = {"lookup.max-retries": str(retries), "lookup.retry-predicate": when, "lookup.retry-delay": "1 ms"}
+        connection.register_lookup("d", SCHEMA, fetch, options=options)
+        asked.clear()
+
+    register(4, "any")
+    assert sorted(connection.execute(query).fetchall()) == [(1, "n1"), (2, "n2"), (9, None)]
+    assert asked == [[1, 2, 9]] * 3 + [[2, 9], [9]]
+    register(2, "failure")
+    assert sorted(connection.execute(query).fetchall()) == [(1, "n1"), (2, None), (9, None)]
+    assert asked == [[1, 2, 9]] * 3
+    for retries, when, times in ((1, "failure", 2), (5, "lookup_miss", 1)):
+        register(retries, when)
+        with pytest.raises(ConnectorError, match=r"lookup table 'd' gave no rows for id = 1, 2, 9") as caught:
+            connection.execute(query).fetchall()
+        assert str(caught.value.detail) == "OSError: gone" + (" (asked 2 times)" if times == 2 else "")
+        assert len(asked) == times
+
+
 def test_what_is_refused(connection: tableflow.Connection) -> None:
     connection.register_lookup("d", SCHEMA, found, key=("id",))
     connection.execute("CREATE TABLE t (k INT, name STRING)")
@@ -178,7 +246,8 @@ def test_what_is_refused(connection: tableflow.Connection) -> None:
         ("SELECT * FROM d", UnsupportedError, "can only be asked"),
         ("SELECT * FROM t JOIN d ON t.k = d.id", UnsupportedError, "can only be asked"),
         ("SELECT * FROM t JOIN d FOR SYSTEM_TIME AS OF PROCTIME() ON t.name = d.name", UnsupportedError, "asked by id"),
-        ("SELECT * FROM t JOIN d FOR SYSTEM_TIME AS OF PROCTIME() ON t.k < d.id", BindError, "takes equalities"),
+        ("SELECT * FROM t JOIN d FOR SYSTEM_TIME AS OF PROCTIME() ON t.k < d.id", UnsupportedError, "asked by id"),
+        ("SELECT * FROM t JOIN t FOR SYSTEM_TIME AS OF PROCTIME() AS u ON t.k < u.k", BindError, "takes equalities"),
         (
             f"SELECT * FROM {grouped} t JOIN d FOR SYSTEM_TIME AS OF PROCTIME() ON t.k = d.id",
             UnsupportedError,

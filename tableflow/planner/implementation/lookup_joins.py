@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import replace
 
 from tableflow.catalog.lookup import LookupProvider
 from tableflow.errors import UnsupportedError
-from tableflow.expressions.nodes import Cast, ColumnRef, Expression
+from tableflow.expressions.nodes import Call, Cast, ColumnRef, Expression, column_ids
+from tableflow.expressions.properties import is_constant
 from tableflow.physical.lookup_join import LookupJoin
 from tableflow.physical.node import PhysicalNode
 from tableflow.planner.implementation import costs
-from tableflow.planner.implementation.join_conditions import pairs_of
+from tableflow.planner.implementation.join_conditions import JoinCondition, pairs_of
 from tableflow.planner.implementation.joins import STRAIGHT
 from tableflow.planner.implementation.requirements import NOTHING, Required
 from tableflow.planner.implementation.search import Search
@@ -39,7 +40,7 @@ def implement_lookup_join(search: Search, node: timed.TemporalJoin, required: Re
             hint="look rows up before they are grouped or joined",
             span=node.span,
         )
-    condition = pairs_of(search, node.conjuncts, node.left, node.right)
+    condition = _condition(search, node)
     names = {f.id: name for f, name in zip(scan.fields, scan.columns, strict=True)}
     columns = [_column(key, names) for key in condition.right]
     asked = _asked(scan, provider, columns, node)
@@ -60,17 +61,48 @@ def implement_lookup_join(search: Search, node: timed.TemporalJoin, required: Re
         found=tuple(replace(f, nullable=True) for f in scan.fields),
         left_keys=condition.left,
         right_keys=condition.right,
+        residual=condition.residual,
         asked=asked,
         batch_keys=provider.batch_keys,
         cache=provider.cache,
     )
 
 
+def _condition(search: Search, node: timed.TemporalJoin) -> JoinCondition:
+    """What keys are compared with, which may be constants, and what else a pair of rows has to satisfy."""
+    equal = [each for each in node.conjuncts if isinstance(each, Call) and each.function == "eq"]
+    condition = pairs_of(search, equal, node.left, node.right)
+    left, right, residual = list(condition.left), list(condition.right), []
+    for each in (*condition.residual, *[other for other in node.conjuncts if other not in equal]):
+        pair = _with_constant(each, search.output(node.right).keys())
+        if pair is None:
+            residual.append(each)
+        else:
+            left.append(pair[0])
+            right.append(pair[1])
+    return JoinCondition(tuple(left), tuple(right), (False,) * len(left), tuple(residual))
+
+
+def _with_constant(of: Expression, asked: Set[int]) -> tuple[Expression, Expression] | None:
+    """The constant and the column of ``column = constant``."""
+    if not isinstance(of, Call) or of.function != "eq":
+        return None
+    for constant, column in (of.args, of.args[::-1]):
+        if is_constant(constant) and isinstance(_below_casts(column), ColumnRef) and column_ids(column) <= asked:
+            return constant, column
+    return None
+
+
 def _column(key: Expression, names: dict[int, str]) -> str | None:
     """The column that a key is, apart from its type."""
-    while isinstance(key, Cast):
-        key = key.operand
+    key = _below_casts(key)
     return names.get(key.id) if isinstance(key, ColumnRef) else None
+
+
+def _below_casts(of: Expression) -> Expression:
+    while isinstance(of, Cast):
+        of = of.operand
+    return of
 
 
 def _asked(
@@ -84,7 +116,7 @@ def _asked(
         named = ", ".join(missing or order)
         raise UnsupportedError(
             f"lookup table {scan.table!r} is asked by {named}, for which the join has no condition",
-            hint="write ON r.key = l.key for every key column of the table",
+            hint="write ON r.key = l.key, or r.key = a constant, for every key column of the table",
             span=node.span,
         )
     return tuple(columns.index(name) for name in wanted)

@@ -9,6 +9,7 @@ from sqlglot import exp
 from tableflow.errors import BindError, Span, SqlSyntaxError
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, column_ids
 from tableflow.planner.logical.copying import passing
+from tableflow.planner.logical.lookups import looked_up
 from tableflow.planner.logical.nodes import Filter, Hinted, JoinKind, Node, Project
 from tableflow.planner.logical.predicates import COMPARISONS, MIRRORED
 from tableflow.planner.logical.structure import output
@@ -65,10 +66,11 @@ def temporal_join(
                 span=block.source.span(node.this),
             )
         _check_same(time, versions, place)
-    _equalities(conjuncts, left, right, span)
     plan = TemporalJoin(
         kind, left.plan, right.plan, tuple(conjuncts), time, versions, block=block.number, span=span
     )  # fmt: skip
+    if looked_up(plan) is None:
+        _equalities(conjuncts, left, right, span)
     return Part(plan, left.scope.beside(right.scope), left.needs | right.needs)
 
 
