@@ -64,7 +64,7 @@ class LastRowsOperator(Operator):
         """Reserves the empty state; opens the sink of late rows."""
         self._context = context
         self._reservation = context.reserve("windows", self._held())
-        self._late = None if self._time is None else LateRows(self._node, self._of, context)
+        self.late = None if self._time is None else LateRows(self._node, self._of, context)
 
     def _held(self) -> int:
         slots = 0 if self._time is None else self._slots.bytes
@@ -74,9 +74,9 @@ class LastRowsOperator(Operator):
         """Takes rows, at once or to wait for their turn."""
         if not batch.rows:
             return None
-        if self._late is not None and self._time is not None:
+        if self.late is not None and self._time is not None:
             rows, numbers = rows_in_panes(batch, self._time, self._windows)
-            self._late.judge(batch, rows, self._windows.pane_starts(numbers), self._windows, self._watermark)
+            self.late.judge(batch, rows, self._windows.pane_starts(numbers), self._windows, self._watermark)
         if self._order is None:
             return self._take(compact(batch), self._watermark)
         late = self._order.add(batch)
@@ -172,12 +172,6 @@ class LastRowsOperator(Operator):
             return END_OF_TIME
         closes = self._slots.closed_at
         return int(closes[closes > self._watermark].min(initial=END_OF_TIME))
-
-    def on_end(self, port: int) -> Emission | None:
-        """Late rows that were written are there to be committed."""
-        if self._late is not None:
-            self._late.finish()
-        return None
 
     def snapshot(self) -> bytes:
         """Groups with their last rows, windows, rows that wait, and how far time has come."""

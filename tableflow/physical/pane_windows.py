@@ -51,7 +51,7 @@ class PaneWindowsOperator(Operator):
         self._context = context
         self._reservation = context.reserve("windows", self._state.bytes)
         self._merging = context.reserve("windows that close")
-        self._late = LateRows(self._node, self._of, context)
+        self.late = LateRows(self._node, self._of, context)
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """Adds the rows that are not late for all their windows."""
@@ -80,7 +80,7 @@ class PaneWindowsOperator(Operator):
         suspects = some_closed[slots]
         if not suspects.any():
             return rows, slots
-        self._late.judge(batch, rows[suspects], self._slots.starts[slots[suspects]], self._windows, self._watermark)
+        self.late.judge(batch, rows[suspects], self._slots.starts[slots[suspects]], self._windows, self._watermark)
         on_time = (self._slots.closed_at > self._watermark)[slots]
         return rows[on_time], slots[on_time]
 
@@ -201,11 +201,6 @@ class PaneWindowsOperator(Operator):
         self._state.restore(parts)
         self._reservation.resize(self._state.bytes + self._slots.bytes)
         self.next_close = self._slots.next_close(self._watermark)
-
-    def on_end(self, port: int) -> Emission | None:
-        """Late rows that were written are there to be committed."""
-        self._late.finish()
-        return None
 
     def close(self) -> None:
         """Gives the memory back."""

@@ -55,7 +55,7 @@ class SessionWindowsOperator(Operator):
         """Reserves the empty table; opens the sink of late rows."""
         self._context = context
         self._reservation = context.reserve("sessions", self._state.bytes)
-        self._late = LateRows(self._node, self._of, context)
+        self.late = LateRows(self._node, self._of, context)
 
     def _held(self) -> int:
         return self._state.bytes + self._partitions.bytes + self._sessions.nbytes
@@ -89,7 +89,7 @@ class SessionWindowsOperator(Operator):
     def _without_late(self, batch: Batch, rows: Rows, joined: Joined, late: np.ndarray) -> tuple[Rows, Joined]:
         gone = late[joined.chain_of_row]
         chains = joined.chain_of_row[gone]
-        self._late.tell(batch, rows[gone], joined.starts[chains], joined.lasts[chains] + self._gap, self._watermark)
+        self.late.tell(batch, rows[gone], joined.starts[chains], joined.lasts[chains] + self._gap, self._watermark)
         # No open session can be part of a chain that has ended.
         new = np.cumsum(~late) - 1
         kept = Joined(
@@ -178,11 +178,6 @@ class SessionWindowsOperator(Operator):
             yield Suspend(READY)
         self._state = state
         self._reservation.resize(self._held())
-
-    def on_end(self, port: int) -> Emission | None:
-        """Late rows that were written are there to be committed."""
-        self._late.finish()
-        return None
 
     def snapshot(self) -> bytes:
         """The groups, their sessions, and how far time has come."""

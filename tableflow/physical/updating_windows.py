@@ -39,13 +39,13 @@ class UpdatingWindowsOperator(FiringOperator):
     def open(self, context: OperatorContext) -> None:
         """Reserves the empty states; opens the sink of late rows."""
         super().open(context)
-        self._late = LateRows(self._node, self._of, context)
+        self.late = LateRows(self._node, self._of, context)
 
     def process(self, batch: Batch, port: int) -> Emission:
         """Adds rows to the windows they are in; fires what is due."""
         rows, numbers = rows_in_panes(batch, self._time, self._windows)
         panes = self._windows.pane_starts(numbers)
-        self._late.judge(batch, rows, panes, self._windows, self._watermark)
+        self.late.judge(batch, rows, panes, self._windows, self._watermark)
         step = max(1, self._context.batch_rows // self._windows.most_per_row)
         for at in range(0, len(rows), step):
             which, starts, ends = self._windows.windows(panes[at : at + step])
@@ -96,11 +96,6 @@ class UpdatingWindowsOperator(FiringOperator):
 
     def _window(self, slots: Slots) -> list[Column]:
         return window_columns(self._windows, self._of, self._slots.starts[slots], self._slots.ends[slots], self._node)
-
-    def on_end(self, port: int) -> Emission | None:
-        """Late rows that were written are there to be committed."""
-        self._late.finish()
-        return None
 
     def snapshot(self) -> bytes:
         """The windows and their groups."""

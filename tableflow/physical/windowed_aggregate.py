@@ -5,10 +5,10 @@ from __future__ import annotations
 from tableflow.expressions.emit import Emit
 from tableflow.expressions.nodes import AggregateCall
 from tableflow.expressions.window_assigner import WindowAssigner
+from tableflow.physical.late_target import LateTarget
 from tableflow.physical.node import UnaryNode
 from tableflow.physical.properties import OrderingKey
 from tableflow.records import dataclass
-from tableflow.runtime.graph import SinkSpec
 from tableflow.serialization import serializable
 from tableflow.types import Field
 
@@ -22,7 +22,7 @@ class WindowedAggregate(UnaryNode):
     input) matter to windows that depend on other rows.  ``changing``: the input may have weights.  ``fields`` are the keys,
     those of ``start``, ``end``, ``window_time`` and ``fire`` that are not None, and one result per call.  Output: append
     if nothing is ever replaced, else retract.  ``late``: where rows that come too late are written, once for each window they
-    missed, with window start, window end and the watermark behind their columns; None: they are counted only.
+    missed; None: they are counted only.
     ``processing_time``: the clock decides, whatever the time column says.  ``in_time``: the first column of ``order`` is the
     one that watermarks speak of.  ``rows``: instead of results the rows themselves, with these columns of the input, when their
     window closes (of windows that depend on other rows; without keys and calls).
@@ -40,7 +40,7 @@ class WindowedAggregate(UnaryNode):
     calls: tuple[AggregateCall, ...]
     emit: Emit
     changing: bool = False
-    late: SinkSpec | None = None
+    late: LateTarget | None = None
     processing_time: bool = False
     in_time: bool = True
     rows: tuple[Field, ...] = ()

@@ -7,6 +7,7 @@ from tableflow.expressions.emit import Emit, OnWindowClose
 from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Session, Tumble
 from tableflow.physical.global_windows import GlobalWindowOperator
 from tableflow.physical.last_rows_windows import LastRowsOperator
+from tableflow.physical.late_writing import LateWritingOperator
 from tableflow.physical.node import positions
 from tableflow.physical.numbered_windows import NumberedWindowsOperator
 from tableflow.physical.pane_windows import PaneWindowsOperator
@@ -20,11 +21,11 @@ from tableflow.types import TimestampType
 
 def windowed_operator(node: WindowedAggregate) -> Operator:
     """A new operator; :class:`~tableflow.errors.UnsupportedError` for what none of them computes."""
-    if node.emit.evicts:
-        return _last_rows(node)
-    windows = _in_time(node)
+    windows = _last_rows(node) if node.emit.evicts else _in_time(node)
     if windows is not None:
-        return ProcessingTimeOperator(node, windows, windows) if node.processing_time else windows
+        if node.processing_time:
+            return ProcessingTimeOperator(node, windows, windows)
+        return windows if node.late is None else LateWritingOperator(windows, windows)
     match node.assigner:
         case Global():
             return GlobalWindowOperator(node)
@@ -35,7 +36,7 @@ def windowed_operator(node: WindowedAggregate) -> Operator:
     )
 
 
-def _last_rows(node: WindowedAggregate) -> Operator:
+def _last_rows(node: WindowedAggregate) -> LastRowsOperator:
     """The operator of KEEP LAST."""
     if node.changing or node.emit.lateness or not isinstance(node.assigner, Global | Tumble | Hop | Cumulate):
         raise UnsupportedError(
@@ -46,8 +47,7 @@ def _last_rows(node: WindowedAggregate) -> Operator:
         first = None if not node.order else node.input.fields[positions(node.input.fields)[node.order[0].column]].type
         if not isinstance(first, TimestampType) or node.order[0].descending:
             raise UnsupportedError("KEEP LAST of an interval needs rows in the order of time", hint="ORDER BY the time")
-    windows = LastRowsOperator(node)
-    return ProcessingTimeOperator(node, windows, windows) if node.processing_time else windows
+    return LastRowsOperator(node)
 
 
 def _in_time(node: WindowedAggregate) -> PaneWindowsOperator | UpdatingWindowsOperator | SessionWindowsOperator | None:

@@ -17,7 +17,7 @@ import enum
 import itertools
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tableflow.config import EPOCH_INTERVAL, PARALLELISM, Settings
 from tableflow.connectors.registry import Sources
@@ -57,6 +57,13 @@ class JobDescription:
     """What tells its sinks that it will end."""
     reads: frozenset[int] = frozenset()
     """The managed tables whose changes it takes."""
+    late_rows: frozenset[int] = frozenset()
+    """The managed tables that its late rows go to."""
+
+    @property
+    def writes(self) -> frozenset[int]:
+        """All managed tables that change while it runs."""
+        return self.late_rows if self.table is None else self.late_rows | {self.table}
 
 
 class BackgroundJob:
@@ -209,6 +216,12 @@ class JobKeeper:
     def check_unread(self, tables: Mapping[int, str], doing: str) -> None:
         """Refuses to do something to tables, by id and name, whose changes another running job takes."""
         for table, name in tables.items():
+            writers = [job for job in self.running if table in job.description.late_rows]
+            if any(job.description.table not in tables for job in writers):
+                raise CatalogError(
+                    f"table {name!r} cannot be {doing} while job {writers[0].id} writes its late rows to it",
+                    hint=f"STOP JOB {writers[0].id} first",
+                )
             readers = [job for job in self.running if table in job.description.reads]
             readers = [job for job in readers if job.description.table not in tables]
             if readers:
@@ -223,8 +236,7 @@ class JobKeeper:
 
     def flush(self, interrupted: Callable[[], bool] = lambda: False) -> None:
         """Waits until every change that is committed has had its effect on all tables; gives up when interrupted."""
-        # What writes to tables goes before what reads them.
-        for job in sorted(self.running, key=lambda one: one.description.table is not None):
+        for job in _in_order(sorted(self.running, key=lambda one: one.description.table is not None)):
             job.flush(interrupted)
 
     def forget(self, table: int) -> None:
@@ -246,3 +258,17 @@ class JobKeeper:
             if self._pool is None:
                 self._pool = WorkerPool(settings.get(PARALLELISM))
             return self._pool
+
+
+def _in_order(jobs: list[BackgroundJob]) -> Iterator[BackgroundJob]:
+    """What writes to tables goes before what reads them."""
+    left = list(jobs)
+    while left:
+        behind = [
+            job
+            for job in left
+            if any(one is not job and one.description.writes & job.description.reads for one in left)
+        ]
+        following = next((job for job in left if job not in behind), left[0])
+        left.remove(following)
+        yield following

@@ -13,6 +13,7 @@ from tableflow.physical.heads import prefers_port
 from tableflow.physical.lowering import Lowered, lower
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.runtime_filters import place_runtime_filters
+from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.planner.driver import Optimized, optimize
 from tableflow.planner.implementation.rules import plan_physical
 from tableflow.planner.logical.nodes import Query
@@ -47,9 +48,11 @@ class Planned:
 
     @property
     def waits_for_epochs(self) -> bool:
-        """Whether some rows come out only when an epoch ends."""
+        """Whether some rows come out, or count, only when an epoch ends."""
         return self.changes or any(
-            isinstance(node, CurrentJoin) or (isinstance(node, ChangelogAggregate) and node.per_epoch)
+            isinstance(node, CurrentJoin)
+            or (isinstance(node, ChangelogAggregate) and node.per_epoch)
+            or (isinstance(node, WindowedAggregate) and node.late is not None)
             for node, _ in self.lowered.nodes()
         )
 

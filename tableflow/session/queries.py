@@ -16,8 +16,9 @@ from tableflow.session.copying import copy_to
 from tableflow.session.fixed_result import FixedResult
 from tableflow.session.job_result import JobResult
 from tableflow.session.jobs import Jobs
+from tableflow.session.late_sinks import with_late_sinks, without_late_rows
 from tableflow.session.outcome import Outcome
-from tableflow.session.planned import plan
+from tableflow.session.planned import Planned, plan
 from tableflow.session.point_query import answer, is_point_query
 from tableflow.session.restarting_result import RestartingResult
 from tableflow.session.session_storage import SessionStorage
@@ -54,14 +55,19 @@ class Queries:
                 newer = rebind(self._storage.pin())
                 assert isinstance(newer, sql.QueryStatement)
                 statement = newer
-        planned = plan(statement.query, self._settings())
+        settings = self._settings()
+
+        def planned_of(query: Query) -> Planned:
+            return plan(with_late_sinks(query, self._storage.objects, settings), settings)
 
         def again() -> JobResult:
             rebound = rebind(self._storage.pin())
             assert isinstance(rebound, sql.QueryStatement)
-            return self._jobs.start(plan(rebound.query, self._settings()), script, self._settings())
+            return self._jobs.start(planned_of(rebound.query), script, settings)
 
-        result = RestartingResult(self._jobs.start(planned, script, self._settings()), again)
+        planned = planned_of(statement.query)
+
+        result = RestartingResult(self._jobs.start(planned, script, settings), again)
         return Outcome(result, warnings=(*notices(statement), *planned.warnings))
 
     def copy(self, statement: sql.CopyTo, rebind: Rebind, script: str) -> Outcome:
@@ -110,7 +116,8 @@ class Queries:
             finally:
                 result.close()
 
-        return Verification(statement.query, self._settings(), self._storage.objects, run).legs()
+        query = without_late_rows(statement.query)
+        return Verification(query, self._settings(), self._storage.objects, run).legs()
 
     def has_row(self, query: Query, script: str) -> bool:
         """Whether a query gives a row."""

@@ -23,6 +23,7 @@ from tableflow.session.explaining import Explanations
 from tableflow.session.guard import guarded, only_statement, unicode_text
 from tableflow.session.job_result import JobResult
 from tableflow.session.jobs import Jobs
+from tableflow.session.late_sinks import absent_tables, late_tables, with_late_sinks, writing_query
 from tableflow.session.many_rows import ManyRows
 from tableflow.session.news import News
 from tableflow.session.outcome import Outcome
@@ -160,7 +161,8 @@ class Session:
             settings = streaming(self.settings)
 
             def start() -> JobResult:
-                return self.jobs.start(plan(query, settings), text, settings)
+                written = with_late_sinks(query, self.storage.objects, settings)
+                return self.jobs.start(plan(written, settings), text, settings)
 
             return Outcome(RestartingResult(start(), start))
 
@@ -194,16 +196,33 @@ class Session:
         def run() -> Outcome:
             self._streams.settle()
             for _ in range(ATTEMPTS):
-                pinned = self.storage.pin()
+                statement, pinned = self._with_late_tables(bound, script)
                 try:
-                    return self._carry_out(bound(pinned), pinned, bound, script)
+                    return self._carry_out(statement, pinned, bound, script)
                 except StaleStateError:
                     if self.storage.pin().state is pinned.state:
                         raise  # the newest state names the file: it is lost
-            pinned = self.storage.pin()
-            return self._carry_out(bound(pinned), pinned, bound, script)
+            statement, pinned = self._with_late_tables(bound, script)
+            return self._carry_out(statement, pinned, bound, script)
 
         return self._news.told_with(guarded(script, run))
+
+    def _with_late_tables(self, bound: Rebind, script: str) -> tuple[sql.Statement, PinnedStates]:
+        """The statement over the newest state, in which the tables that its late rows go to are there."""
+        pinned = self.storage.pin()
+        statement = bound(pinned)
+        query = writing_query(statement)
+        if query is None:
+            return statement, pinned
+        for late in late_tables(query):
+            self._definitions.check_not_kept(late.path, pinned, "written to")
+        absent = absent_tables(query)
+        for creation in absent:
+            self._definitions.create_table(creation, script)
+        if not absent:
+            return statement, pinned
+        pinned = self.storage.pin()
+        return bound(pinned), pinned
 
     def _carry_out(self, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
         match statement:
@@ -265,8 +284,11 @@ class Session:
 
     def _bind_query(self, text: str, schema: str) -> Query:
         """A query that a streaming table is kept by."""
-        catalog = replace(self.catalog.snapshot(), current_schema=schema)
-        statement = bind(text, 0, catalog, self.settings, ())
+
+        def bound(pinned: PinnedStates) -> sql.Statement:
+            return bind(text, 0, replace(self.catalog.snapshot(pinned), current_schema=schema), self.settings, ())
+
+        statement, _ = self._with_late_tables(bound, text)
         if not isinstance(statement, sql.QueryStatement):
             raise InternalError("a streaming table is kept by something that is no query")
         return statement.query

@@ -6,14 +6,17 @@ A statement's rows count when all of them have been written, those of a job epoc
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from tableflow.config import Settings
 from tableflow.connectors.registry import Sources, settle_sink
 from tableflow.connectors.sink_control import SinkControl
 from tableflow.errors import CancelledError
+from tableflow.planner.logical.nodes import Query
 from tableflow.session.background import JobDescription, JobKeeper
 from tableflow.session.job_result import JobResult, counts_at
 from tableflow.session.jobs import Jobs
+from tableflow.session.late_sinks import with_late_sinks, written_tables
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import Planned
 from tableflow.session.sink_plan import plan_insert
@@ -36,8 +39,11 @@ class SinkInserts:
         settings = self._settings()
         if is_endless(statement.query.root):
             name = ".".join(statement.target)
-            return self._start(lambda control: plan_insert(statement, settings, control), name, script, settings)
-        planned = plan_insert(statement, settings)
+            return self._start(
+                statement, lambda query, key: plan_insert(replace(statement, query=query), settings, key), name, script
+            )
+        query = with_late_sinks(statement.query, self._sources.objects, settings)
+        planned = plan_insert(replace(statement, query=query), settings)
         rows = self._run(planned, script, settings)
         return Outcome(message=_inserted(rows), rowcount=rows, warnings=planned.warnings)
 
@@ -46,15 +52,29 @@ class SinkInserts:
         settings = self._settings()
         name = ", ".join(".".join(one.target) for one in statement.inserts)
         if is_endless(statement.query.root):
-            return self._start(lambda control: plan_statement_set(statement, settings, control), name, script, settings)
-        planned = plan_statement_set(statement, settings)
+            return self._start(
+                statement,
+                lambda query, key: plan_statement_set(replace(statement, query=query), settings, key),
+                name,
+                script,
+            )
+        query = with_late_sinks(statement.query, self._sources.objects, settings)
+        planned = plan_statement_set(replace(statement, query=query), settings)
         rows = self._run(planned, script, settings)
         return Outcome(message=_inserted(rows), rowcount=rows, warnings=planned.warnings)
 
-    def _start(self, plan: Callable[[str], Planned], name: str, script: str, settings: Settings) -> Outcome:
-        control = SinkControl()
-        planned = plan(self._sources.objects.add(control))
-        description = JobDescription(name, script.strip(), control=control)
+    def _start(
+        self,
+        statement: sql.InsertIntoSink | sql.StatementSet,
+        plan: Callable[[Query, str], Planned],
+        name: str,
+        script: str,
+    ) -> Outcome:
+        """Begins a job; ``plan`` makes its plan from the query and the key of what tells the sinks that it will end."""
+        settings, objects, control = self._settings(), self._sources.objects, SinkControl()
+        query = with_late_sinks(statement.query, objects, settings, control)
+        planned = plan(query, objects.add(control))
+        description = JobDescription(name, script.strip(), control=control, late_rows=written_tables(statement.query))
         job = self._keeper.start(description, planned, self._sources, settings)
         return Outcome(message=f"job {job.id} writes to {name}", warnings=planned.warnings)
 

@@ -9,11 +9,13 @@ from tableflow.config import Settings
 from tableflow.connectors.managed import epoch_sink
 from tableflow.connectors.managed.epoch_sink import KeptTable
 from tableflow.connectors.registry import Sources
+from tableflow.connectors.sink_control import SinkControl
 from tableflow.errors import UnsupportedError
 from tableflow.planner.logical.nodes import Node, Scan
 from tableflow.planner.logical.traversal import walk_plan
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.background import JobDescription, JobKeeper
+from tableflow.session.late_sinks import with_late_sinks, written_tables
 from tableflow.session.outcome import Outcome
 from tableflow.session.stream_plan import StreamTarget, finish_write, plan_changes
 from tableflow.session.writing import provider_of
@@ -44,7 +46,9 @@ class StreamInserts:
                 span=statement.span,
             )
         table = provider_of(statement)
-        plan = plan_changes(statement.query, self._settings())
+        control = SinkControl()
+        query = with_late_sinks(statement.query, self._sources.objects, self._settings(), control)
+        plan = plan_changes(query, self._settings())
         name = ".".join(statement.target)
         if plan.kind is not TableKind.APPEND:
             raise UnsupportedError(
@@ -62,6 +66,8 @@ class StreamInserts:
             tuple(i for i, column in enumerate(columns) if not column.nullable),
         )
         planned = finish_write(plan, target, self._settings())
-        description = JobDescription(name, script.strip(), reads=plan.reads)
+        description = JobDescription(
+            name, script.strip(), control=control, reads=plan.reads, late_rows=written_tables(query)
+        )
         job = self._keeper.start(description, planned, self._sources, self._settings())
         return Outcome(message=f"job {job.id} writes to {name}", warnings=planned.warnings)

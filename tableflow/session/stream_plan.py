@@ -16,6 +16,7 @@ from tableflow.planner.logical.nodes import Node, Query, Scan
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
 from tableflow.records import dataclass
 from tableflow.runtime.graph import SinkSpec
+from tableflow.session.late_sinks import written_tables
 from tableflow.session.planned import Computed, Planned, compute, finish
 from tableflow.types import Field
 
@@ -51,6 +52,8 @@ class StreamPlan:
     """Positions of result columns that are unique together."""
     reads: frozenset[int] = frozenset()
     """Ids of the managed tables whose changes it takes."""
+    late_rows: frozenset[int] = frozenset()
+    """Ids of the managed tables that its late rows go to."""
 
 
 def plan_changes(query: Query, settings: Settings) -> StreamPlan:
@@ -62,12 +65,13 @@ def plan_changes(query: Query, settings: Settings) -> StreamPlan:
         for node in walk_plan(query.root)
         if isinstance(node, Scan) and isinstance(node.provider, ManagedStreamProvider)
     )
+    late = written_tables(query)
     where = {column.id: i for i, column in enumerate(computed.columns)}
     keys = [tuple(sorted(where[column] for column in key)) for key in properties.keys if key <= where.keys()]
     key = min(keys, key=lambda one: (len(one), one), default=None)
     if properties.changelog is ChangelogMode.APPEND:
-        return StreamPlan(computed, TableKind.APPEND, key, reads)
-    return StreamPlan(computed, TableKind.BAG if key is None else TableKind.KEYED, key, reads)
+        return StreamPlan(computed, TableKind.APPEND, key, reads, late)
+    return StreamPlan(computed, TableKind.BAG if key is None else TableKind.KEYED, key, reads, late)
 
 
 @dataclass(frozen=True, slots=True)

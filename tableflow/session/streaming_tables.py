@@ -20,6 +20,7 @@ from tableflow.connectors.managed import epoch_sink
 from tableflow.connectors.managed.epoch_sink import KeptTable
 from tableflow.connectors.managed.provider import ManagedProvider
 from tableflow.connectors.registry import Sources
+from tableflow.connectors.sink_control import SinkControl
 from tableflow.errors import TableFlowError, UnsupportedError
 from tableflow.planner.logical.nodes import Query, Scan
 from tableflow.planner.logical.traversal import walk_plan
@@ -27,6 +28,7 @@ from tableflow.records import dataclass
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.background import BackgroundJob, JobDescription
 from tableflow.session.definitions import defined
+from tableflow.session.late_sinks import late_tables, with_late_sinks
 from tableflow.session.outcome import Outcome
 from tableflow.session.session_storage import SessionStorage
 from tableflow.session.stream_plan import StreamPlan, StreamTarget, as_streams, finish_write, plan_changes
@@ -62,7 +64,8 @@ class StreamingTables:
         """CREATE STREAMING TABLE."""
         schema, name = split_path(statement.name, self._catalog.current)
         self._refuse_temporary(statement.query)
-        plan = self._planned(statement.query)
+        control = SinkControl()
+        plan = self._planned(statement.query, control)
         definition = _definition(statement, plan, self._catalog.current)
         description = _described(statement.description, definition)
         flags = decisions.Creation(statement.if_not_exists, statement.or_replace)
@@ -85,7 +88,7 @@ class StreamingTables:
                 transaction.change_catalog(PutEntry(found.name, replace(wanted, table=table)))
                 transaction.commit(ChangeKind.CREATE)
             break
-        self._start(_Kept((found.name, name), table, description, definition), plan, replaces=False)
+        self._start(_Kept((found.name, name), table, description, definition), plan, control, replaces=False)
         return defined(statement, "streaming table", statement.name, "created")
 
     def restart(self, bind: Bind) -> None:
@@ -93,8 +96,9 @@ class StreamingTables:
         for kept in self._all(self._storage.pin().schemas):
             name = ".".join(kept.path)
             try:
-                plan = self._planned(bind(kept.definition.text, kept.definition.schema))
-                self._start(kept, plan, replaces=True)
+                control = SinkControl()
+                plan = self._planned(bind(kept.definition.text, kept.definition.schema), control)
+                self._start(kept, plan, control, replaces=True)
             except TableFlowError as error:
                 description = JobDescription(name, kept.definition.text, kept.table)
                 self._storage.shared.keeper.lose(description, error)
@@ -118,10 +122,12 @@ class StreamingTables:
                     found.append(_Kept((schema.name, entry.name), entry.table, description, entry.streaming))
         return sorted(found, key=lambda kept: kept.table)
 
-    def _planned(self, query: Query) -> StreamPlan:
-        return plan_changes(as_streams(query, self._storage.objects, self.appends), self._settings())
+    def _planned(self, query: Query, control: SinkControl) -> StreamPlan:
+        objects, settings = self._storage.objects, self._settings()
+        query = with_late_sinks(query, objects, settings, control)
+        return plan_changes(as_streams(query, objects, self.appends), settings)
 
-    def _start(self, kept: _Kept, plan: StreamPlan, *, replaces: bool) -> BackgroundJob:
+    def _start(self, kept: _Kept, plan: StreamPlan, control: SinkControl, *, replaces: bool) -> BackgroundJob:
         database = self._storage.shared.database
         name = ".".join(kept.path)
         appends = kept.definition.kind is TableKind.APPEND
@@ -135,17 +141,21 @@ class StreamingTables:
             tuple(i for i, column in enumerate(columns) if not column.nullable),
         )
         planned = finish_write(plan, target, self._settings())
-        description = JobDescription(name, kept.definition.text, kept.table, replaces, reads=plan.reads)
+        description = JobDescription(
+            name, kept.definition.text, kept.table, replaces, control, reads=plan.reads, late_rows=plan.late_rows
+        )
         return self._storage.shared.keeper.start(description, planned, self._sources, self._settings())
 
     def _refuse_temporary(self, query: Query) -> None:
         """A table that outlives the session cannot be kept by what does not."""
         if self._storage.shared.durable:
             temporary = {entry.provider for entry in self._catalog.temporary_entries() if entry.provider is not None}
-            for node in walk_plan(query.root):
-                if isinstance(node, Scan) and any(node.provider is one for one in temporary):
+            used = [(node.table, node.provider) for node in walk_plan(query.root) if isinstance(node, Scan)]
+            used += [(late.name, late.provider) for late in late_tables(query) if late.provider is not None]
+            for name, provider in used:
+                if any(provider is one for one in temporary):
                     raise UnsupportedError(
-                        f"table {node.table!r} lives in this session only, the streaming table would outlive it",
+                        f"table {name!r} lives in this session only, the streaming table would outlive it",
                         hint="declare a table with a connector, or use a database in memory",
                     )
 

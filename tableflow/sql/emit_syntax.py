@@ -40,6 +40,7 @@ class EmitSyntax:
     lateness_span: Span | None = None
     late_into: tuple[str, ...] | None = None
     late_span: Span | None = None
+    late_name_span: Span | None = None
 
 
 def parse_emit(parser: TableFlowParser) -> tuple[str, exp.Expr]:
@@ -65,10 +66,12 @@ def parse_emit(parser: TableFlowParser) -> tuple[str, exp.Expr]:
     at = parser.span().start
     if parser.accept("LATE"):
         parser.expect("INTO")
+        at_name = parser.span().start
         names = [parser.name("the name of a table")]
         while parser.accept_symbol("."):
             names.append(parser.name("the name of a table"))
         found.late_into = tuple(names)
+        found.late_name_span = Span(at_name, parser.previous_span().end)
         found.late_span = Span(at, parser.previous_span().end)
     node = exp.Var(this="EMIT")
     node.meta.update({META: found, "start": start, "end": parser.previous_span().end - 1})

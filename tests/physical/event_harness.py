@@ -54,9 +54,14 @@ class WritingSink:
         self.spec = spec
         self.rows: list[Row] = []
         self.prepared = self.closed = False
+        self.room: Any = None
+        self.epochs: list[int] = []
 
     def write(self, batch: Batch) -> None:
         self.rows.extend(rows_of(batch))
+
+    def publish(self, epoch: int) -> None:
+        self.epochs.append(epoch)
 
     def prepare(self) -> Any:
         self.prepared = True

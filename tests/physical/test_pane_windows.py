@@ -15,11 +15,22 @@ from tableflow.columnar.column import Column
 from tableflow.expressions.emit import Emit, OnWindowClose
 from tableflow.expressions.window_assigner import Cumulate, Hop, Tumble
 from tableflow.runtime.events import Watermark
-from tableflow.runtime.graph import SinkSpec
 from tableflow.types import TimestampType
 from tests.physical.event_harness import summed
 from tests.physical.test_assign_windows import expected
-from tests.physical.windowed import CALLS, FIELDS, KEY, TEXT, VALUE, answers, grouped, harness_of, node_of, plain_times
+from tests.physical.windowed import (
+    CALLS,
+    FIELDS,
+    KEY,
+    TEXT,
+    VALUE,
+    answers,
+    grouped,
+    harness_of,
+    late_target,
+    node_of,
+    plain_times,
+)
 
 ASSIGNERS = st.one_of(
     st.builds(Tumble, st.integers(1, 12), st.integers(-5, 5)),
@@ -92,7 +103,7 @@ def test_windows_are_given_when_they_close_and_in_order(assigner, events):
 @pytest.mark.slow
 @given(ASSIGNERS, EVENTS)
 def test_late_rows_go_to_their_sink(assigner, events):
-    node = node_of(assigner, Emit(late_into="late"), late=SinkSpec("late", None))
+    node = node_of(assigner, Emit(late_into="late"), late=late_target())
     harness, _, late = run(events, node)
     sink = harness.context.sinks[0]
     assert Counter(row[:-1] for row in plain_times(sink.rows)) == late

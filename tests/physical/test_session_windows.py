@@ -12,10 +12,9 @@ from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, OnUpdate
 from tableflow.expressions.window_assigner import Session
 from tableflow.physical.windowed_operator import windowed_operator
-from tableflow.runtime.graph import SinkSpec
 from tableflow.types import TimestampType
 from tests.physical.test_pane_windows import EVENTS
-from tests.physical.windowed import CALLS, KEY, TEXT, answers, grouped, harness_of, node_of, plain_times
+from tests.physical.windowed import CALLS, KEY, TEXT, answers, grouped, harness_of, late_target, node_of, plain_times
 
 
 class Sessions:
@@ -60,9 +59,7 @@ class Sessions:
 def test_sessions(gap, events, partition, keys, rebuild, batch_rows, nanoseconds):
     keys = tuple(dict.fromkeys((*(f for f in (KEY, TEXT) if f.id in partition), *keys)))
     scale, of = (1000, TimestampType(9)) if nanoseconds else (1, TimestampType(6))
-    node = node_of(
-        Session(gap), Emit(late_into="late"), keys=keys, time=of, partition=partition, late=SinkSpec("late", None)
-    )
+    node = node_of(Session(gap), Emit(late_into="late"), keys=keys, time=of, partition=partition, late=late_target())
     harness = harness_of(node, rebuild=rebuild, batch_rows=batch_rows)
     oracle = Sessions(gap, lambda row: tuple(row[i] for i, f in enumerate((KEY, TEXT)) if f.id in partition))
     for event in events:

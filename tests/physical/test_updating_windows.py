@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from tableflow.expressions.emit import Emit, EveryInterval, EveryRows, OnUpdate, OnWindowClose
 from tableflow.expressions.window_assigner import Global, Hop, Tumble
-from tableflow.runtime.graph import SinkSpec
 from tests.physical.event_harness import summed
 from tests.physical.test_assign_windows import expected
 from tests.physical.test_pane_windows import ASSIGNERS, CHANGES, EVENTS, ROW
@@ -22,6 +21,7 @@ from tests.physical.windowed import (
     answers,
     grouped,
     harness_of,
+    late_target,
     node_of,
     plain_times,
 )
@@ -122,7 +122,7 @@ def test_results_come_when_triggers_say_so():
 
 
 def test_late_rows_correct_a_result_until_they_are_too_late():
-    node = node_of(Tumble(10), Emit(lateness=5, late_into="late"), calls=CALLS[:1], late=SinkSpec("late", None))
+    node = node_of(Tumble(10), Emit(lateness=5, late_into="late"), calls=CALLS[:1], late=late_target())
     harness = harness_of(node, rebuild=True)
     harness.rows([(1, "a", 1, 1)])
     harness.watermark(12)

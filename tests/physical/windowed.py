@@ -10,9 +10,10 @@ from tableflow.expressions.emit import Emit
 from tableflow.expressions.nodes import AggregateCall, ColumnRef
 from tableflow.expressions.window_assigner import WindowAssigner
 from tableflow.physical.build import build_operator
+from tableflow.physical.late_target import LateTarget
 from tableflow.physical.node import Input
 from tableflow.physical.windowed_aggregate import WindowedAggregate
-from tableflow.runtime.graph import OperatorSpec
+from tableflow.runtime.graph import OperatorSpec, SinkSpec
 from tableflow.serialization import dumps, loads
 from tableflow.types import BIGINT, DOUBLE, INT, STRING, TIMESTAMP, DecimalType, Field, SqlType
 from tests.physical.event_harness import EventHarness
@@ -83,6 +84,14 @@ def node_of(
         emit=emit or Emit(),
         **given,
     )
+
+
+def late_target() -> LateTarget:
+    """Late rows as they are: the input's columns, the window they missed, and the watermark."""
+    made = tuple(Field(40 + i, name, TIMESTAMP) for i, name in enumerate(("start", "end", "mark")))
+    columns = (KEY, TEXT, VALUE, TIME, *made)
+    values = tuple(map(ref, columns))
+    return LateTarget("late", SinkSpec("late", None), tuple(f.name for f in columns), values, made)
 
 
 def harness_of(node: WindowedAggregate, **options: Any) -> EventHarness:

@@ -54,6 +54,11 @@ def settled(search: Search, plan: PhysicalNode) -> PhysicalNode:
 
 def implement_stream_aggregate(search: Search, node: logical.Aggregate, required: Required) -> Iterable[PhysicalNode]:
     """Equal keys meet, and the group's row is replaced whenever it changes."""
+    if node.late is not None:
+        raise refuse(
+            "rows are late for windows of time, and this grouping is not by its window",
+            "GROUP BY window_start, window_end, and ask for what a window is in HAVING or further out",
+        )
     keys = tuple(f.id for f in node.keys)
     child = search.best(node.input, hashed(keys, exact=False) if keys else IN_ONE_TASK)
     fields = (*node.keys, *node.results)

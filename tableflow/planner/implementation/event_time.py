@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, OnWindowClose
 from tableflow.expressions.nodes import Call, ColumnRef
 from tableflow.expressions.window_assigner import Cumulate, Delta, Global, Hop, Landmark, Punctuated, Session, Tumble
+from tableflow.physical.late_target import LateTarget
 from tableflow.physical.node import PhysicalNode
+from tableflow.physical.properties import OrderingKey
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.physical.windowed_operator import windowed_operator
 from tableflow.planner.implementation import costs
@@ -19,7 +22,9 @@ from tableflow.planner.implementation.time_windows import implement_window_table
 from tableflow.planner.implementation.upserts import assign, upserts_in_time
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
+from tableflow.planner.logical.late_into import LateInto
 from tableflow.planner.logical.structure import inputs
+from tableflow.planner.logical.traversal import walk_plan
 from tableflow.types import Field
 
 
@@ -63,33 +68,9 @@ def _windowed(
 ) -> PhysicalNode:
     """The operator of ``node``; in place of a table function it gives the rows themselves."""
     changing = not search.stream(node.input).appends
-    if changing and isinstance(node.assigner, Session | Punctuated | Landmark | Delta):
-        raise refuse(
-            f"windows of {type(node.assigner).__name__.upper()} over rows that may be taken back would have to be cut anew",
-            "use TUMBLE, HOP or CUMULATE, or group rows that are only added",
-        )
-    time = search.stream(node.input)
     by_clock = node.time is not None and is_processing_time(node.input, node.time.id)
-    given = node.time is None or node.time.id in time.event_time or by_clock
-    if not given and not time.bounded and _waits_for_time(node):
-        assert node.time is not None
-        raise refuse(
-            f"windows of column {node.time.name!r} never close: it is not the event time of its table",
-            "declare WATERMARK FOR it, or say EMIT ON UPDATE",
-        )
-    order = ordering_by(node.order)
-    if order and is_processing_time(node.input, order[0].column):
-        order = ()  # rows come in this order
-    in_time = bool(order) and order[0].column in time.event_time
-    if (
-        order
-        and not (in_time or time.bounded or changing)
-        and not isinstance(node.assigner, Tumble | Hop | Cumulate | Session)
-    ):
-        raise refuse(
-            f"rows in the order of {node.order[0].column.name!r} would wait for an end that does not come",
-            "order them by the event time of their table, or leave ORDER BY out: rows count as they arrive then",
-        )
+    _check_windows(search, node, changing=changing, by_clock=by_clock)
+    order, in_time = _order(search, node, changing=changing)
     meeting = tuple(f.id for f in node.partition)
     if isinstance(node.assigner, Tumble | Hop | Cumulate | Global):
         meeting = tuple(dict.fromkeys([*meeting, *(f.id for f in node.keys)]))
@@ -101,8 +82,6 @@ def _windowed(
         kept = tuple([f for f in child.fields if f.id in wanted]) or child.fields[:1]
     fields = (*node.keys, *node.made, *node.results, *kept)
     work = costs.aggregate_cost(child.facts.estimate.rows, rows, len(node.calls))
-    if node.emit is not None and node.emit.late_into is not None:
-        raise refuse("LATE INTO is not supported yet", "leave it out: late rows are counted")
     planned = WindowedAggregate(
         fields=fields,
         facts=search.facts(owner, fields, (child,), work, child.facts.properties.partitioning),
@@ -122,10 +101,74 @@ def _windowed(
         emit=node.emit or Emit(),
         changing=changing,
         processing_time=by_clock,
+        # By the clock rows come when they come, never late.
+        late=None if node.late is None or by_clock else _late(node.late),
     )
     # What no operator computes is refused now, not when the job starts.
     windowed_operator(planned)
     return planned
+
+
+def _check_windows(search: Search, node: timed.WindowedAggregate, *, changing: bool, by_clock: bool) -> None:
+    """Refuses windows that cannot be kept up to date, or never close."""
+    if changing and isinstance(node.assigner, Session | Punctuated | Landmark | Delta):
+        raise refuse(
+            f"windows of {type(node.assigner).__name__.upper()} over rows that may be taken back would have to be cut anew",
+            "use TUMBLE, HOP or CUMULATE, or group rows that are only added",
+        )
+    if changing and node.late is not None:
+        raise refuse(
+            "what comes too late for a window may be the end of a row that was in it: LATE INTO needs rows that are only added",
+            "leave LATE INTO out: late changes are counted",
+        )
+    time = search.stream(node.input)
+    given = node.time is None or node.time.id in time.event_time or by_clock
+    if not given and not time.bounded and _waits_for_time(node):
+        assert node.time is not None
+        raise refuse(
+            f"windows of column {node.time.name!r} never close: it is not the event time of its table",
+            "declare WATERMARK FOR it, or say EMIT ON UPDATE",
+        )
+
+
+def _order(search: Search, node: timed.WindowedAggregate, *, changing: bool) -> tuple[tuple[OrderingKey, ...], bool]:
+    """The order in which rows count, and whether it begins with their event time."""
+    time = search.stream(node.input)
+    order = ordering_by(node.order)
+    if order and is_processing_time(node.input, order[0].column):
+        order = ()  # rows come in this order
+    in_time = bool(order) and order[0].column in time.event_time
+    if (
+        order
+        and not (in_time or time.bounded or changing)
+        and not isinstance(node.assigner, Tumble | Hop | Cumulate | Session)
+    ):
+        raise refuse(
+            f"rows in the order of {node.order[0].column.name!r} would wait for an end that does not come",
+            "order them by the event time of their table, or leave ORDER BY out: rows count as they arrive then",
+        )
+    return order, in_time
+
+
+def check_late_rows(root: logical.Node) -> None:
+    """Refuses a plan that computes an aggregation twice, which would write its late rows twice."""
+    seen: set[int] = set()
+    for node in walk_plan(root):
+        late = node.late if isinstance(node, logical.Aggregate | timed.WindowedAggregate) else None
+        if late is not None and late.made[0].id in seen:
+            raise UnsupportedError(
+                "a query with LATE INTO would be computed twice, and write each late row twice",
+                hint="keep it as CREATE STREAMING TABLE ... AS, and read that one",
+                span=late.span,
+            )
+        if late is not None:
+            seen.add(late.made[0].id)
+
+
+def _late(late: LateInto) -> LateTarget:
+    return LateTarget(
+        late.name, late.sink, late.columns, (*late.values, *late.window), late.made, late.required, late.span
+    )
 
 
 def is_processing_time(node: logical.Node, column: int) -> bool:

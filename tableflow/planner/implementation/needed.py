@@ -48,8 +48,8 @@ def _visit(node: logical.Node, wanted: frozenset[int], needed: Needed) -> None:
             both = wanted | _read_by(conjuncts)
             for side in (left, right):
                 _visit(side, both & {f.id for f in output(side)}, needed)
-        case logical.Aggregate(input=child, keys=keys, calls=calls):
-            _visit(child, frozenset(f.id for f in keys) | _read_by(calls), needed)
+        case logical.Aggregate(input=child, keys=keys):
+            _visit(child, frozenset(f.id for f in keys) | _read_by(expressions(node)), needed)
         case logical.Window(input=child, partition=partition, order=keys, calls=calls):
             read = {f.id for f in partition} | {key.column.id for key in keys} | _read_by(calls)
             _visit(child, (wanted & {f.id for f in output(child)}) | read, needed)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from tableflow.config import Settings
 from tableflow.physical.node import PhysicalNode
 from tableflow.planner.implementation.aggregates import implement_aggregate, implement_replicate
+from tableflow.planner.implementation.event_time import check_late_rows
 from tableflow.planner.implementation.joins import implement_join
 from tableflow.planner.implementation.leaves import (
     implement_filter,
@@ -72,6 +73,7 @@ def plan_physical(
     """
     wanted = frozenset(f.id for f in query.columns)
     if streaming:
+        check_late_rows(query.root)
         search = Search(query.root, wanted, cardinality, settings, STREAMING_RULES, streaming=True)
         planned = plan_changes if changes else plan_stream
         plan, columns = planned(search, query, anywhere=anywhere)

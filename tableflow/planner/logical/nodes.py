@@ -15,6 +15,7 @@ from tableflow.catalog.provider import TableProvider
 from tableflow.errors import Span
 from tableflow.expressions.emit import Emit
 from tableflow.expressions.nodes import AggregateCall, Expression, SortKey, WindowCall
+from tableflow.planner.logical.late_into import LateInto
 from tableflow.records import dataclass
 from tableflow.types import Field
 
@@ -133,7 +134,7 @@ class Aggregate(Node):
 
     Without keys there is exactly one output row.  No results and keys is DISTINCT.  Aggregates' arguments are
     arbitrary expressions over the input.  ``emit`` says when a stream's results come out; with it ``fire`` may be a column
-    (the last of the output) that numbers the firings of a group, from 1.
+    (the last of the output) that numbers the firings of a group, from 1.  ``late`` is what LATE INTO says.
     """
 
     input: Node
@@ -142,6 +143,7 @@ class Aggregate(Node):
     calls: tuple[AggregateCall, ...]
     emit: Emit | None = None
     fire: Field | None = None
+    late: LateInto | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from tableflow.errors import Span
 from tableflow.expressions.emit import Emit
 from tableflow.expressions.nodes import AggregateCall, Expression, SortKey
 from tableflow.expressions.window_assigner import WindowAssigner
+from tableflow.planner.logical.late_into import LateInto
 from tableflow.planner.logical.nodes import JoinKind, Node
 from tableflow.records import dataclass
 from tableflow.serialization import serializable
@@ -87,6 +88,7 @@ class WindowedAggregate(Node):
     results: tuple[Field, ...]
     calls: tuple[AggregateCall, ...]
     emit: Emit | None = None
+    late: LateInto | None = None
 
     @property
     def made(self) -> tuple[Field, ...]:

@@ -24,6 +24,7 @@ from tableflow.expressions.nodes import (
     children,
 )
 from tableflow.expressions.window_assigner import assigner_expressions, with_assigner_expressions
+from tableflow.planner.logical.late_into import LateInto
 from tableflow.planner.logical.nodes import (
     Aggregate,
     Filter,
@@ -72,8 +73,10 @@ def expressions(of: Node) -> tuple[Expression, ...]:
     match of:
         case Filter(conjuncts=found) | Join(conjuncts=found) | Scan(predicates=found):
             return found
-        case Project(expressions=found) | Aggregate(calls=found):
+        case Project(expressions=found) | Aggregate(calls=found, late=None):
             return found
+        case Aggregate(calls=calls, late=late):
+            return (*calls, *_late_values(late))
         case Sort(keys=keys):
             return tuple([key.column for key in keys])
         case Window(calls=calls, order=order):
@@ -94,10 +97,14 @@ def _timed_expressions(
             return (expression,)
         case WindowTable(assigner=assigner, order=order):
             return (*assigner_expressions(assigner), *[key.column for key in order])
-        case WindowedAggregate(assigner=assigner, order=order, calls=calls):
-            return (*assigner_expressions(assigner), *[key.column for key in order], *calls)
+        case WindowedAggregate(assigner=assigner, order=order, calls=calls, late=late):
+            return (*assigner_expressions(assigner), *[key.column for key in order], *calls, *_late_values(late))
         case TemporalJoin(conjuncts=conjuncts, time=time) | AsofJoin(conjuncts=conjuncts, time=time):
             return (*conjuncts, time)
+
+
+def _late_values(late: LateInto | None) -> tuple[Expression, ...]:
+    return () if late is None else late.values
 
 
 def collect_columns(of: Expression, into: set[int]) -> None:
@@ -146,7 +153,10 @@ def map_expressions(of: Node, rewrite: Rewrite) -> Node:
             return of if new is old else replace(of, predicates=new)
         case Aggregate(calls=calls):
             new = _map(calls, rewrite)
-            return of if new is calls else replace(of, calls=tuple([_aggregate_call(call) for call in new]))
+            late = _map_late(of.late, rewrite)
+            if new is calls and late is of.late:
+                return of
+            return replace(of, calls=tuple([_aggregate_call(call) for call in new]), late=late)
         case Sort(keys=keys):
             sorted_by = tuple([_map_key(key, rewrite) for key in keys])
             return of if all(a is b for a, b in zip(keys, sorted_by, strict=True)) else replace(of, keys=sorted_by)
@@ -180,7 +190,16 @@ def _map_timed(
             order = tuple([_keyed(key, column) for key, column in zip(order, columns, strict=True)])
             if isinstance(of, WindowTable):
                 return replace(of, assigner=assigner, order=order)
-            return replace(of, assigner=assigner, order=order, calls=tuple([_aggregate_call(call) for call in rest]))
+            calls = tuple([_aggregate_call(call) for call in rest[: len(of.calls)]])
+            late = None if of.late is None else replace(of.late, values=rest[len(of.calls) :])
+            return replace(of, assigner=assigner, order=order, calls=calls, late=late)
+
+
+def _map_late(late: LateInto | None, rewrite: Rewrite) -> LateInto | None:
+    if late is None:
+        return None
+    new = _map(late.values, rewrite)
+    return late if new is late.values else replace(late, values=new)
 
 
 def _map_window(of: Window, rewrite: Rewrite) -> Window:

@@ -39,7 +39,7 @@ def settle_emission(node: Node, required: frozenset[int], context: Context) -> N
     if emit is None:
         return None
     if node.fire is None:
-        return replace(node, emit=None)
+        return replace(node, emit=None, late=None)
     return _firings(node, emit, node.fire, context)
 
 

@@ -109,7 +109,9 @@ def push_filter_through_aggregate(node: Node, required: frozenset[int], context:
     """Movable conjuncts over group keys move below the grouping."""
     assert isinstance(node, Filter)
     aggregate = node.input
-    return below_whole_groups(node, aggregate, aggregate.keys, context) if isinstance(aggregate, Aggregate) else None
+    if not isinstance(aggregate, Aggregate) or aggregate.late is not None:
+        return None  # rows that come too late are wanted of all groups
+    return below_whole_groups(node, aggregate, aggregate.keys, context)
 
 
 def below_whole_groups(

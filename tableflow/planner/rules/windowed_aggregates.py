@@ -49,6 +49,8 @@ class _Pieces:
     conjuncts: list[Expression]
     keys: list[tuple[Field, Expression]]
     calls: tuple[Expression, ...]
+    late: tuple[Expression, ...]
+    """What a late row is written as."""
     window: dict[int, Field] = field(default_factory=dict)
     """The key that holds a column of the window, by that column's id."""
     again: list[tuple[Field, Expression]] = field(default_factory=list)
@@ -70,9 +72,10 @@ def make_windowed_aggregate(node: Node, required: frozenset[int], context: Conte
     slots = [_key_of(pieces, f) for f in (table.start, table.end, table.window_time)]
     keys = tuple([f for f, _ in pieces.own])
     calls = tuple([call for call in pieces.calls if isinstance(call, AggregateCall)])
+    late = None if node.late is None else replace(node.late, values=pieces.late)
     result: Node = WindowedAggregate(
         plan, table.assigner, table.time, table.partition, table.order, slots[0], slots[1], slots[2], node.fire, keys,
-        node.results, calls, node.emit,
+        node.results, calls, node.emit, late,
     )  # fmt: skip
     if not pieces.again:
         return result
@@ -87,6 +90,7 @@ def _pieces(node: Aggregate, context: Context) -> _Pieces | None:
     """The aggregation over the window table below it, through projections and filters."""
     keys: list[Expression] = [reference(f) for f in node.keys]
     calls: tuple[Expression, ...] = node.calls
+    late = () if node.late is None else node.late.values
     conjuncts: list[Expression] = []
     below = node.input
     while not isinstance(below, WindowTable):
@@ -97,10 +101,11 @@ def _pieces(node: Aggregate, context: Context) -> _Pieces | None:
             keys = [substitute_columns(e, by_id, context) for e in keys]
             calls = tuple([substitute_columns(e, by_id, context) for e in calls])
             conjuncts = [substitute_columns(e, by_id, context) for e in conjuncts]
+            late = tuple([substitute_columns(e, by_id, context) for e in late])
         else:
             return None
         below = below.input
-    return _Pieces(below, conjuncts, list(zip(node.keys, keys, strict=True)), calls)
+    return _Pieces(below, conjuncts, list(zip(node.keys, keys, strict=True)), calls, late)
 
 
 def _sorted_out(pieces: _Pieces, context: Context) -> bool:

@@ -55,7 +55,10 @@ class Grouping:
             held = of_window.get(key)
             computed = keyed(key) if held is None else ColumnRef(held.type, held.id, held.name)
             self._keys[key] = projection.add(computed, key.name if isinstance(key, ColumnRef) else "key")
-        for column in (node for call in calls for node in walk(call) if isinstance(node, ColumnRef)):
+        for column in _columns(calls):
+            projection.add(column, column.name)
+        late = block.late
+        for column in () if late is None else _columns(late.values):
             projection.add(column, column.name)
         if by.sets is not None and block.emit is not None:
             raise BindError("EMIT cannot govern GROUPING SETS, ROLLUP or CUBE", span=block.emit_span)
@@ -76,7 +79,7 @@ class Grouping:
         if fire is not None:
             self._key_ids = self._key_ids | {fire.id}
         results = tuple(self._results.values())
-        block.plan = Aggregate(projection.node(), fields, results, tuple(calls), block.emit, fire)
+        block.plan = Aggregate(projection.node(), fields, results, tuple(calls), block.emit, fire, late)
 
     def _result(self, call: AggregateCall) -> Field:
         known = self._block.outer_aggregates.get(call)
@@ -122,6 +125,10 @@ class Grouping:
                 hint=f"add {name} to GROUP BY, or use any_value({name})",
                 span=column.span,
             )
+
+
+def _columns(of: Iterable[Expression]) -> list[ColumnRef]:
+    return [node for expression in of for node in walk(expression) if isinstance(node, ColumnRef)]
 
 
 def _is(field: Field, key: Expression) -> bool:

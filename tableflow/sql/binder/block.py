@@ -25,6 +25,7 @@ from tableflow.expressions.nodes import (
     substitute,
     with_children,
 )
+from tableflow.planner.logical.late_into import LateInto
 from tableflow.planner.logical.nodes import Join, JoinKind, Node, Values
 from tableflow.planner.logical.traversal import map_expressions, transform_plan
 from tableflow.records import dataclass
@@ -146,6 +147,7 @@ class Block:
     """The window that GROUP BY names."""
     emit: Emit | None = None
     emit_span: Span | None = None
+    late: LateInto | None = None
     fire: Field | None = None
     """The column ``window_fire`` of a block whose aggregation makes a new row for each firing."""
     binder: Binding | None = None

@@ -43,6 +43,8 @@ class StatementContext:
         """What becomes of rows of a table whose event time is NULL."""
         self.processing_times: set[int] = set()
         """Ids of columns that are PROCTIME()."""
+        self.late: set[tuple[str, int]] = set()
+        """Every LATE INTO so far: the text in which it stands, and where."""
 
     @property
     def zone(self) -> str:

@@ -13,6 +13,7 @@ from tableflow.planner.logical.nodes import Filter, Node, Project
 from tableflow.planner.logical.time_nodes import WindowTable
 from tableflow.sql.binder.block import Block
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
+from tableflow.sql.binder.late_into import bind_late_into
 from tableflow.sql.binder.window_sizes import duration, row_count
 from tableflow.sql.emit_syntax import META, EmitSyntax, TriggerSyntax
 from tableflow.sql.window_table_syntax import RowCount
@@ -34,6 +35,10 @@ def bind_emit(block: Block, node: exp.Select) -> None:
     keep_rows, keep = _keep(binder, syntax, table)
     lateness, late_into = _late(binder, syntax, table)
     block.emit = Emit(triggers, keep_rows, keep, lateness, late_into)
+    if late_into is not None:
+        assert table is not None
+        assert table.time is not None
+        block.late = bind_late_into(block, syntax, table.made, table.time)
     block.emit_span = block.source.span(clause)
     if block.emit.evicts or (table is not None and isinstance(table.assigner, Global)):
         block.fire = block.context.field(FIRE, BIGINT, nullable=False)

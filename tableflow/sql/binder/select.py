@@ -19,6 +19,7 @@ from tableflow.sql.binder.expressions import Clause, ExpressionBinder
 from tableflow.sql.binder.grouping_sets import GroupBy, group_by, is_set
 from tableflow.sql.binder.hints import Hints
 from tableflow.sql.binder.items import SelectList
+from tableflow.sql.binder.late_into import check_late_into
 from tableflow.sql.binder.operators import flattened
 from tableflow.sql.binder.order import (
     is_all,
@@ -65,6 +66,8 @@ def bind_select(block: Block, node: exp.Select) -> Bound:
     window_plan.refuse_in_aggregates(block, above)
     grouped = keys is not None or bool(having or block.outer_aggregates) or any(map(has_aggregate, above))
     emission.check_governs(block, aggregates=grouped or (node.args.get("distinct") is not None and not first_of))
+    if block.late is not None:
+        check_late_into(block, grouped=grouped)
     if grouped:
         grouping = Grouping(block, keys or GroupBy(()), above)
         expressions = [grouping.rewrite(each) for each in expressions]
