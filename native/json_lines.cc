@@ -9,7 +9,6 @@ namespace tableflow {
 namespace {
 
 constexpr size_t kMostRemembered = 256;  // keys of an object
-constexpr size_t kLongestRemembered = 60;  // bytes of a key: they may be read without asking
 constexpr size_t kLookAhead = 8;
 constexpr int64_t kMargin = 64;
 constexpr int64_t kFewKeys = 16;
@@ -20,8 +19,6 @@ TextDefinition row_of(std::vector<TextDefinition> fields) {
   row.children = std::move(fields);
   return row;
 }
-
-bool stands_at(const uint8_t* p, const std::string& key) { return std::memcmp(p, key.data(), key.size()) == 0; }
 
 // Whether a key of the map that is being read comes twice.
 bool repeats(const TextColumn& keys, int64_t from) {
@@ -38,6 +35,20 @@ bool repeats(const TextColumn& keys, int64_t from) {
 }
 
 }  // namespace
+
+inline bool JsonLines::Key::stands_at(const uint8_t* p) const {
+#ifdef __SSE2__
+  int32_t left = size;
+  for (const uint8_t* key = quoted;; key += 16, p += 16, left -= 16) {
+    const __m128i here = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    const unsigned same = unsigned(_mm_movemask_epi8(_mm_cmpeq_epi8(here, _mm_load_si128(reinterpret_cast<const __m128i*>(key)))));
+    if (left <= 16) return (~same & ((1u << left) - 1)) == 0;
+    if (same != 0xffff) return false;
+  }
+#else
+  return std::memcmp(p, quoted, size_t(size)) == 0;
+#endif
+}
 
 JsonLines::JsonLines(std::vector<TextDefinition> fields, bool complete)
     : root_(row_of(std::move(fields))), keys_(keys_of(root_)), complete_(complete) {}
@@ -91,10 +102,10 @@ const uint8_t* JsonLines::lines(const uint8_t* p, const uint8_t* end) {
 
 const uint8_t* JsonLines::find_key(Keys& keys, const uint8_t* p, size_t* turn, int* child) {
   for (size_t i = *turn; i < keys.order.size() && i < *turn + kLookAhead; ++i) {
-    if (!stands_at(p, keys.order[i].quoted)) continue;
+    if (!keys.order[i].stands_at(p)) continue;
     *turn = i + 1;
     *child = keys.order[i].child;
-    return p + keys.order[i].quoted.size();
+    return p + keys.order[i].size;
   }
   const uint8_t* end = skip_string(p + 1);
   if (!end) return nullptr;
@@ -109,8 +120,12 @@ const uint8_t* JsonLines::find_key(Keys& keys, const uint8_t* p, size_t* turn, i
   }
   const auto found = keys.declared.find(name);
   *child = found == keys.declared.end() ? -1 : found->second;
-  if (size_t(end - p) <= kLongestRemembered && keys.order.size() < kMostRemembered) {
-    keys.order.insert(keys.order.begin() + int64_t(*turn), {std::string(reinterpret_cast<const char*>(p), size_t(end - p)), *child});
+  if (size_t(end - p) <= kLongestKey && keys.order.size() < kMostRemembered) {
+    Key key;
+    std::memcpy(key.quoted, p, size_t(end - p));
+    key.size = int32_t(end - p);
+    key.child = *child;
+    keys.order.insert(keys.order.begin() + int64_t(*turn), key);
     ++*turn;
   }
   return end;
@@ -126,9 +141,9 @@ const uint8_t* JsonLines::object(TextColumn& row, Keys& keys, const uint8_t* p) 
     for (;;) {
       if (*p != '"') return nullptr;
       int child = -1;
-      if (turn < keys.order.size() && stands_at(p, keys.order[turn].quoted)) {
+      if (turn < keys.order.size() && keys.order[turn].stands_at(p)) {
         child = keys.order[turn].child;
-        p += keys.order[turn].quoted.size();
+        p += keys.order[turn].size;
         ++turn;
       } else {
         p = find_key(keys, p, &turn, &child);

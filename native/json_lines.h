@@ -27,9 +27,14 @@ class JsonLines {
 
  private:
   // Where keys stood in the objects before, of one place in the schema: they mostly stand there again.
+  static constexpr size_t kLongestKey = 48;  // of those that are remembered; a multiple of 16
   struct Key {
-    std::string quoted;  // with both quotes
-    int child;           // -1: not declared
+    alignas(16) uint8_t quoted[kLongestKey] = {};  // with both quotes, then zeros
+    int32_t size = 0;
+    int child = -1;  // -1: not declared
+
+    // Whether it is what stands at p, from where 64 bytes may be read.
+    bool stands_at(const uint8_t* p) const;
   };
   struct Keys {
     std::vector<Key> order;

@@ -5,8 +5,18 @@
 namespace tableflow {
 
 int64_t count_byte(const uint8_t* p, int64_t size, uint8_t byte) {
-  int64_t found = 0;
-  for (int64_t i = 0; i < size; ++i) found += p[i] == byte;
+  int64_t found = 0, i = 0;
+#ifdef __SSE2__
+  const __m128i wanted = _mm_set1_epi8(char(byte));
+  while (i + 16 <= size) {
+    __m128i counts = _mm_setzero_si128();  // sixteen counts of at most 255
+    for (const int64_t until = i + 16 * 255; i + 16 <= size && i < until; i += 16)
+      counts = _mm_sub_epi8(counts, _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i)), wanted));
+    const __m128i sums = _mm_sad_epu8(counts, _mm_setzero_si128());
+    found += _mm_cvtsi128_si64(sums) + _mm_cvtsi128_si64(_mm_unpackhi_epi64(sums, sums));
+  }
+#endif
+  for (; i < size; ++i) found += p[i] == byte;
   return found;
 }
 
