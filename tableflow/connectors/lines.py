@@ -1,7 +1,7 @@
 """Lines of text that come over a connection into columns, format by format.
 
-Whole blocks go to Arrow's parsers; where one does not accept a block, its lines are read one by one, so that the line at fault is
-named, or with ``ignore-parse-errors`` left out.
+Whole blocks are decoded natively or by Arrow's parsers; where one does not accept a block, its lines are read one by one, so that the line at
+fault is named, or with ``ignore-parse-errors`` left out.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import pyarrow as pa
 
 from tableflow.catalog.provider import ColumnDefinition
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.text import JsonLines, is_utf8
 from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.csv_block import Dialect, parse_text
 from tableflow.connectors.filesystem.json_row import RowDecoder
@@ -49,23 +51,37 @@ class LineParser:
         self._lines = 0
         self._dialect = Dialect(format.delimiter, '"', format.null, "false", lenient=format.lenient)
         self._decoder = RowDecoder([(c.name, c.type) for c in self._columns], lenient=format.lenient, complete=False)
+        fields = [(c.name, c.type) for c in self._columns]
+        self._native = JsonLines.of(fields) if format.name == "json" else None
         self._parse = {"csv": self._csv, "json": self._json, "raw": self._raw}[format.name]
 
     def batch(self, data: bytes) -> Batch:
         """The rows of whole lines."""
-        try:
-            arrays, rows = self._parse(data)
-        except (pa.ArrowInvalid, ValueError) as error:
-            arrays, rows = self._one_by_one(data, error)
+        columns, rows = self._native_batch(data) or self._arrow_batch(data)
         self._lines += data.count(b"\n")
-        columns = [
-            column_from_arrow(array, column.type, column.type, NATURAL)
-            for array, column in zip(arrays, self._columns, strict=True)
-        ]
         for found, column in zip(columns, self._columns, strict=True):
             if not column.nullable and null_count(found):
                 raise ConnectorError(f"{self._origin} gave a NULL in column {column.name!r}, which is NOT NULL")
         return Batch(columns, rows)
+
+    def _native_batch(self, data: bytes) -> tuple[list[Column], int] | None:
+        """What the native decoder makes of the lines; None if it does not take all of them."""
+        if self._native is None or not is_utf8(data):
+            return None
+        stopped = self._native.decode(data, 0)
+        found = self._native.take()
+        return found if stopped == len(data) else None
+
+    def _arrow_batch(self, data: bytes) -> tuple[list[Column], int]:
+        try:
+            arrays, rows = self._parse(data)
+        except (pa.ArrowInvalid, ValueError) as error:
+            arrays, rows = self._one_by_one(data, error)
+        columns = [
+            column_from_arrow(array, column.type, column.type, NATURAL)
+            for array, column in zip(arrays, self._columns, strict=True)
+        ]
+        return columns, rows
 
     def _one_by_one(self, data: bytes, first: Exception) -> tuple[list[pa.Array], int]:
         parts: list[list[pa.Array]] = []

@@ -87,7 +87,7 @@ class JsonLines:
             return None
         return cls(fields, definitions, complete)
 
-    def decode(self, data: bytes, at: int) -> int:
+    def decode(self, data: bytes | memoryview, at: int) -> int:
         """Decodes UTF-8 lines from an offset on; where the first line begins that is not plain, or the end of the data."""
         return self._native.decode(data, at)
 

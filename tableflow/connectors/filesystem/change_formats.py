@@ -9,32 +9,22 @@ from __future__ import annotations
 
 import json as std_json
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from tableflow.columnar.representation import canonical
+from tableflow.connectors.filesystem.debezium import DebeziumParser
 from tableflow.connectors.filesystem.encoding import check_utf8
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Reading
 from tableflow.connectors.filesystem.json import JsonFormat
-from tableflow.connectors.filesystem.json_row import RowDecoder
 from tableflow.connectors.filesystem.path import FileVersion
-from tableflow.connectors.filesystem.text_block import line_of, read_blocks
+from tableflow.connectors.filesystem.text_block import read_blocks
 from tableflow.connectors.reading import Chunk
 from tableflow.connectors.rows import Row, printable_rows
-from tableflow.connectors.storage import column_from_arrow
 from tableflow.connectors.value_text import json_text
-from tableflow.errors import CatalogError, ConnectorError, UnsupportedError
+from tableflow.errors import CatalogError, UnsupportedError
 from tableflow.runtime.source import Split
 
-_WEIGHTS: Mapping[str, tuple[tuple[str, int], ...]] = {
-    "c": (("after", 1),),
-    "r": (("after", 1),),
-    "u": (("before", -1), ("after", 1)),
-    "d": (("before", -1),),
-}
 _GOES = frozenset({"-U", "-D"})
 
 
@@ -74,72 +64,16 @@ class DebeziumJsonFormat(JsonFormat):
         number, start, end = split.definition
         file = scan.files[number]
         file.check()
-        decoder = _Decoder(scan)
+        parser = DebeziumParser(file, scan.read_columns, dict(scan.options), representation)
         at, skip = (start, 0) if offset is None else offset
         for block in read_blocks(file, at, end, None):
-            check_utf8(file, block.offset, block.data)
-            rows, weights = decoder.block(file, block.offset, block.data)
+            check_utf8(file, block.offset, block.view)
+            rows, weights = parser.parse(block.offset, block.view)
             done, skip = skip, 0
-            while done < len(rows):
-                part, signs = rows[done : done + batch_rows], weights[done : done + batch_rows]
-                done += len(part)
-                columns = [
-                    column_from_arrow(
-                        pa.array([row[i] for row in part], canonical(c.type)), c.type, c.type, representation
-                    )
-                    for i, c in enumerate(scan.read_columns)
-                ]
-                yield Chunk(columns, len(part), [block.offset, done], weights=np.array(signs, np.int64))
-
-
-class _Decoder:
-    """Lines of a block into rows and weights."""
-
-    def __init__(self, scan: FileScan) -> None:
-        options = dict(scan.options)
-        self._lenient = bool(options.get("json.ignore-parse-errors"))
-        self._rows = RowDecoder(
-            [(column.key[0], column.type) for column in scan.read_columns],
-            lenient=self._lenient,
-            complete=bool(options.get("json.fail-on-missing-field")),
-        )
-
-    def block(self, file: FileVersion, offset: int, data: bytes) -> tuple[list[list[Any]], list[int]]:
-        """All rows of the lines; a line that is wrong is an error that names it."""
-        rows: list[list[Any]] = []
-        weights: list[int] = []
-        position = 0
-        for line in data.split(b"\n"):
-            if line.strip():
-                try:
-                    for row, weight in self._changes(std_json.loads(line, parse_float=Decimal)):
-                        rows.append(row)
-                        weights.append(weight)
-                except ValueError as error:
-                    if not self._lenient:
-                        shown = line[:200].decode(errors="replace").rstrip("\r")
-                        raise ConnectorError(
-                            f"file {file.path!r}, line {line_of(file, offset + position)}, is no change",
-                            detail=f"{error}; the line is {shown!r}",
-                            hint="'json.ignore-parse-errors' = 'true' skips such lines",
-                        ) from None
-            position += len(line) + 1
-        return rows, weights
-
-    def _changes(self, message: Any) -> list[tuple[list[Any], int]]:
-        if isinstance(message, dict) and isinstance(message.get("payload"), dict):
-            message = message["payload"]  # as connectors write it with a schema
-        if not isinstance(message, dict) or message.get("op") not in _WEIGHTS:
-            raise ValueError("an object with 'op' c, r, u or d is expected")
-        found = []
-        for side, weight in _WEIGHTS[message["op"]]:
-            if message.get(side) is None:
-                raise ValueError(
-                    f"a change of kind {message['op']!r} needs {side!r}"
-                    + (": the database is to log whole rows (REPLICA IDENTITY FULL)" if side == "before" else "")
-                )
-            found.append((self._rows.decode(message[side]), weight))
-        return found
+            for part in rows.slices(done, batch_rows):
+                signs = weights[done : done + part.length]
+                done += part.length
+                yield Chunk(part.columns, part.length, [block.offset, done], weights=signs)
 
 
 class ChangelogJsonWriter:

@@ -36,10 +36,10 @@ def to_utf8(file: FileVersion, offset: int, data: bytes, encoding: str) -> bytes
 _SAY_IT = "option encoding says what the file is: encoding = 'latin-1' in COPY and read_csv, 'csv.encoding' in WITH"
 
 
-def check_utf8(file: FileVersion, offset: int, data: bytes) -> None:
+def check_utf8(file: FileVersion, offset: int, data: bytes | memoryview) -> None:
     """:class:`ConnectorError` for bytes of a format that is always UTF-8 and are not."""
     if not is_utf8(data):
-        decoded(file, offset, data, UTF8, hint="write the file as UTF-8")
+        decoded(file, offset, bytes(data), UTF8, hint="write the file as UTF-8")
 
 
 def decoded(file: FileVersion, offset: int, data: bytes, encoding: str, hint: str = _SAY_IT) -> str:

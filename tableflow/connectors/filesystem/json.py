@@ -89,5 +89,5 @@ class JsonFormat(Format):
 
 
 def _parsed(file: FileVersion, parser: JsonParser, block: Block) -> Rows:
-    check_utf8(file, block.offset, block.data)
-    return parser.parse(block.offset, block.data)
+    check_utf8(file, block.offset, block.view)
+    return parser.parse(block.offset, block.view)

@@ -66,36 +66,33 @@ class JsonParser:
         inner = [pa.field(name, of) for name, of in zip(names, parsed, strict=True)] if fast and names else []
         self._schema = pa.schema(inner) if inner else None
 
-    def parse(self, offset: int, data: bytes) -> Rows:
+    def parse(self, offset: int, data: bytes | memoryview) -> Rows:
         """The rows of a block of whole lines, which are UTF-8."""
         if self._native is None:
+            data = bytes(data)
             found = self._parse_whole(data)
             return self._decode(offset, data)[0] if found is None else found
         pieces: list[Rows] = []
-        at, lines, whole_tried = 0, 1, False
-        while (stopped := self._native.decode(data, at)) < len(data):
-            pieces.append(self._taken(self._native))
-            at = _behind_lines(data, stopped, lines)
-            lines *= 2
+        whole_tried = False
+        for begin, end, decoded in native_pieces(self._native, data):
+            if decoded is not None:
+                columns, length = decoded
+                pieces.append(Rows([represent(column, self._representation) for column in columns], length))
+                continue
             try:
-                rows, skipped = self._decode(offset + stopped, data[stopped:at])
+                rows, skipped = self._decode(offset + begin, bytes(data[begin:end]))
             except ConnectorError:
-                found = self._parse_whole(data)
+                found = self._parse_whole(bytes(data))
                 if found is None:
                     raise
                 return found
             if skipped and not whole_tried:
                 whole_tried = True
-                found = self._parse_whole(data)
+                found = self._parse_whole(bytes(data))
                 if found is not None:
                     return found
             pieces.append(rows)
-        pieces.append(self._taken(self._native))
-        return self._together([piece for piece in pieces if piece.length])
-
-    def _taken(self, native: JsonLines) -> Rows:
-        columns, rows = native.take()
-        return Rows([represent(column, self._representation) for column in columns], rows)
+        return self._together(pieces)
 
     def _together(self, pieces: Sequence[Rows]) -> Rows:
         if len(pieces) == 1:
@@ -190,8 +187,28 @@ def loads(text: bytes) -> Any:
         raise ValueError("values are nested too deeply") from None
 
 
-def _behind_lines(data: bytes, at: int, lines: int) -> int:
-    """Where the line begins that is so many lines further on."""
+Decoded = tuple[list[Column], int]
+
+
+def native_pieces(native: JsonLines, data: bytes | memoryview) -> Iterator[tuple[int, int, Decoded | None]]:
+    """Ranges of a block with what was decoded of them; None for lines that others must read."""
+    at, lines = 0, 1
+    while True:
+        stopped = native.decode(data, at)
+        decoded = native.take()
+        if decoded[1]:
+            yield at, stopped, decoded
+        if stopped == len(data):
+            return
+        rest = bytes(data[stopped:])
+        at = stopped + _length(rest, lines)
+        yield stopped, at, None
+        lines *= 2
+
+
+def _length(data: bytes, lines: int) -> int:
+    """Bytes of the first lines."""
+    at = 0
     for _ in range(lines):
         newline = data.find(b"\n", at)
         if newline < 0:

@@ -24,7 +24,18 @@ class Block:
     """Bytes of whole records at an offset of the file."""
 
     offset: int
-    data: bytes
+    read: bytes
+    size: int
+
+    @property
+    def data(self) -> bytes:
+        """A copy of the bytes."""
+        return self.read[: self.size]
+
+    @property
+    def view(self) -> memoryview:
+        """The bytes where they are; what was read behind them is left out."""
+        return memoryview(self.read)[: self.size]
 
 
 def read_blocks(file: FileVersion, start: int, end: int, quote: bytes | None) -> Iterator[Block]:
@@ -46,7 +57,7 @@ def read_blocks(file: FileVersion, start: int, end: int, quote: bytes | None) ->
                     )
                 wanted *= 2
                 continue
-            yield Block(offset, data[:cut])
+            yield Block(offset, data, cut)
             offset, wanted = offset + cut, BLOCK_BYTES
 
 
