@@ -254,7 +254,8 @@ FUNCTIONS: Mapping[str, Compiled] = {
     "is_not_true": _boolean("is_not_true"), "is_false": _boolean("is_false"), "is_not_false": _boolean("is_not_false"),
     "is_null": _null_test("is_null"), "is_not_null": _null_test("is_not_null"),
     "in": _in, "like": text.like, "coalesce": _coalesce, "nullif": _nullif, "if": _if, "try": _try,
-    "length": text.length, "substring": text.substring, "starts_with": _part_test("", "%"), "ends_with": _part_test("%", ""),
+    "length": text.length, "octet_length": text.octet_length,
+    "substring": text.substring, "starts_with": _part_test("", "%"), "ends_with": _part_test("%", ""),
     "contains": _part_test("%", "%"), "extract": dates.extract, "date_trunc": dates.truncated,
     "greatest": _extreme("gt"), "least": _extreme("lt"), "round": _rounded,
 }  # fmt: skip

@@ -43,6 +43,13 @@ def length(compiler: Compiler, call: Call) -> Value:
     return compiler.builder.emit("length.str", "i64", [compiler.value(call.args[0])], (0, 2**31))
 
 
+def octet_length(compiler: Compiler, call: Call) -> Value:
+    """Number of bytes."""
+    if not isinstance(call.args[0].type, t.StringType):
+        raise NotCompilableError(call.function)
+    return compiler.builder.emit("byte_length.str", "i64", [compiler.value(call.args[0])], (0, 2**31))
+
+
 def substring(compiler: Compiler, call: Call) -> Value:
     """Characters from a position on."""
     build = compiler.builder

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import tableflow
+from benchmarks.side_by_side.compare import difference
+from benchmarks.side_by_side.engines import DuckDB
 from tableflow.errors import MemoryLimitError
-from tpch.compare import difference
-from tpch.engines import DuckDB
 from tpch.queries import NUMBERS, TABLES, query_text
+from tpch.suite import SUITE
 
 pytestmark = pytest.mark.slow
 
@@ -23,12 +24,12 @@ REFUSAL = re.compile(r"operator '\w+' \([\w ]+\) was refused \d+ bytes of memory
 
 @pytest.fixture(scope="module")
 def answers(tpch_data: dict[str, Path]) -> DuckDB:
-    return DuckDB(tpch_data["0.01"], 2)
+    return DuckDB(SUITE.files(tpch_data["0.01"]), 2)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_right_or_refused(tpch_data, answers, number):
-    expected = answers.run(number)
+    expected = answers.run(query_text(number))
     outcomes = []
     for limit in LIMITS:
         with tableflow.connect(settings={"parallelism.default": "2", "memory.limit": limit}) as con:

@@ -10,12 +10,12 @@ import pytest
 from pyarrow import feather
 
 import tableflow
+from benchmarks.side_by_side.compare import difference
 from tableflow import worker
 from tableflow.errors import SerializationError
 from tableflow.runtime.scheduler import WorkerPool
 from tests.front import worker_process
 from tests.front.command import environment
-from tpch.compare import difference
 from tpch.queries import NUMBERS, TABLES, query_text
 
 pytestmark = pytest.mark.slow

@@ -142,7 +142,7 @@ def _extract(draw: Any, of: t.SqlType, depth: int) -> Expression:
 
 @st.composite
 def _length(draw: Any, of: t.SqlType, depth: int) -> Expression:
-    return resolve_call("length", [draw(expression(t.STRING, depth))])
+    return resolve_call(draw(st.sampled_from(["length", "octet_length"])), [draw(expression(t.STRING, depth))])
 
 
 @st.composite

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from benchmarks.side_by_side.compare import difference
 from tableflow.planner.driver import RULES
 from tableflow.session import Session
 from tests.random.queries import Table, query, tables
-from tpch.compare import difference
 
 _ALL_RULES_OFF = ",".join(entry.name for entry in RULES if entry.switchable)
 LEGS = {

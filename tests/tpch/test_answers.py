@@ -7,12 +7,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from benchmarks.side_by_side.compare import difference
+from benchmarks.side_by_side.engines import DuckDB
 from tableflow.session import Session
 from tests import modes
 from tests.modes import Evidence, Mode
-from tpch.compare import difference
-from tpch.engines import DuckDB
 from tpch.queries import NUMBERS, TABLES, query_text
+from tpch.suite import SUITE
 
 FAST = [modes.DEFAULT, *modes.SHAPES[:2], *modes.SHAPES[4:6], *modes.SEEDS[:1]]
 SLOW = [*modes.SHAPES[2:4], *modes.SHAPES[6:], *modes.SEEDS[1:], *modes.RULES_OFF]
@@ -23,8 +24,8 @@ def answers(tpch_data: dict[str, Path]) -> dict[tuple[str, int], pa.Table]:
     """DuckDB's answers by scale and query."""
     found = {}
     for scale, data in tpch_data.items():
-        engine = DuckDB(data, 2)
-        found.update({(scale, number): engine.run(number) for number in NUMBERS})
+        engine = DuckDB(SUITE.files(data), 2)
+        found.update({(scale, number): engine.run(query_text(number)) for number in NUMBERS})
     return found
 
 

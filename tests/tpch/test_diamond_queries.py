@@ -8,8 +8,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from benchmarks.side_by_side.compare import difference
 from tableflow.session import Session
-from tpch.compare import difference
 
 SHAPES = {
     "self join": "SELECT count(*) AS n, sum(a.o_totalprice) AS s FROM orders a JOIN orders b ON a.o_orderkey = b.o_orderkey",

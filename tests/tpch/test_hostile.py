@@ -9,11 +9,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.side_by_side.compare import difference
+from benchmarks.side_by_side.engines import DuckDB, TableFlow
 from tests import modes
-from tpch.compare import difference
-from tpch.engines import DuckDB, TableFlow
 from tpch.hostile import LAYOUTS, LEAST_ROWS, MONEY, generate_hostile
-from tpch.queries import NUMBERS, TABLES
+from tpch.queries import NUMBERS, TABLES, query_text
+from tpch.suite import SUITE
 
 pytestmark = pytest.mark.slow
 
@@ -81,8 +82,11 @@ def test_files_have_their_layouts(data: Path, table: str) -> None:
     ids=lambda mode: mode.name,
 )
 def test_answers_equal_duckdbs(data: Path, mode: modes.Mode) -> None:
-    ours, theirs = TableFlow(data, 2, mode.settings), DuckDB(data, 2)
-    found = {number: difference(ours.run(number), theirs.run(number), ordered=False) for number in NUMBERS}
+    ours, theirs = TableFlow(SUITE.files(data), 2, mode.settings), DuckDB(SUITE.files(data), 2)
+    found = {
+        number: difference(ours.run(query_text(number)), theirs.run(query_text(number)), ordered=False)
+        for number in NUMBERS
+    }
     assert {number: problem for number, problem in found.items() if problem} == {}
 
 

@@ -6,19 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from tpch.compare import difference
-from tpch.engines import DuckDB, TableFlow
+from benchmarks.side_by_side.compare import difference
+from benchmarks.side_by_side.engines import DuckDB, TableFlow
 from tpch.parameters import with_parameters
 from tpch.queries import NUMBERS, query_text
+from tpch.suite import SUITE
 
 
 def test_answers_equal_duckdbs(tpch_data: dict[str, Path]) -> None:
-    ours, theirs = (engine(tpch_data["0.001"], 2) for engine in (TableFlow, DuckDB))
+    ours, theirs = (engine(SUITE.files(tpch_data["0.001"]), 2) for engine in (TableFlow, DuckDB))
     problems = {
         (number, seed): problem
         for number in NUMBERS
         for seed in (1, 2)
-        if (problem := difference(ours.run(number, seed), theirs.run(number, seed)))
+        if (problem := difference(ours.run(query_text(number, seed)), theirs.run(query_text(number, seed))))
     }
     assert problems == {}
 

@@ -223,7 +223,7 @@ FUNCTIONS = (
     _entry("length", "length(text)", "Number of characters.", ("length('Zoë')", "3"), [((_S,), _N)],
            _arrow(pc.utf8_length), "char_length", "character_length", "len"),
     _entry("octet_length", "octet_length(text)", "Number of bytes.", ("octet_length('Zoë')", "4"),
-           [((_S,), _N), ((t.BYTES,), _N)], _arrow(pc.binary_length)),
+           [((_S,), _N), ((t.BYTES,), _N)], _arrow(pc.binary_length), "strlen"),
     _entry("upper", "upper(text)", "In capitals.", ("upper('aé')", "AÉ"), [((_S,), _S)], _arrow(pc.utf8_upper), "ucase"),
     _entry("lower", "lower(text)", "In small letters.", ("lower('AÉ')", "aé"), [((_S,), _S)], _arrow(pc.utf8_lower), "lcase"),
     _entry("initcap", "initcap(text)", "Each word with a capital.", ("initcap('new york')", "New York"), [((_S,), _S)],

@@ -1,0 +1,3 @@
+SELECT COUNT(*)
+FROM hits
+WHERE AdvEngineID <> 0;

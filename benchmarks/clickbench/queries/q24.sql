@@ -1,0 +1,5 @@
+SELECT SearchPhrase
+FROM hits
+WHERE SearchPhrase <> ''
+ORDER BY EventTime
+LIMIT 10;

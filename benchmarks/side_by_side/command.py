@@ -1,0 +1,52 @@
+"""The command line that all suites have: ``generate``, ``check``, ``bench``, and ``peak`` for the benchmark's own use."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.side_by_side.bench import bench
+from benchmarks.side_by_side.check import check
+from benchmarks.side_by_side.peak import print_own_peak
+from benchmarks.side_by_side.suite import Suite
+
+
+def _parser(suite: Suite) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m {suite.module}", description=suite.title)
+    commands = parser.add_subparsers(dest="command", required=True)
+    threads = len(os.sched_getaffinity(0))
+    making = commands.add_parser("generate", help="write the tables as Parquet")
+    making.add_argument("--out", type=Path, required=True)
+    suite.options(making)
+    checking = commands.add_parser("check", help="compare all answers with DuckDB's")
+    measuring = commands.add_parser("bench", help="measure engines against each other")
+    peaking = commands.add_parser("peak", help="print the peak anonymous memory of one engine")
+    for command in (checking, measuring, peaking):
+        command.add_argument("--data", type=Path, required=True)
+        command.add_argument("--threads", type=int, default=threads)
+    for command in (measuring, peaking):
+        command.add_argument("--queries", type=suite.chosen, default=suite.numbers)
+    measuring.add_argument("--engines", default="tableflow,duckdb,polars")
+    measuring.add_argument("--runs", type=int, default=5)
+    measuring.add_argument("--json", type=Path)
+    measuring.add_argument("--no-memory", action="store_true")
+    peaking.add_argument("--engine", required=True)
+    return parser
+
+
+def run_command(suite: Suite, arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; the exit code is 0 when all is well."""
+    given = _parser(suite).parse_args(arguments)
+    match given.command:
+        case "generate":
+            suite.generate(given)
+        case "check":
+            return 1 if check(suite, given.data, given.threads) else 0
+        case "bench":
+            engines, memory = given.engines.split(","), not given.no_memory
+            bench(suite, given.data, engines, given.runs, given.threads, given.json, given.queries, memory=memory)
+        case "peak":
+            print_own_peak(suite, given.engine, given.data, given.threads, given.queries)
+    return 0
