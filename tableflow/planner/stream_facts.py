@@ -36,10 +36,19 @@ class StreamFacts:
         return self.changelog is _APPEND
 
 
+def is_endless(root: logical.Node) -> bool:
+    """Whether a query reads something that has no end."""
+    return _endless(root) is not None
+
+
+def _endless(root: logical.Node) -> logical.Scan | None:
+    return next((n for n in walk_plan(root) if isinstance(n, logical.Scan) and not n.provider.bounded), None)
+
+
 def is_streaming(root: logical.Node, settings: Settings) -> bool:
     """Whether a query is planned as a stream: asked for, or because some source has no end or takes rows back."""
     mode = settings.get(RUNTIME_MODE)
-    endless = next((n for n in walk_plan(root) if isinstance(n, logical.Scan) and not n.provider.bounded), None)
+    endless = _endless(root)
     if mode == "batch" and endless is not None:
         raise UnsupportedError(
             f"table {endless.table!r} has no end and cannot be read in batch mode",

@@ -33,7 +33,7 @@ def explain(statement: Explain, planned: Planned) -> str:
         case _:
             raise UnsupportedError(
                 f"EXPLAIN {statement.kind.value.upper()} is not there yet",
-                hint="EXPLAIN [LOGICAL | PHYSICAL | COST | CHANGELOG | JSON | ANALYZE] query, EXPLAIN WATERMARK JOB id",
+                hint="EXPLAIN [LOGICAL | PHYSICAL | COST | CHANGELOG | JSON | WATERMARK | ANALYZE] query",
                 span=statement.span,
             )
 

@@ -19,20 +19,28 @@ from tableflow.errors import CatalogError, UnsupportedError
 from tableflow.planner.logical.late_into import LateInto
 from tableflow.planner.logical.nodes import Aggregate, Node, Query, Scan
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
+from tableflow.planner.stream_facts import is_endless
 from tableflow.runtime.graph import SinkSpec
-from tableflow.sql.statements import CreateManagedTable, Describe, Explain, ExplainKind, Statement
+from tableflow.sql.statements import CreateManagedTable, CreateStreamingTable, Describe, Explain, ExplainKind, Statement
 
 Change = Callable[[LateInto], LateInto | None]
 
 
 def writing_query(statement: Statement) -> Query | None:
     """The query of a statement that would write late rows; None of one that only tells of a query."""
-    if isinstance(statement, Describe) or (
-        isinstance(statement, Explain) and statement.kind is not ExplainKind.ANALYZE
-    ):
+    if isinstance(statement, Describe):
+        return None
+    if isinstance(statement, Explain) and (statement.kind is not ExplainKind.ANALYZE or begins_job(statement)):
         return None
     query = getattr(statement, "query", None)
     return query if isinstance(query, Query) else None
+
+
+def begins_job(explained: Explain) -> bool:
+    """Whether the statement that is explained would start a job, and return before that has ended."""
+    if isinstance(explained.statement, CreateStreamingTable):
+        return True
+    return explained.statement is not None and is_endless(explained.query.root)
 
 
 def late_tables(query: Query) -> Iterator[LateInto]:

@@ -14,6 +14,7 @@ from tableflow.connectors.registry import Sources, create_provider, file_provide
 from tableflow.errors import InternalError
 from tableflow.expressions.functions.statement import StatementClock
 from tableflow.planner.logical.nodes import Query
+from tableflow.planner.stream_facts import is_endless
 from tableflow.session import introspection
 from tableflow.session.appending import append
 from tableflow.session.collection import collection_held
@@ -34,7 +35,7 @@ from tableflow.session.registrations import Registrations
 from tableflow.session.restarting_result import RestartingResult
 from tableflow.session.session_storage import PinnedStates, SessionStorage
 from tableflow.session.sink_inserts import SinkInserts
-from tableflow.session.stream_inserts import StreamInserts, is_endless
+from tableflow.session.stream_inserts import StreamInserts
 from tableflow.session.stream_plan import as_streams, batch, streaming
 from tableflow.session.stream_statements import StreamStatements
 from tableflow.session.streaming_tables import StreamingTables
@@ -74,11 +75,13 @@ class Session:
         self._prepared = PreparedInserts(self._bind_prepared, self.catalog, self.storage, lambda: self.settings)
         self._many = ManyRows(self._prepared, self.writer, self.storage, self.jobs)
         self._queries = Queries(self.catalog, self.storage, self.jobs, lambda: self.settings)
-        self._explanations = Explanations(self.jobs, lambda: self.settings, self._carry_out)
         self._definitions = Definitions(self.catalog, self.storage, self.writer, self._queries.has_row)
         self._streaming = StreamingTables(self.storage, self.catalog, sources, lambda: self.settings)
         self._streams = StreamStatements(self._streaming, shared.keeper, lambda: self.jobs.interrupted)
         self._inserts = StreamInserts(shared.keeper, sources, lambda: self.settings)
+        self._explanations = Explanations(
+            self.jobs, lambda: self.settings, self._carry_out, self._streaming, self._inserts
+        )
         self._sink_inserts = SinkInserts(self.jobs, shared.keeper, sources, lambda: self.settings)
         if shared.first and shared.writable:
             self._streaming.restart(self._bind_query)

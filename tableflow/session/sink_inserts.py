@@ -13,6 +13,7 @@ from tableflow.connectors.registry import Sources, settle_sink
 from tableflow.connectors.sink_control import SinkControl
 from tableflow.errors import CancelledError
 from tableflow.planner.logical.nodes import Query
+from tableflow.planner.stream_facts import is_endless
 from tableflow.session.background import JobDescription, JobKeeper
 from tableflow.session.job_result import JobResult, counts_at
 from tableflow.session.jobs import Jobs
@@ -21,7 +22,6 @@ from tableflow.session.outcome import Outcome
 from tableflow.session.planned import Planned
 from tableflow.session.sink_plan import plan_insert
 from tableflow.session.statement_sets import plan_statement_set
-from tableflow.session.stream_inserts import is_endless
 from tableflow.sql import statements as sql
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from tableflow.catalog.entry import TableKind
 from tableflow.config import Settings
@@ -11,21 +12,15 @@ from tableflow.connectors.managed.epoch_sink import KeptTable
 from tableflow.connectors.registry import Sources
 from tableflow.connectors.sink_control import SinkControl
 from tableflow.errors import UnsupportedError
-from tableflow.planner.logical.nodes import Node, Scan
-from tableflow.planner.logical.traversal import walk_plan
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.background import JobDescription, JobKeeper
 from tableflow.session.late_sinks import with_late_sinks, written_tables
 from tableflow.session.outcome import Outcome
-from tableflow.session.stream_plan import StreamTarget, finish_write, plan_changes
+from tableflow.session.planned import Planned
+from tableflow.session.stream_plan import StreamPlan, StreamTarget, finish_write, plan_changes
 from tableflow.session.writing import provider_of
 from tableflow.sql import statements as sql
 from tableflow.storage.description import ChangeKind
-
-
-def is_endless(root: Node) -> bool:
-    """Whether a query reads something that has no end."""
-    return any(isinstance(node, Scan) and not node.provider.bounded for node in walk_plan(root))
 
 
 class StreamInserts:
@@ -38,6 +33,19 @@ class StreamInserts:
 
     def start(self, statement: sql.Write, script: str) -> Outcome:
         """Begins to write; returns at once."""
+        objects, settings, control = self._sources.objects, self._settings(), SinkControl()
+        query = with_late_sinks(statement.query, objects, settings, control)
+        name, table = ".".join(statement.target), provider_of(statement)
+        kept = objects.add(KeptTable(table.database, table.table_id, name, appends=True))
+        plan, planned = self.plan(replace(statement, query=query), SinkSpec(epoch_sink.KIND, {"object": kept}))
+        description = JobDescription(
+            name, script.strip(), control=control, reads=plan.reads, late_rows=written_tables(query)
+        )
+        job = self._keeper.start(description, planned, self._sources, settings)
+        return Outcome(message=f"job {job.id} writes to {name}", warnings=planned.warnings)
+
+    def plan(self, statement: sql.Write, sink: SinkSpec) -> tuple[StreamPlan, Planned]:
+        """The plan of its job; an error for what such a job does not do."""
         plain = statement.row_id is None and statement.action is None and statement.returning is None
         if statement.kind is not ChangeKind.INSERT or not plain or statement.checks or statement.conflict is not None:
             raise UnsupportedError(
@@ -45,10 +53,8 @@ class StreamInserts:
                 hint="write INSERT INTO a table without CHECK constraints, or CREATE STREAMING TABLE ... AS",
                 span=statement.span,
             )
-        table = provider_of(statement)
-        control = SinkControl()
-        query = with_late_sinks(statement.query, self._sources.objects, self._settings(), control)
-        plan = plan_changes(query, self._settings())
+        settings = self._settings()
+        plan = plan_changes(statement.query, settings)
         name = ".".join(statement.target)
         if plan.kind is not TableKind.APPEND:
             raise UnsupportedError(
@@ -56,18 +62,12 @@ class StreamInserts:
                 hint="CREATE STREAMING TABLE ... AS keeps the result of such a query",
                 span=statement.span,
             )
-        columns = table.description.columns
-        kept = KeptTable(table.database, table.table_id, name, appends=True)
+        columns = statement.table.description.columns
         target = StreamTarget(
             name,
-            SinkSpec(epoch_sink.KIND, {"object": self._sources.objects.add(kept)}),
+            sink,
             tuple(column.name for column in columns),
             statement.values,
             tuple(i for i, column in enumerate(columns) if not column.nullable),
         )
-        planned = finish_write(plan, target, self._settings())
-        description = JobDescription(
-            name, script.strip(), control=control, reads=plan.reads, late_rows=written_tables(query)
-        )
-        job = self._keeper.start(description, planned, self._sources, self._settings())
-        return Outcome(message=f"job {job.id} writes to {name}", warnings=planned.warnings)
+        return plan, finish_write(plan, target, settings)

@@ -30,6 +30,7 @@ from tableflow.session.background import BackgroundJob, JobDescription
 from tableflow.session.definitions import defined
 from tableflow.session.late_sinks import late_tables, with_late_sinks
 from tableflow.session.outcome import Outcome
+from tableflow.session.planned import Planned
 from tableflow.session.session_storage import SessionStorage
 from tableflow.session.stream_plan import StreamPlan, StreamTarget, as_streams, finish_write, plan_changes
 from tableflow.sql import statements as sql
@@ -91,6 +92,12 @@ class StreamingTables:
         self._start(_Kept((found.name, name), table, description, definition), plan, control, replaces=False)
         return defined(statement, "streaming table", statement.name, "created")
 
+    def plan(self, statement: sql.CreateStreamingTable) -> Planned:
+        """The plan of the job that would keep the table, which is only shown."""
+        plan = plan_changes(as_streams(statement.query, self._storage.objects, self.appends), self._settings())
+        target = _target(".".join(statement.name), statement.description, SinkSpec(epoch_sink.KIND, {}))
+        return finish_write(plan, target, self._settings())
+
     def restart(self, bind: Bind) -> None:
         """Starts the jobs of all streaming tables, which this process did not have open before."""
         for kept in self._all(self._storage.pin().schemas):
@@ -132,14 +139,7 @@ class StreamingTables:
         name = ".".join(kept.path)
         appends = kept.definition.kind is TableKind.APPEND
         key = self._storage.objects.add(KeptTable(database, kept.table, name, appends, replaces))
-        columns = kept.description.columns
-        target = StreamTarget(
-            name,
-            SinkSpec(epoch_sink.KIND, {"object": key}),
-            tuple(column.name for column in columns),
-            tuple(range(len(columns))),
-            tuple(i for i, column in enumerate(columns) if not column.nullable),
-        )
+        target = _target(name, kept.description, SinkSpec(epoch_sink.KIND, {"object": key}))
         planned = finish_write(plan, target, self._settings())
         description = JobDescription(
             name, kept.definition.text, kept.table, replaces, control, reads=plan.reads, late_rows=plan.late_rows
@@ -158,6 +158,17 @@ class StreamingTables:
                         f"table {name!r} lives in this session only, the streaming table would outlive it",
                         hint="declare a table with a connector, or use a database in memory",
                     )
+
+
+def _target(name: str, description: TableDescription, sink: SinkSpec) -> StreamTarget:
+    columns = description.columns
+    return StreamTarget(
+        name,
+        sink,
+        tuple(column.name for column in columns),
+        tuple(range(len(columns))),
+        tuple(i for i, column in enumerate(columns) if not column.nullable),
+    )
 
 
 def _definition(statement: sql.CreateStreamingTable, plan: StreamPlan, schema: str) -> StreamingDefinition:

@@ -64,11 +64,15 @@ def is_complete(script: str) -> bool:
     return not statements or statements[-1].terminated
 
 
+_EXPLAINING = frozenset({"EXPLAIN", "COST", "CHANGELOG", "PHYSICAL", "LOGICAL", "JSON", "ANALYZE", "WATERMARK"})
+"""Words that may stand before the statement that is explained."""
+
+
 def _block_depth(words: list[str], word: str, depth: int) -> int:
     """Nesting of BEGIN..END after ``word``; ``words`` remembers how the statement began."""
-    if len(words) < 4:
+    if len(words) < 4 and (words or word not in _EXPLAINING):
         words.append(word)
-        if word == "BEGIN" and words[:3] == ["EXECUTE", "STATEMENT", "SET"]:
+        if word == "BEGIN" and words[:-1] in (["EXECUTE", "STATEMENT", "SET"], ["STATEMENT", "SET"]):
             return depth + 1
     if depth == 0:
         return 0

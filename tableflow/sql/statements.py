@@ -126,7 +126,7 @@ class Explain(Base):
     kind: ExplainKind
     query: Query
     text: str = ""
-    statement: Write | CreateManagedTable | CopyTo | InsertIntoSink | None = None
+    statement: Write | CreateManagedTable | CreateStreamingTable | CopyTo | InsertIntoSink | StatementSet | None = None
 
 
 class ShowKind(enum.Enum):

@@ -17,7 +17,7 @@ from tableflow.sql.binder.ctes import Ctes
 from tableflow.sql.binder.ddl import bind_altering, bind_copying, bind_create, bind_drop, bind_truncate
 from tableflow.sql.binder.local_time import localized
 from tableflow.sql.binder.queries import bind_query
-from tableflow.sql.binder.statement_set import bind_statement_set
+from tableflow.sql.binder.statement_set import BEGINS, bind_statement_set
 from tableflow.sql.binder.target import find_managed
 from tableflow.sql.dialect import parse_query
 from tableflow.sql.dml_parsing import CHANGES
@@ -25,12 +25,14 @@ from tableflow.sql.lexer import Kind, Lexeme, lex
 from tableflow.sql.statements import (
     CopyTo,
     CreateManagedTable,
+    CreateStreamingTable,
     Describe,
     Explain,
     InsertIntoSink,
     QueryStatement,
     ShowVersions,
     Statement,
+    StatementSet,
     Vacuum,
     Write,
 )
@@ -40,6 +42,8 @@ Result = TypeVar("Result")
 
 _QUERIES = frozenset({"SELECT", "WITH", "FROM", "VALUES", "("})
 _LATER = session_grammar.REFUSED
+_EXPLAINED = frozenset({"CREATE", "COPY", "EXECUTE", "STATEMENT"})
+"""Words that begin a statement with a query, besides those of changes."""
 _TRANSACTIONS = frozenset({"BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "ABORT"})
 _FIRST = sorted(
     (
@@ -141,7 +145,7 @@ def _command(text: str, start: int, context: StatementContext) -> Statement:
         find_managed(context, command.name, command.span.shifted(start), "asked for its versions")
     if not isinstance(command, session_grammar.Embedded):
         return command
-    if is_change(command.text) or _word(command.text) in {"CREATE", "COPY"}:
+    if is_change(command.text) or _word(command.text) in _EXPLAINED:
         return _explained_change(command, start, context)
     query = query_of(command.text, start + command.offset, context)
     if command.kind is None:
@@ -174,9 +178,14 @@ def _explained_change(command: session_grammar.Embedded, start: int, context: St
             statement = bind_create(command.text, begins, context)
         case "COPY":
             statement = bind_copying(command.text, begins, context)
+        case "EXECUTE":
+            statement = bind_statement_set(command.text, begins, context)
+        case "STATEMENT":
+            statement = bind_statement_set(command.text, begins, context, BEGINS[1:])
         case _:
             statement = bind_change(command.text, begins, context)
-    if not isinstance(statement, Write | CreateManagedTable | CopyTo | InsertIntoSink) or statement.query is None:
+    writes = Write | CreateManagedTable | CreateStreamingTable | CopyTo | InsertIntoSink | StatementSet
+    if not isinstance(statement, writes) or statement.query is None:
         raise UnsupportedError("EXPLAIN of a statement without a query is not supported", span=span)
     return Explain(command.kind, statement.query, command.text, replace(statement, span=span))
 

@@ -6,6 +6,7 @@ statement and NULL in the columns of the others.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tableflow.errors import Span, SqlSyntaxError, UnsupportedError
@@ -18,12 +19,15 @@ from tableflow.sql.splitter import split
 from tableflow.sql.statements import InsertIntoSink, StatementSet
 from tableflow.types import INT, Field
 
-_BEGINS = ("EXECUTE", "STATEMENT", "SET", "BEGIN")
+BEGINS = ("EXECUTE", "STATEMENT", "SET", "BEGIN")
+"""The words before the statements."""
 
 
-def bind_statement_set(text: str, start: int, context: StatementContext) -> StatementSet:
+def bind_statement_set(
+    text: str, start: int, context: StatementContext, begins: Sequence[str] = BEGINS
+) -> StatementSet:
     """The statements, each of which writes to a table of a connector."""
-    inside = _inside(text, start)
+    inside = _inside(text, start, begins)
     begin = start + inside.start
     inserts = []
     for part in split(text[inside.start : inside.end]):
@@ -42,16 +46,16 @@ def bind_statement_set(text: str, start: int, context: StatementContext) -> Stat
     return StatementSet(tuple(inserts), _united(context, inserts))
 
 
-def _inside(text: str, start: int) -> Span:
+def _inside(text: str, start: int, begins: Sequence[str]) -> Span:
     """What stands between BEGIN and the END that the text ends with."""
     lexemes = [one for one in lex(text) if one.kind not in {Kind.SPACE, Kind.COMMENT}]
-    for found, word in zip([*lexemes, None, None, None], _BEGINS, strict=False):
+    for found, word in zip([*lexemes, None, None, None], begins, strict=False):
         if found is None or found.text.upper() != word:
             raise _expected(word, found, text, start)
     last = lexemes[-1]
-    if len(lexemes) == len(_BEGINS) or last.text.upper() != "END":
+    if len(lexemes) == len(begins) or last.text.upper() != "END":
         raise _expected("END", None, text, start)
-    return Span(lexemes[len(_BEGINS) - 1].end, last.start)
+    return Span(lexemes[len(begins) - 1].end, last.start)
 
 
 def _expected(word: str, found: Lexeme | None, text: str, start: int) -> SqlSyntaxError:
