@@ -13,6 +13,7 @@ $(VENV)/bin/python:
 $(VENV)/.installed: pyproject.toml $(NATIVE) | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check "scikit-build-core>=1.0" "nanobind>=2.4" "cmake>=3.24" ninja tpchgen-cli
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation -e .
+	$(BIN)/python -m compileall -q tableflow  # where bytecode is not written (containers), every process would compile all it loads
 	touch $@
 
 $(VENV)/.developed: $(VENV)/.installed

@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from tableflow.loading import without_collection
+
 if TYPE_CHECKING:
     from tableflow.dbapi import *  # noqa: F403 - the names below, and no other list of them
 
@@ -23,4 +25,5 @@ __all__ = [  # noqa: F405
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'tableflow' has no attribute {name!r}")
-    return getattr(importlib.import_module("tableflow.dbapi"), name)
+    with without_collection():
+        return getattr(importlib.import_module("tableflow.dbapi"), name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tableflow.config import Settings
+from tableflow.connectors.registry import load_all
 from tableflow.errors import SerializationError
 from tableflow.physical.build import build_operator
 from tableflow.runtime.graph import JobGraph, SourceSpec
@@ -16,6 +17,7 @@ from tableflow.serialization import loads
 
 def start(document: str | bytes, sources: Callable[[SourceSpec], Source], pool: WorkerPool) -> Job:
     """Starts the job of a serialised :class:`JobGraph` under the settings it carries."""
+    load_all()
     graph = loads(document)
     if not isinstance(graph, JobGraph):
         raise SerializationError(f"a job graph is expected, not a {type(graph).__name__}")

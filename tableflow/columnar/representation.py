@@ -26,9 +26,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tableflow import types as t
+from tableflow.columnar import compute as pc
 from tableflow.columnar.column import Column
 from tableflow.errors import UnsupportedError
 

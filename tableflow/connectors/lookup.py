@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from tableflow.catalog.lookup import CachePolicy
@@ -31,6 +30,7 @@ from tableflow.runtime.source import Source
 
 if TYPE_CHECKING:
     import asyncio
+    from concurrent.futures import Future
 
 KIND = "lookup"
 _CLOSE_SECONDS = 0.1

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tableflow import types as t
 from tableflow.catalog.provider import (
@@ -23,6 +22,7 @@ from tableflow.catalog.provider import (
     TableSchema,
     TableStatistics,
 )
+from tableflow.columnar import compute as pc
 from tableflow.columnar.representation import from_arrow_type
 from tableflow.config import FORCE_REPRESENTATION
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import TableProvider
 from tableflow.config import Settings
-from tableflow.connectors import blackhole, callback, live, lookup, memory, printing, socket, stream
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
-from tableflow.connectors.datagen import connector as datagen
 from tableflow.connectors.declared import declared, delivered
-from tableflow.connectors.filesystem import connector as filesystem
-from tableflow.connectors.managed import connector as managed
-from tableflow.connectors.nexmark import connector as nexmark
 from tableflow.connectors.option import read_options
 from tableflow.errors import CatalogError, InternalError
 from tableflow.nearest import nearest
@@ -25,28 +21,61 @@ from tableflow.runtime.sink import SinkWriter
 from tableflow.runtime.source import Source
 from tableflow.runtime.write_behind import BlockingSink
 
-CONNECTORS: Mapping[str, Connector] = {
-    connector.name: connector
-    for connector in (
-        filesystem.CONNECTOR,
-        memory.CONNECTOR,
-        stream.CONNECTOR,
-        live.CONNECTOR,
-        lookup.CONNECTOR,
-        managed.TABLES,
-        managed.CHANGES,
-        managed.STREAMS,
-        managed.KEPT,
-        nexmark.CONNECTOR,
-        datagen.CONNECTOR,
-        blackhole.CONNECTOR,
-        printing.CONNECTOR,
-        socket.CONNECTOR,
-        callback.CONNECTOR,
-    )
+_MODULES: Mapping[str, tuple[str, str]] = {
+    "filesystem": ("filesystem.connector", "CONNECTOR"),
+    "memory": ("memory", "CONNECTOR"),
+    "stream": ("stream", "CONNECTOR"),
+    "live": ("live", "CONNECTOR"),
+    "lookup": ("lookup", "CONNECTOR"),
+    "managed": ("managed.connector", "TABLES"),
+    "managed-changes": ("managed.connector", "CHANGES"),
+    "managed-stream": ("managed.connector", "STREAMS"),
+    "managed-epochs": ("managed.connector", "KEPT"),
+    "nexmark": ("nexmark.connector", "CONNECTOR"),
+    "datagen": ("datagen.connector", "CONNECTOR"),
+    "blackhole": ("blackhole", "CONNECTOR"),
+    "print": ("printing", "CONNECTOR"),
+    "socket": ("socket", "CONNECTOR"),
+    "callback": ("callback", "CONNECTOR"),
 }
+"""Where each connector is, by its name: module and attribute."""
 
-file_provider = filesystem.file_provider
+
+class _Connectors(Mapping[str, Connector]):
+    """All connectors by name.  One is loaded when it is asked for: a process needs two or three of them."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Connector] = {}
+
+    def __getitem__(self, name: str) -> Connector:
+        found = self._loaded.get(name)
+        if found is None:
+            module, attribute = _MODULES[name]
+            found = getattr(importlib.import_module(f"tableflow.connectors.{module}"), attribute)
+            self._loaded[name] = found
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
+
+
+CONNECTORS: Mapping[str, Connector] = _Connectors()
+
+
+def file_provider(path: str, options: Mapping[str, str] | None = None) -> TableProvider:
+    """The table behind a quoted path, directory or glob, its format told by the ending."""
+    from tableflow.connectors.filesystem.connector import file_provider as of_files  # loaded for who reads files
+
+    return of_files(path, options)
+
+
+def load_all() -> None:
+    """Loads every connector, so that what any of them declares can be read from a document."""
+    for name in CONNECTORS:
+        CONNECTORS[name]
 
 
 def check_definition(definition: TableDefinition) -> None:

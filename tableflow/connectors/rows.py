@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from tableflow.columnar import compute as pc
 from tableflow.columnar.representation import from_arrow
 from tableflow.errors import DataError
 from tableflow.expressions.casting import convert

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from tableflow.columnar import compute as pc
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import is_nested, take
 from tableflow.columnar.kernels.grouping import GroupTable

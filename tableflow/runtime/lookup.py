@@ -15,13 +15,15 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from tableflow.columnar.batch import Batch
 from tableflow.errors import InternalError
 from tableflow.runtime.graph import SourceSpec
 from tableflow.runtime.wake import Signal
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _CLOSE_SECONDS = 0.1
 
@@ -142,6 +144,8 @@ class ThreadedCalls:
 
     def call(self, keys: Batch) -> Call:
         """See :class:`OpenLookup`."""
+        from concurrent.futures import Future  # draws in logging, for who asks nobody
+
         future: Future[Batch] = Future()
         call = FutureCall(future)
         with self._lock:
@@ -182,6 +186,8 @@ class InlineCalls:
 
     def call(self, keys: Batch) -> Call:
         """See :class:`OpenLookup`."""
+        from concurrent.futures import Future  # draws in logging, for who asks nobody
+
         future: Future[Batch] = Future()
         lookup = self._lookup
         fetch = lookup.fetch if isinstance(lookup, BlockingLookup) else lambda asked: lookup.start(asked).result()

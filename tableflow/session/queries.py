@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -12,7 +13,6 @@ from tableflow.config import Settings
 from tableflow.errors import UnsupportedError
 from tableflow.planner.logical.nodes import Query
 from tableflow.session import introspection
-from tableflow.session.copying import copy_to
 from tableflow.session.fixed_result import FixedResult
 from tableflow.session.job_result import JobResult
 from tableflow.session.jobs import Jobs
@@ -23,11 +23,13 @@ from tableflow.session.point_query import answer, is_point_query
 from tableflow.session.restarting_result import RestartingResult
 from tableflow.session.session_storage import SessionStorage
 from tableflow.session.stream_plan import batch
-from tableflow.session.verification import Leg, Verification
 from tableflow.session.writing import Rebind
 from tableflow.sql import statements as sql
 from tableflow.sql.binder import bind
 from tableflow.storage.failure import StaleStateError
+
+if TYPE_CHECKING:
+    from tableflow.session.verification import Leg
 
 ATTEMPTS = 5
 """How often a query begins again because files that it reads were removed."""
@@ -72,6 +74,8 @@ class Queries:
 
     def copy(self, statement: sql.CopyTo, rebind: Rebind, script: str) -> Outcome:
         """Writes the rows of a query into a file."""
+        from tableflow.session.copying import copy_to  # it draws in all formats
+
         settings = batch(self._settings())  # a file is finished, and so is what it is made of
         planned = plan(statement.query, settings)
 
@@ -103,6 +107,8 @@ class Queries:
 
     def verify(self, text: str) -> Iterator[Leg]:
         """Runs a query over finished data as batch and as streams; what came of each, one after the other."""
+        from tableflow.session.verification import Verification  # it draws in all that feeds streams
+
         statement = bind(text, 0, self._catalog.snapshot(), self._settings(), ())
         if not isinstance(statement, sql.QueryStatement):
             raise UnsupportedError(

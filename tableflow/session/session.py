@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import Settings
@@ -39,12 +39,14 @@ from tableflow.session.stream_inserts import StreamInserts
 from tableflow.session.stream_plan import as_streams, batch, streaming
 from tableflow.session.stream_statements import StreamStatements
 from tableflow.session.streaming_tables import StreamingTables
-from tableflow.session.verification import Leg
 from tableflow.session.writing import Rebind, Writer
 from tableflow.sql import statements as sql
 from tableflow.sql.binder import bind
 from tableflow.sql.splitter import ScriptStatement, split
 from tableflow.storage.failure import StaleStateError
+
+if TYPE_CHECKING:
+    from tableflow.session.verification import Leg
 
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
 T = TypeVar("T")

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from tableflow import __version__
+from tableflow.loading import without_collection
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, own_process: bool = False) -> int:
     """Runs the command; errors are shown on standard error, never as a traceback."""
     given = _parser().parse_args(arguments)
+    given.own_process = own_process
     try:
         code = _COMMANDS[given.command](given)
         sys.stdout.flush()
@@ -41,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     # Loaded only now, so that --help and --version answer at once.
-    from tableflow.shell.run import Target, run_script
+    with without_collection(for_good=given.own_process):
+        from tableflow.shell.run import Target, run_script
 
     script = _script(given)
     if given.read_only and given.database is None:
@@ -78,7 +81,7 @@ def command() -> NoReturn:
     """The console script: :func:`main`, then gone at once; taking the interpreter apart costs more than most queries."""
     code = 130
     try:
-        code = main()
+        code = main(own_process=True)
     except SystemExit as error:  # argparse has spoken
         code = error.code if isinstance(error.code, int) else 2
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -44,7 +44,7 @@ def now() -> int:
 
 def random_token() -> str:
     """A name that nobody else has."""
-    return secrets.token_hex(6)
+    return os.urandom(6).hex()
 
 
 class Database:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from tableflow.columnar import compute as pc
 from tableflow.columnar.column import Column
 from tableflow.columnar.representation import widen
 from tableflow.expressions.functions.comparison import compare

@@ -11,9 +11,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-import pyarrow.compute as pc
-
 from tableflow import types as t
+from tableflow.columnar import compute as pc
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.narrowing import TextCodes, narrow, real_bounds, text_bounds
 from tableflow.records import dataclass

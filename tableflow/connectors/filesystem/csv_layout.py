@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tableflow import types as t
+from tableflow.columnar import compute as pc
 from tableflow.columnar.representation import canonical, from_arrow_type
 from tableflow.connectors.filesystem.csv_block import BlockParser, Dialect, parse_text
 from tableflow.connectors.filesystem.csv_delimiter import other_delimiter

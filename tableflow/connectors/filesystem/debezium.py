@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tableflow import types as t
+from tableflow.columnar import compute as pc
 from tableflow.columnar.kernels.text import JsonLines
 from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.format import FileColumn

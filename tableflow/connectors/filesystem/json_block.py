@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import json as std_json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
 from tableflow import types as t
+from tableflow.columnar import compute as pc
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.text import JsonLines
 from tableflow.columnar.representation import canonical, widen
@@ -28,6 +27,7 @@ from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import line_of
 from tableflow.connectors.storage import column_from_arrow, represent
 from tableflow.errors import ConnectorError
+from tableflow.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
 from tableflow import types as t
+from tableflow.columnar import compute as pc
 from tableflow.connectors.filesystem.csv_layout import inferred_type, whole_number_type
 from tableflow.connectors.filesystem.format import FileColumn
 from tableflow.connectors.filesystem.json_block import JsonParser

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from tableflow.columnar import compute as pc
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.format import FileColumn, Partitions

@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from tableflow.columnar import compute as pc
 from tableflow.columnar.column import Column
 from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.format import FileColumn

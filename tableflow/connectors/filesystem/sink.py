@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tableflow.catalog.written import SinkRequest
+from tableflow.columnar import compute as pc
 from tableflow.columnar.batch import Batch
 from tableflow.connectors.connector import OpenContext
 from tableflow.connectors.filesystem.claim import HIDDEN, Claim, sweep

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +24,9 @@ from tableflow.storage.database import Database
 from tableflow.storage.description import ChangeKind
 from tableflow.storage.transaction import Transaction
 from tableflow.types import SqlType
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 KIND = "managed-epochs"
 Ids = npt.NDArray[np.int64]
@@ -118,6 +120,8 @@ class EpochSink:
         self._kept = kept
         self._waiting: list[Batch] = []
         self._rows: RowIds | None = None
+        from concurrent.futures import ThreadPoolExecutor  # for who keeps a table
+
         self._committer = ThreadPoolExecutor(1, "tableflow-epochs")
         self._stopped = threading.Event()
 

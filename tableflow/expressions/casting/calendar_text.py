@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tableflow import types as t
+from tableflow.columnar import compute as pc
 from tableflow.expressions.casting.calendar import days_of, outside, per_second
 from tableflow.expressions.casting.parsing import trimmed
 from tableflow.expressions.casting.zones import to_instant

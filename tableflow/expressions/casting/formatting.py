@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tableflow import types as t
+from tableflow.columnar import compute as pc
 from tableflow.expressions.casting.calendar import intervals, per_second
 from tableflow.expressions.casting.zones import offset_texts, to_wall
 from tableflow.expressions.operand import INT64_MIN, Array, Operand, blank, numbers, validity

@@ -11,9 +11,9 @@ import uuid
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tableflow import types as t
+from tableflow.columnar import compute as pc
 from tableflow.expressions.casting import exact
 from tableflow.expressions.operand import (
     Array,

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tableflow import types as t
+from tableflow.columnar import compute as pc
 from tableflow.errors import BindError, Span
 from tableflow.expressions.casting import exact
 from tableflow.expressions.casting.calendar import DAY
@@ -24,7 +24,8 @@ from tableflow.expressions.nodes import Call, Expression, Literal
 from tableflow.expressions.operand import Array, Mask, Operand, both, build, from_arrow, numbers, rows_of
 
 _ARROW: dict[str, Callable[..., Any]] = {
-    "eq": pc.equal, "ne": pc.not_equal, "lt": pc.less, "le": pc.less_equal, "gt": pc.greater, "ge": pc.greater_equal,
+    "eq": pc.later("equal"), "ne": pc.later("not_equal"), "lt": pc.later("less"), "le": pc.later("less_equal"),
+    "gt": pc.later("greater"), "ge": pc.later("greater_equal"),
 }  # fmt: skip
 _NUMPY: dict[str, Callable[..., Any]] = {
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tableflow import types as t
+from tableflow.columnar import compute as pc
 from tableflow.errors import BindError, Span
 from tableflow.expressions.coercion import implicit_cast, unify, unify_comparison
 from tableflow.expressions.function import Binding, Function, Kernel

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow.compute as pc
-
 from tableflow import types as t
+from tableflow.columnar import compute as pc
 from tableflow.expressions.function import Function, always, overloads
 from tableflow.expressions.operand import Operand, blank, numbers, rowwise
 

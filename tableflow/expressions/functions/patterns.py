@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tableflow import types as t
+from tableflow.columnar import compute as pc
 from tableflow.errors import BindError
 from tableflow.expressions.function import Binding, Function, Kernel, Rule, overloads
 from tableflow.expressions.nodes import Call, Expression, Literal

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tableflow import types as t
+from tableflow.columnar import compute as pc
 from tableflow.expressions.function import Function, Kernel, overloads
 from tableflow.expressions.operand import Operand, from_arrow, rowwise
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tableflow import types as t
+from tableflow.columnar import compute as pc
 from tableflow.errors import BindError, Span
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.function import Binding, Function, Kernel, accept, always, overloads
@@ -97,7 +97,7 @@ def _padded(text: str, count: int, padding: str = " ", *, left: bool) -> str:
 
 
 def _pad_kernel(*, left: bool) -> Kernel:
-    arrow = pc.utf8_lpad if left else pc.utf8_rpad
+    arrow = pc.later("utf8_lpad" if left else "utf8_rpad")
 
     def kernel(args: Sequence[Operand], to: t.SqlType) -> Operand:
         simple = all(arg.constant and arg.valid is None for arg in args[1:])
@@ -221,21 +221,21 @@ FUNCTIONS = (
         ("concat_ws('-', 'a', NULL, 'b')", "a-b"), "strings", rule=_concat_rule, kernel=_concat_ws, strict=False,
     ),
     _entry("length", "length(text)", "Number of characters.", ("length('Zoë')", "3"), [((_S,), _N)],
-           _arrow(pc.utf8_length), "char_length", "character_length", "len"),
+           _arrow(pc.later("utf8_length")), "char_length", "character_length", "len"),
     _entry("octet_length", "octet_length(text)", "Number of bytes.", ("octet_length('Zoë')", "4"),
-           [((_S,), _N), ((t.BYTES,), _N)], _arrow(pc.binary_length), "strlen"),
-    _entry("upper", "upper(text)", "In capitals.", ("upper('aé')", "AÉ"), [((_S,), _S)], _arrow(pc.utf8_upper), "ucase"),
-    _entry("lower", "lower(text)", "In small letters.", ("lower('AÉ')", "aé"), [((_S,), _S)], _arrow(pc.utf8_lower), "lcase"),
+           [((_S,), _N), ((t.BYTES,), _N)], _arrow(pc.later("binary_length")), "strlen"),
+    _entry("upper", "upper(text)", "In capitals.", ("upper('aé')", "AÉ"), [((_S,), _S)], _arrow(pc.later("utf8_upper")), "ucase"),
+    _entry("lower", "lower(text)", "In small letters.", ("lower('AÉ')", "aé"), [((_S,), _S)], _arrow(pc.later("utf8_lower")), "lcase"),
     _entry("initcap", "initcap(text)", "Each word with a capital.", ("initcap('new york')", "New York"), [((_S,), _S)],
-           _arrow(pc.utf8_title)),
+           _arrow(pc.later("utf8_title"))),
     _entry("reverse", "reverse(text)", "Characters from last to first.", ("reverse('abc')", "cba"), [((_S,), _S)],
-           _arrow(pc.utf8_reverse)),
+           _arrow(pc.later("utf8_reverse"))),
     _entry("trim", "trim(text [, characters])", "Without blanks (or the given characters) at both ends.",
-           ("trim('  a ')", "a"), [((_S,), _S), ((_S, _S), _S)], _trim_kernel(pc.utf8_trim, str.strip), "btrim"),
+           ("trim('  a ')", "a"), [((_S,), _S), ((_S, _S), _S)], _trim_kernel(pc.later("utf8_trim"), str.strip), "btrim"),
     _entry("ltrim", "ltrim(text [, characters])", "Without blanks (or the given characters) at the start.",
-           ("ltrim('xxa', 'x')", "a"), [((_S,), _S), ((_S, _S), _S)], _trim_kernel(pc.utf8_ltrim, str.lstrip)),
+           ("ltrim('xxa', 'x')", "a"), [((_S,), _S), ((_S, _S), _S)], _trim_kernel(pc.later("utf8_ltrim"), str.lstrip)),
     _entry("rtrim", "rtrim(text [, characters])", "Without blanks (or the given characters) at the end.",
-           ("rtrim('a  ')", "a"), [((_S,), _S), ((_S, _S), _S)], _trim_kernel(pc.utf8_rtrim, str.rstrip)),
+           ("rtrim('a  ')", "a"), [((_S,), _S), ((_S, _S), _S)], _trim_kernel(pc.later("utf8_rtrim"), str.rstrip)),
     Function(
         "substring", "substring(text, start [, length])",
         "Characters from a position on, which counts from the end if it is negative. A negative length is an error.",
@@ -271,11 +271,11 @@ FUNCTIONS = (
         rule=overloads(((_S, _N), _S)), kernel=_repeat, can_raise=always, failure="the text is too long",
     ),
     _entry("starts_with", "starts_with(text, part)", "Whether text begins with a part.", ("starts_with('abc', 'ab')", "true"),
-           [((_S, _S), t.BOOLEAN)], _contains(pc.starts_with, str.startswith), "prefix"),
+           [((_S, _S), t.BOOLEAN)], _contains(pc.later("starts_with"), str.startswith), "prefix"),
     _entry("ends_with", "ends_with(text, part)", "Whether text ends in a part.", ("ends_with('abc', 'ab')", "false"),
-           [((_S, _S), t.BOOLEAN)], _contains(pc.ends_with, str.endswith), "suffix"),
+           [((_S, _S), t.BOOLEAN)], _contains(pc.later("ends_with"), str.endswith), "suffix"),
     _entry("contains", "contains(text, part)", "Whether a part occurs in text.", ("contains('abc', 'b')", "true"),
-           [((_S, _S), t.BOOLEAN)], _contains(pc.match_substring, str.__contains__)),
+           [((_S, _S), t.BOOLEAN)], _contains(pc.later("match_substring"), str.__contains__)),
     _entry("ascii", "ascii(text)", "Code point of the first character; 0 of an empty text.", ("ascii('A')", "65"),
            [((_S,), t.INT)], lambda args, to: rowwise(to, args, _ascii), "unicode"),
     Function(

@@ -12,9 +12,9 @@ from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tableflow import types as t
+from tableflow.columnar import compute as pc
 from tableflow.errors import BindError
 from tableflow.expressions.casting.calendar import per_second
 from tableflow.expressions.coercion import cast

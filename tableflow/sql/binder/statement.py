@@ -1,4 +1,7 @@
-"""Any statement: the first keyword decides who reads it, and the result is data."""
+"""Any statement: the first keyword decides who reads it, and the result is data.
+
+What reads statements other than queries is loaded for the first of them: a query in a fresh process does not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,10 @@ from tableflow.nearest import nearest
 from tableflow.planner.logical.nodes import Query
 from tableflow.recursion import with_room
 from tableflow.sql import session_grammar
-from tableflow.sql.binder.changes import begins_change, bind_change
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes
-from tableflow.sql.binder.ddl import bind_altering, bind_copying, bind_create, bind_drop, bind_truncate
 from tableflow.sql.binder.local_time import localized
 from tableflow.sql.binder.queries import bind_query
-from tableflow.sql.binder.statement_set import BEGINS, bind_statement_set
 from tableflow.sql.binder.target import find_managed
 from tableflow.sql.dialect import parse_query
 from tableflow.sql.dml_parsing import CHANGES
@@ -45,16 +45,8 @@ _LATER = session_grammar.REFUSED
 _EXPLAINED = frozenset({"CREATE", "COPY", "EXECUTE", "STATEMENT"})
 """Words that begin a statement with a query, besides those of changes."""
 _TRANSACTIONS = frozenset({"BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "ABORT"})
-_FIRST = sorted(
-    (
-        _QUERIES
-        | session_grammar.OWNED
-        | _LATER.keys()
-        | CHANGES
-        | {"CREATE", "DROP", "ALTER", "COPY", "TRUNCATE", "EXECUTE"}
-    )
-    - {"("}
-)
+_DEFINITIONS = frozenset({"CREATE", "DROP", "ALTER", "COPY", "TRUNCATE"})
+_FIRST = sorted((_QUERIES | session_grammar.OWNED | _LATER.keys() | CHANGES | _DEFINITIONS | {"EXECUTE"}) - {"("})
 
 
 def bind_statement(text: str, start: int, begin: Callable[[], StatementContext]) -> Statement:
@@ -81,21 +73,17 @@ def _bound(text: str, start: int, context: StatementContext) -> Statement:
         raise SqlSyntaxError("the statement is empty", span=Span(start, start + len(text)))
     word = first.text.upper()
     if word in CHANGES or (word == "WITH" and is_change(text)):
+        from tableflow.sql.binder.changes import bind_change
+
         return bind_change(text, start, context)
     if word in _QUERIES:
         return QueryStatement(query_of(text, start, context))
-    if word == "CREATE":
-        return bind_create(text, start, context)
-    if word == "DROP":
-        return bind_drop(text, start)
-    if word == "ALTER":
-        return bind_altering(text, start, context)
-    if word == "COPY":
-        return bind_copying(text, start, context)
+    if word in _DEFINITIONS:
+        return _definition(word, text, start, context)
     if word == "EXECUTE":
+        from tableflow.sql.binder.statement_set import bind_statement_set
+
         return bind_statement_set(text, start, context)
-    if word == "TRUNCATE":
-        return bind_truncate(text, start, context)
     if word in session_grammar.OWNED:
         return _command(text, start, context)
     span = first.span.shifted(start)
@@ -116,6 +104,22 @@ def _bound(text: str, start: int, context: StatementContext) -> Statement:
         hint=f"did you mean {near}?" if near else "begin with SELECT",
         span=span,
     )
+
+
+def _definition(word: str, text: str, start: int, context: StatementContext) -> Statement:
+    from tableflow.sql.binder import ddl
+
+    match word:
+        case "CREATE":
+            return ddl.bind_create(text, start, context)
+        case "DROP":
+            return ddl.bind_drop(text, start)
+        case "ALTER":
+            return ddl.bind_altering(text, start, context)
+        case "COPY":
+            return ddl.bind_copying(text, start, context)
+        case _:
+            return ddl.bind_truncate(text, start, context)
 
 
 def query_of(text: str, start: int, context: StatementContext) -> Query:
@@ -156,7 +160,11 @@ def _command(text: str, start: int, context: StatementContext) -> Statement:
 def is_change(text: str) -> bool:
     """Whether the text changes a table, with or without a WITH before it."""
     word = _word(text)
-    return word in CHANGES or (word == "WITH" and begins_change(tokenize(text)))
+    if word != "WITH":
+        return word in CHANGES
+    from tableflow.sql.binder.changes import begins_change
+
+    return begins_change(tokenize(text))
 
 
 def _word(text: str) -> str:
@@ -173,17 +181,12 @@ def _explained_change(command: session_grammar.Embedded, start: int, context: St
             "DESCRIBE of a statement that writes is not supported", hint="DESCRIBE the query it writes", span=span
         )
     statement: Statement
-    match _word(command.text):
-        case "CREATE":
-            statement = bind_create(command.text, begins, context)
-        case "COPY":
-            statement = bind_copying(command.text, begins, context)
-        case "EXECUTE":
-            statement = bind_statement_set(command.text, begins, context)
-        case "STATEMENT":
-            statement = bind_statement_set(command.text, begins, context, BEGINS[1:])
-        case _:
-            statement = bind_change(command.text, begins, context)
+    if _word(command.text) == "STATEMENT":
+        from tableflow.sql.binder.statement_set import BEGINS, bind_statement_set
+
+        statement = bind_statement_set(command.text, begins, context, BEGINS[1:])
+    else:
+        statement = _bound(command.text, begins, context)
     writes = Write | CreateManagedTable | CreateStreamingTable | CopyTo | InsertIntoSink | StatementSet
     if not isinstance(statement, writes) or statement.query is None:
         raise UnsupportedError("EXPLAIN of a statement without a query is not supported", span=span)
