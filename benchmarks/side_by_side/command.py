@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from benchmarks.side_by_side.bench import bench
 from benchmarks.side_by_side.check import check
 from benchmarks.side_by_side.peak import print_own_peak
 from benchmarks.side_by_side.suite import Suite
+
+PEERS = {"duckdb", "polars"}
 
 
 def _parser(suite: Suite) -> argparse.ArgumentParser:
@@ -39,6 +42,17 @@ def _parser(suite: Suite) -> argparse.ArgumentParser:
 def run_command(suite: Suite, arguments: Sequence[str] | None = None) -> int:
     """Runs a command; the exit code is 0 when all is well."""
     given = _parser(suite).parse_args(arguments)
+    try:
+        return _carry_out(suite, given)
+    except ModuleNotFoundError as missing:
+        if missing.name not in PEERS:
+            raise
+        sys.exit(
+            f"error: {missing.name} is not installed, with which we are compared\nhint: pip install {missing.name}"
+        )
+
+
+def _carry_out(suite: Suite, given: argparse.Namespace) -> int:
     match given.command:
         case "generate":
             suite.generate(given)

@@ -28,6 +28,8 @@ def connect(
     All connections of a process to one directory share its tables; of several processes one may write, and any number
     may connect with ``read_only``.  ``settings`` are as SET takes them.
     """
+    if not isinstance(database, str | Path | None):
+        raise InterfaceError(f"a database is the path of a directory, not a {type(database).__name__}")
     texts = {name: str(value) for name, value in (settings or {}).items()}
     return Connection(Session(texts, database, read_only=read_only))
 
@@ -48,7 +50,16 @@ class Connection(Closing):
 
     def __init__(self, session: Session) -> None:
         self._session: Session | None = session
-        self.autocommit = True
+
+    @property
+    def autocommit(self) -> bool:
+        """True: each statement is its own transaction."""
+        return True
+
+    @autocommit.setter
+    def autocommit(self, value: bool) -> None:
+        if not value:
+            raise NotSupportedError("autocommit is always on: each statement is its own transaction")
 
     @property
     def session(self) -> Session:

@@ -54,8 +54,9 @@ def _replacing(path: str) -> Iterator[Any]:
         temporary.replace(wanted)
     except TableFlowError:
         raise
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: a zero byte in the name
         reason = getattr(error, "strerror", None) or str(error)
         raise ConnectorError(f"file {path!r} could not be written", detail=reason) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError, ValueError):  # where nothing can be written, nothing was
+            temporary.unlink(missing_ok=True)

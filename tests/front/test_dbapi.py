@@ -213,6 +213,10 @@ def test_after_the_connection_is_closed():
 
 def test_transactions_are_statements(con):
     assert con.autocommit is True
+    con.autocommit = True
+    with pytest.raises(tableflow.NotSupportedError, match="autocommit is always on"):
+        con.autocommit = False
+    assert con.autocommit is True
     con.commit()
     with pytest.raises(tableflow.NotSupportedError, match="nothing to roll back"):
         con.rollback()

@@ -265,6 +265,14 @@ def test_copy_to_and_from(con, tmp_path, format):
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize("name", ["file.csv/x.csv", "x" * 300 + ".csv", "nothing/x.csv", "zero\0.csv"])
+def test_copy_to_where_nothing_can_be_written(con, tmp_path, name):
+    (tmp_path / "file.csv").touch()
+    with pytest.raises(tableflow.OperationalError, match="could not be written"):
+        con.execute(f"COPY (SELECT 1 AS a) TO '{tmp_path / name}'")
+    assert [file.name for file in tmp_path.iterdir()] == ["file.csv"]
+
+
 def test_copy_that_fails_leaves_the_old_file(con, tmp_path):
     path = tmp_path / "out.parquet"
     con.execute(f"COPY (SELECT 1 AS a) TO '{path}'")

@@ -64,6 +64,8 @@ def bind_relation(block: Block, node: exp.Expr, visible: Scope) -> Part:
 
 def _table(block: Block, node: exp.Table, span: Span | None) -> Part:
     only(block, node, {"this", "db", "catalog", "alias", "joins", "version"})
+    if not isinstance(node.this, exp.Identifier) or node.this.meta.get("file"):
+        _refuse_version(block, node)
     if isinstance(node.this, exp.Values):
         return _relation(block, node, bind_values(block, node.this), "values", span)
     if isinstance(node.this, exp.Anonymous) and node.this.name.lower() == TABLE_CHANGES:
@@ -87,15 +89,11 @@ def _table(block: Block, node: exp.Table, span: Span | None) -> Part:
     if provider is not None:
         provider, text = versioned(block, node, provider)
         return _scan(block, node, provider, path, span, table=".".join(path) + text)
-    if (bound := system_table(block, path)) is not None:
+    bound, view = system_table(block, path), block.context.catalog.view(path)
+    if bound is not None or view is not None:
+        _refuse_version(block, node)
+    if bound is not None:
         return _relation(block, node, bound, path[-1], span, path)
-    view = block.context.catalog.view(path)
-    if node.args.get("version") is not None:
-        raise UnsupportedError(
-            "FOR ... AS OF is not supported here",
-            detail="only tables that TableFlow stores keep versions",
-            span=block.source.span(node.args["version"]),
-        )
     if view is not None:
         return _relation(block, node, _view(block, path, view, span), path[-1], span, path)
     raise CatalogError(
@@ -103,6 +101,16 @@ def _table(block: Block, node: exp.Table, span: Span | None) -> Part:
         hint=_unquoted_file(path) or did_you_mean(path[-1], [*block.context.catalog.names(), *block.ctes.by_name]),
         span=span,
     )
+
+
+def _refuse_version(block: Block, node: exp.Table) -> None:
+    """Only a table that is stored may be read as it was."""
+    if (version := node.args.get("version")) is not None:
+        raise UnsupportedError(
+            "FOR ... AS OF is not supported here",
+            detail="only tables that TableFlow stores keep versions",
+            span=block.source.span(version),
+        )
 
 
 def _window_table(block: Block, node: exp.Table, visible: Scope, span: Span | None) -> Part:
