@@ -27,7 +27,7 @@ import tableflow
 cursor = tableflow.connect().cursor()
 cursor.execute("CREATE TABLE made (n BIGINT) WITH ('connector' = 'datagen', 'fields.n.kind' = 'sequence', 'fields.n.start' = '7', 'fields.n.end' = '1000000')")
 cursor.execute("SELECT n FROM made")
-assert cursor.fetchone() == (7,)
+assert cursor.fetchone() >= (7,)  # which of two splits comes first is open
 """
 
 
