@@ -16,7 +16,8 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.errors import DataError
 from tableflow.expressions.evaluation import project
-from tableflow.expressions.nodes import Expression
+from tableflow.expressions.nodes import Call, Expression, children, transform, walk
+from tableflow.expressions.properties import can_raise
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.records import dataclass
 from tableflow.runtime.events import Watermark
@@ -50,12 +51,15 @@ class AssignWatermarks(UnaryNode):
 
 
 class AssignWatermarksOperator(Operator):
-    """See :class:`AssignWatermarks`.  A row whose expression is NULL does not move time."""
+    """See :class:`AssignWatermarks`.  A row whose expression is NULL, or no time that there is, does not move time."""
 
     def __init__(self, node: AssignWatermarks) -> None:
         self._node = node
         self._positions = positions(node.input.fields)
         self._time = self._positions[node.column]
+        moved = [arg for each in walk(node.expression) if _moves(each) for arg in children(each)]
+        # What cannot be computed for another reason than where time ends is an error still.
+        self._marks = [within_time(node.expression), *(within_time(arg) for arg in moved if can_raise(arg))]
 
     @property
     def generates_watermarks(self) -> bool:
@@ -67,7 +71,7 @@ class AssignWatermarksOperator(Operator):
         batch = self._judged(batch)
         if batch.rows == 0:
             return
-        marks = project([self._node.expression], batch, self._positions)[0]
+        marks = project(self._marks, batch, self._positions)[0]
         yield replace_event_time(batch, self._time)
         latest = latest_time(marks)
         if latest is not None:
@@ -89,6 +93,19 @@ class AssignWatermarksOperator(Operator):
                 hint="SET 'table.exec.source.rowtime-null-handling' = 'drop' or 'pass'",
             )
         return batch.with_selection(kept)
+
+
+def within_time(expression: Expression) -> Expression:
+    """A watermark's expression, NULL where it would leave the years that timestamps have: time begins with the first row after."""
+    return transform(expression, _within_time)
+
+
+def _within_time(of: Expression) -> Expression:
+    return Call(of.type, "try", (of,), of.span) if isinstance(of, Call) and _moves(of) else of
+
+
+def _moves(of: Expression) -> bool:
+    return isinstance(of, Call) and of.function in {"add", "subtract"} and isinstance(of.type, TimestampType)
 
 
 def replace_event_time(batch: Batch, position: int) -> Batch:

@@ -21,6 +21,7 @@ from tableflow.connectors.live import LiveTable
 from tableflow.connectors.replay import Replay
 from tableflow.connectors.rows import Row, rows
 from tableflow.errors import UnsupportedError
+from tableflow.physical.assign_watermarks import within_time
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.nodes import Node, Project, Query, Scan
 from tableflow.planner.logical.structure import inputs, output
@@ -117,7 +118,9 @@ class Verification:
         mark = Field(highest + 1, "watermark", event_time.expression.type)
         column = next(f for f in output(below) if f.id == event_time.column.id)
         time = Field(highest + 2, "time", column.type)
-        plan = Project(below, (*kept, mark, time), (*passing(kept), event_time.expression, *passing((column,))))
+        plan = Project(
+            below, (*kept, mark, time), (*passing(kept), within_time(event_time.expression), *passing((column,)))
+        )
         found, schema = self._run(Query(plan, plan.fields), settings)
         data = pa.Table.from_batches(found, schema)
         marks, times = (_micros(data.column(len(kept) + i)) for i in range(2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -135,3 +136,22 @@ def test_show_watermarks_names_it_as_well(connection: tableflow.Connection) -> N
 
     _until(shown)
     connection.execute("CANCEL JOB 1")
+
+
+def test_the_first_year_does_not_go_back_before_time(tmp_path: Path) -> None:
+    """A watermark that would lie before all time moves none; other mistakes of its expression are told."""
+    path = tmp_path / "s.csv"
+    path.write_text("k,ts\n1,0001-01-01 00:00:00\n2,0001-01-02 00:00:00\n4,2024-01-01 00:00:00\n")
+    with tableflow.connect(settings={"parallelism.default": "1", "execution.runtime-mode": "streaming"}) as connection:
+        declared = (
+            "CREATE TABLE {} (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' DAY * {}) "
+            f"WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'csv')"
+        )
+        connection.execute(declared.format("s", "k"))
+        days = COUNTS.replace("'10' SECOND", "'1' DAY")
+        found = connection.execute(days).fetchall()
+        assert sorted(found) == [(datetime(1, 1, 1), 1), (datetime(1, 1, 2), 1), (datetime(2024, 1, 1), 1)]
+        assert all(leg.difference is None for leg in connection.session.verify(days))
+        connection.execute(declared.format("wrong", "(4 / (k - 1))"))
+        with pytest.raises(tableflow.Error, match="division by zero"):
+            connection.execute(days.replace("(s,", "(wrong,")).fetchall()
