@@ -52,6 +52,7 @@ from tableflow.planner.rules.filters import (
     split_conjuncts,
 )
 from tableflow.planner.rules.fold import fold_constants
+from tableflow.planner.rules.group_keys import drop_dependent_keys
 from tableflow.planner.rules.hints import collect_hints
 from tableflow.planner.rules.join_filters import (
     push_filter_below_subquery,
@@ -73,6 +74,7 @@ from tableflow.planner.rules.projects import merge_projects, remove_trivial_proj
 from tableflow.planner.rules.prune import prune_columns
 from tableflow.planner.rules.reduce_aggregate import reduce_aggregate_by_semi_join
 from tableflow.planner.rules.set_operations import merge_set_operations, rewrite_set_operations
+from tableflow.planner.rules.sums import take_constants_out_of_sums
 from tableflow.planner.rules.time_joins import expand_asof_join, settle_temporal_join
 from tableflow.planner.rules.window_tables import expand_window_table
 from tableflow.planner.rules.windowed_aggregates import make_windowed_aggregate, push_filter_through_window_table
@@ -153,6 +155,8 @@ RULES: tuple[Entry, ...] = (
     Entry("single_to_left", single_to_left, (_R,), _JOIN),
     Entry("drop_unused_join", drop_unused_join, (_R,), _JOIN),
     Entry("eliminate_distinct", eliminate_distinct, (_R,), (Aggregate, Join)),
+    Entry("drop_dependent_keys", drop_dependent_keys, (_R,), (Aggregate,)),
+    Entry("take_constants_out_of_sums", take_constants_out_of_sums, (_R,), (Aggregate,)),
     Entry("drop_useless_sort", drop_useless_sort, (_R,), (Filter, Join, Aggregate, Window, SetOperation, Sort)),
     Entry("merge_limits", merge_limits, (_R,), (Limit,)),
     Entry("push_limit", push_limit, (_R,), (Limit,)),
