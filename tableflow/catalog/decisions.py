@@ -11,6 +11,9 @@ from tableflow.errors import CatalogError
 from tableflow.nearest import nearest
 from tableflow.records import dataclass
 
+INFORMATION_SCHEMA = "information_schema"
+"""The schema of built-in tables, which are made when they are named."""
+
 
 @dataclass(frozen=True, slots=True)
 class Creation:
@@ -52,6 +55,8 @@ def may_drop(found: Entry, cls: type[Entry], kind: str) -> None:
 
 def removing(schemas: Schemas, schema: str, name: str, cls: type[Entry], kind: str) -> RemoveEntry | None:
     """The change that removes an object; None if there is none."""
+    if schema.lower() == INFORMATION_SCHEMA:
+        raise CatalogError(f"{schema}.{name} is built in and cannot be dropped")
     held = schemas.get(schema.lower())
     found = None if held is None else held.permanent.get(name.lower())
     if held is None or found is None:
@@ -78,6 +83,8 @@ def may_create_schema(schemas: Schemas, name: str, *, if_not_exists: bool) -> bo
 
 def may_drop_schema(schemas: Schemas, name: str, current: str, *, if_exists: bool, cascade: bool) -> bool:
     """Whether to remove it; False if there is none and that is fine."""
+    if name.lower() == INFORMATION_SCHEMA:
+        raise CatalogError(f"schema {name!r} is built in and cannot be dropped")
     if name.lower() not in schemas and if_exists:
         return False
     schema = schema_of(schemas, name)

@@ -7,8 +7,10 @@ written in.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 from tableflow.catalog import decisions
 from tableflow.catalog.change import CatalogChange, PutEntry, PutSchema, RemoveSchema, Schemas, apply_change
@@ -23,6 +25,7 @@ from tableflow.catalog.snapshot import (
     TableOpener,
     split_path,
 )
+from tableflow.errors import CatalogError, Span
 
 Temporary = Mapping[str, Mapping[str, Entry]]
 """Temporary objects by lower-case schema and name."""
@@ -119,13 +122,19 @@ class CatalogStore:
         self._permanent.change(decide)
         return bool(changes)
 
-    def drop_table(self, *paths: Sequence[str], if_exists: bool = False) -> bool:
-        """Removes tables, all or none, temporary ones first; False if there was none of the last name."""
-        return self._drop(paths, TableEntry, "table", if_exists=if_exists)
+    def drop_table(self, *paths: Sequence[str], if_exists: bool = False, places: Sequence[Span] = ()) -> bool:
+        """Removes tables, all or none, temporary ones first; False if there was none of the last name.
 
-    def drop_view(self, *paths: Sequence[str], if_exists: bool = False) -> bool:
-        """Removes views, all or none, temporary ones first; False if there was none of the last name."""
-        return self._drop(paths, ViewEntry, "view", if_exists=if_exists)
+        ``places`` are where the names stand, for errors.
+        """
+        return self._drop(paths, TableEntry, "table", places, if_exists=if_exists)
+
+    def drop_view(self, *paths: Sequence[str], if_exists: bool = False, places: Sequence[Span] = ()) -> bool:
+        """Removes views, all or none, temporary ones first; False if there was none of the last name.
+
+        ``places`` are where the names stand, for errors.
+        """
+        return self._drop(paths, ViewEntry, "view", places, if_exists=if_exists)
 
     def create_schema(self, name: str, *, if_not_exists: bool = False) -> bool:
         """Adds an empty schema; False if it was there already."""
@@ -140,16 +149,22 @@ class CatalogStore:
         self._permanent.change(decide)
         return bool(changes)
 
-    def drop_schema(self, *names: str, if_exists: bool = False, cascade: bool = False) -> bool:
-        """Removes schemas, all or none, with their objects only if ``cascade``; False if there was none of the last name."""
+    def drop_schema(
+        self, *names: str, if_exists: bool = False, cascade: bool = False, places: Sequence[Span] = ()
+    ) -> bool:
+        """Removes schemas, all or none, with their objects only if ``cascade``; False if there was none of the last name.
+
+        ``places`` are where the names stand, for errors.
+        """
         changes: list[CatalogChange] = []
 
         def decide(schemas: Schemas) -> Sequence[CatalogChange]:
             changes.clear()
-            for name in names:
+            for name, place in zip_longest(names, places):
                 left = self._merged(_after(schemas, changes))
-                if decisions.may_drop_schema(left, name, self._current, if_exists=if_exists, cascade=cascade):
-                    changes.append(RemoveSchema(name))
+                with _at(place):
+                    if decisions.may_drop_schema(left, name, self._current, if_exists=if_exists, cascade=cascade):
+                        changes.append(RemoveSchema(name))
             return changes
 
         self._permanent.change(decide)
@@ -177,17 +192,20 @@ class CatalogStore:
         """The temporary object of this name."""
         return self._temporary.get(schema.lower(), {}).get(name.lower())
 
-    def _drop(self, paths: Sequence[Sequence[str]], cls: type[Entry], kind: str, *, if_exists: bool) -> bool:
+    def _drop(
+        self, paths: Sequence[Sequence[str]], cls: type[Entry], kind: str, places: Sequence[Span], *, if_exists: bool
+    ) -> bool:
         temporary: list[tuple[str, str]] = []
-        permanent: list[Sequence[str]] = []
+        permanent: list[tuple[Sequence[str], Span | None]] = []
         done = False
-        for path in paths:
+        for path, place in zip_longest(paths, places):
             schema, name = split_path(path, self._current)
             held = self.own(schema, name)
             if held is None or (schema.lower(), name.lower()) in temporary:
-                permanent.append(path)
+                permanent.append((path, place))
             else:
-                decisions.may_drop(held, cls, kind)
+                with _at(place):
+                    decisions.may_drop(held, cls, kind)
                 temporary.append((schema.lower(), name.lower()))
                 done = True
         changes: list[CatalogChange] = []
@@ -195,13 +213,14 @@ class CatalogStore:
         def decide(schemas: Schemas) -> Sequence[CatalogChange]:
             nonlocal done
             changes.clear()
-            for path in permanent:
+            for path, place in permanent:
                 schema, name = split_path(path, self._current)
-                removed = decisions.removing(_after(schemas, changes), schema, name, cls, kind)
+                with _at(place):
+                    removed = decisions.removing(_after(schemas, changes), schema, name, cls, kind)
                 if removed is not None:
                     changes.append(removed)
                 elif not if_exists:
-                    raise decisions.missing(path, kind, self.snapshot().names())
+                    raise decisions.missing(path, kind, self.snapshot().names()).at(place)
                 if path is paths[-1]:
                     done = removed is not None
             return changes
@@ -225,6 +244,15 @@ class CatalogStore:
     def _put_temporary(self, schema: str, group: Mapping[str, Entry]) -> None:
         self._temporary = {**self._temporary, schema.lower(): group}
         self.changes += 1
+
+
+@contextlib.contextmanager
+def _at(place: Span | None) -> Iterator[None]:
+    try:
+        yield
+    except CatalogError as error:
+        error.at(place)
+        raise
 
 
 def _after(schemas: Schemas, changes: Sequence[CatalogChange]) -> Schemas:

@@ -27,6 +27,17 @@ class Option:
     aliases: tuple[str, ...] = ()
 
 
+class OptionError(CatalogError):
+    """An option that is unknown or missing, or (``value``) whose value cannot be read; ``option`` is its name as given."""
+
+    def __init__(
+        self, message: str, *, option: str, value: bool = False, detail: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, detail=detail, hint=hint)
+        self.option = option
+        self.value = value
+
+
 def text(value: str) -> str:
     """Any text, as it is."""
     return value
@@ -60,7 +71,7 @@ def choice(*allowed: str) -> Callable[[str], str]:
 
 
 def read_options(connector: str, declared: Sequence[Option], given: Mapping[str, str]) -> dict[str, Any]:
-    """The value of every declared option; unknown, missing and unreadable ones are :class:`CatalogError`."""
+    """The value of every declared option; unknown, missing and unreadable ones are :class:`OptionError`."""
     by_name = {name: option for option in declared for name in (option.name, *option.aliases)}
     values = {option.name: option.default for option in declared if "#" not in option.name}
     for name, value in given.items():
@@ -70,15 +81,19 @@ def read_options(connector: str, declared: Sequence[Option], given: Mapping[str,
         try:
             values[name.lower() if "#" in option.name else option.name] = option.parse(value)
         except ValueError as error:
-            raise CatalogError(
+            raise OptionError(
                 f"option {option.name!r} of connector {connector!r} cannot be {value!r}",
+                option=name,
+                value=True,
                 detail=str(error),
                 hint=option.doc,
             ) from None
     for option in declared:
         if option.required and values[option.name] is None:
-            raise CatalogError(
-                f"connector {connector!r} needs option {option.name!r}", hint=f"'{option.name}' = ...: {option.doc}"
+            raise OptionError(
+                f"connector {connector!r} needs option {option.name!r}",
+                option=option.name,
+                hint=f"'{option.name}' = ...: {option.doc}",
             )
     return values
 
@@ -93,10 +108,10 @@ def _matching(name: str, declared: Sequence[Option]) -> Option | None:
     return None
 
 
-def _unknown(connector: str, name: str, known: Mapping[str, Option]) -> CatalogError:
+def _unknown(connector: str, name: str, known: Mapping[str, Option]) -> OptionError:
     near = nearest(name, known)
     hint = f"did you mean {near!r}?" if near else f"its options are {', '.join(sorted(known))}"
-    return CatalogError(f"connector {connector!r} has no option {name!r}", hint=hint)
+    return OptionError(f"connector {connector!r} has no option {name!r}", option=name, hint=hint)
 
 
 def describe_options(declared: Sequence[Option]) -> str:

@@ -12,7 +12,7 @@ from tableflow.catalog.provider import TableProvider
 from tableflow.config import Settings
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
 from tableflow.connectors.declared import declared, delivered
-from tableflow.connectors.option import read_options
+from tableflow.connectors.option import OptionError, read_options
 from tableflow.errors import CatalogError, InternalError
 from tableflow.nearest import nearest
 from tableflow.runtime.graph import SinkSpec, SourceSpec
@@ -97,7 +97,12 @@ def _creation(
         known = [name for name, one in CONNECTORS.items() if one.create is not None]
         near = nearest(definition.connector, known)
         hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(known)}"
-        raise CatalogError(f"table {definition.name!r} names unknown connector {definition.connector!r}", hint=hint)
+        raise OptionError(
+            f"table {definition.name!r} names unknown connector {definition.connector!r}",
+            option="connector",
+            value=True,
+            hint=hint,
+        )
     for column in definition.columns:
         if column.metadata and column.metadata not in connector.metadata:
             there = ", ".join(connector.metadata)

@@ -16,18 +16,24 @@ import pyarrow as pa
 
 from tableflow.connectors.filesystem.file_writers import OPEN
 from tableflow.connectors.filesystem.options import WRITTEN
+from tableflow.connectors.filesystem.path import local_path
 from tableflow.connectors.option import read_options
-from tableflow.errors import ConnectorError, TableFlowError
+from tableflow.errors import ConnectorError, Span, TableFlowError
 from tableflow.session.outcome import Result
 
 
-def copy_to(result: Result, path: str, format: str, given: Mapping[str, str]) -> int:
-    """Writes all rows; how many they were.  A part of the path that is missing is a :class:`ConnectorError`."""
+def copy_to(result: Result, path: str, format: str, given: Mapping[str, str], place: Span | None = None) -> int:
+    """Writes all rows; how many they were.
+
+    A path that cannot be written to is a :class:`ConnectorError` that points at ``place``, where the path stands.
+    """
     options = read_options(f"copy to {format}", WRITTEN[format], given)
     rows = 0
-    if not options["overwrite"] and Path(path).expanduser().exists():
-        raise ConnectorError(f"file {path!r} exists", hint="leave OVERWRITE false out to replace it")
-    with _replacing(path) as file:
+    try:
+        wanted = _checked(path, replaces=options["overwrite"])
+    except ConnectorError as error:
+        raise error.at(place) from None
+    with _replacing(path, wanted, place) as file:
         writer = OPEN[format](file, result.schema, options)
         try:
             while (batch := result.next_batch()) is not None:
@@ -41,10 +47,27 @@ def copy_to(result: Result, path: str, format: str, given: Mapping[str, str]) ->
     return rows
 
 
+def _checked(path: str, *, replaces: bool) -> Path:
+    """The file that a path means; an error if it is clear that it cannot be written."""
+    wanted = Path(local_path(path, "written"))
+    if not wanted.name:
+        raise ConnectorError(f"{path!r} is no path of a file")
+    if wanted.is_dir():
+        raise ConnectorError(f"{path!r} is a directory", hint="COPY writes one file: name it")
+    if not wanted.parent.is_dir():
+        raise ConnectorError(
+            f"file {path!r} could not be written",
+            detail=f"there is no directory {str(wanted.parent)!r}",
+            hint="make it first",
+        )
+    if not replaces and wanted.exists():
+        raise ConnectorError(f"file {path!r} exists", hint="leave OVERWRITE false out to replace it")
+    return wanted
+
+
 @contextlib.contextmanager
-def _replacing(path: str) -> Iterator[Any]:
+def _replacing(path: str, wanted: Path, place: Span | None) -> Iterator[Any]:
     """A new file that takes the path's place when all went well."""
-    wanted = Path(path).expanduser()
     temporary = wanted.with_name(f".{wanted.name}.{os.getpid()}.part")
     try:
         with temporary.open("wb") as file:
@@ -56,7 +79,7 @@ def _replacing(path: str) -> Iterator[Any]:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: a zero byte in the name
         reason = getattr(error, "strerror", None) or str(error)
-        raise ConnectorError(f"file {path!r} could not be written", detail=reason) from error
+        raise ConnectorError(f"file {path!r} could not be written", detail=reason, span=place) from error
     finally:
         with contextlib.suppress(OSError, ValueError):  # where nothing can be written, nothing was
             temporary.unlink(missing_ok=True)

@@ -176,7 +176,7 @@ class Definitions:
             entry = self._catalog.find(name)
             if isinstance(entry, TableEntry) and entry.temporary and entry.table is not None:
                 temporary[entry.table] = (entry, name)
-        done = drop(*statement.names, if_exists=statement.if_exists)
+        done = drop(*statement.names, if_exists=statement.if_exists, places=statement.names_at)
         for entry, name in temporary.values():
             self._drop_temporary(entry, name)
         return defined(statement, statement.kind.value, statement.names[-1], "dropped" if done else "does not exist")
@@ -195,7 +195,9 @@ class Definitions:
 
     def drop_schema(self, statement: sql.DropSchema) -> Outcome:
         """DROP SCHEMA."""
-        done = self._catalog.drop_schema(*statement.schemas, if_exists=statement.if_exists, cascade=statement.cascade)
+        done = self._catalog.drop_schema(
+            *statement.schemas, if_exists=statement.if_exists, cascade=statement.cascade, places=statement.names_at
+        )
         return defined(statement, "schema", (statement.schemas[-1],), "dropped" if done else "does not exist")
 
     def alter(self, statement: sql.AlterTable, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
@@ -236,7 +238,7 @@ class Definitions:
         held = decisions.schema_of(transaction.state.schemas, schema)
         existing = held.permanent.get(new.lower())
         if existing is not None and new.lower() != name.lower():
-            raise CatalogError(f"{existing.kind} {existing.name!r} exists already", span=statement.span)
+            raise CatalogError(f"{existing.kind} {existing.name!r} exists already", span=statement.names_at[1])
         transaction.change_catalog(PutEntry(held.name, TableEntry(new, table=table)))
         if new.lower() != name.lower():
             transaction.change_catalog(RemoveEntry(held.name, name))
@@ -263,10 +265,10 @@ class Definitions:
     ) -> TableEntry:
         entry = self._catalog.find(name, pinned)
         if not isinstance(entry, TableEntry):
-            raise decisions.missing(name, "table", self._catalog.snapshot().names()).at(statement.span)
+            raise decisions.missing(name, "table", self._catalog.snapshot().names()).at(statement.place)
         if entry.table is None:
             detail = "its rows are not stored by TableFlow"
-            raise CatalogError(f"table {entry.name!r} cannot be {doing}", detail=detail, span=statement.span)
+            raise CatalogError(f"table {entry.name!r} cannot be {doing}", detail=detail, span=statement.place)
         return entry
 
     def truncate(self, statement: sql.Truncate) -> Outcome:

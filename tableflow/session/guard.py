@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from tableflow.errors import BindError, Error, InternalError, Span, SqlSyntaxError, TableFlowError
+from tableflow.connectors.option import OptionError
+from tableflow.errors import (
+    BindError,
+    CatalogError,
+    ConfigError,
+    Error,
+    InternalError,
+    Span,
+    SqlSyntaxError,
+    TableFlowError,
+)
 from tableflow.sql.splitter import ScriptStatement, split
+from tableflow.sql.statements import Base, CreateTable
 
 T = TypeVar("T")
 
@@ -28,13 +40,30 @@ def guarded(script: str, run: Callable[[], T]) -> T:
         ) from error
 
 
+@contextlib.contextmanager
+def pointing(statement: Base) -> Iterator[None]:
+    """Errors about what the statement names point at the name, unless they know better."""
+    try:
+        yield
+    except (CatalogError, ConfigError) as error:
+        if isinstance(error, OptionError) and isinstance(statement, CreateTable) and statement.options_at is not None:
+            error.at(statement.options_at.of(error.option, value=error.value))
+        elif statement.names_at:
+            error.at(statement.place)
+        raise
+
+
 def only_statement(text: str) -> ScriptStatement:
     """The one statement of a text; :class:`~tableflow.errors.BindError` if there are none or several."""
     parts = split(unicode_text(text))
     if len(parts) != 1:
-        raise BindError(
-            f"one statement is expected, not {len(parts)}", hint="run a script with `tableflow run FILE.sql`"
+        refusal = BindError(
+            f"one statement is expected, not {len(parts)}",
+            hint="run a script with `tableflow run FILE.sql`",
+            span=parts[1].span if parts else None,
         )
+        refusal.script = text
+        raise refusal
     return parts[0]
 
 

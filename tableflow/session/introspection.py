@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tableflow.catalog.decisions import missing
 from tableflow.catalog.entry import StreamingDefinition, TableEntry, ViewEntry
 from tableflow.catalog.provider import ColumnDefinition, TableProvider, TableSchema
 from tableflow.catalog.snapshot import CatalogSnapshot
@@ -70,7 +71,7 @@ def _definition(name: Sequence[str], catalog: CatalogSnapshot) -> str:
         case TableEntry():
             return f"-- {entry.name} was registered by the program"
         case None:
-            raise CatalogError(f"table or view {'.'.join(name)!r} does not exist")
+            raise missing(name, "table or view", catalog.names())
 
 
 def describe(table: TableProvider, streaming: StreamingDefinition | None = None) -> FixedResult:
@@ -101,7 +102,7 @@ def versions(statement: ShowVersions, catalog: CatalogSnapshot, settings: Settin
         raise CatalogError(
             f"table {'.'.join(statement.name)!r} has no versions",
             detail="only tables that TableFlow stores have them",
-            span=statement.span,
+            span=statement.place,
         )
     return show_versions(table.versions(), settings.get(TIME_ZONE))
 

@@ -56,7 +56,10 @@ class JobResult:
             while batch is not None and batch.rows == 0:
                 batch = self._job.next_batch(timeout)
         except TableFlowError as error:
+            from tableflow.session.scan_place import point_at_table  # it knows files, which not all queries read
+
             error.script = error.script or self._script
+            point_at_table(error, self._planned.optimized.query)
             self._failure = error
             self.close()
             raise

@@ -10,7 +10,7 @@ import pyarrow as pa
 from tableflow.catalog.entry import TableEntry
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import Settings
-from tableflow.errors import UnsupportedError
+from tableflow.errors import TableFlowError, UnsupportedError
 from tableflow.planner.logical.nodes import Query
 from tableflow.session import introspection
 from tableflow.session.fixed_result import FixedResult
@@ -86,7 +86,7 @@ class Queries:
 
         result = RestartingResult(self._jobs.start(planned, script, settings), again)
         try:
-            rows = copy_to(result, statement.path, statement.format, dict(statement.options))
+            rows = copy_to(result, statement.path, statement.format, dict(statement.options), statement.place)
         finally:
             result.close()
         warnings = (*notices(statement), *planned.warnings)
@@ -101,7 +101,11 @@ class Queries:
         if table is not None:
             entry = self._catalog.find(statement.name)
             return introspection.describe(table, entry.streaming if isinstance(entry, TableEntry) else None)
-        view = bind(f"DESCRIBE SELECT * FROM {quoted(statement.name)}", 0, catalog, self._settings(), ())
+        try:
+            view = bind(f"DESCRIBE SELECT * FROM {quoted(statement.name)}", 0, catalog, self._settings(), ())
+        except TableFlowError as error:
+            error.span = statement.place  # it points into a text that nobody wrote
+            raise
         assert isinstance(view, sql.Describe)
         return self.describe(view)
 

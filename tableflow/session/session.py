@@ -21,7 +21,7 @@ from tableflow.session.collection import collection_held
 from tableflow.session.databases import open_database
 from tableflow.session.definitions import Definitions
 from tableflow.session.explaining import Explanations
-from tableflow.session.guard import guarded, only_statement, unicode_text
+from tableflow.session.guard import guarded, only_statement, pointing, unicode_text
 from tableflow.session.job_result import JobResult
 from tableflow.session.jobs import Jobs
 from tableflow.session.late_sinks import absent_tables, late_tables, with_late_sinks, writing_query
@@ -230,6 +230,10 @@ class Session:
         return bound(pinned), pinned
 
     def _carry_out(self, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
+        with pointing(statement):
+            return self._carried_out(statement, pinned, rebind, script)
+
+    def _carried_out(self, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
         match statement:
             case sql.QueryStatement():
                 return self._queries.run(statement, rebind, script)

@@ -12,6 +12,7 @@ from tableflow.sql.ddl_syntax import parse_if_exists
 from tableflow.sql.dml_syntax import Name
 from tableflow.sql.option_syntax import parse_options
 from tableflow.sql.parser import TableFlowParser
+from tableflow.sql.statement_base import OptionPlaces
 from tableflow.sql.table_syntax import Formula, TableSyntax
 from tableflow.sql.target_syntax import parse_path
 from tableflow.sql.type_names import parse_type
@@ -104,7 +105,7 @@ class SetOptions:
     """SET (options)."""
 
     options: tuple[tuple[str, str], ...]
-    span: Span
+    options_at: OptionPlaces
 
 
 Alteration: TypeAlias = (
@@ -238,9 +239,7 @@ def _type(parser: TableFlowParser, column: Name) -> SetType:
 
 
 def _set(parser: TableFlowParser) -> SetOptions:
-    at = parser.span().start
-    options = parse_options(parser)
-    return SetOptions(options, Span(at, parser.previous_span().end))
+    return SetOptions(*parse_options(parser))
 
 
 _ALTERATIONS: dict[str, Callable[[TableFlowParser], Alteration]] = {

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tableflow.errors import CatalogError
+from tableflow.errors import CatalogError, Span
 from tableflow.records import dataclass
 from tableflow.sql.parser import TableFlowParser
 from tableflow.sql.reader import RefusedError
 from tableflow.sql.statements import CreateSchema, Drop, DropSchema, ObjectKind
 from tableflow.sql.table_parsing import parse_table
 from tableflow.sql.table_syntax import TableSyntax
-from tableflow.sql.target_syntax import parse_path
+from tableflow.sql.target_syntax import parse_placed_path
 
 _LATER_KINDS = {
     ("FUNCTION",): "CREATE FUNCTION",
@@ -24,6 +24,7 @@ class ViewText:
     """CREATE VIEW up to AS; the query is the rest of the text from ``start``."""
 
     name: tuple[str, ...]
+    name_at: Span
     columns: tuple[str, ...]
     start: int
     temporary: bool
@@ -50,7 +51,7 @@ def parse_create(parser: TableFlowParser) -> TableSyntax | ViewText | CreateSche
         schema = parser.name("a name")
         if schema.lower() == "information_schema":
             raise RefusedError(CatalogError("schema 'information_schema' exists already", span=at))
-        return CreateSchema(schema, if_not_exists)
+        return CreateSchema(schema, if_not_exists, names_at=(at,))
     if not temporary and _streaming(parser):
         table = TableSyntax(or_replace=or_replace, streaming=True)
         table.if_not_exists = _if_not_exists(parser)
@@ -90,15 +91,17 @@ def parse_drop(parser: TableFlowParser) -> Drop | DropSchema:
     elif not parser.accept("SCHEMA") and not parser.accept("DATABASE"):
         parser.fail("TABLE or VIEW is expected")
     if_exists = parse_if_exists(parser)
-    names = [parse_path(parser)]
+    found = [parse_placed_path(parser)]
     while parser.accept_symbol(","):
-        names.append(parse_path(parser))
+        found.append(parse_placed_path(parser))
+    names = tuple(name for name, _ in found)
+    places = tuple(place for _, place in found)
     cascade = parser.accept("CASCADE")
     if not cascade:
         parser.accept("RESTRICT")
     if kind is not None:
-        return Drop(kind, tuple(names), if_exists, cascade)
-    return DropSchema(tuple(".".join(name) for name in names), if_exists, cascade)
+        return Drop(kind, names, if_exists, cascade, names_at=places)
+    return DropSchema(tuple(".".join(name) for name in names), if_exists, cascade, names_at=places)
 
 
 def parse_if_exists(parser: TableFlowParser) -> bool:
@@ -118,7 +121,7 @@ def _if_not_exists(parser: TableFlowParser) -> bool:
 
 def _view(parser: TableFlowParser, *, temporary: bool, or_replace: bool) -> ViewText:
     if_not_exists = _if_not_exists(parser)
-    name = parse_path(parser)
+    name, name_at = parse_placed_path(parser)
     columns: list[str] = []
     if parser.accept_symbol("("):
         columns.append(parser.name("a column name"))
@@ -130,4 +133,4 @@ def _view(parser: TableFlowParser, *, temporary: bool, or_replace: bool) -> View
     parser.expect("AS")
     start = parser.span().start
     parser.parse_query()
-    return ViewText(name, tuple(columns), start, temporary, or_replace, if_not_exists)
+    return ViewText(name, name_at, tuple(columns), start, temporary, or_replace, if_not_exists)

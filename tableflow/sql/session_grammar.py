@@ -156,33 +156,37 @@ def _set(children: list[Any]) -> SetStatement:
     key = children[0]
     if key is None:
         return SetStatement()
-    return SetStatement(_unquoted(key.children[0]), _unquoted(children[-1].children[0]))
+    value = children[-1]
+    return SetStatement(
+        _unquoted(key.children[0]), _unquoted(value.children[0]), names_at=(_place(key),), value_at=_place(value)
+    )
 
 
 def _reset(children: list[Any]) -> ResetStatement:
-    return ResetStatement(None if children[0] is None else _unquoted(children[0].children[0]))
+    key = children[0]
+    return ResetStatement() if key is None else ResetStatement(_unquoted(key.children[0]), names_at=(_place(key),))
 
 
 def _use(children: list[Any]) -> Use:
-    return Use(_unquoted(children[-1].children[0]))
+    return Use(_unquoted(children[-1].children[0]), names_at=(_place(children[-1]),))
 
 
 def _show(children: list[Any]) -> Show | ShowVersions | ShowJobs | ShowWatermarks:
     first = children[0]
     if first.type == "VERSIONS":
-        return ShowVersions(_path(children[1]), span=_place(children[1]))
+        return ShowVersions(_path(children[1]), names_at=(_place(children[1]),))
     if first.type == "JOBLIST":
         return ShowJobs() if str(first).upper() == "JOBS" else ShowWatermarks()
     if first.type == "LATER":
         raise _refused(f"SHOW {str(first).split()[0].upper()}", first)
     if first.type == "LISTED":
         return Show(ShowKind[str(first).upper()])
-    return Show(ShowKind.CREATE, _path(children[1]), ObjectKind[str(first).upper()])
+    return Show(ShowKind.CREATE, _path(children[1]), ObjectKind[str(first).upper()], names_at=(_place(children[1]),))
 
 
 def _vacuum(children: list[Any]) -> Vacuum:
     last = children[-1]
-    return Vacuum() if last is None else Vacuum(_path(last), span=_place(last))
+    return Vacuum() if last is None else Vacuum(_path(last), names_at=(_place(last),))
 
 
 def _place(tree: Any) -> Span:
@@ -196,7 +200,7 @@ def _describe(children: list[Any]) -> Describe | Embedded:
     if getattr(last, "type", None) == "STRING":
         everything = "SELECT * FROM "
         return Embedded(None, everything + str(last), last.start_pos - len(everything))
-    return Describe(_path(last))
+    return Describe(_path(last), names_at=(_place(last),))
 
 
 _VIEWS = {"ANALYZE": JobView.ANALYZE, "WATERMARK": JobView.WATERMARK, "": JobView.PLAN}

@@ -7,9 +7,10 @@ from dataclasses import field
 from typing import TypeAlias
 
 from tableflow.catalog.provider import ColumnDefinition, WatermarkDefinition
+from tableflow.errors import Span
 from tableflow.planner.logical.nodes import Query
 from tableflow.records import dataclass
-from tableflow.sql.statement_base import Base, Notice
+from tableflow.sql.statement_base import Base, Notice, OptionPlaces
 from tableflow.sql.streaming_statements import (
     CreateStreamingTable,
     EndJob,
@@ -58,6 +59,7 @@ class CreateTable(Base):
     if_not_exists: bool = False
     text: str = ""
     watermark: WatermarkDefinition | None = None
+    options_at: OptionPlaces | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class SetStatement(Base):
 
     key: str | None = None
     value: str | None = None
+    value_at: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

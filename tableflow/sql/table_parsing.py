@@ -31,8 +31,7 @@ def parse_table(parser: TableFlowParser, table: TableSyntax) -> TableSyntax:
         table.partitioned = column_names(parser)
     if parser.ahead("WITH"):
         parser.step()
-        table.options = parse_options(parser)
-        table.options_end = parser.previous_span()
+        table.options, table.options_at = parse_options(parser)
     if parser.ahead("AS"):
         _query(parser, table)
     elif table.untyped:

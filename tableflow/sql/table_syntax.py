@@ -12,6 +12,7 @@ from sqlglot import exp
 from tableflow.errors import Span
 from tableflow.records import dataclass
 from tableflow.sql.dml_syntax import Name
+from tableflow.sql.statement_base import OptionPlaces
 from tableflow.types import SqlType
 
 
@@ -91,7 +92,7 @@ class TableSyntax:
     comment: str | None = None
     partitioned: tuple[Name, ...] = ()
     options: tuple[tuple[str, str], ...] | None = None
-    options_end: Span = field(default_factory=lambda: Span(0, 0))
+    options_at: OptionPlaces = field(default_factory=lambda: OptionPlaces(Span(0, 0)))
     query: exp.Expr | None = None
     with_data: bool = True
     temporary: bool = False

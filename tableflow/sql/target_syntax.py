@@ -41,6 +41,13 @@ def parse_name(parser: TableFlowParser) -> Name:
     return Name(parser.name("a column name"), span)
 
 
+def parse_placed_path(parser: TableFlowParser) -> tuple[tuple[str, ...], Span]:
+    """A name, qualified or not, and where it stands."""
+    start = parser.span().start
+    path = parse_path(parser)
+    return path, Span(start, parser.previous_span().end)
+
+
 def parse_path(parser: TableFlowParser) -> tuple[str, ...]:
     """A name, qualified or not."""
     parts = [parser.name("a name")]

@@ -64,13 +64,17 @@ def expand(path: str, *, suffixes: frozenset[str] | None = None, may_be_empty: b
     return tuple(stat_file(name) for name in found)
 
 
-def local_path(path: str) -> str:
-    """The path in the local file system."""
+def local_path(path: str, done: str = "read") -> str:
+    """The path in the local file system; ``done`` is what would be done to it."""
     if path.startswith("file://"):
         path = path.removeprefix("file://")
     elif "://" in path:
         scheme = path.split("://")[0]
-        raise ConnectorError(f"path {path!r} cannot be read", detail=f"{scheme} is not a local file system")
+        raise ConnectorError(
+            f"path {path!r} cannot be {done}",
+            detail=f"{scheme} is not a local file system",
+            hint="name a file or directory of this machine",
+        )
     return os.path.expanduser(path)  # noqa: PTH111 - keeps the spelling of relative paths
 
 

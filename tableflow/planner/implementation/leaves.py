@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tableflow.catalog.provider import ScanRequest
+from tableflow.errors import TableFlowError
 from tableflow.expressions.nodes import ColumnRef, Expression, column_ids, transform
 from tableflow.physical.filter import FilterRows
 from tableflow.physical.node import PhysicalNode
@@ -32,7 +33,10 @@ def implement_scan(search: Search, node: logical.Scan, required: Required) -> It
     names = {f.id: name for f, name in zip(node.fields, node.columns, strict=True)}
     wanted = search.needed(node)
     offered = tuple(_by_table_name(conjunct, names) for conjunct in node.predicates)
-    first = node.provider.accept(ScanRequest(tuple(names.values()), offered, node.limit))
+    try:
+        first = node.provider.accept(ScanRequest(tuple(names.values()), offered, node.limit))
+    except TableFlowError as error:
+        raise error.at(node.span) from None
     rest = tuple(
         kept for kept, asked in zip(node.predicates, offered, strict=True) if not any(asked is e for e in first.exact)
     )

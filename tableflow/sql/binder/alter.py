@@ -38,18 +38,19 @@ def bind_alter(context: StatementContext, source: Source, node: syntax.AlterSynt
     span = source.place(node.span.start, node.span.end)
     missing = context.catalog.table(node.name) is None and context.catalog.view(node.name) is None
     if node.if_exists and missing:
-        return AlterTable(node.name)
+        return AlterTable(node.name, names_at=(span,))
     table = find_managed(context, node.name, span, "altered")
     renaming = [each for each in node.alterations if isinstance(each, syntax.RenameTable)]
     if renaming:
         if len(node.alterations) > 1:
             raise UnsupportedError("RENAME TO together with other alterations is not supported", span=span)
-        return AlterTable(node.name, table, rename=renaming[0].to.text)
+        to = renaming[0].to
+        return AlterTable(node.name, table, rename=to.text, names_at=(span, place_of(source, to)))
     change = _Change(context, source, node.name, table, span)
     for each in node.alterations:
         change.apply(each)
     description = None if change.description == table.description else change.description
-    return AlterTable(node.name, table, description, validations=tuple(change.validations))
+    return AlterTable(node.name, table, description, validations=tuple(change.validations), names_at=(span,))
 
 
 @dataclass(slots=True)
@@ -94,7 +95,7 @@ class _Change:
             case syntax.RenameConstraint():
                 self._rename_constraint(node)
             case syntax.SetOptions(options=options):
-                check_options(self.name, options, self.source.place(node.span.start, node.span.end))
+                check_options(self.name, options, node.options_at.shifted(self.source.offset))
                 self._set(options=tuple({**dict(self.description.options), **dict(options)}.items()))
             case syntax.RenameTable():
                 raise AssertionError("renaming a table stands alone")

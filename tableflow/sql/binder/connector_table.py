@@ -36,6 +36,7 @@ def bind_connector_table(context: StatementContext, source: Source, table: Table
         table.if_not_exists,
         text=source.text,
         watermark=watermark,
+        options_at=table.options_at.shifted(source.offset),
     )
 
 

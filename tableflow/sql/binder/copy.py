@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from tableflow import types
-from tableflow.catalog.provider import ColumnDefinition
+from tableflow.catalog.provider import ColumnDefinition, ScanRequest
 from tableflow.connectors.filesystem.options import ENDINGS, READABLE, WRITTEN
 from tableflow.errors import BindError, Span, TableFlowError, UnsupportedError
 from tableflow.expressions.nodes import Expression
@@ -70,7 +70,10 @@ def _to(context: StatementContext, source: Source, node: CopySyntax) -> CopyTo:
     bound = bind_query(context, source, query, Ctes(), None)
     kind = _format(source, node)
     options = written_options(source, node.options, kind)
-    return CopyTo(Query(localized(bound.plan, context.zone), bound.columns), node.path, kind, options)
+    place = source.place(node.path_span.start, node.path_span.end)
+    return CopyTo(
+        Query(localized(bound.plan, context.zone), bound.columns), node.path, kind, options, names_at=(place,)
+    )
 
 
 def _select(node: CopySyntax) -> exp.Expr:
@@ -109,11 +112,12 @@ def _from(context: StatementContext, source: Source, node: CopySyntax) -> Write:
     try:
         provider = context.catalog.file(node.path, _declared(kind, columns), options)
         file = provider.schema.columns
+        provider.accept(ScanRequest(()))  # an error if there is no such file
     except TableFlowError as error:
         raise error.at(span) from None
     places = _matched(target, columns, file, span)
     fields = [context.field(column.name, column.type, nullable=column.nullable) for column in file]
-    scan = Scan(node.path, provider, tuple(fields), tuple(column.name for column in file), node.path)
+    scan = Scan(node.path, provider, tuple(fields), tuple(column.name for column in file), node.path, span=span)
     given: dict[int, Expression] = {}
     for index, column, place in zip(positions, columns, places, strict=True):
         given[index] = assigned(reference(fields[place]), column.type, column.name, span)

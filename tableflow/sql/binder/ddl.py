@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot.tokenizer_core import TokenType
 
 from tableflow.errors import BindError, CatalogError, Span, TableFlowError
@@ -46,18 +48,19 @@ def bind_create(
     except TableFlowError as error:
         raise _moved(error, start) from None
     if isinstance(created, CreateSchema):
-        return created
+        return replace(created, names_at=_shifted(created.names_at, start))
     if isinstance(created, ViewText):
         return _view(created, text, start, context)
     source = Source(text, tokens, start)
+    places = _shifted((created.name_span,), start)
     if created.streaming:
-        return bind_streaming_table(context, source, created)
+        return replace(bind_streaming_table(context, source, created), names_at=places)
     if "connector" in dict(created.options or ()):
-        return bind_connector_table(context, source, created)
+        return replace(bind_connector_table(context, source, created), names_at=places)
     bind = bind_managed_table if created.query is None else bind_create_as
     made = bind(context, source, created)
     context.check_parameters_used([source])
-    return made
+    return replace(made, names_at=places)
 
 
 def bind_altering(text: str, start: int, context: StatementContext) -> AlterTable:
@@ -77,7 +80,7 @@ def bind_truncate(text: str, start: int, context: StatementContext) -> Truncate:
     except TableFlowError as error:
         raise _moved(error, start) from None
     find_managed(context, name, span.shifted(start), "truncated")
-    return Truncate(name)
+    return Truncate(name, names_at=(span.shifted(start),))
 
 
 def bind_copying(text: str, start: int, context: StatementContext) -> CopyTo | Write:
@@ -96,9 +99,14 @@ def bind_copying(text: str, start: int, context: StatementContext) -> CopyTo | W
 def bind_drop(text: str, start: int) -> Drop | DropSchema:
     """A DROP statement."""
     try:
-        return parse_with(text, tokenize(text), parse_drop)
+        dropped = parse_with(text, tokenize(text), parse_drop)
     except TableFlowError as error:
         raise _moved(error, start) from None
+    return replace(dropped, names_at=_shifted(dropped.names_at, start))
+
+
+def _shifted(places: tuple[Span, ...], start: int) -> tuple[Span, ...]:
+    return tuple(place.shifted(start) for place in places)
 
 
 def _moved(error: TableFlowError, start: int) -> TableFlowError:
@@ -128,4 +136,5 @@ def _view(view: ViewText, text: str, start: int, context: StatementContext) -> C
     if view.columns:
         listed = ", ".join('"' + name.replace('"', '""') + '"' for name in view.columns)
         query = f"SELECT * FROM ({query}\n) AS view_text ({listed})"
-    return CreateView(view.name, query, view.temporary, view.or_replace, view.if_not_exists)
+    places = _shifted((view.name_at,), start)
+    return CreateView(view.name, query, view.temporary, view.or_replace, view.if_not_exists, names_at=places)

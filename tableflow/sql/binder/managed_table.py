@@ -19,6 +19,7 @@ from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.like import Copied, copied
 from tableflow.sql.binder.stored import DEFAULT, GENERATED, StoredText, bind_stored
 from tableflow.sql.dml_syntax import Name
+from tableflow.sql.statement_base import OptionPlaces
 from tableflow.sql.statements import CreateManagedTable
 from tableflow.sql.table_syntax import ColumnSyntax, Formula, LikeSyntax, TableSyntax
 from tableflow.storage.description import ROW_ID, KeyConstraint, StoredColumn, TableDescription
@@ -44,7 +45,7 @@ def bind_managed_table(context: StatementContext, source: Source, table: TableSy
             made.like(item)
         else:
             made.column(item)
-    check_options(table.name[-1], table.options or (), source.place(table.options_end.start, table.options_end.end))
+    check_options(table.name[-1], table.options or (), table.options_at.shifted(source.offset))
     description = made.description(table.options or ())
     return CreateManagedTable(
         table.name,
@@ -65,7 +66,7 @@ def refuse_event_time(source: Source, table: TableSyntax) -> None:
             raise UnsupportedError("METADATA is for tables of connectors", span=place_of(source, column.name))
 
 
-def check_options(table: str, options: tuple[tuple[str, str], ...], span: Span) -> None:
+def check_options(table: str, options: tuple[tuple[str, str], ...], places: OptionPlaces) -> None:
     """Refuse options that a managed table does not have, and values that they cannot have."""
     for key, value in options:
         if key not in OPTIONS:
@@ -76,16 +77,19 @@ def check_options(table: str, options: tuple[tuple[str, str], ...], span: Span) 
                 if near
                 else f"its options are {' and '.join(OPTIONS)}; a table over files says "
                 "WITH ('connector' = 'filesystem', 'path' = ..., 'format' = ...)",
-                span=span,
+                span=places.of(key),
             )
+        value_at = places.of(key, value=True)
         if key == "compression" and value.lower() not in COMPRESSIONS:
-            raise CatalogError(f"unknown compression {value!r}", hint=f"one of {', '.join(COMPRESSIONS)}", span=span)
+            raise CatalogError(
+                f"unknown compression {value!r}", hint=f"one of {', '.join(COMPRESSIONS)}", span=value_at
+            )
         if key == "retention":
             try:
                 duration(value)
             except ValueError:
                 raise CatalogError(
-                    f"retention {value!r} is no duration", hint="a number with us, ms, s, min, h or d", span=span
+                    f"retention {value!r} is no duration", hint="a number with us, ms, s, min, h or d", span=value_at
                 ) from None
 
 

@@ -30,6 +30,7 @@ from tableflow.sql.statements import (
     Explain,
     InsertIntoSink,
     QueryStatement,
+    SetStatement,
     ShowVersions,
     Statement,
     StatementSet,
@@ -145,9 +146,13 @@ def located(start: int, parse: Callable[[], Result]) -> Result:
 
 def _command(text: str, start: int, context: StatementContext) -> Statement:
     command = located(start, lambda: session_grammar.parse_command(text))
-    if isinstance(command, Vacuum | ShowVersions) and command.name and command.span is not None:
-        find_managed(context, command.name, command.span.shifted(start), "asked for its versions")
     if not isinstance(command, session_grammar.Embedded):
+        command = replace(command, names_at=tuple(place.shifted(start) for place in command.names_at))
+        if isinstance(command, SetStatement) and command.value_at is not None:
+            command = replace(command, value_at=command.value_at.shifted(start))
+        if isinstance(command, Vacuum | ShowVersions) and command.name:
+            doing = "vacuumed" if isinstance(command, Vacuum) else "asked for its versions"
+            find_managed(context, command.name, command.names_at[0], doing)
         return command
     if is_change(command.text) or _word(command.text) in _EXPLAINED:
         return _explained_change(command, start, context)

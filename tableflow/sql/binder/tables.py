@@ -162,7 +162,7 @@ def _scan(
     delivered = [(f, column) for f, column in zip(fields, columns, strict=True) if not column.computed]
     plan: Node = Scan(
         called, provider, tuple(f for f, _ in delivered), tuple(column.name for _, column in delivered), alias,
-        block=block.number,
+        block=block.number, span=span,
     )  # fmt: skip
     watermark = provider.schema.watermark
     if watermark is not None or len(delivered) < len(columns):

@@ -55,10 +55,10 @@ def _constant(block: Block, node: exp.Expr, what: str) -> Expression:
     return ExpressionBinder(outside, Clause(what)).bind(node)
 
 
-def _version(block: Block, node: exp.Expr, what: str) -> int:
+def _version(block: Block, node: exp.Expr, what: str, outer: Span | None = None) -> int:
     value: Any = _value(fold(_constant(block, node, what)))
     if not isinstance(value, int) or isinstance(value, bool):
-        raise BindError(f"{what} takes the number of a version", span=block.source.span(node))
+        raise BindError(f"{what} takes the number of a version", span=block.source.span(node) or outer)
     return value
 
 
@@ -105,8 +105,8 @@ def table_changes(block: Block, node: exp.Anonymous, span: Span | None) -> tuple
         raise UnsupportedError(
             f"table {name!r} keeps no changes", detail="only tables that TableFlow stores do", span=place
         )
-    first = _version(block, args[1], "TABLE_CHANGES")
-    last = _version(block, args[2], "TABLE_CHANGES") if len(args) > 2 else table.version
+    first = _version(block, args[1], "TABLE_CHANGES", span)
+    last = _version(block, args[2], "TABLE_CHANGES", span) if len(args) > 2 else table.version
     if last < first:
         raise BindError(
             "the second version is before the first", hint="write the older one first", span=block.source.span(args[-1])
