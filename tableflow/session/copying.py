@@ -33,6 +33,8 @@ def copy_to(result: Result, path: str, format: str, given: Mapping[str, str], pl
         wanted = _checked(path, replaces=options["overwrite"])
     except ConnectorError as error:
         raise error.at(place) from None
+    except (OSError, ValueError) as error:  # a name that is too long, or has a zero byte
+        raise _unwritable(path, error, place) from error
     with _replacing(path, wanted, place) as file:
         writer = OPEN[format](file, result.schema, options)
         try:
@@ -65,6 +67,11 @@ def _checked(path: str, *, replaces: bool) -> Path:
     return wanted
 
 
+def _unwritable(path: str, error: Exception, place: Span | None) -> ConnectorError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return ConnectorError(f"file {path!r} could not be written", detail=reason, span=place)
+
+
 @contextlib.contextmanager
 def _replacing(path: str, wanted: Path, place: Span | None) -> Iterator[Any]:
     """A new file that takes the path's place when all went well."""
@@ -78,8 +85,7 @@ def _replacing(path: str, wanted: Path, place: Span | None) -> Iterator[Any]:
     except TableFlowError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:  # ValueError: a zero byte in the name
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConnectorError(f"file {path!r} could not be written", detail=reason, span=place) from error
+        raise _unwritable(path, error, place) from error
     finally:
         with contextlib.suppress(OSError, ValueError):  # where nothing can be written, nothing was
             temporary.unlink(missing_ok=True)
