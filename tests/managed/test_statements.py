@@ -379,3 +379,14 @@ def test_drop_of_several_is_one_statement(con):
     assert rows(con, "SHOW TABLES") == []
     assert rows(con, "SHOW VIEWS") == [("vb",)]
     assert ("sa",) not in rows(con, "SELECT schema_name FROM information_schema.schemata")
+
+
+def test_a_renamed_column_in_a_check_and_a_generated_column(con):
+    con.execute("CREATE TABLE renamed (a STRING, b STRING, g AS upper(a), CHECK (length(a) < 3))")
+    con.execute("ALTER TABLE renamed RENAME a TO c, RENAME b TO a")
+    con.execute("INSERT INTO renamed VALUES ('x', 'long enough')")
+    with pytest.raises(tableflow.IntegrityError, match="renamed_a_check"):
+        con.execute("INSERT INTO renamed VALUES ('too long', 'y')")
+    with pytest.raises(tableflow.ProgrammingError, match="column 'c' cannot be dropped"):
+        con.execute("ALTER TABLE renamed DROP COLUMN c")
+    assert con.execute("SELECT c, a, g FROM renamed").fetchall() == [("x", "long enough", "X")]

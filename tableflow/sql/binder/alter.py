@@ -21,8 +21,9 @@ from tableflow.sql.binder.constraints import ConstraintNames, bind_check, find_c
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.dependents import dependents, without
 from tableflow.sql.binder.managed_table import check_default, check_options, place_of
+from tableflow.sql.binder.renaming import with_renamed
 from tableflow.sql.binder.scope import did_you_mean
-from tableflow.sql.binder.stored import CHECK, bind_text, renamed_in
+from tableflow.sql.binder.stored import CHECK, bind_text
 from tableflow.sql.binder.target import BoundTarget, find_managed, scan_target
 from tableflow.sql.binder.widening import widens
 from tableflow.sql.binder.writing import extended
@@ -179,18 +180,7 @@ class _Change:
         others = {each.name.lower() for each in self.description.columns if each.id != column.id} | {ROW_ID}
         if new.lower() in others:
             raise CatalogError(f"table {self.name!r} has a column {new!r} already", span=place_of(self.source, node.to))
-        self._set(
-            columns=tuple(
-                replace(
-                    each, generated=None if each.generated is None else renamed_in(each.generated, column.name, new)
-                )
-                for each in self.description.columns
-            ),
-            checks=tuple(
-                replace(check, text=renamed_in(check.text, column.name, new)) for check in self.description.checks
-            ),
-        )
-        self._put(replace(self.description.column(column.id), name=new))
+        self.description = with_renamed(self.context, self.description, column, new, place_of(self.source, node.to))
 
     def _set_type(self, node: syntax.SetType) -> None:
         column = self._column(node.column)

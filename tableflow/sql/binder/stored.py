@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlglot import exp
-from sqlglot.tokenizer_core import Token, TokenType
+from sqlglot.tokenizer_core import Token
 
-from tableflow.errors import BindError, Span, TableFlowError, UnsupportedError
+from tableflow.errors import BindError, InternalError, Span, TableFlowError, UnsupportedError
 from tableflow.expressions.localize import localize
 from tableflow.expressions.nodes import Expression
 from tableflow.expressions.properties import deterministic
@@ -132,14 +132,21 @@ def renamed_in(text: str, old: str, new: str) -> str:
 
 
 def _places(text: str) -> list[tuple[str, Token]]:
-    """Names of columns and their tokens."""
+    """Names of columns and their tokens.
+
+    A column's own place depends on what the parser made of its surroundings; the identifier in it was made of one token and
+    remembers which.
+    """
     tokens = tokenize(text)
     by_start = {token.start: token for token in tokens}
     tree = parse_with(text, tokens, lambda parser: parser.operand(parser._parse_disjunction))
     found: list[tuple[str, Token]] = []
     for node in tree.find_all(exp.Column):
-        start = node.meta_get("start")
-        token = by_start.get(start) if start is not None else None
-        if token is not None and token.token_type is not TokenType.L_PAREN:
-            found.append((node.parts[0].name.lower(), token))
+        if isinstance(node.parent, exp.Is) and node.arg_key == "expression":
+            continue  # IS UNKNOWN
+        name = node.parts[0]
+        token = by_start.get(name.meta.get("start", -1))
+        if token is None or token.text.lower() != name.name.lower():
+            raise InternalError(f"column {name.name!r} has no place in ({text})")
+        found.append((name.name.lower(), token))
     return found
