@@ -225,9 +225,12 @@ def _compares(function: str, column: ColumnRef, literal: Literal, range_of: Rang
         return True
     if known.all_null:
         return False
-    value = _comparable(literal.value, literal.type)
-    low = _comparable(known.minimum, known.type)
-    high = _comparable(known.maximum, known.type)
+    if _same_unit(literal.type, known.type):
+        value, low, high = literal.value, known.minimum, known.maximum
+    else:
+        value = _comparable(literal.value, literal.type)
+        low = _comparable(known.minimum, known.type)
+        high = _comparable(known.maximum, known.type)
     if value is None:
         return True
     try:
@@ -245,6 +248,11 @@ def _compares(function: str, column: ColumnRef, literal: Literal, range_of: Rang
                 return high is None or high >= value
     except TypeError:  # storage values of types that do not compare in Python: nothing is known
         return True
+
+
+def _same_unit(one: t.SqlType, other: t.SqlType) -> bool:
+    """Whether storage values of both types compare as they are, so that no fractions need be made of them."""
+    return isinstance(one, t.DecimalType) and isinstance(other, t.DecimalType) and one.scale == other.scale
 
 
 def _comparable(value: Any, of: t.SqlType) -> Any:

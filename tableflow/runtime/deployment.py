@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from tableflow.config import (
     BATCH_ROWS,
@@ -38,7 +38,7 @@ from tableflow.runtime.published import PublishedBuild
 from tableflow.runtime.scheduler import Scheduler
 from tableflow.runtime.simulation import SimulatedScheduler
 from tableflow.runtime.sink import OpenSink, Prepared, Sinks, no_sinks
-from tableflow.runtime.source import BlockingReader, Narrowable, Source, Split, SplitAssigner, SplitReader
+from tableflow.runtime.source import Narrowable, Source, Split, SplitAssigner, SplitReader
 from tableflow.runtime.split_input import SplitInput
 from tableflow.runtime.task import Supervisor, Task
 from tableflow.runtime.timers import TaskTimers
@@ -252,9 +252,10 @@ class Deployment:
         simulated = isinstance(around.scheduler, SimulatedScheduler)
 
         def open_reader(split: Split) -> SplitReader:
-            reader = source.reader(split, self._batch_rows)
-            if not isinstance(reader, BlockingReader):
-                return reader
+            reader: Any = source.reader(split, self._batch_rows)
+            if not hasattr(reader, "interrupt"):  # isinstance of a protocol takes longer than to make a reader
+                opened: SplitReader = reader
+                return opened
             return ReadInline(reader) if simulated else ReadAhead(reader, around.memory, split.id)
 
         idle_timeout = around.settings.get(SOURCE_IDLE_TIMEOUT)

@@ -87,7 +87,7 @@ class ParquetFormat(Format):
                 rows = footer.group_rows[group]
                 if left is not None:
                     left -= rows
-                part = SPLIT_ROWS if _skips_cheaply(footer, group, scan) else rows
+                part = SPLIT_ROWS if rows > SPLIT_ROWS and _skips_cheaply(footer, group, scan) else rows
                 for start in range(0, rows, part):
                     count = min(part, rows - start)
                     yield Split(f"{file.path}#{group}+{start}", [number, group, start, count])

@@ -210,12 +210,13 @@ def _single_column(predicate: Expression) -> ColumnRef | None:
     return next(iter(found.values())) if len(found) == 1 else None
 
 
+_INTEGER_FORMATS = ("c", "s", "i", "l", "tdD", "tt", "ts")
+"""Arrow's names of what is stored as signed integers of at most 64 bits: integers, dates, times, timestamps."""
+
+
 def _rows_inside(column: Column, low: int | None, high: int | None, listed: ListedValues | None) -> Selection | None:
     """Rows that are not NULL, between the bounds and listed; None if the column is not stored as integers of 64 bits."""
-    of = column.array.type
-    integer = (
-        pa.types.is_signed_integer(of) or pa.types.is_date32(of) or pa.types.is_time(of) or pa.types.is_timestamp(of)
-    )
-    if not integer:
+    vector = column.vector
+    if vector.dictionary is not None or not vector.format.startswith(_INTEGER_FORMATS):
         return None
     return rows_between(column, low, high) if listed is None else listed.rows(column, low, high)

@@ -45,6 +45,7 @@ class Footer:
         self.group_rows = metadata.group_rows
         self._ranges: dict[tuple[int, int], ColumnRange] = {}
         self._plans: dict[tuple[int, int], ChunkPlan | None] = {}
+        self._chunks: dict[tuple[int, int], ChunkMetadata | None] = {}
 
     @property
     def rows(self) -> int:
@@ -55,10 +56,13 @@ class Footer:
         """The metadata of a column chunk; None for nested columns and where they make no sense."""
         if column.leaf is None:
             return None
-        try:
-            return self.metadata.chunk(group, column.leaf)
-        except ValueError:
-            return None
+        key = group, column.leaf
+        if key not in self._chunks:
+            try:
+                self._chunks[key] = self.metadata.chunk(group, column.leaf)
+            except ValueError:
+                self._chunks[key] = None
+        return self._chunks[key]
 
     def plan(self, group: int, column: FooterColumn) -> ChunkPlan | None:
         """How one column chunk is decoded natively; None if it is not."""

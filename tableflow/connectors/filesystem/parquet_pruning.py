@@ -53,12 +53,15 @@ def _bloom_admits(
     places: Places,
     ranges: Mapping[str, ColumnRange],
 ) -> bool:
-    known = dict(ranges)
-    for name, (place, _) in places.items():
-        chunk = footer.chunk(group, place)
-        if chunk is not None and chunk.bloom_filter is not None:
-            known[name] = replace(ranges[name], excludes=functools.partial(bloom_excludes, footer, group, place))
-    return all(one.excludes is None for one in known.values()) or all(may_match(one, known.get) for one in predicates)
+    filtered = {
+        name: replace(ranges[name], excludes=functools.partial(bloom_excludes, footer, group, place))
+        for name, (place, _) in places.items()
+        if (chunk := footer.chunk(group, place)) is not None and chunk.bloom_filter is not None
+    }
+    if not filtered:
+        return True
+    known = {**ranges, **filtered}
+    return all(may_match(one, known.get) for one in predicates)
 
 
 class Pages:
