@@ -78,10 +78,10 @@ def may_match(predicate: Expression, range_of: RangeOf) -> bool:
             return known is None or not known.all_null
         case Call(function="in", args=(value, *items)):
             column = column_below_casts(value)
-            if column is None or not all(isinstance(item, Literal) for item in items):
+            if column is None:
                 return True
-            near = _between(predicate, range_of(column.name)) if len(items) > _FEW else items
-            return any(_compares("eq", column, item, range_of) for item in near if isinstance(item, Literal))
+            near = _between(predicate, range_of(column.name)) if len(items) > _FEW else _literals(items)
+            return near is None or any(_compares("eq", column, item, range_of) for item in near)
         case Call(function=function, args=(left, right)) if function in _FLIPPED:
             parts = _comparison(function, left, right)
             return parts is None or _compares(*parts, range_of)
@@ -93,31 +93,46 @@ def may_match(predicate: Expression, range_of: RangeOf) -> bool:
 
 
 _FEW = 16
-_SORTED: dict[int, tuple[Call, list[Any], list[Literal]]] = {}
+_SORTED: dict[int, tuple[Call, list[Any], list[Literal] | None]] = {}
 """Long lists of literals by the identity of their call: comparable values in order, and the literals."""
 _MOST_SORTED = 64
 
 
-def _between(predicate: Call, known: ColumnRange | None) -> Sequence[Expression]:
-    """The items of a long list that may lie between the bounds."""
-    items = predicate.args[1:]
+def _literals(items: Sequence[Expression]) -> list[Literal] | None:
+    """The items; None if one is no literal."""
+    found = [item for item in items if isinstance(item, Literal)]
+    return found if len(found) == len(items) else None
+
+
+def _between(predicate: Call, known: ColumnRange | None) -> Sequence[Literal] | None:
+    """The items of a long list that may lie between the bounds; None if any value may be meant."""
     low = None if known is None else _comparable(known.minimum, known.type)
     high = None if known is None else _comparable(known.maximum, known.type)
-    if low is None or high is None:
-        return items
     found = _SORTED.get(id(predicate))
+    if found is None or found[0] is not predicate:
+        if len(_SORTED) >= _MOST_SORTED:
+            _SORTED.clear()
+        found = _SORTED[id(predicate)] = predicate, *_in_order(predicate.args[1:])
+    _, values, items = found
+    if low is None or high is None or not values:
+        return items
     try:
-        if found is None or found[0] is not predicate:
-            pairs = [(_comparable(item.value, item.type), item) for item in items if isinstance(item, Literal)]
-            pairs = sorted([pair for pair in pairs if pair[0] is not None], key=lambda pair: pair[0])
-            if len(pairs) < len(items):
-                return items
-            if len(_SORTED) >= _MOST_SORTED:
-                _SORTED.clear()
-            found = _SORTED[id(predicate)] = predicate, [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-        return found[2][bisect_left(found[1], low) : bisect_right(found[1], high)]
+        return None if items is None else items[bisect_left(values, low) : bisect_right(values, high)]
     except TypeError:  # values of types that do not compare in Python
         return items
+
+
+def _in_order(items: Sequence[Expression]) -> tuple[list[Any], list[Literal] | None]:
+    """Comparable values of all literals and the literals in their order; no values if they have none."""
+    literals = _literals(items)
+    pairs = [(_comparable(item.value, item.type), item) for item in literals or ()]
+    if any(value is None for value, _ in pairs):
+        return [], literals
+    try:
+        pairs.sort(key=lambda pair: pair[0])
+    except TypeError:
+        return [], literals
+    return [value for value, _ in pairs], [item for _, item in pairs] if pairs else literals
 
 
 def integer_interval(predicate: Expression) -> tuple[ColumnRef, int | None, int | None] | None:

@@ -67,9 +67,9 @@ class BuildSide:
     unknown: JoinTable | None
     values: Mapping[int, KeyValues]
 
-    def conjuncts(self, key: int, column: ColumnRef) -> tuple[Expression, ...]:
+    def conjuncts(self, key: int, column: ColumnRef, most: int) -> tuple[Expression, ...]:
         """See :class:`~tableflow.runtime.narrowing.KeyedBuild`."""
-        return self.values[key].conjuncts(column)
+        return self.values[key].conjuncts(column, most)
 
     def key_list(self, key: int, column: ColumnRef) -> KeyList | None:
         """See :class:`~tableflow.runtime.narrowing.KeyedBuild`."""

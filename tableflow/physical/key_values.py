@@ -20,10 +20,9 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.expressions.operand import Operand, numbers
+from tableflow.runtime.narrowing import MOST_IN_CONJUNCT
 from tableflow.runtime.source import KeyList
 
-MOST_IN_CONJUNCT = 1_000
-"""Longer lists would be looked through for longer than they save, and key indexes take no more either."""
 MOST_NUMBERS = 1 << 20
 _FEW_ROWS = 4_096
 """Rows that are worth looking for a few different texts: keys of a build mostly differ."""
@@ -69,15 +68,15 @@ class KeyValues(ABC):
         self.minimum = minimum if self.minimum is None else min(self.minimum, minimum)
         self.maximum = maximum if self.maximum is None else max(self.maximum, maximum)
 
-    def conjuncts(self, column: ColumnRef) -> tuple[Expression, ...]:
-        """What holds for a column that equals one of the values; FALSE if there are none."""
+    def conjuncts(self, column: ColumnRef, most: int = MOST_IN_CONJUNCT) -> tuple[Expression, ...]:
+        """What holds for a column that equals one of the values, of which at most so many are listed; FALSE if there are none."""
         if self.minimum is None:
             return (Literal(t.BOOLEAN, value=False),)
         low, high = Literal(self.type, self.minimum), Literal(self.type, self.maximum)
         if self.minimum == self.maximum:
             return (Call(t.BOOLEAN, "eq", (column, low)),)
         between = (Call(t.BOOLEAN, "ge", (column, low)), Call(t.BOOLEAN, "le", (column, high)))
-        listed = self.listed(MOST_IN_CONJUNCT)
+        listed = self.listed(min(most, MOST_IN_CONJUNCT))
         if listed is None:
             return between
         return (*between, Call(t.BOOLEAN, "in", (column, *[Literal(self.type, value) for value in listed])))

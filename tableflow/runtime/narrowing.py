@@ -24,12 +24,18 @@ from tableflow.runtime.source import (
     SplitReader,
 )
 
+MOST_IN_CONJUNCT = 1_000
+"""Longer lists would be looked through for longer than they save, and key indexes take no more either."""
+
 
 class KeyedBuild(Protocol):
     """What the handle of a build is that narrows sources."""
 
-    def conjuncts(self, key: int, column: ColumnRef) -> tuple[Expression, ...]:
-        """What holds for every row whose column equals key number ``key`` of a row of the build."""
+    def conjuncts(self, key: int, column: ColumnRef, most: int) -> tuple[Expression, ...]:
+        """What holds for every row whose column equals key number ``key`` of a row of the build.
+
+        At most so many values are listed in it, besides what :meth:`key_list` gives.
+        """
         ...
 
     def key_list(self, key: int, column: ColumnRef) -> KeyList | None:
@@ -71,9 +77,10 @@ class NarrowedSource:
     def _narrow(self) -> Source:
         predicates: list[Expression] = []
         lists: list[KeyList] = []
+        most = getattr(self._source, "longest_list", MOST_IN_CONJUNCT)
         for one in self._narrowings:
             handle: KeyedBuild = self._build(one.build).handle()
-            predicates += handle.conjuncts(one.key, one.column)
+            predicates += handle.conjuncts(one.key, one.column, most)
             listed = handle.key_list(one.key, one.column)
             if listed is not None:
                 lists.append(listed)

@@ -20,13 +20,13 @@ from tableflow.connectors.filesystem.listed_values import ListedValues
 from tableflow.connectors.pruning import ColumnRange, may_match
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.physical.key_values import (
-    MOST_IN_CONJUNCT,
     MOST_NUMBERS,
     KeyValues,
     can_be_described,
     key_values,
     united,
 )
+from tableflow.runtime.narrowing import MOST_IN_CONJUNCT
 
 ROWS, GROUP = 4_000, 200
 
@@ -196,6 +196,7 @@ def test_values_are_listed_while_they_are_few_and_bounded_always() -> None:
     few = values_of(t.BIGINT, pa.array([5, None, 7]), pa.array([7, -1], pa.int8()), pa.array([None], pa.int64()))
     assert (few.minimum, few.maximum, few.listed(MOST_NUMBERS)) == (-1, 7, [-1, 5, 7])
     assert [one.function for one in few.conjuncts(COLUMN)] == ["ge", "le", "in"]
+    assert [one.function for one in few.conjuncts(COLUMN, 1)] == ["ge", "le"]
     many = values_of(t.BIGINT, pa.array([1, 2]), pa.array(range(10, 11 + MOST_IN_CONJUNCT)))
     assert [one.function for one in many.conjuncts(COLUMN)] == ["ge", "le"]
     listed = many.key_list(COLUMN)

@@ -23,7 +23,7 @@ class Keys:
     def __init__(self, *keys: int) -> None:
         self._keys = keys
 
-    def conjuncts(self, key: int, column: ColumnRef) -> tuple[Expression, ...]:
+    def conjuncts(self, key: int, column: ColumnRef, most: int) -> tuple[Expression, ...]:
         if not self._keys:
             return (Literal(BOOLEAN, value=False),)
         return (Call(BOOLEAN, "ge", (column, Literal(BIGINT, min(self._keys)))),)

@@ -25,7 +25,7 @@ from tableflow.connectors.filesystem.listed_values import ListedValues, listed_v
 from tableflow.connectors.filesystem.parquet_column import NativeColumn
 from tableflow.connectors.pruning import ColumnRange, integer_interval
 from tableflow.expressions.evaluation import evaluate
-from tableflow.expressions.nodes import Call, ColumnRef, Expression, walk
+from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal, walk
 from tableflow.records import dataclass
 from tableflow.runtime.source import KeyList
 
@@ -140,8 +140,7 @@ class ScanFilters:
             column = _single_column(predicate)
             if column is None or column.name not in positions:
                 continue
-            null = Column(column.type, pa.nulls(1, canonical(column.type)))
-            if not may_accept(column, predicate, null)[0]:
+            if _rejects_null(column, predicate):
                 found.setdefault(positions[column.name], (column, []))[1].append(predicate)
         listed: dict[int, ListedValues] = {}
         for each in lists:
@@ -202,6 +201,19 @@ def may_accept(column: ColumnRef, predicate: Expression, entries: Column) -> Acc
     result = evaluate(predicate, {column.id: entries}, len(entries))
     found: npt.NDArray[np.bool_] = pc.fill_null(result.column.array, fill_value=False).to_numpy(zero_copy_only=False)
     return (found if result.errors is None else found | result.errors).astype(np.uint8)
+
+
+_REJECTING = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "in"})
+
+
+def _rejects_null(column: ColumnRef, predicate: Expression) -> bool:
+    """Whether a row without a value fails the conjunct for sure."""
+    if isinstance(predicate, Call) and predicate.function in _REJECTING:
+        first, *others = predicate.args
+        if isinstance(first, ColumnRef) and all(isinstance(each, Literal) for each in others):
+            return True
+    null = Column(column.type, pa.nulls(1, canonical(column.type)))
+    return not may_accept(column, predicate, null)[0]
 
 
 def _single_column(predicate: Expression) -> ColumnRef | None:

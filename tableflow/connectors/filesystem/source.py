@@ -75,6 +75,8 @@ class FileSource:
     """A bounded source over one :class:`FileScan`; files whose directory rules them out are never opened."""
 
     bounded = True
+    longest_list = 64
+    """How many values narrowing may list as a conjunct, which is looked through for each row group; all come as a list besides."""
 
     def __init__(self, scan: FileScan, format: Format, representation: str, lists: Sequence[KeyList] = ()) -> None:
         files = matching_files(scan.files, scan.partitions)
