@@ -17,6 +17,7 @@ void register_join(nb::module_& m);
 void register_multi(nb::module_& m);
 void register_hash(nb::module_& m);
 void register_parquet(nb::module_& m);
+void register_parquet_group(nb::module_& m);
 void register_partition(nb::module_& m);
 void register_sort(nb::module_& m);
 void register_window(nb::module_& m);
@@ -50,6 +51,7 @@ NB_MODULE(_native, m) {
   register_multi(m);
   register_hash(m);
   register_parquet(m);
+  register_parquet_group(m);
   register_partition(m);
   register_sort(m);
   register_window(m);

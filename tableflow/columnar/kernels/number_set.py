@@ -24,18 +24,18 @@ class NumberSet:
         self.values = values
         self.first, self.last = int(values[0]), int(values[-1])
         span = self.last - self.first + 1
-        self._bits = _native.number_bits(values, self.first, span) if span <= MOST_SPAN else None
+        self.bits = _native.number_bits(values, self.first, span) if span <= MOST_SPAN else None
 
     @property
     def mapped(self) -> bool:
         """Whether a number is found by its bit."""
-        return self._bits is not None
+        return self.bits is not None
 
     def rows(self, column: Column, low: int, high: int) -> Selection:
         """Rows of a column stored as integers of at most 64 bits whose value is in the set and within the bounds."""
         low, high = max(low, self.first), min(high, self.last)
-        if self._bits is not None:
-            return _native.rows_among(column.vector, low, high, self._bits, self.first)
+        if self.bits is not None:
+            return _native.rows_among(column.vector, low, high, self.bits, self.first)
         rows = rows_between(column, low, high)
         values = _stored(column)[rows]
         places = np.searchsorted(self.values, values)  # none is above the last

@@ -40,6 +40,11 @@ class ListedValues:
         values = self._numbers.values
         return int(np.searchsorted(values, high, side="right")) - int(np.searchsorted(values, low))
 
+    def mapped(self, low: int | None, high: int | None) -> tuple[int, int, npt.NDArray[np.uint64], int] | None:
+        """The bounds of the list within others, and a bit for each number from the last of these on; None without such a map."""
+        bits = self._numbers.bits
+        return None if bits is None else (*self.within(low, high), bits, self._numbers.first)
+
     def rows(self, column: Column, low: int | None, high: int | None) -> Selection:
         """The rows of a column stored as integers of at most 64 bits whose value is listed and between bounds."""
         return self._numbers.rows(column, *self.within(low, high))

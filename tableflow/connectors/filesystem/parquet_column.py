@@ -146,6 +146,22 @@ class NativeColumn:
         except _REFUSALS:
             self._reader = None
 
+    @property
+    def type(self) -> t.SqlType:
+        """The type of the column in the file."""
+        return self._place.type
+
+    @property
+    def reader(self) -> ParquetColumnReader | None:
+        """What decodes it; None once that has given up."""
+        return self._reader
+
+    def passed(self, rows: int, *, gives_up: bool = False) -> None:
+        """Its reader was made to read so many rows, or gave up when it was to read the next."""
+        self._position += rows
+        if gives_up:
+            self._reader = None
+
     def seek(self, row: int) -> None:
         """Goes on at a row that is not before the current one."""
         passed = row - self._position

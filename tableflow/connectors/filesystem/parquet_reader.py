@@ -17,9 +17,10 @@ from tableflow.connectors.filesystem.parquet_filter import WORTHWHILE, Dictionar
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn
 from tableflow.connectors.filesystem.parquet_pruning import Rows
 from tableflow.connectors.filesystem.parquet_statistics import declared_range
+from tableflow.connectors.filesystem.parquet_together import ColumnsTogether
 from tableflow.connectors.pruning import ColumnRange
 from tableflow.connectors.reading import Chunk
-from tableflow.connectors.storage import convert, represent
+from tableflow.connectors.storage import NATURAL, convert, represent
 from tableflow.errors import ConnectorError
 from tableflow.records import dataclass
 
@@ -41,6 +42,10 @@ class GroupScan:
         """What statistics say of a column under the type of the table."""
         known = self.footer.range(self.group, self.places[position])
         return declared_range(known, self.columns[position].type)
+
+    def is_stored(self, position: int) -> bool:
+        """Whether a column is used as the file stores it, so that what is read of it may be compared at once."""
+        return self.representation == NATURAL and self.places[position].type == self.columns[position].type
 
     def declared(self, position: int, column: Column) -> Column:
         """What was read of a column as the type of the table."""
@@ -103,6 +108,7 @@ class GroupReader:
                 self._arrow = ArrowColumns(footer, group, others, 0, scan.batch_rows)
             rows = footer.group_rows[group]
             self._filters = scan.filters.of_group(self._native, scan.declared, scan.range_of, rows)
+            self._together = ColumnsTogether.of(self._native, self._filters, scan.is_stored)
         except BaseException:
             self.close()
             raise
@@ -112,6 +118,8 @@ class GroupReader:
         """Goes on at a row that is not before the current one."""
         for column in self._native.values():
             column.seek(row)
+        if self._together is not None and not self._together.whole:
+            self._together = None
         if self._arrow is not None:
             self._arrow.skip(row - self._position)
         self._position = row
@@ -120,7 +128,11 @@ class GroupReader:
         """Of the next rows those that may match, in the order of the places, and their number."""
         self._position += rows
         found: dict[int, Column] = {}
-        at = self._read_filtered(rows, found) if self._filters else None
+        at: Selection | None = None
+        if self._together is not None:
+            at = self._read_together(rows, found)
+        elif self._filters:
+            at = self._read_filtered(rows, found)
         for i, column in self._native.items():
             if i not in found:
                 found[i] = column.read(rows) if at is None else column.read_at(rows, at)
@@ -130,23 +142,45 @@ class GroupReader:
         left = rows if at is None else len(at)
         return [self._scan.declared(i, found[i]) for i in range(len(found))], left
 
-    def _read_filtered(self, rows: int, found: dict[int, Column]) -> Selection | None:
-        """Reads the columns that have filters, and gives the places of the rows that they leave; None: all."""
-        at: Selection | None = None
-        for one in self._filters:
+    def _read_together(self, rows: int, found: dict[int, Column]) -> Selection | None:
+        """Reads all native columns at once; those behind one that gives up are left, and read one by one from now on."""
+        assert self._together is not None
+        read, at, filtered, complete = self._together.read(rows)
+        found.update(read)
+        if complete:
+            if self._filters:
+                self._judge(rows, at)
+            return at
+        self._together = None
+        return self._read_filtered(rows, found, at, filtered)
+
+    def _read_filtered(
+        self, rows: int, found: dict[int, Column], at: Selection | None = None, done: int = 0
+    ) -> Selection | None:
+        """Reads the columns that have filters, and gives the places of the rows that they leave; None: all.
+
+        Some filters may be done, and have left the rows ``at``.
+        """
+        for one in self._filters[done:]:
             column, kept = self._read_one(one, rows, at)
             if kept is not None:
                 for i, before in found.items():
                     found[i] = take(before, kept)
                 at = kept if at is None else at[kept]
             found[one.position] = column
+        self._judge(rows, at)
+        return at
+
+    def _judge(self, rows: int, at: Selection | None) -> None:
+        """Counts what the filters have left of some rows, and drops them if dictionaries and statistics promised more than they held."""
         left = rows if at is None else len(at)
         self._scan.counts["rows_filtered"] += rows - left
         self._seen += rows
         self._kept += left
-        if self._kept > self._seen * WORTHWHILE:  # dictionaries and statistics promised more than they held
+        if self._kept > self._seen * WORTHWHILE:
             self._filters = []
-        return at
+            if self._together is not None:
+                self._together.clear_filters()
 
     def _read_one(
         self, one: DictionaryFilter | IntervalFilter, rows: int, at: Selection | None

@@ -1,0 +1,92 @@
+"""All native columns of a row group in one call for each batch, filters included.
+
+A call gives the interpreter's lock up once and not for each column, so that tasks of two threads hardly wait for each other.
+What comes out is what the columns would give one by one; a column that gives up ends it, and the others follow without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from tableflow.columnar._native import ParquetColumnReader, ParquetGroupReader
+from tableflow.columnar.batch import Selection
+from tableflow.columnar.column import Column
+from tableflow.connectors.filesystem.parquet_column import NativeColumn
+from tableflow.connectors.filesystem.parquet_filter import DictionaryFilter, IntervalFilter
+
+_LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
+
+
+class ColumnsTogether:
+    """Native columns by their position in the scan, none of which has given up."""
+
+    def __init__(self, columns: Mapping[int, NativeColumn], reader: ParquetGroupReader) -> None:
+        self._columns = columns
+        self._positions = list(columns)
+        self._reader = reader
+
+    @classmethod
+    def of(
+        cls,
+        columns: Mapping[int, NativeColumn],
+        filters: Sequence[DictionaryFilter | IntervalFilter],
+        is_stored: Callable[[int], bool],
+    ) -> ColumnsTogether | None:
+        """None if there is nothing to gain, or a filter needs what only Python can look up.
+
+        ``is_stored`` says of a position whether its values may be compared as they are read.
+        """
+        readers = [column.reader for column in columns.values()]
+        present = [reader for reader in readers if isinstance(reader, ParquetColumnReader)]
+        if not readers or len(present) < len(readers):
+            return None
+        reader = ParquetGroupReader(present)
+        number = {position: i for i, position in enumerate(columns)}
+        for one in filters:
+            if not _add(reader, number[one.position], one, stored=is_stored(one.position)):
+                return None
+        return cls(columns, reader)
+
+    @property
+    def whole(self) -> bool:
+        """Whether no column has given up."""
+        return all(column.reader is not None for column in self._columns.values())
+
+    def clear_filters(self) -> None:
+        """Gives all rows from now on."""
+        self._reader.clear_filters()
+
+    def read(self, rows: int) -> tuple[dict[int, Column], Selection | None, int, bool]:
+        """Columns by position, which of the rows they hold (None: all), how many filters were applied, whether none gave up."""
+        vectors, at, filtered, refused = self._reader.read(rows)
+        found: dict[int, Column] = {}
+        for i, (position, vector) in enumerate(zip(self._positions, vectors, strict=True)):
+            column = self._columns[position]
+            if vector is not None:
+                column.passed(rows)
+                found[position] = Column(column.type, vector=vector)
+            elif i == refused:
+                column.passed(0, gives_up=True)
+        return found, at, filtered, refused < 0
+
+
+def _add(reader: ParquetGroupReader, number: int, one: DictionaryFilter | IntervalFilter, *, stored: bool) -> bool:
+    """Has the reader apply the filter, if it can."""
+    if isinstance(one, DictionaryFilter):
+        reader.accept(number, one.accepted)
+        return True
+    if not stored:
+        return False
+    low = _LOWEST if one.low is None else max(one.low, _LOWEST)
+    high = _HIGHEST if one.high is None else min(one.high, _HIGHEST)
+    bits, first = None, 0
+    if one.listed is not None:
+        mapped = one.listed.mapped(low, high)
+        if mapped is None:
+            return False
+        low, high, bits, first = mapped
+    if low <= high:
+        reader.among(number, low, high, bits, first)
+    else:  # bounds may lie beyond what 64 bits hold
+        reader.among(number, 1, 0, None, 0)
+    return True
