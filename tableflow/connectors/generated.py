@@ -19,8 +19,6 @@ from tableflow.records import dataclass
 from tableflow.runtime.source import Done, Later, Poll, Split
 from tableflow.runtime.wake import After
 
-_TICK_MICROSECONDS = 1_000
-
 Numbers = npt.NDArray[np.uint64]
 
 
@@ -34,6 +32,8 @@ class Pace:
     clock: Callable[[], int] = time.monotonic_ns
     began: int | None = None
     """When the first row comes, by the clock; None: when a reader is asked first."""
+    tick: int = 1_000
+    """Microseconds between two batches, while there is a row at any time: to give them one by one would be all that is done."""
 
 
 class GeneratedSource:
@@ -78,15 +78,13 @@ class GeneratedReader:
 
     def poll(self) -> Poll:
         """The next rows; those that come at a rate are counted from the first poll."""
-        count = min(self._batch_rows, self._due())
-        if count <= 0:
-            return Later(After(_TICK_MICROSECONDS))
-        if self._pace.per_second is not None and count < self._batch_rows:
-            # At a high rate there is a row at any time; to give them one by one would be all that is done.
+        count = self._batch_rows
+        if self._pace.per_second is not None:
             now = self._pace.clock()
-            rest = _TICK_MICROSECONDS - (now - self._given) // 1000 if self._given is not None else 0
-            if rest > 0:
-                return Later(After(rest))
+            early = self._early(now, self._pace.per_second)
+            if early > 0:
+                return Later(After(early))
+            count = min(count, self._due(now, self._pace.per_second))
             self._given = now
         own = np.arange(self._done, self._done + count, dtype=np.int64)
         stride, total = self._pace.stride, self._pace.rows
@@ -98,13 +96,21 @@ class GeneratedReader:
         self._done += count
         return self._make(numbers.astype(np.uint64))
 
-    def _due(self) -> int:
-        if self._pace.per_second is None:
-            return self._batch_rows
-        now = self._pace.clock()
+    def _early(self, now: int, per_second: int) -> int:
+        """Microseconds until rows are to be given: one is due, and the last ones are a tick ago unless a batch is full."""
         if self._began is None:
             self._began = now
-        happened = (now - self._began) * self._pace.per_second // 1_000_000_000 + self._splits
+        following = self._began + -((self._start - self._done) * self._splits * 1_000_000_000 // per_second)
+        if now < following:
+            return -((now - following) // 1000)
+        if self._given is None or self._due(now, per_second) >= self._batch_rows:
+            return 0
+        return self._pace.tick - (now - self._given) // 1000
+
+    def _due(self, now: int, per_second: int) -> int:
+        """How many rows are due."""
+        assert self._began is not None
+        happened = (now - self._began) * per_second // 1_000_000_000 + self._splits
         return self._start + happened // self._splits - self._done
 
     def offset(self) -> Any:

@@ -152,6 +152,8 @@ class Outputs:
         self._wanting = [buffer.lane for writer in wanting for buffer in writer.buffers]
         self._timeout = timeout
         self._pressed = False
+        self._sent = 0
+        """When rows that waited were sent last."""
         self.deadline: int | None = None
         """When waiting rows are sent at the latest (microseconds), None while none wait."""
 
@@ -189,16 +191,19 @@ class Outputs:
             writer.control(event)
 
     def tend(self, now: int) -> None:
-        """Called once per step: starts the timeout when rows wait, and sends what has waited too long.
+        """Called once per step: sends rows that wait, but not more often than the timeout says.
 
-        Rows for a consumer that has not even begun with what it got stay: a larger batch serves it better.
+        So rows that come once in a while, as the results of windows do, do not wait at all.  Rows for a consumer that has not
+        even begun with what it got stay: a larger batch serves it better.
         """
         waiting = [b for writer in self._writers for b in writer.buffers if b.waiting]
         if not waiting:
             self.deadline = None
-        elif self.deadline is None:
-            self.deadline = now + self._timeout
-        elif now >= self.deadline:
+            return
+        if self.deadline is None:
+            self.deadline = self._sent + self._timeout
+        if now >= self.deadline:
+            self._sent = now
             self._pressed = True
             for buffer in waiting:
                 if buffer.lane.starving:

@@ -15,6 +15,7 @@ from tableflow.connectors.generated import GeneratedSource, Pace
 from tableflow.connectors.nexmark.source import Maker, NexmarkScan, open_source
 from tableflow.connectors.nexmark.tables import BID, CYCLE, EVENTS, TABLES, Generator
 from tableflow.runtime.source import Done, Later, Split
+from tableflow.runtime.wake import After
 
 GOLDEN = Path(__file__).parent / "golden"
 SECOND = 1_000_000_000
@@ -89,9 +90,34 @@ def test_paced_events_wait_for_their_time():
     assert len(_rows(reader.poll())) == 250
     assert isinstance(reader.poll(), Later)
     now[0] += SECOND // 2000
-    assert isinstance(reader.poll(), Later)  # one would be there at most
+    later = reader.poll()
+    assert isinstance(later, Later)  # one would be there at most
+    assert isinstance(later.wake, After)
+    assert later.wake.microseconds == 500
     now[0] += 3 * SECOND // 1000
     assert len(_rows(reader.poll())) == 3
+
+
+def test_rare_events_are_not_asked_for_before_their_time():
+    now, made = [0], []
+    pace = Pace(None, 2, 1, lambda: now[0], tick=10_000)
+    readers = [
+        GeneratedSource(lambda numbers: made.extend(numbers.tolist()) or Batch([], len(numbers)), pace, 2).reader(
+            Split(str(i), [i, 2]), 100
+        )
+        for i in range(2)
+    ]
+    polls = 0
+    while now[0] < 4 * SECOND:
+        waits = []
+        for reader in readers:
+            while not isinstance(given := reader.poll(), Later):
+                polls += 1
+            waits.append(given.wake.microseconds)
+            polls += 1
+        now[0] += min(waits) * 1000
+    assert sorted(made) == list(range(8))
+    assert polls <= 32
 
 
 def test_events_of_a_high_rate_come_together():

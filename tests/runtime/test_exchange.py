@@ -148,22 +148,25 @@ def test_outputs_are_closed_when_nobody_wants_more():
 
 def test_the_buffer_timeout_sends_to_a_starving_consumer_only():
     outputs, (channel,), _, _ = make(ExchangeKind.FORWARD, 1, batch_rows=100, timeout=2000)
-    outputs.tend(0)
+    outputs.tend(10_000)
     assert outputs.deadline is None
     sent(outputs, batch(1))
-    outputs.tend(10)
-    assert outputs.deadline == 2010
-    outputs.tend(2000)
-    assert drained(channel) == []
-    outputs.tend(2010)
+    outputs.tend(10_010)  # the first in a long time does not wait
     assert (drained(channel), outputs.deadline) == ([[1]], None)
+    sent(outputs, batch(2))
+    outputs.tend(10_020)
+    assert outputs.deadline == 12_010
+    outputs.tend(12_000)
+    assert drained(channel) == []
+    outputs.tend(12_010)
+    assert (drained(channel), outputs.deadline) == ([[2]], None)
     sent(outputs, batch(*range(40)))
     sent(outputs, batch(2))
-    outputs.tend(3000)
-    outputs.tend(9000)
-    assert outputs.deadline == 11000
+    outputs.tend(13_000)
+    outputs.tend(20_000)
+    assert outputs.deadline == 22_000
     assert drained(channel) == [list(range(40))]
-    outputs.tend(11000)
+    outputs.tend(22_000)
     assert drained(channel) == [[2]]
 
 

@@ -23,6 +23,8 @@ from tableflow.serialization import serializable
 
 KIND = "datagen"
 _TEXT_LENGTH, _COLLECTION_LENGTH = 100, 3
+_TICK = 10_000
+"""Microseconds between batches at rates of more than a row in that time: who waits for made-up rows is in no hurry."""
 
 
 def _whole(value: str) -> int:
@@ -212,7 +214,7 @@ def open_source(scan: DatagenScan, context: OpenContext) -> GeneratedSource:
         ]
         return Batch(columns, len(rows))
 
-    return GeneratedSource(make, Pace(scan.rows, scan.per_second), settings.get(PARALLELISM))
+    return GeneratedSource(make, Pace(scan.rows, scan.per_second, tick=_TICK), settings.get(PARALLELISM))
 
 
 def _now() -> int:
