@@ -139,6 +139,7 @@ class WorkerPool:
             if task is None:
                 return
             task.run()
+            del task  # a worker that waits holds on to nothing: not to files that a table has replaced, nor to memory
 
     def _call_due(self) -> float | None:
         """Calls what is due; the seconds until the next timer."""

@@ -6,6 +6,7 @@ each other, and before that for nobody; so what a statement has looked at is wha
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 
 from tableflow.catalog import decisions
@@ -254,6 +255,7 @@ class Definitions:
             tables = list(database.state().tables)
         self._storage.begin(database).abort()  # an error if the session only reads
         database.fold(tables)
+        gc.collect()  # jobs that have ended are cycles, which hold the files that they read until Python looks for such
         removed = database.collect()
         what = f"vacuumed, {removed:,} file{'' if removed == 1 else 's'} removed"
         return defined(

@@ -64,6 +64,8 @@ class SessionStorage:
         self._settings = settings
         self._temporary: Database | None = None
         self._providers: dict[tuple[int, bool], ManagedProvider] = {}
+        # A session that does nothing must not keep files that a fold has replaced.
+        self._end_holding = shared.database.on_fold(self._let_go)
 
     def of(self, *, temporary: bool) -> Database:
         """The database for temporary tables, or the one for all others."""
@@ -115,9 +117,13 @@ class SessionStorage:
             raise read_only(database.disk)
         return database.transaction(sorted(tables), catalog=catalog, cancelled=self.interrupted)
 
+    def _let_go(self) -> None:
+        self._providers = {}
+
     def close(self) -> None:
         """Gives both databases back."""
-        self._providers.clear()
+        self._end_holding()
+        self._let_go()
         self.shared.close()
         if self._temporary is not None:
             self._temporary.close()

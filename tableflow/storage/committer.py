@@ -56,7 +56,8 @@ class Committer:
         self.generation = 0
         """How often commits were taken back."""
         self.log = log
-        self.records = 0
+        self.records = self.files = 0
+        """Commits, and the data files that they named, since the log was begun."""
         self._disk = disk
         self._lease = lease
         self._announcer = announcer
@@ -82,10 +83,11 @@ class Committer:
         tables: Mapping[int, TableCell],
         catalog: tuple[CatalogChange, ...],
         begun: tuple[DatabaseState, int],
+        files: int = 0,
     ) -> None:
         """Writes a record behind all others; it counts after :meth:`wait`.
 
-        ``tables`` went on from the state that :meth:`begin` gave; ``begun`` is what it gave.
+        ``tables`` went on from the state that :meth:`begin` gave; ``begun`` is what it gave.  ``files``: how many data files it names.
         """
         pinned, generation = begun
         with self._condition:
@@ -104,6 +106,7 @@ class Committer:
                 self._pending.append(ticket)
                 self.tip = state
                 self.records += 1
+                self.files += files
                 ticket.appended = True
             except BaseException as error:
                 self.tip = before
@@ -156,7 +159,7 @@ class Committer:
                 raise
             self.log.close()
             self.log = log
-            self.records = 0
+            self.records = self.files = 0
             return state
 
         try:

@@ -1,8 +1,9 @@
 """Which segments of a table are worth writing anew, and the writing.
 
-A fold writes every row that is in memory to files.  Smaller files before them join in, so that sizes grow geometrically:
-a table has about as many files as its number of rows has digits, and a row is written as often.  Files of which many
-rows no retained version sees are written again without those.  Row ids stay.
+A fold writes every row that is in memory to files.  Smaller files before them join in, and of neighbours that commits wrote as files
+:data:`FEWEST` of about one size become one, so that sizes grow geometrically: a table has a few times as many files as its number of
+rows has digits, and a row is written as often.  Files of which many rows no retained version sees are written again
+without those.  Row ids stay.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from tableflow.storage.table_state import TableState
 
 SMALLER = 2
 """A neighbour joins if it has at most so many times the rows of what is written."""
+FEWEST = 4
+"""Files that could join do so when there are so many."""
 DEAD = 0.3
 """A file is written again when this part of its rows is of no use."""
 
@@ -43,6 +46,8 @@ class Part:
 def choose(parts: Sequence[Part], file_rows: int) -> list[tuple[int, int]]:
     """The ranges ``[start, stop)`` of segments to be written anew, each as one file (or more, if it gets full)."""
     wanted = [part.in_memory or part.dead > DEAD * part.rows for part in parts]
+    for start, stop in _alike(parts, file_rows):
+        wanted[start:stop] = [True] * (stop - start)
     ranges: list[tuple[int, int]] = []
     at = 0
     while at < len(parts):
@@ -63,6 +68,20 @@ def choose(parts: Sequence[Part], file_rows: int) -> list[tuple[int, int]]:
         ranges.append((start, stop))
         at = stop
     return ranges
+
+
+def _alike(parts: Sequence[Part], file_rows: int) -> Iterator[tuple[int, int]]:
+    """Ranges of neighbours, the newest first, of which each may join those behind it, and which are many enough."""
+    stop = len(parts)
+    while stop:
+        start = stop - 1
+        rows = parts[start].rows - parts[start].dead
+        while start and not parts[start].fixed and _joins(parts[start - 1], rows, file_rows):
+            start -= 1
+            rows += parts[start].rows - parts[start].dead
+        if stop - start >= FEWEST:
+            yield start, stop
+        stop = start
 
 
 def _joins(part: Part, rows: int, file_rows: int) -> bool:

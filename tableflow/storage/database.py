@@ -67,6 +67,7 @@ class Database:
         self._lock = threading.Lock()
         self._closed = False
         self._listeners: tuple[Callable[[], object], ...] = ()
+        self._holders: tuple[Callable[[], object], ...] = ()
         self.maintenance = None if committer is None or lease is None else self._maintenance(committer, lease)
 
     @classmethod
@@ -126,7 +127,7 @@ class Database:
         due, policy, delay = self._pace()
         garbage = Garbage(self.disk, delay, self.clock)
         folder = Folder(self.disk, committer, self._follower.root, garbage, policy, self.new_name, self.clock)
-        return Maintenance(self.disk, committer, folder, garbage, lease, self._token, self.clock, due)
+        return Maintenance(self.disk, committer, folder, garbage, lease, self._token, self.clock, due, self._let_go)
 
     def _pace(self) -> tuple[tuple[int, int], FoldPolicy, int]:
         """When a fold is due, what it keeps, and how long garbage stays."""
@@ -202,6 +203,21 @@ class Database:
                 self._listeners = tuple(one for one in self._listeners if one is not listener)
 
         return end
+
+    def on_fold(self, holder: Callable[[], object]) -> Callable[[], None]:
+        """Calls ``holder`` after every fold, on any thread, so that it lets go of states whose files are to be removed; gives what ends that."""
+        with self._lock:
+            self._holders = (*self._holders, holder)
+
+        def end() -> None:
+            with self._lock:
+                self._holders = tuple(one for one in self._holders if one is not holder)
+
+        return end
+
+    def _let_go(self) -> None:
+        for holder in self._holders:
+            holder()
 
     def committed(self) -> None:
         """Called after every commit."""

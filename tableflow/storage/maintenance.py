@@ -29,6 +29,8 @@ CLOSING_SHARE = 8
 """When the database is closed, a log with this part of what makes a fold due is folded."""
 LAGGING, FULL = 4, 16
 """Commits wait when the log has so many times what makes a fold due; they fail when it has and folding fails."""
+FILES = 16
+"""A fold is due when commits have written so many files, which it may join."""
 _LEAST = 1 << 20
 _LOOK = 0.05
 _running: weakref.WeakSet[Maintenance] = weakref.WeakSet()
@@ -53,9 +55,9 @@ class Maintenance:
 
     def __init__(
         self, disk: Disk, committer: Committer, folder: Folder, garbage: Garbage, lease: Lease, token: str,
-        clock: Callable[[], int], due: tuple[int, int],
+        clock: Callable[[], int], due: tuple[int, int], folded: Callable[[], object],
     ) -> None:  # fmt: skip
-        """A fold is due after so many (records, bytes)."""
+        """A fold is due after so many (records, bytes); ``folded`` is called after each."""
         self.error: BaseException | None = None
         """Why the last fold failed, wholly or for a table; None if it did not."""
         self.failing = False
@@ -69,6 +71,7 @@ class Maintenance:
         self._token = token
         self._clock = clock
         self._due = due
+        self._folded = folded
         self._swept = False
         self._work = threading.Lock()
         self._wake = threading.Event()
@@ -109,7 +112,7 @@ class Maintenance:
 
     def committed(self) -> None:
         """Called after every commit; wakes the thread when there is enough to do."""
-        if self._is_due(1):
+        if self._is_due():
             self._wake.set()
 
     def fold(self, everything: frozenset[int] = frozenset()) -> None:
@@ -122,6 +125,7 @@ class Maintenance:
                 raise disk_error(self._disk, error, "write its log into files") from error
             self.folds += 1
             self.failing = False
+            self._folded()
             with self._room:
                 self._room.notify_all()
             for damage in self.damage.values():
@@ -164,8 +168,10 @@ class Maintenance:
         records, size = self._due
         return self._committer.records >= times * records or self._committer.log.position >= times * max(size, _LEAST)
 
-    def _is_due(self, share: int) -> bool:
+    def _is_due(self, share: int = 1) -> bool:
         records, size = self._due
+        if share == 1 and self._committer.files >= FILES:
+            return True
         return self._committer.records * share >= records or self._committer.log.position * share >= size
 
     def _sweep(self) -> None:
@@ -188,7 +194,7 @@ class Maintenance:
                 self.error = error
             self._wake.wait(HEARTBEAT)
             self._wake.clear()
-            if not self._stopping.is_set() and self._is_due(1):
+            if not self._stopping.is_set() and self._is_due():
                 self._try_fold()
                 if self.failing:
                     self._stopping.wait(HEARTBEAT)  # a disk that is full stays so for a while

@@ -164,12 +164,19 @@ class Transaction:
             if not changes and not self._catalog:
                 self._turn.release()
                 committer.settle()  # what it found may not be durable yet
-                self._open = False
+                self._end()
                 return {}
             payload = encode_commit(Commit(now, tuple(changes), tuple(self._catalog)))
             self._sync_folders(changes)
             ticket = Ticket(cells.keys())
-            committer.append(ticket, payload, cells, tuple(self._catalog), (self._found, self._generation))
+            committer.append(
+                ticket,
+                payload,
+                cells,
+                tuple(self._catalog),
+                (self._found, self._generation),
+                sum(len(change.files) for change in changes),
+            )
             self._turn.release()  # the next one may begin on top of this; it fails if this does
             committer.wait(ticket)
             self._dropped(ticket)
@@ -179,7 +186,7 @@ class Transaction:
                 self._ended_writers.clear()
             self.abort()
             raise
-        self._open = False
+        self._end()
         self._database.committed()
         return {change.table: change.version for change in changes}
 
@@ -193,6 +200,15 @@ class Transaction:
         for writer in (*writers, *self._ended_writers):
             with contextlib.suppress(OSError):  # what stays is found when the database is opened again
                 writer.abort()
+        self._end()
+
+    def _end(self) -> None:
+        """Lets go of what it found and staged: files that nobody else holds may be removed, although the transaction is still known."""
+        self._open = False
+        self._tables.clear()
+        self._ended.clear()
+        self._ended_writers.clear()
+        self.state = self._found = replace(self._found, tables={})
 
     def __enter__(self) -> Transaction:
         return self

@@ -58,6 +58,14 @@ def file(n: int, dead: int = 0, fixed: bool = False) -> Part:
         ([file(900), memory(500)], [(1, 2)]),  # together they would be more than a file holds
         ([file(10), Part(5, 0, in_memory=True, fixed=True)], [(1, 2)]),
         ([memory(5), file(3, fixed=True)], [(0, 1)]),
+        ([file(10)] * 3, []),
+        ([file(10)] * 4, [(0, 4)]),
+        ([file(900), *[file(10)] * 5], [(1, 6)]),
+        ([file(80), file(40), file(20), file(10)], [(0, 4)]),
+        ([file(100), *[file(10)] * 3], []),
+        ([file(300)] * 8, []),  # four would be more than a file holds
+        ([*[file(250)] * 4, *[file(10)] * 4], [(0, 8)]),  # the writer begins a new file where one is full
+        ([file(10), file(10), file(10, fixed=True), file(10), file(10)], []),
     ],
 )
 def test_what_is_written_anew(parts: list[Part], expected: list[tuple[int, int]]) -> None:
