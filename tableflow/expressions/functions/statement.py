@@ -67,7 +67,9 @@ def read_clock(name: str, clock: StatementClock | None, span: Span | None) -> Ex
     if isinstance(clock, JobClock):
         raise UnsupportedError(
             f"{name} is one time for a whole statement, and a streaming table is kept up to date for ever",
-            hint="compare with it where the table is read, or give rows a column AS PROCTIME()",
+            detail="as the time of each epoch it would give a row that is taken back another value than when it came, and "
+            "rows would have to come and go without any change to what the query reads",
+            hint="compare with it where the table is read; a column AS PROCTIME() of its source says when a row came",
             span=span,
         )
     literal = literal_from_python(reading(clock or StatementClock.now()), span)
