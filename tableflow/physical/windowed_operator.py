@@ -38,9 +38,14 @@ def windowed_operator(node: WindowedAggregate) -> Operator:
 
 def _last_rows(node: WindowedAggregate) -> LastRowsOperator:
     """The operator of KEEP LAST."""
-    if node.changing or node.emit.lateness or not isinstance(node.assigner, Global | Tumble | Hop | Cumulate):
+    if node.emit.lateness:
         raise UnsupportedError(
-            "KEEP LAST sees rows that are only added, in windows of time or GLOBAL ones, without LATENESS",
+            "with KEEP LAST each firing is a row of its own, which a late row could not correct",
+            hint="leave LATENESS out; a WATERMARK FOR that stays further behind waits for more rows",
+        )
+    if node.changing or not isinstance(node.assigner, Global | Tumble | Hop | Cumulate):
+        raise UnsupportedError(
+            "over streams KEEP LAST is for windows of time and GLOBAL ones; windows of rows say one final thing",
             hint="write the condition as a FILTER or an OVER frame",
         )
     if node.emit.keep_last is not None and isinstance(node.assigner, Global):

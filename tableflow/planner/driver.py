@@ -38,7 +38,7 @@ from tableflow.planner.rewriting import Rewriter, Rule, Trace
 from tableflow.planner.rules.common_subplans import share_common_subplans, share_streams
 from tableflow.planner.rules.disjunctions import derive_side_disjunctions, factor_disjunctions
 from tableflow.planner.rules.distinct import eliminate_distinct
-from tableflow.planner.rules.emission import settle_emission
+from tableflow.planner.rules.emission import fire_when_closed, settle_emission
 from tableflow.planner.rules.empty import propagate_empty
 from tableflow.planner.rules.event_time import settle_event_time
 from tableflow.planner.rules.exists import exists_with_inequality
@@ -168,6 +168,7 @@ RULES: tuple[Entry, ...] = (
         (_P, _R),
         (Filter, Join, Aggregate, Window, Project, Sort, Limit, Replicate, SetOperation, Shared),
     ),
+    Entry("fire_when_closed", fire_when_closed, (_O,), (Aggregate,), switchable=False),
     Entry("make_windowed_aggregate", make_windowed_aggregate, (_O,), (Aggregate,), switchable=False),
     Entry("exists_with_inequality", exists_with_inequality, (_O,)),
     Entry("order_joins", order_joins, (_O,)),

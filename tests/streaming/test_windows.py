@@ -10,6 +10,8 @@ import pyarrow as pa
 import pytest
 
 import tableflow
+from tableflow.connectors.script import Rows, Script
+from tableflow.runtime.source import Done
 
 BASE = datetime(2026, 1, 1)
 COLUMNS = {"k": "BIGINT", "v": "BIGINT", "ts": "TIMESTAMP(6)"}
@@ -124,7 +126,35 @@ KEPT = {
     "time": "SELECT k, window_start, window_fire, {calls} FROM TUMBLE({table}, ts, INTERVAL '30' SECOND) GROUP BY k, window_start, window_end, window_fire",
     "hop": "SELECT k, window_end, window_fire, {calls} FROM HOP({table}, ts, INTERVAL '10' SECOND, INTERVAL '25' SECOND) GROUP BY k, window_start, window_end, window_fire",
     "global": "SELECT k, window_fire, {calls} FROM GLOBAL(TABLE {table} PARTITION BY k ORDER BY ts) GROUP BY k, window_fire",
+    "session": "SELECT k, window_start, window_end, window_fire, {calls} FROM SESSION(TABLE {table} PARTITION BY k, DESCRIPTOR(ts), INTERVAL '1.5' SECOND) GROUP BY k, window_start, window_end, window_fire",
 }
+
+
+CHANGING = {
+    "tumble": "SELECT k, window_start, window_fire, {calls} FROM TUMBLE(c, ts, INTERVAL '20' SECOND) GROUP BY k, window_start, window_end, window_fire",
+    "hop": "SELECT window_end, window_fire, {calls} FROM HOP(c, ts, INTERVAL '10' SECOND, INTERVAL '20' SECOND) GROUP BY window_start, window_end, window_fire",
+    "global": "SELECT k, window_fire, {calls} FROM GLOBAL(TABLE c PARTITION BY k ORDER BY ts) GROUP BY k, window_fire",
+}
+
+
+@pytest.mark.parametrize("select", CHANGING)
+def test_firings_over_rows_that_are_taken_back(select: str) -> None:
+    """They are, summed up, those of the rows that are left."""
+    rows = _distinct(0)[:60]
+    told = [Rows(shuffled, [1] * len(shuffled)) for shuffled in (rows[20:], rows[:20])]
+    gone = rows[::4]
+    with tableflow.connect(settings={"parallelism.default": "2"}) as connection:
+        connection.register("c", pa.table(_columns([row for row in rows if row not in gone])))
+        queries = [
+            f"{CHANGING[select].format(calls='count(*), sum(v)')} EMIT {emit}"
+            for emit in ("KEEP LAST 2 ROWS", "ON UPDATE KEEP LAST 3 ROWS", "EVERY 3 ROWS KEEP LAST INTERVAL '4' SECOND")
+        ]
+        expected = [sorted(connection.execute(query).fetchall(), key=repr) for query in queries]
+        script = Script([*told, Rows(gone, [-1] * len(gone)), Done()])
+        connection.register_stream("c", COLUMNS, script, watermark=("ts", timedelta(seconds=60)), changelog="retract")
+        for query, wanted in zip(queries, expected, strict=True):
+            assert final(connection.execute(query).fetchall()) == wanted
+            assert wanted
 
 
 @pytest.mark.parametrize("select", KEPT)
@@ -170,8 +200,24 @@ def test_an_interval_of_event_time_ends_wherever_watermarks_are(connection: tabl
     [
         ("SELECT count(*) FROM GLOBAL(TABLE endless ORDER BY v) EMIT EVERY 2 ROWS", "wait for an end"),
         (
-            "SELECT count(*) FROM SESSION(endless, ts, INTERVAL '1' SECOND) GROUP BY window_start, window_end EMIT KEEP LAST 2 ROWS",
-            "KEEP LAST sees",
+            "SELECT count(*) FROM SESSION(endless, ts, INTERVAL '1' SECOND) GROUP BY window_start, window_end EMIT KEEP LAST 2 ROWS WITH LATENESS INTERVAL '1' SECOND",
+            "a late row could not correct",
+        ),
+        (
+            "SELECT count(*) FROM TUMBLE(endless, ts, INTERVAL '1' SECOND) GROUP BY window_start, window_end EMIT KEEP LAST 2 ROWS WITH LATENESS INTERVAL '1' SECOND",
+            "a late row could not correct",
+        ),
+        (
+            "SELECT count(*) FROM TUMBLE(TABLE endless, 3 ROWS) GROUP BY window_start, window_end EMIT KEEP LAST 2 ROWS",
+            "windows of rows say one final thing",
+        ),
+        (
+            "SELECT count(*) FROM GLOBAL((SELECT k FROM endless GROUP BY k HAVING count(*) = 1)) EMIT KEEP LAST 2 ROWS",
+            "not known without an order",
+        ),
+        (
+            "SELECT count(*) FROM SESSION(endless, ts, INTERVAL '1' SECOND) GROUP BY window_start, window_end EMIT KEEP LAST 2 ROWS LATE INTO late",
+            "LATE INTO with KEEP LAST is for",
         ),
         ("SELECT count(*) FROM GLOBAL(endless) EMIT KEEP LAST INTERVAL '1' SECOND", "order of time"),
         (

@@ -23,13 +23,18 @@ from tableflow.expressions.nodes import (
     WindowCall,
 )
 from tableflow.expressions.registry import resolve_call, resolve_window
+from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Session, Tumble
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.nodes import Aggregate, Filter, Node, Project, Window
 from tableflow.planner.logical.predicates import call, disjunction
 from tableflow.planner.logical.time_nodes import WindowTable
-from tableflow.planner.logical.traversal import reference
+from tableflow.planner.logical.traversal import reference, transform_plan
+from tableflow.planner.rules.window_tables import expand_window_table
+from tableflow.planner.stream_facts import Streams
 from tableflow.types import BIGINT, INTERVAL, Field, TimestampType
+
+_KEPT = Tumble | Hop | Cumulate | Global
 
 
 def settle_emission(node: Node, required: frozenset[int], context: Context) -> Node | None:
@@ -41,6 +46,43 @@ def settle_emission(node: Node, required: frozenset[int], context: Context) -> N
     if node.fire is None:
         return replace(node, emit=None, late=None)
     return _firings(node, emit, node.fire, context)
+
+
+def fire_when_closed(node: Node, required: frozenset[int], context: Context) -> Node | None:
+    """KEEP LAST in sessions, whose bounds are known when they close, and over rows that may be taken back: as of finished data.
+
+    Firings of a session come out together when it closes; those of changing rows are what the rows so far say.
+    """
+    assert isinstance(node, Aggregate)
+    emit = node.emit
+    if emit is None or node.fire is None or not emit.evicts:
+        return None
+    table = _window_table(node.input)
+    changing = not Streams(node.input).of(node.input).appends
+    if not isinstance(table.assigner, Session) and not (changing and isinstance(table.assigner, _KEPT)):
+        return None
+    if emit.lateness is not None:
+        raise UnsupportedError(
+            "with KEEP LAST each firing is a row of its own, which a late row could not correct",
+            hint="leave LATENESS out; a WATERMARK FOR that stays further behind waits for more rows",
+        )
+    if node.late is not None:
+        raise UnsupportedError(
+            "LATE INTO with KEEP LAST is for TUMBLE, HOP and CUMULATE of rows that are only added",
+            hint="leave LATE INTO out: late rows are counted",
+            span=node.late.span,
+        )
+    if changing and table.time is None and not table.order:
+        raise UnsupportedError(
+            "the last of rows that may be taken back are not known without an order",
+            hint="GLOBAL(TABLE t ORDER BY ...)",
+        )
+    fired = _firings(node, emit, node.fire, context)
+    if not isinstance(table.assigner, Global):
+        return fired
+    rows = expand_window_table(table, required, context)
+    assert rows is not None
+    return transform_plan(fired, lambda each: rows if each is table else each)
 
 
 def _firings(node: Aggregate, emit: Emit, fire: Field, context: Context) -> Node:
@@ -76,7 +118,7 @@ def _firings(node: Aggregate, emit: Emit, fire: Field, context: Context) -> Node
 def _check(node: Aggregate, emit: Emit) -> None:
     if any(isinstance(trigger, EveryInterval) and trigger.event_time for trigger in emit.triggers):
         raise UnsupportedError(
-            "EVERY ... OF EVENT TIME with firings of their own over finished data is not supported yet",
+            "EVERY ... OF EVENT TIME with firings of their own is for streams of rows that are only added, and not for sessions",
             hint="EVERY a number of rows",
         )
     for each in node.calls:
