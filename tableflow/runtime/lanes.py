@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tableflow.columnar.batch import Batch
 from tableflow.runtime.channel import Channel
-from tableflow.runtime.events import Control
+from tableflow.runtime.events import Control, EndOfInput
 
 
 class Lane(ABC):
@@ -57,6 +57,15 @@ class SingleLane(Lane):
     def rows(self, batch: Batch, size: int) -> None:
         """Sends a batch."""
         self.channels[0].put(batch, size)
+
+
+class ResultLane(SingleLane):
+    """The channel of a result, whose reader wants rows and the end: nothing else wakes it, or takes a place in the queue."""
+
+    def control(self, event: Control) -> None:
+        """Sends the end."""
+        if event.__class__ is EndOfInput:
+            super().control(event)
 
 
 class BroadcastLane(Lane):

@@ -9,7 +9,7 @@ from tableflow.runtime.channel import Channel
 from tableflow.runtime.counters import EdgeBlock
 from tableflow.runtime.exchange import Buffer, HashWriter, Writer
 from tableflow.runtime.graph import Edge, ExchangeKind
-from tableflow.runtime.lanes import BroadcastLane, Lane, RebalanceLane, SingleLane
+from tableflow.runtime.lanes import BroadcastLane, Lane, RebalanceLane, ResultLane, SingleLane
 from tableflow.runtime.memory import MemoryPool
 
 
@@ -38,7 +38,7 @@ def writer(
 
 def result_writer(channel: Channel, batch_rows: int, block: EdgeBlock, memory: MemoryPool) -> Writer:
     """The writer of the result."""
-    return _one(SingleLane([channel]), batch_rows, block, memory)
+    return _one(ResultLane([channel]), batch_rows, block, memory)
 
 
 def _one(lane: Lane, batch_rows: int, block: EdgeBlock, memory: MemoryPool, compacts: bool = False) -> Writer:

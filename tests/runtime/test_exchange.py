@@ -15,7 +15,7 @@ from tableflow.runtime.events import EndOfInput, Epoch, Idle, Superstep, Waterma
 from tableflow.runtime.exchange import Outputs
 from tableflow.runtime.graph import Edge, ExchangeKind
 from tableflow.runtime.memory import MemoryPool
-from tableflow.runtime.writers import writer
+from tableflow.runtime.writers import result_writer, writer
 from tests.runtime.simple import batch, values
 
 
@@ -144,6 +144,20 @@ def test_outputs_are_closed_when_nobody_wants_more():
     channels[1].close()
     assert outputs.closed
     assert not Outputs([], 0).closed
+
+
+def test_a_result_has_rows_and_an_end_alone():
+    memory = MemoryPool(1 << 20)
+    channel = Channel(4, memory)
+    outputs = Outputs([result_writer(channel, 100, EdgeBlock(), memory)], 0)
+    sent(outputs, batch(1))
+    outputs.control(Watermark(5))
+    assert len(channel) == 0
+    outputs.control(Epoch(1))
+    outputs.control(Watermark(6))
+    assert len(channel) == 1
+    outputs.control(EndOfInput())
+    assert drained(channel) == [[1], EndOfInput()]
 
 
 def test_the_buffer_timeout_sends_to_a_starving_consumer_only():
