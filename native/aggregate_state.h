@@ -140,7 +140,7 @@ class Count final : public Accumulator {
   void load(StateReader& in) override;
   bool vacant(int64_t group) const override { return counts[size_t(group)] == 0; }
   void update(const Vector* values, const Lanes& lanes) override;
-  int64_t bytes() const override { return int64_t(counts.capacity() * 8); }
+  int64_t bytes() const override { return counts.held(); }
   int64_t bytes_per_group() const override { return 8; }
   void clear() override { counts.release(); }
   Array<int64_t> counts;
@@ -158,7 +158,7 @@ class CountTrue final : public Accumulator {
   void load(StateReader& in) override;
   bool vacant(int64_t group) const override { return counts[size_t(group)] == 0; }
   void update(const Vector* values, const Lanes& lanes) override;
-  int64_t bytes() const override { return int64_t(counts.capacity() * 8); }
+  int64_t bytes() const override { return counts.held(); }
   int64_t bytes_per_group() const override { return 8; }
   void clear() override { counts.release(); }
   Array<int64_t> counts;

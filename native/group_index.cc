@@ -28,7 +28,7 @@ KeyIndex::KeyIndex(const std::vector<std::string>& formats) : keys_(formats) {
     size_ = 1;
   } else if (keys_.words() > 1 || formats.size() > 1) {
     mode_ = Mode::Words;
-    if (keys_.words() == 1) mode_ = Mode::OneWord;
+    if (keys_.words() == 1 && !keys_.has_text()) mode_ = Mode::OneWord;
   } else {
     const KeyClass of = keys_.column(0).key_class;
     mode_ = of == KeyClass::Text ? Mode::Text : of == KeyClass::Integer ? Mode::Direct : Mode::OneWord;
@@ -103,8 +103,12 @@ void KeyIndex::find_single(std::span<const Input> inputs, const Piece& piece, ui
 }
 
 void KeyIndex::reserve_slots(int64_t n) {
+  if (mode_ == Mode::Words) {
+    tags_.reserve(size_t(size_ + n));
+    return;
+  }
   const size_t wanted = slots_wanted(n);
-  if (wanted <= slots()) return;
+  if (wanted <= word_slots_.size()) return;
   begin_rehash(std::bit_ceil(std::max<size_t>(wanted, 1024)));
   rehash_fully();
 }
@@ -113,9 +117,20 @@ bool KeyIndex::prepare(int64_t rows, const Deadline& deadline) {
   for (int c = 0; c < keys_.columns(); ++c)
     if (keys_.column(c).key_class == KeyClass::Text && !keys_.pool(c).prepare(rows, deadline)) return false;
   if (mode_ == Mode::Text || mode_ == Mode::Constant || size_ < stepwise_groups) return true;
+  if (mode_ == Mode::Words) {
+    if (!tags_.moving()) {
+      if (tags_.holds(size_t(size_ + rows))) return true;
+      tags_.grow(size_t(size_ + rows));
+    }
+    while (tags_.moving()) {
+      tags_.move(size_t(Deadline::stride));
+      if (deadline.passed()) break;
+    }
+    return !tags_.moving();
+  }
   if (moved_ >= size_) {
     if (mode_ == Mode::Direct) return true;
-    if (slots_wanted(rows) <= slots()) return true;
+    if (slots_wanted(rows) <= word_slots_.size()) return true;
     if (keys_.columns() != 1 || keys_.column(0).key_class != KeyClass::Integer || !become_direct())
       begin_rehash(std::bit_ceil(slots_wanted(rows)));
   }
@@ -130,13 +145,8 @@ bool KeyIndex::prepare(int64_t rows, const Deadline& deadline) {
 void KeyIndex::begin_rehash(size_t capacity) {
   mask_ = capacity - 1;
   moved_ = frozen_ < size_ ? frozen_ : INT64_MAX;
-  if (mode_ == Mode::OneWord) {
-    word_slots_.release();
-    word_slots_.resize_zero(capacity);
-  } else {
-    tag_slots_.release();
-    tag_slots_.resize_zero(capacity);
-  }
+  word_slots_.release();
+  word_slots_.resize_zero(capacity);
 }
 
 void KeyIndex::rehash_until(int64_t end) {
@@ -147,23 +157,13 @@ void KeyIndex::rehash_until(int64_t end) {
       if (group != null_group_) direct_[size_t(int64_t(words_[size_t(group)]) - base_)] = uint32_t(group + 1);
     return;
   }
-  if (mode_ == Mode::OneWord) {
-    for (int64_t group = from; group < end; ++group) {
-      if (group + prefetch_distance < size_)
-        __builtin_prefetch(&word_slots_[hash_value(int64_t(words_[size_t(group + prefetch_distance)])) & mask_], 1);
-      if (group == null_group_) continue;
-      uint64_t i = hash_value(int64_t(words_[size_t(group)])) & mask_;
-      while (word_slots_[i].group) i = (i + 1) & mask_;
-      word_slots_[i] = {words_[size_t(group)], uint32_t(group + 1), 0};
-    }
-    return;
-  }
-  const int stride = keys_.words();
   for (int64_t group = from; group < end; ++group) {
-    const uint64_t hash = hash_words(&words_[size_t(group * stride)], stride);
-    uint64_t i = hash & mask_;
-    while (tag_slots_[i].group) i = (i + 1) & mask_;
-    tag_slots_[i] = {uint32_t(hash >> 32), uint32_t(group + 1)};
+    if (group + prefetch_distance < size_)
+      __builtin_prefetch(&word_slots_[hash_value(int64_t(words_[size_t(group + prefetch_distance)])) & mask_], 1);
+    if (group == null_group_) continue;
+    uint64_t i = hash_value(int64_t(words_[size_t(group)])) & mask_;
+    while (word_slots_[i].group) i = (i + 1) & mask_;
+    word_slots_[i] = {words_[size_t(group)], uint32_t(group + 1), 0};
   }
 }
 
@@ -204,25 +204,20 @@ void KeyIndex::find_one_word(int n, const int64_t* values, const uint8_t* nulls,
 void KeyIndex::find_words(int n, uint32_t* groups) {
   reserve_slots(n);
   const int stride = keys_.words();
-  const bool far = tag_slots_.size() * sizeof(TagSlot) > cached_bytes;
+  const bool far = tags_.bytes() > int64_t(cached_bytes);
   for (int i = 0; i < n; ++i) hashes_[size_t(i)] = hash_words(&packed_[size_t(i * stride)], stride);
   for (int i = 0; i < n; ++i) {
-    if (far && i + prefetch_distance < n) __builtin_prefetch(&tag_slots_[hashes_[size_t(i + prefetch_distance)] & mask_], 1);
+    if (far && i + prefetch_distance < n) tags_.prefetch(TagTable::tag_of(hashes_[size_t(i + prefetch_distance)]));
     const uint64_t* key = &packed_[size_t(i * stride)];
-    const uint32_t tag = uint32_t(hashes_[size_t(i)] >> 32);
-    for (uint64_t at = hashes_[size_t(i)] & mask_;; at = (at + 1) & mask_) {
-      TagSlot& slot = tag_slots_[at];
-      if (!slot.group) {
-        groups[i] = next_group();
-        slot = {tag, groups[i] + 1};
-        words_.append(key, size_t(stride));
-        break;
-      }
-      if (slot.tag == tag && std::equal(key, key + stride, &words_[size_t(slot.group - 1) * size_t(stride)])) {
-        groups[i] = slot.group - 1;
-        break;
-      }
+    const uint32_t tag = TagTable::tag_of(hashes_[size_t(i)]);
+    TagTable::Slot& slot = tags_.find(tag, [&](uint32_t group) {
+      return std::equal(key, key + stride, &words_[size_t(group) * size_t(stride)]);
+    });
+    if (!slot.entry) {
+      slot = {tag, next_group() + 1};
+      words_.append(key, size_t(stride));
     }
+    groups[i] = slot.entry - 1;
   }
 }
 
@@ -233,8 +228,8 @@ VectorPtr KeyIndex::column(int c, const Groups& of) {
 }
 
 int64_t KeyIndex::bytes() const {
-  return keys_.bytes() + int64_t(words_.capacity() * 8 + word_slots_.size() * sizeof(WordSlot) + tag_slots_.size() * sizeof(TagSlot) +
-                                 direct_.capacity() * 4 + grid_.capacity() * 4);
+  return keys_.bytes() + words_.held() +
+         int64_t(word_slots_.size() * sizeof(WordSlot) + direct_.capacity() * 4 + grid_.capacity() * 4) + tags_.bytes();
 }
 
 int64_t KeyIndex::bytes_after(int64_t rows) const {
@@ -242,10 +237,11 @@ int64_t KeyIndex::bytes_after(int64_t rows) const {
   const int64_t groups = size_ + rows;
   const int64_t word_bytes = std::max<int64_t>(int64_t(words_.capacity()) * 8, 2 * groups * 8 * std::max(1, keys_.words()));
   int64_t slots = 0;
-  if (mode_ == Mode::OneWord || mode_ == Mode::Words) {
-    const int64_t have = int64_t(mode_ == Mode::OneWord ? word_slots_.size() : tag_slots_.size());
+  if (mode_ == Mode::OneWord) {
     const int64_t wanted = int64_t(std::bit_ceil(uint64_t(groups * 5 / 3 + 1024)));
-    slots = std::max(have, wanted) * int64_t(mode_ == Mode::OneWord ? sizeof(WordSlot) : sizeof(TagSlot)) + int64_t(direct_.capacity()) * 4;
+    slots = std::max(int64_t(word_slots_.size()), wanted) * int64_t(sizeof(WordSlot)) + int64_t(direct_.capacity()) * 4;
+  } else if (mode_ == Mode::Words) {
+    slots = tags_.bytes_for(size_t(groups));
   } else if (mode_ == Mode::Direct) {
     slots = int64_t(direct_.size()) * 4 + std::max(direct_least, direct_ratio * groups) * 4;
   } else {

@@ -3,13 +3,14 @@
 // Four ways, chosen by the key columns and by what was seen: no columns (one group); one string column (the pool's numbers
 // are the groups'); one integer column whose values lie close together (an array by value, given up when they do not, which
 // then keeps the groups it has);
-// else a hash table by open addressing with linear probing, with the key in the slot when it is one word.
+// else a hash table by open addressing with linear probing, with the key in the slot when it is one word without text.
 // Small dictionaries and booleans in front of it are looked up by their codes alone.
 #pragma once
 
 #include "group_keys.h"
 #include "group_memory.h"
 #include "group_numbers.h"
+#include "tag_table.h"
 
 namespace tableflow {
 
@@ -40,10 +41,6 @@ class KeyIndex {
     uint32_t group;  // number + 1; 0 is empty
     uint32_t unused;
   };
-  struct TagSlot {
-    uint32_t tag;
-    uint32_t group;
-  };
 
   bool find_by_codes(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
   void insert_missing(std::span<const Input> inputs, const Piece& piece, const uint32_t* cells, uint32_t* groups);
@@ -57,12 +54,12 @@ class KeyIndex {
   void find_one_word(int n, const int64_t* values, const uint8_t* nulls, uint32_t* groups);
   void find_words(int n, uint32_t* groups);
   size_t slots_wanted(int64_t n) const { return size_t(size_ - frozen_ + n) * 5 / 3 + 1; }
-  size_t slots() const { return mode_ == Mode::OneWord ? word_slots_.size() : tag_slots_.size(); }
   void reserve_slots(int64_t n);
   void begin_rehash(size_t capacity);
   void rehash_until(int64_t end);
   void rehash_fully() {
     if (moved_ < size_) rehash_until(size_);
+    if (tags_.moving()) tags_.reserve(0);
   }
   uint32_t null_group();
   uint32_t next_group();
@@ -73,7 +70,7 @@ class KeyIndex {
   int64_t null_group_ = -1;
   Array<uint64_t> words_;  // of each group
   Array<WordSlot> word_slots_;
-  Array<TagSlot> tag_slots_;
+  TagTable tags_;
   uint64_t mask_ = 0;
   int64_t moved_ = INT64_MAX;  // while a new hash table is filled: the groups that are in it
   Array<uint32_t> direct_;  // by value - base_: number + 1

@@ -42,7 +42,7 @@ KeyColumn::KeyColumn(std::string arrow_format) : format(std::move(arrow_format))
     case 'l': kind = Kind::I64; bits = 64; return;
     case 'f': kind = Kind::F32; bits = 64; key_class = KeyClass::Real; return;
     case 'g': kind = Kind::F64; bits = 64; key_class = KeyClass::Real; return;
-    case 'u': case 'z': kind = Kind::Str; bits = 32; key_class = KeyClass::Text; return;
+    case 'u': case 'z': kind = Kind::Str; bits = StringPool::bits; key_class = KeyClass::Text; return;
     case 'd':
       if (decimal_precision(format) <= 18) {
         kind = Kind::I64;
@@ -99,7 +99,8 @@ KeyWords::KeyWords(const std::vector<std::string>& formats) {
   };
   for (size_t c : order) place(columns_[c].bits, columns_[c].word, columns_[c].shift);
   if (columns_.size() > 1 || (columns_.size() == 1 && columns_[0].bits > 64))
-    for (auto& column : columns_) place(1, column.null_word, column.null_shift);
+    for (auto& column : columns_)
+      if (column.key_class != KeyClass::Text) place(1, column.null_word, column.null_shift);
   words_ = int(used.size());
 }
 
@@ -227,7 +228,11 @@ void KeyWords::pack(std::span<const Input> inputs, const Piece& piece, uint64_t*
   for (int c = 0; c < columns(); ++c) {
     const KeyColumn& column = columns_[size_t(c)];
     const bool any_null = load(c, inputs[size_t(c)], piece, values, nulls_.data());
-    if (any_null) {
+    if (any_null && column.key_class == KeyClass::Text) {
+      const int64_t null = pools_[size_t(c)].intern_null();
+      for (int i = 0; i < piece.n; ++i)
+        if (nulls_[size_t(i)]) values[i] = null;
+    } else if (any_null) {
       uint64_t* null_bits = words + column.null_word;
       for (int i = 0; i < piece.n; ++i) {
         null_bits[i * stride] |= uint64_t(nulls_[size_t(i)]) << column.null_shift;

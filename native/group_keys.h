@@ -2,9 +2,10 @@
 //
 // Integers, decimals and times are their value, intervals their length, floats their ordered bits, strings the number of their entry in a pool of
 // the table.  One column of at most 64 bits is a word of its own (NULL is told apart beside it); several columns are packed
-// together with a NULL bit each, so that equal keys are equal words.
+// together with a NULL bit each (of strings NULL is an entry of the pool), so that equal keys are equal words.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <string>
 
@@ -43,6 +44,9 @@ class KeyWords {
 
   int columns() const { return int(columns_.size()); }
   int words() const { return words_; }
+  bool has_text() const {
+    return std::any_of(columns_.begin(), columns_.end(), [](const KeyColumn& column) { return column.key_class == KeyClass::Text; });
+  }
   const KeyColumn& column(int c) const { return columns_[size_t(c)]; }
   StringPool& pool(int c) { return pools_[size_t(c)]; }
   const StringPool& pool(int c) const { return pools_[size_t(c)]; }

@@ -68,10 +68,15 @@ template <class T> class Array {
     size_ = n;
     written_ = std::max(written_, size_);
   }
-  // Room for n; at least half as much again as before.
+  // Bytes that hold something or did: what was mapped and never written takes no memory.
+  int64_t held() const {
+    const size_t bytes = capacity_ * sizeof(T);
+    return int64_t(mapped_ ? std::min(bytes, (written_ * sizeof(T) + page - 1) / page * page) : bytes);
+  }
+  // Room for n; at least half as much again as before, where that means to move bytes, else a quarter.
   void reserve(size_t n) {
     if (n <= capacity_) return;
-    size_t wanted = std::max(n, capacity_ + capacity_ / 2);
+    size_t wanted = std::max(n, capacity_ + capacity_ / (mapped_ ? 4 : 2));
     if (wanted * sizeof(T) < threshold) {
       auto* block = static_cast<T*>(std::realloc(static_cast<void*>(data_), wanted * sizeof(T)));
       if (!block) throw std::bad_alloc();

@@ -9,105 +9,59 @@ namespace tableflow {
 namespace {
 
 constexpr size_t stepwise_entries = 1 << 18;  // smaller tables are rehashed in a blink
-constexpr size_t prefetch_distance = 16;
 
 }  // namespace
 
 uint32_t StringPool::intern(std::string_view text, uint64_t hash) {
-  if ((entries_.size() + 1) * 2 > slots_.size() || moved_ < entries_.size()) reserve(1);
-  const uint32_t tag = uint32_t(hash >> 32);
-  for (uint64_t i = hash & mask_;; i = (i + 1) & mask_) {
-    Slot& slot = slots_[i];
-    if (slot.entry == 0) {
-      if (entries_.size() >= none - 2) throw std::length_error("too many distinct strings");
-      entries_.push_back(keep(text));
-      hashes_.push_back(hash);
-      slot = {tag, uint32_t(entries_.size())};
-      return slot.entry - 1;
-    }
-    if (slot.tag == tag && entries_[slot.entry - 1] == text) return slot.entry - 1;
+  if (!slots_.holds(ends_.size() + 1) || slots_.moving()) slots_.reserve(ends_.size() + 1);
+  const uint32_t tag = TagTable::tag_of(hash);
+  TagTable::Slot& slot = slots_.find(tag, [&](uint32_t id) { return at(id) == text; });
+  if (!slot.entry) {
+    push_back(text);
+    slot = {tag, uint32_t(ends_.size())};
   }
+  return slot.entry - 1;
 }
 
 uint32_t StringPool::intern_null() {
   if (null_ == none) {
-    null_ = uint32_t(entries_.size());
-    entries_.push_back({});
-    hashes_.push_back(0);
+    push_back({});
+    null_ = uint32_t(ends_.size() - 1);
   }
   return null_;
 }
 
-void StringPool::reserve(int64_t n) {
-  const size_t capacity = capacity_for(n);
-  if (capacity != slots_.size()) begin_rehash(capacity);
-  if (moved_ < entries_.size()) rehash_until(entries_.size());
+void StringPool::push_back(std::string_view text) {
+  if (ends_.size() >= (size_t(1) << bits) - 1) throw std::length_error("too many distinct strings");
+  if (!text.empty()) text_.append(text.data(), text.size());
+  if (far_.empty() && text_.size() > UINT32_MAX) far_.resize_zero(ends_.size());
+  if (text_.size() > UINT32_MAX) far_.push_back(uint8_t(text_.size() >> 32));
+  ends_.push_back(uint32_t(text_.size()));
 }
+
+void StringPool::reserve(int64_t n) { slots_.reserve(ends_.size() + size_t(n)); }
 
 bool StringPool::prepare(int64_t n, const Deadline& deadline) {
-  if (entries_.size() < stepwise_entries) return true;
-  if (moved_ >= entries_.size()) {
-    const size_t capacity = capacity_for(n);
-    if (capacity == slots_.size()) return true;
-    begin_rehash(capacity);
+  if (ends_.size() < stepwise_entries) return true;
+  if (!slots_.moving()) {
+    if (slots_.holds(ends_.size() + size_t(n))) return true;
+    slots_.grow(ends_.size() + size_t(n));
   }
-  while (moved_ < entries_.size()) {
-    rehash_until(std::min(entries_.size(), moved_ + size_t(Deadline::stride)));
+  while (slots_.moving()) {
+    slots_.move(size_t(Deadline::stride));
     if (deadline.passed()) break;
   }
-  return moved_ >= entries_.size();
-}
-
-size_t StringPool::capacity_for(int64_t n) const {
-  const size_t wanted = (entries_.size() + size_t(n) + 1) * 2;
-  size_t capacity = std::max<size_t>(64, slots_.size());
-  while (capacity < wanted) capacity *= 2;
-  return capacity;
-}
-
-void StringPool::begin_rehash(size_t capacity) {
-  slots_.release();
-  slots_.resize_zero(capacity);
-  mask_ = capacity - 1;
-  moved_ = entries_.empty() ? SIZE_MAX : 0;
-}
-
-void StringPool::rehash_until(size_t end) {
-  const size_t from = moved_;
-  moved_ = end < entries_.size() ? end : SIZE_MAX;
-  for (size_t id = from; id < end; ++id) {
-    if (id + prefetch_distance < hashes_.size()) __builtin_prefetch(&slots_[hashes_[id + prefetch_distance] & mask_], 1);
-    if (id == null_) continue;
-    uint64_t i = hashes_[id] & mask_;
-    while (slots_[i].entry) i = (i + 1) & mask_;
-    slots_[i] = {uint32_t(hashes_[id] >> 32), uint32_t(id + 1)};
-  }
-}
-
-std::string_view StringPool::keep(std::string_view text) {
-  if (page_used_ + text.size() > page_size_ || pages_.empty()) {
-    page_size_ = std::max(text.size(), std::clamp<size_t>(size_t(page_bytes_), 4096, 1 << 20));
-    pages_.push_back(std::make_unique_for_overwrite<char[]>(page_size_));
-    page_bytes_ += int64_t(page_size_);
-    page_used_ = 0;
-  }
-  char* at = pages_.back().get() + page_used_;
-  if (!text.empty()) std::memcpy(at, text.data(), text.size());
-  page_used_ += text.size();
-  return {at, text.size()};
+  return !slots_.moving();
 }
 
 int64_t StringPool::bytes() const {
-  return int64_t(slots_.capacity() * sizeof(Slot) + entries_.capacity() * (sizeof(std::string_view) + 8)) + page_bytes_ +
-         (vector_ ? vector_->nbytes : 0);
+  return slots_.bytes() + text_.held() + ends_.held() + far_.held() + (vector_ ? vector_->nbytes : 0);
 }
 
 const VectorPtr& StringPool::vector() {
   if (!vector_ || vector_->length != size()) {
-    int64_t bytes = 0;
-    for (const auto& entry : entries_) bytes += int64_t(entry.size());
-    StringWriter out(size(), bytes);
-    for (uint32_t id = 0; id < entries_.size(); ++id) out.append(entries_[id]);
+    StringWriter out(size(), int64_t(text_.size()));
+    for (uint32_t id = 0; id < ends_.size(); ++id) out.append(at(id));
     vector_ = out.finish(false);
   }
   return vector_;

@@ -1,12 +1,14 @@
 // Distinct strings under dense numbers, in order of first appearance; single owner, append only.
+//
+// What `at` gives is good until the next string is added.
 #pragma once
 
-#include <memory>
 #include <string_view>
 #include <vector>
 
 #include "deadline.h"
 #include "group_memory.h"
+#include "tag_table.h"
 #include "vector.h"
 
 namespace tableflow {
@@ -14,43 +16,37 @@ namespace tableflow {
 class StringPool {
  public:
   static constexpr uint32_t none = UINT32_MAX;
+  static constexpr int bits = 31;  // of a number
 
   uint32_t intern(std::string_view text, uint64_t hash);
   // Number of the one entry that stands for NULL; made on first use.
   uint32_t intern_null();
   void prefetch(uint64_t hash) const {
-    if (!slots_.empty()) __builtin_prefetch(&slots_[hash & mask_]);
+    slots_.prefetch(TagTable::tag_of(hash));
   }
   // Makes room, so that the next `n` calls do not rehash between a prefetch and its use.
   void reserve(int64_t n);
   // The same in steps of some milliseconds, if there are many entries; false while there is more to do.  What is left is done at the next use.
   bool prepare(int64_t n, const Deadline& deadline);
 
-  int64_t size() const { return int64_t(entries_.size()); }
+  int64_t size() const { return int64_t(ends_.size()); }
   bool is_null(uint32_t id) const { return id == null_; }
-  std::string_view at(uint32_t id) const { return entries_[id]; }
+  std::string_view at(uint32_t id) const {
+    const uint64_t begin = id ? end(id - 1) : 0;
+    return {text_.data() + begin, size_t(end(id) - begin)};
+  }
   int64_t bytes() const;
   // All entries as a vector of strings (a dictionary for codes); kept until the pool grows.
   const VectorPtr& vector();
 
  private:
-  struct Slot {
-    uint32_t tag;
-    uint32_t entry;  // number + 1; 0 is empty
-  };
-  std::string_view keep(std::string_view text);
-  size_t capacity_for(int64_t n) const;
-  void begin_rehash(size_t capacity);
-  void rehash_until(size_t end);
+  uint64_t end(uint32_t id) const { return ends_[id] | (far_.empty() ? 0 : uint64_t(far_[id]) << 32); }
+  void push_back(std::string_view text);
 
-  Array<Slot> slots_;
-  uint64_t mask_ = 0;
-  size_t moved_ = SIZE_MAX;  // while a new table is filled: the entries that are in it
-  Array<std::string_view> entries_;
-  Array<uint64_t> hashes_;
-  std::vector<std::unique_ptr<char[]>> pages_;
-  size_t page_used_ = 0, page_size_ = 0;
-  int64_t page_bytes_ = 0;
+  TagTable slots_;
+  Array<char> text_;      // of all entries, one behind the other
+  Array<uint32_t> ends_;  // of each entry's text: the low half
+  Array<uint8_t> far_;    // and what is beyond 4 GiB, if anything is
   uint32_t null_ = none;
   VectorPtr vector_;
 };

@@ -44,8 +44,9 @@ template <class Null, class Value> VectorPtr KeyWords::column_of(int c, int64_t 
   const KeyColumn& column = columns_[size_t(c)];
   if (column.kind == Kind::Null) return nulls_column(column.format, n);
   if (column.key_class == KeyClass::Text) {
+    constexpr uint32_t mask = (uint32_t(1) << StringPool::bits) - 1;
     std::vector<uint32_t> ids(static_cast<size_t>(n));
-    for (int64_t i = 0; i < n; ++i) ids[size_t(i)] = null(i) ? StringPool::none : uint32_t(value(i));
+    for (int64_t i = 0; i < n; ++i) ids[size_t(i)] = null(i) ? StringPool::none : uint32_t(value(i)) & mask;
     return text_column(c, ids);
   }
   BufferPtr validity;
@@ -87,7 +88,8 @@ template <class Null, class Value> VectorPtr KeyWords::column_of(int c, int64_t 
 VectorPtr KeyWords::unpack(int c, const uint64_t* words, const Groups& of) {
   const KeyColumn& column = columns_[size_t(c)];
   const int stride = words_;
-  const auto null = [&](int64_t i) { return bool(words[of[i] * stride + column.null_word] >> column.null_shift & 1); };
+  const bool flagged = column.key_class != KeyClass::Text;  // a NULL text is an entry of the pool
+  const auto null = [&](int64_t i) { return flagged && bool(words[of[i] * stride + column.null_word] >> column.null_shift & 1); };
   const auto low = [&](int64_t i) { return words[of[i] * stride + column.word]; };
   if (column.bits > 64)
     return column_of(c, of.n, null, [&](int64_t i) {

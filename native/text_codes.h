@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "group_strings.h"
@@ -14,7 +15,7 @@ class TextCodes {
     VectorPtr codes;         // int32, NULL where the string is; each below `entries` of the dictionary
     int64_t text_bytes = 0;  // of all strings, repetitions too
     bool any = false;        // whether there is a string, and so bounds
-    std::string_view low, high;
+    std::string low, high;
   };
 
   // Pieces are strings, dictionaries of strings, or NULL.  Codes of damaged dictionaries throw std::invalid_argument.
