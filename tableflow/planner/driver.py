@@ -54,6 +54,7 @@ from tableflow.planner.rules.filters import (
 from tableflow.planner.rules.fold import fold_constants
 from tableflow.planner.rules.group_keys import drop_dependent_keys
 from tableflow.planner.rules.hints import collect_hints
+from tableflow.planner.rules.interval_keys import spell_interval_keys
 from tableflow.planner.rules.join_filters import (
     push_filter_below_subquery,
     push_filter_into_join,
@@ -169,6 +170,7 @@ RULES: tuple[Entry, ...] = (
         (Filter, Join, Aggregate, Window, Project, Sort, Limit, Replicate, SetOperation, Shared),
     ),
     Entry("fire_when_closed", fire_when_closed, (_O,), (Aggregate,), switchable=False),
+    Entry("spell_interval_keys", spell_interval_keys, (_O,), (Aggregate,), switchable=False),
     Entry("make_windowed_aggregate", make_windowed_aggregate, (_O,), (Aggregate,), switchable=False),
     Entry("exists_with_inequality", exists_with_inequality, (_O,)),
     Entry("order_joins", order_joins, (_O,)),

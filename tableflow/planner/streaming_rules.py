@@ -23,5 +23,6 @@ NOT_FOR_STREAMS: Mapping[str, str] = {
 ONLY_FOR_STREAMS: Mapping[str, str] = {
     "share_streams": "finished data is the same however often it is read",
     "fire_when_closed": "settle_emission does this for all windows of finished data",
+    "spell_interval_keys": "a group of finished rows is shown once, as what all of them say",
     "make_windowed_aggregate": "finished rows are grouped by the window as by any other columns",
 }
