@@ -11,6 +11,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,12 @@ def _many(con: tableflow.Connection, n: int) -> None:
     con.cursor().executemany(upsert, [(i % 4, n + i) for i in range(12)])
 
 
+def _copy(con: tableflow.Connection, n: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        con.execute(f"COPY (SELECT k + 3000 + {n} AS k, v FROM acct WHERE k < 20) TO '{folder}/rows.parquet'")
+        con.execute(f"COPY more (k, v) FROM '{folder}/rows.parquet'").close()
+
+
 STEPS: list[Any] = [
     "INSERT INTO acct VALUES ({n} + 100, {n}, 'one') ON CONFLICT DO NOTHING",
     "INSERT INTO log SELECT {n}, 'row ' || k FROM acct WHERE k < 40",
@@ -58,7 +65,9 @@ STEPS: list[Any] = [
     "CREATE OR REPLACE TABLE extra AS SELECT k, s, {n} AS n FROM acct WHERE v % 2 = 1",
     "ALTER TABLE extra RENAME COLUMN n TO number",
     "VACUUM",
+    "UPDATE acct SET k = k + 500 WHERE k BETWEEN 53 AND 58",
     "CREATE TABLE more LIKE acct",
+    _copy,
     "CREATE SCHEMA side",
     "CREATE TABLE side.a AS SELECT * FROM log",
     "CREATE TABLE side.b AS SELECT * FROM extra",
@@ -137,7 +146,7 @@ class Model:
         return contents(self.con)
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(KILLS, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("kills", [20, pytest.param(KILLS, marks=pytest.mark.thorough)])
 def test_a_process_that_is_killed_loses_no_statement(tmp_path: Path, kills: int) -> None:
     place = tmp_path / "db"
     with tableflow.connect(place) as con:

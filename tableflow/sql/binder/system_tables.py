@@ -15,6 +15,7 @@ from tableflow.sql.binder.context import Source
 from tableflow.sql.binder.ctes import Ctes
 from tableflow.sql.binder.queries import Bound, bind_query
 from tableflow.sql.dialect import parse_query
+from tableflow.storage.failure import StaleStateError
 from tableflow.storage.provider import ManagedTable, managed
 from tableflow.types import SqlType
 
@@ -145,6 +146,8 @@ def _storage(block: Block) -> Iterator[_Row]:
             continue
         try:
             table = managed(block.context.catalog.table((schema, name)))
+        except StaleStateError:
+            raise  # the statement begins anew with a newer state
         except TableFlowError as error:
             yield CATALOG, schema, name, None, None, None, error.message
             continue
