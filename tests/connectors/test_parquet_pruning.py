@@ -41,7 +41,7 @@ PAGES = [
     (call("eq", column("id"), literal(4242)), 100, range(4242, 4243)),
     (call("and", call("ge", column("id"), literal(150)), call("lt", column("id"), literal(250))), 200, range(150, 250)),
     (call("is_not_null", column("gap", t.INT)), 500, range(3000, 3500)),
-    (call("eq", column("text", t.STRING), literal("07777" * 9, t.STRING)), 100, range(7700, 7800)),
+    (call("eq", column("text", t.STRING), literal("07777" * 9, t.STRING)), 100, range(7777, 7778)),
 ]
 
 
@@ -192,7 +192,10 @@ def test_dictionaries_decide_what_is_decoded(mixed):
     assert counts["rows_filtered"] == 6000 - len(rows)
     weak = [call("le", column("few"), literal(4))]
     found, counts = scanned(folder / "groups.parquet", ["text", "few"], weak)
-    assert found.num_rows == 6000 and counts["rows_filtered"] == 0
+    # Only a try can tell, since an entry may stand for any number of rows; one batch is enough.
+    assert 0 < counts["rows_filtered"] == 6000 - found.num_rows < 600
+    kept = [i for i, value in enumerate(table["few"].to_pylist()) if value is not None and value <= 4]
+    assert set(table["text"].take(kept).to_pylist()) <= set(found["text"].to_pylist())
 
 
 def test_values_decide_where_there_is_no_dictionary(mixed):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tableflow.catalog.provider import TableStatistics
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
-from tableflow.connectors.filesystem.parquet_filter import ScanFilters
+from tableflow.connectors.filesystem.parquet_filter import ScanFilters, is_cheap
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn, read_footer
 from tableflow.connectors.filesystem.parquet_pruning import Pages, columns_of, matching_groups
 from tableflow.connectors.filesystem.parquet_reader import GroupScan, read_rows
@@ -72,8 +72,8 @@ class ParquetFormat(Format):
         return _statistics(tuple(files), tuple(columns))
 
     def prunes(self, predicate: Expression) -> bool:
-        """Row groups are skipped by what :mod:`tableflow.connectors.pruning` understands."""
-        return can_prune(predicate)
+        """Row groups are skipped by what :mod:`tableflow.connectors.pruning` understands, rows by cheap conjuncts over one column."""
+        return can_prune(predicate) or is_cheap(predicate)
 
     def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:
         """One per row group, or more for a big one; none for groups that cannot match, or after the limit."""

@@ -211,20 +211,20 @@ class NativeColumn:
 
     def read_matching(
         self, rows: int, at: Selection | None, accepted: npt.NDArray[np.uint8]
-    ) -> tuple[Column, Selection | None]:
+    ) -> tuple[Column, Selection | None, bool]:
         """Of some (None: all) of the next rows those that have an accepted entry of the dictionary, or none at all.
 
-        The second is which of them these are, None for all.
+        The second is which of them these are, None for all; the third is whether every one of these has an accepted entry.
         """
         if self._reader is not None:
             try:
-                vector, kept, _ = self._reader.read_matching(rows, at, accepted)
+                vector, kept, exact = self._reader.read_matching(rows, at, accepted)
                 self._position += rows
-                return Column(self._place.type, vector=vector), kept
+                return Column(self._place.type, vector=vector), kept, exact
             except _REFUSALS:
                 self._reader = None
         other = self._read_other(rows)
-        return other if at is None else take(other, at), None
+        return other if at is None else take(other, at), None, False
 
     def dictionary(self) -> Column | None:
         """The entries of the dictionary at the chunk's beginning; only before anything is read."""

@@ -1,14 +1,14 @@
 """Conjuncts applied while a row group is decoded: to the entries of dictionaries first, then to codes or values.
 
 A row that is left out would have failed the conjunct; one that is kept may fail it all the same (its page has no codes),
-so conjuncts stay above the scan.  It is done where dictionaries and statistics promise that few rows are left; the other
-columns are then decoded for these only.
+so conjuncts stay above the scan.  It is done where dictionaries and statistics promise that few rows are left, or where this has
+not been tried yet; the other columns are then decoded for these only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,13 @@ from tableflow.runtime.source import KeyList
 WORTHWHILE = 0.4
 """Above this share of accepted rows all columns are decoded whole."""
 _PATIENCE = 4
+_UNTRIED = 0.25
+"""The share of rows that is hoped for where only a try can tell, since one entry may stand for most rows."""
+_OTHERS = 2
+"""Columns that must be spared so that it pays to ask conjuncts about values twice, here and above the scan."""
+_CHEAP = frozenset(
+    {"eq", "ne", "lt", "le", "gt", "ge", "in", "like", "starts_with", "ends_with", "contains", "and", "or", "not"}
+)
 _ENTRIES_PER_ROW = 0.25
 _FEW_ENTRIES = 1024
 _REMEMBERED = 64
@@ -45,7 +52,9 @@ class DictionaryFilter:
 
     position: int
     accepted: Accepted
-    share: float  # of the entries that are accepted: what to expect of the rows
+    share: float  # what to expect of the rows
+    of: ColumnFilter
+    refines: bool  # whether values of pages without codes are asked about, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,18 @@ class IntervalFilter:
     def kept(self, column: Column) -> Selection | None:
         """Which rows lie between the bounds; None if that cannot be told."""
         return _rows_inside(column, self.low, self.high, self.listed)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueFilter:
+    """The column at a position of the scan, which has no dictionary, or a large one; conjuncts are asked about its values."""
+
+    position: int
+    of: ColumnFilter
+    share: float = 1.0  # nothing is known before
+
+
+Filter: TypeAlias = "DictionaryFilter | IntervalFilter | ValueFilter"
 
 
 def _interval(conjuncts: Sequence[Expression]) -> tuple[int | None, int | None] | None:
@@ -99,6 +120,12 @@ class ColumnFilter:
             self._listed = listed
             self._interval = listed.within(*(self._interval or (None, None)))
         self._known: dict[Any, bool] = {}
+        self.is_cheap = self._conjunct is not None and all(map(is_cheap, conjuncts))
+
+    def matching(self, column: Column) -> Selection:
+        """Which rows may satisfy the conjuncts."""
+        assert self._conjunct is not None
+        return np.flatnonzero(may_accept(self._column, self._conjunct, column)).astype(np.uint32)
 
     def interval(self, known: ColumnRange) -> IntervalFilter | None:
         """The conjuncts as bounds of values that are not in a dictionary, if statistics tell what to expect."""
@@ -128,6 +155,15 @@ class ColumnFilter:
         return np.array([self._known[value] for value in values], np.uint8)
 
 
+def is_cheap(conjunct: Expression) -> bool:
+    """Whether a conjunct speaks of one column, in terms that may be asked about all its values."""
+    if _single_column(conjunct) is None:
+        return False
+    parts = list(walk(conjunct))
+    plain = all(isinstance(node, ColumnRef | Literal | Call) for node in parts)
+    return plain and all(node.function in _CHEAP for node in parts if isinstance(node, Call))
+
+
 class ScanFilters:
     """The conjuncts of a scan that speak of one column each, for all its row groups."""
 
@@ -150,7 +186,14 @@ class ScanFilters:
                 listed[position] = values
                 found.setdefault(position, (each.column, []))
         self._columns = [ColumnFilter(position, *one, listed.get(position)) for position, one in found.items()]
+        self._spares = len(columns) - len(found) >= _OTHERS
         self._useless = 0
+        self._seen = self._kept = 0
+
+    def observe(self, seen: int, kept: int) -> None:
+        """Takes note of how many rows were left of some."""
+        self._seen += seen
+        self._kept += kept
 
     def of_group(
         self,
@@ -158,13 +201,13 @@ class ScanFilters:
         declared: Callable[[int, Column], Column],
         range_of: Callable[[int], ColumnRange],
         rows: int,
-    ) -> list[DictionaryFilter | IntervalFilter]:
+    ) -> list[Filter]:
         """Filters for a row group with ``rows``, the strictest first; none if too many rows would be left.
 
         By the position of a column, ``declared`` makes what was read what the table says it is, and ``range_of`` gives
         its bounds.
         """
-        filters: list[DictionaryFilter | IntervalFilter] = []
+        filters: list[Filter] = []
         if self._useless >= _PATIENCE:
             return filters
         for one in self._columns:
@@ -176,24 +219,33 @@ class ScanFilters:
                 if interval.share < 1:
                     filters.append(interval)
                 continue  # a dictionary is not read for nothing
+            refines = one.is_cheap and self._spares
             entries = native[one.position].dictionary()
             if entries is not None and len(entries) <= most_entries:
                 accepted = one.accepted(declared(one.position, entries))
-                share = np.count_nonzero(accepted) / len(accepted)
-                filters.append(DictionaryFilter(one.position, accepted, share))
+                share = float(np.count_nonzero(accepted) / len(accepted))
+                if share < 1 or refines:
+                    filters.append(DictionaryFilter(one.position, accepted, share, one, refines))
             elif interval is not None:
                 filters.append(interval)
+            elif refines:
+                filters.append(ValueFilter(one.position, one))
         expected = 1.0
         for each in filters:
             expected *= each.share
+        if any(not isinstance(each, IntervalFilter) for each in filters):
+            expected = min(expected, self._kept / self._seen if self._seen else _UNTRIED)
         if expected > WORTHWHILE:
             self._useless += 1
             return []
         self._useless = 0
-        # what is looked up in a list comes after what is compared, for fewer rows
-        return sorted(
-            filters, key=lambda each: (isinstance(each, IntervalFilter) and each.listed is not None, each.share)
-        )
+        return sorted(filters, key=_costliest_last)
+
+
+def _costliest_last(of: Filter) -> tuple[int, float]:
+    """What is looked up in a list comes after what is compared, and values are asked about last, for fewer rows."""
+    cost = 2 if isinstance(of, ValueFilter) else int(isinstance(of, IntervalFilter) and of.listed is not None)
+    return cost, of.share
 
 
 def may_accept(column: ColumnRef, predicate: Expression, entries: Column) -> Accepted:

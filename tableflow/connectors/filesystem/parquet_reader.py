@@ -13,7 +13,14 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take
 from tableflow.connectors.filesystem.format import FileColumn
 from tableflow.connectors.filesystem.parquet_column import ArrowColumns, NativeColumn
-from tableflow.connectors.filesystem.parquet_filter import WORTHWHILE, DictionaryFilter, IntervalFilter, ScanFilters
+from tableflow.connectors.filesystem.parquet_filter import (
+    WORTHWHILE,
+    DictionaryFilter,
+    Filter,
+    IntervalFilter,
+    ScanFilters,
+    ValueFilter,
+)
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn
 from tableflow.connectors.filesystem.parquet_pruning import Rows
 from tableflow.connectors.filesystem.parquet_statistics import declared_range
@@ -93,6 +100,7 @@ class GroupReader:
         self._fd = os.open(scan.footer.file.path, os.O_RDONLY)
         self._native: dict[int, NativeColumn] = {}
         self._arrow: ArrowColumns | None = None
+        self._together: ColumnsTogether | None = None
         self._others: list[int] = []
         footer, group, counts = scan.footer, scan.group, scan.counts
         try:
@@ -108,7 +116,9 @@ class GroupReader:
                 self._arrow = ArrowColumns(footer, group, others, 0, scan.batch_rows)
             rows = footer.group_rows[group]
             self._filters = scan.filters.of_group(self._native, scan.declared, scan.range_of, rows)
-            self._together = ColumnsTogether.of(self._native, self._filters, scan.is_stored)
+            quick = self._by_codes_and_bounds()
+            if quick is not None:
+                self._together = ColumnsTogether.of(self._native, quick, scan.is_stored)
         except BaseException:
             self.close()
             raise
@@ -172,9 +182,10 @@ class GroupReader:
         return at
 
     def _judge(self, rows: int, at: Selection | None) -> None:
-        """Counts what the filters have left of some rows, and drops them if dictionaries and statistics promised more than they held."""
+        """Counts what the filters have left of some rows, and drops them if it is more than was promised or hoped for."""
         left = rows if at is None else len(at)
         self._scan.counts["rows_filtered"] += rows - left
+        self._scan.filters.observe(rows, left)
         self._seen += rows
         self._kept += left
         if self._kept > self._seen * WORTHWHILE:
@@ -182,16 +193,33 @@ class GroupReader:
             if self._together is not None:
                 self._together.clear_filters()
 
-    def _read_one(
-        self, one: DictionaryFilter | IntervalFilter, rows: int, at: Selection | None
-    ) -> tuple[Column, Selection | None]:
+    def _read_one(self, one: Filter, rows: int, at: Selection | None) -> tuple[Column, Selection | None]:
         """A column with a filter at some (None: all) of the next rows, and which of these it keeps (None: all)."""
-        native = self._native[one.position]
+        native, before = self._native[one.position], None
         if isinstance(one, DictionaryFilter):
-            return native.read_matching(rows, at, one.accepted)
-        column = native.read(rows) if at is None else native.read_at(rows, at)
-        kept = one.kept(self._scan.declared(one.position, column))
-        return column if kept is None else take(column, kept), kept
+            column, before, exact = native.read_matching(rows, at, one.accepted)
+            if exact or not one.refines:
+                return column, before
+        else:
+            column = native.read(rows) if at is None else native.read_at(rows, at)
+        declared = self._scan.declared(one.position, column)
+        kept = one.kept(declared) if isinstance(one, IntervalFilter) else one.of.matching(declared)
+        if kept is None:
+            return column, None
+        return take(column, kept), kept if before is None else before[kept]
+
+    def _by_codes_and_bounds(self) -> list[DictionaryFilter | IntervalFilter] | None:
+        """The filters, if conjuncts are not asked about values that these let through."""
+        found: list[DictionaryFilter | IntervalFilter] = []
+        for one in self._filters:
+            if isinstance(one, ValueFilter):
+                return None
+            if isinstance(one, DictionaryFilter) and one.refines:
+                chunk = self._scan.footer.chunk(self._scan.group, self._scan.places[one.position])
+                if chunk is None or chunk.plain_pages is not False:
+                    return None
+            found.append(one)
+        return found
 
     def close(self) -> None:
         """Closes all files; further calls do nothing."""
