@@ -16,6 +16,7 @@
 Values are separated by tabs or two and more spaces.  Column types: I integer, R number (compared at 1e-9 relative), T text.
 Sorting: nosort (as given), rowsort.  ``(empty)`` is the empty string, NULL is NULL.  A line ``# differs: reason`` before a
 record says that DuckDB gives another answer, and why; such records are listed by :mod:`tests.slt.differences`.
+``$FOLDER`` in a record is an empty folder, another one each time the file is read.
 Lines ``# duckdb: query`` before a record say how DuckDB spells it: then that has to give the same rows.
 """
 
@@ -24,6 +25,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,16 @@ class Record:
         return f"{self.file}:{self.line}"
 
 
+_FOLDERS = TemporaryDirectory(prefix="slt-")  # goes with the process
 _HEADER = re.compile(r"(statement|query)\b\s*(.*)")
 
 
 def read(path: Path) -> list[Record]:
     """All records of a file, in order."""
-    lines = path.read_text().splitlines()
+    text = path.read_text()
+    if "$FOLDER" in text:
+        text = text.replace("$FOLDER", mkdtemp(dir=_FOLDERS.name))
+    lines = text.splitlines()
     records: list[Record] = []
     differs: str | None = None
     duckdb: list[str] = []
