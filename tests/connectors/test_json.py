@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+import tableflow
 from tableflow import types as t
 from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import ColumnDefinition
@@ -42,9 +43,9 @@ def test_inference(tmp_path):
     provider = file_provider(str(path))
     types = {c.name: str(c.type) for c in provider.schema.columns}
     assert types == {
-        "i": "BIGINT", "f": "DOUBLE", "at": "TIMESTAMP(6)", "s": "STRING", "n": "STRING", "r": "ROW<a ARRAY<BIGINT>>",
+        "i": "BIGINT", "f": "DOUBLE", "at": "TIMESTAMP_LTZ(6)", "s": "STRING", "n": "STRING", "r": "ROW<a ARRAY<BIGINT>>",
     }  # fmt: skip
-    moment = dt.datetime.fromisoformat("2020-01-01T00:00:00")
+    moment = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     assert scan(provider) == [(1, 1.5, moment, "x", None, {"a": [1, 2]})]
 
 
@@ -156,6 +157,35 @@ def test_whole_numbers_keep_all_their_digits(tmp_path, values, of, first, array)
     provider = file_provider(str(path))
     assert provider.schema.columns[0].type == of
     assert scan(provider, ["a"])[0][0] == first
+
+
+def test_times_are_inferred_with_their_zones(tmp_path):
+    """As in CSV: an offset makes an instant, a date alone is a date, and texts of both kinds stay texts."""
+    path = tmp_path / "t.json"
+    rows = [
+        {
+            "zoned": "2024-01-01 10:00:00Z",
+            "day": "2024-01-01",
+            "naive": "2024-01-01 10:00:00",
+            "mixed": "2024-01-01 10:00:00",
+        },
+        {"zoned": None, "day": "2024-01-02", "naive": "2024-01-02", "mixed": "2024-01-01 10:00:00+01:00"},
+        {"zoned": "2024-01-01 12:30:00+02:30", "within": {"days": ["2024-01-01", None], "at": "2024-01-01 10:00:00Z"}},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with tableflow.connect() as con:
+        described = con.execute(f"DESCRIBE SELECT * FROM '{path}'").fetchall()
+        found = con.execute(f"SELECT zoned, day, mixed, within.days FROM '{path}'").fetchall()
+    assert [row[:2] for row in described] == [
+        ("zoned", "TIMESTAMP_LTZ(6)"), ("day", "DATE"), ("naive", "TIMESTAMP(6)"), ("mixed", "STRING"),
+        ("within", "ROW<days ARRAY<DATE>, at TIMESTAMP_LTZ(0)>"),
+    ]  # fmt: skip
+    ten = dt.datetime(2024, 1, 1, 10, tzinfo=dt.UTC)
+    assert found == [
+        (ten, dt.date(2024, 1, 1), "2024-01-01 10:00:00", None),
+        (None, dt.date(2024, 1, 2), "2024-01-01 10:00:00+01:00", None),
+        (ten, None, None, [dt.date(2024, 1, 1), None]),
+    ]
 
 
 def test_a_line_that_cannot_be_inferred_from_is_named(tmp_path):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json as std_json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +21,9 @@ from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import BLOCK_BYTES, content_start, last_record_end
 from tableflow.connectors.storage import NATURAL
 from tableflow.errors import ConnectorError
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_ZONED = re.compile(r":\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)$")
 
 
 def is_array(file: FileVersion) -> bool:
@@ -68,13 +74,49 @@ def infer_columns(file: FileVersion, sample: bytes) -> tuple[FileColumn, ...]:
         ) from None
     types = {field.name: inferred_type(field.type) for field in table.schema}
     large = [name for name, of in types.items() if of == t.DOUBLE and _may_be_whole(table.column(name))]
-    if large:
-        rows = _objects(sample)
-        for name in large:
-            values = [row[name] for row in rows if row.get(name) is not None]
-            if all(isinstance(value, int) for value in values):
-                types[name] = whole_number_type(max(len(str(abs(value))) for value in values))
+    timed = [name for name, of in types.items() if _has_times(of)]
+    rows = _objects(sample) if large or timed else []
+    for name in large:
+        values = [row[name] for row in rows if row.get(name) is not None]
+        if all(isinstance(value, int) for value in values):
+            types[name] = whole_number_type(max(len(str(abs(value))) for value in values))
+    for name in timed:
+        types[name] = _with_zones(types[name], [row.get(name) for row in rows])
     return tuple(FileColumn(name, of) for name, of in types.items())
+
+
+def _has_times(of: t.SqlType) -> bool:
+    match of:
+        case t.TimestampType():
+            return True
+        case t.ArrayType(element=element):
+            return _has_times(element)
+        case t.RowType(fields=fields):
+            return any(_has_times(field.type) for field in fields)
+    return False
+
+
+def _with_zones(of: t.SqlType, values: Sequence[Any]) -> t.SqlType:
+    """The type with what its texts say of times: pyarrow takes dates, and times with an offset, for times without."""
+    match of:
+        case t.TimestampType():
+            texts = [value for value in values if isinstance(value, str)]
+            if all(map(_DATE.fullmatch, texts)):
+                return t.DATE
+            zoned = {_ZONED.search(text) is not None for text in texts}
+            return t.STRING if len(zoned) > 1 else replace(of, zoned=True in zoned)
+        case t.ArrayType(element=element):
+            inner = [each for value in values if isinstance(value, list) for each in value]
+            return replace(of, element=_with_zones(element, inner))
+        case t.RowType(fields=fields):
+            rows = [value for value in values if isinstance(value, dict)]
+            return t.RowType(
+                tuple(
+                    replace(field, type=_with_zones(field.type, [row.get(field.name) for row in rows]))
+                    for field in fields
+                )
+            )
+    return of
 
 
 def _objects(sample: bytes) -> list[dict[str, Any]]:
