@@ -35,9 +35,13 @@ def _boolean(text: str) -> bool:
 
 def _at_least(least: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        value = int(text.strip().replace("_", ""))
+        expected = f"a whole number of at least {least} is expected"
+        try:
+            value = int(text.strip().replace("_", ""))
+        except ValueError:
+            raise ValueError(expected) from None
         if value < least:
-            raise ValueError(f"a whole number of at least {least} is expected")
+            raise ValueError(expected)
         return value
 
     return parse
@@ -50,9 +54,13 @@ def _bytes(text: str) -> int:
     stripped = text.strip().lower().replace(" ", "")
     digits = stripped.rstrip("kmgtib")
     unit = stripped[len(digits) :]
+    expected = "a size such as '512 mb' is expected: a number with b, kb, mb, gb or tb"
     if unit not in _UNITS:
-        raise ValueError("a size is a number with b, kb, mb, gb or tb")
-    value = int(float(digits) * _UNITS[unit])
+        raise ValueError(expected)
+    try:
+        value = int(float(digits) * _UNITS[unit])
+    except (ValueError, OverflowError):
+        raise ValueError(expected) from None
     if value < 0:
         raise ValueError("a size is not negative")
     return value

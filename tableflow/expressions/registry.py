@@ -6,6 +6,7 @@ What does not fit is a :class:`~tableflow.errors.BindError` with the expected si
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -111,6 +112,12 @@ def window_function(name: str) -> WindowFunction:
     return _WINDOWS[name.lower()]
 
 
+_OPERATOR = re.compile(r"[A-Z]+(?: [A-Z]+)*|[^\w\s.,()\[\]']+")
+"""The operator in a signature such as ``a + b`` or ``text LIKE pattern``: not its operands, which are small letters."""
+_PLAIN = re.compile(r"a \S+ b|\S+ ?a")
+"""A signature that says nothing of its operands."""
+
+
 def check_known(name: str, span: Span | None) -> None:
     """:class:`BindError` with the nearest names if no function is called so."""
     if name.lower() not in _FUNCTIONS and not is_aggregate(name) and not is_window_function(name):
@@ -125,9 +132,11 @@ def _unknown(name: str, span: Span | None) -> BindError:
 
 def _misfit(name: str, signature: str, args: Sequence[Expression], span: Span | None) -> BindError:
     given = ", ".join(str(argument.type) for argument in args)
+    operator = None if f"{name.lower()}(" in signature.lower() else _OPERATOR.search(signature)
+    what = f"function {name!r}" if operator is None else f"operator {operator[0]}"
     return BindError(
-        f"function {name!r} does not take ({given})",
-        detail=f"expected {signature}",
+        f"{what} does not take ({given})",
+        detail=None if operator is not None and _PLAIN.fullmatch(signature) else f"expected {signature}",
         hint="cast the arguments to what it takes" if args else None,
         span=span,
     )

@@ -36,7 +36,10 @@ def copy_to(result: Result, path: str, format: str, given: Mapping[str, str], pl
     except (OSError, ValueError) as error:  # a name that is too long, or has a zero byte
         raise _unwritable(path, error, place) from error
     with _replacing(path, wanted, place) as file:
-        writer = OPEN[format](file, result.schema, options)
+        try:
+            writer = OPEN[format](file, result.schema, options)
+        except ConnectorError as error:
+            raise error.at(place) from None
         try:
             while (batch := result.next_batch()) is not None:
                 writer.write(batch)

@@ -18,7 +18,7 @@ from tableflow.errors import (
     TableFlowError,
 )
 from tableflow.sql.splitter import ScriptStatement, split
-from tableflow.sql.statements import Base, CreateTable
+from tableflow.sql.statements import Base, CreateTable, SetStatement
 
 T = TypeVar("T")
 
@@ -48,6 +48,8 @@ def pointing(statement: Base) -> Iterator[None]:
     except (CatalogError, ConfigError) as error:
         if isinstance(error, OptionError) and isinstance(statement, CreateTable) and statement.options_at is not None:
             error.at(statement.options_at.of(error.option, value=error.value))
+        elif isinstance(error, ConfigError) and isinstance(statement, SetStatement) and error.detail is not None:
+            error.at(statement.value_at)  # the detail says what the value should be
         elif statement.names_at:
             error.at(statement.place)
         raise

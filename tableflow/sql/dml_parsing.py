@@ -8,7 +8,7 @@ from typing import Any
 from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
-from tableflow.errors import Span
+from tableflow.errors import BindError, Span
 from tableflow.sql.dml_syntax import (
     Assignment,
     Cell,
@@ -30,6 +30,7 @@ from tableflow.sql.dml_syntax import (
 )
 from tableflow.sql.parser import TableFlowParser
 from tableflow.sql.plain_rows import PartOfQueryError, PlainRows
+from tableflow.sql.reader import RefusedError
 from tableflow.sql.target_syntax import column_names, parse_name, parse_target
 
 _CONSTANTS = frozenset({TokenType.NUMBER, TokenType.STRING, TokenType.NULL, TokenType.TRUE, TokenType.FALSE})
@@ -190,7 +191,16 @@ def _assigned_column(parser: TableFlowParser) -> Name:
     if parser.current.text == "[":
         parser.refuse("assigning to an element")
     if parser.current.text == ".":
-        parser.fail("SET names a column of the table without the table's name")
+        parser.step()
+        field = parser.name("a name")
+        raise RefusedError(
+            BindError(
+                f"SET names a column of the table, not {name.text}.{field}",
+                detail="fields of a ROW cannot be set one by one, and the table's name does not stand before a column",
+                hint=f"write SET {field} = ... for a column; SET {name.text} = ROW(...) for a whole row",
+                span=Span(name.span.start, parser.previous_span().end),
+            )
+        )
     return name
 
 

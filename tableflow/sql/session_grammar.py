@@ -257,6 +257,12 @@ def _explained(error: Any, text: str) -> SqlSyntaxError:
     found = repr(word) if word else "the end of the statement"
     near = nearest(word, _SUGGESTED)
     hint = f"did you mean {near} instead of {word!r}?" if near and near != word.upper() else None
+    if "CHANGE" in expected:
+        names = ["after EXPLAIN a query"]
+        hint = (
+            hint
+            or "EXPLAIN takes a query, INSERT, UPDATE, DELETE, MERGE, COPY, CREATE TABLE ... AS, or JOB and its number"
+        )
     return SqlSyntaxError(
         f"syntax error at {found}" + (f": {' or '.join(names)} is expected" if names else ""),
         hint=_MEANT.get(word.upper()) or hint,

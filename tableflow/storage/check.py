@@ -48,7 +48,8 @@ def check_database(disk: Disk) -> Report:
         try:
             action()
         except TableFlowError as error:
-            problems.append(f"{what}: {error.message}" + (f" ({error.detail})" if error.detail else ""))
+            named = "" if what in error.message else f"{what}: "
+            problems.append(named + error.message + (f" ({error.detail})" if error.detail else ""))
         except OSError as error:
             problems.append(f"{what}: {disk_error(disk, error, 'read it').detail}")
 

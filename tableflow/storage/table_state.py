@@ -60,10 +60,9 @@ class TableState:
         """The table as it was at a time (microseconds since 1970, UTC)."""
         found = self.history.at_time(time)
         if found is None:
-            oldest = self.history[0]
             raise CatalogError(
                 "the table has no version that old",
-                detail=f"the oldest version that is retained is {oldest.number}",
+                detail=self._kept(),
                 hint="SHOW VERSIONS lists the versions; storage.retention says how long they are kept",
             )
         return TableView(self, found)
@@ -80,13 +79,18 @@ class TableState:
         """A version; :class:`~tableflow.errors.CatalogError` if it is not retained."""
         found = self.history.find(number)
         if found is None:
-            oldest = self.history[0].number
             raise CatalogError(
-                f"version {number} of the table is not there",
-                detail=f"versions {oldest} to {self.version} are retained",
+                f"the table has no version {number}",
+                detail=self._kept(),
                 hint="SHOW VERSIONS lists the versions; storage.retention says how long they are kept",
             )
         return found
+
+    def _kept(self) -> str:
+        oldest = self.history[0].number
+        if oldest == self.version:
+            return f"only version {oldest} is kept"
+        return f"versions {oldest} to {self.version} are kept"
 
     def memory_segments(self) -> Sequence[MemorySegment]:
         """The segments that are only in the log."""

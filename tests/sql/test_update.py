@@ -101,7 +101,7 @@ def test_with_before_the_statement():
         ("UPDATE t SET a = count(*)", BindError, "aggregate 'count' cannot stand in SET", "count(*)"),
         ("UPDATE t SET a = z", BindError, "column 'z' does not exist", "z"),
         ("UPDATE t SET a = 1 WHERE a", BindError, "WHERE needs a BOOLEAN", "a"),
-        ("UPDATE t SET t.a = 1", SqlSyntaxError, "without the table's name", "."),
+        ("UPDATE t SET t.a = 1", BindError, "SET names a column of the table, not t.a", "t.a"),
         ("UPDATE t SET a[1] = 1", UnsupportedError, "assigning to an element", "["),
         ("UPDATE t SET", SqlSyntaxError, "a column name is expected", ""),
         ("UPDATE t SET a 1", SqlSyntaxError, "'=' is expected", "1"),

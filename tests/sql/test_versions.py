@@ -109,7 +109,7 @@ def test_information_schema():
         ("SELECT * FROM t FOR VERSION AS OF (SELECT 1)", BindError, "takes a constant", None),
         ("SELECT * FROM t FOR VERSION 3", SqlSyntaxError, "AS is expected", "3"),
         ("SELECT * FROM t FOR SYSTEM_TIME AS OF 3", BindError, "takes a time, this is INT", "3"),
-        ("SELECT * FROM t FOR SYSTEM_TIME AS OF 'x'", BindError, "takes a constant time", "'x'"),
+        ("SELECT * FROM t FOR SYSTEM_TIME AS OF 'x'", BindError, "'x' is no timestamp", "'x'"),
         ("SELECT * FROM t FOR SYSTEM_TIME AS OF a", UnsupportedError, "temporal or lookup join", "FOR"),
         ("SELECT * FROM outside FOR VERSION AS OF 1", UnsupportedError, "FOR VERSION AS OF is not supported here", "FOR"),
         ("SELECT * FROM 'a.csv' FOR VERSION AS OF 1", UnsupportedError, "FOR ... AS OF is not supported here", "FOR"),

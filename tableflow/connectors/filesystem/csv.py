@@ -86,7 +86,8 @@ class CsvFormat(Format):
         layout = read_layout(file, dialect, scan.columns)
         columns = scan.read_columns
         positions = _positions(file, layout, scan.columns, columns, dialect)
-        parser = BlockParser(file, dialect, layout.fields, positions, [canonical(column.type) for column in columns])
+        types = [canonical(column.type) for column in columns]
+        parser = BlockParser(file, dialect, layout.fields, positions, types, columns)
         at, skip = (start, 0) if offset is None else offset
         for block in read_blocks(file, at, end, dialect.quote_byte):
             table = parser.parse(block.offset, block.data)

@@ -16,6 +16,7 @@ import pyarrow.csv as pc_csv
 
 from tableflow.connectors.filesystem.csv_quotes import check_quotes
 from tableflow.connectors.filesystem.encoding import UTF8, decoded, to_utf8
+from tableflow.connectors.filesystem.format import FileColumn
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import line_of, split_records
 from tableflow.errors import ConnectorError
@@ -66,7 +67,9 @@ class BlockParser:
         fields: int,
         positions: Sequence[int],
         types: Sequence[pa.DataType],
+        columns: Sequence[FileColumn] = (),
     ) -> None:
+        """``columns`` are what the fields at ``positions`` become, for errors."""
         self._file = file
         self._dialect = dialect
         self._names = [f"f{i}" for i in range(fields)]
@@ -75,6 +78,7 @@ class BlockParser:
         self._chosen = list(dict(chosen))
         self._order = [self._chosen.index(position) for position, _ in chosen]
         self._types = dict(chosen)
+        self._columns = dict(zip(positions, columns, strict=False))
 
     def parse(self, offset: int, data: bytes) -> pa.Table:
         """The rows of a block of whole records."""
@@ -127,12 +131,27 @@ class BlockParser:
             text = text.split(": ", 2)[-1].removeprefix("CSV conversion error ")
         if "invalid UTF8" in text:
             decoded(self._file, offset, record, UTF8)  # raises, with the byte's place
+        text = self._misfit(record) or text
         shown = record[:200].decode(errors="replace").rstrip("\r\n")
         return ConnectorError(
             f"file {self._file.path!r}, line {line_of(self._file, offset)}, could not be read",
             detail=f"{text}; the line is {shown!r}",
             hint="option ignore_errors ('csv.ignore-parse-errors' in WITH) reads such fields as NULL",
         )
+
+    def _misfit(self, record: bytes) -> str | None:
+        """The column of a record whose value is not of its type, in words; None if it is not that."""
+        record = to_utf8(self._file, 0, record, self._dialect.encoding)
+        for position, column in self._columns.items():
+            try:
+                self._table(record, {position: self._types[position]})
+            except pa.ArrowInvalid:
+                try:
+                    value = self._table(record, {position: pa.string()}).column(0)[0].as_py()
+                except pa.ArrowInvalid:
+                    return None  # the record is wrong as a whole
+                return f"column {column.name!r} is {column.type}: invalid value {value!r}"
+        return None
 
 
 def parse_text(

@@ -28,6 +28,12 @@ class _Parquet:
     def __init__(self, file: Any, schema: pa.Schema, options: Mapping[str, Any]) -> None:
         from pyarrow import parquet
 
+        for field in schema:
+            if pa.types.is_interval(field.type):
+                raise ConnectorError(
+                    f"column {field.name!r} is an INTERVAL, which Parquet cannot hold",
+                    hint=f"write it as text: CAST({field.name} AS STRING)",
+                )
         self._group = options["row_group_size"]
         self._writer = parquet.ParquetWriter(file, schema, compression=options["compression"])
         self._waiting: list[pa.RecordBatch] = []

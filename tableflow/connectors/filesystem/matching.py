@@ -9,6 +9,7 @@ from tableflow.connectors.filesystem.format import FileColumn
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.widening import fits
 from tableflow.errors import ConnectorError
+from tableflow.nearest import nearest
 
 ColumnsOf = Callable[[FileVersion], Sequence[FileColumn]]
 
@@ -34,15 +35,29 @@ def resolved(
     return found
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names of columns for a message: the first of many."""
+    shown = ", ".join(names[:20])
+    return f"columns {shown}" + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
 def matched(file: FileVersion, present: Sequence[FileColumn], columns: Sequence[FileColumn]) -> list[int]:
     """Positions of the columns in a file; one that is missing or of another type is named."""
     places = {column.key: (i, column.type) for i, column in enumerate(present)}
     positions: list[int] = []
     for column in columns:
         if column.key not in places:
-            raise ConnectorError(f"file {file.path!r} has no column {column.key[0]!r}")
+            near = nearest(column.key[0], [name for name, _ in places])
+            raise ConnectorError(
+                f"file {file.path!r} has no column {column.key[0]!r}",
+                detail=f"it has {listed([name for name, _ in places])}",
+                hint=f"did you mean {near!r}?" if near else None,
+            )
         position, of = places[column.key]
         if not (isinstance(of, t.NullType) or fits(of, column.type)):
-            raise ConnectorError(f"column {column.key[0]!r} of file {file.path!r} is {of}, not {column.type}")
+            raise ConnectorError(
+                f"column {column.key[0]!r} of file {file.path!r} is {of}, not {column.type}",
+                hint=f"declare it as {of}, and CAST it in a query or view",
+            )
         positions.append(position)
     return positions

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from tableflow.catalog.provider import TableStatistics
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
+from tableflow.connectors.filesystem.matching import listed
 from tableflow.connectors.filesystem.parquet_filter import ScanFilters, is_cheap
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn, read_footer
 from tableflow.connectors.filesystem.parquet_pruning import Pages, columns_of, matching_groups
@@ -176,9 +177,14 @@ def _place(
                 detail=f"file {reference!r}, read as the same table, has it",
             )
         raise ConnectorError(
-            f"file {path!r} has no column {column.name!r}", hint=f"did you mean {near!r}?" if near else None
+            f"file {path!r} has no column {column.name!r}",
+            detail=f"it has {listed([name for name, _ in by_key])}",
+            hint=f"did you mean {near!r}?" if near else "declare the columns that the file has",
         )
     if not (found.type == column.type or (reference is None and fits(found.type, column.type))):
         detail = "that was declared" if reference is None else f"that file {reference!r} has"
-        raise ConnectorError(f"column {found.name!r} of file {path!r} is {found.type}, not the {column.type} {detail}")
+        raise ConnectorError(
+            f"column {found.name!r} of file {path!r} is {found.type}, not the {column.type} {detail}",
+            hint=f"declare it as {found.type}, and CAST it in a query or view" if reference is None else None,
+        )
     return found

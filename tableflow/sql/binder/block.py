@@ -31,7 +31,7 @@ from tableflow.planner.logical.traversal import map_expressions, transform_plan
 from tableflow.records import dataclass
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes
-from tableflow.sql.binder.scope import Scope, did_you_mean
+from tableflow.sql.binder.scope import Scope, did_you_mean, one_of_tables
 from tableflow.types import Field
 
 if TYPE_CHECKING:
@@ -262,8 +262,7 @@ class Block:
                 span=span,
             )
         if len(parts) > 1 and self.scope.relation(parts[:-1]) is None:
-            relations = [relation.alias for relation in self.scope.relations]
-            hint = did_you_mean(parts[-2], relations)
+            hint = one_of_tables(parts[-2], self.scope.relations)
             return BindError(f"no table in FROM is named {'.'.join(parts[:-1])!r}", hint=hint, span=span)
         if not self.scope.relations:
             known = [*also]

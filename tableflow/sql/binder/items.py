@@ -14,7 +14,7 @@ from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.records import dataclass
 from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
-from tableflow.sql.binder.scope import did_you_mean
+from tableflow.sql.binder.scope import did_you_mean, one_of_tables
 from tableflow.types import Field
 
 
@@ -104,10 +104,9 @@ class SelectList:
             qualifier = [part.name for part in node.parts[:-1]]
             relation = self._block.scope.relation(qualifier)
             if relation is None:
-                known = [each.alias for each in self._block.scope.relations]
                 raise BindError(
                     f"no table in FROM is named {'.'.join(qualifier)!r}",
-                    hint=did_you_mean(qualifier[-1], known),
+                    hint=one_of_tables(qualifier[-1], self._block.scope.relations),
                     span=self._block.source.span(node),
                 )
             self._add_star(node.this, relation.columns)

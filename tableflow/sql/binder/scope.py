@@ -123,6 +123,14 @@ def exact_first(found: list[Field], name: str) -> list[Field]:
     return exact if len(exact) == 1 else distinct
 
 
+def one_of_tables(name: str, relations: Sequence[Relation]) -> str:
+    """A hint with the nearest name of a table in FROM, else with all."""
+    known = [relation.alias for relation in relations if relation.alias]
+    if not known:
+        return "there is no table in FROM" if not relations else "no table in FROM has a name"
+    return did_you_mean(name, known) or f"in FROM there {'is' if len(known) == 1 else 'are'} {', '.join(known[:20])}"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """A hint with the nearest known name."""
     near = nearest(name, known)

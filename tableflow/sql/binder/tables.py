@@ -80,12 +80,14 @@ def _table(block: Block, node: exp.Table, span: Span | None) -> Part:
     if node.this.meta.get("file"):
         if len(path) > 1:
             raise BindError("a file is one string", span=span)
+        if not path[0].strip():
+            raise BindError("a path or the name of a table is expected in FROM", span=span)
         return _file(block, node, path[0], span)
     if len(path) == 1 and node.args.get("version") is None:
         cte = block.ctes.find(path[0], span)
         if cte is not None:
             return _relation(block, node, _cte(block, cte), cte.name, span)
-    provider = block.context.catalog.table(path)
+    provider = _provider(block, path, span)
     if provider is not None:
         provider, text = versioned(block, node, provider)
         return _scan(block, node, provider, path, span, table=".".join(path) + text)
@@ -111,6 +113,13 @@ def _refuse_version(block: Block, node: exp.Table) -> None:
             detail="only tables that TableFlow stores keep versions",
             span=block.source.span(version),
         )
+
+
+def _provider(block: Block, path: tuple[str, ...], span: Span | None) -> TableProvider | None:
+    try:
+        return block.context.catalog.table(path)
+    except TableFlowError as error:
+        raise error.at(span) from None
 
 
 def _window_table(block: Block, node: exp.Table, visible: Scope, span: Span | None) -> Part:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from sqlglot import exp
@@ -40,12 +42,26 @@ def versioned(block: Block, node: exp.Table, provider: TableProvider) -> tuple[T
     place = block.source.span(clause.expression)
     try:
         if clause.name == "VERSION":
-            found = table.at(version=_version(block, clause.expression, words))
+            number = _version(block, clause.expression, words)
+            with _naming(".".join(part.name for part in node.parts)):
+                found = table.at(version=number)
         else:
-            found = table.at(time=_time(block, clause.expression, words))
+            time = _time(block, clause.expression, words)
+            with _naming(".".join(part.name for part in node.parts)):
+                found = table.at(time=time)
         return found, f" FOR VERSION AS OF {found.version}"
     except TableFlowError as error:
         raise error.at(place) from None
+
+
+@contextlib.contextmanager
+def _naming(table: str) -> Iterator[None]:
+    """Errors of the storage, which does not know what a table is called, say it."""
+    try:
+        yield
+    except CatalogError as error:
+        message = error.message.replace("the table", f"table {table!r}", 1)
+        raise CatalogError(message, detail=error.detail, hint=error.hint) from None
 
 
 def _constant(block: Block, node: exp.Expr, what: str) -> Expression:
@@ -75,6 +91,10 @@ def _time(block: Block, node: exp.Expr, what: str) -> int:
     if not isinstance(found.type, types.TimestampType | types.DateType | types.StringType):
         raise BindError(f"{what} takes a time, this is {found.type}", span=span)
     instant = fold(localize(cast(found, types.TIMESTAMP_LTZ), block.context.zone))
+    if not isinstance(instant, Literal) and isinstance(folded := fold(found), Literal):
+        raise BindError(
+            f"{folded.value!r} is no timestamp", hint=f"write {what} '2026-01-31 12:00:00', or a date", span=span
+        )
     if not isinstance(instant, Literal) or instant.value is None:
         raise BindError(f"{what} takes a constant time", span=span)
     return int(instant.value)
@@ -96,6 +116,8 @@ def table_changes(block: Block, node: exp.Anonymous, span: Span | None) -> tuple
     place = block.source.span(args[0])
     path = tuple(part.strip('"') for part in name.split("."))
     provider = block.context.catalog.table(path)
+    if provider is None and block.context.catalog.view(path) is not None:
+        raise CatalogError(f"{name!r} is a view, which keeps no changes", hint="name a table that it reads", span=place)
     if provider is None:
         raise CatalogError(
             f"table {name!r} does not exist", hint=did_you_mean(name, block.context.catalog.names()), span=place
@@ -107,11 +129,19 @@ def table_changes(block: Block, node: exp.Anonymous, span: Span | None) -> tuple
         )
     first = _version(block, args[1], "TABLE_CHANGES", span)
     last = _version(block, args[2], "TABLE_CHANGES", span) if len(args) > 2 else table.version
+    for number, node_of in zip((first, last), args[1:], strict=False):
+        if number > table.version:
+            try:
+                with _naming(name):
+                    table.at(version=number)
+            except TableFlowError as error:
+                raise error.at(block.source.span(node_of)) from None
     if last < first:
         raise BindError(
             "the second version is before the first", hint="write the older one first", span=block.source.span(args[-1])
         )
     try:
-        return table.changes(first, last), f"{TABLE_CHANGES}({name}, {first}, {last})"
+        with _naming(name):
+            return table.changes(first, last), f"{TABLE_CHANGES}({name}, {first}, {last})"
     except TableFlowError as error:
         raise error.at(span) from None
