@@ -16,6 +16,7 @@ from tableflow.config import TIME_ZONE
 from tableflow.connectors.managed.sink import removed_rows
 from tableflow.errors import CancelledError, DataError, ProgrammingError, TableFlowError
 from tableflow.expressions.functions.statement import StatementClock
+from tableflow.session.committing import commit, end_statement, writes_its_rows
 from tableflow.session.direct import DirectRun
 from tableflow.session.direct_rows import is_constant, rows_of, runs_of_distinct_keys
 from tableflow.session.jobs import Jobs
@@ -23,12 +24,15 @@ from tableflow.session.outcome import Outcome
 from tableflow.session.parameters import ParameterRun, Parameters, naming_row, of_row, parameter_runs
 from tableflow.session.prepared import Prepared, PreparedInserts, is_insert
 from tableflow.session.session_storage import PinnedStates, SessionStorage
-from tableflow.session.writing import BindRow, Writer, commit, end_statement, message_of, remove
+from tableflow.session.writing import BindRow, Writer, message_of, remove
 from tableflow.sql import statements as sql
+from tableflow.storage.key_check import DuplicateKeyError
 from tableflow.storage.table_view import TableView
 from tableflow.storage.transaction import Transaction
 
 Bound: TypeAlias = list[tuple[Prepared, ParameterRun]]
+_MOST_TRIED = 10_000
+"""Of more rows the one that breaks a key is not looked for by trying, halves after halves."""
 
 
 class ManyRows:
@@ -80,6 +84,14 @@ class ManyRows:
         return bound
 
     def _write(self, bound: Bound) -> Outcome | None:
+        try:
+            return self._attempt(bound)
+        except DuplicateKeyError as error:
+            number = self._row_of(error, bound)
+            raise (error if number is None else of_row(error, number)) from None
+
+    def _attempt(self, bound: Bound, *, only_try: bool = False) -> Outcome | None:
+        """All of it; None if something changed.  ``only_try``: what is written is checked, and given up."""
         first = bound[0][0]
         assert first.statement is not None
         clock = StatementClock.now(first.settings.get(TIME_ZONE))
@@ -91,8 +103,30 @@ class ManyRows:
             write = self._together if first.statement.conflict is None else self._in_order
             total = write(bound, transaction, clock)
             if total:
-                commit(transaction, first.statement)
+                (end_statement if only_try else commit)(transaction, first.statement)
         return Outcome(None, message_of(first.statement.kind, total), total)
+
+    def _row_of(self, error: DuplicateKeyError, bound: Bound) -> int | None:
+        """The first row of parameters whose rows break a key; None if it would take too long to find."""
+        statement, total = bound[0][0].statement, sum(len(run.rows) for _, run in bound)
+        assert statement is not None
+        if error.number is not None and writes_its_rows(statement) and error.rows % total == 0:
+            return error.number // (error.rows // total)
+        good, bad = 0, total if total <= _MOST_TRIED else 0
+        try:
+            while bad - good > 1:
+                middle = (good + bad) // 2
+                try:
+                    if self._attempt(_beginning(bound, middle), only_try=True) is None:
+                        return None
+                    good = middle
+                except DuplicateKeyError as same:
+                    if same.values != error.values:
+                        return None  # somebody else has written meanwhile
+                    bad = middle
+        except TableFlowError:
+            return None
+        return good if bad else None
 
     def _in_order(self, bound: Bound, transaction: Transaction, clock: StatementClock) -> int:
         """A statement of the transaction for each run of rows without a key that comes again."""
@@ -138,6 +172,16 @@ class ManyRows:
             raise _no_queries()
 
         return self._writer.write_all(first, pinned, bind, rows, script)
+
+
+def _beginning(bound: Bound, rows: int) -> Bound:
+    """The statements for the first rows of parameters."""
+    found: Bound = []
+    for prepared, run in bound:
+        if rows > 0:
+            found.append((prepared, run.part(0, min(rows, len(run.rows)))))
+        rows -= len(run.rows)
+    return found
 
 
 def _write_run(run: DirectRun, prepared: Prepared, rows: ParameterRun, clock: StatementClock, view: TableView) -> None:

@@ -19,13 +19,14 @@ from tableflow.connectors.managed.sink import removed_rows
 from tableflow.errors import TableFlowError
 from tableflow.expressions.functions.statement import PreparedClock, StatementClock
 from tableflow.records import dataclass
+from tableflow.session.committing import commit
 from tableflow.session.direct import DirectWrite
 from tableflow.session.direct_rows import begins_with_constants, is_direct, tables_read
 from tableflow.session.outcome import Outcome
 from tableflow.session.parameters import ParameterRun, Parameters, parameter_columns
 from tableflow.session.session_storage import PinnedStates, SessionStorage
 from tableflow.session.write_plan import Writing
-from tableflow.session.writing import commit, message_of, remove, returned
+from tableflow.session.writing import message_of, remove, returned
 from tableflow.sql import statements as sql
 from tableflow.storage.description import TableDescription
 from tableflow.storage.transaction import Transaction
@@ -92,7 +93,7 @@ class PreparedInserts:
                 run.close()
             remove(transaction, prepared.table, removed_rows(run.tokens), view, run.table, prepared.statement.span)
             if count:
-                commit(transaction, prepared.statement)
+                commit(transaction, prepared.statement, numbered=True)
         result = None
         if prepared.statement.returning is not None:
             result = returned(prepared.write.writing, batches, prepared.settings.get(TIME_ZONE))

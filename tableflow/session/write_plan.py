@@ -15,7 +15,7 @@ from tableflow.records import dataclass
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.planned import Planned, compute, finish
 from tableflow.sql.statements import CreateManagedTable, Write
-from tableflow.storage.description import TableDescription
+from tableflow.storage.description import KeyConstraint, TableDescription
 from tableflow.types import Field
 
 
@@ -32,7 +32,7 @@ class Writing:
     action: int | None = None
     checks: tuple[tuple[str, int], ...] = ()
     returning: tuple[int, ...] = ()
-    keep_first: bool = False
+    keep_first: tuple[KeyConstraint, ...] = ()
     span: Span | None = None
 
     @staticmethod
@@ -86,9 +86,7 @@ def table_write(writing: Writing, input: PhysicalNode, columns: tuple[Field, ...
         action=None if writing.action is None else ids[writing.action],
         required=tuple(i for i, column in enumerate(stored) if not column.nullable),
         checks=tuple((name, ids[i]) for name, i in writing.checks),
-        first_of=tuple(tuple(where[column] for column in key.columns) for key in writing.description.keys)
-        if writing.keep_first
-        else (),
+        first_of=tuple(tuple(where[column] for column in key.columns) for key in writing.keep_first),
         span=writing.span,
     )
 

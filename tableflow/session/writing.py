@@ -28,6 +28,7 @@ from tableflow.physical.value_rows import ONE_ROW
 from tableflow.records import dataclass
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.batches_result import BatchesResult
+from tableflow.session.committing import commit, end_statement
 from tableflow.session.direct import DirectWrite
 from tableflow.session.direct_rows import is_direct
 from tableflow.session.job_result import counts_at
@@ -100,7 +101,7 @@ class Writer:
             returns, view = statement.returning is not None, provider_of(statement).view
             written = self.rows(Writing.of(statement), returns, table.table_id, transaction, view, script)
             if written.rows:
-                commit(transaction, statement)
+                commit(transaction, statement, numbered=True)
         return Outcome(written.result, message_of(statement.kind, written.rows), written.rows, written.warnings)
 
     def write_all(
@@ -201,29 +202,6 @@ class Writer:
             run.close()
         result = returned(writing, batches, self._settings().get(TIME_ZONE)) if returns else None
         return Written(rows, result), run.tokens
-
-
-def commit(transaction: Transaction, statement: sql.Write) -> None:
-    """Commits; the message for two new rows with one key knows of ON CONFLICT DO UPDATE, which both would follow."""
-    _ending(statement, transaction.commit)
-
-
-def end_statement(transaction: Transaction, statement: sql.Write) -> None:
-    """Ends a statement of a transaction that goes on; errors are those of :func:`commit`."""
-    _ending(statement, transaction.end_statement)
-
-
-def _ending(statement: sql.Write, end: Callable[[ChangeKind], object]) -> None:
-    try:
-        end(statement.kind)
-    except IntegrityError as error:
-        if statement.conflict is not None and "occurs twice" in (error.detail or ""):
-            error.hint = "ON CONFLICT DO UPDATE cannot affect a row twice: give each key once"
-        elif statement.kind is ChangeKind.INSERT and (error.message.startswith("duplicate key")):
-            error.hint = "choose other values, or say what to do with ON CONFLICT"
-        elif statement.kind in {ChangeKind.APPEND, ChangeKind.COPY} and error.message.startswith("duplicate key"):
-            error.hint = "keep such rows out, or read them with INSERT INTO ... SELECT ... ON CONFLICT"
-        raise error.at(statement.span) from None
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from tableflow.sql.streaming_statements import (
     ShowWatermarks,
     StatementSet,
 )
-from tableflow.storage.description import ChangeKind, TableDescription
+from tableflow.storage.description import ChangeKind, KeyConstraint, TableDescription
 from tableflow.storage.provider import ManagedTable
 
 __all__ = [
@@ -207,8 +207,8 @@ class Write(Base):
     action: int | None = None
     checks: tuple[RowCheck, ...] = ()
     returning: tuple[int, ...] | None = None
-    keep_first: bool = False
-    """ON CONFLICT DO NOTHING: of several new rows with one key the first is kept, instead of an error."""
+    keep_first: tuple[KeyConstraint, ...] = ()
+    """ON CONFLICT DO NOTHING: of several new rows with one of these keys the first is kept, instead of an error."""
     conflict: str | None = None
     """ON CONFLICT DO UPDATE: the key constraint; two new rows with one key of it would affect a row twice."""
 

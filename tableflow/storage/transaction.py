@@ -267,7 +267,8 @@ class Transaction:
             before = staged.before
             after = created(change, now, disk) if before is None else before.applying(change, now)
             if staged.description.keys:
-                check_keys(before, after, partial(self._name, table))
+                in_order = sum(writer.rows > 0 for writer in staged.writers) == 1
+                check_keys(before, after, partial(self._name, table), in_order=in_order)
             changes.append(change)
             cells[table] = TableCell(after)
         return changes, cells

@@ -103,6 +103,35 @@ def test_an_error_names_the_row_of_many(con):
     assert rows(con, "SELECT count(*), sum(a) FROM t") == [(100, 4950)]
 
 
+def test_errors_of_keys_name_the_row_of_parameters(con):
+    con.execute("CREATE TABLE t (a INT PRIMARY KEY, b INT UNIQUE)")
+
+    def detail(sql, parameters):
+        with pytest.raises(tableflow.IntegrityError) as error:
+            con.cursor().executemany(sql, parameters)
+        return error.value.detail
+
+    one = "INSERT INTO t (a) VALUES (?)"
+    assert detail(one, [(5,), (6,), (7,), (6,)]) == "row 4 of the parameters: (a) = (6) occurs twice"
+    # several runs of types, several rows for each row of parameters
+    assert detail(one, [(5,), (6.0,), ("7",), ("6",)]) == "row 4 of the parameters: (a) = (6) occurs twice"
+    two = "INSERT INTO t (a) VALUES (?), (? + 10)"
+    assert detail(two, [(1, 1), (2, 2), (3, 2), (4, 4)]) == "row 3 of the parameters: (a) = (12) occurs twice"
+    both = "INSERT INTO t VALUES (?, ?)"
+    assert detail(both, [(1, 1), (2, None), (3, None), (4, 1)]) == "row 4 of the parameters: (b) = (1) occurs twice"
+    con.execute("INSERT INTO t VALUES (100, 100)")
+    there = [(i, None) for i in range(99)]
+    assert detail(both, [*there, (100, 1)]) == "row 100 of the parameters: (a) = (100) is in the table already"
+    upsert = f"{both} ON CONFLICT (a) DO UPDATE SET b = excluded.b"
+    found = detail(upsert, [*there, (100, 3), (5, 3), (6, 3), (100, 4)])
+    assert found.startswith("row 101 of the parameters: (b) = (3)")
+    skip = f"{both} ON CONFLICT (a) DO NOTHING"
+    assert detail(skip, [(100, 7), (1, 7), (1, 8), (2, 8), (3, 7), (4, 9)]) == (
+        "row 5 of the parameters: (b) = (7) occurs twice"
+    )
+    assert rows(con, "SELECT * FROM t") == [(100, 100)]
+
+
 def test_other_statements_for_many_rows_are_one_transaction_and_count_their_rows(con):
     con.execute("CREATE TABLE t (a INT PRIMARY KEY, b INT)")
     con.cursor().executemany("INSERT INTO t VALUES (?, ?)", [(i, 0) for i in range(10)])

@@ -390,3 +390,70 @@ def test_a_renamed_column_in_a_check_and_a_generated_column(con):
     with pytest.raises(tableflow.ProgrammingError, match="column 'c' cannot be dropped"):
         con.execute("ALTER TABLE renamed DROP COLUMN c")
     assert con.execute("SELECT c, a, g FROM renamed").fetchall() == [("x", "long enough", "X")]
+
+
+TWO_KEYS = "CREATE TABLE t (k INT UNIQUE, a INT UNIQUE)"
+
+
+def test_on_conflict_of_a_key_ignores_no_conflict_of_another(con):
+    con.execute(TWO_KEYS)
+    for target in ("(k)", "ON CONSTRAINT t_k_key"):
+        with pytest.raises(tableflow.IntegrityError, match="'t_a_key'") as error:
+            con.execute(f"INSERT INTO t VALUES (0, 7), (1, 7), (8, NULL) ON CONFLICT {target} DO NOTHING")
+        assert "(a) = (7) occurs twice" in str(error.value)
+        assert "choose other values: ON CONFLICT speaks of 't_k_key' alone" in str(error.value)
+        assert rows(con, "SELECT * FROM t") == []
+    with pytest.raises(tableflow.IntegrityError, match="'t_a_key'"):
+        con.execute("INSERT INTO t SELECT * FROM (VALUES (0, 7), (1, 7)) v(k, a) ORDER BY k ON CONFLICT (k) DO NOTHING")
+    # what is left out for the key it speaks of conflicts in no other
+    assert changed(con, "INSERT INTO t VALUES (0, 7), (0, 7), (1, 8), (8, NULL) ON CONFLICT (k) DO NOTHING") == 3
+    with pytest.raises(tableflow.IntegrityError, match="'t_a_key'") as error:
+        con.execute("INSERT INTO t VALUES (5, 8) ON CONFLICT (k) DO NOTHING")
+    assert "(a) = (8) is in the table already" in str(error.value)
+    assert changed(con, "INSERT INTO t VALUES (9, 1), (9, 1), (0, 2), (11, 7) ON CONFLICT DO NOTHING") == 1
+    assert rows(con, "SELECT * FROM t ORDER BY k") == [(0, 7), (1, 8), (8, None), (9, 1)]
+
+
+def test_the_hint_of_a_conflict_in_another_key_than_the_target(con):
+    con.execute(TWO_KEYS)
+    for sql, key, hint in (
+        ("INSERT INTO t VALUES (0, 7), (1, 7)", "t_a_key", "ON CONFLICT speaks of 't_k_key' alone"),
+        ("INSERT INTO t VALUES (0, 7), (0, 8)", "t_k_key", "cannot affect a row twice: give each key once"),
+    ):
+        with pytest.raises(tableflow.IntegrityError, match=key) as error:
+            con.execute(f"{sql} ON CONFLICT (k) DO UPDATE SET a = excluded.a")
+        assert hint in error.value.hint
+    con.execute("INSERT INTO t VALUES (5, 5)")
+    with pytest.raises(tableflow.IntegrityError, match="t_a_key") as error:
+        con.execute("INSERT INTO t VALUES (6, 5) ON CONFLICT (k) DO UPDATE SET a = 1")
+    assert "ON CONFLICT speaks of 't_k_key' alone" in error.value.hint
+
+
+def test_which_row_has_a_key_twice(con):
+    con.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, name STRING UNIQUE)")
+    con.register("two", {"n": [1, 2]})
+    for sql, detail in (
+        ("VALUES (5, 'a'), (6, 'b'), (7, 'c'), (6, 'd'), (5, 'e')", "row 4 has (id) = (6), which occurs twice"),
+        ("VALUES (5, 'a'), (6, 'b'), (7, 'a')", "row 3 has (name) = ('a'), which occurs twice"),
+        ("SELECT n, 'x' FROM two", "(name) = ('x') occurs twice"),
+    ):
+        with pytest.raises(tableflow.IntegrityError) as error:
+            con.execute(f"INSERT INTO t {sql}")
+        assert error.value.detail == detail
+    con.execute("INSERT INTO t VALUES (1, 'one'), (2, 'two')")
+    with pytest.raises(tableflow.IntegrityError) as error:
+        con.execute("INSERT INTO t VALUES (?, 'q'), (?, 'r'), (?, 's')", (8, 2, 1))
+    assert error.value.detail == "row 2 has (id) = (2), which is in the table already"
+    with pytest.raises(tableflow.IntegrityError) as error:
+        con.execute("INSERT INTO t VALUES (2, 'q')")
+    assert error.value.detail == "(id) = (2) is in the table already"
+    with pytest.raises(tableflow.IntegrityError) as error:
+        con.append("t", {"id": [10, 11, 12, 11, 10], "name": list("abcde")})
+    assert error.value.detail == "row 4 has (id) = (11), which occurs twice"
+    with pytest.raises(tableflow.IntegrityError) as error:
+        con.append("t", {"id": [*range(100, 1000), 500, 1], "name": [str(i) for i in range(902)]})
+    assert error.value.detail in {
+        "row 902 has (id) = (1), which is in the table already",
+        "(id) = (1) is in the table already",  # many tasks
+    }
+    assert len(rows(con, "SELECT * FROM t")) == 2

@@ -109,8 +109,9 @@ def test_on_conflict_do_nothing_looks_for_every_key():
     assert written("INSERT INTO k SELECT 1, 'x', 3 FROM t JOIN g ON t.a = g.a ON CONFLICT DO NOTHING").keep_first
     joins = [node for node in nodes(statement.query.root) if isinstance(node, Join)]
     assert [(join.kind, len(join.conjuncts)) for join in joins] == [(JoinKind.ANTI, 2), (JoinKind.ANTI, 1)]
-    assert statement.keep_first
+    assert [key.name for key in statement.keep_first] == ["k_pkey", "k_name_n_key"]
     one = written("INSERT INTO k VALUES (1, 'x', 3) ON CONFLICT (id) DO NOTHING")
+    assert [key.name for key in one.keep_first] == ["k_pkey"]
     assert len([node for node in nodes(one.query.root) if isinstance(node, Join)]) == 1
     named = written("INSERT INTO k VALUES (1, 'x', 3) ON CONFLICT ON CONSTRAINT k_name_n_key DO NOTHING")
     assert [len(node.conjuncts) for node in nodes(named.query.root) if isinstance(node, Join)] == [2]
@@ -123,7 +124,7 @@ def test_on_conflict_do_update():
     )
     joins = [node for node in nodes(statement.query.root) if isinstance(node, Join)]
     assert [join.kind for join in joins] == [JoinKind.LEFT]
-    assert (statement.conflict, statement.keep_first) == ("k_pkey", False)
+    assert (statement.conflict, statement.keep_first) == ("k_pkey", ())
     assert statement.action is not None
     assert statement.row_id is not None
     assert statement.query.columns[statement.row_id].nullable

@@ -1,6 +1,6 @@
 """ON CONFLICT: new rows are joined with the rows that have their key.
 
-DO NOTHING keeps the new rows that find none (an anti join per key).  DO UPDATE is a left join: a row that finds one updates it,
+DO NOTHING keeps the new rows that find none (an anti join per key that it speaks of).  DO UPDATE is a left join: a row that finds one updates it,
 the others are inserted.  A NULL in a key equals nothing, so such a row conflicts with none.
 """
 
@@ -36,7 +36,7 @@ def resolved(
         for key in keys:
             old = scan_target(context, target, 0)
             plan = Join(JoinKind.ANTI, plan, old.plan, _equal(target, key, rows, old))
-        changed = Writing(target, writing.kind, Action.INSERT, keep_first=True, ctes=writing.ctes)
+        changed = Writing(target, writing.kind, Action.INSERT, keep_first=tuple(keys), ctes=writing.ctes)
         return changed, Rows(plan, rows.columns)
     if len(keys) != 1:
         raise BindError(

@@ -30,7 +30,7 @@ from tableflow.sql.binder.scope import Relation, Scope
 from tableflow.sql.binder.stored import CHECK, GENERATED, bind_text
 from tableflow.sql.binder.target import BoundTarget
 from tableflow.sql.statements import Action, RowCheck, Write
-from tableflow.storage.description import ROW_ID, ChangeKind
+from tableflow.storage.description import ROW_ID, ChangeKind, KeyConstraint
 from tableflow.types import Field
 
 MERGE_ACTION = "merge_action"
@@ -54,7 +54,7 @@ class Writing:
     row_id: Field | None = None
     action: Field | None = None
     others: tuple[Relation, ...] = ()
-    keep_first: bool = False
+    keep_first: tuple[KeyConstraint, ...] = ()
     conflict: str | None = None
     ctes: Ctes = field(default_factory=Ctes)
 
