@@ -201,20 +201,20 @@ class Session:
         def run() -> Outcome:
             self._streams.settle()
             for _ in range(ATTEMPTS):
-                statement, pinned = self._with_late_tables(bound, script)
+                pinned = self.storage.pin()
                 try:
+                    statement, pinned = self._with_late_tables(bound, pinned, script)
                     return self._carry_out(statement, pinned, bound, script)
                 except StaleStateError:
                     if self.storage.pin().state is pinned.state:
                         raise  # the newest state names the file: it is lost
-            statement, pinned = self._with_late_tables(bound, script)
+            statement, pinned = self._with_late_tables(bound, self.storage.pin(), script)
             return self._carry_out(statement, pinned, bound, script)
 
         return self._news.told_with(guarded(script, run))
 
-    def _with_late_tables(self, bound: Rebind, script: str) -> tuple[sql.Statement, PinnedStates]:
-        """The statement over the newest state, in which the tables that its late rows go to are there."""
-        pinned = self.storage.pin()
+    def _with_late_tables(self, bound: Rebind, pinned: PinnedStates, script: str) -> tuple[sql.Statement, PinnedStates]:
+        """The statement over a state in which the tables that its late rows go to are there."""
         statement = bound(pinned)
         query = writing_query(statement)
         if query is None:
@@ -297,7 +297,7 @@ class Session:
         def bound(pinned: PinnedStates) -> sql.Statement:
             return bind(text, 0, replace(self.catalog.snapshot(pinned), current_schema=schema), self.settings, ())
 
-        statement, _ = self._with_late_tables(bound, text)
+        statement, _ = self._with_late_tables(bound, self.storage.pin(), text)
         if not isinstance(statement, sql.QueryStatement):
             raise InternalError("a streaming table is kept by something that is no query")
         return statement.query
