@@ -21,7 +21,7 @@ from tableflow.runtime.memory import PoolReservation
 from tableflow.runtime.sink import Prepared
 from tableflow.session.outcome import OperatorTime, ResultColumn
 from tableflow.session.planned import Planned
-from tableflow.session.watermark_text import idle_warning
+from tableflow.session.watermark_text import idle_warning, late_warning
 
 
 class JobResult:
@@ -103,11 +103,11 @@ class JobResult:
 
     @property
     def news(self) -> Sequence[str]:
-        """Warnings about the job as it stands now."""
-        if self._counters is not None or not self.endless:
-            return ()
-        warning = idle_warning(self._planned, self._job.counters())
-        return () if warning is None else (warning,)
+        """Warnings about the job as it stands now, or ended."""
+        found = [late_warning(self._planned, self.counters())]
+        if self._counters is None and self.endless:
+            found.append(idle_warning(self._planned, self._job.counters()))
+        return [warning for warning in found if warning is not None]
 
     def tokens(self) -> Sequence[Any]:
         """What the tasks' sinks have ready to be committed, once the job has ended."""

@@ -5,7 +5,7 @@ Rows of an epoch count when the epoch has passed, whether the statement is a que
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from tableflow.catalog.written import SinkRequest, given_columns, sink_of
@@ -26,14 +26,14 @@ from tableflow.sql.statements import CreateManagedTable, CreateStreamingTable, D
 Change = Callable[[LateInto], LateInto | None]
 
 
-def writing_query(statement: Statement) -> Query | None:
-    """The query of a statement that would write late rows; None of one that only tells of a query."""
+def written_late(statement: Statement) -> list[LateInto]:
+    """What the statement would do with its late rows; nothing if it only tells of a query."""
     if isinstance(statement, Describe):
-        return None
+        return []
     if isinstance(statement, Explain) and (statement.kind is not ExplainKind.ANALYZE or begins_job(statement)):
-        return None
+        return []
     query = getattr(statement, "query", None)
-    return query if isinstance(query, Query) else None
+    return list(late_tables(query)) if isinstance(query, Query) else []
 
 
 def begins_job(explained: Explain) -> bool:
@@ -50,11 +50,11 @@ def late_tables(query: Query) -> Iterator[LateInto]:
             yield node.late
 
 
-def absent_tables(query: Query) -> list[CreateManagedTable]:
+def absent_tables(tables: Iterable[LateInto]) -> list[CreateManagedTable]:
     """The statements that make the tables which are not there yet."""
     return [
         CreateManagedTable(late.path, late.description, if_not_exists=True)
-        for late in late_tables(query)
+        for late in tables
         if late.description is not None
     ]
 

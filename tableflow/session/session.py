@@ -24,7 +24,7 @@ from tableflow.session.explaining import Explanations
 from tableflow.session.guard import guarded, only_statement, pointing, unicode_text
 from tableflow.session.job_result import JobResult
 from tableflow.session.jobs import Jobs
-from tableflow.session.late_sinks import absent_tables, late_tables, with_late_sinks, writing_query
+from tableflow.session.late_sinks import absent_tables, with_late_sinks, written_late
 from tableflow.session.many_rows import ManyRows
 from tableflow.session.news import News
 from tableflow.session.outcome import Outcome
@@ -216,18 +216,16 @@ class Session:
     def _with_late_tables(self, bound: Rebind, pinned: PinnedStates, script: str) -> tuple[sql.Statement, PinnedStates]:
         """The statement over a state in which the tables that its late rows go to are there."""
         statement = bound(pinned)
-        query = writing_query(statement)
-        if query is None:
-            return statement, pinned
-        for late in late_tables(query):
-            self._definitions.check_not_kept(late.path, pinned, "written to")
-        absent = absent_tables(query)
+        late = written_late(statement)
+        for table in late:
+            self._definitions.check_not_kept(table.path, pinned, "written to")
+        absent = absent_tables(late)
         for creation in absent:
             self._definitions.create_table(creation, script)
-        if not absent:
-            return statement, pinned
-        pinned = self.storage.pin()
-        return bound(pinned), pinned
+        if absent:
+            pinned = self.storage.pin()
+            statement = bound(pinned)
+        return statement, pinned
 
     def _carry_out(self, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
         with pointing(statement):

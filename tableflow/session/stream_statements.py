@@ -13,7 +13,7 @@ from tableflow.session.explain import plan_with_counters
 from tableflow.session.fixed_result import FixedResult
 from tableflow.session.outcome import Outcome
 from tableflow.session.streaming_tables import StreamingTables
-from tableflow.session.watermark_text import idle_warning, watermark_rows
+from tableflow.session.watermark_text import idle_warning, late_warning, watermark_rows
 from tableflow.sql import statements as sql
 
 StreamStatement: TypeAlias = (
@@ -53,7 +53,7 @@ class StreamStatements:
                 return Outcome(FixedResult(names, [_job_row(job) for job in self._keeper.jobs]))
             case sql.ShowWatermarks():
                 rows = [[str(job.id), *row] for job in self._keeper.running for row in watermark_rows(job)]
-                warnings = tuple([f"job {job.id}: {text}" for job in self._keeper.running for text in _idle(job)])
+                warnings = tuple([f"job {job.id}: {text}" for job in self._keeper.running for text in _warnings(job)])
                 return Outcome(
                     FixedResult(["job", "operator", "watermark", "idle", "late rows"], rows), warnings=warnings
                 )
@@ -79,7 +79,7 @@ class StreamStatements:
             raise UnsupportedError(f"job {job.id} has not run", detail=None if job.error is None else str(job.error))
         if statement.view is sql.JobView.WATERMARK:
             names = ["operator", "watermark", "idle", "late rows"]
-            return Outcome(FixedResult(names, watermark_rows(job)), warnings=_idle(job))
+            return Outcome(FixedResult(names, watermark_rows(job)), warnings=_warnings(job))
         if statement.view is sql.JobView.ANALYZE:
             text = plan_with_counters(job.planned, counters)
         else:
@@ -87,11 +87,13 @@ class StreamStatements:
         return Outcome(FixedResult(["plan"], [[line] for line in text.splitlines()]))
 
 
-def _idle(job: BackgroundJob) -> tuple[str, ...]:
-    """Why windows of a job wait, if it is because of idle sources."""
+def _warnings(job: BackgroundJob) -> tuple[str, ...]:
+    """Why windows of a job wait, if it is because of idle sources, and what came too late for them."""
     counters = job.counters()
-    warning = None if job.planned is None or counters is None else idle_warning(job.planned, counters)
-    return () if warning is None else (warning,)
+    if job.planned is None or counters is None:
+        return ()
+    found = (idle_warning(job.planned, counters), late_warning(job.planned, counters))
+    return tuple([warning for warning in found if warning is not None])
 
 
 def _job_row(job: BackgroundJob) -> list[str | None]:

@@ -45,6 +45,20 @@ def idle_warning(planned: Planned, counters: JobCounters) -> str | None:
     return f"windows that are open cannot close: {which} idle, so that time stands still"
 
 
+def late_warning(planned: Planned, counters: JobCounters) -> str | None:
+    """What to say of rows that came too late for windows, and went nowhere."""
+    late = 0
+    for node, (stage, place) in planned.lowered.nodes():
+        if isinstance(node, ClosedWindows) or (isinstance(node, WindowedAggregate) and node.late is None):
+            operators = counters.stage(stage).operators
+            named = operators[place].named if 0 <= place < len(operators) else ()
+            late += sum(value for name, value in named if name == "late_rows")
+    if not late:
+        return None
+    rows = "1 row" if late == 1 else f"{late:,} rows"
+    return f"{rows} came too late for a window, and counted nowhere: LATE INTO keeps such rows, LATENESS lets them correct results"
+
+
 def _tables(planned: Planned | None) -> dict[int, str]:
     """The table that each stage reads."""
     nodes = () if planned is None else planned.lowered.nodes()

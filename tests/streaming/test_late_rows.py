@@ -146,6 +146,17 @@ def test_every_row_is_in_its_windows_or_late_for_them(window: str, emit: str, mo
     assert late
 
 
+def test_rows_that_go_nowhere_are_told_of(connection: tableflow.Connection) -> None:
+    cursor = connection.execute(COUNTS)
+    cursor.fetchall()
+    assert [str(warning) for _, warning in cursor.messages] == [
+        "2 rows came too late for a window, and counted nowhere: LATE INTO keeps such rows, LATENESS lets them correct results"
+    ]
+    cursor = connection.execute(f"{COUNTS} EMIT LATE INTO late")
+    cursor.fetchall()
+    assert cursor.messages == []
+
+
 def test_over_finished_data_no_row_is_late() -> None:
     with tableflow.connect() as connection:
         connection.register("s", pa.table({name: [row[i] for row in FEW] for i, name in enumerate(COLUMNS)}))
