@@ -99,6 +99,19 @@ class BackgroundJob:
         return self.state is JobState.RUNNING
 
     @property
+    def advice(self) -> str:
+        """How one that has ended goes on, which no statement makes it do; empty while it runs and when it has finished."""
+        if self.state in {JobState.RUNNING, JobState.FINISHED}:
+            return ""
+        target = self.description.target.removeprefix("default.")
+        if self.description.table is None:
+            return f"the INSERT INTO {target} has to be run again"
+        return (
+            f"CREATE OR REPLACE STREAMING TABLE {target} AS ... begins anew; so does the job "
+            "when the database is opened again and its inputs are there"
+        )
+
+    @property
     def replaces(self) -> bool:
         """See :class:`JobDescription`."""
         return self.description.replaces

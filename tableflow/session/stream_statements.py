@@ -65,7 +65,9 @@ class StreamStatements:
     def _end(self, statement: sql.EndJob) -> Outcome:
         job = self._keeper.find(statement.job)
         if not job.running:
-            return Outcome(message=f"job {job.id} was {job.state.value} already")
+            return Outcome(
+                message=f"job {job.id} was {job.state.value} already{f'; {job.advice}' if job.advice else ''}"
+            )
         if statement.action is sql.JobAction.STOP:
             job.stop()
         else:
@@ -76,7 +78,9 @@ class StreamStatements:
         job = self._keeper.find(statement.job)
         counters = job.counters()
         if job.planned is None or counters is None:
-            raise UnsupportedError(f"job {job.id} has not run", detail=None if job.error is None else str(job.error))
+            raise UnsupportedError(
+                f"job {job.id} has not run", detail=None if job.error is None else str(job.error), hint=job.advice
+            )
         if statement.view is sql.JobView.WATERMARK:
             names = ["operator", "watermark", "idle", "late rows"]
             return Outcome(FixedResult(names, watermark_rows(job)), warnings=_warnings(job))
@@ -98,5 +102,5 @@ def _warnings(job: BackgroundJob) -> tuple[str, ...]:
 
 def _job_row(job: BackgroundJob) -> list[str | None]:
     began = datetime.fromtimestamp(job.began, UTC).isoformat(" ", "milliseconds")
-    error = None if job.error is None else job.error.message
+    error = None if job.error is None else f"{job.error.message}; {job.advice}"
     return [str(job.id), job.description.target, job.state.value, began, error, " ".join(job.description.text.split())]

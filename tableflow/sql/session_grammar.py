@@ -39,7 +39,7 @@ OWNED = frozenset({"SET", "RESET", "SHOW", "USE", "DESCRIBE", "DESC", "EXPLAIN",
 """First keywords of statements that this grammar owns."""
 
 REFUSED: dict[str, str] = {
-    "CHECKPOINT": "CHECKPOINT JOB", "ANALYZE": "ANALYZE TABLE", "CALL": "CALL",
+    "CHECKPOINT": "CHECKPOINT JOB", "ANALYZE": "ANALYZE TABLE", "CALL": "CALL", "RESUME": "RESUME JOB",
     "PIVOT": "PIVOT", "UNPIVOT": "UNPIVOT", "SUMMARIZE": "SUMMARIZE", "ATTACH": "ATTACH", "DETACH": "DETACH",
     "PRAGMA": "PRAGMA", "GRANT": "GRANT", "REVOKE": "REVOKE",
 }  # fmt: skip

@@ -84,6 +84,7 @@ def test_syntax_error(text, at, message, hint):
         ("SELECT c COLLATE x FROM t", "COLLATE", None),
         ("ANALYZE TABLE t COMPUTE STATISTICS", "ANALYZE", "ANALYZE"),
         ("CHECKPOINT JOB 5", "CHECKPOINT", "CHECKPOINT"),
+        ("RESUME JOB 5", "RESUME JOB", "RESUME"),
     ],
 )
 def test_refused_by_name(text, what, at):

@@ -156,9 +156,24 @@ def test_jobs_begin_again_with_their_database(tmp_path: Path) -> None:
         connection.execute("STOP JOB 2")
         connection.execute("DROP TABLE t")
     with tableflow.connect(tmp_path / "db") as connection:
-        states = {row[1]: row[2] for row in connection.execute("SHOW JOBS").fetchall()}
-        assert states["default.s"] == "lost"
+        jobs = {row[1]: row for row in connection.execute("SHOW JOBS").fetchall()}
+        number, _, state, _, error, _ = jobs["default.s"]
+        assert state == "lost"
+        assert "'t' does not exist; CREATE OR REPLACE STREAMING TABLE s AS ... begins anew" in error
+        with pytest.raises(tableflow.NotSupportedError, match=f"job {number} has not run") as caught:
+            connection.execute(f"EXPLAIN JOB {number}")
+        assert "CREATE OR REPLACE STREAMING TABLE s" in str(caught.value)
         assert _rows(connection, "SELECT k FROM s") == [(2,)]
+        connection.execute("CREATE TABLE t (k INT, v INT)")
+        connection.execute("INSERT INTO t VALUES (5, 5)")
+        connection.execute("CREATE OR REPLACE STREAMING TABLE s AS SELECT v, k FROM t WHERE k > 0")
+        assert _rows(connection, "SELECT k FROM s") == [(5,)]
+    with tableflow.connect(tmp_path / "db") as connection:
+        assert {row[1]: row[2] for row in connection.execute("SHOW JOBS").fetchall()} == {
+            "default.s": "running",
+            "default.r": "running",
+        }
+        assert _rows(connection, "SELECT k FROM r") == [(5,)]
 
 
 def test_insert_from_rows_without_end_is_a_job(connection: tableflow.Connection) -> None:
