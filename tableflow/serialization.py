@@ -39,6 +39,12 @@ def serializable(cls: type_T) -> type_T:
 
 def encode(value: Any) -> Any:
     """A JSON-ready value; raises :class:`SerializationError` for what is not serializable."""
+    names = _FIELDS.get(type(value))
+    if names is not None:
+        document: dict[str, Any] = {"$": type(value).__name__}
+        for name in names:
+            document[name] = encode(getattr(value, name))
+        return document
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, enum.Enum):
@@ -55,13 +61,7 @@ def encode(value: Any) -> Any:
         return {"$": "frozenset", "items": [encode(item) for item in sorted(value)]}
     if isinstance(value, Mapping):
         return {"$": "mapping", "items": [[encode(k), encode(v)] for k, v in value.items()]}
-    names = _FIELDS.get(type(value))
-    if names is None:
-        raise SerializationError(f"a {type(value).__name__} cannot be part of a plan")
-    document: dict[str, Any] = {"$": type(value).__name__}
-    for name in names:
-        document[name] = encode(getattr(value, name))
-    return document
+    raise SerializationError(f"a {type(value).__name__} cannot be part of a plan")
 
 
 def decode(document: Any) -> Any:
@@ -73,7 +73,10 @@ def decode(document: Any) -> Any:
     if not isinstance(document, dict) or "$" not in document:
         raise SerializationError("the plan document is damaged", detail=f"untagged object {document!r:.80}")
     tag = document["$"]
+    cls = _CLASSES.get(tag)
     try:
+        if cls in _FIELDS:
+            return cls(**{name: decode(value) for name, value in document.items() if name != "$"})
         return _decode_tagged(tag, document)
     except (KeyError, TypeError, ValueError) as error:
         raise SerializationError(f"the plan document is damaged at {tag!r}", detail=str(error)) from error

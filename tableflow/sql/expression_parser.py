@@ -20,6 +20,7 @@ from tableflow.sql.type_names import parse_type
 NAMES = frozenset({TokenType.VAR, *tokens.UNRESERVED.values()})
 """Tokens that may be a name without quotes."""
 
+_LITERALS = frozenset({TokenType.NUMBER, TokenType.STRING})
 _TYPED_LITERALS = frozenset({"DATE", "TIME", "TIMESTAMP", "TIMESTAMP_LTZ", "DECIMAL", "JSON"})
 
 
@@ -87,6 +88,28 @@ class ExpressionParser(TokenReader):
             meta["start"] = token.start
             meta["end"] = self._prev.end
         return node
+
+    def _parse_in(self, this: Any, alias: bool = False) -> Any:
+        literals = self._literals()
+        if literals is None:
+            return super()._parse_in(this, alias)
+        return self.expression(exp.In(this=this, expressions=literals))
+
+    def _literals(self) -> list[exp.Expr] | None:
+        """Numbers and texts in parentheses, read without the many steps of an expression; None if it is anything else."""
+        if self._curr.token_type is not TokenType.L_PAREN:
+            return None
+        found: list[exp.Expr] = []
+        for index in range(self._index + 1, self._tokens_size - 1, 2):
+            token, after = self._tokens[index], self._tokens[index + 1].token_type
+            if token.token_type not in _LITERALS or (after is not TokenType.COMMA and after is not TokenType.R_PAREN):
+                return None
+            literal = exp.Literal(this=token.text, is_string=token.token_type is TokenType.STRING)
+            found.append(literal.update_positions(token))
+            if after is TokenType.R_PAREN:
+                self._advance(index + 2 - self._index)
+                return found
+        return None
 
     def _parse_type(self, parse_interval: bool = True, fallback_to_identifier: bool = False) -> Any:
         kind = self._curr.token_type

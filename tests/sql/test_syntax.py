@@ -3,6 +3,8 @@
 import pytest
 
 from tableflow.errors import BindError, SqlSyntaxError, UnsupportedError, render
+from tableflow.sql.dialect import parse_query
+from tableflow.sql.expression_parser import ExpressionParser
 from tests.sql.binding import bound, columns, fails, query
 
 
@@ -141,3 +143,25 @@ def test_spans_are_of_the_script():
 
 def test_statement_has_its_place():
     assert (bound("SELECT 1").span.start, bound("SELECT 1").span.end) == (0, 8)
+
+
+@pytest.mark.parametrize(
+    "listed",
+    ["1", "1, 2, 3", "'a', 'b''c'", "1.5, 2e3, 'x'", "1, -2", "1, (2)", "1, 2 + 3", "'a' 'b', 'c'", "1, a", "SELECT 1", "1::BIGINT, 2", "'a', NULL"],
+)  # fmt: skip
+def test_lists_of_literals_are_read_as_expressions_are(monkeypatch, listed):
+    text = f"SELECT a IN ({listed}), a NOT IN ({listed}) FROM t WHERE a IN ( {listed} ) AND b"
+    short = parse_query(text).tree
+    monkeypatch.setattr(ExpressionParser, "_literals", lambda self: None)
+    long = parse_query(text).tree
+    assert short == long
+    places = [
+        [(node.key, node.meta.get("start"), node.meta.get("end")) for node in tree.walk()] for tree in (short, long)
+    ]
+    assert places[0] == places[1]
+
+
+@pytest.mark.parametrize("listed", ["", "1,", "1 2", ", 1", "1, 2"])
+def test_lists_that_are_not_closed_are_errors(listed):
+    with pytest.raises(SqlSyntaxError):
+        parse_query(f"SELECT a IN ({listed}")
