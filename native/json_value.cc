@@ -1,5 +1,7 @@
 #include "json_value.h"
 
+#include <cstring>
+
 namespace tableflow {
 
 namespace {
@@ -93,6 +95,9 @@ const uint8_t* json_text(TextColumn& column, const uint8_t* p) {
   return p;
 }
 
+// Bytes written as digits, "\\x0102": rare, and left to slower means.
+bool is_hexadecimal(const uint8_t* p) { return std::memcmp(p, "\\\\x", 3) == 0; }
+
 const uint8_t* json_scalar(TextColumn& column, const uint8_t* p) {
   switch (column.definition.kind) {
     case TextKind::Bool: return boolean(column, p);
@@ -105,7 +110,7 @@ const uint8_t* json_scalar(TextColumn& column, const uint8_t* p) {
     case TextKind::Decimal64: return decimal<int64_t>(column, p);
     case TextKind::Decimal128: return decimal<int128>(column, p);
     case TextKind::String: return *p == '"' ? json_text(column, p) : word_text(column, p);
-    case TextKind::Bytes: return *p == '"' ? json_text(column, p) : nullptr;
+    case TextKind::Bytes: return *p == '"' && !is_hexadecimal(p + 1) ? json_text(column, p) : nullptr;
     default: return *p == '"' ? moment(column, p + 1) : nullptr;
   }
 }

@@ -265,6 +265,18 @@ def test_copy_to_and_from(con, tmp_path, format):
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
+def test_bytes_through_json(con, tmp_path):
+    con.execute("CREATE TABLE t (a INT, b BYTES, c ARRAY<BYTES>)")
+    con.execute("INSERT INTO t VALUES (1, x'010203ff', ARRAY[x'00', x'']), (2, NULL, NULL), (3, x'', ARRAY[])")
+    con.execute(f"COPY t TO '{tmp_path}/t.json'")
+    with (tmp_path / "t.json").open("a") as file:
+        file.write('{"a": 4, "b": "plain", "c": ["\\\\xyz"]}\n')
+    con.execute("CREATE TABLE u (a INT, b BYTES, c ARRAY<BYTES>)")
+    con.execute(f"COPY u FROM '{tmp_path}/t.json'")
+    expected = [*rows(con, "SELECT * FROM t"), (4, b"plain", [b"\\xyz"])]
+    assert sorted(rows(con, "SELECT * FROM u"), key=str) == sorted(expected, key=str)
+
+
 @pytest.mark.parametrize("name", ["file.csv/x.csv", "x" * 300 + ".csv", "nothing/x.csv", "zero\0.csv"])
 def test_copy_to_where_nothing_can_be_written(con, tmp_path, name):
     (tmp_path / "file.csv").touch()

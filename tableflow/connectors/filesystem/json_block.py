@@ -231,7 +231,7 @@ def _parsed_type(of: t.SqlType) -> pa.DataType | None:
     match of:
         case t.DateType() | t.TimeType():
             return pa.string()
-        case t.JsonType() | t.MapType() | t.NullType():
+        case t.JsonType() | t.MapType() | t.NullType() | t.BytesType():
             return None
         case t.ArrayType(element=element):
             inner = _parsed_type(element)

@@ -67,7 +67,8 @@ def json_value(value: Any, of: t.SqlType) -> Any:
         case t.StringType():
             return value if isinstance(value, str) else _text(value)
         case t.BytesType():
-            return _string(value).encode()
+            text = _string(value)
+            return _hexadecimal(text) if text.startswith("\\x") else text.encode()
         case t.DateType():
             return dt.date.fromisoformat(_string(value))
         case t.TimeType():
@@ -129,6 +130,14 @@ def _decimal(value: Any, of: t.DecimalType) -> Decimal:
     if abs(number) >= Decimal(10) ** (of.precision - of.scale):
         raise ValueError(f"{number} is out of range")
     return number
+
+
+def _hexadecimal(text: str) -> bytes:
+    """Bytes as COPY writes them, backslash x and digits; any other text is its own bytes."""
+    try:
+        return bytes.fromhex(text[2:])
+    except ValueError:
+        return text.encode()
 
 
 def _timestamp(text: str, of: t.TimestampType) -> int:
