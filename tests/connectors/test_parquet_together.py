@@ -11,13 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from tableflow.columnar._native import ParquetColumnReader, ParquetGroupReader, number_bits
+from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.parquet import ChunkPlan, open_chunk
-from tableflow.connectors import file_provider
+from tableflow.connectors import Sources, file_provider
 from tableflow.connectors.filesystem import parquet_column
 from tableflow.connectors.filesystem.parquet_footer import read_footer
 from tableflow.connectors.filesystem.parquet_together import ColumnsTogether
 from tableflow.connectors.filesystem.path import stat_file
-from tests.connectors.scanning import scan
+from tableflow.connectors.reading import ChunkReader
+from tableflow.expressions.nodes import Call, ColumnRef, Literal
+from tableflow.types import BIGINT, BOOLEAN
+from tests.connectors.scanning import rows_of, scan, spec_of, splits_of
 
 ROWS = 3_000
 WORDS = ["red", "green", "blue", None]
@@ -121,3 +125,31 @@ def test_pyarrow_reads_the_column_that_gives_up(path: Path, monkeypatch: pytest.
     counted.clear()
     assert scan(file_provider(str(path)), ["k", "price", "word"], batch_rows=800) == expected
     assert counted == [False]
+
+
+@pytest.mark.parametrize("batch_rows", [1, 37, 100])
+def test_several_batches_are_read_at_once_and_given_one_by_one(tmp_path: Path, batch_rows: int) -> None:
+    path = tmp_path / "t.parquet"
+    # the dictionary promises that one row in 40 is left, but rows that are lie together
+    values = [i % 40 if i < 2_000 else 7 for i in range(2_500)]
+    pq.write_table(pa.table({"v": values, "n": list(range(2_500))}), path, row_group_size=2_500)
+    v = ColumnRef(BIGINT, 1, "v")
+    conjunct = Call(BOOLEAN, "eq", (v, Literal(BIGINT, 7)))
+    source = Sources().open(spec_of(file_provider(str(path)), ["n", "v"], [conjunct]))
+    wanted = [i for i, value in enumerate(values) if value == 7]
+    (split,) = splits_of(source)
+
+    def rest(offset: object) -> list[tuple[list[int], object]]:
+        reader = source.reader(replace(split, offset=offset), batch_rows)
+        assert isinstance(reader, ChunkReader)
+        found = []
+        while isinstance(batch := reader.poll(), Batch):
+            assert batch.rows <= batch_rows
+            found.append(([n for n, value in rows_of(batch) if value == 7], reader.offset()))
+        return found
+
+    given = rest(None)
+    assert [n for part, _ in given for n in part] == wanted
+    assert len(given) >= len(wanted) // batch_rows
+    for i in range(0, len(given), max(1, len(given) // 9)):  # a reader that goes on in the middle gives what is left
+        assert [n for part, _ in rest(given[i][1]) for n in part] == [n for part, _ in given[i + 1 :] for n in part]

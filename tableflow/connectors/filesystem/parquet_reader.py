@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,10 @@ from tableflow.connectors.reading import Chunk
 from tableflow.connectors.storage import NATURAL, convert, represent
 from tableflow.errors import ConnectorError
 from tableflow.records import dataclass
+
+_WIDE = 4
+_SURELY = 4
+"""Several batches are read at once where so many times the rows that are expected would still fit one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +88,26 @@ def read_rows(scan: GroupScan, ranges: Sequence[Rows], start: int, done: int) ->
             reader.seek(first)
             position = first
             while position < last:
-                rows = min(scan.batch_rows, last - position)
-                columns, found = reader.read(rows)
+                rows = min(reader.step, last - position)
+                columns, found, at = reader.read(rows)
+                if found > scan.batch_rows:
+                    yield from _pieces(columns, found, at, scan.batch_rows, position - start, rows)
+                elif found:
+                    yield Chunk(columns, found, position + rows - start)
                 position += rows
-                if found:
-                    yield Chunk(columns, found, position - start)
     finally:
         reader.close()
+
+
+def _pieces(
+    columns: Sequence[Column], found: int, at: Selection | None, most: int, first: int, rows: int
+) -> Iterator[Chunk]:
+    """What more rows than expected are left of ``rows`` from a token on, as chunks; each is followed by the next row that is left."""
+    for begin in range(0, found, most):
+        count = min(most, found - begin)
+        end = begin + count
+        resume = rows if end == found else end if at is None else int(at[end])
+        yield Chunk([column.slice(begin, count) for column in columns], count, first + resume)
 
 
 class GroupReader:
@@ -134,8 +152,17 @@ class GroupReader:
             self._arrow.skip(row - self._position)
         self._position = row
 
-    def read(self, rows: int) -> tuple[list[Column], int]:
-        """Of the next rows those that may match, in the order of the places, and their number."""
+    @property
+    def step(self) -> int:
+        """How many rows are best read at once: more than a batch where filters leave so few that batches would be tiny."""
+        most = self._scan.batch_rows
+        if not self._filters:
+            return most
+        expected = self._kept / self._seen if self._seen else math.prod(one.share for one in self._filters)
+        return most * _WIDE if expected * _WIDE * _SURELY <= 1 else most
+
+    def read(self, rows: int) -> tuple[list[Column], int, Selection | None]:
+        """Of the next rows those that may match, in the order of the places, their number, and which they are (None: all)."""
         self._position += rows
         found: dict[int, Column] = {}
         at: Selection | None = None
@@ -150,7 +177,7 @@ class GroupReader:
             read = self._arrow.read(rows)
             found.update(zip(self._others, read if at is None else [take(one, at) for one in read], strict=True))
         left = rows if at is None else len(at)
-        return [self._scan.declared(i, found[i]) for i in range(len(found))], left
+        return [self._scan.declared(i, found[i]) for i in range(len(found))], left, at
 
     def _read_together(self, rows: int, found: dict[int, Column]) -> Selection | None:
         """Reads all native columns at once; those behind one that gives up are left, and read one by one from now on."""
