@@ -153,10 +153,9 @@ class ColumnChunkReader {
   // The result of take, and scratch memory of its pages.
   BufferPtr taken_validity_;
   int64_t taken_ = 0, taken_nulls_ = 0;
-  uint32_t* kept_ = nullptr;
   bool exact_ = true, all_present_ = true;
   std::vector<uint8_t> levels_, present_;
-  std::vector<uint32_t> places_, codes_;
+  std::vector<uint32_t> places_, codes_, kept_;
 };
 
 }  // namespace tableflow::parquet

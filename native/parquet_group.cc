@@ -1,5 +1,6 @@
 #include "parquet_group.h"
 
+#include <memory>
 #include <stdexcept>
 #include <system_error>
 
@@ -71,8 +72,9 @@ class Reading {
       found.all = true;
       return found;
     }
-    found.kept.resize(size_t(left()) + 1);  // a row that is not kept is written, too
-    found.kept.resize(size_t(rows_among(*found.values, filter.numbers, found.kept.data())));
+    const std::unique_ptr<uint32_t[]> room(new uint32_t[size_t(left()) + 1]);  // a row that is not kept is written, too
+    const int64_t kept = rows_among(*found.values, filter.numbers, room.get());
+    found.kept.assign(room.get(), room.get() + kept);
     found.all = int64_t(found.kept.size()) == left();
     if (!found.all) found.values = gather(found.values, found.kept.data(), int64_t(found.kept.size()));
     return found;
