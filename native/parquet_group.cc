@@ -60,8 +60,9 @@ class Reading {
     Left found;
     if (filter.accepted) {
       const auto accepted = *filter.accepted;
-      const uint32_t* at = result_.all ? nullptr : result_.at.data();
-      Matching matching = reader.read_matching(rows_, at, at ? left() : -1, accepted.data(), int64_t(accepted.size()));
+      // no rows are left where there is no place, which need not have memory: only the count says that all are meant
+      const int64_t count = result_.all ? -1 : left();
+      Matching matching = reader.read_matching(rows_, result_.at.data(), count, accepted.data(), int64_t(accepted.size()));
       found.all = int64_t(matching.kept.size()) == left();
       found.kept = std::move(matching.kept);
       found.values = std::move(matching.vector);

@@ -52,7 +52,9 @@ def readers(path: Path) -> list[ParquetColumnReader]:
 
 
 @pytest.mark.parametrize("step", [7, 640, ROWS])
-@pytest.mark.parametrize("filters", ["", "k", "word", "k word", "word k", "day listed word", "listed", "none", "all"])
+@pytest.mark.parametrize(
+    "filters", ["", "k", "word", "k word", "word k", "day listed word", "listed", "none", "all", "none day word"]
+)
 def test_what_is_left_is_what_the_filters_accept(path: Path, step: int, filters: str) -> None:
     whole = pq.read_table(path)
     kept = np.ones(ROWS, bool)
