@@ -6,11 +6,6 @@ namespace tableflow {
 
 namespace {
 
-// Text of up to 16 more bytes than `size`, which both sides have room for.
-void copy_text(uint8_t* to, const uint8_t* from, int64_t size) {
-  for (int64_t i = 0; i < size; i += 16) std::memcpy(to + i, from + i, 16);
-}
-
 const uint8_t* plain_text(TextColumn& column, const uint8_t* p, int64_t size) {
   copy_text(column.text(size), p, size);
   column.end_text(size);
@@ -51,7 +46,7 @@ template <class T> const uint8_t* real(TextColumn& column, const uint8_t* p) {
 
 template <class T> const uint8_t* decimal(TextColumn& column, const uint8_t* p) {
   return number<T>(column, p, [&](const uint8_t* from, T* value) {
-    return read_decimal(from, column.definition.precision, column.definition.scale, false, value);
+    return read_decimal(from, column.definition.precision, column.definition.scale, false, false, value);
   });
 }
 

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "csv_records.h"
 #include "json_lines.h"
 #include "numpy_array.h"
 #include "text_scan.h"
@@ -96,6 +97,17 @@ template <class Decoder> int64_t decode(Decoder& decoder, nb::handle data, int64
   return decoder.decode(bytes.data(), bytes.size(), at);
 }
 
+CsvRecords make_csv(const nb::tuple& columns, const std::vector<int>& places, int fields, const nb::bytes& delimiter,
+                    const nb::bytes& quote, const nb::bytes& null) {
+  if (fields < 1 || delimiter.size() != 1 || quote.size() > 1) throw std::invalid_argument("no dialect of delimited text");
+  CsvDialect dialect;
+  dialect.delimiter = uint8_t(delimiter.c_str()[0]);
+  dialect.quote = quote.size() ? uint8_t(quote.c_str()[0]) : -1;
+  dialect.null.assign(null.c_str(), null.size());
+  if (dialect.null.find_first_of("\r\n") != dialect.null.npos) throw std::invalid_argument("what NULL is written as ends a line");
+  return CsvRecords(definitions_of(columns), places, fields, std::move(dialect));
+}
+
 }  // namespace
 
 void register_text(nb::module_& m) {
@@ -104,6 +116,20 @@ void register_text(nb::module_& m) {
     nb::gil_scoped_release released;
     return is_utf8(bytes.data(), bytes.size());
   }, nb::arg("data"));
+  m.def("count_byte", [](nb::handle data, int64_t from, int64_t to, uint8_t byte) {
+    const Bytes bytes(data);
+    if (from < 0 || to > bytes.size() || from > to) throw std::out_of_range("a range outside of the text");
+    nb::gil_scoped_release released;
+    return count_byte(bytes.data() + from, to - from, byte);
+  }, nb::arg("data"), nb::arg("start"), nb::arg("end"), nb::arg("byte"));
+  nb::class_<CsvRecords>(m, "CsvRecords", "Decodes delimited records into columns; see csv_records.h.")
+      .def("__init__", [](CsvRecords* self, const nb::tuple& columns, const std::vector<int>& places, int fields,
+                          const nb::bytes& delimiter, const nb::bytes& quote, const nb::bytes& null) {
+        new (self) CsvRecords(make_csv(columns, places, fields, delimiter, quote, null));
+      }, nb::arg("columns"), nb::arg("places"), nb::arg("fields"), nb::arg("delimiter"), nb::arg("quote"), nb::arg("null"))
+      .def("decode", &decode<CsvRecords>, nb::arg("data"), nb::arg("at"))
+      .def_prop_ro("rows", &CsvRecords::rows)
+      .def("finish", &finish<CsvRecords>);
   nb::class_<JsonLines>(m, "JsonLines", "Decodes JSON lines into columns; see json_lines.h.")
       .def("__init__", [](JsonLines* self, const nb::tuple& fields, bool complete) {
         new (self) JsonLines(definitions_of(fields), complete);

@@ -5,9 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <vector>
 
 #include "vector.h"
@@ -27,6 +28,11 @@ struct TextDefinition {
   int scale = 0;
   std::vector<TextDefinition> children;
 };
+
+// Copies in steps of 16 bytes: both sides have room for 15 more than `size`.
+inline void copy_text(uint8_t* to, const uint8_t* from, int64_t size) {
+  for (int64_t i = 0; i < size; i += 16) std::memcpy(to + i, from + i, 16);
+}
 
 class TextColumn;
 

@@ -42,6 +42,24 @@ inline const uint8_t* first_of(const uint8_t* p, uint8_t a, uint8_t b, uint8_t c
 #endif
 }
 
+// The first place of a byte before `end`; null if it is not there.
+inline const uint8_t* first_byte(const uint8_t* p, const uint8_t* end, uint8_t byte) {
+#ifdef __SSE2__
+  const __m128i wanted = _mm_set1_epi8(char(byte));
+  for (; p < end; p += 16) {
+    const __m128i found = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), wanted);
+    if (const int mask = _mm_movemask_epi8(found)) {
+      p += __builtin_ctz(unsigned(mask));
+      return p < end ? p : nullptr;
+    }
+  }
+#else
+  for (; p < end; ++p)
+    if (*p == byte) return p;
+#endif
+  return nullptr;
+}
+
 // How often a byte is in a text of any length.
 int64_t count_byte(const uint8_t* p, int64_t size, uint8_t byte);
 // Whether bytes are UTF-8 as Unicode defines it: shortest forms, no surrogates, nothing above U+10FFFF.

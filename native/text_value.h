@@ -94,8 +94,9 @@ template <class T> const uint8_t* read_real(const uint8_t* p, T* out) {
   return read.ec == std::errc() && reinterpret_cast<const uint8_t*>(read.ptr) == end ? end : nullptr;
 }
 
-// A decimal as an integer of `scale` digits behind the point, rounded half away from zero, below 10^precision.
-template <class T> const uint8_t* read_decimal(const uint8_t* p, int precision, int scale, bool zeros, T* out) {
+// A decimal as an integer of `scale` digits behind the point, below 10^precision; more digits are rounded half away from zero, or
+// with `exact` are not plain.
+template <class T> const uint8_t* read_decimal(const uint8_t* p, int precision, int scale, bool zeros, bool exact, T* out) {
   using Unsigned = std::conditional_t<sizeof(T) == 8, uint64_t, unsigned __int128>;
   constexpr int kMost = sizeof(T) == 8 ? 18 : 38;
   const bool negative = *p == '-';
@@ -120,6 +121,8 @@ template <class T> const uint8_t* read_decimal(const uint8_t* p, int precision, 
       if (places < scale) {
         if (!push(uint8_t(*p - '0'))) return nullptr;
         ++places;
+      } else if (exact) {
+        return nullptr;
       } else if (p - point == scale) {
         up = *p >= '5';
       }

@@ -16,9 +16,10 @@ import pyarrow as pa
 from tableflow.catalog.provider import ColumnDefinition
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.text import JsonLines, is_utf8
+from tableflow.columnar.kernels.text import CsvRecords, JsonLines, is_utf8
 from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.csv_block import Dialect, parse_text
+from tableflow.connectors.filesystem.csv_rows import native_decoder
 from tableflow.connectors.filesystem.json_row import RowDecoder
 from tableflow.connectors.storage import NATURAL, column_from_arrow, null_count
 from tableflow.errors import ConnectorError
@@ -51,9 +52,18 @@ class LineParser:
         self._lines = 0
         self._dialect = Dialect(format.delimiter, '"', format.null, "false", lenient=format.lenient)
         self._decoder = RowDecoder([(c.name, c.type) for c in self._columns], lenient=format.lenient, complete=False)
-        fields = [(c.name, c.type) for c in self._columns]
-        self._native = JsonLines.of(fields) if format.name == "json" else None
+        self._native = self._decoder_of(format)
         self._parse = {"csv": self._csv, "json": self._json, "raw": self._raw}[format.name]
+
+    def _decoder_of(self, format: LineFormat) -> JsonLines | CsvRecords | None:
+        match format.name:
+            case "json":
+                return JsonLines.of([(column.name, column.type) for column in self._columns])
+            case "csv":
+                types = [column.type for column in self._columns]
+                return native_decoder(self._dialect, len(format.columns), format.wanted, types)
+            case _:
+                return None
 
     def batch(self, data: bytes) -> Batch:
         """The rows of whole lines."""

@@ -1,6 +1,6 @@
 """Text decoded into columns natively: which types can be, and how.
 
-A decoder takes blocks of whole lines.  In front of a line that is not plain (a value that does not fit its type as it stands, text that is
+A decoder takes blocks of whole lines or records.  In front of a line that is not plain (a value that does not fit its type as it stands, text that is
 no JSON) it stops, and its caller reads that line by slower means.
 """
 
@@ -18,10 +18,14 @@ from tableflow.columnar._native import Vector
 from tableflow.columnar.column import Column
 from tableflow.columnar.representation import canonical
 
-__all__ = ["JsonLines", "is_utf8"]
+__all__ = ["CsvRecords", "JsonLines", "count_byte", "is_utf8"]
 
 is_utf8 = _native.is_utf8
+count_byte = _native.count_byte
 _SCALED_DIGITS = 18
+_LONGEST_NULL = 32
+_NOT_BETWEEN = b"+-.: \r\n"
+"""No delimiters for the native decoder: they are parts of numbers and times, or end records."""
 _Definition = tuple[str, str, str, int, int, tuple[Any, ...]]
 _INTEGERS = {8: ("i8", "c"), 16: ("i16", "s"), 32: ("i32", "i"), 64: ("i64", "l")}
 _REALS = {32: ("f32", "f"), 64: ("f64", "g")}
@@ -70,14 +74,25 @@ def _definitions(fields: Sequence[tuple[str, t.SqlType]]) -> tuple[_Definition, 
     return None if len(known) < len(made) else known
 
 
-class JsonLines:
-    """Decodes the named fields of objects, one a line; those that are not named are passed over."""
+class _Decoder:
+    """What the decoders have in common: text goes in, columns are taken out."""
 
-    def __init__(
-        self, fields: Sequence[tuple[str, t.SqlType]], definitions: tuple[_Definition, ...], complete: bool
-    ) -> None:
-        self._types = [of for _, of in fields]
-        self._native = _native.JsonLines(definitions, complete)
+    def __init__(self, types: Sequence[t.SqlType], native: _native.JsonLines | _native.CsvRecords) -> None:
+        self._types = types
+        self._native = native
+
+    def decode(self, data: bytes | memoryview, at: int) -> int:
+        """Decodes UTF-8 from an offset on; where the first line or record begins that is not plain, or the end of the data."""
+        return self._native.decode(data, at)
+
+    def take(self) -> tuple[list[Column], int]:
+        """The columns of the rows so far, and their number; decimals of at most 18 digits are scaled integers."""
+        rows = self._native.rows
+        return [_column(of, given) for of, given in zip(self._types, self._native.finish(), strict=True)], rows
+
+
+class JsonLines(_Decoder):
+    """Decodes the named fields of objects, one a line; those that are not named are passed over."""
 
     @classmethod
     def of(cls, fields: Sequence[tuple[str, t.SqlType]], *, complete: bool = False) -> JsonLines | None:
@@ -85,21 +100,29 @@ class JsonLines:
         definitions = _definitions(fields)
         if definitions is None or len({name for name, _ in fields}) < len(fields):
             return None
-        return cls(fields, definitions, complete)
+        return cls([of for _, of in fields], _native.JsonLines(definitions, complete))
 
-    def decode(self, data: bytes | memoryview, at: int) -> int:
-        """Decodes UTF-8 lines from an offset on; where the first line begins that is not plain, or the end of the data."""
-        return self._native.decode(data, at)
 
-    @property
-    def rows(self) -> int:
-        """Rows decoded since the last :meth:`take`."""
-        return self._native.rows
+class CsvRecords(_Decoder):
+    """Decodes the fields at some places of delimited records."""
 
-    def take(self) -> tuple[list[Column], int]:
-        """The columns of the rows so far, and their number; decimals of at most 18 digits are scaled integers."""
-        rows = self._native.rows
-        return [_column(of, given) for of, given in zip(self._types, self._native.finish(), strict=True)], rows
+    @classmethod
+    def of(
+        cls, columns: Sequence[tuple[int, t.SqlType]], fields: int, *, delimiter: bytes, quote: bytes, null: bytes
+    ) -> CsvRecords | None:
+        """A decoder of records with so many fields; None if it has no way with a type or with such marks."""
+        plain = (
+            len(delimiter) == 1 and delimiter.isascii() and (not delimiter.isalnum()) and delimiter not in _NOT_BETWEEN
+        )
+        plain = plain and len(quote) <= 1 and quote.isascii() and quote not in (delimiter, b"\r", b"\n")
+        plain = plain and len(null) <= _LONGEST_NULL and not any(end in null for end in b"\r\n") and fields > 0
+        nested = any(isinstance(of, t.ArrayType | t.MapType | t.RowType) for _, of in columns)
+        texts = [("", t.STRING if isinstance(of, t.JsonType) else of) for _, of in columns]
+        definitions = None if nested or not plain else _definitions(texts)
+        places = [place for place, _ in columns]
+        if definitions is None or len(set(places)) < len(places):
+            return None
+        return cls([of for _, of in columns], _native.CsvRecords(definitions, places, fields, delimiter, quote, null))
 
 
 def _column(of: t.SqlType, given: Any) -> Column:

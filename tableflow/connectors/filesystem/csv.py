@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, pairwise
 from typing import Any
 
 from tableflow import types as t
-from tableflow.columnar.representation import canonical
-from tableflow.connectors.filesystem.csv_block import BlockParser, Dialect, dialect_of
+from tableflow.connectors.filesystem.csv_block import Dialect, dialect_of
 from tableflow.connectors.filesystem.csv_delimiter import other_delimiter
 from tableflow.connectors.filesystem.csv_layout import Layout, infer_columns, read_layout
+from tableflow.connectors.filesystem.csv_rows import CsvParser
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import read_blocks, record_starts
 from tableflow.connectors.reading import Chunk
-from tableflow.connectors.storage import column_from_arrow
 from tableflow.errors import CatalogError, ConnectorError
 from tableflow.runtime.source import Split
 
-SPLIT_BYTES = 64 << 20
+SPLIT_BYTES = 16 << 20
 _NESTED = (t.ArrayType, t.MapType, t.RowType, t.IntervalType)
 
 
@@ -65,13 +65,13 @@ class CsvFormat(Format):
         return columns
 
     def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:
-        """Ranges of about 64 MB of each file."""
+        """Ranges of about 16 MB of each file."""
         options = dict(scan.options)
         for number, file in enumerate(scan.files):
             dialect = dialect_of(options, file.path)
             layout = read_layout(file, dialect, scan.columns)
-            starts = list(record_starts(file, layout.start, SPLIT_BYTES, dialect.quote_byte))
-            for start, end in zip(starts, [*starts[1:], file.size], strict=True):
+            starts = record_starts(file, layout.start, SPLIT_BYTES, dialect.quote_byte)
+            for start, end in pairwise(chain(starts, [file.size])):
                 if start < end:
                     yield Split(f"{file.path}+{start}", [number, start, end])
 
@@ -86,19 +86,14 @@ class CsvFormat(Format):
         layout = read_layout(file, dialect, scan.columns)
         columns = scan.read_columns
         positions = _positions(file, layout, scan.columns, columns, dialect)
-        types = [canonical(column.type) for column in columns]
-        parser = BlockParser(file, dialect, layout.fields, positions, types, columns)
+        parser = CsvParser(file, dialect, layout.fields, positions, columns, representation)
         at, skip = (start, 0) if offset is None else offset
         for block in read_blocks(file, at, end, dialect.quote_byte):
-            table = parser.parse(block.offset, block.data)
+            rows = parser.parse(block.offset, block.view)
             done, skip = skip, 0
-            for batch in table.slice(done).to_batches(max_chunksize=batch_rows):
-                done += batch.num_rows
-                arrays = [
-                    column_from_arrow(array, column.type, column.type, representation)
-                    for array, column in zip(batch.columns, columns, strict=False)
-                ]
-                yield Chunk(arrays, batch.num_rows, [block.offset, done])
+            for part in rows.slices(done, batch_rows):
+                done += part.length
+                yield Chunk(part.columns, part.length, [block.offset, done])
 
 
 def _positions(

@@ -18,10 +18,11 @@ from tableflow.columnar import compute as pc
 from tableflow.columnar.kernels.text import JsonLines
 from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.format import FileColumn
-from tableflow.connectors.filesystem.json_block import Decoded, Rows, loads, native_pieces
+from tableflow.connectors.filesystem.json_block import loads
 from tableflow.connectors.filesystem.json_row import RowDecoder
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import line_of
+from tableflow.connectors.filesystem.text_rows import Decoded, Rows, first_lines, native_pieces
 from tableflow.connectors.storage import column_from_arrow
 from tableflow.errors import ConnectorError
 
@@ -58,7 +59,7 @@ class DebeziumParser:
         """The changes of a block of whole lines, which are UTF-8."""
         pieces: list[_Changes] = []
         whole = [(0, len(data), None)]
-        for begin, end, decoded in whole if self._native is None else native_pieces(self._native, data):
+        for begin, end, decoded in whole if self._native is None else native_pieces(self._native, data, first_lines):
             found = None if decoded is None else _changes(decoded, len(self._types))
             pieces.append(self._decode(offset + begin, bytes(data[begin:end])) if found is None else found)
         columns = [

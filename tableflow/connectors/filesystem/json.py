@@ -13,10 +13,11 @@ from typing import Any
 from tableflow import types as t
 from tableflow.connectors.filesystem.encoding import check_utf8
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
-from tableflow.connectors.filesystem.json_block import JsonParser, Rows
+from tableflow.connectors.filesystem.json_block import JsonParser
 from tableflow.connectors.filesystem.json_sample import infer_columns, is_array, is_object, read_sample
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import Block, content_start, read_blocks, record_starts
+from tableflow.connectors.filesystem.text_rows import Rows
 from tableflow.connectors.reading import Chunk
 from tableflow.errors import CatalogError, ConnectorError
 from tableflow.runtime.source import Split

@@ -9,7 +9,7 @@ objects that go over several lines.
 from __future__ import annotations
 
 import json as std_json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -18,32 +18,14 @@ import pyarrow.json as pa_json
 
 from tableflow import types as t
 from tableflow.columnar import compute as pc
-from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.text import JsonLines
-from tableflow.columnar.representation import canonical, widen
+from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.format import FileColumn
 from tableflow.connectors.filesystem.json_row import EPOCH_DAY, RowDecoder
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import line_of
-from tableflow.connectors.storage import column_from_arrow, represent
+from tableflow.connectors.filesystem.text_rows import Rows, first_lines, joined, native_pieces, represented, rows_of
 from tableflow.errors import ConnectorError
-from tableflow.records import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Columns of some rows."""
-
-    columns: list[Column]
-    length: int
-
-    def slices(self, first: int, batch_rows: int) -> Iterator[Rows]:
-        """The rows from ``first`` on, at most ``batch_rows`` at a time."""
-        while first < self.length:
-            length = min(batch_rows, self.length - first)
-            whole = length == self.length
-            yield self if whole else Rows([column.slice(first, length) for column in self.columns], length)
-            first += length
 
 
 class JsonParser:
@@ -74,10 +56,9 @@ class JsonParser:
             return self._decode(offset, data)[0] if found is None else found
         pieces: list[Rows] = []
         whole_tried = False
-        for begin, end, decoded in native_pieces(self._native, data):
+        for begin, end, decoded in native_pieces(self._native, data, first_lines):
             if decoded is not None:
-                columns, length = decoded
-                pieces.append(Rows([represent(column, self._representation) for column in columns], length))
+                pieces.append(represented(decoded, self._representation))
                 continue
             try:
                 rows, skipped = self._decode(offset + begin, bytes(data[begin:end]))
@@ -92,25 +73,7 @@ class JsonParser:
                 if found is not None:
                     return found
             pieces.append(rows)
-        return self._together(pieces)
-
-    def _together(self, pieces: Sequence[Rows]) -> Rows:
-        if len(pieces) == 1:
-            return pieces[0]
-        arrays = [
-            pa.concat_arrays([widen(piece.columns[i]).array for piece in pieces])
-            if pieces
-            else pa.nulls(0, canonical(of))
-            for i, of in enumerate(self._types)
-        ]
-        return self._rows(arrays, sum(piece.length for piece in pieces))
-
-    def _rows(self, arrays: Sequence[pa.Array], length: int) -> Rows:
-        columns = [
-            column_from_arrow(array, of, of, self._representation)
-            for array, of in zip(arrays, self._types, strict=True)
-        ]
-        return Rows(columns, length)
+        return joined(pieces, self._types, self._representation)
 
     def _parse_whole(self, data: bytes) -> Rows | None:
         """What pyarrow makes of the block; None if it does not accept it."""
@@ -128,7 +91,7 @@ class JsonParser:
             ]
         except pa.ArrowInvalid:
             return None
-        return self._rows(columns, table.num_rows)
+        return rows_of(columns, self._types, table.num_rows, self._representation)
 
     def _decode(self, offset: int, data: bytes) -> tuple[Rows, bool]:
         """Line by line; whether lines were left out."""
@@ -166,9 +129,8 @@ class JsonParser:
         return self._table(rows)
 
     def _table(self, rows: Sequence[Sequence[Any]]) -> Rows:
-        return self._rows(
-            [pa.array([row[i] for row in rows], canonical(of)) for i, of in enumerate(self._types)], len(rows)
-        )
+        arrays = [pa.array([row[i] for row in rows], canonical(of)) for i, of in enumerate(self._types)]
+        return rows_of(arrays, self._types, len(rows), self._representation)
 
     def _error(self, number: int, line: bytes, error: ValueError) -> ConnectorError:
         shown = line[:200].decode(errors="replace").rstrip("\r")
@@ -185,36 +147,6 @@ def loads(text: bytes) -> Any:
         return std_json.loads(text, parse_float=Decimal)
     except RecursionError:
         raise ValueError("values are nested too deeply") from None
-
-
-Decoded = tuple[list[Column], int]
-
-
-def native_pieces(native: JsonLines, data: bytes | memoryview) -> Iterator[tuple[int, int, Decoded | None]]:
-    """Ranges of a block with what was decoded of them; None for lines that others must read."""
-    at, lines = 0, 1
-    while True:
-        stopped = native.decode(data, at)
-        decoded = native.take()
-        if decoded[1]:
-            yield at, stopped, decoded
-        if stopped == len(data):
-            return
-        rest = bytes(data[stopped:])
-        at = stopped + _length(rest, lines)
-        yield stopped, at, None
-        lines *= 2
-
-
-def _length(data: bytes, lines: int) -> int:
-    """Bytes of the first lines."""
-    at = 0
-    for _ in range(lines):
-        newline = data.find(b"\n", at)
-        if newline < 0:
-            return len(data)
-        at = newline + 1
-    return at
 
 
 def _cast(column: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:

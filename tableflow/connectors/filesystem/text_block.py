@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from tableflow.columnar.kernels.text import count_byte
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.errors import ConnectorError
 from tableflow.records import dataclass
@@ -66,7 +67,7 @@ def last_record_end(data: bytes, quote: bytes | None) -> int:
     end = data.rfind(b"\n") + 1
     if quote is None:
         return end
-    odd = data.count(quote, 0, end) % 2
+    odd = count_byte(data, 0, end, quote[0]) % 2
     while odd and end:
         before = data.rfind(b"\n", 0, end - 1) + 1
         odd ^= data.count(quote, before, end) % 2
@@ -108,13 +109,13 @@ def record_starts(file: FileVersion, start: int, every: int, quote: bytes | None
                     yield position + found
                     target = position + found + every
             if quote is not None:
-                odd ^= data.count(quote) % 2
+                odd ^= count_byte(data, 0, len(data), quote[0]) % 2
             position += len(data)
 
 
 def _first_end(data: bytes, at: int, odd: int, quote: bytes | None) -> int | None:
     if quote is not None:
-        odd ^= data.count(quote, 0, at) % 2
+        odd ^= count_byte(data, 0, at, quote[0]) % 2
     while (newline := data.find(b"\n", at)) >= 0:
         if quote is not None:
             odd ^= data.count(quote, at, newline) % 2
