@@ -79,11 +79,16 @@ class TableEntry:
 @serializable
 @dataclass(frozen=True, slots=True)
 class ViewEntry:
-    """A view: the text of its query, bound again at each use."""
+    """A view: the text of its query, bound again at each use.
+
+    Only the text of a temporary view sees temporary objects.
+    """
 
     name: str
     text: str
     temporary: bool = False
+    schema: str | None = None
+    """The schema that unqualified names of the text mean; None (of older databases): the view's own."""
 
     @property
     def kind(self) -> str:

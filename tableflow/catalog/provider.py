@@ -153,6 +153,14 @@ class CatalogObject:
     temporary: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ViewScope:
+    """What the text of a view sees, whoever reads it; ``name`` tells the view from all others."""
+
+    name: str
+    catalog: Catalog
+
+
 class Catalog(Protocol):
     """The frozen snapshot that a binder sees."""
 
@@ -162,6 +170,10 @@ class Catalog(Protocol):
 
     def view(self, path: Sequence[str]) -> str | None:
         """The text of a view, to be bound again; None if there is none."""
+        ...
+
+    def view_scope(self, path: Sequence[str], *, temporary: bool | None = None) -> ViewScope:
+        """What the text of a view sees; of one that is to be made, if it is said whether it is ``temporary``."""
         ...
 
     def file(

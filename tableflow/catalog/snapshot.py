@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from tableflow.catalog.entry import DEFAULT_SCHEMA, Entry, TableDefinition, TableEntry, ViewEntry
-from tableflow.catalog.provider import CatalogObject, ColumnDefinition, TableProvider
+from tableflow.catalog.provider import CatalogObject, ColumnDefinition, TableProvider, ViewScope
 from tableflow.errors import CatalogError
 from tableflow.records import dataclass
 
@@ -33,9 +33,9 @@ class SchemaEntries:
         folded = name.lower()
         return self.temporary.get(folded) or self.permanent.get(folded)
 
-    def visible(self) -> list[Entry]:
-        """Every object that a name can mean, in order of name."""
-        both = {**self.permanent, **self.temporary}
+    def visible(self, *, lasting: bool = False) -> list[Entry]:
+        """Every object that a name can mean, in order of name; only permanent ones if ``lasting``."""
+        both = self.permanent if lasting else {**self.permanent, **self.temporary}
         return [both[name] for name in sorted(both)]
 
 
@@ -92,12 +92,24 @@ class CatalogSnapshot:
     schemas: Mapping[str, SchemaEntries]
     current_schema: str
     providers: ProviderCache
+    lasting: bool = False
+    """Whether temporary objects are not seen: a name that only one of them has is an error."""
 
     def entry(self, path: Sequence[str]) -> Entry | None:
         """The object of a name, qualified or not; None if there is none."""
         schema, name = split_path(path, self.current_schema)
         entries = self.schemas.get(schema.lower())
-        return None if entries is None else entries.find(name)
+        if entries is None:
+            return None
+        if not self.lasting:
+            return entries.find(name)
+        found = entries.permanent.get(name.lower())
+        if found is None and (temporary := entries.temporary.get(name.lower())) is not None:
+            raise CatalogError(
+                f"{temporary.kind} {name!r} lives in this session only, the view would outlive it",
+                hint="CREATE TEMPORARY VIEW, or read what is stored",
+            )
+        return found
 
     def table(self, path: Sequence[str]) -> TableProvider | None:
         """See :class:`~tableflow.catalog.provider.Catalog`."""
@@ -108,6 +120,21 @@ class CatalogSnapshot:
         """See :class:`~tableflow.catalog.provider.Catalog`."""
         found = self.entry(path)
         return found.text if isinstance(found, ViewEntry) else None
+
+    def view_scope(self, path: Sequence[str], *, temporary: bool | None = None) -> ViewScope:
+        """See :class:`~tableflow.catalog.provider.Catalog`."""
+        schema, name = split_path(path, self.current_schema)
+        within = self.current_schema
+        if temporary is None:
+            found = self.entry(path)
+            if not isinstance(found, ViewEntry):
+                raise CatalogError(f"view {'.'.join(path)!r} does not exist")
+            temporary, within = found.temporary, found.schema or schema
+        kind = "temporary " if temporary else ""
+        return ViewScope(
+            f"{kind}{schema}.{name}".lower(),
+            replace(self, current_schema=within, lasting=self.lasting or not temporary),
+        )
 
     def file(
         self, path: str, columns: Sequence[ColumnDefinition] = (), options: tuple[tuple[str, str], ...] = ()
@@ -120,7 +147,7 @@ class CatalogSnapshot:
         found: list[str] = []
         for folded, schema in self.schemas.items():
             prefix = "" if folded == self.current_schema.lower() else f"{schema.name}."
-            found.extend(prefix + entry.name for entry in schema.visible())
+            found.extend(prefix + entry.name for entry in schema.visible(lasting=self.lasting))
         return found
 
     def current(self) -> str:
@@ -141,7 +168,7 @@ class CatalogSnapshot:
     def entries(self, schema: str | None = None) -> list[Entry]:
         """The visible objects of a schema (the current one if None), in order of name."""
         found = self.schemas.get((schema or self.current_schema).lower())
-        return [] if found is None else found.visible()
+        return [] if found is None else found.visible(lasting=self.lasting)
 
 
 def split_path(path: Sequence[str], current_schema: str) -> tuple[str, str]:

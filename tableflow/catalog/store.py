@@ -94,7 +94,7 @@ class CatalogStore:
         temporary: bool = False,
     ) -> bool:
         """Adds a view over the text of a query; False if it was there already."""
-        entry = ViewEntry(path[-1], text, temporary)
+        entry = ViewEntry(path[-1], text, temporary, self.current)
         return self.create(path, entry, if_not_exists=if_not_exists, or_replace=or_replace)
 
     def create(self, path: Sequence[str], entry: Entry, *, if_not_exists: bool, or_replace: bool) -> bool:

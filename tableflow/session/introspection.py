@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tableflow.catalog.decisions import missing
 from tableflow.catalog.entry import StreamingDefinition, TableEntry, ViewEntry
 from tableflow.catalog.provider import ColumnDefinition, TableProvider, TableSchema
-from tableflow.catalog.snapshot import CatalogSnapshot
+from tableflow.catalog.snapshot import CatalogSnapshot, split_path
 from tableflow.config import KEYS, TIME_ZONE, Settings
 from tableflow.connectors.registry import CONNECTORS
 from tableflow.errors import CatalogError
@@ -59,7 +59,10 @@ def _definition(name: Sequence[str], catalog: CatalogSnapshot) -> str:
     entry = catalog.entry(name)
     match entry:
         case ViewEntry():
-            return f"CREATE VIEW {entry.name} AS {entry.text}"
+            kind = "TEMPORARY VIEW" if entry.temporary else "VIEW"
+            schema, _ = split_path(name, catalog.current_schema)
+            within = entry.schema or schema
+            return f"{_within(within, catalog)}CREATE {kind} {_path(schema, entry.name, within)} AS {entry.text}"
         case TableEntry(definition=definition) if definition is not None and definition.text is not None:
             return definition.text
         case TableEntry(table=int()) as entry:
@@ -72,6 +75,16 @@ def _definition(name: Sequence[str], catalog: CatalogSnapshot) -> str:
             return f"-- {entry.name} was registered by the program"
         case None:
             raise missing(name, "table or view", catalog.names())
+
+
+def _path(schema: str, name: str, current: str) -> str:
+    """The name as a statement may say it where this schema is the current one."""
+    return name if schema.lower() == current.lower() else f"{schema}.{name}"
+
+
+def _within(schema: str, catalog: CatalogSnapshot) -> str:
+    """What makes a schema the current one, in which names of a text that follows mean what they meant."""
+    return "" if schema.lower() == catalog.current_schema.lower() else f"USE {schema};\n"
 
 
 def describe(table: TableProvider, streaming: StreamingDefinition | None = None) -> FixedResult:

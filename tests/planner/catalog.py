@@ -14,6 +14,7 @@ from tableflow.catalog.provider import (
     ScanRequest,
     TableSchema,
     TableStatistics,
+    ViewScope,
     WatermarkDefinition,
 )
 from tableflow.config import Settings
@@ -52,6 +53,9 @@ class Tables:
 
     def view(self, path: Sequence[str]) -> str | None:
         return self.views.get(path[-1].lower())
+
+    def view_scope(self, path: Sequence[str], *, temporary: bool | None = None) -> ViewScope:
+        return ViewScope(".".join(path).lower(), self)
 
     def file(self, path: str) -> Described:
         raise AssertionError(path)

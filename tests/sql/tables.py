@@ -13,6 +13,7 @@ from tableflow.catalog.provider import (
     TableProvider,
     TableSchema,
     TableStatistics,
+    ViewScope,
 )
 from tableflow.errors import ConnectorError
 from tableflow.types import SqlType
@@ -76,6 +77,9 @@ class DeclaredCatalog:
 
     def view(self, path: Sequence[str]) -> str | None:
         return self.views.get(path[-1].lower())
+
+    def view_scope(self, path: Sequence[str], *, temporary: bool | None = None) -> ViewScope:
+        return ViewScope(".".join(path).lower(), self)
 
     def file(self, path: str, columns: Sequence[ColumnDefinition] = (), options=()) -> TableProvider:
         if not path.endswith(".parquet"):

@@ -121,7 +121,8 @@ def _view(view: ViewText, text: str, start: int, context: StatementContext) -> C
     for token in parsed.tokens:
         if token.token_type is TokenType.PLACEHOLDER:
             raise BindError("a view cannot hold parameters", span=Span(token.start + begins, token.end + 1 + begins))
-    context.views = (".".join(view.name).lower(),)
+    scope = context.catalog.view_scope(view.name, temporary=view.temporary)
+    context.views, context.catalog = (scope.name,), scope.catalog
     bound = bind_query(context, Source(query, parsed.tokens, begins), parsed.tree, Ctes(), None)
     columns = renamed(bound.columns, view.columns, Span(start, begins))
     names: set[str] = set()

@@ -80,12 +80,14 @@ def _columns_of(block: Block, schema: str, name: str, text: str | None) -> Seque
         return [] if provider is None else [column for column in provider.schema.columns if not column.hidden]
     parsed = parse_query(text)
     context = block.context
-    before, context.views = context.views, (*context.views, f"{schema}.{name}".lower())
+    before, reader = context.views, context.catalog
+    scope = reader.view_scope((schema, name))
+    context.views, context.catalog = (*before, scope.name), scope.catalog
     try:
         source = Source(text, parsed.tokens, fixed=block.source.place(0, 0))
         bound = bind_query(context, source, parsed.tree, Ctes(), None)
     finally:
-        context.views = before
+        context.views, context.catalog = before, reader
     return [ColumnDefinition(column.name, column.type, column.nullable) for column in bound.columns]
 
 

@@ -215,12 +215,14 @@ def _parsed(text: str) -> Parsed:
 
 
 def _view(block: Block, path: tuple[str, ...], text: str, span: Span | None) -> Bound:
-    context, key = block.context, ".".join(path).lower()
+    context, reader = block.context, block.context.catalog
+    scope = reader.view_scope(path)
+    key = scope.name
     if key in context.views:
         raise BindError(f"view {path[-1]!r} refers to itself", detail=" -> ".join((*context.views, key)), span=span)
     if len(context.views) >= MAX_VIEW_DEPTH:
         raise UnsupportedError(f"views are nested more than {MAX_VIEW_DEPTH} levels deep", span=span)
-    context.views = (*context.views, key)
+    before, context.views, context.catalog = context.views, (*context.views, key), scope.catalog
     try:
         parsed = _parsed(text)
         bound = bind_query(context, Source(text, parsed.tokens, fixed=span or Span(0, 0)), parsed.tree, Ctes(), None)
@@ -228,7 +230,8 @@ def _view(block: Block, path: tuple[str, ...], text: str, span: Span | None) -> 
         error.span = span
         error.detail = f"in view {path[-1]!r}" + (f": {error.detail}" if error.detail else "")
         raise
-    context.views = context.views[:-1]
+    finally:
+        context.views, context.catalog = before, reader
     return bound
 
 
