@@ -117,7 +117,13 @@ def from_arrow_type(of: pa.DataType) -> t.SqlType:
         return t.BytesType(of.byte_width)
     if p.is_map(of):
         return t.MapType(from_arrow_type(of.key_type), from_arrow_type(of.item_type))
-    if p.is_list(of) or p.is_large_list(of) or p.is_fixed_size_list(of) or p.is_list_view(of):
+    if (
+        p.is_list(of)
+        or p.is_large_list(of)
+        or p.is_fixed_size_list(of)
+        or p.is_list_view(of)
+        or p.is_large_list_view(of)
+    ):
         return t.ArrayType(from_arrow_type(of.value_type))
     if p.is_struct(of):
         return t.RowType(tuple(t.RowField(f.name, from_arrow_type(f.type)) for f in of))

@@ -27,10 +27,20 @@ def column_from_arrow(array: pa.Array, of: t.SqlType, declared: t.SqlType, repre
         array = array.storage
     if pa.types.is_string_view(array.type) or pa.types.is_binary_view(array.type):
         array = array.cast(canonical(of))
+    if pa.types.is_list_view(array.type) or pa.types.is_large_list_view(array.type):
+        array = listed(array)
     column = from_arrow(array, of)
     if of != declared:
         column = convert(column, declared)
     return represent(column, representation)
+
+
+def listed(array: pa.Array) -> pa.Array:
+    """A list view as a list; pyarrow's own cast loses elements behind an empty or missing list."""
+    there = array.is_valid().to_numpy(zero_copy_only=False)
+    sizes = np.where(there, array.sizes.to_numpy(zero_copy_only=False), 0)
+    offsets = pa.array(np.concatenate([[0], np.cumsum(sizes)]), pa.int32())
+    return pa.ListArray.from_arrays(offsets, array.flatten(), mask=pa.array(~there))
 
 
 def convert(column: Column, declared: t.SqlType) -> Column:

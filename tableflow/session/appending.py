@@ -48,7 +48,7 @@ def append(
     """Inserts all rows in one transaction; columns that the data does not have get their defaults."""
     rows = StreamTable(stream_of(data), objects)
     names = ", ".join(_quoted(column.name) for column in rows.schema.columns)
-    text = f"INSERT INTO {'.'.join(map(_quoted, name))} ({names}) SELECT {names} FROM {_quoted(_ROWS)}"
+    text = f"INSERT INTO {'.'.join(map(_quoted, name))} BY NAME SELECT {names} FROM {_quoted(_ROWS)}"
 
     def bound(pinned: PinnedStates) -> sql.Write:
         statement = bind(text, _WithRows(snapshot(pinned), rows))

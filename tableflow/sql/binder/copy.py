@@ -24,6 +24,7 @@ from tableflow.sql.binder.file_options import read_options, written_options
 from tableflow.sql.binder.insert import completed, filled
 from tableflow.sql.binder.local_time import localized
 from tableflow.sql.binder.queries import bind_query
+from tableflow.sql.binder.row_fields import by_field_name
 from tableflow.sql.binder.target import BoundTarget, find_target
 from tableflow.sql.binder.writing import Writing, reference, valued, write
 from tableflow.sql.copy_syntax import CopySyntax
@@ -120,7 +121,8 @@ def _from(context: StatementContext, source: Source, node: CopySyntax) -> Write:
     scan = Scan(node.path, provider, tuple(fields), tuple(column.name for column in file), node.path, span=span)
     given: dict[int, Expression] = {}
     for index, column, place in zip(positions, columns, places, strict=True):
-        given[index] = assigned(reference(fields[place]), column.type, column.name, span)
+        value = by_field_name(reference(fields[place]), column.type, column.name, span)
+        given[index] = assigned(value, column.type, column.name, span)
     rows = valued(context, target, scan, completed(context, target, given), span)
     return write(context, source, Writing(target, ChangeKind.COPY, Action.INSERT), rows, None)
 

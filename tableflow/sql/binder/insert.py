@@ -21,6 +21,7 @@ from tableflow.sql.binder.ctes import Ctes, define
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
 from tableflow.sql.binder.literals import negated, typed_string
 from tableflow.sql.binder.queries import Bound, bind_query
+from tableflow.sql.binder.row_fields import by_field_name
 from tableflow.sql.binder.sink_insert import into_sink
 from tableflow.sql.binder.target import BoundTarget, OutsideTable, find_written
 from tableflow.sql.binder.writing import Rows, Writing, reference, valued, write
@@ -82,10 +83,13 @@ def _from_query(context: StatementContext, source: Source, target: BoundTarget, 
         positions = filled(source, target, node.columns)
         if len(positions) != len(bound.columns):
             raise wrong_number("the query gives", len(bound.columns), len(positions), target, span)
-    given = {
-        index: assigned(reference(column), target.columns[index].type, target.columns[index].name, span)
-        for index, column in zip(positions, bound.columns, strict=True)
-    }
+    given = {}
+    for index, column in zip(positions, bound.columns, strict=True):
+        value: Expression = reference(column)
+        to = target.columns[index]
+        if node.by_name:
+            value = by_field_name(value, to.type, to.name, span)
+        given[index] = assigned(value, to.type, to.name, span)
     return valued(context, target, bound.plan, completed(context, target, given), span)
 
 
