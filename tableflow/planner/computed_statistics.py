@@ -97,12 +97,17 @@ def aggregate_result(
         return unknown
     factor = 10.0 ** (_scale(field.type) - _scale(call.args[0].type))
     low, high = bounds[0] * factor, bounds[1] * factor
-    mean, variance = (low + high) / 2.0, (high - low) ** 2 / 12.0
+    mean, deviation = low / 2.0 + high / 2.0, (high - low) / math.sqrt(12.0)
+    spread = math.sqrt(size) * math.hypot(mean, deviation)
+    if not math.isfinite(size * mean) or not math.isfinite(spread):
+        return (
+            unknown if call.function not in {"min", "max"} else replace(unknown, minimum=bounds[0], maximum=bounds[1])
+        )
     match call.function:
         case "sum":
-            return replace(unknown, mean=size * mean, deviation=math.sqrt(size * (variance + mean * mean)))
+            return replace(unknown, mean=size * mean, deviation=spread)
         case "avg":
-            return replace(unknown, mean=mean, deviation=math.sqrt(variance / size))
+            return replace(unknown, mean=mean, deviation=deviation / math.sqrt(size))
         case "min" | "max":
             return replace(unknown, minimum=bounds[0], maximum=bounds[1])
         case _:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import tableflow
 from tableflow.config import Settings
 from tableflow.expressions.intervals import Domain
 from tableflow.physical.hash_aggregate import HashAggregate
@@ -178,3 +179,14 @@ def test_phases(keys: str, phases: int) -> None:
         found += isinstance(node, HashAggregate)
         plan += node.inputs
     assert found == phases
+
+
+@pytest.mark.parametrize("function", ["sum", "avg", "min", "max"])
+def test_estimates_of_huge_numbers_stay_numbers(function: str) -> None:
+    """The bounds' difference, their square and the sum of all rows are no DOUBLE any more."""
+    values = [1.7e308, -1.7e308, 1e300, 5e-324, 0.0] * 20
+    with tableflow.connect() as con:
+        con.register("huge", {"f": values, "g": [1, 2, 3, 4, 5] * 20})
+        query = f"SELECT g FROM huge GROUP BY g HAVING {function}(f) > 1e299 ORDER BY g"
+        assert con.execute(query).fetchall() == [(1,), (3,)]
+        assert con.execute(f"SELECT {function}(f) > 0 FROM huge WHERE f BETWEEN 1 AND 1e305").fetchall() == [(True,)]

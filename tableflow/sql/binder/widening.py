@@ -6,8 +6,10 @@ from tableflow import types as t
 
 
 def widens(old: t.SqlType, new: t.SqlType) -> bool:
-    """Whether every value of the old type is stored as the same value of the new one."""
+    """Whether every value of the old type is a value of the new one."""
     match old, new:
+        case t.FloatType(), t.FloatType():
+            return new.bits >= old.bits
         case t.IntegerType(), t.IntegerType():
             return new.bits >= old.bits
         case t.DecimalType(), t.DecimalType():
