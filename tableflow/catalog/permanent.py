@@ -34,6 +34,11 @@ class PinnedCatalog(Protocol):
 class PermanentCatalog(Protocol):
     """Permanent objects; several sessions may share them."""
 
+    @property
+    def durable(self) -> bool:
+        """Whether they outlive the session."""
+        ...
+
     def pin(self) -> PinnedCatalog:
         """What there is now."""
         ...
@@ -53,6 +58,8 @@ class _Pinned:
 
 class UnstoredCatalog:
     """Permanent objects of a catalog without a database: they live as long as it does."""
+
+    durable = False
 
     def __init__(self) -> None:
         self._schemas = EMPTY

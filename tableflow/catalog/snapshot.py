@@ -93,7 +93,9 @@ class CatalogSnapshot:
     current_schema: str
     providers: ProviderCache
     lasting: bool = False
-    """Whether temporary objects are not seen: a name that only one of them has is an error."""
+    """Whether temporary objects are not seen, as by the text of a permanent view."""
+    durable: bool = True
+    """Whether permanent objects outlive the session: then a name that only a temporary one has is an error to them."""
 
     def entry(self, path: Sequence[str]) -> Entry | None:
         """The object of a name, qualified or not; None if there is none."""
@@ -105,6 +107,8 @@ class CatalogSnapshot:
             return entries.find(name)
         found = entries.permanent.get(name.lower())
         if found is None and (temporary := entries.temporary.get(name.lower())) is not None:
+            if not self.durable:
+                return temporary
             raise CatalogError(
                 f"{temporary.kind} {name!r} lives in this session only, the view would outlive it",
                 hint="CREATE TEMPORARY VIEW, or read what is stored",

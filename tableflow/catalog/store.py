@@ -51,7 +51,7 @@ class CatalogStore:
         at = self._permanent.pin() if pinned is None else pinned
         with self._lock:
             providers = ProviderCache(self._open_file, self._open_table, at.managed)
-            return CatalogSnapshot(self._merged(at.schemas), self._current, providers)
+            return CatalogSnapshot(self._merged(at.schemas), self._current, providers, durable=self._permanent.durable)
 
     @property
     def current(self) -> str:

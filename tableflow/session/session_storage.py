@@ -75,6 +75,11 @@ class SessionStorage:
             self._temporary = Database.open(MemoryDisk("temporary tables"), settings=self._settings())
         return self._temporary
 
+    @property
+    def durable(self) -> bool:
+        """See :class:`~tableflow.catalog.permanent.PermanentCatalog`."""
+        return self.shared.durable
+
     def pin(self) -> PinnedStates:
         """What there is now."""
         temporary = None if self._temporary is None else self._temporary.state()

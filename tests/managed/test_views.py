@@ -44,7 +44,12 @@ def test_a_view_does_not_see_temporary_objects_of_its_readers(con):
     assert rows(con, columns.format("w")) == [("a",)]
 
 
-def test_a_view_of_what_ends_with_the_session_is_refused(con):
+def test_a_view_of_what_ends_with_the_session_is_refused(tmp_path):
+    with tableflow.connect(tmp_path / "db") as con:
+        _check_refusals(con)
+
+
+def _check_refusals(con):
     con.execute("CREATE TEMPORARY TABLE t (a INT)")
     con.execute("CREATE TEMPORARY VIEW tv AS SELECT * FROM t")
     con.register("r", pa.table({"a": [1]}))
@@ -55,6 +60,21 @@ def test_a_view_of_what_ends_with_the_session_is_refused(con):
         assert error.value.script[error.value.span.start : error.value.span.end] == name
     con.execute("CREATE TEMPORARY VIEW v AS SELECT * FROM r")
     assert rows(con, "SELECT * FROM v") == [(1,)]
+
+
+def test_in_memory_a_view_may_read_what_is_registered(con):
+    """It ends with the session as well; a permanent object of the name comes first all the same."""
+    con.register("t", pa.table({"a": [1, 2]}))
+    con.execute("CREATE VIEW v AS SELECT sum(a) AS s FROM t")
+    con.execute("CREATE VIEW w AS SELECT s + 1 AS s FROM v")
+    assert rows(con, "SELECT * FROM w") == [(4,)]
+    con.register("t", pa.table({"a": [5]}))
+    assert rows(con, "SELECT * FROM w") == [(6,)]
+    con.unregister("t")
+    with pytest.raises(tableflow.ProgrammingError, match="table 't' does not exist"):
+        con.execute("SELECT * FROM v")
+    script(con, "CREATE TABLE t (a INT); INSERT INTO t VALUES (8)")
+    assert rows(con, "SELECT * FROM v") == [(8,)]
 
 
 def test_names_of_a_view_are_those_of_the_schema_in_which_it_was_made(con):
