@@ -49,15 +49,19 @@ class Committer:
     """Owns the log's end; thread-safe."""
 
     def __init__(
-        self, disk: Disk, log: LogWriter, state: DatabaseState, lease: Lease, announcer: Announcer, delay: float
-    ) -> None:
+        self, disk: Disk, log: LogWriter, state: DatabaseState, lease: Lease, announcer: Announcer, delay: float,
+        records: int = 0,
+    ) -> None:  # fmt: skip
+        """``records`` are in the log already."""
         self.tip = state
         self.published = state
         self.generation = 0
         """How often commits were taken back."""
         self.log = log
-        self.records = self.files = 0
-        """Commits, and the data files that they named, since the log was begun."""
+        self.records = records
+        """Commits in the log."""
+        self.files = 0
+        """Data files that commits of this process have named since the log was begun."""
         self._disk = disk
         self._lease = lease
         self._announcer = announcer

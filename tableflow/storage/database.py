@@ -111,7 +111,9 @@ class Database:
             state = follower.refresh()
             log = LogWriter.resume(disk, follower.log.number, follower.log.position)
             announcer = Announcer(disk, state.sequence)
-            committer = Committer(disk, log, state, lease, announcer, settings.get(COMMIT_DELAY) / 1e6)
+            # What a process that was killed has left in the log is folded by one of those that follow.
+            records = state.sequence - follower.root.sequence
+            committer = Committer(disk, log, state, lease, announcer, settings.get(COMMIT_DELAY) / 1e6, records)
         except OSError as error:
             lease.release()
             raise disk_error(disk, error, "open it for writing") from error

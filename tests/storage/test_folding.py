@@ -18,7 +18,7 @@ from tableflow.storage.description import ChangeKind
 from tableflow.storage.disk import Disk
 from tableflow.storage.local_disk import LocalDisk
 from tableflow.storage.memory_disk import MemoryDisk
-from tableflow.storage.root import Root, write_root
+from tableflow.storage.root import Root, read_root, write_root
 from tableflow.storage.transaction import Transaction
 from tests.storage.tables import (
     KEYED,
@@ -300,3 +300,22 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+def test_commits_of_earlier_processes_count() -> None:
+    """Each process writes one row and goes: the log is folded all the same, not when it has become long."""
+    disk = MemoryDisk()
+    quick = settings(storage__fold_commits="64")
+    database = Database.open(disk, settings=quick)
+    table = create(database, description=KEYED)
+    database.close()
+    for number in range(20):
+        database = Database.open(disk, settings=quick)
+        insert(database, table, [(number, "a")])
+        database.close()
+    root = read_root(disk)
+    assert root.sequence >= 8  # an eighth of the limit is enough when a database is closed
+    database = Database.open(disk, settings=quick, background=False)
+    assert database.committer.records == database.state().sequence - root.sequence < 8
+    assert sorted(rows_of(database, table)) == [(number, "a") for number in range(20)]
+    database.close()
