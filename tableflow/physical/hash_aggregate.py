@@ -94,7 +94,13 @@ class HashAggregateOperator(Operator):
             return take(batch)
         pieces = self._fitting(batch)
         if len(pieces) == 1 and self._table.prepare(batch.rows):
-            return take(batch)
+            before = self._rows
+            try:
+                return take(batch)
+            except MemoryLimitError:  # what its texts need is only known by now
+                if self._rows != before or batch.rows <= _SMALL_ROWS:
+                    raise
+            pieces = tuple(batch.pieces(_SMALL_ROWS))
         return self._taking_pieces(pieces, take)
 
     def _fitting(self, batch: Batch) -> Sequence[Batch]:
@@ -137,8 +143,8 @@ class HashAggregateOperator(Operator):
         return self._taken(program.feed(batch, self._table, self._key_positions, self._inputs.places))
 
     def _taken(self, rows: int) -> Emission | None:
-        self._reservation.resize(self._table.bytes)
         self._rows += rows
+        self._reservation.resize(self._table.bytes)
         if self._node.phase is AggregatePhase.PARTIAL and self._node.keys:
             return self._relieve()
         return None

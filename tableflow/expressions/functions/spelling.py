@@ -11,7 +11,7 @@ import numpy as np
 
 from tableflow import types as t
 from tableflow.expressions.casting.calendar import build_intervals, intervals
-from tableflow.expressions.function import Function, overloads
+from tableflow.expressions.function import Function, always, overloads
 from tableflow.expressions.operand import Operand, build, numbers
 
 _DAY = 86_400_000_000
@@ -46,6 +46,6 @@ FUNCTIONS = (
         "interval_spelled", "interval_spelled(interval, number)",
         "The equal interval with the spelling of that number.",
         ("interval_spelled(INTERVAL '30' DAY, interval_spelling(INTERVAL '1' MONTH))", "1 month"), "dates",
-        rule=overloads(((t.INTERVAL, t.BIGINT), t.INTERVAL)), kernel=_spelled,
+        rule=overloads(((t.INTERVAL, t.BIGINT), t.INTERVAL)), kernel=_spelled, can_raise=always,
     ),
 )  # fmt: skip
