@@ -2,38 +2,58 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tableflow.planner.driver import RULES
-from tableflow.runtime.counters import JobCounters, StageCounts
+from tableflow.runtime.counters import JobCounters
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the counters of all jobs of a run add up to."""
+    """What the plans and the counters of all jobs of a run add up to."""
 
     exchanged_rows: int = 0
     exchanged_batches: int = 0
     fused_batches: int = 0
     most_tasks: int = 0
     narrowed_scans: int = 0
+    largest: int = 0
+    """The most rows of any batch of a source."""
+    fullest: int = 0
+    """The most batches that waited in any channel."""
+    drawn: int = 0
+    """Steps whose order a seed has drawn."""
+    serialized: int = 0
+    """Characters of JSON that plans were read from."""
+    stored: Counter[str] = field(default_factory=Counter)
+    """Columns of sources by how they are stored, counted where that is forced."""
+    fired: frozenset[str] = frozenset()
+    """Rules that fired."""
 
-    def plus(self, counters: JobCounters) -> Evidence:
-        """With another job's counters."""
+    def plus(self, result: Any) -> Evidence:
+        """With another query's; ``result`` may be of one that needed no job."""
+        if not hasattr(result, "planned"):
+            return self
+        counters: JobCounters = result.counters()
         edges = [edge for stage in counters.stages for edge in stage.edges]
         named = [pair for stage in counters.stages for operator in stage.operators for pair in operator.named]
+        sources = [stage.source for stage in counters.stages if stage.source is not None]
         return Evidence(
             self.exchanged_rows + sum(edge.rows for edge in edges),
             self.exchanged_batches + sum(edge.batches for edge in edges),
             self.fused_batches + sum(value for name, value in named if name == "fused_batches"),
             max([self.most_tasks, *(stage.tasks for stage in counters.stages)]),
-            self.narrowed_scans + sum(1 for stage in counters.stages if _is_narrowed(stage)),
+            self.narrowed_scans + sum(dict(source.named).get("runtime_filters", 0) > 0 for source in sources),
+            max([self.largest, *(source.largest for source in sources)]),
+            max([self.fullest, *(edge.fullest for edge in edges)]),
+            self.drawn + counters.drawn,
+            self.serialized + result.planned.serialized,
+            self.stored + Counter({n: v for s in sources for n, v in s.named if n.endswith("_columns")}),
+            self.fired | {firing.rule for firing in result.planned.optimized.trace if firing.count},
         )
-
-
-def _is_narrowed(stage: StageCounts) -> bool:
-    return stage.source is not None and dict(stage.source.named).get("runtime_filters", 0) > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,33 +61,66 @@ class Mode:
     """Settings, and what must be seen after a whole corpus ran under them."""
 
     name: str
-    settings: Mapping[str, str] = field(default_factory=dict)
-    proof: Callable[[Evidence], bool] = lambda evidence: True
+    settings: Mapping[str, str]
+    proof: Callable[[Evidence], bool]
 
 
 def _rules_off() -> list[Mode]:
     return [
-        Mode(f"without-{entry.name}", {"optimizer.disabled-rules": entry.name, "parallelism.default": "2"})
+        Mode(
+            f"without-{entry.name}",
+            {"optimizer.disabled-rules": entry.name, "parallelism.default": "2"},
+            lambda e, rule=entry.name: rule not in e.fired and len(e.fired) > 0,  # type: ignore[misc]
+        )
         for entry in RULES
         if entry.switchable
     ]
 
 
-DEFAULT = Mode("default", {"parallelism.default": "2"}, lambda e: e.fused_batches > 0 and e.exchanged_rows > 0)
+def _by_default(seen: Evidence) -> bool:
+    """Nothing is forced: what modes force is not there without them."""
+    return (
+        seen.fused_batches > 0
+        and seen.exchanged_rows > 0
+        and seen.largest > FEW
+        and seen.drawn == 0
+        and seen.serialized == 0
+        and not seen.stored
+    )
+
+
+FEW = 4096
+DEFAULT = Mode("default", {"parallelism.default": "2"}, _by_default)
 ONE_ROW = Mode(
     "one-row-batches",
     {"execution.batch-rows": "1", "parallelism.default": "2"},
-    lambda e: 0 < e.exchanged_rows == e.exchanged_batches,
+    lambda e: 0 < e.exchanged_rows == e.exchanged_batches and e.largest == 1,
 )
 SHAPES = [
     Mode("parallelism-1", {"parallelism.default": "1"}, lambda e: e.most_tasks == 1),
     Mode("parallelism-4", {"parallelism.default": "4"}, lambda e: e.most_tasks == 4 and e.exchanged_rows > 0),
-    Mode("batches-of-4096", {"execution.batch-rows": "4096", "parallelism.default": "2"}),
-    Mode("channels-of-one", {"execution.channel-batches": "1", "parallelism.default": "2"}),
+    Mode(
+        "batches-of-4096",
+        {"execution.batch-rows": str(FEW), "parallelism.default": "2"},
+        lambda e: FEW // 2 < e.largest <= FEW,
+    ),
+    Mode(
+        "channels-of-one",
+        {"execution.channel-batches": "1", "parallelism.default": "2"},
+        lambda e: e.fullest == 1 and e.exchanged_batches > 0,
+    ),
     Mode("unfused", {"execution.fusion": "off", "parallelism.default": "2"}, lambda e: e.fused_batches == 0),
-    Mode("through-json", {"debug.serialize-plans": "on", "parallelism.default": "2"}),
-    Mode("wide", {"debug.representation": "wide", "parallelism.default": "2"}),
-    Mode("dictionaries", {"debug.representation": "dictionary", "parallelism.default": "2"}),
+    Mode("through-json", {"debug.serialize-plans": "on", "parallelism.default": "2"}, lambda e: e.serialized > 0),
+    Mode(
+        "wide",
+        {"debug.representation": "wide", "parallelism.default": "2"},
+        lambda e: set(e.stored) == {"canonical_columns"},
+    ),
+    Mode(
+        "dictionaries",
+        {"debug.representation": "dictionary", "parallelism.default": "2"},
+        lambda e: e.stored["dictionary_columns"] > 0,
+    ),
     Mode(
         "narrowed", {"optimizer.runtime-filters": "always", "parallelism.default": "2"}, lambda e: e.narrowed_scans > 0
     ),
@@ -78,7 +131,12 @@ SHAPES = [
     ),
 ]
 SEEDS = [
-    Mode(f"seed-{seed}", {"execution.scheduler-seed": str(seed), "parallelism.default": "3"}) for seed in range(10)
+    Mode(
+        f"seed-{seed}",
+        {"execution.scheduler-seed": str(seed), "parallelism.default": "3"},
+        lambda e: e.drawn > 0 and e.exchanged_rows > 0,
+    )
+    for seed in range(10)
 ]
 RULES_OFF = _rules_off()
 ALL = [DEFAULT, ONE_ROW, *SHAPES, *SEEDS, *RULES_OFF]

@@ -152,6 +152,14 @@ def widen(column: Column) -> Column:
     return Column(column.type, array)
 
 
+def stored_as(column: Column) -> str:
+    """``dictionary``, ``canonical``, or ``narrow`` for what is stored shorter than its type says."""
+    stored = column.array.type
+    if pa.types.is_dictionary(stored):
+        return "dictionary"
+    return "canonical" if stored == canonical(column.type) else "narrow"
+
+
 def boundary(column: Column, keep_dictionaries: bool = False, zone: str = "UTC") -> pa.Array:
     """What leaves the engine: declared precision and zone, dictionaries decoded unless they are asked for."""
     if keep_dictionaries and pa.types.is_dictionary(column.array.type):

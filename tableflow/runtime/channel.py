@@ -44,7 +44,8 @@ class Channel:
     """See the module; ``consumer`` and ``producer`` are set when the tasks at both ends exist."""
 
     __slots__ = (
-        "_held", "_lock", "_low", "_memory", "_queue", "_starved", "_visible", "capacity", "closed", "consumer", "producer",
+        "_held", "_lock", "_low", "_memory", "_queue", "_starved", "_visible", "capacity", "closed", "consumer", "fullest",
+        "producer",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +54,8 @@ class Channel:
         """``unbounded`` names the holder of the reservation."""
         self.capacity = capacity
         self.closed = False
+        self.fullest = 0
+        """The most events that were here when a batch came, that batch included."""
         self.consumer: Wakeable = NOBODY
         self.producer: Wakeable = NOBODY
         self._queue: deque[tuple[Event, int]] = deque()
@@ -88,6 +91,8 @@ class Channel:
         if size:
             self._account(size)
         self._queue.append((event, size))
+        if size and len(self._queue) > self.fullest:
+            self.fullest = len(self._queue)
         if self.closed:  # closed meanwhile by the consumer's thread, which may have missed this one
             self._drop()
         elif self._visible:

@@ -15,6 +15,8 @@ from tableflow.runtime.events import START_OF_TIME
 class OperatorBlock:
     """One operator in one task; ``longest`` is processor time, see :mod:`tableflow.runtime.looks`.
 
+    ``largest`` is the most rows of any batch that a source gave.
+
     ``first`` is when a source was asked for what became its first rows, ``last`` when an operator was given its last ones.
     A source that is ``idle`` does not move time, nor does one that has ``ended``.
     """
@@ -26,6 +28,7 @@ class OperatorBlock:
         "ended",
         "first",
         "idle",
+        "largest",
         "last",
         "longest",
         "name",
@@ -42,6 +45,7 @@ class OperatorBlock:
         self.batches_out = 0
         self.busy = 0
         self.first = 0
+        self.largest = 0
         self.last = 0
         self.longest = 0
         self.named: Counter[str] = Counter()
@@ -104,17 +108,23 @@ class OperatorCounts:
     """Tasks of a source that are idle now."""
     ended: int = 0
     """Tasks of a source that have ended."""
+    largest: int = 0
+    """The most rows of any batch that a source gave."""
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeCounts:
-    """One exchange, summed over the producer's tasks."""
+    """One exchange, summed over the producer's tasks.
+
+    ``fullest`` is the most that waited in any of its channels, in events; 0 where as many may wait as there are.
+    """
 
     consumer: int
     port: int
     rows: int
     batches: int
     bytes: int
+    fullest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +150,12 @@ class StageCounts:
 
 @dataclass(frozen=True, slots=True)
 class JobCounters:
-    """The whole job at one moment."""
+    """The whole job at one moment; ``drawn``: steps whose order a seed has drawn, 0 if threads took them."""
 
     stages: tuple[StageCounts, ...]
     memory_used: int
     memory_peak: int
+    drawn: int = 0
 
     @property
     def longest(self) -> int:
@@ -178,13 +189,14 @@ def sum_operators(blocks: list[OperatorBlock]) -> OperatorCounts:
         named=tuple(sorted(named.items())),
         idle=sum(block.idle for block in blocks),
         ended=sum(block.ended for block in blocks),
+        largest=max(block.largest for block in blocks),
         first=min((block.first for block in blocks if block.first), default=0),
         last=max(block.last for block in blocks),
     )
 
 
-def sum_tasks(stage: int, blocks: list[TaskBlock], targets: list[tuple[int, int]]) -> StageCounts:
-    """One stage over all its tasks; ``targets`` are (consumer, port) of its edges."""
+def sum_tasks(stage: int, blocks: list[TaskBlock], targets: list[tuple[int, int, int]]) -> StageCounts:
+    """One stage over all its tasks; ``targets`` are (consumer, port, fullest) of its edges."""
     sources = [block.source for block in blocks if block.source is not None]
     edges = [
         EdgeCounts(
@@ -193,8 +205,9 @@ def sum_tasks(stage: int, blocks: list[TaskBlock], targets: list[tuple[int, int]
             rows=sum(block.edges[i].rows for block in blocks),
             batches=sum(block.edges[i].batches for block in blocks),
             bytes=sum(block.edges[i].bytes for block in blocks),
+            fullest=fullest,
         )
-        for i, (consumer, port) in enumerate(targets)
+        for i, (consumer, port, fullest) in enumerate(targets)
     ]
     return StageCounts(
         stage=stage,

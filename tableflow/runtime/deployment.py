@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from tableflow.config import (
     BATCH_ROWS,
     BUFFER_TIMEOUT,
-    CHANNEL_BATCHES,
+    FORCE_REPRESENTATION,
     RUNTIME_MODE,
     SCHEDULER_SEED,
     SOURCE_IDLE_TIMEOUT,
@@ -43,6 +43,7 @@ from tableflow.runtime.split_input import SplitInput
 from tableflow.runtime.task import Supervisor, Task
 from tableflow.runtime.timers import TaskTimers
 from tableflow.runtime.topology import Topology
+from tableflow.runtime.wiring import Wiring
 from tableflow.runtime.write_behind import BlockingSink, WriteBehind, WriteInline
 from tableflow.runtime.writers import result_writer, writer
 
@@ -83,7 +84,7 @@ class Deployment:
         }
         self._sources = {s.id: self._source(s, s.source) for s in graph.stages if s.source is not None}
         self._batch_mode = self._runs_as_batch()
-        self._channels = [self._connect(number) for number in range(len(graph.edges))]
+        self._wiring = Wiring(graph, self.topology, around.settings, around.memory, around.result)
         self._contexts: list[Context] = []
         self.prepared: list[Prepared] = []
         self.tasks: list[Task] = []
@@ -110,28 +111,6 @@ class Deployment:
         if build is None:
             raise InternalError(f"no stage publishes the build {key!r}")
         return build
-
-    def _connect(self, number: int) -> list[list[Channel]]:
-        """The channels of one edge: by producing task, then in the order of consuming tasks."""
-        edge = self._graph.edges[number]
-        consumers = self.topology.stages[edge.consumer].parallelism
-        capacity = self._around.settings.get(CHANNEL_BATCHES)
-        unbounded = None
-        if edge.blocking or edge.feedback:
-            kind = "feedback" if edge.feedback else "blocking exchange"
-            unbounded = f"the {kind} from stage {edge.producer} to stage {edge.consumer}"
-        targets = 1 if edge.kind.value == "forward" else consumers
-        return [
-            [Channel(capacity, self._around.memory, unbounded, blocking=edge.blocking) for _ in range(targets)]
-            for _ in range(self.topology.stages[edge.producer].parallelism)
-        ]
-
-    def _arriving(self, number: int, index: int) -> list[Channel]:
-        """The channels of an edge that end at one consuming task."""
-        channels = self._channels[number]
-        if self._graph.edges[number].kind.value == "forward":
-            return channels[index]
-        return [targets[index] for targets in channels]
 
     def _deploy(self, stage: Stage) -> None:
         """Makes the tasks of one stage."""
@@ -191,7 +170,7 @@ class Deployment:
             publishes=bool(stage.publishes),
             keeps_snapshots=around.keeps_snapshots,
         )
-        self._attach(task, stage, index)
+        self._wiring.attach(task, stage, index)
         return task
 
     def _open_sink(self, spec: SinkSpec, task: TaskId) -> OpenSink:
@@ -212,7 +191,9 @@ class Deployment:
         writers = []
         for number, block in zip(outgoing, blocks, strict=True):
             edge = self._graph.edges[number]
-            made = writer(edge, self._channels[number][index], index, self._batch_rows, block, self._around.memory)
+            made = writer(
+                edge, self._wiring.leaving(number, index), index, self._batch_rows, block, self._around.memory
+            )
             made.leaves_loop = not self.topology.in_loop(edge)
             made.feeds_back = edge.feedback
             writers.append(made)
@@ -230,7 +211,7 @@ class Deployment:
         back_ports: list[int] = []
         for number in self.topology.incoming(stage.id):
             edge = self._graph.edges[number]
-            arriving = self._arriving(number, index)
+            arriving = self._wiring.arriving(number, index)
             if edge.feedback:
                 back += arriving
                 back_ports += [edge.port] * len(arriving)
@@ -250,6 +231,7 @@ class Deployment:
         around, source = self._around, self._sources[stage.id]
         block.source = OperatorBlock(stage.source.kind if stage.source is not None else "")
         simulated = isinstance(around.scheduler, SimulatedScheduler)
+        forced = around.settings.get(FORCE_REPRESENTATION) != "natural"
 
         def open_reader(split: Split) -> SplitReader:
             reader: Any = source.reader(split, self._batch_rows)
@@ -260,41 +242,30 @@ class Deployment:
 
         idle_timeout = around.settings.get(SOURCE_IDLE_TIMEOUT)
         return SplitInput(
-            source.bounded, assigner, open_reader, index, timers, around.scheduler, idle_timeout, block.source
-        )
-
-    def _attach(self, task: Task, stage: Stage, index: int) -> None:
-        """Tells the channels who is at their ends."""
-        for number in self.topology.incoming(stage.id):
-            for channel in self._arriving(number, index):
-                channel.consumer = task
-        for number in self.topology.outgoing(stage.id):
-            for channel in self._channels[number][index]:
-                channel.producer = task
-        if stage.id == self._graph.result:
-            self._around.result.producer = task
+            source.bounded, assigner, open_reader, index, timers, around.scheduler, idle_timeout, block.source,
+            count_forms=forced,
+        )  # fmt: skip
 
     def counters(self) -> JobCounters:
         """A picture of all counters."""
+        scheduler = self._around.scheduler
         return JobCounters(
             stages=tuple(
                 sum_tasks(stage.id, self._blocks[stage.id], self._targets(stage.id)) for stage in self._graph.stages
             ),
             memory_used=self._around.memory.used,
             memory_peak=self._around.memory.peak,
+            drawn=scheduler.drawn if isinstance(scheduler, SimulatedScheduler) else 0,
         )
 
-    def _targets(self, stage: int) -> list[tuple[int, int]]:
-        """(consumer, port) of each exchange of a stage; its block for the result comes after them."""
-        edges = [self._graph.edges[i] for i in self.topology.outgoing(stage)]
-        return [(edge.consumer, edge.port) for edge in edges]
+    def _targets(self, stage: int) -> list[tuple[int, int, int]]:
+        """(consumer, port, fullest) of each exchange of a stage; its block for the result comes after them."""
+        numbers = self.topology.outgoing(stage)
+        return [(self._graph.edges[i].consumer, self._graph.edges[i].port, self._wiring.fullest(i)) for i in numbers]
 
     def dispose(self) -> None:
         """Gives back what channels and builds still hold; only when no task runs any more."""
-        for producers in self._channels:
-            for targets in producers:
-                for channel in targets:
-                    channel.dispose()
+        self._wiring.dispose()
         for build in self.builds.values():
             build.free()
         for context in self._contexts:

@@ -25,6 +25,8 @@ class SimulatedScheduler:
     """See the module."""
 
     def __init__(self, seed: int) -> None:
+        self.drawn = 0
+        """How many steps have been drawn."""
         self._random = random.Random(seed)
         self._runnable: list[Runnable] = []
         self._timers = TimerQueue()
@@ -55,6 +57,7 @@ class SimulatedScheduler:
     def advance(self) -> bool:
         """Runs one task, or else moves time to the next timer; whether there was anything to do."""
         if self._runnable:
+            self.drawn += 1
             chosen = self._random.randrange(len(self._runnable))
             self._runnable.pop(chosen).run()
             return True

@@ -13,6 +13,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.representation import stored_as
 from tableflow.runtime.alignment import PortEnded
 from tableflow.runtime.checkpoint import SourceState
 from tableflow.runtime.counters import OperatorBlock
@@ -60,7 +61,10 @@ class SplitInput:
         clock: Timekeeper,
         idle_timeout: int,
         block: OperatorBlock,
+        *,
+        count_forms: bool = False,
     ) -> None:
+        """``count_forms``: the columns of all batches are counted by how they are stored, in ``block``."""
         self.port = 0
         self.deadline: int | None = None
         self.noted = SourceState()
@@ -73,6 +77,7 @@ class SplitInput:
         self._clock = clock
         self._idle_timeout = idle_timeout
         self._block = block
+        self._count_forms = count_forms
         self._open: deque[OpenSplit] = deque()
         self._finished: list[str] = []
         self._time = SplitTime()
@@ -119,6 +124,10 @@ class SplitInput:
             self._block.first = self._block.first or began
             self._block.rows_out += batch.rows
             self._block.batches_out += 1
+            if batch.rows > self._block.largest:
+                self._block.largest = batch.rows
+            if self._count_forms:
+                self._block.named.update(f"{stored_as(column)}_columns" for column in batch.columns)
             return batch
         if self._exhausted and not self._open:
             if self._pending:

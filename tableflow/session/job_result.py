@@ -38,7 +38,8 @@ class JobResult:
         """How many rows it has given."""
         self.last = 0
         """When it gave the last ones or ended, in nanoseconds of the performance counter."""
-        self._planned = planned
+        self.planned = planned
+        """What it is the result of."""
         self._job = job
         self._script = script
         self._on_close = on_close
@@ -59,7 +60,7 @@ class JobResult:
             from tableflow.session.scan_place import point_at_table  # it knows files, which not all queries read
 
             error.script = error.script or self._script
-            point_at_table(error, self._planned.optimized.query)
+            point_at_table(error, self.planned.optimized.query)
             self._failure = error
             self.close()
             raise
@@ -78,7 +79,7 @@ class JobResult:
         if not self._positions:
             # A record batch cannot have rows without columns; the planner gives every result at least one.
             return pa.record_batch([pa.nulls(whole.length)], names=[""]).select([])
-        arrays = [boundary(whole.columns[i], zone=self._planned.zone) for i in self._positions]
+        arrays = [boundary(whole.columns[i], zone=self.planned.zone) for i in self._positions]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def cancel(self) -> None:
@@ -104,9 +105,9 @@ class JobResult:
     @property
     def news(self) -> Sequence[str]:
         """Warnings about the job as it stands now, or ended."""
-        found = [late_warning(self._planned, self.counters())]
+        found = [late_warning(self.planned, self.counters())]
         if self._counters is None and self.endless:
-            found.append(idle_warning(self._planned, self._job.counters()))
+            found.append(idle_warning(self.planned, self._job.counters()))
         return [warning for warning in found if warning is not None]
 
     def tokens(self) -> Sequence[Any]:
@@ -121,7 +122,7 @@ class JobResult:
         """Busy time and rows by plan node."""
         counters = self.counters()
         found = []
-        for node, place in self._planned.lowered.nodes():
+        for node, place in self.planned.lowered.nodes():
             counts = counts_at(counters, place)
             if counts is not None:
                 found.append(OperatorTime(summary(node), float(counts.busy), counts.rows_out))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 from tableflow.config import SERIALIZE_PLANS, TIME_ZONE, Settings
 from tableflow.physical.changelog_aggregate import ChangelogAggregate
@@ -24,6 +25,8 @@ from tableflow.serialization import dumps, loads
 from tableflow.session.collection import collection_held
 from tableflow.types import Field
 
+_T = TypeVar("_T")
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -35,6 +38,8 @@ class Planned:
     columns: tuple[Field, ...]
     warnings: tuple[str, ...]
     zone: str = "UTC"
+    serialized: int = 0
+    """How many characters of JSON the plan and its job graph were written as and read from again."""
 
     @property
     def endless(self) -> bool:
@@ -65,6 +70,7 @@ class Computed:
     root: PhysicalNode
     columns: tuple[Field, ...]
     warnings: tuple[str, ...]
+    serialized: int = 0
 
 
 def plan(query: Query, settings: Settings) -> Planned:
@@ -90,22 +96,28 @@ def compute(query: Query, settings: Settings, *, anywhere: bool = False, changes
         changes=changes,
     )
     root = place_runtime_filters(physical.root, settings)
-    if settings.get(SERIALIZE_PLANS):
-        root = loads(dumps(root))
-    return Computed(optimized, fuse(root, settings), physical.columns, (*optimized.warnings, *physical.warnings))
+    root, serialized = _through_json(root, settings)
+    warnings = (*optimized.warnings, *physical.warnings)
+    return Computed(optimized, fuse(root, settings), physical.columns, warnings, serialized)
 
 
 @roomy
 @collection_held()
 def finish(computed: Computed, root: PhysicalNode, columns: tuple[Field, ...], settings: Settings) -> Planned:
     """The job graph of ``root``, which is the computed plan or stands on it."""
-    if settings.get(SERIALIZE_PLANS):
-        root = loads(dumps(root))
+    root, fused = _through_json(root, settings)
     lowered = lower(root, settings)
-    graph = lowered.graph
-    if settings.get(SERIALIZE_PLANS):
-        graph = loads(dumps(graph))
+    graph, lowest = _through_json(lowered.graph, settings)
     check_diamonds(graph, {stage.id: prefers_port(stage) for stage in graph.stages})
     return Planned(
-        computed.optimized, root, replace(lowered, graph=graph), columns, computed.warnings, settings.get(TIME_ZONE)
-    )
+        computed.optimized, root, replace(lowered, graph=graph), columns, computed.warnings, settings.get(TIME_ZONE),
+        computed.serialized + fused + lowest,
+    )  # fmt: skip
+
+
+def _through_json(value: _T, settings: Settings) -> tuple[_T, int]:
+    """If the settings want it: the value as read again from its JSON, and how many characters that was."""
+    if not settings.get(SERIALIZE_PLANS):
+        return value, 0
+    written = dumps(value)
+    return loads(written), len(written)

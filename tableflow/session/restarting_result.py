@@ -13,6 +13,7 @@ import pyarrow as pa
 from tableflow.runtime.counters import JobCounters
 from tableflow.session.job_result import JobResult
 from tableflow.session.outcome import OperatorTime, ResultColumn
+from tableflow.session.planned import Planned
 from tableflow.storage.failure import StaleStateError
 
 _ATTEMPTS = 5
@@ -81,6 +82,11 @@ class RestartingResult:
         """Ends the query and gives everything back."""
         self._left = 0
         self.running.close()
+
+    @property
+    def planned(self) -> Planned:
+        """What the rows are the result of."""
+        return self.running.planned
 
     def counters(self) -> JobCounters:
         """The counters of the job that gave the rows."""

@@ -32,6 +32,9 @@ def test_everything_is_counted(scheduling):
     job.close()
     reading, doubling, summing = (counts.stage(i) for i in (first, middle, last))
     assert (reading.tasks, reading.source.rows_out, reading.source.batches_out) == (2, 4, 3)
+    assert reading.source.largest == 2
+    assert 1 <= reading.edges[0].fullest <= 3
+    assert (counts.drawn > 0) == bool(seed)
     assert reading.operators[0].rows_in == (4,)
     assert reading.operators[0].named == (("late rows", 4),)
     assert (reading.edges[0].consumer, reading.edges[0].rows, reading.edges[0].bytes) == (middle, 4, 32)

@@ -7,6 +7,7 @@ parallelism would see nothing of it; here the rows of such a view become a table
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 import pyarrow as pa
 
@@ -14,6 +15,17 @@ from tableflow.session import Session
 
 _CONSTANT = re.compile(r"CREATE (?:OR REPLACE )?VIEW (\w+) AS SELECT .* FROM \(VALUES .*", re.DOTALL)
 _SPLIT_ROWS = 2
+
+
+def readings(rows: int) -> pa.Table:
+    """So many rows of a text, a decimal of a half, and a number that no other row has; every second one of the same text."""
+    return pa.table(
+        {
+            "place": pa.array(["here", "there"] * (rows // 2)),
+            "value": pa.array([Decimal("0.50")] * rows, pa.decimal128(10, 2)),
+            "number": pa.array(range(rows), pa.int64()),
+        }
+    )
 
 
 def stored(session: Session, sql: str) -> bool:

@@ -40,7 +40,7 @@ def _check(data: Path, scale: str, mode: Mode, answers: dict[tuple[str, int], pa
             result = session.execute(query_text(number)).result
             assert result is not None
             batches = list(iter(result.next_batch, None))
-            evidence = evidence.plus(result.counters())  # type: ignore[attr-defined]
+            evidence = evidence.plus(result)
             problem = difference(pa.Table.from_batches(batches, schema=result.schema), answers[scale, number])
             if problem is not None:
                 problems.append(f"q{number}: {problem}")
