@@ -110,6 +110,7 @@ def connection():
         yield opened
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", range(8))
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=st.lists(ROW, min_size=1, max_size=12))

@@ -70,6 +70,7 @@ def outcome(expression):
     return ["error" if e else v for v, e in zip(result.column.to_pylist(), errors, strict=True)]
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(expression=conditions())
 def test_folding_changes_no_row(expression):

@@ -90,6 +90,7 @@ def test_a_decimal_becomes_the_nearest_float(values, scale):
     assert fused(column, t.FLOAT) == expected
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=20))
 @example([2**53 + 1, 2**62 + 2**38 + 1, -(2**63), 2**63 - 1])
 def test_a_bigint_becomes_the_nearest_number(values):
@@ -102,6 +103,7 @@ def test_a_bigint_becomes_the_nearest_number(values):
         assert fused(column, to) == expected
 
 
+@pytest.mark.slow
 @given(st.lists(FLOATS, min_size=1, max_size=20), SCALES)
 @example([0.5, -0.5, 0.49999999999999994, 2.5, 4503599627370497.5], 0)
 @example([1.005, 2.675, 1.115, -1.005], 2)

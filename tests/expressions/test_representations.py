@@ -44,6 +44,7 @@ def values_of(expression, columns, rows, selection=None):
     return [repr(v) for v in storage_values(Operand(expression.type, result.column.array))], errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", range(4))
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=st.lists(ROW, min_size=3, max_size=10), data=st.data())

@@ -28,6 +28,7 @@ def microseconds(of):
     return of // dt.timedelta(microseconds=1)
 
 
+@pytest.mark.slow
 @given(st.lists(MOMENTS, min_size=1, max_size=30), st.sampled_from(ZONES))
 @example(
     [dt.datetime(2050, 7, 1), dt.datetime(2499, 12, 31, 23, 59), dt.datetime(2500, 7, 1), dt.datetime(1850, 1, 1)],

@@ -220,6 +220,7 @@ def test_cancelled_from_another_thread(con, data, name):
     assert con.execute("SELECT 1").fetchall() == [(1,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -272,6 +273,7 @@ def test_cancelling_what_has_ended(con):
     con.cursor().cancel()
 
 
+@pytest.mark.slow
 def test_other_queries_go_on(con):
     other = con.execute("SELECT n FROM big")
     doomed = con.execute("SELECT count(*) FROM big a, small b WHERE a.n + b.n < 0")

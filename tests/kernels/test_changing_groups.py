@@ -161,6 +161,7 @@ def test_what_is_left_counts(steps, rest):
     assert held(changing, numbers[~changing.vacant(numbers)]) == plainly(rest)
 
 
+@pytest.mark.slow
 @given(st.lists(ROW, max_size=12), st.integers(0, 12))
 def test_plain_tables_move_as_well(rows, cut):
     """Groups of tables that never take rows away: merged, forgotten, saved."""

@@ -15,6 +15,7 @@ from tableflow.columnar.kernels import gather
 from tests.kernels.columns import FLAT, VALUES, batches, columns, plain, rows_of, values_of
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_take(data):
     of = data.draw(st.sampled_from(list(VALUES)))
@@ -31,6 +32,7 @@ def test_take(data):
     taken.array.validate(full=True)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_compact(data):
     types = data.draw(st.lists(st.sampled_from(list(VALUES)), max_size=3))
@@ -43,6 +45,7 @@ def test_compact(data):
         assert made is batch
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_concat(data):
     types = data.draw(st.lists(st.sampled_from(list(VALUES)), max_size=3))

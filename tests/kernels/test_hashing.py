@@ -15,6 +15,7 @@ from tableflow.errors import UnsupportedError
 from tests.kernels.columns import FLAT, columns, plain, selections, values_of
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_equal_values_hash_equally_in_every_representation(data):
     of = data.draw(st.sampled_from(FLAT))
@@ -29,6 +30,7 @@ def test_equal_values_hash_equally_in_every_representation(data):
     assert len(set(by_value.values())) == len(by_value)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_selected_rows_of_several_columns(data):
     size = data.draw(st.integers(0, 30))

@@ -69,6 +69,7 @@ def rank(value, other):
     return (value > other) - (value < other)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_keys_compare_as_values_and_are_read_back(data):
     of, values = data.draw(typed())

@@ -63,6 +63,7 @@ def plain(columns: list[Column], rows: int) -> list[Any]:
 CHANGES = st.lists(st.lists(st.tuples(ROWS, st.integers(-2, 2)), max_size=12), max_size=6)
 
 
+@pytest.mark.slow
 @given(CHANGES, st.booleans(), st.booleans(), st.sampled_from([(), (0,), (1,), (0, 1), (2, 3)]))
 def test_counts_are_sums_of_weights(batches, dictionary: bool, safe: bool, keys: tuple[int, ...]) -> None:
     state = MultiState(TYPES, keys, [safe] * len(keys))
@@ -111,6 +112,7 @@ def test_counts_are_sums_of_weights(batches, dictionary: bool, safe: bool, keys:
     )
 
 
+@pytest.mark.slow
 @given(CHANGES, st.booleans())
 def test_consolidation_sums_equal_rows(batches, whole: bool) -> None:
     for batch in batches:
@@ -187,6 +189,7 @@ def test_what_has_no_key_is_refused() -> None:
         MultiState((t.MapType(t.STRING, t.STRING),))
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.lists(

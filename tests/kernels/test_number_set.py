@@ -28,6 +28,7 @@ def questions(draw: st.DrawFn) -> tuple[int, list[int | None], list[int], int, i
     return bits, values, sorted(set(listed)), draw(bound), draw(bound), draw(st.integers(0, len(values)))
 
 
+@pytest.mark.slow
 @given(questions())
 def test_rows_are_those_of_plain_python(question: tuple[int, list[int | None], list[int], int, int, int]) -> None:
     bits, values, listed, low, high, start = question

@@ -28,6 +28,7 @@ def sorted_batches(draw, types=ORDERED):
     return keys, sorting.sort_batch(batch, keys)
 
 
+@pytest.mark.slow
 @given(sorted_batches())
 def test_keys_change_where_rows_differ(case):
     keys, batch = case
@@ -67,6 +68,7 @@ def sliced(next_frames, spans, size):
 EXACT = [t.TINYINT, t.INT, t.BIGINT, t.DecimalType(15, 2), t.DecimalType(30, 2)]
 
 
+@pytest.mark.slow
 @given(st.sampled_from(EXACT).flatmap(lambda of: st.tuples(st.just(of), framed(of))), st.booleans())
 def test_exact_sums(case, distinct):
     of, (values, column, spans, size) = case
@@ -88,6 +90,7 @@ def test_exact_sums(case, distinct):
         assert (got is None) if exact is None else math.isclose(got, exact, rel_tol=1e-12)
 
 
+@pytest.mark.slow
 @given(st.sampled_from([*EXACT, t.STRING, t.DATE, t.DOUBLE]).flatmap(framed))
 def test_distinct_counts(case):
     values, column, spans, size = case
@@ -142,6 +145,7 @@ def test_sums_may_leave_128_bits_and_come_back():
     assert sliced(total.next, [(0, 1), (0, 3), (0, 4), (1, 4), (3, 4)], 2) == [large, large, 0, -large, -large]
 
 
+@pytest.mark.slow
 @given(
     sorted_batches().flatmap(lambda case: st.tuples(st.just(case), frames(case[1].length))),
     st.booleans(),

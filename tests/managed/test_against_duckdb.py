@@ -79,6 +79,7 @@ def contents(con, sql="SELECT k, n, s, u FROM t"):
     return Counter(con.execute(sql).fetchall())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, FILES_AT_ONCE, ONE_ROW], ids=["default", "files at once", "one row"])
 @settings(max_examples=25)
 @given(script=st.lists(statements(), min_size=1, max_size=8))

@@ -71,6 +71,7 @@ def test_connections_of_a_process_share_a_database(tmp_path):
         assert rows(con, "SELECT count(*) FROM t") == [(2,)]
 
 
+@pytest.mark.slow
 def test_another_process_may_read_but_not_write(tmp_path):
     with tableflow.connect(tmp_path / "db") as con:
         con.execute("CREATE TABLE t (a INT)")
@@ -163,6 +164,7 @@ def endless(con):
     return "SELECT a.n FROM numbers a, numbers b, numbers c, numbers d WHERE a.n + b.n + c.n + d.n > 1"
 
 
+@pytest.mark.slow
 def test_cancelling_in_the_middle_leaves_nothing(tmp_path):
     with tableflow.connect(tmp_path / "db") as con:
         con.execute("CREATE TABLE t (a INT)")
@@ -272,6 +274,7 @@ def test_a_reader_whose_files_are_gone_takes_a_newer_state(tmp_path, monkeypatch
         assert con.execute(f"COPY t TO '{tmp_path}/t.csv'").rowcount == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query",
     ["SELECT sum(a) FROM t", "SELECT a FROM t WHERE a = 6", "SHOW VERSIONS t", "DESCRIBE t", "EXPLAIN SELECT a FROM t"],
@@ -309,6 +312,7 @@ def test_a_reader_whose_files_go_while_it_binds_takes_newer_ones(tmp_path, query
     reader.close()
 
 
+@pytest.mark.slow
 def test_a_manifest_that_is_lost_is_an_error_and_no_endless_search(tmp_path):
     with tableflow.connect(tmp_path / "db") as con:
         con.execute("CREATE TABLE t (a INT)")
@@ -320,6 +324,7 @@ def test_a_manifest_that_is_lost_is_an_error_and_no_endless_search(tmp_path):
         con.execute("SELECT * FROM t")
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_behind_is_told(tmp_path, monkeypatch):
     folded = threading.Event()
     try_fold = Maintenance._try_fold

@@ -151,6 +151,7 @@ def test_other_statements_for_many_rows_are_one_transaction_and_count_their_rows
     assert rows(con, "SELECT sum(_change_weight) FROM table_changes('t', 0)") == [(12,)]
 
 
+@pytest.mark.slow
 def test_upserts_of_many_rows_are_as_if_one_came_after_the_other(con):
     upsert = """INSERT INTO {} (k, v) VALUES (?, ?) ON CONFLICT (k)
         DO UPDATE SET v = t.v || excluded.v, n = t.n + 1 WHERE t.v NOT LIKE '%stop'"""

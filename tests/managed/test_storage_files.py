@@ -46,6 +46,7 @@ def test_files_that_commits_write_are_joined_behind_them(tmp_path: Path) -> None
         assert con.execute("SELECT count(*) FROM t FOR VERSION AS OF 31").fetchall() == [(30 * ROWS,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["append", "insert", "read"])
 def test_vacuum_leaves_no_file_that_nothing_names(tmp_path: Path, how: str) -> None:
     """Also in a process that does nothing else: nobody in it holds what was there before."""

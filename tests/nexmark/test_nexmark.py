@@ -148,6 +148,7 @@ def test_wrong_options(con, options, message):
         con.execute(f"CREATE TABLE t WITH ('connector' = 'nexmark', {options})")
 
 
+@pytest.mark.slow
 def test_preloaded_rows_are_the_same(con):
     for preloaded in ("false", "true"):
         con.execute(

@@ -139,6 +139,7 @@ def grouped(node: ChangelogAggregate, names: list[str], total: Counter[Any], *, 
     return Counter((*key, *(shown(value_of(name, rows)) for name in names)) for key, rows in groups.items())
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.data())
 def test_sum_of_changes_is_the_grouping_of_sums(data: Any) -> None:
@@ -161,6 +162,7 @@ def test_sum_of_changes_is_the_grouping_of_sums(data: Any) -> None:
     ).close()
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.data())
 def test_aggregates_of_whole_groups(data: Any) -> None:
@@ -182,6 +184,7 @@ def test_aggregates_of_whole_groups(data: Any) -> None:
             assert Counter({row: n for row, n in got.items() if n}) == grouped(node, names, present, empty=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.data())
 def test_changes_of_an_epoch_together(data: Any) -> None:

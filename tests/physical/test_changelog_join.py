@@ -169,6 +169,7 @@ def check(node: ChangelogJoin, batches: list[tuple[int, list[tuple[Any, int]]]],
     harness.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [k for k in Kind if k.value in {"inner", "left", "right", "full", "semi", "anti"}])
 @settings(max_examples=60)
 @given(st.data())
@@ -179,6 +180,7 @@ def test_sum_of_changes_is_the_join_of_sums(kind: HashJoinKind, data: Any) -> No
     check(node, data.draw(scenarios(appends)), data.draw(st.booleans()), data.draw(st.sampled_from([1, 2, 65_536])))
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(st.data())
 def test_three_valued_answers(data: Any) -> None:
@@ -300,6 +302,7 @@ def test_rows_are_forgotten_when_the_watermark_allows_it(kind: HashJoinKind, reb
     harness.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.data())
 def test_sum_of_changes_of_a_join_over_an_interval(data: Any) -> None:

@@ -64,6 +64,7 @@ def partitions(total: Counter[Any], by: bool, descending: bool) -> list[list[Any
     return [list(group) for _, group in groupby(rows, key=lambda r: r[0] if by else 0)]
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(st.data())
 def test_first_rows(data: Any) -> None:
@@ -96,6 +97,7 @@ def test_first_rows(data: Any) -> None:
     harness.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.data())
 def test_over(data: Any) -> None:

@@ -42,6 +42,7 @@ def rows(session, sql):
     return found
 
 
+@pytest.mark.slow
 def test_every_group_of_many(session, data):
     found = rows(
         session,

@@ -36,6 +36,7 @@ def node_of(kind: HashJoinKind) -> CurrentJoin:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.data())
 def test_rows_meet_what_is_there_at_the_end_of_their_epoch(data: Any) -> None:

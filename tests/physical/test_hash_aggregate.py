@@ -169,6 +169,7 @@ def test_one_phase(keys, data):
     assert made == reference(keys, names, rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", KEYS, ids=["none", "int", "text", "both"])
 @pytest.mark.parametrize("relief", ["none", "flushes", "passes"])
 @settings(max_examples=30, deadline=None)

@@ -252,6 +252,7 @@ def test_published_hash_join(kind, keys, null_safe, residual, data):
     check(hash_join(kind, keys, null_safe, residual), run_published, data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "null_safe", "residual"),
     [((0,), (False,), False), ((1,), (False,), False), ((1, 0), (True, False), False), ((0, 1), (False, True), False),

@@ -85,6 +85,7 @@ def test_no_more_than_the_last_rows_are_kept():
     assert max(sizes[100:]) <= 1.05 * max(sizes[20:100])
 
 
+@pytest.mark.slow
 def test_rows_that_wait_are_in_few_pieces_and_come_in_order():
     node = node_of(Global(), Emit(keep_last_rows=1), order=(OrderingKey(TIME.id),))
     waiting = RowsInOrder(node)

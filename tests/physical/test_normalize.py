@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ CHANGES = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_puts_and_deletes(data: Any) -> None:
     node = Normalize(fields=(K, L, V), input=Input(fields=(K, L, V)), key=(K.id, L.id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from tests.physical.jobs import collect, fields, leaf, through
 from tests.runtime.simple import Batches, Plan, Through
 
 
+@pytest.mark.slow
 @given(batches([t.STRING, t.BIGINT], 12), st.integers(1, 5))
 def test_replicate(batch, batch_rows):
     counts = Column(t.BIGINT, pa.array([None if i % 5 == 4 else i % 4 - 1 for i in range(batch.length)], pa.int8()))

@@ -56,12 +56,14 @@ def expected(keys, parts):
     return sorted([row for part in parts for row in rows_of(part)], key=sort_key(keys))
 
 
+@pytest.mark.slow
 @given(inputs(), st.integers(1, 9))
 def test_sort_of_one_task(case, batch_rows):
     types, keys, parts = case
     assert through(sort_of(types, keys), parts, batch_rows=batch_rows) == expected(keys, parts)
 
 
+@pytest.mark.slow
 @given(inputs(), st.integers(1, 9), st.integers(1, 7))
 def test_sort_in_many_runs(case, batch_rows, run_rows):
     types, keys, parts = case
@@ -72,6 +74,7 @@ def test_sort_in_many_runs(case, batch_rows, run_rows):
         assert through(sort_of(types, keys), parts, batch_rows=batch_rows) == expected(keys, parts)
 
 
+@pytest.mark.slow
 @given(inputs(), st.integers(0, 30), st.integers(0, 5), st.booleans())
 def test_top_n(case, limit, offset, by_runs):
     types, keys, parts = case
@@ -94,6 +97,7 @@ def test_top_n_of_many_rows_has_a_threshold():
     assert [value for value, _ in made] == list(range(99_997, 99_990, -1))
 
 
+@pytest.mark.slow
 @given(st.lists(batches([t.BIGINT], 9), max_size=4), st.none() | st.integers(0, 20), st.integers(0, 9))
 def test_limit(parts, limit, offset):
     node = LimitRows(fields=fields(t.BIGINT), input=leaf(t.BIGINT), limit=limit, offset=offset)

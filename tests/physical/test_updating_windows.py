@@ -171,6 +171,7 @@ def test_a_global_window_numbers_its_firings(events, triggers, rebuild):
     assert {row[:2] for row in emitted} == {row[:2] for row in rows}
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(ROW, max_size=9), max_size=4), st.integers(1, 3), st.booleans())
 def test_a_global_window_fires_after_every_so_many_rows(batches, size, rebuild):
     """However rows are cut into batches."""

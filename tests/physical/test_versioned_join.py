@@ -63,6 +63,7 @@ def expected(node: VersionedJoin, left: list[Any], right: list[Any]) -> Counter[
     return out
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(st.data())
 def test_the_newest_version_at_the_time(data: Any) -> None:

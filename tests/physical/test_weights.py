@@ -74,6 +74,7 @@ FILTERED = FilterRows(fields=FIELDS, input=LEAF, conjuncts=(POSITIVE,))
 COMPUTED = ProjectColumns(fields=(SUM, S), input=FILTERED, expressions=(ADDED, ref(S)))
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(batches(), batches())
 def test_operators(batch: Batch, other: Batch) -> None:
@@ -89,6 +90,7 @@ def test_operators(batch: Batch, other: Batch) -> None:
     assert run(repeated, batch) == summed([(a, s, max(n, 0) * w) for a, s, n, w in rows])
 
 
+@pytest.mark.slow
 @given(st.lists(batches(), min_size=1, max_size=4))
 def test_rows_that_are_copied(given: list[Batch]) -> None:
     rows = [row for batch in given for row in expected(batch)]

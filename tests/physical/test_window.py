@@ -110,6 +110,7 @@ def plain(rows):
     return [tuple(None if value is None else int(value) for value in row[:-1]) for row in rows]
 
 
+@pytest.mark.slow
 @given(
     sorted_rows.flatmap(lambda rows: st.tuples(st.just(rows), pieces(rows))),
     st.integers(1, 9),
@@ -126,6 +127,7 @@ def test_partitions_in_pieces(case, batch_rows, least):
 BACKWARDS = (CALLS[0], WindowCall(t.BIGINT, "lag", (V, Literal(t.BIGINT, 2))))
 
 
+@pytest.mark.slow
 @given(
     sorted_rows.flatmap(lambda rows: st.tuples(st.just(rows), pieces(rows))),
     st.integers(0, 4),
@@ -146,12 +148,14 @@ def test_a_bound_on_row_numbers(case, limit, batch_rows, least):
     assert plain(found) == expected
 
 
+@pytest.mark.slow
 def test_a_bound_needs_no_more_memory_than_its_rows():
     batches = [batch([(1, i, i) for i in range(first, first + 10_000)]) for first in range(0, 300_000, 10_000)]
     found = through(WindowAggregateOperator(node(BACKWARDS, 3)), batches, memory="1 mb")
     assert [row[3] for row in found] == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_partition_too_large_for_memory_is_refused_by_name():
     batches = [batch([(1, i, i) for i in range(first, first + 10_000)]) for first in range(0, 300_000, 10_000)]
     plan = Plan()
@@ -160,6 +164,7 @@ def test_a_partition_too_large_for_memory_is_refused_by_name():
         collect(plan, result, 0, memory="1 mb")
 
 
+@pytest.mark.slow
 def test_many_small_partitions_pass_in_little_memory():
     batches = [batch([(i // 4, i, i) for i in range(first, first + 10_000)]) for first in range(0, 300_000, 10_000)]
     plan = Plan()

@@ -84,6 +84,7 @@ def test_a_counted_key_takes_less_than_64_bytes() -> None:
     assert max(_counted(VALUE, lambda numbers: Column(BIGINT, pa.array(numbers)))) < 64
 
 
+@pytest.mark.slow
 def test_a_counted_text_of_eleven_letters_takes_less_than_90_bytes() -> None:
     def texts(numbers: Any) -> Column:
         return Column(

@@ -36,6 +36,7 @@ def agree(query: Query, options: Settings) -> None:
     assert found == expected, plans
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=checks)
 @given(query=queries())
 def test_optimised_queries_give_the_same_rows(query: Query) -> None:

@@ -63,6 +63,7 @@ def _check_changes(ours: tableflow.Connection, seen: dict[int, list[tuple]], his
     assert all(count >= 0 for count in counts.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES, ids=str)
 @pytest.mark.parametrize("seed", range(3))
 def test_random_changes(seed: int, mode: str) -> None:

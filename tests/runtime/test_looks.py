@@ -44,6 +44,7 @@ def test_one_long_step_is_told_with_its_operator(workers):
     assert before.longest < working.longest > after.longest
 
 
+@pytest.mark.slow
 def test_many_short_steps_are_not_one_long_one(workers):
     def short(got, port):
         for _ in range(30):

@@ -19,14 +19,14 @@ from tests.slt.records import Record, read
 from tests.slt.tables import readings, stored
 
 FILES = sorted(Path(__file__).parent.glob("*/*.slt"))
-FAST = [modes.DEFAULT, modes.ONE_ROW, modes.SHAPES[1], modes.SEEDS[0]]
 SHARE = 4
 LARGE = 20_000
 READ_TWICE = """WITH total AS (
     SELECT a.place, count(*) AS number, sum(a.value) AS value FROM readings a JOIN readings b ON a.number = b.number
     GROUP BY a.place
 ) SELECT t.place, t.number, t.value FROM total t WHERE t.value = (SELECT max(value) FROM total) ORDER BY t.place"""
-SLOW = [modes.SHAPES[0], *modes.SHAPES[2:], *modes.SEEDS[1:], *modes.RULES_OFF]
+MORE = [*modes.SHAPES, *modes.SEEDS, *modes.RULES_OFF]
+FAST = {modes.DEFAULT.name, *(mode.name for mode in modes.SHAPES), modes.SEEDS[0].name}
 
 
 def _rows(session: Session, sql: str, evidence: Evidence) -> tuple[list[tuple[object, ...]], Evidence]:
@@ -82,29 +82,37 @@ def _check_large(mode: Mode, evidence: Evidence) -> Evidence:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-@pytest.mark.parametrize("mode", FAST, ids=lambda mode: mode.name)
-def test_corpus(path: Path, mode: Mode) -> None:
-    _check(path, mode)
+def test_corpus(path: Path) -> None:
+    _check(path, modes.DEFAULT)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", SLOW, ids=lambda mode: mode.name)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_corpus_in_batches_of_one_row(path: Path) -> None:
+    _check(path, modes.ONE_ROW)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", MORE, ids=lambda mode: mode.name)
 def test_corpus_in_more_modes(mode: Mode) -> None:
     """Every mode over a share of the files, every file in a share of the modes."""
-    turn = SLOW.index(mode)
+    turn = MORE.index(mode)
     for number, path in enumerate(FILES):
         if (number + turn) % SHARE == 0:
             _check(path, mode)
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("mode", SLOW, ids=lambda mode: mode.name)
+@pytest.mark.parametrize("mode", MORE, ids=lambda mode: mode.name)
 def test_corpus_in_every_mode(mode: Mode) -> None:
     for path in FILES:
         _check(path, mode)
 
 
-@pytest.mark.parametrize("mode", modes.ALL, ids=lambda mode: mode.name)
+@pytest.mark.parametrize(
+    "mode",
+    [pytest.param(mode, id=mode.name, marks=() if mode.name in FAST else pytest.mark.slow) for mode in modes.ALL],
+)
 def test_mode_was_in_force(mode: Mode) -> None:
     """Seen in the counters of the joins, and of a table that has more rows than a batch."""
     evidence = _check_large(mode, _check(next(path for path in FILES if path.stem == "joins"), mode))

@@ -97,6 +97,7 @@ def test_operator(text, function):
     assert found.function == function
 
 
+@pytest.mark.slow
 def test_long_chains_are_flat():
     found = expression(" AND ".join(f"a <> {i}" for i in range(3000)))
     assert isinstance(found, Call)

@@ -68,6 +68,7 @@ def compare(seed: int, count: int) -> Counter:
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_random_queries(seed):
     seen = compare(seed, 40)
@@ -86,6 +87,7 @@ def test_many_random_queries(seed):
     assert compare(seed, 500)["equal"] >= 400
 
 
+@pytest.mark.slow
 def test_every_random_query_binds():
     made = QueryMaker(999)
     for _ in range(150):

@@ -30,6 +30,7 @@ def integers(values: np.ndarray) -> Column:
     return Column(t.BIGINT, pa.array(values, pa.int64()))
 
 
+@pytest.mark.slow
 @given(st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=50))
 def test_few_values_are_counted_exactly(values: list[int | None]) -> None:
     column = Column(t.BIGINT, pa.array(values, pa.int64()))

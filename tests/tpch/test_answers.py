@@ -15,8 +15,8 @@ from tests.modes import Evidence, Mode
 from tpch.queries import NUMBERS, TABLES, query_text
 from tpch.suite import SUITE
 
-FAST = [modes.DEFAULT, *modes.SHAPES[:2], *modes.SHAPES[4:6], *modes.SEEDS[:1]]
-SLOW = [*modes.SHAPES[2:4], *modes.SHAPES[6:], *modes.SEEDS[1:], *modes.RULES_OFF]
+FAST = [modes.DEFAULT, *modes.SHAPES[1:2], *modes.SEEDS[:1]]
+SLOW = [*modes.SHAPES[:1], *modes.SHAPES[2:], *modes.SEEDS[1:], *modes.RULES_OFF]
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from tpch.queries import NUMBERS, query_text
 from tpch.suite import SUITE
 
 
+@pytest.mark.slow
 def test_answers_equal_duckdbs(tpch_data: dict[str, Path]) -> None:
     ours, theirs = (engine(SUITE.files(tpch_data["0.001"]), 2) for engine in (TableFlow, DuckDB))
     problems = {
