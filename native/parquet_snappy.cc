@@ -11,12 +11,12 @@ namespace {
 
 [[noreturn]] void corrupt() { throw Corrupt("a page's snappy data is damaged"); }
 
-// Of a copy, by its tag: length, upper eight bits of the offset from bit 8, bytes of the offset from bit 16.
-constexpr std::array<uint32_t, 256> make_copies() {
-  std::array<uint32_t, 256> table{};
+// Of a copy, by its tag: length, and from bit 8 the upper bits of the offset.
+constexpr std::array<uint16_t, 256> make_copies() {
+  std::array<uint16_t, 256> table{};
   for (uint32_t tag = 0; tag < 256; ++tag) {
-    if ((tag & 3) == 1) table[tag] = (((tag >> 2) & 7) + 4) | (tag >> 5) << 8 | 1u << 16;
-    if ((tag & 3) == 2) table[tag] = ((tag >> 2) + 1) | 2u << 16;
+    if ((tag & 3) == 1) table[tag] = uint16_t((((tag >> 2) & 7) + 4) | (tag >> 5) << 8);
+    if ((tag & 3) == 2) table[tag] = uint16_t((tag >> 2) + 1);
   }
   return table;
 }
@@ -25,56 +25,72 @@ constexpr auto kCopies = make_copies();
 // Whole elements while at least kSlack bytes are left on both sides, so that only offsets need a check.
 constexpr ptrdiff_t kSlack = 96;
 
-inline void copy_8(const uint8_t* from, uint8_t* to) {
+inline uint64_t load_8(const uint8_t* from) {
   uint64_t word;
   std::memcpy(&word, from, 8);
-  std::memcpy(to, &word, 8);
+  return word;
 }
 
 inline void copy_16(const uint8_t* from, uint8_t* to) { std::memcpy(to, from, 16); }
 
+// A copy that is long or overlaps itself.
+inline void copy_far(const uint8_t* from, uint8_t* to, size_t offset, size_t length) {
+  if (offset >= 16) {
+    for (size_t done = 0; done < length; done += 16) copy_16(from + done, to + done);
+  } else if (offset >= 8) {
+    for (size_t done = 0; done < length; done += 8) std::memcpy(to + done, from + done, 8);
+  } else {
+    for (size_t i = 0; i < length; ++i) to[i] = from[i];
+  }
+}
+
 void decompress_fast(const uint8_t*& in_ref, const uint8_t* end, uint8_t*& out_ref, const uint8_t* begin, const uint8_t* out_end) {
   const uint8_t* in = in_ref;
   uint8_t* out = out_ref;
-  // One branch per kind of element: the predictor learns their order, which beats computing all kinds alike by far.
-  while (end - in >= kSlack && out_end - out >= kSlack) {
-    const unsigned tag = *in;
-    size_t length, offset;
-    if ((tag & 3) == 0) {
-      length = (tag >> 2) + 1;
-      if (length > 60) break;
-      copy_16(in + 1, out);
-      copy_16(in + 17, out + 16);
-      if (length > 32)
-        for (size_t done = 32; done < length; done += 16) copy_16(in + 1 + done, out + done);
+  if (end - in < kSlack || out_end - out < kSlack) return;
+  const uint8_t* const last_in = end - kSlack;
+  const uint8_t* const last_out = out_end - kSlack;
+  // What takes time is to find the next tag: eight bytes at once hold a short literal and the copy behind it.
+  uint64_t word = load_8(in);
+  while (in <= last_in && out <= last_out) {
+    if ((word & 3) == 0) {
+      const size_t length = ((word >> 2) & 63) + 1;
+      if (length > 4) {
+        if (length > 60) break;
+        copy_16(in + 1, out);
+        if (length > 16) {
+          copy_16(in + 17, out + 16);
+          if (length > 32)
+            for (size_t done = 32; done < length; done += 16) copy_16(in + 1 + done, out + done);
+        }
+        in += 1 + length;
+        out += length;
+        word = load_8(in);
+        continue;
+      }
+      word >>= 8;
+      std::memcpy(out, &word, 8);
+      word >>= 8 * length;
       in += 1 + length;
       out += length;
-      continue;
+      if ((word & 3) == 0) {
+        word = load_8(in);
+        continue;
+      }
     }
-    if ((tag & 3) == 3) break;
+    const unsigned kind = word & 3;
+    if (kind == 3) break;
+    in += 1 + kind;
+    const uint64_t next = load_8(in);
     // Both kinds of copies without a branch: whether an offset has one byte or two is the data's chance.
-    const unsigned entry = kCopies[tag];
-    uint16_t trailer;
-    std::memcpy(&trailer, in + 1, 2);
-    const unsigned bytes = entry >> 16;
-    length = entry & 0xff;
-    offset = ((entry >> 8) & 0xff) << 8 | (trailer & (0xffffu >> (8 * (2 - bytes))));
-    in += 1 + bytes;
-    if (offset == 0 || offset > size_t(out - begin)) corrupt();
+    const unsigned entry = kCopies[word & 0xff];
+    const size_t length = entry & 0xff;
+    const size_t offset = (entry & 0xff00) | ((word >> 8) & (0xffffu >> (16 - 8 * kind)));
+    word = next;
+    if (offset - 1 >= size_t(out - begin)) corrupt();
     const uint8_t* from = out - offset;
-    if (offset >= 16) {
-      copy_16(from, out);
-      copy_16(from + 16, out + 16);
-      if (length > 32)
-        for (size_t done = 32; done < length; done += 16) copy_16(from + done, out + done);
-    } else if (offset >= 8) {
-      copy_8(from, out);
-      copy_8(from + 8, out + 8);
-      if (length > 16)
-        for (size_t done = 16; done < length; done += 8) copy_8(from + done, out + done);
-    } else {
-      for (size_t i = 0; i < length; ++i) out[i] = from[i];
-    }
+    if (length <= 16 && length <= offset) copy_16(from, out);
+    else copy_far(from, out, offset, length);
     out += length;
   }
   in_ref = in;
