@@ -96,6 +96,19 @@ void register_program(nb::module_& m) {
       .def_ro("rows", &Result::rows)
       .def_ro("failed", &Result::failed)
       .def_ro("failed_row", &Result::failed_row);
+  m.def("instruction_fits", [](const std::string& op, const nb::tuple& immediates) {
+    Instruction in;
+    in.op = op;
+    for (nb::handle value : immediates) in.immediates.push_back(immediate_of(value));
+    const auto found = op_table().find(op);
+    if (found == op_table().end()) return false;
+    try {
+      if (found->second.prepare) found->second.prepare(in);
+    } catch (const std::invalid_argument&) {
+      return false;
+    }
+    return true;
+  }, nb::arg("op"), nb::arg("immediates"));
   nb::class_<Program>(m, "Program", "A loaded expression program with its scratch memory; single-owner.")
       .def("__init__",
            [](Program* self, const std::vector<std::string>& registers, nb::list code, nb::list outputs, int inputs, int errors) {

@@ -206,6 +206,8 @@ class ProgramResult:
     failed: int
     failed_row: int
 
+def instruction_fits(op: str, immediates: tuple[Any, ...]) -> bool: ...
+
 class Program:
     def __init__(
         self,

@@ -18,7 +18,18 @@ from tableflow.records import dataclass
 INT32 = (-(2**31), 2**31 - 1)
 INT64 = (-(2**63), 2**63 - 1)
 DECIMAL_LIMIT = 10**38 - 1
-_PRICES = {"like": 48, "in": 4, "div": 6, "mod": 6, "by_code": 0}
+_PRICES = {
+    "like": 48,
+    "matches": 64,
+    "extract": 64,
+    "replace": 128,
+    "lower": 32,
+    "upper": 32,
+    "in": 4,
+    "div": 6,
+    "mod": 6,
+    "by_code": 0,
+}
 _LOADS = {"bool": 2, "i32": 2, "i64": 4, "f64": 4, "i128": 8, "str": 8}
 EXACT_KINDS = ("i32", "i64", "i128")
 

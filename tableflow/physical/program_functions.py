@@ -148,9 +148,22 @@ def _boolean(op: str) -> Compiled:
     return lambda compiler, call: compiler.builder.emit(f"{op}.bool", "bool", [compiler.value(call.args[0])])
 
 
+_NULL_AS_TEXT = frozenset({"lower", "upper", "regexp_matches", "regexp_extract", "regexp_replace"})
+"""Functions of a text and constants that are NULL where the text is."""
+
+
+def _decides_null(of: Expression) -> Expression:
+    """What is NULL where the expression is, and cheaper."""
+    while isinstance(of, Call) and of.function in _NULL_AS_TEXT:
+        if not all(isinstance(arg, Literal) and arg.value is not None for arg in of.args[1:]):
+            break
+        of = of.args[0]
+    return of
+
+
 def _null_test(op: str) -> Compiled:
     def compiled(compiler: Compiler, call: Call) -> Value:
-        value = compiler.value(call.args[0])
+        value = compiler.value(_decides_null(call.args[0]))
         return compiler.builder.emit(f"{op}.{value.kind}", "bool", [value])
 
     return compiled
@@ -254,6 +267,8 @@ FUNCTIONS: Mapping[str, Compiled] = {
     "is_not_true": _boolean("is_not_true"), "is_false": _boolean("is_false"), "is_not_false": _boolean("is_not_false"),
     "is_null": _null_test("is_null"), "is_not_null": _null_test("is_not_null"),
     "in": _in, "like": text.like, "coalesce": _coalesce, "nullif": _nullif, "if": _if, "try": _try,
+    "lower": text.letters, "upper": text.letters, "regexp_matches": text.regular("matches", "bool"),
+    "regexp_extract": text.regular("extract", "str"), "regexp_replace": text.regular("replace", "str"),
     "length": text.length, "octet_length": text.octet_length,
     "substring": text.substring, "starts_with": _part_test("", "%"), "ends_with": _part_test("%", ""),
     "contains": _part_test("%", "%"), "extract": dates.extract, "date_trunc": dates.truncated,

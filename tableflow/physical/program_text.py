@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tableflow import types as t
+from tableflow.columnar.kernels.programs import instruction_fits
 from tableflow.expressions.nodes import Call, Literal
 from tableflow.physical.program_builder import INT64, NotCompilableError, Value
 
@@ -76,3 +78,27 @@ def concat(compiler: Compiler, call: Call) -> Value:
         joined = [compiler.builder.emit("concat.str", "str", [a, b]) for a, b in pairs]
         parts = [*joined, *parts[len(parts) & ~1 :]]
     return parts[0]
+
+
+def letters(compiler: Compiler, call: Call) -> Value:
+    """In small or in capital letters."""
+    if not isinstance(call.args[0].type, t.StringType):
+        raise NotCompilableError(call.function)
+    return compiler.builder.emit(f"{call.function}.str", "str", [compiler.value(call.args[0])])
+
+
+def regular(op: str, kind: str) -> Callable[[Compiler, Call], Value]:
+    """A regular expression with constant parameters, if the pattern has a native form."""
+
+    def compiled(compiler: Compiler, call: Call) -> Value:
+        text, *parameters = call.args
+        values = [p.value for p in parameters if isinstance(p, Literal) and p.value is not None]
+        if len(values) != len(parameters) or not isinstance(text.type, t.StringType):
+            raise NotCompilableError(f"{call.function} with computed parameters")
+        if op == "extract" and len(values) == 1:
+            values.append(0)
+        if not instruction_fits(f"{op}.str", tuple(values)):
+            raise NotCompilableError(f"{call.function} with such a pattern")
+        return compiler.builder.emit(f"{op}.str", kind, [compiler.value(text)], immediates=tuple(values))
+
+    return compiled

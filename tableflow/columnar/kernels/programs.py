@@ -75,6 +75,11 @@ class ProgramDefinition:
         return any(i.op.startswith("filter.") for i in self.instructions)
 
 
+def instruction_fits(op: str, immediates: tuple[Any, ...]) -> bool:
+    """Whether there is such an instruction with these parameters: a pattern may have no native form."""
+    return _native.instruction_fits(op, immediates)
+
+
 class RowError(DataError):
     """``row`` (its number in the batch) could not be computed."""
 
