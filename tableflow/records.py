@@ -13,13 +13,26 @@ import dataclasses
 import reprlib
 from collections.abc import Callable
 from types import MemberDescriptorType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass  # noqa: PLC0414 - checkers see the standard one: it means the same
 
 _ABSENT = object()
-"""The default of a parameter whose value a factory makes."""
+"""The default of a parameter whose value a factory makes, or which is left as it is."""
+
+Record = TypeVar("Record")
+_REPLACING: dict[type, Callable[..., Any]] = {}
+
+
+def replace(of: Record, /, **changes: Any) -> Record:
+    """As :func:`dataclasses.replace`, by a function that is written for each class when it is first called."""
+    cls = of.__class__
+    replacing = _REPLACING.get(cls)
+    if replacing is None:
+        replacing = _REPLACING[cls] = _replacing(cls)
+    made: Record = replacing(of, **changes)
+    return made
 
 
 def _declared(cls: type, *, frozen: bool, slots: bool, eq: bool, kw_only: bool) -> Any:
@@ -125,6 +138,20 @@ def _hash(cls: type) -> Callable[..., Any]:
     fields = dataclasses.fields(cls)
     names = [field.name for field in fields if (field.compare if field.hash is None else field.hash)]
     return _compiled("__hash__", ["self"], [f"return hash({_tuple('self', names)})"], {})
+
+
+def _replacing(cls: type) -> Callable[..., Any]:
+    """A constructor that takes from an instance what it is not given."""
+    if not dataclasses.is_dataclass(cls):
+        raise TypeError("replace() should be called on dataclass instances")
+    fields = [field for field in dataclasses.fields(cls) if field.init]
+    names = [field.name for field in fields]
+    given = [
+        (f"{field.name}=" if field.kw_only else "") + f"_of.{field.name} if {field.name} is _ABSENT else {field.name}"
+        for field in sorted(fields, key=lambda field: bool(field.kw_only))
+    ]
+    parameters = ["_of", "/", *(["*"] if names else []), *(f"{name}=_ABSENT" for name in names)]
+    return _compiled("replace", parameters, [f"return _cls({', '.join(given)})"], {"_ABSENT": _ABSENT, "_cls": cls})
 
 
 def _tuple(owner: str, names: list[str]) -> str:

@@ -7,12 +7,11 @@ without regard to case.  A change that finds nothing to remove changes nothing, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from tableflow.catalog.entry import DEFAULT_SCHEMA, Entry, TableEntry
 from tableflow.catalog.snapshot import SchemaEntries
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.serialization import serializable
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 
 from tableflow.catalog.entry import DEFAULT_SCHEMA, Entry, TableDefinition, TableEntry, ViewEntry
 from tableflow.catalog.provider import CatalogObject, ColumnDefinition, TableProvider, ViewScope
 from tableflow.errors import CatalogError
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 
 FileOpener = Callable[[str], TableProvider]
 TableOpener = Callable[[TableDefinition], TableProvider]

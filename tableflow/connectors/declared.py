@@ -5,13 +5,12 @@ The connector sees only what it delivers; the binder computes the rest above the
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import Accepted, ScanRequest, TableProvider, TableSchema, TableStatistics
 from tableflow.catalog.written import SinkOffer, sink_of
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 
 
 def delivered(definition: TableDefinition) -> TableDefinition:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from tableflow.catalog.entry import TableDefinition
@@ -15,6 +14,7 @@ from tableflow.connectors.declared import declared, delivered
 from tableflow.connectors.option import OptionError, read_options
 from tableflow.errors import CatalogError, InternalError
 from tableflow.nearest import nearest
+from tableflow.records import replace
 from tableflow.runtime.graph import SinkSpec, SourceSpec
 from tableflow.runtime.lookup import Lookup
 from tableflow.runtime.sink import SinkWriter

@@ -6,9 +6,8 @@ is that of the whole chain.  So operators are joined only while their types stay
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.expressions.nodes import Call, Chain, Expression
+from tableflow.records import replace
 from tableflow.types import DecimalType, FloatType, IntegerType
 
 ARITHMETIC = frozenset({"add", "subtract", "multiply", "divide", "modulo", "integer_divide"})

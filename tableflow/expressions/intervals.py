@@ -8,7 +8,6 @@ error, not a value, so bounds are cut to the type.  Bounds of floats are only pa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from tableflow import types as t
 from tableflow.expressions.nodes import Call, Case, Cast, Chain, ColumnRef, Expression, Literal, walk
@@ -26,6 +25,7 @@ from tableflow.expressions.ranges import (
     type_range,
     unchecked_range,
 )
+from tableflow.records import replace
 
 __all__ = [
     "UNBOUNDED",

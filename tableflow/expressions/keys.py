@@ -6,11 +6,10 @@ know nothing of nested keys.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow import types as t
 from tableflow.columnar.keys import has_key
 from tableflow.expressions.nodes import AggregateCall, Cast, Expression
+from tableflow.records import replace
 from tableflow.types import TypeFamily
 
 _OF_ORDER = frozenset({"min", "max", "any_value"})

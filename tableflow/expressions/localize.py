@@ -7,12 +7,11 @@ the same wherever it is computed.  UTC, which is what is meant where no zone is 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow import types as t
 from tableflow.expressions.casting.rules import is_instant, zone_matters
 from tableflow.expressions.casting.zones import UTC
 from tableflow.expressions.nodes import Call, Cast, Expression, Literal, transform
+from tableflow.records import replace
 
 _OF_WALL_CLOCK = frozenset({"extract", "date_diff", "last_day", "dayname", "monthname", "strftime", "date_format"})
 """Functions whose result is no instant: they are given the wall clock instead."""

@@ -8,11 +8,10 @@ partition, from 1, first and last row included; those that close at the end of t
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TypeAlias
 
 from tableflow.expressions.nodes import Expression
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.serialization import serializable
 
 

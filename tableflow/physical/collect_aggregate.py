@@ -7,7 +7,6 @@ by chunk: the parts of the runs that belong to a chunk are put together, sorted 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +24,7 @@ from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate, Has
 from tableflow.physical.node import UnaryNode
 from tableflow.physical.row_values import RowValues
 from tableflow.physical.steps import pausing
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.runtime.operator import Emission, OperatorContext, Reservation
 from tableflow.serialization import serializable
 from tableflow.types import INT, Field

@@ -6,7 +6,6 @@ Rows move with their groups: from panes into windows, from one session into anot
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from tableflow.physical.grouped_rows import GroupedRows
 from tableflow.physical.row_values import RowValues
 from tableflow.physical.window_state import Part, Places, Slots, WindowState
 from tableflow.physical.windowed_aggregate import WindowedAggregate
+from tableflow.records import replace
 
 
 class CollectedWindowState(WindowState):

@@ -6,7 +6,6 @@ Only what a program can compute is moved, and only where it is computed for the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, column_ids
 from tableflow.expressions.text import to_sql
@@ -19,6 +18,7 @@ from tableflow.physical.node import PhysicalNode
 from tableflow.physical.program_facts import Judgement
 from tableflow.physical.program_judge import Judge
 from tableflow.physical.project import ProjectColumns
+from tableflow.records import replace
 from tableflow.types import Field
 
 

@@ -6,8 +6,6 @@ filter or projection that is only partly so, the part that can be fused is split
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.config import FUSION, Settings
 from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import ColumnRef, Expression, children, column_ids
@@ -23,6 +21,7 @@ from tableflow.physical.program_judge import Judge, Step, compile_steps
 from tableflow.physical.project import ProjectColumns
 from tableflow.physical.scan import TableScan
 from tableflow.physical.set_operation import UnionAll
+from tableflow.records import replace
 from tableflow.types import TypeFamily, family
 
 Domains = dict[int, Domain]

@@ -8,7 +8,6 @@ the time that had come.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
@@ -27,7 +26,7 @@ from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.physical.window_numbers import running
 from tableflow.physical.window_state import Mask, Slots, WindowState
 from tableflow.physical.windowed_aggregate import WindowedAggregate
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 
 _FRAME_ROWS = 131_072
 """Rows that firings see, taken together at once."""

@@ -8,7 +8,7 @@ plan node with :class:`~tableflow.physical.node.Input` leaves, so a job graph is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 
 from tableflow.config import PARALLELISM, Settings
 from tableflow.expressions.intervals import Domain
@@ -28,7 +28,7 @@ from tableflow.physical.scan import TableScan
 from tableflow.physical.set_operation import UnionAll
 from tableflow.physical.sort import SortRows
 from tableflow.physical.versioned_join import VersionedJoin
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.runtime.graph import Edge, ExchangeKind, JobGraph, Narrowing, OperatorSpec, SourceSpec, Stage
 from tableflow.types import Field
 

@@ -8,11 +8,9 @@ operator, and is what an ``OperatorSpec`` carries as JSON.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.expressions.intervals import Domain
 from tableflow.physical.properties import ANYWHERE, Estimate, Properties
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.serialization import serializable
 from tableflow.types import Field
 

@@ -8,7 +8,6 @@ block, which is computed once per entry where the column is dictionary-coded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tableflow import types as t
@@ -30,6 +29,7 @@ from tableflow.physical.program_facts import Judgement
 from tableflow.physical.program_functions import FUNCTIONS
 from tableflow.physical.program_numbers import Numbers
 from tableflow.physical.program_order import kept_part
+from tableflow.records import replace
 from tableflow.types import Field
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from tableflow import types as t
@@ -11,6 +10,7 @@ from tableflow.expressions.nodes import Call, Expression, Literal
 from tableflow.physical import program_dates as dates
 from tableflow.physical import program_text as text
 from tableflow.physical.program_builder import NotCompilableError, Value, is_exact, scale_of, type_bounds
+from tableflow.records import replace
 
 if TYPE_CHECKING:
     from tableflow.physical.program_compiler import Compiler

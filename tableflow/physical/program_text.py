@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tableflow import types as t
 from tableflow.columnar.kernels.programs import instruction_fits
 from tableflow.expressions.nodes import Call, Literal
 from tableflow.physical.program_builder import INT64, NotCompilableError, Value
+from tableflow.records import replace
 
 if TYPE_CHECKING:
     from tableflow.physical.program_compiler import Compiler

@@ -8,8 +8,6 @@ the same is true.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.config import RUNTIME_FILTERS, Settings
 from tableflow.expressions.nodes import Cast, ColumnRef, Expression
 from tableflow.physical.filter import FilterRows
@@ -19,6 +17,7 @@ from tableflow.physical.nested_loop_join import NestedLoopJoin
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.project import ProjectColumns
 from tableflow.physical.scan import RuntimeFilter, TableScan
+from tableflow.records import replace
 from tableflow.types import IntegerType, SqlType
 
 _NEEDS_PARTNER = frozenset(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from tableflow.expressions.nodes import Call, ColumnRef, Expression
 from tableflow.planner.logical.nodes import Scan
 from tableflow.planner.logical.predicates import column_and_constant
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.types import (
     BooleanType,
     BytesType,

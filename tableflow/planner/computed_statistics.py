@@ -7,10 +7,10 @@ values lie evenly between their bounds.  That is wrong for skewed data, and far 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from tableflow.expressions.nodes import AggregateCall, Call, Case, Cast, ColumnRef, Expression, Literal
 from tableflow.planner.column_statistics import ColumnEstimate, unknown_column
+from tableflow.records import replace
 from tableflow.types import BooleanType, DateType, DecimalType, Field, SqlType, TimestampType
 
 _DAYS = {

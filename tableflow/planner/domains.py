@@ -6,8 +6,6 @@ every operator, so a bound holds wherever the column is read, except that outer 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import ColumnRef
 from tableflow.planner.logical.context import Context
@@ -21,6 +19,7 @@ from tableflow.planner.logical.nodes import (
     Shared,
 )
 from tableflow.planner.logical.structure import inputs
+from tableflow.records import replace
 
 _UNKNOWN = Domain()
 _NUMBER = (int, float)

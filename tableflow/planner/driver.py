@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import time
-from dataclasses import replace
 
 from tableflow.config import DISABLED_RULES, Settings
 from tableflow.errors import InternalError
@@ -84,7 +83,7 @@ from tableflow.planner.statistics import Statistics
 from tableflow.planner.stream_facts import is_streaming
 from tableflow.planner.streaming_rules import NOT_FOR_STREAMS, ONLY_FOR_STREAMS
 from tableflow.planner.unnesting import unnest_dependent_joins
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.serialization import serializable
 
 _JOIN = (Join,)

@@ -6,7 +6,6 @@ one equality for each pair of inputs that both have a column of it, so that all 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TypeAlias
 
 from tableflow.expressions.nodes import ColumnRef, Expression
@@ -16,6 +15,7 @@ from tableflow.planner.logical.nodes import Filter, Hint, Join, JoinKind, Node, 
 from tableflow.planner.logical.predicates import call
 from tableflow.planner.logical.traversal import walk_plan
 from tableflow.planner.rules.filters import filtered
+from tableflow.records import replace
 
 Tree: TypeAlias = "int | tuple[Tree, Tree]"
 """A relation as a set of one bit, or a join."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from tableflow.expressions.intervals import Domain, bounds
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression
@@ -41,6 +40,7 @@ from tableflow.planner.logical.time_nodes import AsofJoin, AssignWatermarks, Tem
 from tableflow.planner.logical.traversal import walk_plan
 from tableflow.planner.rules.hints import hints_of, state_ttl_of
 from tableflow.planner.selectivity import Lookup, selectivity_of_all
+from tableflow.records import replace
 from tableflow.types import Field
 
 UNKNOWN_ROWS = 1_000_000.0

@@ -9,8 +9,6 @@ them at once, and the join asks for equal values.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import Call, ColumnRef, Expression
 from tableflow.planner.logical.context import Context
@@ -34,6 +32,7 @@ from tableflow.planner.rewriting import required_of_inputs
 from tableflow.planner.unnesting_bind import Bound, Domain, bind, bind_groups
 from tableflow.planner.unnesting_first_row import first_row_as_aggregate
 from tableflow.planner.unnesting_lift import Lifted, as_scalar, lift, projected
+from tableflow.records import replace
 from tableflow.types import Field
 
 _EXISTENTIAL = frozenset({JoinKind.SEMI, JoinKind.ANTI, JoinKind.MARK})

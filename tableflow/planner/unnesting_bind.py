@@ -6,7 +6,7 @@ values (NULLs equal) are the subquery's rows for it; and there are no rows for o
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 
 from tableflow.errors import InternalError, UnsupportedError
 from tableflow.expressions.nodes import Call, Expression, Literal
@@ -35,7 +35,7 @@ from tableflow.planner.logical.time_nodes import AsofJoin, TemporalJoin, WindowT
 from tableflow.planner.logical.traversal import map_expressions, reference
 from tableflow.planner.unnesting_lift import ZERO_WHEN_EMPTY, fails_for_some_row
 from tableflow.planner.unnesting_windows import below_project, limited_per_group, partitioned_by
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.types import Field
 
 

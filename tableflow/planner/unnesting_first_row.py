@@ -6,14 +6,13 @@ rows numbered per outer row, see ``unnesting_windows``.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, SortKey
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import copy_plan
 from tableflow.planner.logical.facts import present
 from tableflow.planner.logical.nodes import Aggregate, Limit, Node, Project, Sort
 from tableflow.planner.logical.traversal import reference
+from tableflow.records import replace
 
 
 def first_row_as_aggregate(node: Node, wanted: frozenset[int], context: Context) -> Node:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.expressions.nodes import Call, ColumnRef, Expression
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.nodes import Node, Project
 from tableflow.planner.logical.traversal import reference
+from tableflow.records import replace
 from tableflow.types import Field
 
 

@@ -7,7 +7,7 @@ be lifted: their inner sides become group keys.  None means that this is not eno
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 
 from tableflow.expressions.nodes import Call, Expression, Literal
 from tableflow.planner.logical.context import Context, substitute_columns
@@ -18,7 +18,7 @@ from tableflow.planner.logical.predicates import column_pair
 from tableflow.planner.logical.traversal import expressions, map_expressions, reference
 from tableflow.planner.unnesting_groups import GroupKeys
 from tableflow.planner.unnesting_windows import below_project, limited_per_group
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.types import Field, FloatType
 
 ZERO_WHEN_EMPTY = frozenset({"count", "count_if"})

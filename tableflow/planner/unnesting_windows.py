@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from tableflow.expressions.nodes import Literal, WindowCall
 from tableflow.planner.logical.context import Context
@@ -11,6 +10,7 @@ from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.nodes import Filter, Limit, Node, Project, Sort, Window
 from tableflow.planner.logical.predicates import call
 from tableflow.planner.logical.traversal import reference
+from tableflow.records import replace
 from tableflow.types import BIGINT, Field
 
 

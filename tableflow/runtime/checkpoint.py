@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.runtime.source import Later, Split, SplitAssigner
 
 TaskId: TypeAlias = tuple[int, int]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from time import perf_counter_ns
 from typing import Any
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.representation import stored_as
+from tableflow.records import replace
 from tableflow.runtime.alignment import PortEnded
 from tableflow.runtime.checkpoint import SourceState
 from tableflow.runtime.counters import OperatorBlock

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +11,7 @@ from tableflow.catalog.snapshot import CatalogSnapshot
 from tableflow.connectors.connector import ObjectStore
 from tableflow.connectors.stream import StreamTable
 from tableflow.errors import InterfaceError, InternalError, TableFlowError
+from tableflow.records import replace
 from tableflow.session.outcome import Outcome
 from tableflow.session.session_storage import PinnedStates
 from tableflow.session.writing import Writer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from tableflow.columnar.batch import Batch
@@ -13,6 +12,7 @@ from tableflow.errors import InternalError
 from tableflow.physical.node import Input
 from tableflow.physical.table_write import TableWrite, TableWriteOperator
 from tableflow.physical.value_rows import ONE_ROW
+from tableflow.records import replace
 from tableflow.runtime.context import Context, TaskWorld
 from tableflow.runtime.counters import OperatorBlock
 from tableflow.runtime.graph import SinkSpec

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tableflow.connectors.managed.key_predicate import Lookup, find_lookup
 from tableflow.connectors.managed.provider import ManagedProvider
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, transform
 from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Scan
 from tableflow.planner.logical.structure import output
+from tableflow.records import replace
 
 
 def wanted_by_filter(node: Filter) -> tuple[Lookup, tuple[Expression, ...], Scan, ManagedProvider] | None:

@@ -6,7 +6,6 @@ Rows of an epoch count when the epoch has passed, whether the statement is a que
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 
 from tableflow.catalog.written import SinkRequest, given_columns, sink_of
 from tableflow.config import TIME_ZONE, Settings
@@ -20,6 +19,7 @@ from tableflow.planner.logical.late_into import LateInto
 from tableflow.planner.logical.nodes import Aggregate, Node, Query, Scan
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
 from tableflow.planner.stream_facts import is_endless
+from tableflow.records import replace
 from tableflow.runtime.graph import SinkSpec
 from tableflow.sql.statements import CreateManagedTable, CreateStreamingTable, Describe, Explain, ExplainKind, Statement
 

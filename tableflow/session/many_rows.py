@@ -9,13 +9,13 @@ parameters are there, and INSERT ... VALUES is bound to all of them, before anyt
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 from tableflow.config import TIME_ZONE
 from tableflow.connectors.managed.sink import removed_rows
 from tableflow.errors import CancelledError, DataError, ProgrammingError, TableFlowError
 from tableflow.expressions.functions.statement import StatementClock
+from tableflow.records import replace
 from tableflow.session.committing import commit, end_statement, writes_its_rows
 from tableflow.session.direct import DirectRun
 from tableflow.session.direct_rows import is_constant, rows_of, runs_of_distinct_keys

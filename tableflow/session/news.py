@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from tableflow.records import replace
 from tableflow.session.outcome import Outcome
 from tableflow.storage.database import Database
 from tableflow.storage.maintenance import describe_error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TypeVar
 
 from tableflow.config import SERIALIZE_PLANS, TIME_ZONE, Settings
@@ -18,7 +17,7 @@ from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.planner.driver import Optimized, optimize
 from tableflow.planner.implementation.rules import plan_physical
 from tableflow.planner.logical.nodes import Query
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.recursion import roomy
 from tableflow.runtime.diamonds import check_diamonds
 from tableflow.serialization import dumps, loads

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -15,6 +14,7 @@ from tableflow.errors import InternalError
 from tableflow.expressions.functions.statement import StatementClock
 from tableflow.planner.logical.nodes import Query
 from tableflow.planner.stream_facts import is_endless
+from tableflow.records import replace
 from tableflow.session import introspection
 from tableflow.session.appending import append
 from tableflow.session.collection import collection_held
@@ -203,7 +203,10 @@ class Session:
             for _ in range(ATTEMPTS):
                 pinned = self.storage.pin()
                 try:
-                    statement, pinned = self._with_late_tables(bound, pinned, script)
+                    with collection_held():  # once for all that is done until a query runs
+                        statement, pinned = self._with_late_tables(bound, pinned, script)
+                        if isinstance(statement, sql.QueryStatement):
+                            return self._carry_out(statement, pinned, bound, script)
                     return self._carry_out(statement, pinned, bound, script)
                 except StaleStateError:
                     if self.storage.pin().state is pinned.state:

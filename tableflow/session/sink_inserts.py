@@ -6,7 +6,6 @@ A statement's rows count when all of them have been written, those of a job epoc
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from tableflow.config import Settings
 from tableflow.connectors.registry import Sources, settle_sink
@@ -14,6 +13,7 @@ from tableflow.connectors.sink_control import SinkControl
 from tableflow.errors import CancelledError
 from tableflow.planner.logical.nodes import Query
 from tableflow.planner.stream_facts import is_endless
+from tableflow.records import replace
 from tableflow.session.background import JobDescription, JobKeeper
 from tableflow.session.job_result import JobResult, counts_at
 from tableflow.session.jobs import Jobs

@@ -5,14 +5,13 @@ Invariant: whatever the sink cannot take (rows that are taken back) is refused b
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.catalog.written import SinkOffer, SinkRequest, Takes, sink_of
 from tableflow.config import TIME_ZONE, Settings
 from tableflow.errors import InternalError, Span, UnsupportedError
 from tableflow.physical.changelog_result import ChangelogResult
 from tableflow.physical.stream_write import StreamWrite
 from tableflow.planner.logical.nodes import Query
+from tableflow.records import replace
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.planned import Computed, Planned, compute, finish
 from tableflow.session.write_plan import sort_last

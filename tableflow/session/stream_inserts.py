@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from tableflow.catalog.entry import TableKind
 from tableflow.config import Settings
@@ -12,6 +11,7 @@ from tableflow.connectors.managed.epoch_sink import KeptTable
 from tableflow.connectors.registry import Sources
 from tableflow.connectors.sink_control import SinkControl
 from tableflow.errors import UnsupportedError
+from tableflow.records import replace
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.background import JobDescription, JobKeeper
 from tableflow.session.late_sinks import with_late_sinks, written_tables

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from tableflow.catalog.entry import TableKind
 from tableflow.config import RUNTIME_MODE, Settings
@@ -14,7 +13,7 @@ from tableflow.physical.properties import ChangelogMode
 from tableflow.physical.stream_write import StreamWrite
 from tableflow.planner.logical.nodes import Node, Query, Scan
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.late_sinks import written_tables
 from tableflow.session.planned import Computed, Planned, compute, finish

@@ -8,7 +8,6 @@ there; until then the table shows what it showed before.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from tableflow.catalog import decisions
 from tableflow.catalog.change import PutEntry, Schemas
@@ -24,7 +23,7 @@ from tableflow.connectors.sink_control import SinkControl
 from tableflow.errors import TableFlowError, UnsupportedError
 from tableflow.planner.logical.nodes import Query, Scan
 from tableflow.planner.logical.traversal import walk_plan
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.background import BackgroundJob, JobDescription
 from tableflow.session.definitions import defined

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -27,7 +26,7 @@ from tableflow.planner.logical.nodes import Node, Project, Query, Scan
 from tableflow.planner.logical.structure import inputs, output
 from tableflow.planner.logical.time_nodes import AssignWatermarks
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.session.stream_plan import batch, streaming
 from tableflow.types import Field
 

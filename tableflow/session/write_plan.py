@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.config import Settings
 from tableflow.errors import Span
 from tableflow.expressions.nodes import ColumnRef, SortKey
@@ -11,7 +9,7 @@ from tableflow.physical.node import PhysicalNode
 from tableflow.physical.table_write import INSERT, TableWrite
 from tableflow.planner.logical.nodes import Join, JoinKind, Limit, Node, Project, Query, Sort
 from tableflow.planner.logical.structure import output
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.planned import Planned, compute, finish
 from tableflow.sql.statements import CreateManagedTable, Write

@@ -6,6 +6,8 @@ and END of a statement set.  Everything between two ends belongs to the second s
 
 from __future__ import annotations
 
+import re
+
 from tableflow.errors import Span
 from tableflow.records import dataclass
 from tableflow.sql.lexer import Kind, lex
@@ -35,6 +37,11 @@ def split(script: str) -> list[ScriptStatement]:
         # one statement without comments: a long one need not be read twice
         text = script.strip()
         return [ScriptStatement(text, script.index(text), terminated=False)] if text else []
+    only = _only(script)
+    return _read(script) if only is None else [only]
+
+
+def _read(script: str) -> list[ScriptStatement]:
     statements: list[ScriptStatement] = []
     first: int | None = None
     last = 0
@@ -56,6 +63,26 @@ def split(script: str) -> list[ScriptStatement]:
     if first is not None:
         statements.append(ScriptStatement(script[first:last], first, terminated=False))
     return statements
+
+
+_BEFORE = re.compile(r"(?:\s|--[^\n\r]*)*")
+"""Space and comments of a line, of which nothing else is part."""
+_UNCLEAR = re.compile(r"""[;"`$\\]|--|/\*|\bBEGIN\b""", re.IGNORECASE)
+"""What may hide where a statement ends from somebody who does not read its lexemes."""
+
+
+def _only(script: str) -> ScriptStatement | None:
+    """The statement, if it is plain that there is one and that a semicolon ends it."""
+    first, end = _before(script), len(script.rstrip())
+    if end <= first or script[end - 1] != ";" or _UNCLEAR.search(script, first, end - 1) is not None:
+        return None
+    text = script[first : end - 1].rstrip()
+    return ScriptStatement(text, first) if text and text.count("'") % 2 == 0 else None
+
+
+def _before(script: str) -> int:
+    found = _BEFORE.match(script)
+    return 0 if found is None else found.end()
 
 
 def is_complete(script: str) -> bool:

@@ -9,12 +9,11 @@ without those.  Row ids stay.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from tableflow.columnar.kernels.gather import take_columns
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.storage.data_file import DataFile, FileOptions
 from tableflow.storage.description import StoredColumn, TableDescription
 from tableflow.storage.disk import Disk

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 
 from tableflow.config import duration
 from tableflow.errors import ConnectorError
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.storage.committer import Committer
 from tableflow.storage.data_file import FileOptions
 from tableflow.storage.database_state import DatabaseState, TableCell

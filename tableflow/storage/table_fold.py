@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
 
+from tableflow.records import replace
 from tableflow.storage.compaction import SMALLER, compact_segments
 from tableflow.storage.data_file import FileOptions
 from tableflow.storage.delete_file import write_deletes

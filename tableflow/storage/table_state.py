@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 
 from tableflow.columnar.batch import Batch
 from tableflow.errors import CatalogError, ConnectorError
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.storage.changes import changes
 from tableflow.storage.deletes import Deletes
 from tableflow.storage.description import ChangeKind, TableDescription, VersionFacts

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ import numpy.typing as npt
 from tableflow.catalog.change import CatalogChange, PutEntry
 from tableflow.catalog.entry import TableEntry
 from tableflow.errors import IntegrityError, InterfaceError, UnsupportedError
+from tableflow.records import replace
 from tableflow.storage.committer import Ticket
 from tableflow.storage.data_file import FileOptions
 from tableflow.storage.database_state import DatabaseState, TableCell

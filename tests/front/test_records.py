@@ -119,3 +119,22 @@ def test_an_instance_that_holds_itself_is_shown() -> None:
     holder = Holder()
     holder.held = holder
     assert repr(holder).endswith("Holder(held=...)")
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_replace(options: dict[str, bool]) -> None:
+    for cls in declare(records.dataclass, options):
+        one = cls(number=1, text="a")
+        changed = records.replace(one, number=2)
+        assert type(changed) is cls
+        assert changed == dataclasses.replace(one, number=2) or not options.get("eq", True)
+        assert (changed.number, changed.text, one.number) == (2, "a", 1)
+        with pytest.raises(TypeError):
+            records.replace(one, absent=1)
+    below = declare(records.dataclass, options)[1]
+    items = below(number=1, items=[3])
+    assert records.replace(items, note="b").items is items.items
+    with pytest.raises(TypeError):
+        records.replace(items, later="never")
+    with pytest.raises(TypeError):
+        records.replace(1)

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tableflow.sql import splitter
 from tableflow.sql.lexer import Kind, lex
 from tableflow.sql.splitter import is_complete, split
 
@@ -81,3 +82,33 @@ def test_a_statement_without_semicolon_is_the_text_without_space(text):
     alone, ended = split(text), split(f"{text};")
     assert [(each.text, each.start) for each in alone] == [(each.text, each.start) for each in ended]
     assert not any(each.terminated for each in alone)
+
+
+PIECES = (
+    "SELECT 1",
+    "'a",
+    "'",
+    ";",
+    " ",
+    "\n",
+    "-- c;\n",
+    "--x",
+    "/* ; */",
+    '"',
+    "$$",
+    "begin",
+    "\\",
+    "e'\\'",
+    "END",
+    "`",
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8))
+def test_short_cuts_change_nothing(pieces: list[str]) -> None:
+    script = "".join(pieces)
+    plain = script.strip()
+    if ";" in script or "--" in script or "/*" in script:
+        assert split(script) == splitter._read(script)
+    else:
+        assert [part.text for part in split(script)] == ([plain] if plain else [])

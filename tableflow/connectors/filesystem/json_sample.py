@@ -5,7 +5,6 @@ from __future__ import annotations
 import json as std_json
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +20,7 @@ from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import BLOCK_BYTES, content_start, last_record_end
 from tableflow.connectors.storage import NATURAL
 from tableflow.errors import ConnectorError
+from tableflow.records import replace
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _ZONED = re.compile(r":\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)$")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from tableflow import types as t
 from tableflow.connectors.filesystem.parquet_bloom import bloom_excludes
@@ -17,6 +16,7 @@ from tableflow.connectors.filesystem.parquet_index import page_ranges
 from tableflow.connectors.filesystem.parquet_statistics import declared_range
 from tableflow.connectors.pruning import ColumnRange, may_match
 from tableflow.expressions.nodes import ColumnRef, Expression, walk
+from tableflow.records import replace
 
 Places = Mapping[str, tuple[FooterColumn, t.SqlType]]
 """By name the columns that conjuncts speak of: where they are in the file, and the types the table declares."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from tableflow.config import FORCE_REPRESENTATION
@@ -18,6 +17,7 @@ from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import null_count
 from tableflow.errors import ConnectorError, SerializationError
 from tableflow.expressions.nodes import Call, Expression
+from tableflow.records import replace
 from tableflow.runtime.source import KeyList, Source, Split
 from tableflow.types import StringType
 

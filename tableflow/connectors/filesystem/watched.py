@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from tableflow.connectors.filesystem.format import FileScan, Format
@@ -18,6 +17,7 @@ from tableflow.connectors.filesystem.source import FileReading
 from tableflow.connectors.filesystem.text_block import BLOCK_BYTES, LONGEST_RECORD, last_record_end, line_of
 from tableflow.connectors.reading import ChunkReader
 from tableflow.errors import ConnectorError, TableFlowError
+from tableflow.records import replace
 from tableflow.runtime.source import Done, Later, Poll, Split
 from tableflow.runtime.wake import After
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from tableflow.catalog.provider import Accepted, ProjectedTable, TableSchema
@@ -19,7 +18,7 @@ from tableflow.connectors.connector import ObjectStore, OpenContext
 from tableflow.connectors.managed.provider import ManagedProvider
 from tableflow.connectors.reading import ListAssigner
 from tableflow.connectors.storage import NATURAL, represent
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.runtime.source import Later, Poll, Split
 from tableflow.runtime.wake import Signal
 from tableflow.storage.database import Database

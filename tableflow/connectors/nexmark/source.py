@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from tableflow.connectors.generated import GeneratedSource, Pace
 from tableflow.connectors.nexmark.tables import CYCLE, Generator, Rate, events_of
 from tableflow.connectors.preloaded import MadeRows, PreloadedSource
 from tableflow.connectors.storage import column_from_arrow
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.serialization import serializable
 from tableflow.types import SqlType
 

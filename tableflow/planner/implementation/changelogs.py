@@ -7,7 +7,6 @@ its result.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from tableflow.config import MINI_BATCH
 from tableflow.errors import UnsupportedError
@@ -33,6 +32,7 @@ from tableflow.planner.implementation.retention import retentions
 from tableflow.planner.implementation.search import Draft, Search
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.window_closings import closing_column
+from tableflow.records import replace
 from tableflow.types import BIGINT, BOOLEAN, Field
 
 _ROWS_IN_ORDER = 100_000

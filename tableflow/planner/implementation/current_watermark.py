@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, transform, walk
@@ -11,6 +10,7 @@ from tableflow.physical.current_watermark import CurrentWatermark
 from tableflow.physical.filter import FilterRows
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.project import ProjectColumns
+from tableflow.records import replace
 from tableflow.types import Field, SqlType
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ builds all rows by itself.  Partitioned: both sides are exchanged by the keys.  
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from tableflow.expressions.nodes import ColumnRef, Expression, column_ids
 from tableflow.physical.hash_join import HashJoin, HashJoinKind, JoinDistribution
@@ -23,7 +22,7 @@ from tableflow.planner.implementation.requirements import NOTHING, Required, has
 from tableflow.planner.implementation.search import Draft, Search, visible
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical.nodes import JoinKind
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.types import Field
 
 STRAIGHT = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tableflow.catalog.provider import ScanRequest
@@ -19,6 +18,7 @@ from tableflow.planner.implementation import costs
 from tableflow.planner.implementation.enforcers import keep
 from tableflow.planner.implementation.requirements import NOTHING, Required
 from tableflow.planner.logical import nodes as logical
+from tableflow.records import replace
 from tableflow.runtime.graph import SourceSpec
 
 if TYPE_CHECKING:

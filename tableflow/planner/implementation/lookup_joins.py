@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Set
-from dataclasses import replace
 
 from tableflow.catalog.lookup import LookupProvider
 from tableflow.errors import UnsupportedError
@@ -19,6 +18,7 @@ from tableflow.planner.implementation.search import Search
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.logical.lookups import looked_up
+from tableflow.records import replace
 from tableflow.runtime.graph import SourceSpec
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tableflow.expressions.nodes import SortKey
@@ -14,6 +13,7 @@ from tableflow.planner.implementation import costs
 from tableflow.planner.implementation.enforcers import enforce
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, Required
 from tableflow.planner.logical import nodes as logical
+from tableflow.records import replace
 
 if TYPE_CHECKING:
     from tableflow.planner.implementation.search import Search

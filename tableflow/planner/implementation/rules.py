@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from tableflow.config import Settings
 from tableflow.physical.node import PhysicalNode
@@ -27,7 +26,7 @@ from tableflow.planner.implementation.unions import implement_set_operation, imp
 from tableflow.planner.implementation.windows import implement_window
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical.time_nodes import TemporalJoin, WindowTable
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.types import Field
 
 RULES: Mapping[type, Rule] = {

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
 
 from tableflow.config import PARALLELISM, STATE_TTL, Settings
@@ -24,7 +23,7 @@ from tableflow.planner.implementation.requirements import NOTHING, Required
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical.structure import inputs, output
 from tableflow.planner.stream_facts import StreamFacts, Streams
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.types import Field
 
 

@@ -7,7 +7,6 @@ instead.  Rows meet by hash exchanges on keys; nothing is published, because not
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from tableflow.expressions.nodes import Expression
 from tableflow.expressions.properties import deterministic
@@ -45,6 +44,7 @@ from tableflow.planner.implementation.upserts import implement_stream_scan
 from tableflow.planner.implementation.versioned_joins import implement_stream_asof_join, implement_stream_temporal_join
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
+from tableflow.records import replace
 from tableflow.types import STRING, Field
 
 

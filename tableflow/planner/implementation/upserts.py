@@ -8,7 +8,6 @@ chain and split by split; whoever judges lateness sees a row's old and new time 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from tableflow.expressions.nodes import column_ids
 from tableflow.physical.assign_watermarks import AssignWatermarks, TimeNulls
@@ -23,6 +22,7 @@ from tableflow.planner.implementation.search import Search
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.logical.copying import passing
+from tableflow.records import replace
 from tableflow.types import Field
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tableflow.expressions.nodes import column_ids
@@ -22,6 +21,7 @@ from tableflow.planner.implementation.requirements import (
     ordering_satisfies,
 )
 from tableflow.planner.logical import nodes as logical
+from tableflow.records import replace
 
 if TYPE_CHECKING:
     from tableflow.planner.implementation.search import Search

@@ -5,8 +5,6 @@ Invariant: every id made in the copy is new; ids of an outer row stay as they ar
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.planner.logical.context import Context, substitute_columns
 from tableflow.planner.logical.nodes import (
@@ -30,6 +28,7 @@ from tableflow.planner.logical.time_nodes import (
     WindowTable,
 )
 from tableflow.planner.logical.traversal import map_expressions, produced, reference
+from tableflow.records import replace
 from tableflow.types import Field
 
 

@@ -5,8 +5,6 @@ Invariant: a node over the inputs it has is that very node, so that identity tel
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.planner.logical.nodes import (
     Aggregate,
     Filter,
@@ -31,6 +29,7 @@ from tableflow.planner.logical.time_nodes import (
     WindowedAggregate,
     WindowTable,
 )
+from tableflow.records import replace
 from tableflow.types import Field
 
 

@@ -7,7 +7,6 @@ tells whether something changed and facts memoised by identity stay valid.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import chain
 
 from tableflow.errors import InternalError
@@ -46,6 +45,7 @@ from tableflow.planner.logical.time_nodes import (
     WindowedAggregate,
     WindowTable,
 )
+from tableflow.records import replace
 from tableflow.types import Field
 
 Rewrite = Callable[[Expression], Expression]

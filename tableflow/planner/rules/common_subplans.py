@@ -7,7 +7,6 @@ is what has hardly fewer rows than it took to compute.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import Expression
@@ -30,6 +29,7 @@ from tableflow.planner.logical.nodes import (
 from tableflow.planner.logical.structure import inputs, with_inputs
 from tableflow.planner.logical.time_nodes import AssignWatermarks, WindowTable
 from tableflow.planner.logical.traversal import reference, walk_plan
+from tableflow.records import replace
 from tableflow.types import Field
 
 Worth = Callable[[Node, Context], bool]
@@ -246,7 +246,7 @@ def _merge_calls(
             results.append(context.fresh(f))
             calls.append(translated)
         names[f.id] = results[-1 if at is None else at].id
-    return replace(a, results=tuple(results), calls=tuple(calls)), names  # type: ignore[arg-type]
+    return replace(a, results=tuple(results), calls=tuple(calls)), names
 
 
 def _replace(node: Node, replaced: dict[int, Node]) -> Node:

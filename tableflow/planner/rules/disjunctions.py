@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.facts import is_known
 from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node
 from tableflow.planner.logical.predicates import arms, conjunction, disjunction, split
 from tableflow.planner.rules.filters import filtered
+from tableflow.records import replace
 from tableflow.types import BOOLEAN
 
 _LEFT = frozenset({JoinKind.INNER, JoinKind.SEMI})

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.facts import unique_keys
 from tableflow.planner.logical.nodes import Aggregate, Join, JoinKind, Node, Project
+from tableflow.records import replace
 
 _LOOKED_AT = frozenset({JoinKind.SEMI, JoinKind.ANTI, JoinKind.MARK})
 

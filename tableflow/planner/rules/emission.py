@@ -5,8 +5,6 @@ A firing that sees the last rows of its group is an aggregate over a frame of ro
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.errors import UnsupportedError
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.emit import Emit, EveryInterval, EveryRows, OnUpdate
@@ -32,6 +30,7 @@ from tableflow.planner.logical.time_nodes import WindowTable
 from tableflow.planner.logical.traversal import reference, transform_plan
 from tableflow.planner.rules.window_tables import expand_window_table
 from tableflow.planner.stream_facts import Streams
+from tableflow.records import replace
 from tableflow.types import BIGINT, INTERVAL, Field, TimestampType
 
 _KEPT = Tumble | Hop | Cumulate | Global

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.expressions.nodes import Literal
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import passing
@@ -22,6 +20,7 @@ from tableflow.planner.logical.nodes import (
     Sort,
     Window,
 )
+from tableflow.records import replace
 from tableflow.types import BOOLEAN
 
 _EMPTY_IF_LEFT_IS = frozenset(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.expressions.nodes import AggregateCall, Call, ColumnRef, Expression
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import Aggregate, Filter, Join, JoinKind, Node
 from tableflow.planner.logical.predicates import call
 from tableflow.planner.logical.traversal import reference, transform_plan
+from tableflow.records import replace
 from tableflow.types import BOOLEAN, FloatType
 
 _FEWER_GROUPS = 3.0

@@ -6,7 +6,6 @@ A conjunct moves to where it sees other rows only if it is movable: deterministi
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.planner.logical.context import Context, substitute_columns
@@ -25,6 +24,7 @@ from tableflow.planner.logical.nodes import (
 )
 from tableflow.planner.logical.predicates import split
 from tableflow.planner.logical.traversal import reference
+from tableflow.records import replace
 from tableflow.types import Field
 
 

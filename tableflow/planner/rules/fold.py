@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from tableflow.expressions.fold import fold_node
@@ -12,6 +11,7 @@ from tableflow.planner.logical.facts import empty
 from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, Scan
 from tableflow.planner.logical.predicates import column_and_constant, is_literal, is_never
 from tableflow.planner.logical.traversal import expressions, map_expressions
+from tableflow.records import replace
 from tableflow.types import BOOLEAN, DateType, DecimalType, IntegerType, StringType, TimestampType
 
 _ONLY_TRUE_COUNTS = frozenset({JoinKind.INNER, JoinKind.SEMI, JoinKind.LEFT, JoinKind.SINGLE, JoinKind.FULL})

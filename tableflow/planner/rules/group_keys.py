@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow import types as t
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.planner.logical.context import Context, substitute_columns
 from tableflow.planner.logical.nodes import Aggregate, Node, Project
 from tableflow.planner.logical.traversal import reference
+from tableflow.records import replace
 from tableflow.types import Field
 
 

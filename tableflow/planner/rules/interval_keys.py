@@ -6,13 +6,12 @@ further up is taken back as well.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.expressions.nodes import AggregateCall, Call, Expression
 from tableflow.planner.logical.context import Context, substitute_columns
 from tableflow.planner.logical.copying import copy_plan
 from tableflow.planner.logical.nodes import Aggregate, Node, Project
 from tableflow.planner.logical.traversal import map_expressions, reference
+from tableflow.records import replace
 from tableflow.types import BIGINT, Field, IntervalType
 
 _SPELLING, _SPELLED = "interval_spelling", "interval_spelled"

@@ -6,14 +6,13 @@ takes conjuncts from above but not from the condition, a side that is only looke
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.expressions.nodes import Expression
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.facts import is_known, present
 from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node
 from tableflow.planner.logical.predicates import never_null
 from tableflow.planner.rules.filters import above, filtered
+from tableflow.records import replace
 
 _FROM_ABOVE_TO_LEFT = frozenset(
     {JoinKind.INNER, JoinKind.LEFT, JoinKind.SINGLE, JoinKind.SEMI, JoinKind.ANTI, JoinKind.MARK}

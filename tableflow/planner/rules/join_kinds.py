@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import passing
@@ -12,6 +10,7 @@ from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node, Projec
 from tableflow.planner.logical.predicates import never_null, rejects_null, without_is_true
 from tableflow.planner.logical.structure import inputs
 from tableflow.planner.rules.filters import above
+from tableflow.records import replace
 from tableflow.types import BOOLEAN
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.facts import at_most_one_row, empty
 from tableflow.planner.logical.nodes import (
@@ -21,6 +19,7 @@ from tableflow.planner.logical.nodes import (
     Window,
 )
 from tableflow.planner.logical.structure import inputs, with_inputs
+from tableflow.records import replace
 
 _KEEPS_LEFT_ROWS = frozenset({JoinKind.LEFT, JoinKind.MARK, JoinKind.SINGLE})
 

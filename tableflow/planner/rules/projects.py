@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal, walk
 from tableflow.planner.logical.context import Context, substitute_columns
 from tableflow.planner.logical.nodes import Node, Project
 from tableflow.planner.logical.structure import inputs, with_inputs
+from tableflow.records import replace
 
 
 def merge_projects(node: Node, required: frozenset[int], context: Context) -> Node | None:

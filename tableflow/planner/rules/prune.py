@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import (
     Aggregate,
@@ -16,6 +14,7 @@ from tableflow.planner.logical.nodes import (
     Window,
 )
 from tableflow.planner.logical.time_nodes import WindowTable
+from tableflow.records import replace
 
 
 def prune_columns(node: Node, required: frozenset[int], context: Context) -> Node | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.expressions.nodes import Call, ColumnRef
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import copy_plan
@@ -11,6 +9,7 @@ from tableflow.planner.logical.nodes import Aggregate, Filter, Join, JoinKind, N
 from tableflow.planner.logical.predicates import call
 from tableflow.planner.logical.structure import inputs
 from tableflow.planner.logical.traversal import reference, transform_plan
+from tableflow.records import replace
 
 _FEWER_ROWS = 4.0
 

@@ -5,7 +5,6 @@ Invariant: a column of an input is found by its id, never by where it stands, si
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TypeAlias
 
 from tableflow.expressions.nodes import AggregateCall, Call, Case, ColumnRef, Expression, Literal
@@ -23,6 +22,7 @@ from tableflow.planner.logical.nodes import (
 )
 from tableflow.planner.logical.predicates import call
 from tableflow.planner.logical.traversal import reference
+from tableflow.records import replace
 from tableflow.types import BIGINT, Field
 
 

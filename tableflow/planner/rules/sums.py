@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 from tableflow import types as t
 from tableflow.expressions.coercion import cast
@@ -12,6 +11,7 @@ from tableflow.expressions.registry import resolve_aggregate, resolve_call
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import Aggregate, Node, Project
 from tableflow.planner.logical.traversal import reference
+from tableflow.records import replace
 from tableflow.types import Field
 
 

@@ -5,7 +5,7 @@ Filters over a window table move below it where a row's windows do not depend on
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression
 from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Tumble
@@ -14,7 +14,7 @@ from tableflow.planner.logical.nodes import Aggregate, Filter, Node, Project
 from tableflow.planner.logical.time_nodes import WindowedAggregate, WindowTable
 from tableflow.planner.logical.traversal import reference
 from tableflow.planner.rules.filters import above, filtered
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.types import Field
 
 _BY_TIME = (Tumble, Hop, Cumulate)

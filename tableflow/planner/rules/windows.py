@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow.expressions.nodes import Expression, FrameSide, Literal, WindowCall
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import Filter, Node, Window
 from tableflow.planner.logical.predicates import column_and_constant
 from tableflow.planner.rules.filters import above, below_whole_groups
+from tableflow.records import replace
 from tableflow.types import IntegerType
 
 

@@ -6,7 +6,7 @@ one is no longer read, a widened one holds every value that it held.
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from typing import NoReturn
 
 from tableflow import types as t
@@ -15,7 +15,7 @@ from tableflow.expressions.nodes import Expression, Literal
 from tableflow.expressions.registry import resolve_call
 from tableflow.planner.logical.nodes import Filter, Limit, Node, Query
 from tableflow.planner.logical.structure import output
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.sql import alter_syntax as syntax
 from tableflow.sql.binder.constraints import ConstraintNames, bind_check, find_column
 from tableflow.sql.binder.context import Source, StatementContext
@@ -102,7 +102,7 @@ class _Change:
                 raise AssertionError("renaming a table stands alone")
 
     def _set(self, **changes: object) -> None:
-        self.description = replace(self.description, **changes)  # type: ignore[arg-type]
+        self.description = replace(self.description, **changes)
 
     def _column(self, name: Name) -> StoredColumn:
         return find_column(self.source, self.name, name, self.description.columns)

@@ -8,7 +8,6 @@ longer than the column) is an error.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tableflow import types as t
 from tableflow.errors import BindError, Span
@@ -18,6 +17,7 @@ from tableflow.expressions.coercion import cast
 from tableflow.expressions.literals import convert_literals
 from tableflow.expressions.nodes import Cast, Expression, Literal
 from tableflow.expressions.registry import resolve_call
+from tableflow.records import replace
 from tableflow.types import TypeFamily as F
 
 _NUMBERS = frozenset({F.INTEGER, F.DECIMAL, F.FLOAT})

@@ -8,7 +8,7 @@ clause needs its column, and :meth:`Block.attach` joins it to the plan at that p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
 from sqlglot import exp
@@ -28,7 +28,7 @@ from tableflow.expressions.nodes import (
 from tableflow.planner.logical.late_into import LateInto
 from tableflow.planner.logical.nodes import Join, JoinKind, Node, Values
 from tableflow.planner.logical.traversal import map_expressions, transform_plan
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes
 from tableflow.sql.binder.scope import Scope, did_you_mean, one_of_tables

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
@@ -16,6 +15,7 @@ from tableflow.expressions.literals import literal_from_python
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.expressions.registry import StatementClock
 from tableflow.planner.logical.time_nodes import NullTime
+from tableflow.records import replace
 from tableflow.sql.statements import Notice
 from tableflow.types import Field, SqlType
 

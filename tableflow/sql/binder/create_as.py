@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tableflow import types
 from tableflow.errors import BindError, CatalogError, UnsupportedError
 from tableflow.planner.logical.nodes import Node, Query, Scan
 from tableflow.planner.logical.structure import inputs, output
+from tableflow.records import replace
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes
 from tableflow.sql.binder.local_time import localized

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlglot.tokenizer_core import TokenType
 
 from tableflow.errors import BindError, CatalogError, Span, TableFlowError
+from tableflow.records import replace
 from tableflow.sql.alter_syntax import parse_alter, parse_truncate
 from tableflow.sql.binder.alter import bind_alter
 from tableflow.sql.binder.connector_table import bind_connector_table

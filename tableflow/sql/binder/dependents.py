@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from tableflow.records import replace
 from tableflow.sql.binder.stored import columns_read
 from tableflow.storage.description import CheckConstraint, StoredColumn, TableDescription
 

@@ -7,7 +7,6 @@ ends have in common; the window is then ordered by the key in that type.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -28,6 +27,7 @@ from tableflow.expressions.nodes import (
     column_ids,
 )
 from tableflow.expressions.registry import resolve_call
+from tableflow.records import replace
 from tableflow.sql.binder.block import OrderItem, refused
 
 if TYPE_CHECKING:

@@ -5,13 +5,12 @@ A hint never changes a result, so nothing about it is an error: what is not unde
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlglot import exp
 
 from tableflow.config import duration
 from tableflow.errors import Span
 from tableflow.planner.logical.nodes import Hint, Hinted, Join, Node
+from tableflow.records import replace
 from tableflow.sql.binder.block import Block
 from tableflow.sql.binder.scope import Scope, did_you_mean
 from tableflow.sql.hints import HINTS

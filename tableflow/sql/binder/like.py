@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 
 from tableflow.errors import CatalogError
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.sql.binder.constraints import ConstraintNames
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.scope import did_you_mean

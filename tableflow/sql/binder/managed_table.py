@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from tableflow import types
 from tableflow.config import duration
@@ -13,6 +12,7 @@ from tableflow.expressions.localize import localize
 from tableflow.expressions.nodes import Expression, Literal
 from tableflow.expressions.properties import is_constant
 from tableflow.nearest import nearest
+from tableflow.records import replace
 from tableflow.sql.binder.assignment import assigned
 from tableflow.sql.binder.constraints import ConstraintNames, bind_check, bind_key
 from tableflow.sql.binder.context import Source, StatementContext

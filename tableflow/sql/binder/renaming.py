@@ -7,10 +7,10 @@ columns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tableflow.errors import InternalError, Span, TableFlowError
 from tableflow.expressions.nodes import Expression
+from tableflow.records import replace
 from tableflow.sql.binder.context import StatementContext
 from tableflow.sql.binder.stored import CHECK, GENERATED, bind_text, renamed_in
 from tableflow.storage.description import StoredColumn, TableDescription

@@ -6,12 +6,12 @@ What reads statements other than queries is loaded for the first of them: a quer
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 from tableflow.errors import InternalError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
 from tableflow.nearest import nearest
 from tableflow.planner.logical.nodes import Query
+from tableflow.records import replace
 from tableflow.recursion import with_room
 from tableflow.sql import session_grammar
 from tableflow.sql.binder.context import Source, StatementContext

@@ -7,11 +7,11 @@ statement and NULL in the columns of the others.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tableflow.errors import Span, SqlSyntaxError, UnsupportedError
 from tableflow.expressions.nodes import ColumnRef, Expression, Literal
 from tableflow.planner.logical.nodes import Node, Project, Query, SetKind, SetOperation
+from tableflow.records import replace
 from tableflow.sql.binder.changes import bind_change
 from tableflow.sql.binder.context import StatementContext
 from tableflow.sql.lexer import Kind, Lexeme, lex

@@ -8,7 +8,6 @@ is rewritten over the groups if there are any, and put into the plan (:mod:`.win
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -32,7 +31,7 @@ from tableflow.expressions.registry import (
     resolve_window,
     window_function,
 )
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.sql.binder.aggregate_calls import operands_of
 from tableflow.sql.binder.aggregates import check_sortable
 from tableflow.sql.binder.block import Block, OrderItem, WaitingWindow, refused
