@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import TypeAlias
 
+from tableflow.errors import Span
 from tableflow.records import dataclass
 from tableflow.serialization import serializable
 
@@ -54,6 +56,7 @@ class Emit:
     keep_last: int | None = None
     lateness: int | None = None
     late_into: str | None = None
+    span: Span | None = field(default=None, compare=False)
 
     @property
     def evicts(self) -> bool:

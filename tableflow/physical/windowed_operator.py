@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tableflow.errors import UnsupportedError
+from tableflow.errors import InternalError, UnsupportedError
 from tableflow.expressions.emit import Emit, OnWindowClose
 from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Session, Tumble
 from tableflow.physical.global_windows import GlobalWindowOperator
@@ -44,10 +44,7 @@ def _last_rows(node: WindowedAggregate) -> LastRowsOperator:
             hint="leave LATENESS out; a WATERMARK FOR that stays further behind waits for more rows",
         )
     if node.changing or not isinstance(node.assigner, Global | Tumble | Hop | Cumulate):
-        raise UnsupportedError(
-            "over streams KEEP LAST is for windows of time and GLOBAL ones; windows of rows say one final thing",
-            hint="write the condition as a FILTER or an OVER frame",
-        )
+        raise InternalError("KEEP LAST of windows that are told when they close")
     if node.emit.keep_last is not None and isinstance(node.assigner, Global):
         first = None if not node.order else node.input.fields[positions(node.input.fields)[node.order[0].column]].type
         if not isinstance(first, TimestampType) or node.order[0].descending:

@@ -15,7 +15,7 @@ from tableflow.catalog.entry import TableDefinition, TableEntry
 from tableflow.catalog.snapshot import split_path
 from tableflow.catalog.store import CatalogStore
 from tableflow.connectors.registry import check_definition
-from tableflow.errors import CatalogError, IntegrityError, InternalError, UnsupportedError
+from tableflow.errors import CatalogError, IntegrityError, InternalError, Span, UnsupportedError
 from tableflow.planner.logical.nodes import Query
 from tableflow.session.background import JobKeeper
 from tableflow.session.outcome import Outcome
@@ -72,14 +72,15 @@ class Definitions:
                 return self.vacuum(statement)
         raise InternalError(f"a {type(statement).__name__} is not carried out")
 
-    def check_not_kept(self, name: Sequence[str], pinned: PinnedStates, doing: str) -> None:
-        """Refuses statements that would change a streaming table, whose one writer is its job."""
+    def check_not_kept(self, name: Sequence[str], pinned: PinnedStates, doing: str, place: Span | None = None) -> None:
+        """Refuses statements that would change a streaming table, whose one writer is its job; ``place``: where it is named."""
         entry = self._catalog.find(name, pinned)
         if isinstance(entry, TableEntry) and entry.streaming is not None:
             raise CatalogError(
                 f"streaming table {entry.name!r} cannot be {doing}",
                 detail="its rows are those of its query",
                 hint="change what the query reads, or DROP TABLE and create it anew",
+                span=place,
             )
 
     def _end_jobs(self, names: Sequence[Sequence[str]], pinned: PinnedStates) -> None:

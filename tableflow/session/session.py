@@ -124,7 +124,7 @@ class Session:
         with collection_held():
             statement = bind(part.text, part.start, self.catalog.snapshot(pinned), self.settings, parameters, clock)
         if isinstance(statement, sql.Write):
-            self._definitions.check_not_kept(statement.target, pinned, "written to")
+            self._definitions.check_not_kept(statement.target, pinned, "written to", statement.place)
         return statement
 
     def script(self, text: str) -> Iterator[Outcome]:
@@ -221,7 +221,7 @@ class Session:
         statement = bound(pinned)
         late = written_late(statement)
         for table in late:
-            self._definitions.check_not_kept(table.path, pinned, "written to")
+            self._definitions.check_not_kept(table.path, pinned, "written to", table.span)
         absent = absent_tables(late)
         for creation in absent:
             self._definitions.create_table(creation, script)

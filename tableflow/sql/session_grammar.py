@@ -193,6 +193,10 @@ def _place(tree: Any) -> Span:
     return Span(tree.meta.start_pos, tree.meta.end_pos)
 
 
+def _token_place(token: Any) -> Span:
+    return Span(token.start_pos, token.end_pos)
+
+
 def _describe(children: list[Any]) -> Describe | Embedded:
     last = children[-1]
     if getattr(last, "type", None) == "QUERY":
@@ -213,7 +217,7 @@ def _end(children: list[Any]) -> EndJob:
     _, _, number, rest = children
     if rest is not None:
         raise _refused("STOP JOB WITH SAVEPOINT or DRAIN", rest)
-    return EndJob(int(number), JobAction[str(action).upper()])
+    return EndJob(int(number), JobAction[str(action).upper()], names_at=(_token_place(number),))
 
 
 def _explain(children: list[Any]) -> Embedded | ExplainJob:
@@ -222,7 +226,7 @@ def _explain(children: list[Any]) -> Embedded | ExplainJob:
         view = _VIEWS.get("" if kind is None else str(kind).upper())
         if view is None:
             raise _refused(f"EXPLAIN {str(kind).upper()} JOB", kind)
-        return ExplainJob(int(query), view)
+        return ExplainJob(int(query), view, names_at=(_token_place(query),))
     if query.type == "JOB":
         raise _unnumbered("EXPLAIN", query)
     explained = ExplainKind.PLAIN if kind is None else ExplainKind[str(kind).upper()]

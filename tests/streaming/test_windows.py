@@ -157,6 +157,33 @@ def test_firings_over_rows_that_are_taken_back(select: str) -> None:
             assert wanted
 
 
+NUMBERED = [
+    "TUMBLE(TABLE {0} PARTITION BY k ORDER BY ts, 5 ROWS)",
+    "HOP(TABLE {0} PARTITION BY k ORDER BY ts, 2 ROWS, 5 ROWS)",
+    "PUNCTUATED(TABLE {0} PARTITION BY k ORDER BY ts, v % 7 = 0)",
+    "LANDMARK(TABLE {0} PARTITION BY k ORDER BY ts, v % 50 = 0)",
+    "DELTA(TABLE {0} PARTITION BY k ORDER BY ts, v, 16)",
+]
+
+
+@pytest.mark.parametrize("window", NUMBERED)
+def test_firings_of_windows_of_rows_are_told_when_these_close(connection: tableflow.Connection, window: str) -> None:
+    connection.register("distinct_times", pa.table(_columns(_distinct(0))))
+    connection.register_stream("d", COLUMNS, _distinct(5), watermark=("ts", timedelta(seconds=6)))
+    select = "SELECT k, window_start, window_end, window_fire, count(*), sum(v) FROM {0} GROUP BY k, window_start, window_end"
+    for emit in (
+        "EMIT KEEP LAST 2 ROWS",
+        "EMIT EVERY 2 ROWS KEEP LAST 3 ROWS",
+        "EMIT ON UPDATE KEEP LAST INTERVAL '4' SECOND",
+    ):
+        expected, given = (
+            connection.execute(f"{select.format(window.format(table))} {emit}").fetchall()
+            for table in ("distinct_times", "d")
+        )
+        assert final(given) == sorted(expected, key=repr)
+        assert expected
+
+
 @pytest.mark.parametrize("select", KEPT)
 def test_firings_that_see_the_last_rows(connection: tableflow.Connection, select: str) -> None:
     """Rows have one time each, or all rows of a time are seen together; else there were several answers."""
@@ -209,7 +236,7 @@ def test_an_interval_of_event_time_ends_wherever_watermarks_are(connection: tabl
         ),
         (
             "SELECT count(*) FROM TUMBLE(TABLE endless, 3 ROWS) GROUP BY window_start, window_end EMIT KEEP LAST 2 ROWS",
-            "windows of rows say one final thing",
+            "window of rows are not known without an order",
         ),
         (
             "SELECT count(*) FROM GLOBAL((SELECT k FROM endless GROUP BY k HAVING count(*) = 1)) EMIT KEEP LAST 2 ROWS",
@@ -230,8 +257,10 @@ def test_an_interval_of_event_time_ends_wherever_watermarks_are(connection: tabl
 def test_what_cannot_be_said_is_refused(connection: tableflow.Connection, query: str, message: str) -> None:
     connection.register_stream("endless", COLUMNS, _forever, watermark=("ts", timedelta(0)))
     connection.register_stream("timeless", COLUMNS, _forever)
-    with pytest.raises(tableflow.Error, match=message):
+    with pytest.raises(tableflow.Error, match=message) as raised:
         connection.execute(query)
+    if "KEEP LAST" in query and "timeless" not in query:
+        assert "^^^" in str(raised.value)
 
 
 def _forever() -> Iterator[tuple[int, int, datetime]]:

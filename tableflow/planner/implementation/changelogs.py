@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tableflow.config import MINI_BATCH
-from tableflow.errors import UnsupportedError
+from tableflow.errors import Span, UnsupportedError
 from tableflow.expressions.nodes import Call, ColumnRef, Literal, WindowCall
 from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.changelog_join import ChangelogJoin
@@ -39,9 +39,9 @@ _ROWS_IN_ORDER = 100_000
 """Above this the first rows are found by sorting."""
 
 
-def refuse(what: str, instead: str) -> UnsupportedError:
-    """The error of a query that cannot be kept up to date."""
-    return UnsupportedError(what, hint=instead)
+def refuse(what: str, instead: str, span: Span | None = None) -> UnsupportedError:
+    """The error of a query that cannot be kept up to date; ``span``: what stands in the way."""
+    return UnsupportedError(what, hint=instead, span=span)
 
 
 def settled(search: Search, plan: PhysicalNode) -> PhysicalNode:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, OnWindowClose
@@ -98,14 +99,18 @@ def _windowed(
         fire=node.fire,
         keys=node.keys,
         calls=node.calls,
-        emit=node.emit or Emit(),
+        emit=Emit() if node.emit is None else replace(node.emit, span=None),
         changing=changing,
         processing_time=by_clock,
         # By the clock rows come when they come, never late.
         late=None if node.late is None or by_clock else _late(node.late),
     )
     # What no operator computes is refused now, not when the job starts.
-    windowed_operator(planned)
+    try:
+        windowed_operator(planned)
+    except UnsupportedError as error:
+        error.at(None if node.emit is None else node.emit.span)
+        raise
     return planned
 
 
@@ -120,6 +125,7 @@ def _check_windows(search: Search, node: timed.WindowedAggregate, *, changing: b
         raise refuse(
             "what comes too late for a window may be the end of a row that was in it: LATE INTO needs rows that are only added",
             "leave LATE INTO out: late changes are counted",
+            node.late.span,
         )
     time = search.stream(node.input)
     given = node.time is None or node.time.id in time.event_time or by_clock

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tableflow.expressions.nodes import Expression
+from tableflow.errors import Span
+from tableflow.expressions.nodes import Call, Expression, walk
 from tableflow.expressions.properties import deterministic
+from tableflow.expressions.registry import function
 from tableflow.physical.changelog_result import ChangelogResult
 from tableflow.physical.fork import Fork
 from tableflow.physical.node import PhysicalNode
@@ -62,11 +64,19 @@ def _check_repeatable(search: Search, below: logical.Node, expressions: tuple[Ex
     """A row that is taken back must be computed to the same values as when it was given."""
     if search.stream(below).appends:
         return
-    if not all(deterministic(e) for e in expressions):
-        raise refuse(
-            "a function that gives another value each time cannot be computed over rows that may be taken back",
-            "compute it over the source itself, before grouping and joining",
-        )
+    for each in expressions:
+        if not deterministic(each):
+            raise refuse(
+                "a function that gives another value each time cannot be computed over rows that may be taken back",
+                "compute it over the source itself, before grouping and joining",
+                _changing(each),
+            )
+
+
+def _changing(of: Expression) -> Span | None:
+    """Where the call stands that gives another value each time."""
+    calls = (node for node in walk(of) if isinstance(node, Call))
+    return next((call.span for call in calls if not function(call.function).deterministic), None)
 
 
 def _stream_shared(search: Search, node: logical.Shared, required: Required) -> Iterable[PhysicalNode]:

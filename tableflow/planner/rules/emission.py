@@ -21,7 +21,7 @@ from tableflow.expressions.nodes import (
     WindowCall,
 )
 from tableflow.expressions.registry import resolve_call, resolve_window
-from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Session, Tumble
+from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Tumble
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.nodes import Aggregate, Filter, Node, Project, Window
@@ -48,9 +48,9 @@ def settle_emission(node: Node, required: frozenset[int], context: Context) -> N
 
 
 def fire_when_closed(node: Node, required: frozenset[int], context: Context) -> Node | None:
-    """KEEP LAST in sessions, whose bounds are known when they close, and over rows that may be taken back: as of finished data.
+    """KEEP LAST as of finished data: in sessions and windows of rows, which are known when they close, and over rows that may be taken back.
 
-    Firings of a session come out together when it closes; those of changing rows are what the rows so far say.
+    Firings of such a window come out together when it closes; those of changing rows are what the rows so far say.
     """
     assert isinstance(node, Aggregate)
     emit = node.emit
@@ -58,12 +58,13 @@ def fire_when_closed(node: Node, required: frozenset[int], context: Context) -> 
         return None
     table = _window_table(node.input)
     changing = not Streams(node.input).of(node.input).appends
-    if not isinstance(table.assigner, Session) and not (changing and isinstance(table.assigner, _KEPT)):
+    if isinstance(table.assigner, _KEPT) and not changing:
         return None
     if emit.lateness is not None:
         raise UnsupportedError(
             "with KEEP LAST each firing is a row of its own, which a late row could not correct",
             hint="leave LATENESS out; a WATERMARK FOR that stays further behind waits for more rows",
+            span=emit.span,
         )
     if node.late is not None:
         raise UnsupportedError(
@@ -71,10 +72,13 @@ def fire_when_closed(node: Node, required: frozenset[int], context: Context) -> 
             hint="leave LATE INTO out: late rows are counted",
             span=node.late.span,
         )
-    if changing and table.time is None and not table.order:
+    if table.time is None and not table.order:
         raise UnsupportedError(
-            "the last of rows that may be taken back are not known without an order",
-            hint="GLOBAL(TABLE t ORDER BY ...)",
+            "the last of rows that may be taken back are not known without an order"
+            if changing
+            else "the last rows of a window of rows are not known without an order",
+            hint=f"{type(table.assigner).__name__.removeprefix('Count').upper()}(TABLE t ... ORDER BY ...)",
+            span=emit.span,
         )
     fired = _firings(node, emit, node.fire, context)
     if not isinstance(table.assigner, Global):
@@ -119,6 +123,7 @@ def _check(node: Aggregate, emit: Emit) -> None:
         raise UnsupportedError(
             "EVERY ... OF EVENT TIME with firings of their own is for streams of rows that are only added, and not for sessions",
             hint="EVERY a number of rows",
+            span=emit.span,
         )
     for each in node.calls:
         if each.order:
@@ -133,7 +138,9 @@ def _frame(emit: Emit, order: tuple[SortKey, ...]) -> Frame:
     if emit.keep_last is not None:
         time = order[0].column if len(order) == 1 and not order[0].descending else None
         if time is None or not isinstance(time.type, TimestampType):
-            raise UnsupportedError("KEEP LAST of an interval needs rows in the order of time", hint="ORDER BY the time")
+            raise UnsupportedError(
+                "KEEP LAST of an interval needs rows in the order of time", hint="ORDER BY the time", span=emit.span
+            )
         back = resolve_call("subtract", [time, Literal(INTERVAL, (0, 0, emit.keep_last))])
         start = FrameBound(FrameSide.PRECEDING, key=cast(back, time.type))
         return Frame(FrameUnit.RANGE, start, FrameBound(FrameSide.CURRENT_ROW))

@@ -34,12 +34,12 @@ def bind_emit(block: Block, node: exp.Select) -> None:
     _check_together(block, syntax.triggers, triggers)
     keep_rows, keep = _keep(binder, syntax, table)
     lateness, late_into = _late(binder, syntax, table)
-    block.emit = Emit(triggers, keep_rows, keep, lateness, late_into)
+    block.emit_span = block.source.span(clause)
+    block.emit = Emit(triggers, keep_rows, keep, lateness, late_into, block.emit_span)
     if late_into is not None:
         assert table is not None
         assert table.time is not None
         block.late = bind_late_into(block, syntax, table.made, table.time)
-    block.emit_span = block.source.span(clause)
     if block.emit.evicts or (table is not None and isinstance(table.assigner, Global)):
         block.fire = block.context.field(FIRE, BIGINT, nullable=False)
 

@@ -146,6 +146,7 @@ def write(
         listed,
         writing.keep_first,
         writing.conflict,
+        names_at=(target.span,),
     )
 
 
