@@ -8,7 +8,7 @@ class BooleanSink final : public Sink {
  public:
   explicit BooleanSink(std::string format) : format_(std::move(format)) {}
 
-  void dictionary(const uint8_t*, const uint8_t*, int64_t) override { throw Unsupported("a dictionary of truth values"); }
+  void dictionary(const uint8_t*, const uint8_t*, int64_t, BufferPtr) override { throw Unsupported("a dictionary of truth values"); }
   VectorPtr dictionary_values() const override { return nullptr; }
   void append_codes(const uint32_t*, int64_t, int64_t, int64_t) override { throw Unsupported("a dictionary of truth values"); }
 

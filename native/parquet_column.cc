@@ -60,7 +60,8 @@ ColumnChunkReader::ColumnChunkReader(int fd, ChunkDefinition chunk, Decompress d
 PageHeader ColumnChunkReader::next_header() {
   for (int64_t guess = 1 << 10;; guess *= 16) {
     const int64_t size = std::min(guess, file_.end() - position_);
-    const uint8_t* data = file_.view(position_, size);
+    // Behind the header of a dictionary the next one may be all that is wanted.
+    const uint8_t* data = file_.view(position_, size, !first_ && !dictionary_);
     try {
       size_t used = 0;
       const PageHeader header = parse_page_header(data, size_t(size), &used);
@@ -74,11 +75,11 @@ PageHeader ColumnChunkReader::next_header() {
   }
 }
 
-const uint8_t* ColumnChunkReader::contents(const PageHeader& header, int64_t plain_bytes, bool compressed, BufferPtr& buffer,
-                                           size_t* size) {
+const uint8_t* ColumnChunkReader::contents(const PageHeader& header, int64_t at, int64_t plain_bytes, bool compressed,
+                                           BufferPtr& buffer, size_t* size) {
   const int64_t stored = header.compressed_size - plain_bytes;
   const int64_t wanted = header.uncompressed_size - plain_bytes;
-  const uint8_t* in = file_.view(position_ + plain_bytes, stored);
+  const uint8_t* in = file_.view(at + plain_bytes, stored);
   *size = size_t(wanted);
   if (!compressed || stored == 0) {
     if (stored != wanted) throw Corrupt("an uncompressed page has two different sizes");
@@ -96,13 +97,30 @@ const uint8_t* ColumnChunkReader::contents(const PageHeader& header, int64_t pla
   return buffer->data();
 }
 
-void ColumnChunkReader::read_dictionary(const PageHeader& header) {
+void ColumnChunkReader::find_dictionary() {
+  if (!first_) return;
+  const int64_t start = position_;
+  const PageHeader header = next_header();
+  if (header.type != PageType::Dictionary) {
+    position_ = start;
+    return;
+  }
+  first_ = false;
+  dictionary_ = header;
+  dictionary_at_ = position_;
+  position_ += header.compressed_size;
+}
+
+void ColumnChunkReader::read_dictionary() {
+  if (!dictionary_) return;
+  const PageHeader header = *dictionary_;
+  dictionary_.reset();
   if (header.encoding != Encoding::Plain && header.encoding != Encoding::PlainDictionary)
     throw Unsupported("a dictionary page has an unknown encoding");
   BufferPtr buffer;
   size_t size = 0;
-  const uint8_t* data = contents(header, 0, chunk_.decompress, buffer, &size);
-  sink_->dictionary(data, data + size, header.num_values);
+  const uint8_t* data = contents(header, dictionary_at_, 0, chunk_.decompress, buffer, &size);
+  sink_->dictionary(data, data + size, header.num_values, std::move(buffer));
 }
 
 int64_t ColumnChunkReader::read_levels(uint8_t* validity, int64_t row, int64_t rows) {
@@ -135,15 +153,12 @@ VectorPtr ColumnChunkReader::read(int64_t rows) {
 int64_t ColumnChunkReader::next_page(int64_t passable) {
   for (;;) {
     if (unopened_ == 0) throw Corrupt("the pages of a column chunk have fewer values than the chunk");
-    const PageHeader header = next_header();
-    const bool is_first = first_;
+    find_dictionary();
     first_ = false;
+    const PageHeader header = next_header();
     int64_t passed = 0;
     switch (header.type) {
-      case PageType::Dictionary:
-        if (!is_first) throw Corrupt("a dictionary page is not the first of its column chunk");
-        read_dictionary(header);
-        break;
+      case PageType::Dictionary: throw Corrupt("a dictionary page is not the first of its column chunk");
       case PageType::Data: case PageType::DataV2:
         if (header.num_values <= passable && header.num_values <= unopened_) {
           passed = header.num_values;
@@ -163,17 +178,8 @@ int64_t ColumnChunkReader::next_page(int64_t passable) {
 void ColumnChunkReader::skip(int64_t rows) { take(rows, Places{nullptr, 0}, nullptr); }
 
 VectorPtr ColumnChunkReader::dictionary() {
-  if (first_) {
-    const int64_t start = position_;
-    const PageHeader header = next_header();
-    if (header.type == PageType::Dictionary) {
-      first_ = false;
-      read_dictionary(header);
-      position_ += header.compressed_size;
-    } else {
-      position_ = start;
-    }
-  }
+  find_dictionary();
+  read_dictionary();
   return sink_->dictionary_values();
 }
 
@@ -181,7 +187,8 @@ void ColumnChunkReader::jump(int64_t offset, int64_t first_row) {
   const int64_t row = chunk_.num_values - left_;
   if (first_row < row || first_row > chunk_.num_values || offset < chunk_.offset || offset > file_.end())
     throw Corrupt("the offset index of a column chunk leads out of it");
-  dictionary();
+  find_dictionary();
+  first_ = false;
   page_ = Page();
   position_ = offset;
   left_ = unopened_ = chunk_.num_values - first_row;

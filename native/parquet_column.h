@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,7 +68,8 @@ struct Page {
 class Sink {
  public:
   virtual ~Sink() = default;
-  virtual void dictionary(const uint8_t* data, const uint8_t* end, int64_t count) = 0;
+  // A page that lies in a buffer of its own may be kept; else `page` is null.
+  virtual void dictionary(const uint8_t* data, const uint8_t* end, int64_t count, BufferPtr page) = 0;
   // The entries, at least one; null before there is a dictionary.
   virtual VectorPtr dictionary_values() const = 0;
   // `validity` is of the whole result; its bits are set before the rows are appended.  Null: the column has no NULL.
@@ -114,9 +116,13 @@ class ColumnChunkReader {
   PageHeader next_header();
   // Opens the next page that has values; one with at most `passable` is passed over, and their number returned.
   int64_t next_page(int64_t passable);
-  void read_dictionary(const PageHeader& header);
+  // Notes the dictionary page at the beginning, if there is one that has not been passed.
+  void find_dictionary();
+  // Reads the dictionary that was passed, when something needs it.
+  void read_dictionary();
   void open_page(const PageHeader& header);
-  const uint8_t* contents(const PageHeader& header, int64_t plain_bytes, bool compressed, BufferPtr& buffer, size_t* size);
+  // What is stored of a page at a position behind some plain bytes, decompressed if need be into the buffer, which stays null if not.
+  const uint8_t* contents(const PageHeader& header, int64_t at, int64_t plain_bytes, bool compressed, BufferPtr& buffer, size_t* size);
   // Where levels and values lie in a page of version 1 or 2, decompressed; afterwards `page_.values` begins with values.
   void open_v1(const PageHeader& header, Page& page);
   void open_v2(const PageHeader& header, Page& page);
@@ -147,6 +153,8 @@ class ColumnChunkReader {
   int64_t left_;      // values of the chunk not delivered
   int64_t unopened_;  // values of pages not opened yet
   bool first_ = true;
+  std::optional<PageHeader> dictionary_;  // of the dictionary that was passed but not read, and where it lies
+  int64_t dictionary_at_ = 0;
   Page page_;
   BufferPtr page_buffer_, plain_buffer_;
   std::vector<uint8_t> level_bytes_;  // levels that lie outside the compressed part, padded
@@ -155,7 +163,8 @@ class ColumnChunkReader {
   int64_t taken_ = 0, taken_nulls_ = 0;
   bool exact_ = true, all_present_ = true;
   std::vector<uint8_t> levels_, present_;
-  std::vector<uint32_t> places_, codes_, kept_;
+  std::vector<uint32_t> places_, codes_;
+  BufferPtr kept_;
 };
 
 }  // namespace tableflow::parquet

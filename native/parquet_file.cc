@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <system_error>
 
 #include "parquet_page.h"
@@ -25,23 +26,37 @@ FileRange::~FileRange() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-const uint8_t* FileRange::view(int64_t offset, int64_t size) {
+const uint8_t* FileRange::view(int64_t offset, int64_t size, bool ahead) {
   if (offset < begin_ || size < 0 || offset > end_ || size > end_ - offset) throw Corrupt("a page reaches past its column chunk");
-  if (window_ && offset >= window_offset_ && offset + size <= window_offset_ + window_size_)
-    return window_->data() + (offset - window_offset_);
-  const int64_t wanted = std::min(std::max(size, kWindow), end_ - offset);
-  if (!window_ || int64_t(window_->size()) < wanted) window_ = std::make_unique<Buffer>(size_t(wanted));
-  window_size_ = 0;
+  const int64_t behind = window_offset_ + window_size_;
+  if (window_ && offset >= window_offset_ && offset + size <= behind) return window_->data() + (offset - window_offset_);
+  const int64_t wanted = ahead ? std::min(std::max(size, kWindow), end_ - offset) : size;
+  // What is there of it already is not read again.
+  const int64_t kept = window_ && offset >= window_offset_ && offset < behind ? behind - offset : 0;
+  const uint8_t* from = kept ? window_->data() + (offset - window_offset_) : nullptr;
+  if (!window_ || int64_t(window_->size()) < wanted) {
+    auto larger = std::make_unique<Buffer>(size_t(wanted));
+    if (kept) std::memcpy(larger->data(), from, size_t(kept));
+    window_ = std::move(larger);
+  } else if (kept) {
+    std::memmove(window_->data(), from, size_t(kept));
+  }
   window_offset_ = offset;
+  window_size_ = kept;
+  fill(wanted);
+  if (window_size_ < size) throw Corrupt("the file ends inside a column chunk");
+  return window_->data();
+}
+
+void FileRange::fill(int64_t wanted) {
   while (window_size_ < wanted) {
-    const ssize_t got = ::pread(fd_, window_->data() + window_size_, size_t(wanted - window_size_), offset + window_size_);
+    const ssize_t got =
+        ::pread(fd_, window_->data() + window_size_, size_t(wanted - window_size_), window_offset_ + window_size_);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw std::system_error(errno, std::generic_category(), "read");
     if (got == 0) break;
     window_size_ += got;
   }
-  if (window_size_ < size) throw Corrupt("the file ends inside a column chunk");
-  return window_->data();
 }
 
 }  // namespace tableflow::parquet

@@ -19,10 +19,13 @@ class FileRange {
   int64_t end() const { return end_; }
 
   // Bytes [offset, offset + size), with 64 readable bytes behind them; valid until the next call.  Throws Corrupt if they
-  // lie outside the range or the file ends before.
-  const uint8_t* view(int64_t offset, int64_t size);
+  // lie outside the range or the file ends before.  `ahead`: what follows will be wanted, too, so some of it is read at once.
+  const uint8_t* view(int64_t offset, int64_t size, bool ahead = true);
 
  private:
+  // Puts bytes of the file behind those that are in the window, as far as there are any.
+  void fill(int64_t wanted);
+
   int fd_;
   int64_t begin_, end_;
   std::unique_ptr<Buffer> window_;

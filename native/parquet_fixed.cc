@@ -63,6 +63,8 @@ template <class C> class NumberSink final : public FixedSink<typename C::Dst> {
   using FixedSink<Dst>::FixedSink;
 
  protected:
+  bool copies() const override { return C::copies; }
+
   void plain(Dst* out, int64_t count, const uint8_t*& at, const uint8_t* end) override {
     if (count > (end - at) / kWidth) too_few_values();
     if constexpr (C::copies) {

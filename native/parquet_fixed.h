@@ -63,21 +63,24 @@ template <class T> class FixedSink : public Sink {
     validity_ = validity;
   }
 
-  void dictionary(const uint8_t* data, const uint8_t* end, int64_t count) override {
+  void dictionary(const uint8_t* data, const uint8_t* end, int64_t count, BufferPtr page) override {
     if (count > end - data) too_few_values();  // a value has at least one byte
-    dictionary_.resize(size_t(count));
+    entries_ = uint32_t(count);
+    if (copies() && count > 0 && page && data == page->data()) {
+      if (count > (end - data) / int64_t(sizeof(T))) too_few_values();
+      dictionary_ = std::move(page);
+      return;
+    }
+    auto found = std::make_shared<Buffer>(std::max<size_t>(size_t(count), 1) * sizeof(T));
+    found->template as<T>()[0] = T(0);  // NULL rows have code 0, so there is always an entry to look at
     const uint8_t* at = data;
-    plain(dictionary_.data(), count, at, end);
-    has_dictionary_ = true;
+    plain(found->template as<T>(), count, at, end);
+    dictionary_ = std::move(found);
   }
 
   VectorPtr dictionary_values() const override {
-    if (!has_dictionary_) return nullptr;
-    const size_t count = std::max<size_t>(dictionary_.size(), 1);
-    auto buffer = std::make_shared<Buffer>(count * sizeof(T));
-    buffer->as<T>()[0] = T(0);
-    if (!dictionary_.empty()) std::memcpy(buffer->data(), dictionary_.data(), dictionary_.size() * sizeof(T));
-    return make_fixed(kind_, format_, int64_t(count), std::move(buffer), nullptr, 0);
+    if (!dictionary_) return nullptr;
+    return make_fixed(kind_, format_, std::max<int64_t>(entries_, 1), dictionary_, nullptr, 0);
   }
 
   void append(Page& page, int64_t row, int64_t rows, int64_t present) override {
@@ -104,6 +107,9 @@ template <class T> class FixedSink : public Sink {
   }
 
  protected:
+  // Whether values are stored as they are computed with.
+  virtual bool copies() const { return false; }
+
   // Converts `count` stored values and moves `at` behind them; throws Corrupt if there are fewer.
   virtual void plain(T* out, int64_t count, const uint8_t*& at, const uint8_t* end) = 0;
 
@@ -115,14 +121,15 @@ template <class T> class FixedSink : public Sink {
   }
 
  private:
-  Lookup<T> lookup(T* out) const { return {dictionary_.data(), uint32_t(dictionary_.size()), out}; }
+  Lookup<T> lookup(T* out) const { return {dictionary_ ? dictionary_->template as<T>() : nullptr, entries_, out}; }
 
   Kind kind_;
   std::string format_;
   BufferPtr data_;
   const uint8_t* validity_ = nullptr;
-  bool has_dictionary_ = false;
-  std::vector<T> dictionary_, all_;
+  BufferPtr dictionary_;  // read only, and shared with results; null: there is none
+  uint32_t entries_ = 0;
+  std::vector<T> all_;
 };
 
 std::unique_ptr<Sink> make_decimal_sink(const ChunkDefinition& chunk);

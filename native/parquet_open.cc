@@ -49,7 +49,7 @@ bool is_integer(Conversion conversion) {
 
 void ColumnChunkReader::open_v1(const PageHeader& header, Page& page) {
   size_t size = 0;
-  page.values = contents(header, 0, chunk_.decompress, page_buffer_, &size);
+  page.values = contents(header, position_, 0, chunk_.decompress, page_buffer_, &size);
   page.end = page.values + size;
   if (!chunk_.optional) return;
   if (header.level_encoding == Encoding::Rle) {
@@ -75,7 +75,7 @@ void ColumnChunkReader::open_v2(const PageHeader& header, Page& page) {
   }
   const int64_t levels = int64_t(header.definition_bytes) + header.repetition_bytes;
   size_t size = 0;
-  page.values = contents(header, levels, chunk_.decompress && header.compressed, page_buffer_, &size);
+  page.values = contents(header, position_, levels, chunk_.decompress && header.compressed, page_buffer_, &size);
   page.end = page.values + size;
 }
 
@@ -108,6 +108,9 @@ void ColumnChunkReader::open_page(const PageHeader& header) {
   Page page;
   page.left = header.num_values;
   page.encoding = header.encoding;
+  const bool coded = page.encoding == Encoding::PlainDictionary || page.encoding == Encoding::RleDictionary;
+  // A page that is not compressed is used where it was read, so nothing may be read after it.
+  if (coded || !chunk_.decompress || !header.compressed) read_dictionary();
   if (header.type == PageType::DataV2) open_v2(header, page);
   else open_v1(header, page);
   open_values(page);

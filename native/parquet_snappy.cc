@@ -33,9 +33,16 @@ inline uint64_t load_8(const uint8_t* from) {
 
 inline void copy_16(const uint8_t* from, uint8_t* to) { std::memcpy(to, from, 16); }
 
-// A copy that is long or overlaps itself.
+// A copy that is long or near.
 inline void copy_far(const uint8_t* from, uint8_t* to, size_t offset, size_t length) {
-  if (offset >= 16) {
+  if (length - 4 <= 4 && offset >= length) {
+    // What was just written is had from the store buffer only by loads that lie in one store.
+    uint32_t low, high;
+    std::memcpy(&low, from, 4);
+    std::memcpy(&high, from + length - 4, 4);
+    const uint64_t both = low | uint64_t(high) << (8 * (length - 4));
+    std::memcpy(to, &both, 8);
+  } else if (offset >= 16) {
     for (size_t done = 0; done < length; done += 16) copy_16(from + done, to + done);
   } else if (offset >= 8) {
     for (size_t done = 0; done < length; done += 8) std::memcpy(to + done, from + done, 8);
@@ -54,8 +61,9 @@ void decompress_fast(const uint8_t*& in_ref, const uint8_t* end, uint8_t*& out_r
   uint64_t word = load_8(in);
   while (in <= last_in && out <= last_out) {
     if ((word & 3) == 0) {
-      const size_t length = ((word >> 2) & 63) + 1;
-      if (length > 4) {
+      const size_t more = (word >> 2) & 63;
+      if (more > 3) {
+        const size_t length = more + 1;
         if (length > 60) break;
         copy_16(in + 1, out);
         if (length > 16) {
@@ -68,28 +76,27 @@ void decompress_fast(const uint8_t*& in_ref, const uint8_t* end, uint8_t*& out_r
         word = load_8(in);
         continue;
       }
-      word >>= 8;
-      std::memcpy(out, &word, 8);
-      word >>= 8 * length;
-      in += 1 + length;
-      out += length;
+      const uint64_t literal = word >> 8;
+      std::memcpy(out, &literal, 8);
+      word = (word >> 16) >> ((word * 2) & 63);
+      in += 2 + more;
+      out += 1 + more;
       if ((word & 3) == 0) {
         word = load_8(in);
         continue;
       }
     }
-    const unsigned kind = word & 3;
+    const size_t kind = word & 3;
     if (kind == 3) break;
     in += 1 + kind;
     const uint64_t next = load_8(in);
-    // Both kinds of copies without a branch: whether an offset has one byte or two is the data's chance.
     const unsigned entry = kCopies[word & 0xff];
     const size_t length = entry & 0xff;
     const size_t offset = (entry & 0xff00) | ((word >> 8) & (0xffffu >> (16 - 8 * kind)));
     word = next;
     if (offset - 1 >= size_t(out - begin)) corrupt();
     const uint8_t* from = out - offset;
-    if (length <= 16 && length <= offset) copy_16(from, out);
+    if (__builtin_expect(length <= 16 && offset >= 16, 1)) copy_16(from, out);
     else copy_far(from, out, offset, length);
     out += length;
   }

@@ -74,7 +74,7 @@ class StringSink final : public Sink {
     if (chunk.conversion == Conversion::FixedString && width_ < 1) throw Unsupported("strings of no bytes");
   }
 
-  void dictionary(const uint8_t* data, const uint8_t* end, int64_t count) override {
+  void dictionary(const uint8_t* data, const uint8_t* end, int64_t count, BufferPtr) override {
     if (count > (end - data) / (width_ ? width_ : 4)) too_few();
     StringBuilder builder;
     builder.begin(std::max<int64_t>(count, 1), end - data);

@@ -51,7 +51,7 @@ Matching ColumnChunkReader::take(int64_t rows, Places places, const Filter* filt
   taken_ = taken_nulls_ = 0;
   exact_ = true;
   // The places are few in the end: room for all of them is kept from call to call, and never cleared.
-  if (filter && kept_.size() < size_t(count)) kept_.resize(size_t(count));
+  if (filter && (!kept_ || kept_->size() < size_t(count + 1) * 4)) kept_ = std::make_shared<Buffer>(size_t(count + 1) * 4);
   sink_->begin(count, taken_validity_ ? taken_validity_->data() : nullptr);
   int64_t next = 0;
   for (int64_t row = 0; row < rows;) {
@@ -73,7 +73,7 @@ Matching ColumnChunkReader::take(int64_t rows, Places places, const Filter* filt
     left_ -= n;
     row += n;
   }
-  if (filter) result.kept.assign(kept_.begin(), kept_.begin() + taken_);
+  if (filter) result.kept.assign(kept_->as<uint32_t>(), kept_->as<uint32_t>() + taken_);
   result.vector = sink_->finish(taken_, taken_nulls_ ? std::move(taken_validity_) : nullptr, taken_nulls_);
   result.exact = exact_;
   return result;
@@ -111,7 +111,7 @@ int64_t ColumnChunkReader::filter_codes(int64_t first, int64_t count, int64_t pr
   uint32_t outside = 0;
   for (int64_t i = 0; i < present; ++i) outside |= uint32_t(codes_[size_t(i)] >= filter.entries);
   if (outside) throw Corrupt("a code lies outside the dictionary");
-  uint32_t* out = kept_.data() + taken_;
+  uint32_t* out = kept_->as<uint32_t>() + taken_;
   uint32_t* codes = codes_.data();
   const uint8_t* accepted = filter.accepted;
   int64_t kept = 0;
@@ -148,7 +148,7 @@ void ColumnChunkReader::take_from_page(int64_t row, int64_t n, int64_t first, Pl
   if (filter && coded) {
     kept = kept_present = filter_codes(first, of.count, present, *filter);
   } else if (filter) {
-    for (int64_t i = 0; i < of.count; ++i) kept_[size_t(taken_ + i)] = uint32_t(first + i);
+    for (int64_t i = 0; i < of.count; ++i) kept_->as<uint32_t>()[taken_ + i] = uint32_t(first + i);
     exact_ = exact_ && of.count == 0;
   }
   if (taken_validity_)
