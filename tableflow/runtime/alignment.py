@@ -131,8 +131,6 @@ class Alignment:
         self.watermarks[channel] = END_OF_TIME
         port = self.ports[channel]
         self._open[port] -= 1
-        # A barrier that waited for this channel alone goes first: the others delivered it before their end.
-        passed = (*self._pass_barrier(), *self._time())
-        if self._open[port]:
-            return passed
-        return (*passed, PortEnded(port, last=self.finished))
+        ended = () if self._open[port] else (PortEnded(port, last=self.finished),)
+        # A barrier that waited for this channel alone goes last: an end is before all barriers that are yet to come.
+        return (*self._time(), *ended, *self._pass_barrier())

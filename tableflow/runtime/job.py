@@ -97,18 +97,18 @@ class Job:
         last = [task for task in self._deployment.tasks if task.id[0] in self._deployment.topology.last_stages]
         self._on_epoch = on_epoch
         self._passed = 0
-        self._epochs = Epochs(epoch_interval, scheduler, [task.id for task in last], self.inject, self._epoch_passed)
+        self.epochs = Epochs(epoch_interval, scheduler, [task.id for task in last], self.inject, self._epoch_passed)
         for task in last:
-            task.report_epochs(self._epochs.arrived)
+            task.report_epochs(self.epochs.arrived)
 
     def start(self) -> None:
         """Sets the tasks going; returns at once."""
         for task in self._deployment.first:
             task.wake()
-        self._epochs.start()
+        self.epochs.start()
 
-    def next_batch(self, timeout: float | None = None) -> Batch | None:
-        """The next batch of the result, or None at its end; raises the job's error, or TimeoutError.
+    def next_batch(self, timeout: float | None = None, epoch: int | None = None) -> Batch | None:
+        """The next batch of the result, or None at its end or that of an ``epoch``; raises the job's error, or TimeoutError.
 
         Producers wait while results are unread.  An interrupt (KeyboardInterrupt) cancels the job.
         """
@@ -117,7 +117,7 @@ class Job:
             while True:
                 heard = self._bell.rings
                 # Looked at first: what the tasks left behind when they ended is found below, not overlooked.
-                ended = not self._open_tasks
+                ended = not self._open_tasks or (epoch is not None and self._passed >= epoch)
                 if self._error is not None and not self._complete:
                     raise self._error
                 if self._result.ready:
@@ -192,7 +192,7 @@ class Job:
         It is an epoch: everything before it has passed every operator and sink.
         """
         limit = None if timeout is None else time.monotonic() + timeout
-        number = self._epochs.ask()
+        number = self.epochs.ask()
         while self._passed < number and self._open_tasks:
             heard = self._bell.rings
             if self._passed >= number or not self._open_tasks:
@@ -272,7 +272,7 @@ class Job:
             if self.stopping or not self._open_tasks:
                 return
             self.stopping = True
-        self._epochs.close()
+        self.epochs.close()
         for build in self._deployment.builds.values():
             build.fail(self._error or CancelledError("the query has its result"))
         for task in self._deployment.tasks:
@@ -292,7 +292,7 @@ class Job:
         self._acknowledge_ended(task)
         with self._lock:
             self._open_tasks.discard(task.id)
-        self._epochs.ended(task.id)
+        self.epochs.ended(task.id)
         if not self._open_tasks:
-            self._epochs.close()
+            self.epochs.close()
             self._bell.ring()

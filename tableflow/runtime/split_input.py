@@ -109,10 +109,10 @@ class SplitInput:
 
     def next(self, preferred: int | None) -> Taken | None:
         """The next epoch, watermark, batch, or the end; None when every reader waits."""
-        if self._epochs and self._caught_up():
-            return self._epoch()
         if self._pending:
             return self._pending.popleft()
+        if self._epochs and not self._at_end and self._caught_up():
+            return self._epoch()
         began = perf_counter_ns()
         try:
             batch = self._poll()
@@ -129,19 +129,24 @@ class SplitInput:
             if self._count_forms:
                 self._block.named.update(f"{stored_as(column)}_columns" for column in batch.columns)
             return batch
-        if self._exhausted and not self._open:
+        if self._at_end:
             if self._pending:
                 return self._pending.popleft()
             self._block.ended = True
             return PortEnded(0, last=True)
-        if self._epochs and not self._pending and self._caught_up():
-            return self._epoch()  # the readers have nothing more, which they may have said just now
         silence = None if self._bounded else self._silence()
+        if silence is not None:
+            self._pending.append(silence)
         if self._pending:
-            if silence is not None:
-                self._pending.append(silence)
             return self._pending.popleft()
-        return silence
+        if self._epochs and self._caught_up():
+            return self._epoch()  # the readers have nothing more, which they may have said just now
+        return None
+
+    @property
+    def _at_end(self) -> bool:
+        """Whether the end is known, which stands for every epoch: one that is asked for then is behind it."""
+        return self._exhausted and not self._open
 
     def _epoch(self) -> Epoch:
         self._targets = None

@@ -48,6 +48,18 @@ def test_all_idle_is_not_the_end_although_another_has_ended():
     assert a.control(1, Watermark(4)) == (Watermark(4),)
 
 
+def test_an_end_is_before_the_barrier_that_waits_for_it():
+    """What it lets happen belongs to the epoch in which it came, whichever channel is read first."""
+    a = Alignment([0, 1])
+    assert a.control(1, Watermark(5)) == ()
+    assert a.control(1, Epoch(1)) == ()
+    assert a.control(0, EndOfInput()) == (Watermark(5), PortEnded(0, last=False), Epoch(1))
+    a = Alignment([0, 1])
+    assert a.control(1, Watermark(5)) == ()
+    assert a.control(0, EndOfInput()) == (Watermark(5), PortEnded(0, last=False))
+    assert a.control(1, Epoch(1)) == (Epoch(1),)
+
+
 def test_a_barrier_waits_for_all_and_holds_who_has_it():
     a = Alignment([0, 0, 1])
     assert a.control(0, Epoch(1)) == ()
@@ -57,7 +69,7 @@ def test_a_barrier_waits_for_all_and_holds_who_has_it():
     assert a.held == [False] * 3
     assert a.control(0, Superstep(0)) == ()
     assert a.control(1, EndOfInput()) == ()
-    assert a.control(2, EndOfInput()) == (Superstep(0), PortEnded(1, last=False))
+    assert a.control(2, EndOfInput()) == (PortEnded(1, last=False), Superstep(0))
 
 
 def test_ended_inputs_count_as_aligned():

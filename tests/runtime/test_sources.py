@@ -8,15 +8,16 @@ import time
 import pytest
 
 from tableflow.errors import ConnectorError, InternalError
+from tableflow.runtime.alignment import PortEnded
 from tableflow.runtime.counters import OperatorBlock
-from tableflow.runtime.events import Idle, Watermark
+from tableflow.runtime.events import Epoch, Idle, Watermark
 from tableflow.runtime.graph import ExchangeKind
 from tableflow.runtime.source import Done, Later, Split
 from tableflow.runtime.split_input import SplitInput
 from tableflow.runtime.split_time import SplitTime
 from tableflow.runtime.timers import TaskTimers
 from tableflow.runtime.wake import After, Signal
-from tests.runtime.simple import Batches, Calls, Plan, Sum, Through, batch, run, values
+from tests.runtime.simple import Batches, Calls, Plan, Reader, Sum, Through, batch, run, values
 
 
 def test_splits_found_late_do_not_hold_time_back():
@@ -355,3 +356,51 @@ def test_idle_is_said_once():
     finally:
         Channel.put = put
     assert [event for result, event in sent if not result] == [Idle(), Watermark(-(2**63))]
+
+
+def test_an_epoch_comes_behind_all_that_was_said_before():
+    """Time, silence and the end of a source are what it has given as much as rows are."""
+
+    class Clock:
+        def now(self):
+            return 0
+
+    class Told(Reader):
+        def __init__(self, items):
+            self.items = items
+            super().__init__(
+                iter(lambda: items[self.read] if self.read < len(items) else Later(Signal(True)), None), [], ""
+            )
+
+        def newest(self):
+            return len(self.items)
+
+        def reached(self, position):
+            return self.read >= position
+
+    parts = [[batch(1), Watermark(5), Idle()], [Watermark(9), batch(2), Watermark(10), Idle()]]
+    source = Batches([], [], bounded=False)
+    clock = Clock()
+    taken = SplitInput(
+        False, source.assigner(), lambda split: Told(parts[split.definition]), 0, TaskTimers(clock), clock, 30_000_000,
+        OperatorBlock(""),
+    )  # fmt: skip
+
+    def until_epoch(number):
+        taken.inject(Epoch(number))
+        seen = []
+        while not isinstance(got := taken.next(None), Epoch | PortEnded):
+            seen.append(got if isinstance(got, Watermark | Idle) else values(got))
+        return seen, got
+
+    seen, got = until_epoch(1)
+    assert got == Epoch(1)
+    assert sorted(one for one in seen if isinstance(one, list)) == [[1], [2]]
+    assert seen[-1] == Idle()
+    assert Watermark(10) in seen
+    parts[0].append(Done())
+    parts[1] += [Watermark(12), Done()]
+    seen, got = until_epoch(2)
+    assert seen == [Watermark(12)]
+    assert got == PortEnded(0, last=True)
+    taken.close()
