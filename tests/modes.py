@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from tableflow.planner.driver import RULES
@@ -32,12 +32,16 @@ class Evidence:
     """Columns of sources by how they are stored, counted where that is forced."""
     fired: frozenset[str] = frozenset()
     """Rules that fired."""
+    held: int = 0
+    """Changes that groups have held back until an epoch's end."""
 
     def plus(self, result: Any) -> Evidence:
         """With another query's; ``result`` may be of one that needed no job."""
         if not hasattr(result, "planned"):
             return self
-        counters: JobCounters = result.counters()
+        counters: JobCounters | None = result.counters()
+        if counters is None:  # of a job that never ran
+            return self
         edges = [edge for stage in counters.stages for edge in stage.edges]
         named = [pair for stage in counters.stages for operator in stage.operators for pair in operator.named]
         sources = [stage.source for stage in counters.stages if stage.source is not None]
@@ -53,7 +57,17 @@ class Evidence:
             self.serialized + result.planned.serialized,
             self.stored + Counter({n: v for s in sources for n, v in s.named if n.endswith("_columns")}),
             self.fired | {firing.rule for firing in result.planned.optimized.trace if firing.count},
+            self.held + sum(value for name, value in named if name == "held_changes"),
         )
+
+    def and_of(self, other: Evidence) -> Evidence:
+        """That of both."""
+        pairs = {each.name: (getattr(self, each.name), getattr(other, each.name)) for each in fields(self)}
+        most = {"most_tasks", "largest", "fullest"}
+        joined = {
+            name: max(a, b) if name in most else a | b if name == "fired" else a + b for name, (a, b) in pairs.items()
+        }
+        return Evidence(**joined)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,8 @@ class Mode:
     name: str
     settings: Mapping[str, str]
     proof: Callable[[Evidence], bool]
+    one_by_one: bool = False
+    """Streams are fed row by row."""
 
 
 def _rules_off() -> list[Mode]:
@@ -139,4 +155,26 @@ SEEDS = [
     for seed in range(10)
 ]
 RULES_OFF = _rules_off()
+STREAMS = [
+    Mode("default", {"parallelism.default": "2"}, lambda e: e.largest > 1 and e.most_tasks == 2),
+    Mode(
+        "one-row-batches",
+        {"execution.batch-rows": "1", "parallelism.default": "2"},
+        lambda e: 0 < e.exchanged_rows == e.exchanged_batches and e.largest == 1,
+        one_by_one=True,
+    ),
+]
+MORE_STREAMS = [
+    Mode("parallelism-1", {"parallelism.default": "1"}, lambda e: e.most_tasks == 1),
+    Mode("parallelism-4", {"parallelism.default": "4"}, lambda e: e.most_tasks == 4),
+    Mode(
+        "mini-batches",
+        {"table.exec.mini-batch.enabled": "true", "parallelism.default": "2"},
+        lambda e: e.held > 0,
+        one_by_one=True,
+    ),
+    Mode("unfused", {"execution.fusion": "off", "parallelism.default": "2"}, lambda e: e.fused_batches == 0),
+    SHAPES[5],
+    *SEEDS[:3],
+]
 ALL = [DEFAULT, ONE_ROW, *SHAPES, *SEEDS, *RULES_OFF]

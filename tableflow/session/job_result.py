@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,16 +46,19 @@ class JobResult:
         self._counters: JobCounters | None = None
         self._failure: TableFlowError | None = None
 
-    def next_batch(self, timeout: float | None = None) -> pa.RecordBatch | None:
-        """See :class:`~tableflow.session.outcome.Result`; errors point into the statement.  TimeoutError after ``timeout``."""
+    def next_batch(self, timeout: float | None = None, epoch: int | None = None) -> pa.RecordBatch | None:
+        """See :class:`~tableflow.session.outcome.Result`; errors point into the statement.  TimeoutError after ``timeout``.
+
+        With an ``epoch`` also None when all that came before its end has been given.
+        """
         if self._failure is not None:
             raise self._failure  # rows that never came are not the end
         if self._counters is not None:
             return None
         try:
-            batch = self._job.next_batch(timeout)
+            batch = self._job.next_batch(timeout, epoch)
             while batch is not None and batch.rows == 0:
-                batch = self._job.next_batch(timeout)
+                batch = self._job.next_batch(timeout, epoch)
         except TableFlowError as error:
             from tableflow.session.scan_place import point_at_table  # it knows files, which not all queries read
 
@@ -66,11 +69,20 @@ class JobResult:
             raise
         self.last = time.perf_counter_ns()
         if batch is None:
-            self.close()
+            if epoch is None:
+                self.close()
             return None
         given = self._record_batch(batch)
         self.shown += given.num_rows
         return given
+
+    def settled(self) -> Iterator[pa.RecordBatch]:
+        """All rows that come of what the sources have given so far, once that has had its effect: of a query without end."""
+        if self._counters is not None or self._failure is not None:
+            return
+        epoch = self._job.epochs.ask()
+        while (batch := self.next_batch(epoch=epoch)) is not None:
+            yield batch
 
     def _record_batch(self, batch: Batch) -> pa.RecordBatch:
         whole = compact(batch)

@@ -48,6 +48,7 @@ class Record:
         return f"{self.file}:{self.line}"
 
 
+VALUES_APART = r"\t|\s{2,}"
 _FOLDERS = TemporaryDirectory(prefix="slt-")  # goes with the process
 _HEADER = re.compile(r"(statement|query)\b\s*(.*)")
 
@@ -102,6 +103,6 @@ def _record(file: str, line: int, header: re.Match[str], block: list[str], diffe
         return Record(file, line, "\n".join(block), error=error, differs=differs)
     words = rest.split()
     cut = block.index("----") if "----" in block else len(block)
-    rows = tuple(tuple(re.split(r"\t|\s{2,}", text.strip())) for text in block[cut + 1 :])
+    rows = tuple(tuple(re.split(VALUES_APART, text.strip())) for text in block[cut + 1 :])
     types, sort = words[0], words[1] if len(words) > 1 else "nosort"
     return Record(file, line, "\n".join(block[:cut]), types, sort, rows, differs=differs)
