@@ -2,7 +2,8 @@
 
 Pure bookkeeping.  A split that is known from the start holds time back at the beginning of time until its first
 watermark, also before it is handed out; a split found later starts at the time reached.  Idle splits do not count, and
-when all are idle, or none is open, time stays where it is.
+when all are idle time stays where it is.  When none is open, all that is known has been read, and time is as far as any of them came: it does
+not depend on whether the last one was still open when its source said that there are no more.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ class SplitTime:
         self._times: dict[str, int] = {}
         self._idle: set[str] = set()
         self._all_known_handed_out = False
+        self._furthest = START_OF_TIME
 
     def opened(self, split: str) -> None:
         """A split begins to be read."""
@@ -47,7 +49,7 @@ class SplitTime:
 
     def finished(self, split: str) -> Watermark | None:
         """The split has ended."""
-        del self._times[split]
+        self._furthest = max(self._furthest, self._times.pop(split))
         self._idle.discard(split)
         return self._advance()
 
@@ -59,7 +61,8 @@ class SplitTime:
     def _advance(self) -> Watermark | None:
         if not self._all_known_handed_out:
             return None
-        time = min((time for split, time in self._times.items() if split not in self._idle), default=START_OF_TIME)
+        otherwise = START_OF_TIME if self._times else self._furthest
+        time = min((time for split, time in self._times.items() if split not in self._idle), default=otherwise)
         if time <= self.watermark:
             return None
         self.watermark = time

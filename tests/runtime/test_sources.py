@@ -58,6 +58,26 @@ def test_a_split_that_speaks_again_brings_the_time_it_had_reached():
     assert time.spoke("behind") is None
 
 
+@pytest.mark.parametrize("said", ["before the last ends", "after"])
+def test_time_is_the_same_whenever_it_is_said_that_there_are_no_more_splits(said):
+    time = SplitTime()
+    time.opened("a")
+    assert time.advanced("a", 9) is None
+    assert time.finished("a") is None
+    time.opened("b")
+    assert time.advanced("b", 5) is None
+    if said == "after":
+        assert time.finished("b") is None
+        assert time.handed_out() == Watermark(9)
+    else:
+        assert time.handed_out() == Watermark(5)
+        assert time.finished("b") == Watermark(9)
+    time.opened("late")
+    assert time.advanced("late", 7) is None
+    assert time.finished("late") is None
+    assert time.watermark == 9
+
+
 class Generator(Through):
     """Event time is the value of the row."""
 
