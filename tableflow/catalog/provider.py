@@ -130,6 +130,11 @@ class TableProvider(Protocol):
         ...
 
 
+def partition_columns(provider: TableProvider) -> frozenset[str]:
+    """The columns that a provider knows of whole files: those of its attribute ``partitioned``, if it has one."""
+    return frozenset(getattr(provider, "partitioned", ()))
+
+
 class ProjectedTable:
     """What a provider does that has no statistics and reads whole rows: a base class for those it fits."""
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from tableflow.catalog.entry import TableDefinition
-from tableflow.catalog.provider import Accepted, ScanRequest, TableProvider, TableSchema, TableStatistics
+from tableflow.catalog.provider import (
+    Accepted,
+    ScanRequest,
+    TableProvider,
+    TableSchema,
+    TableStatistics,
+    partition_columns,
+)
 from tableflow.catalog.written import SinkOffer, sink_of
 from tableflow.records import dataclass, replace
 
@@ -52,6 +59,11 @@ class DeclaredTable:
     def bounded(self) -> bool:
         """Whether a scan ends."""
         return self.provider.bounded
+
+    @property
+    def partitioned(self) -> frozenset[str]:
+        """The connector's."""
+        return partition_columns(self.provider)
 
     @property
     def sink(self) -> SinkOffer | None:

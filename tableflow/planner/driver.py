@@ -74,6 +74,7 @@ from tableflow.planner.rules.projects import merge_projects, remove_trivial_proj
 from tableflow.planner.rules.prune import prune_columns
 from tableflow.planner.rules.reduce_aggregate import reduce_aggregate_by_semi_join
 from tableflow.planner.rules.set_operations import merge_set_operations, rewrite_set_operations
+from tableflow.planner.rules.stream_filters import push_filter_into_stream
 from tableflow.planner.rules.sums import take_constants_out_of_sums
 from tableflow.planner.rules.time_joins import expand_asof_join, settle_temporal_join
 from tableflow.planner.rules.window_tables import expand_window_table
@@ -176,6 +177,7 @@ RULES: tuple[Entry, ...] = (
     Entry("reduce_aggregate_by_semi_join", reduce_aggregate_by_semi_join, (_O,)),
     Entry("share_common_subplans", share_common_subplans, (_S,)),
     Entry("share_streams", share_streams, (_S,), switchable=False),
+    Entry("push_filter_into_stream", push_filter_into_stream, (_S,), _FILTER),
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 NOT_FOR_STREAMS: Mapping[str, str] = {
-    "push_filter_into_scan": "readers of one stream share it, whatever each of them filters",
+    "push_filter_into_scan": "readers of one stream share it, whatever each of them filters; push_filter_into_stream does this when that is settled",
     "share_common_subplans": "a shared result is published when it is complete, and a stream never is",
     "reduce_aggregate_by_semi_join": "it reads an input a second time before the first, and keeps it twice as state",
     "expand_window_table": "sessions and windows of rows are kept up to date by operators, not computed by sorting",
@@ -22,6 +22,7 @@ NOT_FOR_STREAMS: Mapping[str, str] = {
 
 ONLY_FOR_STREAMS: Mapping[str, str] = {
     "share_streams": "finished data is the same however often it is read",
+    "push_filter_into_stream": "finished data is filtered where it is read from the start",
     "fire_when_closed": "settle_emission does this for all windows of finished data",
     "spell_interval_keys": "a group of finished rows is shown once, as what all of them say",
     "make_windowed_aggregate": "finished rows are grouped by the window as by any other columns",

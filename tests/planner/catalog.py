@@ -30,6 +30,7 @@ class Described:
     schema: TableSchema
     known: TableStatistics
     bounded: bool = True
+    partitioned: tuple[str, ...] = ()
 
     def statistics(self) -> TableStatistics:
         return self.known
@@ -84,11 +85,12 @@ def described(rows: int, columns: str, key: str = "") -> Described:
 
 
 def timed() -> Described:
-    """A table with a computed column that is its event time."""
+    """A table with a computed column that is its event time, in files by ``k``."""
     table = described(10_000, "k int! 1 100, ts time, v int")
     computed = ColumnDefinition("at", TYPES["time"], computed="ts + INTERVAL '1' SECOND")
     watermark = WatermarkDefinition("at", "at - INTERVAL '5' SECOND")
-    return replace(table, schema=replace(table.schema, columns=(*table.schema.columns, computed), watermark=watermark))
+    schema = replace(table.schema, columns=(*table.schema.columns, computed), watermark=watermark)
+    return replace(table, schema=schema, partitioned=("k",))
 
 
 def small() -> Tables:

@@ -191,3 +191,47 @@ def test_an_array_cannot_be_followed(con: tableflow.Connection, tmp_path: Path) 
     watch(con, tmp_path / "a.json", "json", **{"source.follow": "true"})
     with con.execute("SELECT a FROM t") as cursor, pytest.raises(tableflow.Error, match="one object per line"):
         cursor.fetchone()
+
+
+def partition(path: Path, day: int, name: str, content: str) -> None:
+    directory = path / f"day={day}"
+    directory.mkdir(parents=True, exist_ok=True)
+    put(directory / name, content.encode())
+
+
+def test_files_of_other_partitions_are_not_opened_as_they_come(con: tableflow.Connection, tmp_path: Path) -> None:
+    partition(tmp_path, 1, "a.json", '{"a": 1}\n')
+    partition(tmp_path, 2, "a.json", "nonsense\n")
+    watch(con, tmp_path, "json", "(a BIGINT, day INT) PARTITIONED BY (day)")
+    with con.execute("SELECT a, day FROM t WHERE day % 2 = 1 AND a < 9") as cursor:
+        assert rows(cursor, 1) == [(1, 1)]
+        partition(tmp_path, 4, "b.json", "nonsense\n")
+        partition(tmp_path, 3, "c.json", '{"a": 3}\n{"a": 9}\n')
+        assert rows(cursor, 1) == [(3, 3)]
+    with pytest.raises(tableflow.Error, match="nonsense"), con.execute("SELECT a FROM t WHERE a < 9") as cursor:
+        rows(cursor, 3)
+
+
+TIMED = "(a BIGINT, ts TIMESTAMP(3), day INT, WATERMARK FOR ts AS ts) PARTITIONED BY (day)"
+COUNTED = "SELECT window_start, count(*) FROM TUMBLE({}, ts, INTERVAL '1' DAY) GROUP BY window_start, window_end"
+
+
+def test_partitions_of_finished_files_with_event_time_are_ruled_out(con: tableflow.Connection, tmp_path: Path) -> None:
+    for part in range(3):
+        partition(tmp_path, 1, f"{part}.json", f'{{"a": {part}, "ts": "2024-01-01 00:00:0{part}"}}\n')
+    partition(tmp_path, 2, "a.json", "nonsense\n")
+    con.execute(f"CREATE TABLE t {TIMED} WITH ('connector' = 'filesystem', 'path' = '{tmp_path}', 'format' = 'json')")
+    con.execute("SET 'execution.runtime-mode' = 'streaming'")
+    found = con.execute(COUNTED.format("(SELECT * FROM t WHERE day = 1 AND a < 2)")).fetchall()
+    assert [row[-1] for row in found] == [2]
+
+
+def test_files_of_other_partitions_move_the_time_of_those_that_keep_coming(
+    con: tableflow.Connection, tmp_path: Path
+) -> None:
+    partition(tmp_path, 1, "a.json", '{"a": 1, "ts": "2024-01-01 12:00:00"}\n')
+    watch(con, tmp_path, "json", TIMED)
+    con.execute("SET 'parallelism.default' = '1'")  # a second task would have to be idle first
+    with con.execute(COUNTED.format("(SELECT * FROM t WHERE day = 1)")) as cursor:
+        partition(tmp_path, 2, "b.json", '{"a": 2, "ts": "2024-01-02 12:00:00"}\n')
+        assert [row[-1] for row in rows(cursor, 1)] == [1]

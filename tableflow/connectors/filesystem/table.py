@@ -58,6 +58,11 @@ class FileTable:
         return TableSchema(columns, self._keys, changelog="retract" if self._format.gives_changes else "append")
 
     @property
+    def partitioned(self) -> tuple[str, ...]:
+        """The columns that names of directories tell."""
+        return tuple(column.name for column in self._partitions)
+
+    @property
     def files(self) -> tuple[FileVersion, ...]:
         """The files it reads."""
         return self._files

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tableflow.connectors.filesystem.format import FileScan, Format
+from tableflow.connectors.filesystem.partition_pruning import matching_files
 from tableflow.connectors.filesystem.path import GROWING, FileVersion, expand, stat_file, suffix
 from tableflow.connectors.filesystem.source import FileReading
 from tableflow.connectors.filesystem.text_block import BLOCK_BYTES, LONGEST_RECORD, last_record_end, line_of
@@ -82,8 +83,10 @@ class WatchingAssigner:
         if endings is not None:
             new = [file for file in new if suffix(file.path) in endings]
         self._seen.update(file.path for file in new)
-        self._found.extend(sorted(new, key=lambda file: (file.modified, file.path)))
+        wanted = matching_files(tuple(new), self._scan.partitions)
+        self._found.extend(sorted(wanted, key=lambda file: (file.modified, file.path)))
         self._counts["files"] += len(new)
+        self._counts["files_pruned"] += len(new) - len(wanted)
 
     def _parts(self, file: FileVersion) -> Iterator[Split]:
         if self._watch.follow:
