@@ -20,7 +20,7 @@ from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.physical.window_numbers import running
 from tableflow.physical.window_state import Slots
 from tableflow.physical.windowed_aggregate import WindowedAggregate
-from tableflow.runtime.events import END_OF_TIME, Watermark
+from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
 from tableflow.runtime.operator import Emission
 from tableflow.types import BIGINT
 
@@ -72,8 +72,8 @@ class GlobalWindowOperator(FiringOperator):
         for at in range(0, 0 if rows is None else rows.length, self._context.batch_rows):
             assert rows is not None
             yield from self._take(rows.slice(at, self._context.batch_rows))
-        over = self._event_clock and watermark.time // self._event_clock > before // self._event_clock
-        if over or watermark.time == END_OF_TIME:
+        begun = self._event_clock and before > START_OF_TIME  # the first watermark says when time begins
+        if (begun and watermark.time // self._event_clock > before // self._event_clock) or watermark.time == END_OF_TIME:
             yield from self._fire(np.ones(self._pending.groups, np.bool_))
 
     def _replace(self, groups: GroupNumbers) -> Batch | None:

@@ -143,6 +143,8 @@ class LastRowsOperator(Operator):
         if rows is not None:
             assert self._order is not None
             intervals = self._order.times(rows) // step
+            if before == START_OF_TIME:  # time begins with the rows
+                interval = int(intervals[0])
             cuts = [0, *(np.flatnonzero(np.diff(intervals)) + 1).tolist(), rows.length]
             for begin, end in pairwise(cuts):
                 if intervals[begin] > interval:

@@ -19,7 +19,7 @@ from tableflow.physical.window_slots import WindowSlots
 from tableflow.physical.window_state import MOVED_AT_ONCE, Slots
 from tableflow.physical.window_times import WindowTimes
 from tableflow.physical.windowed_aggregate import WindowedAggregate
-from tableflow.runtime.events import END_OF_TIME, Watermark
+from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
 from tableflow.runtime.operator import Emission, OperatorContext, Suspend
 from tableflow.runtime.wake import READY
 
@@ -62,8 +62,11 @@ class UpdatingWindowsOperator(FiringOperator):
         """Fires windows that close, and all if an interval of event time is over; then drops what is too old."""
         before, self._watermark = self._watermark, watermark.time
         due = self._slots.closed_by(watermark.time)[self._pending.slots()]
-        if self._event_clock and watermark.time // self._event_clock > before // self._event_clock:
-            due = np.ones(self._pending.groups, np.bool_)
+        if self._event_clock and len(due):
+            if before == START_OF_TIME:  # time begins with the rows
+                before = int(self._windows.closed_at(self._slots.starts[self._pending.slots()]).min())
+            if watermark.time // self._event_clock > before // self._event_clock:
+                due = np.ones(self._pending.groups, np.bool_)
         yield from self._fire(due)
         yield from self._forget()
 
