@@ -41,7 +41,9 @@ class SettledResult(UnaryNode):
 @serializable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangelogResult(UnaryNode):
-    """``fields`` are the column of kinds and the input's; ``key`` are ids whose values are unique together, None if unknown.
+    """``fields`` are the column of kinds and some of the input's; ``key`` are ids whose values are unique together, None if unknown.
+
+    What an epoch did is what it did to these columns: a row that differs elsewhere has not changed.
 
     ``upserts``: rows are put and removed by key, so what is replaced is not told, and a key comes once an epoch at most.
     """
@@ -79,8 +81,10 @@ class ChangelogResultOperator(Operator):
     """Keeps the sum of one epoch's changes."""
 
     def __init__(self, node: ChangelogResult) -> None:
-        where = positions(node.input.fields)
-        self._types = [f.type for f in node.input.fields]
+        shown, there = node.fields[1:], positions(node.input.fields)
+        where = positions(shown)
+        self._shown = [there[f.id] for f in shown]
+        self._types = [f.type for f in shown]
         self._key = None if node.key is None else [where[column] for column in node.key]
         self._upserts = node.upserts
 
@@ -91,7 +95,7 @@ class ChangelogResultOperator(Operator):
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """Adds the changes."""
-        self._held.add(batch)
+        self._held.add(batch.project(self._shown))
         return None
 
     def on_epoch(self, epoch: Epoch) -> Emission:

@@ -73,7 +73,9 @@ class GlobalWindowOperator(FiringOperator):
             assert rows is not None
             yield from self._take(rows.slice(at, self._context.batch_rows))
         begun = self._event_clock and before > START_OF_TIME  # the first watermark says when time begins
-        if (begun and watermark.time // self._event_clock > before // self._event_clock) or watermark.time == END_OF_TIME:
+        if (
+            begun and watermark.time // self._event_clock > before // self._event_clock
+        ) or watermark.time == END_OF_TIME:
             yield from self._fire(np.ones(self._pending.groups, np.bool_))
 
     def _replace(self, groups: GroupNumbers) -> Batch | None:

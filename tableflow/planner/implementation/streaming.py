@@ -154,7 +154,9 @@ def plan_stream(
     kind = Field(search.fresh_id(), "op", STRING, nullable=False)
     key = upsert_key(search, root, frozenset(f.id for f in query.columns))
     facts = replace(plan.facts, properties=replace(plan.facts.properties, changelog=ChangelogMode.APPEND))
-    result = ChangelogResult(fields=(kind, *plan.fields), facts=facts, input=plan, key=key)
+    seen = {f.id for f in query.columns}
+    shown = tuple(f for f in plan.fields if f.id in seen)
+    result = ChangelogResult(fields=(kind, *shown), facts=facts, input=plan, key=key)
     return result, (kind, *query.columns)
 
 
