@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datasketches
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -50,6 +49,7 @@ def test_representations_and_pieces_do_not_matter(of: t.SqlType, data: st.DataOb
 @pytest.mark.parametrize("rows", [K - 1, K, K + 1, 2 * K, 2 * K + 1, 10_000, 300_000])
 def test_the_sketch_is_that_of_the_smallest_hashes(rows: int) -> None:
     column = integers(np.arange(rows) * 7919)
+    datasketches = pytest.importorskip("datasketches")  # not yet for every Python
     built = datasketches.compact_theta_sketch.deserialize(sketch(column, column))
     hashes = np.unique(hash_rows([column]) >> np.uint64(1))
     assert list(built) == hashes[:K].tolist()
@@ -81,6 +81,19 @@ def test_a_union_counts_a_value_once(ranges: list[tuple[int, int]]) -> None:
     assert estimate(union(parts)) == pytest.approx(distinct, rel=0 if distinct <= K // 2 else 5 * ERROR)
     assert estimate(union(parts)) == estimate(union([union(parts[:1]), *parts[::-1]]))
     assert len(parts[0]) <= 24 + 8 * K
+
+
+@pytest.mark.parametrize(
+    "sizes", [[], [0], [1], [5, 0], [1000, 1000], [3000, 10], [10_000, 20_000, 1], [1024, 1024]], ids=str
+)
+def test_unions_and_estimates_are_the_librarys(sizes: list[int]) -> None:
+    datasketches = pytest.importorskip("datasketches")
+    parts = [sketch(integers(np.arange(size) + 500 * number)) for number, size in enumerate(sizes)]
+    theirs = datasketches.theta_union(LG_K)
+    for part in parts:
+        theirs.update(datasketches.compact_theta_sketch.deserialize(part))
+    assert union(parts) == theirs.get_result().serialize()
+    assert estimate(union(parts)) == pytest.approx(theirs.get_result().get_estimate(), rel=1e-12)
 
 
 def test_a_sketch_of_nothing() -> None:
