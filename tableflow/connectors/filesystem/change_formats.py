@@ -1,14 +1,14 @@
 """Formats of lines that say what each row does: ``changelog-json``, which is only written, and ``debezium-json``.
 
 A line of the first is an array: the kind (``+I``, ``-U``, ``+U``, ``-D``), then the values.  One of the second is an object with
-``before``, ``after`` and ``op``.  Debezium has updates as one message; what is written are two, as Flink does: the row that goes (``d``) and
-the one that comes (``c``).  What is read of it are rows with weights: ``c`` and ``r`` add, ``d`` takes back, ``u`` does both.
+``before``, ``after`` and ``op``.  A row that goes directly before its successor is one message with it (``u``), as Debezium has it; of others
+one that goes is a ``d``, one that comes a ``c``.  What is read of it are rows with weights: ``c`` and ``r`` add, ``d`` takes back, ``u`` does both.
 """
 
 from __future__ import annotations
 
 import json as std_json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -24,8 +24,6 @@ from tableflow.connectors.rows import Row, printable_rows
 from tableflow.connectors.value_text import json_text
 from tableflow.errors import CatalogError, UnsupportedError
 from tableflow.runtime.source import Split
-
-_GOES = frozenset({"-U", "-D"})
 
 
 class ChangelogJsonFormat(JsonFormat):
@@ -76,6 +74,10 @@ class DebeziumJsonFormat(JsonFormat):
                 yield Chunk(part.columns, part.length, [block.offset, done], weights=signs)
 
 
+def _message(before: str, after: str, op: str) -> str:
+    return f'{{"before": {before}, "after": {after}, "op": "{op}"}}\n'
+
+
 class ChangelogJsonWriter:
     """A line for each row: an array."""
 
@@ -92,7 +94,7 @@ class ChangelogJsonWriter:
 
 
 class DebeziumJsonWriter:
-    """A line for each row: what is gone before, what is there after."""
+    """A line for each row, or for an update's two: what is gone before, what is there after."""
 
     def __init__(self, file: Any, schema: pa.Schema, _options: Mapping[str, Any]) -> None:
         self._file = file
@@ -100,14 +102,29 @@ class DebeziumJsonWriter:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Rows with their kinds first."""
-        self._file.write("".join(map(self._line, printable_rows(batch))).encode())
+        self._file.write("".join(self._lines(printable_rows(batch))).encode())
 
-    def _line(self, row: Row) -> str:
+    def _lines(self, rows: Iterable[Row]) -> Iterator[str]:
+        before = "null"  # that of an update whose successor is next
+        for row in rows:
+            inside = self._object(row)
+            if row[0] == "+U" and before != "null":
+                yield _message(before, inside, "u")
+                before = "null"
+                continue
+            if before != "null":
+                yield _message(before, "null", "d")
+                before = "null"
+            if row[0] == "-U":
+                before = inside
+            else:
+                yield _message(inside, "null", "d") if row[0] == "-D" else _message("null", inside, "c")
+        if before != "null":
+            yield _message(before, "null", "d")
+
+    def _object(self, row: Row) -> str:
         values = [f"{name}: {json_text(value)}" for name, value in zip(self._names, row[1:], strict=True)]
-        inside = "{" + ", ".join(values) + "}"
-        if row[0] in _GOES:
-            return f'{{"before": {inside}, "after": null, "op": "d"}}\n'
-        return f'{{"before": null, "after": {inside}, "op": "c"}}\n'
+        return "{" + ", ".join(values) + "}"
 
     def finish(self) -> None:
         """Nothing is held."""

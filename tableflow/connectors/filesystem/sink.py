@@ -93,6 +93,16 @@ class _Part:
         self.file.close()
 
 
+def settled(kinds: pa.Array, directories: pa.Array) -> pa.Array:
+    """What rows do in their directories: an update that moves a row to another one is an end here and a beginning there."""
+    given, places = kinds.to_numpy(zero_copy_only=False), directories.to_numpy()
+    together = (given[:-1] == "-U") & (given[1:] == "+U") & (places[:-1] == places[1:])
+    moves = (given == "-U") | (given == "+U")
+    moves[:-1] &= ~together
+    moves[1:] &= ~together
+    return pc.if_else(pa.array(moves), pc.if_else(pc.equal(kinds, "-U"), "-D", "+I"), kinds)
+
+
 class FileSink(BlockingSink):
     """The files of one task."""
 
@@ -179,6 +189,8 @@ class FileSink(BlockingSink):
         texts = [directory_of(names, values) for values in printable_rows(keys)]
         codes = pa.array(texts).dictionary_encode()
         data = rows.select(kept)
+        if self._spec.kinds:
+            data = data.set_column(0, data.schema.field(0), settled(data.column(0), codes.indices))
         for code, directory in enumerate(codes.dictionary.to_pylist()):
             yield directory, data.filter(pc.equal(codes.indices, code))
 
