@@ -3,13 +3,17 @@
 The scan lies in the stage that probes, so the build is sealed before it reads; it may leave out rows of which it can tell
 cheaply that no row of the build equals them (row groups, pages, chunks, look-ups in a key's index).  Only joins give filters
 for which a probe row without a partner is as if it were not there, and only operators are passed on the way down of which
-the same is true.
+the same is true.  Nor may what is computed of a row on its way to the join fail: whether an error is told must not depend on
+whether a build could be waited for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tableflow.config import RUNTIME_FILTERS, Settings
 from tableflow.expressions.nodes import Cast, ColumnRef, Expression
+from tableflow.expressions.properties import can_raise
 from tableflow.physical.filter import FilterRows
 from tableflow.physical.hash_join import HashJoin, HashJoinKind, JoinDistribution
 from tableflow.physical.key_values import can_be_described
@@ -23,13 +27,8 @@ from tableflow.types import IntegerType, SqlType
 _NEEDS_PARTNER = frozenset(
     {HashJoinKind.INNER, HashJoinKind.SEMI, HashJoinKind.RIGHT, HashJoinKind.BUILD_SEMI, HashJoinKind.BUILD_ANTI}
 )
-_PASSED = frozenset(
-    {
-        HashJoinKind.INNER, HashJoinKind.LEFT, HashJoinKind.SEMI, HashJoinKind.ANTI, HashJoinKind.MARK,
-        HashJoinKind.SINGLE,
-    }
-)  # fmt: skip
-"""Kinds that decide for every probe row by itself."""
+_PASSED = frozenset({HashJoinKind.INNER, HashJoinKind.LEFT, HashJoinKind.SEMI, HashJoinKind.ANTI, HashJoinKind.MARK})
+"""Kinds that decide for every probe row by itself, and cannot fail for one as SINGLE does."""
 _ROWS_PER_KEY = 2.0
 """A scan that has no more rows for each of the build is hardly narrowed."""
 
@@ -52,6 +51,8 @@ def _placed(node: PhysicalNode, *, always: bool) -> PhysicalNode:
 def _narrowing(join: HashJoin, *, always: bool) -> HashJoin:
     """The join over a probe side whose scan is narrowed by those keys that are columns of it."""
     probe, described = join.left, []
+    if _may_fail(join.left_keys):
+        return join
     most = None if always else join.right.facts.estimate.rows * _ROWS_PER_KEY
     for i, (key, safe) in enumerate(zip(join.left_keys, join.null_safe, strict=True)):
         column = _column(key)
@@ -80,23 +81,29 @@ def _narrowed(
     match node:
         case TableScan(fields=fields, columns=names):
             return _narrowed_scan(node, column, by, key, least) if len(names) == len(fields) else None
-        case FilterRows(input=child):
+        case FilterRows(input=child, conjuncts=conjuncts) if not _may_fail(conjuncts):
             below = _narrowed(child, column, by, key, least)
             return None if below is None else replace(node, input=below)
-        case ProjectColumns(input=child, fields=fields, expressions=expressions):
+        case ProjectColumns(input=child, fields=fields, expressions=expressions) if not _may_fail(expressions):
             source = next((e for f, e in zip(fields, expressions, strict=True) if f.id == column), None)
             if not isinstance(source, ColumnRef):
                 return None
             below = _narrowed(child, source.id, by, key, least)
             return None if below is None else replace(node, input=below)
-        case HashJoin(left=left, kind=kind, distribution=JoinDistribution.PUBLISHED) if kind in _PASSED:
+        case HashJoin(left=left, kind=kind, distribution=JoinDistribution.PUBLISHED) if kind in _PASSED and not (
+            _may_fail((*node.left_keys, *node.residual))
+        ):
             below = _narrowed(left, column, by, key, least)
             return None if below is None else replace(node, left=below)
-        case NestedLoopJoin(left=left, kind=kind) if kind in _PASSED:
+        case NestedLoopJoin(left=left, kind=kind) if kind in _PASSED and not _may_fail(node.conjuncts):
             below = _narrowed(left, column, by, key, least)
             return None if below is None else replace(node, left=below)
         case _:
             return None
+
+
+def _may_fail(expressions: Sequence[Expression]) -> bool:
+    return any(can_raise(expression) for expression in expressions)
 
 
 def _narrowed_scan(
