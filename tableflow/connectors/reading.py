@@ -88,13 +88,15 @@ class ChunkReader:
         try:
             if self._chunks is None:
                 self._chunks = self._start(self._offset)
-            chunk = next((one for one in self._chunks if _counts(one)), None)
+            for chunk in self._chunks:
+                if chunk.rows > 0 and (chunk.selection is None or len(chunk.selection) > 0):
+                    break
+            else:
+                return Done()
         except TableFlowError:
             raise
         except (pa.ArrowException, OSError, ValueError, EOFError) as error:
             raise read_error(self._subject, error) from error
-        if chunk is None:
-            return Done()
         self._offset = chunk.resume
         return Batch(chunk.columns, chunk.rows, chunk.selection, chunk.weights)
 
@@ -114,11 +116,9 @@ class ChunkReader:
             close()
 
 
-def _counts(chunk: Chunk) -> bool:
-    return chunk.rows > 0 and (chunk.selection is None or len(chunk.selection) > 0)
-
-
 def _taken(counts: Counter[str]) -> dict[str, int]:
+    if not counts:
+        return {}
     taken = {name: count for name, count in counts.items() if count}
     counts.clear()
     return taken

@@ -17,6 +17,7 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.representation import canonical, from_arrow, widen
 
 NATURAL, WIDE, DICTIONARY = "natural", "wide", "dictionary"
+_NESTED = (t.ArrayType, t.MapType, t.RowType)
 SCALED_DIGITS = 18
 """Most digits of a decimal that surely fits int64."""
 
@@ -99,6 +100,6 @@ def scaled_integer(value: Decimal, scale: int) -> int:
 
 def null_count(column: Column) -> int:
     """NULLs of a column, nested ones too."""
-    if isinstance(column.type, t.ArrayType | t.MapType | t.RowType):
+    if isinstance(column.type, _NESTED):
         return int(column.array.null_count)
-    return int(column.vector.null_count)
+    return column.vector.null_count

@@ -286,4 +286,6 @@ class SplitInput:
     def _count(self, of: object) -> None:
         take_counts = getattr(of, "take_counts", None)  # isinstance of a protocol takes longer than the call
         if take_counts is not None:
-            self._block.named.update(take_counts())
+            named = self._block.named
+            for name, count in take_counts().items():
+                named[name] += count

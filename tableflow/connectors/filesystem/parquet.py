@@ -13,7 +13,7 @@ from tableflow.connectors.filesystem.matching import listed
 from tableflow.connectors.filesystem.parquet_filter import ScanFilters, is_cheap
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn, read_footer
 from tableflow.connectors.filesystem.parquet_pruning import Pages, columns_of, matching_groups
-from tableflow.connectors.filesystem.parquet_reader import GroupScan, read_rows
+from tableflow.connectors.filesystem.parquet_reader import FileColumns, GroupScan, read_rows
 from tableflow.connectors.filesystem.parquet_statistics import table_statistics
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.widening import fits
@@ -100,29 +100,37 @@ class ParquetFormat(Format):
         number, group, start, count = split.definition
         file = scan.files[number]
         file.check()
-        footer = read_footer(file)
-        known = reading.shared.get(number)
-        if known is None:
-            known = reading.shared[number] = _FileScan(
-                place_columns(footer, scan.read_columns, None), Pages(footer, scan.predicates, _places(footer, scan))
-            )
-        filters = reading.shared.get("filters")
-        if filters is None:
-            filters = reading.shared["filters"] = ScanFilters(scan.predicates, scan.read_columns, reading.lists)
+        known: _FileScan | None = reading.shared.get(number)
+        # each file of a folder that is watched is number 0 of a scan of its own
+        if known is None or (known.file is not file and known.file != file):
+            known = reading.shared[number] = self._file_scan(scan, file, reading, representation)
         end = start + count
         ranges = tuple((max(a, start), min(b, end)) for a, b in known.pages.rows(group) if a < end and b > start)
-        if not offset:
-            reading.counts["rows_pruned_by_page"] += count - sum(b - a for a, b in ranges)
-        wanted = GroupScan(
-            footer, group, scan.read_columns, known.places, filters, batch_rows, representation, reading.counts
-        )
+        pruned = 0 if offset else count - sum(b - a for a, b in ranges)
+        if pruned:
+            reading.counts["rows_pruned_by_page"] += pruned
+        wanted = GroupScan(known.columns, group, batch_rows, reading.counts)
         return read_rows(wanted, ranges, start, offset or 0)
+
+    def _file_scan(self, scan: FileScan, file: FileVersion, reading: Reading, representation: str) -> _FileScan:
+        footer = read_footer(file)
+        columns = scan.read_columns
+        filters = reading.shared.get("filters")
+        if filters is None:
+            filters = reading.shared["filters"] = ScanFilters(scan.predicates, columns, reading.lists)
+        places = place_columns(footer, columns, None)
+        return _FileScan(
+            file,
+            FileColumns(footer, columns, places, filters, representation),
+            Pages(footer, scan.predicates, _places(footer, scan)),
+        )
 
 
 class _FileScan(NamedTuple):
     """What all readers of a scan need to know of one file."""
 
-    places: tuple[FooterColumn, ...]
+    file: FileVersion
+    columns: FileColumns
     pages: Pages
 
 

@@ -6,6 +6,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -30,42 +31,50 @@ from tableflow.connectors.pruning import ColumnRange
 from tableflow.connectors.reading import Chunk
 from tableflow.connectors.storage import NATURAL, convert, represent
 from tableflow.errors import ConnectorError
-from tableflow.records import dataclass
 
 _WIDE = 4
 _SURELY = 4
 """Several batches are read at once where so many times the rows that are expected would still fit one."""
 
 
-@dataclass(frozen=True, slots=True)
-class GroupScan:
-    """Which columns of a row group are read, into which representation, and conjuncts that may be used on the way."""
+class FileColumns:
+    """Which columns of a file are read, into which representation, and conjuncts that may be used on the way."""
 
-    footer: Footer
-    group: int
-    columns: Sequence[FileColumn]
-    places: Sequence[FooterColumn]
-    filters: ScanFilters
-    batch_rows: int
-    representation: str
-    counts: Counter[str]
+    def __init__(
+        self,
+        footer: Footer,
+        columns: Sequence[FileColumn],
+        places: Sequence[FooterColumn],
+        filters: ScanFilters,
+        representation: str,
+    ) -> None:
+        self.footer = footer
+        self.columns = columns
+        self.places = places
+        self.filters = filters
+        self._representation = representation
+        # what both kinds of readers give of such a column needs no other form
+        stored = [place.type == column.type for place, column in zip(places, columns, strict=True)]
+        self._stored = [representation == NATURAL and one for one in stored]
 
-    def range_of(self, position: int) -> ColumnRange:
-        """What statistics say of a column under the type of the table."""
-        known = self.footer.range(self.group, self.places[position])
+    def range_of(self, group: int, position: int) -> ColumnRange:
+        """What statistics say of a column of a row group under the type of the table."""
+        known = self.footer.range(group, self.places[position])
         return declared_range(known, self.columns[position].type)
 
     def is_stored(self, position: int) -> bool:
         """Whether a column is used as the file stores it, so that what is read of it may be compared at once."""
-        return self.representation == NATURAL and self.places[position].type == self.columns[position].type
+        return self._stored[position]
 
     def declared(self, position: int, column: Column) -> Column:
         """What was read of a column as the type of the table."""
+        if self._stored[position]:
+            return column
         place, declared = self.places[position], self.columns[position]
         try:
             if place.type != declared.type:
                 column = convert(column, declared.type)
-            return represent(column, self.representation)
+            return represent(column, self._representation)
         except (pa.ArrowException, ValueError) as error:
             raise ConnectorError(
                 f"column {place.name!r} of file {self.footer.file.path!r} could not be read as {declared.type}",
@@ -73,10 +82,19 @@ class GroupScan:
             ) from error
 
 
+class GroupScan(NamedTuple):
+    """One reading of a row group."""
+
+    of: FileColumns
+    group: int
+    batch_rows: int
+    counts: Counter[str]
+
+
 def read_rows(scan: GroupScan, ranges: Sequence[Rows], start: int, done: int) -> Iterator[Chunk]:
     """Rows of the (ascending) ranges from ``start + done`` on; the resume token is where the next begin after start."""
     wanted = [(max(first, start + done), last) for first, last in ranges if last > start + done]
-    if not scan.columns:
+    if not scan.of.columns:
         for first, last in wanted:
             yield from _bare_rows(first, last, start, scan.batch_rows)
         return
@@ -115,14 +133,16 @@ class GroupReader:
 
     def __init__(self, scan: GroupScan) -> None:
         self._scan = scan
-        self._fd = os.open(scan.footer.file.path, os.O_RDONLY)
+        self._of = scan.of
+        self._fd = os.open(scan.of.footer.file.path, os.O_RDONLY)
         self._native: dict[int, NativeColumn] = {}
         self._arrow: ArrowColumns | None = None
         self._together: ColumnsTogether | None = None
         self._others: list[int] = []
-        footer, group, counts = scan.footer, scan.group, scan.counts
+        of, group, counts = scan.of, scan.group, scan.counts
+        footer = of.footer
         try:
-            for i, place in enumerate(scan.places):
+            for i, place in enumerate(of.places):
                 plan = footer.plan(group, place)
                 if plan is None:
                     self._others.append(i)
@@ -130,13 +150,15 @@ class GroupReader:
                     self._native[i] = NativeColumn(footer, group, place, plan, self._fd, scan.batch_rows, counts)
             if self._others:
                 counts["pyarrow_chunks"] += len(self._others)
-                others = [scan.places[i] for i in self._others]
+                others = [of.places[i] for i in self._others]
                 self._arrow = ArrowColumns(footer, group, others, 0, scan.batch_rows)
             rows = footer.group_rows[group]
-            self._filters = scan.filters.of_group(self._native, scan.declared, scan.range_of, rows)
+            self._filters = of.filters.of_group(
+                self._native, of.declared, lambda position: of.range_of(group, position), rows
+            )
             quick = self._by_codes_and_bounds()
             if quick is not None:
-                self._together = ColumnsTogether.of(self._native, quick, scan.is_stored)
+                self._together = ColumnsTogether.of(self._native, quick, of.is_stored)
         except BaseException:
             self.close()
             raise
@@ -177,7 +199,8 @@ class GroupReader:
             read = self._arrow.read(rows)
             found.update(zip(self._others, read if at is None else [take(one, at) for one in read], strict=True))
         left = rows if at is None else len(at)
-        return [self._scan.declared(i, found[i]) for i in range(len(found))], left, at
+        declared = self._of.declared
+        return [declared(i, found[i]) for i in range(len(found))], left, at
 
     def _read_together(self, rows: int, found: dict[int, Column]) -> Selection | None:
         """Reads all native columns at once; those behind one that gives up are left, and read one by one from now on."""
@@ -212,7 +235,7 @@ class GroupReader:
         """Counts what the filters have left of some rows, and drops them if it is more than was promised or hoped for."""
         left = rows if at is None else len(at)
         self._scan.counts["rows_filtered"] += rows - left
-        self._scan.filters.observe(rows, left)
+        self._of.filters.observe(rows, left)
         self._seen += rows
         self._kept += left
         if self._kept > self._seen * WORTHWHILE:
@@ -229,7 +252,7 @@ class GroupReader:
                 return column, before
         else:
             column = native.read(rows) if at is None else native.read_at(rows, at)
-        declared = self._scan.declared(one.position, column)
+        declared = self._of.declared(one.position, column)
         kept = one.kept(declared) if isinstance(one, IntervalFilter) else one.of.matching(declared)
         if kept is None:
             return column, None
@@ -242,7 +265,7 @@ class GroupReader:
             if isinstance(one, ValueFilter):
                 return None
             if isinstance(one, DictionaryFilter) and one.refines:
-                chunk = self._scan.footer.chunk(self._scan.group, self._scan.places[one.position])
+                chunk = self._of.footer.chunk(self._scan.group, self._of.places[one.position])
                 if chunk is None or chunk.plain_pages is not False:
                     return None
             found.append(one)

@@ -38,7 +38,7 @@ def table_statistics(
 
 def declared_range(known: ColumnRange, declared: t.SqlType) -> ColumnRange:
     """A range under the type the table declares: bounds are kept where storage values mean the same."""
-    if known.type == declared:
+    if known.type is declared or known.type == declared:
         return known
     low, high = known.minimum, known.maximum
     match known.type, declared:

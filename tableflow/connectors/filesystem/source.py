@@ -31,6 +31,7 @@ class FileReading:
         self._representation = representation
         self._lists = tuple(lists)
         self._shared: dict[Any, Any] = {}
+        self._required = [i for i, column in enumerate(scan.read_columns) if not column.nullable]
 
     def reader(self, file: FileVersion | None, split: Split, batch_rows: int) -> ChunkReader:
         """A reader from the split's offset on; ``file`` is the scan's only one, None: the split says which of them."""
@@ -51,12 +52,14 @@ class FileReading:
         """The chunks; a NULL in a column that is declared NOT NULL would make plans wrong, so it is an error."""
         partitions = self._scan.partitions
         outside = [] if partitions is None else values_of(path, partitions.columns)
-        required = [(i, column) for i, column in enumerate(self._scan.read_columns) if not column.nullable]
+        required = self._required
         for chunk in chunks:
-            for i, column in required:
-                if null_count(chunk.columns[i]):
+            columns = chunk.columns
+            for i in required:
+                if null_count(columns[i]):
                     raise ConnectorError(
-                        f"file {path!r} has a NULL in column {column.name!r}", detail="the column is declared NOT NULL"
+                        f"file {path!r} has a NULL in column {self._scan.read_columns[i].name!r}",
+                        detail="the column is declared NOT NULL",
                     )
             yield chunk if partitions is None else self._completed(chunk, partitions, outside)
 
