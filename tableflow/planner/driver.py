@@ -77,6 +77,7 @@ from tableflow.planner.rules.set_operations import merge_set_operations, rewrite
 from tableflow.planner.rules.stream_filters import push_filter_into_stream
 from tableflow.planner.rules.sums import take_constants_out_of_sums
 from tableflow.planner.rules.time_joins import expand_asof_join, settle_temporal_join
+from tableflow.planner.rules.whole_groups import window_instead_of_second_join
 from tableflow.planner.rules.window_tables import expand_window_table
 from tableflow.planner.rules.windowed_aggregates import make_windowed_aggregate, push_filter_through_window_table
 from tableflow.planner.rules.windows import bound_row_number, push_filter_through_window
@@ -172,6 +173,7 @@ RULES: tuple[Entry, ...] = (
     Entry("fire_when_closed", fire_when_closed, (_O,), (Aggregate,), switchable=False),
     Entry("spell_interval_keys", spell_interval_keys, (_O,), (Aggregate,), switchable=False),
     Entry("make_windowed_aggregate", make_windowed_aggregate, (_O,), (Aggregate,), switchable=False),
+    Entry("window_instead_of_second_join", window_instead_of_second_join, (_O,)),
     Entry("exists_with_inequality", exists_with_inequality, (_O,)),
     Entry("order_joins", order_joins, (_O,)),
     Entry("reduce_aggregate_by_semi_join", reduce_aggregate_by_semi_join, (_O,)),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 NOT_FOR_STREAMS: Mapping[str, str] = {
     "push_filter_into_scan": "readers of one stream share it, whatever each of them filters; push_filter_into_stream does this when that is settled",
     "share_common_subplans": "a shared result is published when it is complete, and a stream never is",
+    "window_instead_of_second_join": "a group is kept up to date for less than the rows of its partition",
     "reduce_aggregate_by_semi_join": "it reads an input a second time before the first, and keeps it twice as state",
     "expand_window_table": "sessions and windows of rows are kept up to date by operators, not computed by sorting",
     "settle_event_time": "in streams rows move event time",

@@ -124,7 +124,7 @@ def _share(readers: list[Node], replaced: dict[int, Node], context: Context) -> 
     merged = readers[0]
     positions: list[dict[int, int]] = [{f.id: f.id for f in context.output(merged)}]
     for reader in readers[1:]:
-        merged, names = _merge(merged, reader, context)
+        merged, names = merge(merged, reader, context)
         positions.append(names)
     # What says how often rows are repeated is gone once they are.
     gone = {part.count for part in walk_plan(merged) if isinstance(part, Replicate)}
@@ -138,17 +138,17 @@ def _share(readers: list[Node], replaced: dict[int, Node], context: Context) -> 
         replaced[id(reader)] = Shared(key, copy, made, columns)
 
 
-def _merge(a: Node, b: Node, context: Context) -> tuple[Node, dict[int, int]]:
+def merge(a: Node, b: Node, context: Context) -> tuple[Node, dict[int, int]]:
     """``a`` with the columns that only ``b`` has, and for each column id of ``b`` the one of the result."""
     match a, b:
         case Scan(), Scan():
             return _merge_scans(a, b, context)
         case ((Filter() | Sort() | Limit() | Replicate() | AssignWatermarks()), _):
-            below, names = _merge(inputs(a)[0], inputs(b)[0], context)
+            below, names = merge(inputs(a)[0], inputs(b)[0], context)
             return with_inputs(a, (below,)), names
         case Join(), Join():
-            left, names = _merge(a.left, b.left, context)
-            right, more = _merge(a.right, b.right, context)
+            left, names = merge(a.left, b.left, context)
+            right, more = merge(a.right, b.right, context)
             names |= more
             if a.mark is not None and b.mark is not None:
                 names[b.mark.id] = a.mark.id
@@ -160,7 +160,7 @@ def _merge(a: Node, b: Node, context: Context) -> tuple[Node, dict[int, int]]:
         case WindowTable(), WindowTable():
             return _merge_windows(a, b, context)
         case Window(), Window():
-            below, inner = _merge(a.input, b.input, context)
+            below, inner = merge(a.input, b.input, context)
             return _merge_calls(replace(a, input=below), b, inner, dict(inner), context)
         case _:
             pairs = zip(context.output(a), context.output(b), strict=True)
@@ -168,7 +168,7 @@ def _merge(a: Node, b: Node, context: Context) -> tuple[Node, dict[int, int]]:
 
 
 def _merge_windows(a: WindowTable, b: WindowTable, context: Context) -> tuple[Node, dict[int, int]]:
-    below, names = _merge(a.input, b.input, context)
+    below, names = merge(a.input, b.input, context)
     start, end, window_time = (
         own if own is not None or other is None else context.fresh(other)
         for own, other in ((a.start, b.start), (a.end, b.end), (a.window_time, b.window_time))
@@ -210,7 +210,7 @@ def _unused(wanted: Expression, among: Sequence[Expression], fields: list[Field]
 
 
 def _merge_projects(a: Project, b: Project, context: Context) -> tuple[Node, dict[int, int]]:
-    below, inner = _merge(a.input, b.input, context)
+    below, inner = merge(a.input, b.input, context)
     by_id = _translation(b.input, below, inner, context)
     fields, expressions = list(a.fields), list(a.expressions)
     names: dict[int, int] = {}
@@ -225,7 +225,7 @@ def _merge_projects(a: Project, b: Project, context: Context) -> tuple[Node, dic
 
 
 def _merge_aggregates(a: Aggregate, b: Aggregate, context: Context) -> tuple[Node, dict[int, int]]:
-    below, inner = _merge(a.input, b.input, context)
+    below, inner = merge(a.input, b.input, context)
     names = {f.id: inner[f.id] for f in b.keys}
     if {f.id for f in a.keys} != set(names.values()):
         raise InternalError("groupings with equal signatures have different keys")
