@@ -28,16 +28,19 @@ _ABOUT_JOBS = re.compile(r"\s*(STOP|CANCEL|FLUSH|SHOW|DROP TABLE|CREATE TABLE \w
 class Finished:
     """A database in which each stream is a file of all its rows, and each streaming table a view."""
 
-    def __init__(self, records: Iterable[StreamRecord], fed: dict[str, Fed]) -> None:
+    def __init__(self) -> None:
         self._folder = TemporaryDirectory(prefix="slt-")
         self._session = Session({"parallelism.default": "1", "execution.runtime-mode": "batch"})
+
+    def prepare(self, records: Iterable[StreamRecord], fed: dict[str, Fed]) -> None:
+        """Does what a case's statements say."""
         for record in records:
             if record.kind == "stream":
                 table = declaration(record)
                 self._declare(table, fed[table.name].left())
             elif record.kind == "lookup":
                 self._session.registrations.lookup(*lookup_of(record))
-            elif record.kind == "statement" and record.rest == "ok" and not _ABOUT_JOBS.match(record.text):
+            elif record.kind == "statement" and record.rest == "ok" and not _left_out(record):
                 self._session.execute(_STREAMING.sub(r"CREATE VIEW \1 AS", record.text))
 
     def answer(self, query: str) -> Counter[Row]:
@@ -64,6 +67,11 @@ class Finished:
             f"CREATE TABLE {table.name} ({table.columns})"
             f" WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'parquet')"
         )
+
+
+def _left_out(record: StreamRecord) -> bool:
+    """Whether a statement is about jobs, or about what only streams have."""
+    return record.note("no batch") is not None or _ABOUT_JOBS.match(record.text) is not None
 
 
 def view_of(record: StreamRecord) -> str | None:

@@ -66,8 +66,9 @@ class _Run:
                 raise Unexpected(query.record, f"nothing is said of {query.failure or query.pending}")
         self._end_all(list(self._fed.values()))
         with_batch = [query for query in self._queries.values() if query.record.kind == "query"]
-        finished = Finished(self._case.records, self._fed)
+        finished = Finished()
         try:
+            finished.prepare(self._case.records, self._fed)
             for query in with_batch:
                 _compare(query.record, query.total, finished, query.record.text, query.types)
             for name, record in self._kept.items():

@@ -49,7 +49,9 @@
     the query warns of this now.
 
 Each record that feeds is one epoch: all its effects have come out before the next record.  Changes within an epoch are what an
-epoch is documented to give, the difference that it made, so they are the same however its rows are cut into batches.
+epoch is documented to give, the difference that it made, so they are the same however its rows are cut into batches.  The rows of
+one record are in the order of their time (or out of it by no more than the watermark's delay): which of them is late would
+depend on the batches.  Streams are read from their beginning, so a query that begins later has all rows at once.
 
 When a case is over its streams end, and each query's changes and each streaming table must add up to what the same query says in
 batch mode over the rows that were fed.  A line ``# differs: reason`` before a query or its CREATE STREAMING TABLE says that it does not
