@@ -30,8 +30,11 @@ class Unexpected(AssertionError):
         super().__init__(f"{record.place}: {record.kind} {record.rest}\n    {message}")
 
 
-def run_case(case: StreamCase, mode: Mode) -> Evidence:
-    """What the run's counters show; :class:`Unexpected` when something is not as the records say."""
+def run_case(case: StreamCase, mode: Mode, *, finished: bool = True) -> Evidence:
+    """What the run's counters show; :class:`Unexpected` when something is not as the records say.
+
+    ``finished``: what has come is compared with what batch mode says when all streams have ended.
+    """
     settings = {**SETTINGS, **mode.settings}
     if case.waits:
         settings.setdefault("execution.scheduler-seed", "0")
@@ -40,6 +43,8 @@ def run_case(case: StreamCase, mode: Mode) -> Evidence:
         for record in case.records:
             run.carry_out(record)
         run.finish()
+        if finished:
+            run.compare_with_batch()
     finally:
         evidence = run.close()
     return evidence
@@ -60,11 +65,14 @@ class _Run:
         getattr(self, "_" + record.kind.replace(" ", "_"))(record)
 
     def finish(self) -> None:
-        """Ends all streams; then everything is as over finished data."""
+        """Ends all streams."""
         for query in self._queries.values():
             if query.pending or query.failure is not None:
                 raise Unexpected(query.record, f"nothing is said of {query.failure or query.pending}")
         self._end_all(list(self._fed.values()))
+
+    def compare_with_batch(self) -> None:
+        """Now everything is as over finished data."""
         with_batch = [query for query in self._queries.values() if query.record.kind == "query"]
         finished = Finished()
         try:
