@@ -176,7 +176,10 @@ LOOKUP_CAPACITY = Key(
     "table.exec.async-lookup.buffer-capacity", _at_least(1), 100, "most questions that a lookup join's task waits for"
 )
 LOOKUP_TIMEOUT = Key(
-    "table.exec.async-lookup.timeout", _duration, 180_000_000, "how long a coroutine may take for an answer, in us"
+    "table.exec.async-lookup.timeout",
+    _duration,
+    180_000_000,
+    "how long a lookup function may take for an answer, in us",
 )
 MINI_BATCH_SIZE = Key(
     "table.exec.mini-batch.size", _at_least(1), 100_000, "most changes that a task holds back in micro-batches"

@@ -22,6 +22,7 @@ from tableflow.errors import (
     CancelledError,
     InterfaceError,
     InternalError,
+    TableFlowError,
     UnsupportedError,
 )
 from tableflow.records import dataclass
@@ -142,10 +143,14 @@ class LookupTable(ProjectedTable):
 
 
 class FunctionLookup:
-    """A :class:`~tableflow.runtime.lookup.BlockingLookup` over a plain function."""
+    """An :class:`~tableflow.runtime.lookup.ImpatientLookup` over a plain function, which has ``timeout`` microseconds each time."""
 
-    def __init__(self, question: Question, fetch: Callable[[Any], Any], calls: int, retries: Retries) -> None:
+    def __init__(
+        self, question: Question, fetch: Callable[[Any], Any], calls: int, timeout: int, retries: Retries
+    ) -> None:
         self.calls = calls
+        self.patience = timeout / 1e6 * (1 + retries.most) + retries.seconds * retries.most
+        self._timeout = timeout
         self._question = question
         self._fetch = fetch
         self._retries = retries
@@ -165,6 +170,10 @@ class FunctionLookup:
                     return rows
             self._closed.wait(self._retries.seconds)
         raise CancelledError("the lookup was cancelled")
+
+    def late(self, keys: Batch) -> TableFlowError:
+        """The error of a question that the function is still at."""
+        return self._question.failed(_no_answer(self._timeout), keys)
 
     def close(self) -> None:
         """Nobody is asked again."""
@@ -243,8 +252,7 @@ class CoroutineLookup:
                 asked = self._fetch(self._question.keys(attempts.keys))
                 found = await asyncio.wait_for(asked, self._timeout / 1e6)
             except TimeoutError as error:
-                said = str(error) or f"no answer within {self._timeout / 1e6:g} s ({LOOKUP_TIMEOUT.name})"
-                attempts.failed(TimeoutError(said))
+                attempts.failed(TimeoutError(str(error)) if str(error) else _no_answer(self._timeout))
             except Exception as error:  # noqa: BLE001 - it is raised when it was the last time
                 attempts.failed(error)
             else:
@@ -252,13 +260,18 @@ class CoroutineLookup:
             return None
 
 
+def _no_answer(timeout: int) -> TimeoutError:
+    return TimeoutError(f"no answer within {timeout / 1e6:g} s ({LOOKUP_TIMEOUT.name})")
+
+
 def _open_lookup(options: Any, context: OpenContext) -> Lookup:
     asked = context.objects.get(options["object"])
     question, retries = Question(options, arrow=asked.arrow), options["retries"]
+    timeout = context.settings.get(LOOKUP_TIMEOUT)
     fetch = asked.fetch
     if inspect.iscoroutinefunction(fetch) or inspect.iscoroutinefunction(getattr(fetch, "__call__", None)):  # noqa: B004
-        return CoroutineLookup(question, fetch, options["calls"] or 100, context.settings.get(LOOKUP_TIMEOUT), retries)
-    return FunctionLookup(question, fetch, options["calls"] or 1, retries)
+        return CoroutineLookup(question, fetch, options["calls"] or 100, timeout, retries)
+    return FunctionLookup(question, fetch, options["calls"] or 1, timeout, retries)
 
 
 def _open(_options: Any, _context: OpenContext) -> Source:

@@ -11,6 +11,7 @@ error; after :meth:`OpenLookup.close` nobody is asked any more.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _CLOSE_SECONDS = 0.1
+_LOOKS, _SHORTEST_SECONDS = 8, 0.001
+"""How often in the time that an answer may take somebody looks whether it has come."""
 
 
 class Call(Protocol):
@@ -68,6 +71,20 @@ class BlockingLookup(Protocol):
 
     def close(self) -> None:
         """No more questions come; those that are open need no answer."""
+        ...
+
+
+@runtime_checkable
+class ImpatientLookup(BlockingLookup, Protocol):
+    """A blocking lookup whose answers must not take for ever; one that takes longer is not heard any more."""
+
+    @property
+    def patience(self) -> float:
+        """How many seconds :meth:`fetch` may take."""
+        ...
+
+    def late(self, keys: Batch) -> Exception:
+        """The error of a question that has taken longer."""
         ...
 
 
@@ -140,7 +157,9 @@ class ThreadedCalls:
         self._threads: list[threading.Thread] = []
         self._open = 0
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = threading.Event()
+        self._asked: dict[Future[Batch], tuple[float, Batch]] = {}
+        self._watched = False
 
     def call(self, keys: Batch) -> Call:
         """See :class:`OpenLookup`."""
@@ -157,12 +176,18 @@ class ThreadedCalls:
                 )
                 self._threads.append(thread)
                 thread.start()
+            if not self._watched and isinstance(self._lookup, ImpatientLookup):
+                self._watched = True
+                watch = (self._lookup, self._lookup.patience)
+                threading.Thread(
+                    target=self._watch, args=watch, name=f"tableflow-lookup-{self._name}-late", daemon=True
+                ).start()
         self._waiting.put((keys, future))
         return call
 
     def close(self) -> None:
         """Threads end with the question they are at; one that takes long is left to itself."""
-        self._closed = True
+        self._closed.set()
         for _ in self._threads:
             self._waiting.put(None)
         self._lookup.close()
@@ -171,11 +196,23 @@ class ThreadedCalls:
             thread.join(max(0.0, limit - time.monotonic()))
 
     def _work(self) -> None:
-        while (asked := self._waiting.get()) is not None and not self._closed:
+        while (asked := self._waiting.get()) is not None and not self._closed.is_set():
             keys, future = asked
+            with self._lock:
+                self._asked[future] = time.monotonic(), keys
             answer(self._lookup.fetch, keys, future)
             with self._lock:
+                del self._asked[future]
                 self._open -= 1
+
+    def _watch(self, lookup: ImpatientLookup, patience: float) -> None:
+        """Answers for who has been asked for too long; his thread is left to itself."""
+        while not self._closed.wait(max(patience / _LOOKS, _SHORTEST_SECONDS)):
+            latest = time.monotonic() - patience
+            with self._lock:
+                late = [(future, keys) for future, (since, keys) in self._asked.items() if since < latest]
+            for future, keys in late:
+                answer(_raises(lookup.late(keys)), keys, future)
 
 
 class InlineCalls:
@@ -199,9 +236,25 @@ class InlineCalls:
         self._lookup.close()
 
 
+def _raises(error: Exception) -> Callable[[Batch], Batch]:
+    def fetch(_keys: Batch) -> Batch:
+        raise error
+
+    return fetch
+
+
 def answer(fetch: Callable[[Batch], Batch], keys: Batch, future: Future[Batch]) -> None:
-    """Puts what ``fetch`` gives, or raises, into the future."""
+    """Puts what ``fetch`` gives, or raises, into the future, unless it has its answer already."""
+    from concurrent.futures import InvalidStateError
+
+    found: Batch | None = None
+    failure: BaseException | None = None
     try:
-        future.set_result(fetch(keys))
+        found = fetch(keys)
     except BaseException as error:  # noqa: BLE001 - it belongs to the task
-        future.set_exception(error)
+        failure = error
+    with contextlib.suppress(InvalidStateError):
+        if found is not None:
+            future.set_result(found)
+        else:
+            future.set_exception(failure)

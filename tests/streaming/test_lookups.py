@@ -139,12 +139,17 @@ def test_errors_name_the_table_and_the_key(connection: tableflow.Connection) -> 
     connection.execute("CREATE TABLE one (k INT, v INT)")
     connection.execute("INSERT INTO one VALUES (7, 1)")
     query = QUERY.format(table="one", kind="")
-    connection.execute("SET 'table.exec.async-lookup.timeout' = '10 ms'")
-    for fetch, said in ((fails, "KeyError"), (never, "no answer within 0.01 s"), (lambda keys: [(1, 2, 3)], "3")):
+    over = threading.Event()
+    late = "no answer within 0.01 s (table.exec.async-lookup.timeout)"
+    for fetch, said in (
+        (fails, "KeyError"), (never, late), (lambda _: over.wait(60), late), (lambda _: [(1, 2, 3)], "3"),
+    ):  # fmt: skip
+        connection.execute(f"SET 'table.exec.async-lookup.timeout' = '{'10 ms' if said == late else '1 min'}'")
         connection.register_lookup("d", SCHEMA, fetch)
         with pytest.raises(ConnectorError, match="lookup table 'd' gave no rows for id = 7") as caught:
             connection.execute(query).fetchall()
         assert said in str(caught.value.detail)
+    over.set()
 
 
 def test_keys_and_types(connection: tableflow.Connection) -> None:
