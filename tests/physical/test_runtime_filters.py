@@ -110,6 +110,8 @@ NOT_NARROWED = {
     "computed": "SELECT count(*) FROM facts JOIN few ON facts.k + 1 = few.k",
     "the first rows are chosen before": "SELECT count(*) FROM (SELECT k FROM facts ORDER BY v, k LIMIT 2500) q JOIN few ON q.k = few.k",
     "a window sees all": "SELECT sum(c) FROM (SELECT k, count(*) OVER () AS c FROM facts) q JOIN few ON q.k = few.k",
+    "another key may fail": "SELECT count(*) FROM facts JOIN few ON facts.k = few.k AND 10 / (facts.k + 1) = few.k - few.k",
+    "a column may fail": "SELECT sum(c) FROM (SELECT k, 10 / (k + 1) AS c FROM facts) q JOIN few ON q.k = few.k",
     "anti": "SELECT count(*) FROM facts WHERE NOT EXISTS (SELECT 1 FROM few WHERE few.k = facts.k)",
 }
 
