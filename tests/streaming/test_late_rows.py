@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,47 @@ def test_sessions_and_group_windows(connection: tableflow.Connection) -> None:
     late = rows_of(connection, "SELECT v, window_start, window_end FROM late")
     assert late == [(3, at(3), at(8)), (5, at(14), at(19))]
     assert sum(row[2] for row in found) + len(late) == len(FEW)
+
+
+@pytest.mark.slow
+def test_a_job_that_begins_again_writes_late_rows_at_least_once(tmp_path: Path) -> None:
+    """What was late may be in time when all files are there at once: every row is in its window or late in each run."""
+
+    def put(number: int, second: int) -> None:
+        (tmp_path / ".new").write_text(f'{{"k": {number}, "ts": "{at(second)}"}}\n')
+        (tmp_path / ".new").rename(tmp_path / f"{number}.json")
+
+    settings = {"parallelism.default": "1", "execution.batch-rows": "1"}
+    counted = (
+        "SELECT window_start, count(*) AS n FROM TUMBLE(t, ts, INTERVAL '10' SECOND) GROUP BY window_start, window_end"
+    )
+    path = str(tmp_path / "database")
+    with tableflow.connect(path, settings=settings) as connection:
+        connection.execute("CREATE TABLE t (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'filesystem', "
+                           f"'path' = '{tmp_path}/*.json', 'format' = 'json', 'source.monitor-interval' = '2 ms')")  # fmt: skip
+        put(1, 25)
+        connection.execute(f"CREATE STREAMING TABLE c AS {counted} EMIT ON WINDOW CLOSE LATE INTO late")
+        put(2, 45)
+        _until(lambda: rows_of(connection, "SELECT * FROM c") == [(at(20), 1)])
+        put(3, 26)
+        _until(lambda: rows_of(connection, "SELECT k FROM late") == [(3,)])
+        assert rows_of(connection, "SELECT * FROM c") == [(at(20), 1)]
+    with tableflow.connect(path, settings=settings) as connection:
+
+        def everywhere() -> int:
+            ((_, count),) = rows_of(connection, "SELECT * FROM c")
+            late = rows_of(connection, "SELECT k FROM late")
+            assert set(late) == {(3,)}
+            return int(count) + len(late)
+
+        _until(lambda: everywhere() == 1 + 2)  # that of before, and both of the window in this run
+
+
+def _until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 ERRORS = [
