@@ -27,7 +27,8 @@ from tableflow.columnar.representation import from_arrow_type
 from tableflow.config import FORCE_REPRESENTATION
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
 from tableflow.connectors.naming import distinct_names
-from tableflow.connectors.pruning import ColumnRange, may_match
+from tableflow.connectors.part_matcher import matcher
+from tableflow.connectors.pruning import ColumnRange
 from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import column_from_arrow, scaled_integer
 from tableflow.expressions.nodes import ColumnRef, Expression, walk
@@ -168,10 +169,11 @@ class MemorySource:
         wanted = {node.name for one in self._predicates for node in walk(one) if isinstance(node, ColumnRef)}
         columns = [(name, self._table.column(i)) for i, name in enumerate(names) if name in wanted]
         rows = self._table.num_rows
+        matchers = [matcher(one) for one in self._predicates]
         for start in range(0, rows, self._split_rows):
             count = min(self._split_rows, rows - start)
             ranges = {name: _range(column.slice(start, count)) for name, column in columns}
-            if all(may_match(one, ranges.get) for one in self._predicates):
+            if all(matches(ranges.get) for matches in matchers):
                 yield Split(f"rows {start}", [start, count])
             else:
                 counts["splits_pruned"] += 1

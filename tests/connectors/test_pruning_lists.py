@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tableflow import types as t
-from tableflow.connectors.pruning import ColumnRange, may_match
+from tableflow.connectors.part_matcher import may_match
+from tableflow.connectors.pruning import ColumnRange
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 
 K = ColumnRef(t.BIGINT, 1, "k")

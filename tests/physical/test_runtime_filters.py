@@ -17,7 +17,8 @@ import tableflow
 from tableflow import types as t
 from tableflow.columnar.column import Column
 from tableflow.connectors.filesystem.listed_values import ListedValues
-from tableflow.connectors.pruning import ColumnRange, may_match
+from tableflow.connectors.part_matcher import may_match
+from tableflow.connectors.pruning import ColumnRange
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.physical.key_values import (
     MOST_NUMBERS,

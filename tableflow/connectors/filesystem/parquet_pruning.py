@@ -14,7 +14,8 @@ from tableflow.connectors.filesystem.parquet_bloom import bloom_excludes
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn
 from tableflow.connectors.filesystem.parquet_index import page_ranges
 from tableflow.connectors.filesystem.parquet_statistics import declared_range
-from tableflow.connectors.pruning import ColumnRange, may_match
+from tableflow.connectors.part_matcher import Matcher, matcher
+from tableflow.connectors.pruning import ColumnRange
 from tableflow.expressions.nodes import ColumnRef, Expression, walk
 from tableflow.records import replace
 
@@ -34,13 +35,14 @@ def matching_groups(
     footer: Footer, predicates: Sequence[Expression], places: Places, counts: Counter[str]
 ) -> Iterator[int]:
     """Row groups that have rows and may hold one that satisfies every conjunct."""
+    matchers = [matcher(one) for one in predicates]
     for group, rows in enumerate(footer.group_rows):
         if not rows:
             continue
         ranges = {name: declared_range(footer.range(group, place), of) for name, (place, of) in places.items()}
-        if not all(may_match(one, ranges.get) for one in predicates):
+        if not all(matches(ranges.get) for matches in matchers):
             counts["row_groups_pruned"] += 1
-        elif not _bloom_admits(footer, group, predicates, places, ranges):
+        elif not _bloom_admits(footer, group, matchers, places, ranges):
             counts["row_groups_pruned_by_bloom"] += 1
         else:
             yield group
@@ -49,7 +51,7 @@ def matching_groups(
 def _bloom_admits(
     footer: Footer,
     group: int,
-    predicates: Sequence[Expression],
+    matchers: Sequence[Matcher],
     places: Places,
     ranges: Mapping[str, ColumnRange],
 ) -> bool:
@@ -61,7 +63,7 @@ def _bloom_admits(
     if not filtered:
         return True
     known = {**ranges, **filtered}
-    return all(may_match(one, known.get) for one in predicates)
+    return all(matches(known.get) for matches in matchers)
 
 
 class Pages:
@@ -73,7 +75,7 @@ class Pages:
 
     def __init__(self, footer: Footer, predicates: Sequence[Expression], places: Places) -> None:
         self._footer = footer
-        self._predicates = predicates
+        self._matchers = [matcher(one) for one in predicates]
         self._places = places
         self._useless = 0
         self._useful = False
@@ -106,7 +108,7 @@ class Pages:
         for start, end in zip(starts, (*starts[1:], footer.group_rows[group]), strict=True):
             for name, (locations, ranges) in paged.items():
                 known[name] = declared_range(ranges[locations.page_of(start)], places[name][1])
-            if not all(may_match(one, known.get) for one in self._predicates):
+            if not all(matches(known.get) for matches in self._matchers):
                 continue
             if found and found[-1][1] == start:
                 start = found.pop()[0]

@@ -13,7 +13,8 @@ from tableflow.columnar.column import Column
 from tableflow.config import FORCE_REPRESENTATION
 from tableflow.connectors.connector import OpenContext
 from tableflow.connectors.managed.key_predicate import find_lookup
-from tableflow.connectors.pruning import ColumnRange, may_match
+from tableflow.connectors.part_matcher import matcher
+from tableflow.connectors.pruning import ColumnRange, RangeOf
 from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import NATURAL, represent
 from tableflow.expressions.literals import literal_column
@@ -55,14 +56,16 @@ class ScanSource:
     def assigner(self) -> ListAssigner:
         """A fresh assigner; what zone maps rule out is not in it."""
         counts: Counter[str] = Counter()
+        matchers = [matcher(one) for one in self._predicates]
 
-        def matches(zone_of: ZoneOf, rows: int) -> bool:
-            if self._matches(zone_of, rows):
+        def may_match(zone_of: ZoneOf, rows: int) -> bool:
+            range_of = self._ranges(zone_of, rows)
+            if all(matches(range_of) for matches in matchers):
                 return True
             counts["chunks_pruned"] += 1
             return False
 
-        self._chunks = self._view.chunks(self._columns, matches if self._predicates else None)
+        self._chunks = self._view.chunks(self._columns, may_match if matchers else None)
         return ListAssigner(self._splits(), counts)
 
     def _splits(self) -> Iterator[Split]:
@@ -73,7 +76,7 @@ class ScanSource:
                 yield Split(f"chunks {first}", [first, i + 1])
                 first, rows = i + 1, 0
 
-    def _matches(self, zone_of: ZoneOf, rows: int) -> bool:
+    def _ranges(self, zone_of: ZoneOf, rows: int) -> RangeOf:
         def range_of(name: str) -> ColumnRange | None:
             column = self._ids.get(name)
             zone = None if column is None else zone_of(column.id)
@@ -81,7 +84,7 @@ class ScanSource:
                 return None
             return ColumnRange(column.type, zone.minimum, zone.maximum, zone.nulls, rows)
 
-        return all(may_match(predicate, range_of) for predicate in self._predicates)
+        return range_of
 
     def reader(self, split: Split, batch_rows: int) -> ChunkReader:
         """The chunks of a split; an offset is a chunk and how many of its rows are done."""
