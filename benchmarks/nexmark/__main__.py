@@ -1,4 +1,4 @@
-"""``python -m benchmarks.nexmark check|bench|latency``."""
+"""``python -m benchmarks.nexmark check|bench|files|latency``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.nexmark.bench import bench
 from benchmarks.nexmark.check import Check
+from benchmarks.nexmark.files import compare_files
 from benchmarks.nexmark.latency import latency, plot
 from benchmarks.nexmark.queries import NUMBERS
 
@@ -32,12 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     checking = commands.add_parser("check", help="compare streams, finished data and DuckDB")
     measuring = commands.add_parser("bench", help="measure streams")
-    for command, events in ((checking, 100_000), (measuring, 2_000_000)):
+    reading = commands.add_parser("files", help="measure streams from CSV or JSON files, beside Flink")
+    for command, events in ((checking, 100_000), (measuring, 2_000_000), (reading, 1_000_000)):
         command.add_argument("--events", type=int, default=events)
         command.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
         command.add_argument("--queries", type=_numbers, default=NUMBERS)
-    measuring.add_argument("--runs", type=int, default=3)
-    measuring.add_argument("--json", type=Path)
+    for command in (measuring, reading):
+        command.add_argument("--runs", type=int, default=3)
+        command.add_argument("--json", type=Path)
+    reading.add_argument("--format", choices=("csv", "json"), default="csv")
+    reading.add_argument("--flink", metavar="PYTHON", help="an interpreter with apache-flink, to compare with")
     measuring.add_argument("--alone", action="store_true", help="without DuckDB")
     waiting = commands.add_parser("latency", help="measure from the end of a window to its result")
     waiting.add_argument("--rates", type=_counts, default=(100_000, 1_000_000), help="events per second")
@@ -56,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if given.command == "bench":
         bench(given.events, given.runs, given.threads, given.queries, given.json, peer=not given.alone)
+        return 0
+    if given.command == "files":
+        compare_files(given.format, given.events, given.runs, given.threads, given.queries, given.flink, given.json)
         return 0
     check = Check(given.events, {"parallelism.default": str(given.threads)})
     problems = [problem for number in given.queries if (problem := check.difference(number))]

@@ -22,13 +22,13 @@ from pathlib import Path
 import duckdb
 
 import tableflow
+from benchmarks.nexmark.memory import megabytes
 from benchmarks.nexmark.queries import PROCESSING_TIME, SIDE_ROWS, declare, in_duckdb, text
 
 FLINK = {
     0: 1029, 1: 928, 2: 858, 3: 915, 4: 207, 5: 277, 7: 173, 8: 456, 9: 180, 10: 382, 11: 354, 12: 502, 13: 619, 14: 651, 15: 364,
     16: 136, 17: 453, 18: 279, 19: 178, 20: 281, 21: 455, 22: 634,
 }  # fmt: skip
-_STATUS, _FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def bench(
 
 def _stream(connection: tableflow.Connection, number: int) -> Run:
     """Runs a query once; what the calling thread does until the job runs is not counted."""
-    before = _megabytes("VmRSS", reset=True)
+    before = megabytes("VmRSS", reset=True)
     processor, own = time.process_time(), time.thread_time()
     cursor = connection.execute(text(number))
     began, own = time.perf_counter(), time.thread_time() - own
@@ -107,20 +107,9 @@ def _stream(connection: tableflow.Connection, number: int) -> Run:
     while (batch := cursor.fetch_record_batch()) is not None:
         rows += batch.num_rows
     seconds, processor = time.perf_counter() - began, time.process_time() - processor - own
-    most = _megabytes("VmHWM")
+    most = megabytes("VmHWM")
     cursor.close()
     return Run(seconds, processor, rows, None if before is None or most is None else max(most - before, 0.0))
-
-
-def _megabytes(name: str, *, reset: bool = False) -> float | None:
-    """A figure of this process's memory; ``reset``: from now on the peak is that of what follows."""
-    try:
-        if reset:
-            _FORGET.write_text("5")
-        found = next(line for line in _STATUS.read_text().splitlines() if line.startswith(name))
-    except (OSError, StopIteration):
-        return None
-    return int(found.split()[1]) / 1024
 
 
 @contextmanager

@@ -13,7 +13,7 @@ NUMBERS = tuple(range(23))
 PROCESSING_TIME = frozenset({12})
 """Queries whose answers depend on when they run."""
 
-_COLUMNS = {
+COLUMNS = {
     "person": "id BIGINT, name STRING, emailAddress STRING, creditCard STRING, city STRING, state STRING, "
     "`dateTime` TIMESTAMP(3), extra STRING",
     "auction": "id BIGINT, itemName STRING, description STRING, initialBid BIGINT, reserve BIGINT, `dateTime` TIMESTAMP(3), "
@@ -31,7 +31,7 @@ def text(number: int) -> str:
 def declare(connection: tableflow.Connection, events: int, **options: str) -> None:
     """The tables of a run, with event time bounded by four seconds of disorder."""
     given = {"connector": "nexmark", "events": str(events), **{k.replace("_", "-"): v for k, v in options.items()}}
-    for table, columns in _COLUMNS.items():
+    for table, columns in COLUMNS.items():
         wanted = ", ".join(f"'{name}' = '{value}'" for name, value in {**given, "table": table}.items())
         connection.execute(
             f"CREATE TABLE {table} ({columns}, WATERMARK FOR `dateTime` AS `dateTime` - INTERVAL '4' SECOND) WITH ({wanted})"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
 from benchmarks.nexmark.__main__ import main
 from benchmarks.nexmark.bench import Figures, Run
+from benchmarks.nexmark.files import Flink
+from benchmarks.nexmark.flink_process import _reason
 
 
 @pytest.mark.slow
@@ -33,3 +36,27 @@ def test_lines_without_a_peer_or_figures_of_flink():
     assert figures.ratio is None
     assert "DuckDB" not in figures.line()
     assert " 3 MB" in figures.line()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_files_are_read_by_all_queries(kind, tmp_path, capsys):
+    out = tmp_path / "figures.json"
+    assert main(["files", "--events", "3000", "--runs", "1", "--format", kind, "--json", str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert [each["query"] for each in found["queries"]] == list(range(23))
+    assert all(each["ours"]["seconds"] > 0 and each["flink"] is None for each in found["queries"])
+    assert "Flink" not in capsys.readouterr().out
+
+
+def test_an_interpreter_without_flink_is_named_as_the_reason(tmp_path):
+    with pytest.raises(RuntimeError, match="apache-flink"):
+        Flink(sys.executable, 1, [])
+
+
+def test_the_innermost_cause_is_told():
+    assert (
+        _reason("o.a.Outer: x\n\tat y\nCaused by: o.a.Inner: no such thing\n\t... 13 more")
+        == "o.a.Inner: no such thing"
+    )
+    assert _reason("plain") == "plain"
