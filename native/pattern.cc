@@ -56,9 +56,14 @@ bool Pattern::match(std::string_view text, int64_t at, PatternScratch& scratch) 
         at = character_end(step, text, at);
         fits = at >= 0;
         break;
-      case PatternStep::Run: at = run_end(step, text, at); break;
+      case PatternStep::Run: {
+        PatternSpan& run = scratch.runs[size_t(step.number)];
+        if (at < run.begin || at > run.end) run = {at, run_end(step, text, at)};
+        at = run.end;
+        break;
+      }
       case PatternStep::Split: {
-        const size_t bit = size_t(step.split) * size_t(size + 1) + size_t(at);
+        const size_t bit = size_t(step.number) * size_t(size + 1) + size_t(at);
         uint64_t& word = scratch.failed[bit / 64];
         fits = !(word >> (bit % 64) & 1);
         word |= uint64_t(1) << (bit % 64);
@@ -103,6 +108,7 @@ int64_t Pattern::candidate(std::string_view text, int64_t from) const {
 
 bool Pattern::search(std::string_view text, PatternScratch& scratch, PatternSpan spans[PATTERN_GROUPS]) const {
   scratch.failed.assign((size_t(splits_) * (text.size() + 1) + 63) / 64, 0);
+  scratch.runs.assign(size_t(runs_), PatternSpan{});
   for (int64_t& slot : scratch.slots) slot = -1;
   for (int64_t at = 0; at >= 0; at = candidate(text, at + 1)) {
     if (!match(text, at, scratch)) continue;

@@ -3,7 +3,8 @@
 //
 // A pattern is a list of instructions over bytes.  Those for repetitions and alternatives are tried in order; a choice that has failed at a
 // place is not tried there again (as in RE2's BitState), so that the time is bounded by instructions times bytes.  Runs of a class behind which
-// nothing of the class can follow are taken whole, and a search skips to where the text that every match begins with is.
+// nothing of the class can follow are taken whole, and where the last one ended is remembered for those that begin inside of it.  A search
+// skips to where the text that every match begins with is.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,7 @@ struct PatternStep {
   enum Op : uint8_t { Literal, Set, Run, Split, Save, Begin, End, Boundary, Match } op = Match;
   int next = -1;
   int other = -1;        // Split: the second choice, Save: the slot
-  int split = -1;        // Split: its number
+  int number = -1;       // Split, Run: its number among its like
   std::string literal;
   bool member[256] = {};  // Set, Run: bytes; those of characters beyond ASCII all alike
   int only_missing = -1;  // Run: the one byte that ends it, if it is the only one
@@ -40,6 +41,7 @@ struct PatternScratch {
   };
   std::vector<Job> jobs;
   std::vector<uint64_t> failed;
+  std::vector<PatternSpan> runs;  // the last one of each Run
   int64_t slots[2 * PATTERN_GROUPS];
 };
 
@@ -63,7 +65,7 @@ class Pattern {
   int64_t candidate(std::string_view text, int64_t from) const;
 
   std::vector<PatternStep> steps_;
-  int start_ = 0, groups_ = 0, splits_ = 0;
+  int start_ = 0, groups_ = 0, splits_ = 0, runs_ = 0;
   bool asserts_ = false;        // has anchors or boundaries
   bool looks_around_ = false;
   bool only_at_start_ = false;

@@ -31,7 +31,8 @@ class PatternCompiler {
     made_.start_ = write(all, match);
     find_runs();
     for (PatternStep& step : steps_) {
-      if (step.op == PatternStep::Split) step.split = made_.splits_++;
+      if (step.op == PatternStep::Split) step.number = made_.splits_++;
+      if (step.op == PatternStep::Run) step.number = made_.runs_++;
       made_.looks_around_ |= step.op == PatternStep::Boundary;
       made_.asserts_ |= step.op == PatternStep::Begin || step.op == PatternStep::End || step.op == PatternStep::Boundary;
     }
