@@ -34,6 +34,8 @@ class Evidence:
     """Rules that fired."""
     held: int = 0
     """Changes that groups have held back until an epoch's end."""
+    written: int = 0
+    """Changes that jobs have written."""
 
     def plus(self, result: Any) -> Evidence:
         """With another query's; ``result`` may be of one that needed no job."""
@@ -58,6 +60,7 @@ class Evidence:
             self.stored + Counter({n: v for s in sources for n, v in s.named if n.endswith("_columns")}),
             self.fired | {firing.rule for firing in result.planned.optimized.trace if firing.count},
             self.held + sum(value for name, value in named if name == "held_changes"),
+            self.written + sum(value for name, value in named if name == "changes"),
         )
 
     def and_of(self, other: Evidence) -> Evidence:
@@ -79,6 +82,8 @@ class Mode:
     proof: Callable[[Evidence], bool]
     one_by_one: bool = False
     """Streams are fed row by row."""
+    kept: bool = False
+    """Each query without end is also that of a streaming table."""
 
 
 def _rules_off() -> list[Mode]:
@@ -174,6 +179,7 @@ MORE_STREAMS = [
         one_by_one=True,
     ),
     Mode("unfused", {"execution.fusion": "off", "parallelism.default": "2"}, lambda e: e.fused_batches == 0),
+    Mode("kept-as-tables", {"parallelism.default": "2"}, lambda e: e.written > 0, kept=True),
     SHAPES[5],
     *SEEDS[:3],
 ]

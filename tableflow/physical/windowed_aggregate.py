@@ -23,7 +23,7 @@ class WindowedAggregate(UnaryNode):
     those of ``start``, ``end``, ``window_time`` and ``fire`` that are not None, and one result per call.  Output: append
     if nothing is ever replaced, else retract.  ``late``: where rows that come too late are written, once for each window they
     missed; None: they are counted only.
-    ``processing_time``: the clock decides, whatever the time column says.  ``in_time``: the first column of ``order`` is the
+    ``processing_time``: the clock decides, whatever the time column says.  ``untimed``: watermarks do not speak of the time column.  ``in_time``: the first column of ``order`` is the
     one that watermarks speak of.  ``rows``: instead of results the rows themselves, with these columns of the input, when their
     window closes (of windows that depend on other rows; without keys and calls).
     """
@@ -42,5 +42,6 @@ class WindowedAggregate(UnaryNode):
     changing: bool = False
     late: LateTarget | None = None
     processing_time: bool = False
+    untimed: bool = False
     in_time: bool = True
     rows: tuple[Field, ...] = ()

@@ -13,6 +13,7 @@ from tableflow.physical.numbered_windows import NumberedWindowsOperator
 from tableflow.physical.pane_windows import PaneWindowsOperator
 from tableflow.physical.processing_time_windows import ProcessingTimeOperator
 from tableflow.physical.session_windows import SessionWindowsOperator
+from tableflow.physical.untimed_windows import UntimedWindowsOperator
 from tableflow.physical.updating_windows import UpdatingWindowsOperator
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.operator import Operator
@@ -25,7 +26,8 @@ def windowed_operator(node: WindowedAggregate) -> Operator:
     if windows is not None:
         if node.processing_time:
             return ProcessingTimeOperator(node, windows, windows)
-        return windows if node.late is None else LateWritingOperator(windows, windows)
+        written = windows if node.late is None else LateWritingOperator(windows, windows)
+        return UntimedWindowsOperator(written) if node.untimed else written
     match node.assigner:
         case Global():
             return GlobalWindowOperator(node)

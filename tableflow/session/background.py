@@ -120,7 +120,7 @@ class BackgroundJob:
         """Returns when all that its sources had when this was called has had its effect, or when interrupted."""
         if self.running and self._job is not None:
             self._job.flush(interrupted=interrupted)
-            if not self._job.running:
+            if self._job.stopping or not self._job.running:
                 self.wait()  # SHOW JOBS says afterwards what became of it
 
     def stop(self) -> None:

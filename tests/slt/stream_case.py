@@ -38,7 +38,7 @@ def run_case(case: StreamCase, mode: Mode, *, finished: bool = True) -> Evidence
     settings = {**SETTINGS, **mode.settings}
     if case.waits:
         settings.setdefault("execution.scheduler-seed", "0")
-    run = _Run(case, Session(settings), one_by_one=mode.one_by_one)
+    run = _Run(case, Session(settings), mode)
     try:
         for record in case.records:
             run.carry_out(record)
@@ -51,14 +51,13 @@ def run_case(case: StreamCase, mode: Mode, *, finished: bool = True) -> Evidence
 
 
 class _Run:
-    def __init__(self, case: StreamCase, session: Session, *, one_by_one: bool) -> None:
+    def __init__(self, case: StreamCase, session: Session, mode: Mode) -> None:
         self._case = case
         self._session = session
-        self._one_by_one = one_by_one
+        self._mode = mode
         self._fed: dict[str, Fed] = {}
         self._queries: dict[str | None, Running] = {}
         self._kept: dict[str, StreamRecord] = {}
-        self._failed: set[int] = set()
 
     def carry_out(self, record: StreamRecord) -> None:
         """One record."""
@@ -70,6 +69,14 @@ class _Run:
             if query.pending or query.failure is not None:
                 raise Unexpected(query.record, f"nothing is said of {query.failure or query.pending}")
         self._end_all(list(self._fed.values()))
+
+        for query in self._queries.values():
+            if query.table is not None:
+                found = Counter(self._rows(f"SELECT * FROM {query.table}"))
+                if found != query.total:
+                    raise Unexpected(
+                        query.record, f"its table has {found - query.total} too, lacks {query.total - found}"
+                    )
 
     def compare_with_batch(self) -> None:
         """Now everything is as over finished data."""
@@ -151,6 +158,11 @@ class _Run:
         except TableFlowError as error:
             raise Unexpected(record, f"{type(error).__name__}: {error}") from None
         self._begin(record, result, types)
+        # Two would write their late rows twice; the simulated clock of a job is its own.
+        if self._mode.kept and "LATE INTO" not in record.text and not self._case.waits:
+            table = f"kept_as_{record.name}"
+            self._session.execute(f"CREATE STREAMING TABLE {table} AS {record.text}")
+            self._queries[record.name].table = table
 
     def _subscribe(self, record: StreamRecord) -> None:
         self._begin(record, self._session.subscribe((record.rest.split()[0],)).result, "")
@@ -168,7 +180,7 @@ class _Run:
         stream = self._fed[record.rest.split()[0]]
         told, weights = fed(record, stream.table)
         stream.rows += list(zip(told, weights or [1] * len(told), strict=True))
-        size = 1 if self._one_by_one else len(told)
+        size = 1 if self._mode.one_by_one else len(told)
         for start in range(0, len(told), size):
             of = None if weights is None else weights[start : start + size]
             stream.script.tell(Rows(told[start : start + size], of), record.part)

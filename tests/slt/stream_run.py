@@ -76,6 +76,8 @@ class Running:
     pending: list[Row] = field(default_factory=list)
     total: Counter[Row] = field(default_factory=Counter)
     failure: TableFlowError | None = None
+    table: str | None = None
+    """A streaming table of the same query."""
 
     def settle(self) -> None:
         """Takes all that comes of what was fed so far."""

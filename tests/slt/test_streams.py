@@ -33,7 +33,8 @@ def _check(path: Path, mode: Mode, *, finished: bool = True) -> Evidence:
 def test_streams(path: Path, mode: Mode) -> None:
     """What batch mode says of the same rows is asked once."""
     evidence = _check(path, mode, finished=mode is modes.STREAMS[0])
-    assert mode.proof(evidence), evidence
+    runs = any(record.kind == "query" for case in read_cases(path) for record in case.records)
+    assert mode.proof(evidence) or not runs, evidence
 
 
 @pytest.mark.slow

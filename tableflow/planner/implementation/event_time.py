@@ -102,6 +102,7 @@ def _windowed(
         emit=Emit() if node.emit is None else replace(node.emit, span=None),
         changing=changing,
         processing_time=by_clock,
+        untimed=node.time is not None and not by_clock and node.time.id not in search.stream(node.input).event_time,
         # By the clock rows come when they come, never late.
         late=None if node.late is None or by_clock else _late(node.late),
     )
