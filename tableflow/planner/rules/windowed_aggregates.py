@@ -1,6 +1,7 @@
 """Aggregation over a window table function becomes one node in streams, where it can share panes and drop its state.
 
-Filters over a window table move below it where a row's windows do not depend on other rows.
+Filters over a window table move below it where a row's windows do not depend on other rows; those that ask for whole windows
+move above the aggregation.
 """
 
 from __future__ import annotations
@@ -57,13 +58,15 @@ class _Pieces:
     """Keys that follow from the window."""
     own: list[tuple[Field, Expression]] = field(default_factory=list)
     """The other keys."""
+    windows: list[Expression] = field(default_factory=list)
+    """Conjuncts that read nothing but the window: they let all of it pass or nothing."""
 
 
 def make_windowed_aggregate(node: Node, required: frozenset[int], context: Context) -> Node | None:
     """Grouping by the window is an operator of its own in streams."""
     assert isinstance(node, Aggregate)
     pieces = _pieces(node, context)
-    if pieces is None or not _sorted_out(pieces, context):
+    if pieces is None or not _sorted_out(pieces, context) or (pieces.windows and node.late is not None):
         return None
     table = pieces.table
     if not _is_window(pieces):
@@ -77,9 +80,10 @@ def make_windowed_aggregate(node: Node, required: frozenset[int], context: Conte
         plan, table.assigner, table.time, table.partition, table.order, slots[0], slots[1], slots[2], node.fire, keys,
         node.results, calls, node.emit, late,
     )  # fmt: skip
+    renamed: dict[int, Expression] = {old: reference(new) for old, new in pieces.window.items()}
+    result = above([substitute_columns(e, renamed, context) for e in pieces.windows], result)
     if not pieces.again:
         return result
-    renamed: dict[int, Expression] = {old: reference(new) for old, new in pieces.window.items()}
     computed = [(f, substitute_columns(e, renamed, context)) for f, e in pieces.again]
     passed = context.output(result)
     fields = (*passed, *[f for f, _ in computed])
@@ -111,6 +115,10 @@ def _pieces(node: Aggregate, context: Context) -> _Pieces | None:
 def _sorted_out(pieces: _Pieces, context: Context) -> bool:
     """Tells keys of the window from others; False if something cannot be computed below or above the aggregation."""
     made = frozenset([f.id for f in pieces.table.made])
+    pieces.windows = [
+        e for e in pieces.conjuncts if (read := context.columns(e)) and read <= made and context.deterministic(e)
+    ]
+    pieces.conjuncts = [e for e in pieces.conjuncts if not any(e is window for window in pieces.windows)]
     if any(not context.columns(e).isdisjoint(made) for e in (*pieces.calls, *pieces.conjuncts)):
         return False
     if pieces.conjuncts and not isinstance(pieces.table.assigner, _BY_TIME):
@@ -125,7 +133,7 @@ def _sorted_out(pieces: _Pieces, context: Context) -> bool:
             pieces.own.append((f, e))
         else:
             return False
-    read = frozenset[int]().union(*[context.columns(e) for _, e in pieces.again])
+    read = frozenset[int]().union(*[context.columns(e) for e in (*[e for _, e in pieces.again], *pieces.windows)])
     return read <= pieces.window.keys()
 
 
