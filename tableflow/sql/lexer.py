@@ -95,23 +95,38 @@ _UNTERMINATED = {"'": "string", '"': "quoted identifier", "`": "quoted identifie
 def lex(text: str, start: int = 0) -> Iterator[Lexeme]:
     """All lexemes of the text in order, without gaps, from a place where one begins."""
     position, size = start, len(text)
-    match = _PATTERN.match
+    match, kinds, plain = _PATTERN.match, _KINDS, _PLAIN
     while position < size:
         found = match(text, position)
         if found is None or found.lastgroup is None:
             raise AssertionError("the pattern matches any character")
-        kind, end = _KINDS[found.lastgroup], found.end()
-        reason = ""
-        if kind is Kind.COMMENT and text.startswith("/*", position):
-            kind, end, reason = _block_comment(text, position)
-        elif kind is Kind.DOLLAR:
-            kind, end, reason = _dollar_string(text, position, found.group())
-        elif kind is Kind.NUMBER and end < size and _WORD_START.match(text, end):
-            kind, end, reason = _malformed_number(text, end)
-        elif kind is Kind.ERROR:
-            end, reason = _unreadable(text, position)
+        name = found.lastgroup
+        if name in plain:
+            end = found.end()
+            yield Lexeme(kinds[name], position, end, found.group())
+            position = end
+            continue
+        kind, end, reason = _closer(text, position, kinds[name], found)
         yield Lexeme(kind, position, end, text[position:end], reason)
         position = end
+
+
+_PLAIN = frozenset({"SPACE", "BYTES", "ESCAPED", "WORD", "STRING", "QUOTED", "OPERATOR"})
+"""Kinds that are what the pattern says."""
+
+
+def _closer(text: str, position: int, kind: Kind, found: re.Match[str]) -> tuple[Kind, int, str]:
+    """What a lexeme is that has to be looked at again, where it ends, and what is wrong with it."""
+    end = found.end()
+    if kind is Kind.COMMENT and text.startswith("/*", position):
+        return _block_comment(text, position)
+    if kind is Kind.DOLLAR:
+        return _dollar_string(text, position, found.group())
+    if kind is Kind.NUMBER and end < len(text) and _WORD_START.match(text, end):
+        return _malformed_number(text, end)
+    if kind is Kind.ERROR:
+        return kind, *_unreadable(text, position)
+    return kind, end, ""
 
 
 def significant(text: str, start: int = 0) -> list[Lexeme]:

@@ -37,10 +37,15 @@ class ParquetFormat(Format):
     def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:
         """The columns of the first file; all files must have them."""
         first = tuple(FileColumn(c.name, c.type, c.nullable) for c in read_footer(files[0]).columns)
-        columns = tuple(
-            FileColumn(c.name, c.type, c.nullable, c.name, sum(d.name == c.name for d in first[:i]))
-            for i, c in enumerate(first)
-        )
+        if len(files) == 1:
+            return first
+        before: dict[str, int] = {}
+        found_first: list[FileColumn] = []
+        for c in first:
+            occurrence = before.get(c.name, 0)
+            before[c.name] = occurrence + 1
+            found_first.append(FileColumn(c.name, c.type, c.nullable, c.name, occurrence))
+        columns = tuple(found_first)
         nullable = [column.nullable for column in columns]
         for file in files[1:]:
             found = place_columns(read_footer(file), columns, files[0].path)

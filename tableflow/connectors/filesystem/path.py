@@ -54,7 +54,7 @@ def expand(path: str, *, suffixes: frozenset[str] | None = None, may_be_empty: b
     unless ``may_be_empty`` and the directory is there.
     """
     local = local_path(path)
-    if Path(local).is_file():
+    if os.path.isfile(local):  # noqa: PTH113 - a Path would be made for nothing
         return (stat_file(local),)
     if Path(local).is_dir():
         found = _below(local, suffixes)
@@ -96,7 +96,7 @@ def _below(directory: str, suffixes: frozenset[str] | None) -> list[str]:
 
 def suffix(path: str) -> str:
     """The lower-case ending of a file name without the dot; empty if there is none."""
-    return Path(path).suffix.lower().removeprefix(".")
+    return os.path.splitext(path)[1].lower().removeprefix(".")  # noqa: PTH122 - as above
 
 
 def _wanted(suffixes: frozenset[str] | None) -> str | None:
