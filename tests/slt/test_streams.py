@@ -13,7 +13,7 @@ from tests.slt.stream_case import run_case
 from tests.slt.stream_records import read_cases
 
 FILES = sorted((Path(__file__).parent / "streams").glob("*.slt"))
-SHARE = 2
+SHARE = 3
 
 
 def _check(path: Path, mode: Mode, *, finished: bool = True) -> Evidence:
