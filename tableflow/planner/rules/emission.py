@@ -10,7 +10,6 @@ from tableflow.expressions.coercion import cast
 from tableflow.expressions.emit import Emit, EveryInterval, EveryRows, OnUpdate
 from tableflow.expressions.nodes import (
     WHOLE_PARTITION,
-    AggregateCall,
     Expression,
     Frame,
     FrameBound,
@@ -20,6 +19,7 @@ from tableflow.expressions.nodes import (
     SortKey,
     WindowCall,
 )
+from tableflow.expressions.over import aggregate_over
 from tableflow.expressions.registry import resolve_call, resolve_window
 from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Tumble
 from tableflow.planner.logical.context import Context
@@ -100,7 +100,7 @@ def _firings(node: Aggregate, emit: Emit, fire: Field, context: Context) -> Node
     last = WindowCall(BIGINT, "count", (), WHOLE_PARTITION)
     by_number = (SortKey(reference(number)),)
     frame = _frame(emit, order)
-    results = tuple([_over(call, frame) for call in node.calls])
+    results = tuple([aggregate_over(call, frame) for call in node.calls])
     rows = Window(rows, node.keys, (), (count,), (last,))
     seen = by_number if frame.unit is FrameUnit.ROWS else order
     rows = Window(rows, node.keys, seen, node.results, results) if results else rows
@@ -149,10 +149,6 @@ def _frame(emit: Emit, order: tuple[SortKey, ...]) -> Frame:
     elif emit.keep_last_rows is not None:
         start = FrameBound(FrameSide.PRECEDING, emit.keep_last_rows - 1)
     return Frame(FrameUnit.ROWS, start, FrameBound(FrameSide.CURRENT_ROW))
-
-
-def _over(of: AggregateCall, frame: Frame) -> WindowCall:
-    return WindowCall(of.type, of.function, of.args, frame, of.distinct, span=of.span, filter=of.filter)
 
 
 def _window_table(node: Node) -> WindowTable:

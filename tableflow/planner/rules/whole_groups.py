@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, WindowCall
+from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression
+from tableflow.expressions.over import aggregate_over
 from tableflow.planner.logical.canonical import Canonical
 from tableflow.planner.logical.context import Context, substitute_columns
 from tableflow.planner.logical.nodes import Aggregate, Filter, Join, JoinKind, Node, Project, Scan, Window
@@ -21,7 +22,7 @@ from tableflow.planner.logical.traversal import reference, walk_plan
 from tableflow.planner.rewriting import required_of_inputs
 from tableflow.planner.rules.column_classes import Classes
 from tableflow.planner.rules.common_subplans import merge
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.types import DateType, DecimalType, Field, IntegerType, StringType, TimestampType
 
 _FEWER_ROWS = 4.0
@@ -218,13 +219,12 @@ def _window(
 ) -> Node:
     fields = {f.id: f for f in context.output(rows)}
     calls = [
-        WindowCall(
-            of.type,
-            of.function,
-            tuple([substitute_columns(arg, by_id, context) for arg in of.args]),
-            distinct=of.distinct,
-            span=of.span,
-            filter=None if of.filter is None else substitute_columns(of.filter, by_id, context),
+        aggregate_over(
+            replace(
+                of,
+                args=tuple([substitute_columns(arg, by_id, context) for arg in of.args]),
+                filter=None if of.filter is None else substitute_columns(of.filter, by_id, context),
+            )
         )
         for of in grouped.calls
     ]

@@ -16,13 +16,13 @@ from tableflow import types
 from tableflow.errors import BindError, Span, SqlSyntaxError, TableFlowError
 from tableflow.expressions.nodes import (
     AggregateCall,
-    Case,
     ColumnRef,
     Expression,
     FrameSide,
     Literal,
     WindowCall,
 )
+from tableflow.expressions.over import aggregate_over
 from tableflow.expressions.registry import (
     aggregate,
     is_aggregate,
@@ -130,17 +130,13 @@ def _aggregate(call: AggregateCall) -> WindowCall:
     if aggregate(call.function).collected:
         if call.function == "grouping":
             raise BindError("'grouping' takes no OVER", span=call.span)
-        return WindowCall(call.type, call.function, args, distinct=call.distinct, filter=call.filter)
+        return aggregate_over(call)
     nested = isinstance(args[0].type, types.ArrayType | types.MapType | types.RowType) if args else False
     if nested and call.function not in {"count", "any_value"}:
         raise refused(f"{call.function} over {args[0].type} with OVER", call.span)
     if call.distinct and nested:
         raise refused(f"DISTINCT of {args[0].type} with OVER", call.span)
-    if call.filter is not None:
-        if not args:
-            return WindowCall(call.type, "count_if", (call.filter,))
-        args = tuple(Case(arg.type, (call.filter,), (arg,), Literal(arg.type, None)) for arg in args)
-    return WindowCall(call.type, call.function, args, distinct=call.distinct)
+    return aggregate_over(call)
 
 
 def _ignoring(call: WindowCall, span: Span | None, *, ignores: bool) -> bool:
