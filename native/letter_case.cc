@@ -20,9 +20,17 @@ uint32_t changed_ascii(uint32_t c, bool capital) {
   return c - from < 26 ? c ^ 0x20 : c;
 }
 
-// One character of valid UTF-8 beyond ASCII.
-uint32_t decode(const uint8_t*& p) {
-  const int more = *p >= 0xF0 ? 3 : *p >= 0xE0 ? 2 : 1;
+// The bytes of the character beyond ASCII that begins here; 1 for what is none, as a file that was not checked may have.
+int64_t width(const uint8_t* p, const uint8_t* end) {
+  const int64_t size = *p >= 0xF0 ? 4 : *p >= 0xE0 ? 3 : *p >= 0xC0 ? 2 : 1;
+  if (size > end - p) return 1;
+  for (int64_t i = 1; i < size; ++i)
+    if ((p[i] & 0xC0) != 0x80) return 1;
+  return size;
+}
+
+uint32_t decode(const uint8_t*& p, int64_t size) {
+  const int more = int(size) - 1;
   uint32_t c = *p++ & (0x3Fu >> more);
   for (int i = 0; i < more; ++i) c = c << 6 | (*p++ & 0x3F);
   return c;
@@ -55,8 +63,10 @@ int64_t change_case(std::string_view text, bool capital, char* to) {
   const auto* p = reinterpret_cast<const uint8_t*>(text.data());
   char* at = to;
   for (const uint8_t* end = p + text.size(); p < end;) {
-    if (*p < 0x80) *at++ = char(changed_ascii(*p++, capital));
-    else at = encode(changed(decode(p), capital), at);
+    const int64_t size = *p < 0x80 ? 0 : width(p, end);
+    if (size == 0) *at++ = char(changed_ascii(*p++, capital));
+    else if (size == 1) *at++ = char(*p++);
+    else at = encode(changed(decode(p, size), capital), at);
   }
   return at - to;
 }

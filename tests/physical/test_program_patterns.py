@@ -111,6 +111,19 @@ def test_a_text_is_null_where_it_was_whatever_is_made_of_it() -> None:
         alike(resolve_call(name, [Call(t.STRING, "lower", (made,))]), ["a", None, "b"])
 
 
+def test_bytes_that_are_no_characters_stay_as_they_are() -> None:
+    texts = [b"abc\xf0", b"\x9f\x98\x80d", b"\xe2\x82", b"\xff\xc3", b"a\xc3\xa9\xc3z", "é".encode() * 40 + b"\xf0"]
+    bytes_ = pa.array(texts, pa.binary())
+    unchecked = pa.Array.from_buffers(pa.string(), len(texts), bytes_.buffers())
+    made = program(call("upper"))
+    assert made is not None
+    result = made.apply(Batch((Column(t.STRING, unchecked),), len(texts)))
+    assert result is not None
+    assert result.columns[0].array.cast(pa.binary()).to_pylist() == [
+        b"ABC\xf0", b"\x9f\x98\x80D", b"\xe2\x82", b"\xff\xc3", b"A\xc3\x89\xc3Z", "É".encode() * 40 + b"\xf0"
+    ]  # fmt: skip
+
+
 @pytest.mark.slow
 def test_letters_change_as_unicode_says() -> None:
     known = [c for c in range(0x110000) if unicodedata.ucd_3_2_0.category(chr(c)) not in ("Cn", "Cs")]
