@@ -2,6 +2,7 @@
 
 Flink runs in a process of its own with the interpreter that is given (one with ``pip install apache-flink``): parallelism as ours,
 objects reused, one JVM for all queries, each query once before it counts.  Both read the files as streams and drop the rows.
+Memory is what the process had at most, all in all; a JVM gives little back, so its later figures are those of the greediest query so far.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -113,7 +115,12 @@ def compare_files(
     """Prints a line per query and the geometric means; ``kind`` is csv or json."""
     found = []
     with TemporaryDirectory(prefix="nexmark-") as folder:
-        write_events(Path(folder), kind, events)
+        # By another process, so that this one's memory is that of the queries.
+        writing = get_context("spawn").Process(target=write_events, args=(Path(folder), kind, events))
+        writing.start()
+        writing.join()
+        if writing.exitcode:
+            raise RuntimeError("the event files could not be written, see above")
         statements = _tables(Path(folder), kind)
         flink = Flink(interpreter, threads, [*statements, _VIEW]) if interpreter else None
         settings = {"parallelism.default": str(threads), "execution.runtime-mode": "streaming"}

@@ -1,5 +1,5 @@
 -- Bidding statistics report: bids, bidders and auctions of each day, by price.
-SELECT date_format(`dateTime`, 'yyyy-MM-dd') AS day, count(*) AS total_bids,
+SELECT date_format(`dateTime`, 'yyyy-MM-dd') AS `day`, count(*) AS total_bids,
   count(*) FILTER (WHERE price < 10000) AS rank1_bids,
   count(*) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bids,
   count(*) FILTER (WHERE price >= 1000000) AS rank3_bids,

@@ -1,5 +1,5 @@
 -- Channel statistics report: the same for each channel.
-SELECT channel, date_format(`dateTime`, 'yyyy-MM-dd') AS day, max(date_format(`dateTime`, 'HH:mm')) AS minute, count(*) AS total_bids,
+SELECT channel, date_format(`dateTime`, 'yyyy-MM-dd') AS `day`, max(date_format(`dateTime`, 'HH:mm')) AS `minute`, count(*) AS total_bids,
   count(*) FILTER (WHERE price < 10000) AS rank1_bids,
   count(*) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bids,
   count(*) FILTER (WHERE price >= 1000000) AS rank3_bids,
