@@ -156,6 +156,11 @@ class HashJoinOperator(Operator):
         """Whether no probe row can find a partner, and the kind needs one."""
         return self._node.kind in _NEEDS_MATCH and self._build is not None and self._build.table.entries == 0
 
+    @property
+    def contributes(self) -> bool:
+        """Build rows are given back when all tasks have said which ones they matched."""
+        return self._published and self._node.kind in BUILD_MARKING
+
     def process(self, batch: Batch, port: int) -> Emission | None:
         """Collects a batch of the build side, or emits what a probe batch gives."""
         if port == 1:

@@ -77,6 +77,11 @@ class NestedLoopJoinOperator(Operator):
         """Whether there is no right row, and the kind needs one."""
         return self._node.kind in _NEEDS_MATCH and self._pairs is not None and self._pairs.rows == 0
 
+    @property
+    def contributes(self) -> bool:
+        """Right rows are given back when all tasks have said which ones they matched."""
+        return self._node.kind in BUILD_MARKING
+
     def process(self, batch: Batch, port: int) -> Emission | None:
         """Emits what the left rows give."""
         return self._join(batch) if batch.rows else None

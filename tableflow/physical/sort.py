@@ -69,6 +69,11 @@ class SortRowsOperator(Operator):
         self._reservation = context.reserve("runs")
         self._runs = SortedRuns(self._keys, self._reservation)
 
+    @property
+    def contributes(self) -> bool:
+        """Ranges of rows are made of the runs of all tasks."""
+        return bool(self._publication)
+
     def process(self, batch: Batch, port: int) -> Emission | None:
         """Collects, and sorts a run now and then."""
         return self._runs.add(batch)

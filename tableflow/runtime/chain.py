@@ -101,6 +101,7 @@ class Chain:
         self._open_ports = list(range(ports))
         self._ending = -1
         self._may_finish = [type(operator).finished is not Operator.finished for operator in operators]
+        self._contributes = [operator.contributes for operator in operators]
         self._makes_time = [operator.generates_watermarks for operator in operators]
         self._delays_time = [operator.delays_watermarks for operator in operators]
         self.has_preference = bool(operators) and (type(operators[0]).preferred_port is not Operator.preferred_port)
@@ -248,7 +249,12 @@ class Chain:
 
     def _rested(self, index: int) -> None:
         """An operator has emitted all it had to say so far."""
-        if self._may_finish[index] and index > self._ending and self.operators[index].finished:
+        if (
+            self._may_finish[index]
+            and index > self._ending
+            and self.operators[index].finished
+            and not any(self._contributes[self._ending + 1 : index])
+        ):
             self._finish_early(index)
 
     def _finish_early(self, index: int) -> None:

@@ -173,6 +173,11 @@ class Operator(ABC):
         return False
 
     @property
+    def contributes(self) -> bool:
+        """Whether other tasks wait for what it says when its input ends: then nobody behind it may end its input early."""
+        return False
+
+    @property
     def generates_watermarks(self) -> bool:
         """Whether it makes event time: watermarks it yields go on, those of its input (but the last) stop at it."""
         return False

@@ -116,6 +116,22 @@ def test_a_finished_operator_ends_what_is_before_it():
     assert log[-2:] == [("on_watermark", END_OF_TIME), ("on_end", 0)]
 
 
+def test_nobody_ends_the_input_of_an_operator_that_others_wait_for():
+    class Contributing(Calls):
+        contributes = True
+
+    log = []
+    chain, sink, _ = chain_of(Contributing(log), Limit(1))
+    chain.feed(batch(1, 2), 0)
+    assert pull(chain) is Progress.FREE
+    assert sink.got == [[1]]
+    assert chain.input_wanted
+    chain.end()
+    assert pull(chain) is Progress.FREE
+    assert sink.got == [[1], EndOfInput()]
+    assert ("on_end", 0) in log
+
+
 def test_finished_before_the_first_row_and_during_the_end():
     chain, sink, _ = chain_of(Calls(on_end=lambda port: iter([batch(1), batch(2), batch(3)])), Limit(2))
     chain.end()
