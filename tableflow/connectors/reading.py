@@ -63,6 +63,8 @@ class ListAssigner:
 
     def take_counts(self) -> dict[str, int]:
         """See :class:`~tableflow.runtime.source.Counting`."""
+        if not self._counts:  # as after nearly every split
+            return {}
         with self._lock:
             return _taken(self._counts)
 

@@ -126,10 +126,12 @@ class LateAssigner:
 
     def take_counts(self) -> dict[str, int]:
         """See :class:`~tableflow.runtime.source.Counting`."""
+        take = getattr(self._made, "take_counts", None)
+        made: dict[str, int] = {} if take is None else take()
+        if not self._counts:  # as after nearly every split
+            return made
         with self._lock:
             taken = Counter(self._counts)
             self._counts.clear()
-        take = getattr(self._made, "take_counts", None)
-        if take is not None:
-            taken.update(take())
+        taken.update(made)
         return dict(taken)

@@ -242,6 +242,16 @@ def test_a_file_that_changes_after_planning(ten_groups):
         splits_of(Sources().open(spec))
 
 
+@pytest.mark.parametrize("columns", [["id"], []], ids=["columns", "bare rows"])
+def test_a_file_that_changes_between_two_row_groups(ten_groups, columns):
+    source = Sources().open(spec_of(file_provider(ten_groups), columns))
+    first, second, *_ = splits_of(source)
+    assert source.reader(first, 1000).poll().length == 10
+    os.utime(ten_groups, ns=(1, 1))
+    with pytest.raises(ConnectorError, match="was changed while it was being read"):
+        source.reader(second, 1000).poll()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

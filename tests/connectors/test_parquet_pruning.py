@@ -1,5 +1,6 @@
 """Pages pruned by their index, rows by dictionaries: never a row too few."""
 
+import os
 import random
 
 import numpy as np
@@ -90,17 +91,30 @@ def test_indexes_that_contradict_themselves_are_not_used(paged, monkeypatch):
 
     predicate = call("eq", column("id"), literal(4242))
     real = parquet_index.parse_thrift
-    for damage in (
+    damages = (
         lambda fields: {},
         lambda fields: {**fields, 1: fields[1][:-1]},
         lambda fields: {**fields, 1: [dict(one) | {3: 7} if isinstance(one, dict) else one for one in fields[1]]},
         lambda fields: {**fields, 1: 5},
         lambda fields: {**fields, 1: [{1: 0, 3: 10**6}] if isinstance(fields[1][0], dict) else fields[1]},
-    ):
-        monkeypatch.setattr(parquet_index, "parse_thrift", lambda data, damage=damage: damage(real(data)))
+    )
+    for number, damage in enumerate(damages):
+        os.utime(paged, ns=(number, number))  # what was found is kept for this version of the file only
+        asked = []
+        monkeypatch.setattr(
+            parquet_index,
+            "parse_thrift",
+            lambda data, damage=damage, asked=asked: asked.append(1) or damage(real(data)),
+        )
         found, counts = scanned(paged, ["id"], [predicate])
         assert found["id"].to_pylist() == [4242]
         assert counts["rows_pruned_by_page"] == 0
+        assert asked
+    monkeypatch.setattr(parquet_index, "parse_thrift", real)
+    os.utime(paged, ns=(99, 99))
+    for _ in range(2):
+        _, counts = scanned(paged, ["id"], [predicate])
+        assert counts["rows_pruned_by_page"] == 9900
 
 
 @pytest.fixture(scope="module")

@@ -34,11 +34,14 @@ class ListedValues:
 
     def between(self, low: int, high: int) -> int:
         """How many of the list lie between bounds that are in."""
+        numbers = self._numbers
+        values = numbers.values
+        if low <= numbers.first and numbers.last <= high:
+            return len(values)
         low, high = max(low, _LEAST), min(high, _MOST)
         if low > high:
             return 0
-        values = self._numbers.values
-        return int(np.searchsorted(values, high, side="right")) - int(np.searchsorted(values, low))
+        return int(values.searchsorted(high, side="right")) - int(values.searchsorted(low))
 
     def mapped(self, low: int | None, high: int | None) -> tuple[int, int, npt.NDArray[np.uint64], int] | None:
         """The bounds of the list within others, and a bit for each number from the last of these on; None without such a map."""

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tableflow.catalog.provider import TableStatistics
+from tableflow.connectors.filesystem.column_conjuncts import is_cheap
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
 from tableflow.connectors.filesystem.matching import listed
-from tableflow.connectors.filesystem.parquet_filter import ScanFilters, is_cheap
+from tableflow.connectors.filesystem.parquet_filter import ScanFilters
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn, read_footer
 from tableflow.connectors.filesystem.parquet_pruning import Pages, columns_of, matching_groups
 from tableflow.connectors.filesystem.parquet_reader import FileColumns, GroupScan, read_rows
@@ -104,7 +105,6 @@ class ParquetFormat(Format):
         """Rows of one row group, without those of pages that cannot match."""
         number, group, start, count = split.definition
         file = scan.files[number]
-        file.check()
         known: _FileScan | None = reading.shared.get(number)
         # each file of a folder that is watched is number 0 of a scan of its own
         if known is None or (known.file is not file and known.file != file):
@@ -118,6 +118,7 @@ class ParquetFormat(Format):
         return read_rows(wanted, ranges, start, offset or 0)
 
     def _file_scan(self, scan: FileScan, file: FileVersion, reading: Reading, representation: str) -> _FileScan:
+        file.check()  # before the footer of another version could be called damaged
         footer = read_footer(file)
         columns = scan.read_columns
         filters = reading.shared.get("filters")

@@ -11,21 +11,25 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
-from tableflow import types as t
-from tableflow.columnar import compute as pc
 from tableflow.columnar.batch import Selection
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.number_set import rows_between
-from tableflow.columnar.representation import canonical
+from tableflow.connectors.filesystem.column_conjuncts import (
+    Accepted,
+    conjunction,
+    interval_of,
+    is_cheap,
+    may_accept,
+    rejects_null,
+    single_column,
+    texts_of,
+)
 from tableflow.connectors.filesystem.format import FileColumn
 from tableflow.connectors.filesystem.listed_values import ListedValues, listed_values
 from tableflow.connectors.filesystem.parquet_column import NativeColumn
-from tableflow.connectors.pruning import ColumnRange, integer_interval
-from tableflow.expressions.evaluation import evaluate
-from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal, walk
+from tableflow.connectors.pruning import ColumnRange
+from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.records import dataclass
 from tableflow.runtime.source import KeyList
 
@@ -36,14 +40,9 @@ _UNTRIED = 0.25
 """The share of rows that is hoped for where only a try can tell, since one entry may stand for most rows."""
 _OTHERS = 2
 """Columns that must be spared so that it pays to ask conjuncts about values twice, here and above the scan."""
-_CHEAP = frozenset(
-    {"eq", "ne", "lt", "le", "gt", "ge", "in", "like", "starts_with", "ends_with", "contains", "and", "or", "not"}
-)
 _ENTRIES_PER_ROW = 0.25
 _FEW_ENTRIES = 1024
 _REMEMBERED = 64
-
-Accepted = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +88,6 @@ class ValueFilter:
 Filter: TypeAlias = "DictionaryFilter | IntervalFilter | ValueFilter"
 
 
-def _interval(conjuncts: Sequence[Expression]) -> tuple[int | None, int | None] | None:
-    """The storage values for which all conjuncts are TRUE, as bounds that are in; None if there are no such."""
-    whole = conjunction(conjuncts)
-    found = None if whole is None else integer_interval(whole)
-    return None if found is None else found[1:]
-
-
-def conjunction(of: Sequence[Expression]) -> Expression | None:
-    """All conjuncts as one; None if there are none."""
-    return Call(t.BOOLEAN, "and", tuple(of)) if len(of) > 1 else of[0] if of else None
-
-
 class ColumnFilter:
     """Conjuncts over one column, which is at a position of the scan; no NULL satisfies them."""
 
@@ -114,12 +101,13 @@ class ColumnFilter:
         if listed is None and len(lists) == 1:
             listed = next(iter(lists.values()))
         others = [each for i, each in enumerate(conjuncts) if listed is None or i not in lists]
-        self._interval = _interval(others)
+        self._interval = interval_of(others)
         self._listed = None
         if listed is not None and (self._interval is not None or not others):
             self._listed = listed
             self._interval = listed.within(*(self._interval or (None, None)))
         self._known: dict[Any, bool] = {}
+        self._texts = None if self._conjunct is None else texts_of(self._conjunct)
         self.is_cheap = self._conjunct is not None and all(map(is_cheap, conjuncts))
 
     def matching(self, column: Column) -> Selection:
@@ -149,19 +137,12 @@ class ColumnFilter:
         if len(entries) > _REMEMBERED:
             return may_accept(self._column, self._conjunct, entries)
         values = entries.to_pylist()  # few values, found in one row group after the other
+        if self._texts is not None:
+            return np.array([value in self._texts for value in values], np.uint8)
         if any(value not in self._known for value in values):
             found = may_accept(self._column, self._conjunct, entries)
             self._known.update(zip(values, map(bool, found), strict=True))
         return np.array([self._known[value] for value in values], np.uint8)
-
-
-def is_cheap(conjunct: Expression) -> bool:
-    """Whether a conjunct speaks of one column, in terms that may be asked about all its values."""
-    if _single_column(conjunct) is None:
-        return False
-    parts = list(walk(conjunct))
-    plain = all(isinstance(node, ColumnRef | Literal | Call) for node in parts)
-    return plain and all(node.function in _CHEAP for node in parts if isinstance(node, Call))
 
 
 class ScanFilters:
@@ -173,10 +154,10 @@ class ScanFilters:
         positions = {column.name: i for i, column in enumerate(columns)}
         found: dict[int, tuple[ColumnRef, list[Expression]]] = {}
         for predicate in predicates:
-            column = _single_column(predicate)
+            column = single_column(predicate)
             if column is None or column.name not in positions:
                 continue
-            if _rejects_null(column, predicate):
+            if rejects_null(column, predicate):
                 found.setdefault(positions[column.name], (column, []))[1].append(predicate)
         listed: dict[int, ListedValues] = {}
         for each in lists:
@@ -246,32 +227,6 @@ def _costliest_last(of: Filter) -> tuple[int, float]:
     """What is looked up in a list comes after what is compared, and values are asked about last, for fewer rows."""
     cost = 2 if isinstance(of, ValueFilter) else int(isinstance(of, IntervalFilter) and of.listed is not None)
     return cost, of.share
-
-
-def may_accept(column: ColumnRef, predicate: Expression, entries: Column) -> Accepted:
-    """Of each entry whether a conjunct is TRUE or fails (others may yet rule that row out)."""
-    result = evaluate(predicate, {column.id: entries}, len(entries))
-    found: npt.NDArray[np.bool_] = pc.fill_null(result.column.array, fill_value=False).to_numpy(zero_copy_only=False)
-    return (found if result.errors is None else found | result.errors).astype(np.uint8)
-
-
-_REJECTING = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "in"})
-
-
-def _rejects_null(column: ColumnRef, predicate: Expression) -> bool:
-    """Whether a row without a value fails the conjunct for sure."""
-    if isinstance(predicate, Call) and predicate.function in _REJECTING:
-        first, *others = predicate.args
-        if isinstance(first, ColumnRef) and all(isinstance(each, Literal) for each in others):
-            return True
-    null = Column(column.type, pa.nulls(1, canonical(column.type)))
-    return not may_accept(column, predicate, null)[0]
-
-
-def _single_column(predicate: Expression) -> ColumnRef | None:
-    """The only column a conjunct speaks of."""
-    found = {node.id: node for node in walk(predicate) if isinstance(node, ColumnRef)}
-    return next(iter(found.values())) if len(found) == 1 else None
 
 
 _INTEGER_FORMATS = ("c", "s", "i", "l", "tdD", "tt", "ts")

@@ -6,6 +6,7 @@ An index that contradicts itself or the footer is as good as none.
 from __future__ import annotations
 
 import bisect
+import functools
 import itertools
 import os
 from typing import Any
@@ -18,6 +19,8 @@ from tableflow.connectors.pruning import ColumnRange
 from tableflow.records import dataclass
 
 _LARGEST = 64 << 20
+_REMEMBERED = 256
+"""Chunks whose pages are kept for the next scan: each scan asks for those of its first row groups, useful or not."""
 _NULL_PAGES, _MINIMA, _MAXIMA, _NULL_COUNTS = 1, 2, 3, 5
 _LOCATIONS, _OFFSET, _FIRST_ROW = 1, 1, 3
 _NULLS, _MAXIMUM, _MINIMUM = 3, 5, 6
@@ -73,8 +76,22 @@ def page_ranges(
     footer: Footer, group: int, place: FooterColumn
 ) -> tuple[PageLocations, tuple[ColumnRange, ...]] | None:
     """The pages of a chunk and what is known of each; None if the file has no index for it."""
+    return None if place.leaf is None else _page_ranges(footer, group, place.leaf)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _page_ranges(footer: Footer, group: int, leaf: int) -> tuple[PageLocations, tuple[ColumnRange, ...]] | None:
+    place = next(column for column in footer.columns if column.leaf == leaf)
+    found = _read_page_ranges(footer, group, place, leaf)
+    footer.file.check()  # what another version says must not be remembered for this one
+    return found
+
+
+def _read_page_ranges(
+    footer: Footer, group: int, place: FooterColumn, leaf: int
+) -> tuple[PageLocations, tuple[ColumnRange, ...]] | None:
     chunk = footer.chunk(group, place)
-    if chunk is None or chunk.column_index is None or place.leaf is None:
+    if chunk is None or chunk.column_index is None:
         return None
     locations = page_locations(footer, group, place)
     if locations is None or len(locations.first_rows) < 2:  # one page is what the chunk's statistics speak of
@@ -88,13 +105,12 @@ def page_ranges(
         return None
     counts = found.get(_NULL_COUNTS)
     nulls: list[Any] = counts if isinstance(counts, list) and len(counts) == pages else [None] * pages
-    leaf = footer.metadata.leaves[place.leaf]
     ends = (*locations.first_rows[1:], footer.group_rows[group])
     ranges: list[ColumnRange] = []
     for first, end, empty, low, high, missing in zip(locations.first_rows, ends, *lists, nulls, strict=True):
         rows = end - first
         statistics = {_NULLS: rows} if empty is True else {_NULLS: missing, _MAXIMUM: high, _MINIMUM: low}
-        ranges.append(chunk_range(statistics, leaf, place.type, place.arrow, rows))
+        ranges.append(chunk_range(statistics, footer.metadata.leaves[leaf], place.type, place.arrow, rows))
     return locations, tuple(ranges)
 
 

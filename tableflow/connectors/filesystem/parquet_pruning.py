@@ -55,13 +55,14 @@ def _bloom_admits(
     places: Places,
     ranges: Mapping[str, ColumnRange],
 ) -> bool:
+    chunks = [footer.chunk(group, place) for place, _ in places.values()]
+    if all(chunk is None or chunk.bloom_filter is None for chunk in chunks):
+        return True
     filtered = {
         name: replace(ranges[name], excludes=functools.partial(bloom_excludes, footer, group, place))
-        for name, (place, _) in places.items()
-        if (chunk := footer.chunk(group, place)) is not None and chunk.bloom_filter is not None
+        for (name, (place, _)), chunk in zip(places.items(), chunks, strict=True)
+        if chunk is not None and chunk.bloom_filter is not None
     }
-    if not filtered:
-        return True
     known = {**ranges, **filtered}
     return all(matches(known.get) for matches in matchers)
 

@@ -92,13 +92,15 @@ class GroupScan(NamedTuple):
 
 
 def read_rows(scan: GroupScan, ranges: Sequence[Rows], start: int, done: int) -> Iterator[Chunk]:
-    """Rows of the (ascending) ranges from ``start + done`` on; the resume token is where the next begin after start."""
+    """Rows of the (ascending) ranges from ``start + done`` on; the resume token is where the next begin after start.
+
+    It fails if the file has changed, whether or not rows are wanted of it.
+    """
     wanted = [(max(first, start + done), last) for first, last in ranges if last > start + done]
-    if not scan.of.columns:
+    if not (scan.of.columns and wanted):
+        scan.of.footer.file.check()
         for first, last in wanted:
             yield from _bare_rows(first, last, start, scan.batch_rows)
-        return
-    if not wanted:
         return
     reader = GroupReader(scan)
     try:
@@ -142,6 +144,7 @@ class GroupReader:
         of, group, counts = scan.of, scan.group, scan.counts
         footer = of.footer
         try:
+            footer.file.check_opened(self._fd)
             for i, place in enumerate(of.places):
                 plan = footer.plan(group, place)
                 if plan is None:

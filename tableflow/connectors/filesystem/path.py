@@ -33,6 +33,14 @@ class FileVersion:
             status = os.stat(self.path)  # noqa: PTH116 - as below; a version need not be made of it for each split
         except OSError as error:
             raise read_error(f"file {self.path!r}", error) from None
+        self._compare(status)
+
+    def check_opened(self, fd: int) -> None:
+        """Raises if what has just been opened under the path is not this version."""
+        if self.modified != GROWING:
+            self._compare(os.fstat(fd))
+
+    def _compare(self, status: os.stat_result) -> None:
         if status.st_size != self.size or status.st_mtime_ns != self.modified:
             raise ConnectorError(f"file {self.path!r} was changed while it was being read", hint="run the query again")
 
