@@ -20,7 +20,8 @@ import threading
 from collections import deque
 from typing import Protocol
 
-from tableflow.runtime.events import EndOfInput, Event
+from tableflow.columnar.batch import Batch
+from tableflow.runtime.events import EndOfInput, Event, Watermark
 from tableflow.runtime.memory import MemoryPool, PoolReservation
 
 
@@ -30,6 +31,9 @@ class Wakeable(Protocol):
     def wake(self) -> None:
         """Something it may have waited for has happened."""
         ...
+
+
+_SPEECH = (Batch, Watermark)
 
 
 class _Nobody:
@@ -83,6 +87,14 @@ class Channel:
     def ready(self) -> bool:
         """Whether the consumer would get an event."""
         return self._visible and bool(self._queue)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether what comes next is rows or time."""
+        try:
+            return self._visible and self._queue[0][0].__class__ in _SPEECH
+        except IndexError:
+            return False
 
     def put(self, event: Event, size: int = 0) -> None:
         """Appends an event (a batch of ``size`` bytes) and wakes the consumer."""

@@ -15,7 +15,7 @@ from tableflow.runtime.events import START_OF_TIME
 class OperatorBlock:
     """One operator in one task; ``longest`` is processor time, see :mod:`tableflow.runtime.looks`.
 
-    ``largest`` is the most rows of any batch that a source gave.
+    ``largest`` is the most rows of any batch that a source gave, ``watermark`` the time that it has reached.
 
     ``first`` is when a source was asked for what became its first rows, ``last`` when an operator was given its last ones.
     A source that is ``idle`` does not move time, nor does one that has ``ended``.
@@ -35,6 +35,7 @@ class OperatorBlock:
         "named",
         "rows_in",
         "rows_out",
+        "watermark",
     )
 
     def __init__(self, name: str, ports: int = 1) -> None:
@@ -49,6 +50,7 @@ class OperatorBlock:
         self.last = 0
         self.longest = 0
         self.named: Counter[str] = Counter()
+        self.watermark = START_OF_TIME
         self.idle = False
         self.ended = False
 
@@ -195,6 +197,10 @@ def sum_operators(blocks: list[OperatorBlock]) -> OperatorCounts:
     )
 
 
+def _times(block: TaskBlock) -> list[int]:
+    return block.watermarks if block.source is None else [block.source.watermark]
+
+
 def sum_tasks(stage: int, blocks: list[TaskBlock], targets: list[tuple[int, int, int]]) -> StageCounts:
     """One stage over all its tasks; ``targets`` are (consumer, port, fullest) of its edges."""
     sources = [block.source for block in blocks if block.source is not None]
@@ -223,5 +229,5 @@ def sum_tasks(stage: int, blocks: list[TaskBlock], targets: list[tuple[int, int,
         longest=max(block.longest for block in blocks) // 1000,
         closing=sum(block.closing for block in blocks) // 1000,
         bytes_in=sum(block.bytes_in for block in blocks),
-        watermark=min((time for block in blocks for time in block.watermarks), default=START_OF_TIME),
+        watermark=min((time for block in blocks for time in _times(block)), default=START_OF_TIME),
     )

@@ -40,6 +40,7 @@ from tableflow.runtime.simulation import SimulatedScheduler
 from tableflow.runtime.sink import OpenSink, Prepared, Sinks, no_sinks
 from tableflow.runtime.source import Narrowable, Source, Split, SplitAssigner, SplitReader
 from tableflow.runtime.split_input import SplitInput
+from tableflow.runtime.split_time import SourceTime
 from tableflow.runtime.task import Supervisor, Task
 from tableflow.runtime.timers import TaskTimers
 from tableflow.runtime.topology import Topology
@@ -83,6 +84,7 @@ class Deployment:
             for key in stage.publishes
         }
         self._sources = {s.id: self._source(s, s.source) for s in graph.stages if s.source is not None}
+        self._times = {stage: SourceTime() for stage in self._sources}
         self._batch_mode = self._runs_as_batch()
         self._wiring = Wiring(graph, self.topology, around.settings, around.memory, around.result)
         self._contexts: list[Context] = []
@@ -243,7 +245,7 @@ class Deployment:
         idle_timeout = around.settings.get(SOURCE_IDLE_TIMEOUT)
         return SplitInput(
             source.bounded, assigner, open_reader, index, timers, around.scheduler, idle_timeout, block.source,
-            count_forms=forced,
+            source_time=self._times[stage.id], count_forms=forced,
         )  # fmt: skip
 
     def counters(self) -> JobCounters:

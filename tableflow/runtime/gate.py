@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 from tableflow.columnar.batch import Batch
 from tableflow.runtime.alignment import Aligned, Alignment, PortEnded
 from tableflow.runtime.counters import TaskBlock
-from tableflow.runtime.events import Event
+from tableflow.runtime.events import Event, Watermark
 
 Taken: TypeAlias = Batch | Aligned
 
@@ -41,6 +41,11 @@ class Inlet(Protocol):
     @property
     def ready(self) -> bool:
         """Whether there is an event now."""
+        ...
+
+    @property
+    def speaks(self) -> bool:
+        """Whether what comes next is rows or time."""
         ...
 
     def next(self) -> tuple[Event, int]:
@@ -89,8 +94,16 @@ class Gate:
                 pending.extend(self.alignment.row(index))
                 pending.append(event)
             else:
+                if self.alignment.any_idle and event.__class__ is Watermark:
+                    self._end_idleness()
                 pending.extend(self.alignment.control(index, event))
         return pending.popleft()
+
+    def _end_idleness(self) -> None:
+        """Rows that wait here already must not be overtaken by the time of those who came after them."""
+        for index, channel in enumerate(self._channels):
+            if channel.speaks:
+                self._pending.extend(self.alignment.row(index))
 
     def _choose(self, preferred: int | None) -> int:
         """The next readable channel in turn, or -1."""

@@ -36,6 +36,11 @@ class MergedChannels:
             self._advance()
         return bool(self._given)
 
+    @property
+    def speaks(self) -> bool:
+        """Whether what comes next is rows or time: never asked for, as what is sorted has an end and is not idle."""
+        return self.ready
+
     def next(self) -> tuple[Event, int]:
         """The next merged batch, barrier or the end; only when :attr:`ready`."""
         return self._given.popleft()

@@ -21,7 +21,7 @@ from tableflow.runtime.events import Epoch, Idle, Watermark
 from tableflow.runtime.gate import Taken
 from tableflow.runtime.operator import Wake
 from tableflow.runtime.source import CatchingUp, Later, Split, SplitAssigner, SplitReader
-from tableflow.runtime.split_time import SplitTime
+from tableflow.runtime.split_time import SourceTime, SplitTime
 from tableflow.runtime.timers import TaskTimers, Timekeeper
 from tableflow.runtime.wake import After
 
@@ -62,6 +62,7 @@ class SplitInput:
         idle_timeout: int,
         block: OperatorBlock,
         *,
+        source_time: SourceTime | None = None,
         count_forms: bool = False,
     ) -> None:
         """``count_forms``: the columns of all batches are counted by how they are stored, in ``block``."""
@@ -80,12 +81,13 @@ class SplitInput:
         self._count_forms = count_forms
         self._open: deque[OpenSplit] = deque()
         self._finished: list[str] = []
-        self._time = SplitTime()
+        self._time = SplitTime(source_time, task_index)
         self._current = ""
         self._assignment: Wake | None = None
         self._exhausted = False
         self._asked = 0
         self._idle = False
+        self._empty_since: int | None = None
         self._epochs: deque[Epoch] = deque()
         self._targets: list[tuple[OpenSplit, CatchingUp, int]] | None = None
         self._pending: deque[Watermark | Idle] = deque()
@@ -103,6 +105,7 @@ class SplitInput:
         """A watermark generated from the batch given last: the task's, if it has advanced."""
         advanced = self._time.advanced(self._current, time)
         if advanced is not None:
+            self._block.watermark = advanced.time
             # The task tells it now; what it was to tell next lies behind it.
             self._pending = deque(event for event in self._pending if not isinstance(event, Watermark))
         return advanced
@@ -174,8 +177,8 @@ class SplitInput:
                     return batch
                 if self._open and self._open[0] is current:
                     self._open.rotate(-1)
-            if not self._take_split():
-                break
+            if not self._take_split() or self._pending:
+                break  # what is to be told goes before the rows of the split
         if any(each.ready for each in self._open):
             self._timers.wake()
         return None
@@ -239,16 +242,21 @@ class SplitInput:
             self._exhausted = True
             self._note(self._time.handed_out())
         elif isinstance(given, Later):
-            self._note(self._time.handed_out())
+            if self._open or not self._idle:  # a task that is idle must not be ahead of the first rows of another one
+                self._note(self._time.handed_out())
             self._assignment = self._subscribe(given.wake)
         else:
-            self._open.appendleft(OpenSplit(given, self._open_reader(given)))
             self._time.opened(given.id)
+            if self._idle and not self._open:
+                self._pending.append(Watermark(self._time.watermark))  # that it counts again
+                self._wake_up()
+            self._open.appendleft(OpenSplit(given, self._open_reader(given)))
             return True
         return False
 
     def _note(self, watermark: Watermark | None) -> None:
         if watermark is not None:
+            self._block.watermark = watermark.time
             self._pending.append(watermark)
 
     def _silence(self) -> Idle | None:
@@ -264,13 +272,30 @@ class SplitInput:
                 self._note(self._time.silent(each.split.id))
             elif self.deadline is None or due < self.deadline:
                 self.deadline = due
-        if self._idle or not self._time.all_idle:
+        if not self._all_silent(now):
             return None
         self._idle = True
         self._block.idle = True
         return Idle()
 
+    def _all_silent(self, now: int) -> bool:
+        """Whether it is to be said now that nothing comes: of no split here, or, where there is none, of no task of the source."""
+        if self._idle:
+            return False
+        if self._open:
+            return self._time.all_idle
+        if not self._time.none_counts:
+            self._empty_since = None
+            return False
+        if self._empty_since is None:
+            self._empty_since = now
+        due = self._empty_since + self._idle_timeout
+        if now < due:
+            self.deadline = due
+        return now >= due
+
     def _wake_up(self) -> None:
+        self._empty_since = None
         if self._idle:
             self._idle = False
             self._block.idle = False

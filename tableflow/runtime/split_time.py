@@ -1,20 +1,57 @@
-"""Event time of a source task: the minimum over its splits.
+"""Event time of a source task: the minimum over its splits; of one without splits, the minimum over the source's other tasks.
 
 Pure bookkeeping.  A split that is known from the start holds time back at the beginning of time until its first
 watermark, also before it is handed out; a split found later starts at the time reached.  Idle splits do not count, and
 when all are idle time stays where it is.  When none is open, all that is known has been read, and time is as far as any of them came: it does
 not depend on whether the last one was still open when its source said that there are no more.
+
+Splits that are found later, as files of a watched directory, go to whichever task asks first.  A task that has none must not hold back
+those that have, nor be idle: the next split might then be overtaken.  So it goes with the others (:class:`SourceTime`); what it has told
+holds for the split it gets next, whatever the others do meanwhile.
 """
 
 from __future__ import annotations
 
+import threading
+
 from tableflow.runtime.events import START_OF_TIME, Watermark
+
+
+class SourceTime:
+    """How far the tasks of one source are; used by all of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of: dict[int, int] = {}
+        self._furthest = START_OF_TIME
+
+    def tell(self, task: int, time: int | None, furthest: int) -> None:
+        """The task's splits have reached ``time``, None if none counts; those that ended came as far as ``furthest``."""
+        with self._lock:
+            if time is None:
+                self._of.pop(task, None)
+            else:
+                self._of[task] = time
+            self._furthest = max(self._furthest, furthest)
+
+    @property
+    def reached(self) -> int:
+        """The minimum over the tasks with splits; where there are none, how far any of them came."""
+        with self._lock:
+            return min(self._of.values(), default=self._furthest)
+
+    @property
+    def silent(self) -> bool:
+        """Whether no task has a split that counts."""
+        return not self._of
 
 
 class SplitTime:
     """Watermarks by split; each method gives the task's new watermark if it has advanced."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: SourceTime | None = None, task: int = 0) -> None:
+        self._source = SourceTime() if source is None else source
+        self._task = task
         self.watermark = START_OF_TIME
         self._times: dict[str, int] = {}
         self._idle: set[str] = set()
@@ -24,6 +61,7 @@ class SplitTime:
     def opened(self, split: str) -> None:
         """A split begins to be read."""
         self._times[split] = self.watermark if self._all_known_handed_out else START_OF_TIME
+        self._told()
 
     def handed_out(self) -> Watermark | None:
         """The assigner has no split to give at the moment: what it gives from now on was found later."""
@@ -58,12 +96,24 @@ class SplitTime:
         """Whether there are splits and none of them counts."""
         return bool(self._times) and len(self._idle) == len(self._times)
 
+    @property
+    def none_counts(self) -> bool:
+        """Whether this task has no split, and no other one has a split that counts."""
+        return not self._times and self._source.silent
+
+    def _told(self) -> int | None:
+        """The minimum over the splits that count, which the other tasks then know."""
+        time = min((time for split, time in self._times.items() if split not in self._idle), default=None)
+        self._source.tell(self._task, time, self._furthest)
+        return time
+
     def _advance(self) -> Watermark | None:
+        time = self._told()
         if not self._all_known_handed_out:
             return None
-        otherwise = START_OF_TIME if self._times else self._furthest
-        time = min((time for split, time in self._times.items() if split not in self._idle), default=otherwise)
-        if time <= self.watermark:
+        if not self._times:
+            time = self._source.reached
+        if time is None or time <= self.watermark:
             return None
         self.watermark = time
         return Watermark(time)

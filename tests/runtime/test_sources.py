@@ -14,7 +14,7 @@ from tableflow.runtime.events import Epoch, Idle, Watermark
 from tableflow.runtime.graph import ExchangeKind
 from tableflow.runtime.source import Done, Later, Split
 from tableflow.runtime.split_input import SplitInput
-from tableflow.runtime.split_time import SplitTime
+from tableflow.runtime.split_time import SourceTime, SplitTime
 from tableflow.runtime.timers import TaskTimers
 from tableflow.runtime.wake import After, Signal
 from tests.runtime.simple import Batches, Calls, Plan, Reader, Sum, Through, batch, run, values
@@ -40,6 +40,48 @@ def test_splits_found_late_do_not_hold_time_back():
     assert time.silent("a") is None
     assert time.all_idle
     assert time.watermark == 7
+
+
+def test_a_task_without_splits_goes_with_the_others():
+    """Splits that are found one after the other go to either; none of them is overtaken, and in the end all come as far as any."""
+    source = SourceTime()
+    first, second, third = (SplitTime(source, task) for task in range(3))
+    for each in (first, second, third):
+        assert each.handed_out() is None
+        assert each.none_counts
+    first.opened("a")
+    assert second.handed_out() is None
+    assert not second.none_counts
+    assert first.advanced("a", 10) == Watermark(10)
+    assert second.handed_out() == Watermark(10)
+    assert first.finished("a") is None
+    second.opened("b")  # and takes its time to read it
+    third.opened("c")
+    assert third.advanced("c", 30) == Watermark(30)
+    assert third.finished("c") is None
+    assert first.handed_out() is None  # b may have rows of any time from 10 on
+    assert second.advanced("b", 20) == Watermark(20)
+    assert first.handed_out() == Watermark(20)
+    assert second.finished("b") == Watermark(30)
+    assert first.handed_out() == Watermark(30)
+    assert all(each.none_counts and not each.all_idle for each in (first, second, third))
+
+
+def test_an_idle_split_does_not_hold_tasks_without_splits_back():
+    source = SourceTime()
+    reading, other, waiting = (SplitTime(source, task) for task in range(3))
+    reading.opened("growing")
+    other.opened("fast")
+    for each in (reading, other, waiting):
+        assert each.handed_out() is None
+    assert reading.advanced("growing", 5) == Watermark(5)
+    assert other.advanced("fast", 50) == Watermark(50)
+    assert waiting.handed_out() == Watermark(5)
+    assert reading.silent("growing") is None
+    assert waiting.handed_out() == Watermark(50)
+    assert other.silent("fast") is None
+    assert waiting.none_counts
+    assert waiting.handed_out() is None
 
 
 def test_a_split_that_speaks_again_brings_the_time_it_had_reached():

@@ -25,7 +25,7 @@ REFUSED: Mapping[str, int] = {}
 
 SHARE = 3
 STREAMING = {"parallelism.default": "2", "execution.runtime-mode": "streaming"}
-MORE = [mode for mode in modes.MORE_STREAMS if not mode.one_by_one] + [modes.ONE_ROW, modes.SHAPES[7]]
+MORE = [mode for mode in modes.MORE_STREAMS if not (mode.one_by_one or mode.kept)] + [modes.ONE_ROW, modes.SHAPES[7]]
 
 
 def _problem(session: Session, record: Record, seen: list[Evidence]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -79,6 +79,42 @@ def test_files_that_come_are_read_once(con: tableflow.Connection, tmp_path: Path
         write(100)
         write(4)
         assert rows(cursor, 1) == [(4, "f4")]
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 4])
+@pytest.mark.parametrize("there", [0, 1, 3])
+def test_windows_close_whichever_tasks_read_the_files(tmp_path: Path, tasks: int, there: int) -> None:
+    """Files come one at a time, so most tasks have none; when all are read, time is that of the last, and the source falls idle."""
+    settings = {"parallelism.default": str(tasks), "table.exec.source.idle-timeout": "50 ms"}
+
+    def come(number: int) -> None:
+        lines = [f"2026-01-01 00:00:{number * 10 + second:02},{second}" for second in (0, 4, 9)]
+        put(tmp_path / f"{number}.csv", "\n".join([*lines, ""]).encode())
+
+    for number in range(there):
+        come(number)
+    with tableflow.connect(settings=settings) as connection:
+        watch(connection, tmp_path, "csv", "(ts TIMESTAMP(3), v INT, WATERMARK FOR ts AS ts)")
+        connection.execute(
+            """CREATE STREAMING TABLE w AS SELECT window_start, count(*) AS n, sum(v) AS v
+            FROM TUMBLE(t, ts, INTERVAL '5' SECOND) GROUP BY window_start, window_end"""
+        )
+        for number in range(there, 5):
+            come(number)
+            _until(lambda closed=2 * number + 1: len(_closed(connection)) >= closed)  # type: ignore[misc]
+        assert [row[1:] for row in _closed(connection)] == [(2, 4), (1, 9)] * 4 + [(2, 4)]
+        _until(lambda: any(row[3] == "yes" for row in connection.execute("SHOW WATERMARKS").fetchall()))
+
+
+def _closed(connection: tableflow.Connection) -> list[tuple[object, ...]]:
+    return connection.execute("SELECT * FROM w ORDER BY window_start").fetchall()
+
+
+def _until(found: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not found():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_a_directory_that_is_empty(con: tableflow.Connection, tmp_path: Path) -> None:
