@@ -13,9 +13,12 @@ from typing import Protocol, TypeAlias
 from tableflow.columnar.batch import Batch
 from tableflow.runtime.alignment import Aligned, Alignment, PortEnded
 from tableflow.runtime.counters import TaskBlock
-from tableflow.runtime.events import Event, Watermark
+from tableflow.runtime.events import Event, Idle, Watermark
 
 Taken: TypeAlias = Batch | Aligned
+
+
+_MOVES_TIME = (Watermark, Idle)
 
 
 class TaskInput(Protocol):
@@ -94,7 +97,9 @@ class Gate:
                 pending.extend(self.alignment.row(index))
                 pending.append(event)
             else:
-                if self.alignment.any_idle and event.__class__ is Watermark:
+                if event.__class__ is Idle and self._channels[index].speaks:
+                    continue  # it has spoken again since
+                if self.alignment.any_idle and event.__class__ in _MOVES_TIME:
                     self._end_idleness()
                 pending.extend(self.alignment.control(index, event))
         return pending.popleft()

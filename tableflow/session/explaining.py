@@ -58,6 +58,12 @@ class Explanations:
         if statement.kind is sql.ExplainKind.WATERMARK:
             return Outcome(FixedResult(COLUMNS, watermark_plan(planned, self._settings())), warnings=notices(statement))
         if statement.kind is sql.ExplainKind.ANALYZE:
+            if planned.endless:
+                raise UnsupportedError(
+                    "EXPLAIN ANALYZE shows a query when it has ended, and this one reads a stream that has no end",
+                    hint="CREATE STREAMING TABLE t AS the query, then EXPLAIN ANALYZE JOB id shows it at work; SHOW JOBS lists the ids",
+                    span=statement.span,
+                )
             text = explain_analyzed(planned, self._jobs.start(planned, script, self._settings()))
         else:
             text = explain(statement, planned)

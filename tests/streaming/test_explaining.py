@@ -31,6 +31,12 @@ def explained(connection: tableflow.Connection, sql: str) -> str:
 SET = f"STATEMENT SET BEGIN INSERT INTO nowhere {COUNTS}; INSERT INTO nowhere SELECT k, k FROM s; END"
 
 
+def test_a_query_without_end_is_not_analyzed(connection: tableflow.Connection) -> None:
+    with pytest.raises(tableflow.NotSupportedError, match="no end") as raised:
+        connection.execute(f"EXPLAIN ANALYZE {COUNTS}")
+    assert "EXPLAIN ANALYZE JOB id" in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("statement", "parts"),
     [
