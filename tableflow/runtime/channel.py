@@ -90,11 +90,8 @@ class Channel:
 
     @property
     def speaks(self) -> bool:
-        """Whether what comes next is rows or time."""
-        try:
-            return self._visible and self._queue[0][0].__class__ in _SPEECH
-        except IndexError:
-            return False
+        """Whether rows or time wait here, be it behind an epoch; asked by the consumer, who alone takes events away."""
+        return self._visible and any(self._queue[i][0].__class__ in _SPEECH for i in range(len(self._queue)))
 
     def put(self, event: Event, size: int = 0) -> None:
         """Appends an event (a batch of ``size`` bytes) and wakes the consumer."""

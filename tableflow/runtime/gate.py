@@ -48,7 +48,7 @@ class Inlet(Protocol):
 
     @property
     def speaks(self) -> bool:
-        """Whether what comes next is rows or time."""
+        """Whether rows or time wait."""
         ...
 
     def next(self) -> tuple[Event, int]:

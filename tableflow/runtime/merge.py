@@ -38,7 +38,7 @@ class MergedChannels:
 
     @property
     def speaks(self) -> bool:
-        """Whether what comes next is rows or time: never asked for, as what is sorted has an end and is not idle."""
+        """Whether rows or time wait; what is sorted has an end, so no channel beside it is idle."""
         return self.ready
 
     def next(self) -> tuple[Event, int]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tableflow.runtime.channel import Channel
-from tableflow.runtime.events import Idle, Watermark
+from tableflow.runtime.events import Epoch, Idle, Watermark
 from tableflow.runtime.gate import Gate
 from tableflow.runtime.memory import MemoryPool
 from tests.runtime.simple import batch
 
 
-@pytest.mark.parametrize("spoken", [[batch(1)], [Watermark(5)], [Watermark(5), batch(1)]], ids=["rows", "time", "both"])
+@pytest.mark.parametrize(
+    "spoken",
+    [[batch(1)], [Watermark(5)], [Watermark(5), batch(1)], [Epoch(1), Watermark(5), batch(1)]],
+    ids=["rows", "time", "both", "behind an epoch"],
+)
 @pytest.mark.parametrize("known", [True, False], ids=["idleness was seen", "idleness is queued"])
 def test_rows_that_wait_are_not_overtaken_by_time(spoken, known):
     quiet, other = channels = [Channel(8, MemoryPool(1 << 20)) for _ in range(2)]
@@ -30,9 +34,13 @@ def test_rows_that_wait_are_not_overtaken_by_time(spoken, known):
     while (event := gate.next(None)) is not None:
         taken.append(event)
     assert Watermark(20) not in taken
+    other.put(Epoch(1))
     other.put(Watermark(30))
+    quiet.put(Epoch(1) if spoken[0] != Epoch(1) else Watermark(20))
     quiet.put(Watermark(20))
-    assert gate.next(None) == Watermark(20)
+    while (event := gate.next(None)) is not None:
+        taken.append(event)
+    assert taken[-1] == Watermark(20)
     assert gate.alignment.watermark == 20
 
 
