@@ -33,15 +33,16 @@ check: $(VENV)/.developed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Threads, processes and sockets are waited for, on machines that others use: a test that fails is run once more, and the summary says so.
-# What `make thorough` finds is not forgiven.
-AGAIN := -raR --reruns 1
+# Threads, processes and sockets are waited for, on machines that others use: tests that fail are run once more, and both summaries are shown.
+# (pytest-rerunfailures asks a server before and after each test, which doubles their time.)  What `make thorough` finds is not forgiven.
+PYTEST := $(BIN)/python -m pytest -q -ra
+AGAIN := --last-failed --last-failed-no-failures none
 
 fast: $(VENV)/.developed
-	$(BIN)/python -m pytest -q -n 2 $(AGAIN) -m "not slow and not thorough"
+	$(PYTEST) -n 2 -m "not slow and not thorough" || $(PYTEST) $(AGAIN) -m "not slow and not thorough"
 
 slow: $(VENV)/.developed
-	$(BIN)/python -m pytest -q -n 2 $(AGAIN) -m "slow and not thorough"
+	$(PYTEST) -n 2 -m "slow and not thorough" || $(PYTEST) $(AGAIN) -m "slow and not thorough"
 
 ## what takes too long for every change: every record in every mode, every step that can fail, hundreds of kills
 thorough: $(VENV)/.developed
