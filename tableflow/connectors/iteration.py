@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import concat
-from tableflow.connectors.live import RowShape
+from tableflow.connectors.row_shape import RowShape
 from tableflow.errors import ConnectorError, InterfaceError, TableFlowError
 from tableflow.runtime.source import BlockingReader, Done, Poll, SplitReader
 
@@ -73,7 +73,7 @@ class InlineReader:
         self._rows = rows
         self._shape = shape
         self._batch_rows = batch_rows
-        self._given = 0
+        self._given = self._rows_given = 0
 
     def poll(self) -> Poll:
         """One item, or as many rows as make a batch."""
@@ -86,7 +86,10 @@ class InlineReader:
         except Exception as error:
             raise _failed(error) from error
         self._given += len(items)
-        return _batch(items, self._shape) if items else Done()
+        if not items:
+            return Done()
+        before, self._rows_given = self._rows_given, self._rows_given + _rows_of(items)
+        return _batch(items, self._shape, before)
 
     def offset(self) -> Any:
         """Items so far; nobody can resume there."""
@@ -106,7 +109,7 @@ class PumpedReader:
         self._shape = shape
         self._batch_rows = batch_rows
         self._items: list[Any] = []
-        self._given = 0
+        self._given = self._rows_given = 0
         self._waiting = 0
         self._changed = threading.Condition()
         self._failure: Exception | None = None
@@ -128,7 +131,8 @@ class PumpedReader:
             self._changed.notify_all()
         self._given += len(taken)
         if taken:
-            return _batch(taken, self._shape)
+            before, self._rows_given = self._rows_given, self._rows_given + _rows_of(taken)
+            return _batch(taken, self._shape, before)
         if ended and self._failure is not None:
             raise self._failure
         return Done() if ended else None
@@ -247,21 +251,26 @@ def _rows(item: Any) -> int:
     return max(1, item.num_rows) if isinstance(item, pa.RecordBatch | pa.Table) else 1
 
 
-def _batch(items: list[Any], shape: RowShape) -> Batch:
-    """Rows and Arrow data, in their order, as one batch."""
+def _rows_of(items: list[Any]) -> int:
+    return sum(item.num_rows if isinstance(item, pa.RecordBatch | pa.Table) else 1 for item in items)
+
+
+def _batch(items: list[Any], shape: RowShape, before: int) -> Batch:
+    """Rows and Arrow data, in their order, as one batch; ``before``: how many rows came earlier."""
     parts: list[Batch] = []
     rows: list[Any] = []
     for item in items:
         if isinstance(item, pa.RecordBatch | pa.Table):
             if rows:
-                parts.append(shape.of_rows(rows))
-                rows = []
-            batches = [item] if isinstance(item, pa.RecordBatch) else item.to_batches()
-            parts += [shape.of_arrow(batch) for batch in batches]
+                parts.append(shape.of_rows(rows, before))
+                before, rows = before + len(rows), []
+            for batch in [item] if isinstance(item, pa.RecordBatch) else item.to_batches():
+                parts.append(shape.of_arrow(batch, before))
+                before += batch.num_rows
         else:
             rows.append(item)
     if rows or not parts:
-        parts.append(shape.of_rows(rows))
+        parts.append(shape.of_rows(rows, before))
     return concat(parts)
 
 

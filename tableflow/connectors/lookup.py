@@ -132,6 +132,7 @@ class LookupTable(ProjectedTable):
             "names": [column.name for column in self._schema.columns],
             "types": [column.type for column in self._schema.columns],
             "columns": [positions[name] for name in columns],
+            "required": [i for i, column in enumerate(self._schema.columns) if not column.nullable],
             "keys": list(keys),
             "calls": self._calls,
             "retries": self._retries,

@@ -14,7 +14,7 @@ import pyarrow as pa
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import concat, take_columns
 from tableflow.columnar.representation import boundary
-from tableflow.connectors.live import RowShape
+from tableflow.connectors.row_shape import RowShape
 from tableflow.errors import ConnectorError, TableFlowError
 from tableflow.records import dataclass
 from tableflow.serialization import serializable
@@ -45,7 +45,9 @@ class Question:
         self.table: str = options["table"]
         self._keys: Sequence[str] = options["keys"]
         self._arrow = arrow
-        self._shape = RowShape(options["names"], options["types"], options["columns"])
+        self._shape = RowShape(
+            options["names"], options["types"], options["columns"], required=options["required"], subject="the answer"
+        )
         read = [options["names"][i] for i in options["columns"]]
         self._places = [read.index(name) for name in self._keys]
 
@@ -91,6 +93,7 @@ class Question:
         return ConnectorError(
             f"lookup table {self.table!r} gave no rows for {names} = {text}",
             detail=f"{said}: {detail}" if detail else said,
+            hint=error.hint if isinstance(error, TableFlowError) else None,
         )
 
 

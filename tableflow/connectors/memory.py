@@ -6,6 +6,7 @@ the data itself is never part of a plan.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ from tableflow.connectors.part_matcher import matcher
 from tableflow.connectors.pruning import ColumnRange
 from tableflow.connectors.reading import Chunk, ChunkReader, ListAssigner
 from tableflow.connectors.storage import column_from_arrow, scaled_integer
+from tableflow.connectors.text_check import check_text
 from tableflow.expressions.nodes import ColumnRef, Expression, walk
 from tableflow.runtime.source import KeyList, Split
 
@@ -50,10 +52,11 @@ class MemoryTable(ProjectedTable):
         *,
         keys: tuple[tuple[str, ...], ...] = (),
         split_rows: int = SPLIT_ROWS,
+        name: str = "",
     ) -> None:
         self._table = data if isinstance(data, pa.Table) else pa.Table.from_batches([data])
         self._objects = objects
-        self._key = objects.add(self._table)
+        self._key = objects.add(HeldTable(self._table, f"table {name!r}" if name else "an Arrow table"))
         self._split_rows = split_rows
         names, self.warnings = distinct_names(self._table.column_names)
         types = [from_arrow_type(storage_type(field.type)) for field in self._table.schema]
@@ -117,8 +120,9 @@ def column_statistics(values: pa.ChunkedArray, of: t.SqlType) -> ColumnStatistic
             [column_from_arrow(chunk, of, of, "wide").array for chunk in values.chunks]
         )  # so that bounds are in the storage's unit
         bounds = pc.min_max(column)
-        minimum, maximum = (storage_value(bounds[key], of) for key in ("min", "max"))
-        if isinstance(of, t.IntegerType | t.DateType):
+        with contextlib.suppress(UnicodeDecodeError):  # bounds of what is no text: whoever reads the rows is told
+            minimum, maximum = (storage_value(bounds[key], of) for key in ("min", "max"))
+        if isinstance(of, t.IntegerType | t.DateType) and minimum is not None and maximum is not None:
             distinct = float(min(maximum - minimum + 1, rows))
     return ColumnStatistics(minimum, maximum, nulls, distinct, average)
 
@@ -136,6 +140,24 @@ def storage_value(scalar: pa.Scalar, of: t.SqlType) -> Any:
             return scalar.as_py()
 
 
+class HeldTable:
+    """An Arrow table whose text is looked at before it is read for the first time."""
+
+    def __init__(self, table: pa.Table, subject: str) -> None:
+        self.table = table
+        self._subject = subject
+        self._checked: set[tuple[int, int, int]] = set()
+
+    def check(self, columns: Sequence[int], start: int, rows: int) -> None:
+        """Raises for the first row of these that has text in other encodings than UTF-8."""
+        for column in columns:
+            part = (column, start, rows)
+            if part not in self._checked:
+                values = self.table.column(column).slice(start, rows)
+                check_text(values, self.table.column_names[column], self._subject, start)
+                self._checked.add(part)
+
+
 class MemorySource:
     """Splits of some rows of an Arrow table."""
 
@@ -143,13 +165,14 @@ class MemorySource:
 
     def __init__(
         self,
-        table: pa.Table,
+        held: HeldTable,
         columns: list[int],
         split_rows: int,
         representation: str,
         predicates: Sequence[Expression] = (),
     ) -> None:
-        self._table = table
+        self._held = held
+        self._table = held.table
         self._columns = columns
         self._split_rows = max(1, split_rows)
         self._representation = representation
@@ -157,7 +180,7 @@ class MemorySource:
 
     def narrowed(self, predicates: Sequence[Expression], lists: Sequence[KeyList]) -> MemorySource:
         """See :class:`~tableflow.runtime.source.Narrowable`."""
-        return MemorySource(self._table, self._columns, self._split_rows, self._representation, predicates)
+        return MemorySource(self._held, self._columns, self._split_rows, self._representation, predicates)
 
     def assigner(self) -> ListAssigner:
         """A fresh assigner over all rows, without splits that predicates rule out."""
@@ -184,6 +207,7 @@ class MemorySource:
         return ChunkReader(split.offset, lambda offset: self._read(start, rows, offset or 0, batch_rows), "memory")
 
     def _read(self, start: int, rows: int, done: int, batch_rows: int) -> Iterator[Chunk]:
+        self._held.check(self._columns, start, rows)
         view = self._table.select(self._columns)
         types = [from_arrow_type(storage_type(field.type)) for field in view.schema]
         while done < rows:
@@ -208,9 +232,9 @@ def _range(values: pa.ChunkedArray) -> ColumnRange:
 
 
 def _open(options: Any, context: OpenContext) -> MemorySource:
-    table = context.objects.get(options["object"])
+    held = context.objects.get(options["object"])
     representation = context.settings.get(FORCE_REPRESENTATION)
-    return MemorySource(table, list(options["columns"]), int(options["split_rows"]), representation)
+    return MemorySource(held, list(options["columns"]), int(options["split_rows"]), representation)
 
 
 CONNECTOR = Connector(KIND, "Arrow tables of this process", (), _open)

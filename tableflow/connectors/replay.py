@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tableflow.connectors.live import RowShape
+from tableflow.connectors.row_shape import RowShape
 from tableflow.runtime.source import Done, Poll
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tableflow.connectors.live import RowShape
+from tableflow.connectors.row_shape import RowShape
 from tableflow.records import dataclass
 from tableflow.runtime.events import Idle, Watermark
 from tableflow.runtime.source import Done, Later, Poll
@@ -93,6 +93,7 @@ class ScriptReader:
         self._part = part
         self._shape = shape
         self._position = position
+        self._rows = 0
 
     def poll(self) -> Poll:
         """The next event."""
@@ -103,7 +104,8 @@ class ScriptReader:
             self._position += 1
         match event:
             case Rows(rows=rows, weights=weights):
-                batch = self._shape.of_rows(rows)
+                batch = self._shape.of_rows(rows, self._rows)
+                self._rows += len(rows)
                 batch.weights = None if weights is None else np.array(weights, np.int64)
                 return batch
             case Delay(microseconds=microseconds):

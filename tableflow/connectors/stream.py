@@ -19,6 +19,7 @@ from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
 from tableflow.connectors.memory import storage_type
 from tableflow.connectors.reading import Chunk, ChunkReader, read_error
 from tableflow.connectors.storage import column_from_arrow
+from tableflow.connectors.text_check import check_text
 from tableflow.errors import InterfaceError, TableFlowError
 from tableflow.runtime.source import Split
 
@@ -116,6 +117,8 @@ class StreamSource:
         for i in self._stream.required:
             if batch.column(i).null_count:
                 raise pa.ArrowInvalid(f"column {self._stream.names[i]!r} is declared without NULL and has one")
+        for i in self._columns:
+            check_text(batch.column(i), self._stream.names[i], f"batch {number} of the data")
         for start in range(0, batch.num_rows, batch_rows):
             part = batch.slice(start, batch_rows)
             columns = [

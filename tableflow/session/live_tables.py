@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -23,6 +24,8 @@ from tableflow.sql.tokens import tokenize
 from tableflow.sql.type_names import parse_type
 from tableflow.types import SqlType, TimestampType
 
+_NOT_NULL = re.compile(r"\s+NOT\s+NULL\s*$", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class LiveDescription:
@@ -34,7 +37,7 @@ class LiveDescription:
     changelog: Changelog = "append"
 
 
-def live_table(of: LiveDescription, source: Any, objects: ObjectStore) -> LiveTable:
+def live_table(name: str, of: LiveDescription, source: Any, objects: ObjectStore) -> LiveTable:
     """A table over the rows of ``source``; :class:`InterfaceError` says what is wrong with the description."""
     columns = tuple(columns_of(of.schema))
     names = [column.name for column in columns]
@@ -46,7 +49,7 @@ def live_table(of: LiveDescription, source: Any, objects: ObjectStore) -> LiveTa
         raise InterfaceError("rows can only replace each other by a key; name its columns with key=[...]")
     watermark = None if of.watermark is None else _watermark(of.watermark, columns)
     feed = source if isinstance(source, Script) else Iteration(source)
-    return LiveTable(TableSchema(columns, keys, watermark, of.changelog), feed, objects)
+    return LiveTable(name, TableSchema(columns, keys, watermark, of.changelog), feed, objects)
 
 
 def key_columns(key: Any, names: Sequence[str]) -> tuple[str, ...]:
@@ -86,7 +89,8 @@ def columns_of(schema: Any) -> Iterable[ColumnDefinition]:
     if not pairs or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
         raise InterfaceError("schema is an Arrow schema, or SQL types by column name, such as {'id': 'BIGINT'}")
     for name, of in pairs:
-        yield ColumnDefinition(name, _type(name, of))
+        text, required = _NOT_NULL.subn("", of) if isinstance(of, str) else (of, 0)
+        yield ColumnDefinition(name, _type(name, text), nullable=not required)
 
 
 def _type(name: str, of: Any) -> SqlType:

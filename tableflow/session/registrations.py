@@ -30,11 +30,11 @@ class Registrations:
         """Makes an Arrow table readable; its splits have ``split_rows``."""
         from tableflow.connectors.memory import SPLIT_ROWS, MemoryTable
 
-        self._put(name, lambda: MemoryTable(table, self._objects, split_rows=split_rows or SPLIT_ROWS))
+        self._put(name, lambda: MemoryTable(table, self._objects, split_rows=split_rows or SPLIT_ROWS, name=name))
 
     def stream(self, name: str, description: LiveDescription, source: Any) -> None:
         """Makes rows readable that a program goes on giving."""
-        self._put(name, lambda: live_table(description, source, self._objects))
+        self._put(name, lambda: live_table(name, description, source, self._objects))
 
     def lookup(self, name: str, schema: Any, asked: Asked) -> None:
         """Makes a function joinable that is asked for the rows of keys."""

@@ -151,7 +151,7 @@ class Verification:
         data = data.rename_columns([names.get(name, name) for name in data.column_names])
         size = 1 if way.one_by_one else max(1, data.num_rows // 7)
         batches = data.combine_chunks().to_batches(max_chunksize=size)
-        return LiveTable(table.scan.provider.schema, Replay(batches), self._objects, bounded=True)
+        return LiveTable(table.scan.table, table.scan.provider.schema, Replay(batches), self._objects, bounded=True)
 
 
 def _sources(root: Node) -> Iterator[tuple[Scan, AssignWatermarks | None]]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tableflow.connectors.live import RowShape
 from tableflow.connectors.lookup import Asked
+from tableflow.connectors.row_shape import RowShape
 from tableflow.connectors.rows import rows
 from tableflow.connectors.script import Script, ScriptReader
 from tableflow.errors import TableFlowError
