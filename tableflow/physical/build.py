@@ -22,6 +22,7 @@ from tableflow.physical.closed_windows import ClosedWindows, ClosedWindowsOperat
 from tableflow.physical.collect_aggregate import CollectAggregate, CollectAggregateOperator
 from tableflow.physical.current_join import CurrentJoin, CurrentJoinOperator
 from tableflow.physical.current_watermark import CurrentWatermark, CurrentWatermarkOperator
+from tableflow.physical.event_time_over import EventTimeOver, EventTimeOverOperator
 from tableflow.physical.filter import FilterRows, FilterRowsOperator
 from tableflow.physical.fork import Fork, ForkOperator
 from tableflow.physical.hash_aggregate import HashAggregate, HashAggregateOperator
@@ -68,6 +69,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     ChangelogTopN: ChangelogTopNOperator,
     Normalize: NormalizeOperator,
     ChangelogOver: ChangelogOverOperator,
+    EventTimeOver: EventTimeOverOperator,
     ClosedWindows: ClosedWindowsOperator,
     NestedLoopJoin: NestedLoopJoinOperator,
     SortRows: SortRowsOperator,

@@ -11,6 +11,7 @@ from tableflow.physical.changelog_over import ChangelogOver
 from tableflow.physical.changelog_top_n import ChangelogTopN
 from tableflow.physical.closed_windows import ClosedWindows
 from tableflow.physical.current_join import CurrentJoin
+from tableflow.physical.event_time_over import EventTimeOver
 from tableflow.physical.lookup_join import LookupJoin
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.normalize import Normalize
@@ -64,10 +65,12 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
             offset, rank = f" offset {node.offset}" if node.offset else "", " with rank" if node.rank else ""
             by, order = _columns(node.partition, names), _order(node.order, names)
             return f"ChangelogTopN {limit}{offset} by [{by}]{f' order {order}' if order else ''}{rank}{_kept(node.ttl)}"
-        case ChangelogOver():
+        case ChangelogOver() | EventTimeOver():
             by, order = _columns(node.partition, names), _order(node.order, names)
             calls = ", ".join(map(to_sql, node.calls))
-            return f"ChangelogOver by [{by}]{f' order {order}' if order else ''} {calls}".rstrip() + _kept(node.ttl)
+            return f"{type(node).__name__} by [{by}]{f' order {order}' if order else ''} {calls}".rstrip() + _kept(
+                node.ttl
+            )
         case ClosedWindows():
             by, order = _columns(node.partition, names), _order(node.order, names)
             calls, first = ", ".join(map(to_sql, node.calls)), "" if node.limit is None else f" first {node.limit}"

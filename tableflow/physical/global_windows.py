@@ -31,7 +31,11 @@ class GlobalWindowOperator(FiringOperator):
     def __init__(self, node: WindowedAggregate) -> None:
         super().__init__(node)
         self._fired = np.empty(0, np.int64)
-        self._order = RowsInOrder(node) if node.order and not node.changing else None
+        self._order = (
+            RowsInOrder(node.input.fields, node.order, in_time=node.in_time)
+            if node.order and not node.changing
+            else None
+        )
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """Takes rows, at once or to wait for their turn."""

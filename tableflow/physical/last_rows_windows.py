@@ -23,6 +23,7 @@ from tableflow.physical.assign_windows import rows_in_panes, window_columns
 from tableflow.physical.last_rows import Firings, LastRows
 from tableflow.physical.late_rows import LateRows
 from tableflow.physical.node import positions
+from tableflow.physical.properties import OrderingKey
 from tableflow.physical.rows_in_order import RowsInOrder
 from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.physical.window_slots import WindowSlots
@@ -45,7 +46,9 @@ class LastRowsOperator(Operator):
         ordered = node.order if self._time is None else ()
         self._order = None
         if not node.processing_time and (ordered or self._time is not None):
-            self._order = RowsInOrder(node, timed)
+            order = node.order if timed is None else (OrderingKey(timed),)
+            in_time, refuses = timed is not None or node.in_time, timed is None
+            self._order = RowsInOrder(node.input.fields, order, in_time=in_time, refuses=refuses)
         if self._time is not None:
             self._of = node.input.fields[self._time].type
             self._windows = WindowTimes(node.assigner, self._of)  # type: ignore[arg-type]

@@ -40,7 +40,7 @@ class NumberedWindowsOperator(Operator):
         self._by = [where[column] for column in node.partition]
         self._partitions = GroupTable([node.input.fields[i].type for i in self._by], [])
         self._numbering = numbering_of(node)
-        self._order = RowsInOrder(node) if node.order else None
+        self._order = RowsInOrder(node.input.fields, node.order, in_time=node.in_time) if node.order else None
         self._windows = GroupTable([BIGINT, BIGINT], [])  # (partition, window) by slot
         self._starts: Times = _NONE
         self._ends: Times = _NONE

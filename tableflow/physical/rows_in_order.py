@@ -6,23 +6,21 @@ Under any other ORDER BY they wait for the end of their input.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
-from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import compact, concat, take_rows
 from tableflow.columnar.kernels.sorting import sort_batch
-from tableflow.columnar.representation import widen
 from tableflow.physical.assign_watermarks import storage_times, units_per_microsecond
 from tableflow.physical.node import positions
+from tableflow.physical.packed_rows import pack_rows, unpack_rows
 from tableflow.physical.properties import OrderingKey
-from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME
-from tableflow.types import TimestampType
+from tableflow.types import Field, TimestampType
 
 _PIECE_ROWS = 8192
 
@@ -42,18 +40,17 @@ class _Piece:
 class RowsInOrder:
     """Rows as they came; a row that comes behind the watermark is late and refused.  Rows without a time come last."""
 
-    def __init__(self, node: WindowedAggregate, time: int | None = None) -> None:
-        order = node.order if time is None else (OrderingKey(time),)
-        where = positions(node.input.fields)
+    def __init__(
+        self, fields: tuple[Field, ...], order: Sequence[OrderingKey], *, in_time: bool, refuses: bool = True
+    ) -> None:
+        """``in_time``: the first key is event time; ``refuses``: late rows."""
+        where = positions(fields)
         self._keys = [(where[key.column], key.descending, key.nulls_first) for key in order]
-        self._fields = node.input.fields
+        self._fields = fields
         self._time = self._keys[0][0]
-        first = node.input.fields[self._time].type
-        self._in_time = (
-            isinstance(first, TimestampType) and not order[0].descending and (node.in_time or time is not None)
-        )
-        # Windows in time judge lateness themselves.
-        self._refuses = time is None
+        first = fields[self._time].type
+        self._in_time = isinstance(first, TimestampType) and not order[0].descending and in_time
+        self._refuses = refuses
         self._unit = units_per_microsecond(first)
         self._waiting: list[_Piece] = []
         self._watermark = START_OF_TIME
@@ -95,6 +92,11 @@ class RowsInOrder:
 
     def release(self, watermark: int) -> Batch | None:
         """Rows before this watermark, in order; at the end of time all that is left."""
+        due = self.passed(watermark)
+        return sort_batch(concat(due), self._keys) if due else None
+
+    def passed(self, watermark: int) -> list[Batch]:
+        """:meth:`release` in no order."""
         self._watermark = watermark
         due: list[Batch] = []
         kept: list[_Piece] = []
@@ -107,32 +109,17 @@ class RowsInOrder:
                 early = self.times(piece.rows) < watermark
                 due.append(take_rows(piece.rows, np.flatnonzero(early)))
                 kept.append(self._piece(take_rows(piece.rows, np.flatnonzero(~early))))
-        if not due:
-            return None
         self._waiting = kept
         self.bytes = sum(piece.rows.nbytes for piece in kept)
-        return sort_batch(concat(due), self._keys)
+        return due
 
     def snapshot(self) -> bytes:
-        """The rows, as an Arrow stream behind the watermark."""
-        head = struct.pack("<q", self._watermark)
-        if not self._waiting:
-            return head
-        arrays = [widen(column).array for column in concat([piece.rows for piece in self._waiting]).columns]
-        batch = pa.RecordBatch.from_arrays(arrays, [str(i) for i in range(len(arrays))])
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, batch.schema) as writer:
-            writer.write_batch(batch)
-        packed: bytes = sink.getvalue().to_pybytes()
-        return head + packed
+        """The rows, behind the watermark."""
+        return struct.pack("<q", self._watermark) + pack_rows([piece.rows for piece in self._waiting])
 
     def restore(self, state: bytes) -> None:
         """Takes what :meth:`snapshot` gave."""
         (self._watermark,) = struct.unpack_from("<q", state)
-        self._waiting = []
-        if len(state) > 8:
-            with pa.ipc.open_stream(state[8:]) as reader:
-                batch = reader.read_next_batch()
-            columns = [Column(f.type, array) for f, array in zip(self._fields, batch.columns, strict=True)]
-            self._waiting = [self._piece(Batch(columns, batch.num_rows))]
+        rows = unpack_rows(state[8:], self._fields)
+        self._waiting = [] if rows is None else [self._piece(rows)]
         self.bytes = sum(piece.rows.nbytes for piece in self._waiting)

@@ -16,6 +16,7 @@ from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.logical.structure import inputs
 from tableflow.planner.logical.traversal import walk_plan
+from tableflow.planner.over_times import waited_for
 from tableflow.planner.window_closings import closing_column, closings
 from tableflow.records import dataclass
 
@@ -119,14 +120,21 @@ class Streams:
             case timed.WindowedAggregate():
                 return _windowed(node, below[0])
             case logical.Window():
-                if below[0].appends and closing_column(node, self.of) is not None:
-                    return StreamFacts(bounded, _APPEND, self._window_times(node, below))
-                return StreamFacts(bounded, _RETRACT)
+                return self._window(node, below)
             case logical.Limit():
                 sorted_below = isinstance(node.input, logical.Sort)
                 return StreamFacts(bounded, below[0].changelog if below[0].appends and not sorted_below else _RETRACT)
             case _:
                 return StreamFacts(bounded, below[0].changelog, below[0].event_time)
+
+    def _window(self, node: logical.Window, below: list[StreamFacts]) -> StreamFacts:
+        """Rows that wait for their window's end or their own time come out once."""
+        time = waited_for(node, self.of)
+        if below[0].appends and closing_column(node, self.of) is not None:
+            time = frozenset()
+        if time is None:
+            return StreamFacts(below[0].bounded, _RETRACT)
+        return StreamFacts(below[0].bounded, _APPEND, self._window_times(node, below) | time)
 
     def _window_times(self, node: logical.Node, below: list[StreamFacts]) -> frozenset[int]:
         """Of rows that come no later than when their window closes: its last moment."""

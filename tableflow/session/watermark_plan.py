@@ -11,6 +11,7 @@ from tableflow.expressions.window_assigner import Cumulate, Hop, Session, Tumble
 from tableflow.physical.assign_watermarks import AssignWatermarks
 from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.closed_windows import ClosedWindows
+from tableflow.physical.event_time_over import EventTimeOver
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.scan import TableScan
 from tableflow.physical.text import summary
@@ -59,6 +60,8 @@ def _waits_for(node: PhysicalNode) -> str | None:
         case ClosedWindows():
             names = {f.id: f.name for f in node.input.fields}
             return f"the end of the window: {names.get(node.closes.column, 'its column')}"
+        case EventTimeOver():
+            return "the end of each row's frame" if node.waits_beyond else "the time of each row"
         case VersionedJoin(at_end=True):
             return "the end of its input"
         case VersionedJoin():

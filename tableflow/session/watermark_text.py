@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from tableflow.physical.closed_windows import ClosedWindows
+from tableflow.physical.event_time_over import EventTimeOver
 from tableflow.physical.scan import TableScan
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.counters import JobCounters, StageCounts
@@ -29,7 +30,9 @@ def watermark_rows(job: BackgroundJob) -> list[list[str | None]]:
 
 def idle_warning(planned: Planned, counters: JobCounters) -> str | None:
     """What to say of windows that cannot close because nothing moves time: every source that has not ended is idle."""
-    if not any(isinstance(node, WindowedAggregate | ClosedWindows) for node, _ in planned.lowered.nodes()):
+    nodes = [node for node, _ in planned.lowered.nodes()]
+    windows = any(isinstance(node, WindowedAggregate | ClosedWindows) for node in nodes)
+    if not windows and not any(isinstance(node, EventTimeOver) for node in nodes):
         return None
     tables = _tables(planned)
     quiet = []
@@ -42,21 +45,37 @@ def idle_warning(planned: Planned, counters: JobCounters) -> str | None:
     if not quiet:
         return None
     which = f"source {quiet[0]!r} is" if len(quiet) == 1 else f"sources {', '.join(map(repr, quiet))} are"
-    return f"windows that are open cannot close: {which} idle, so that time stands still"
+    waits = "windows that are open cannot close" if windows else "rows that wait for their time do not come out"
+    return f"{waits}: {which} idle, so that time stands still"
 
 
 def late_warning(planned: Planned, counters: JobCounters) -> str | None:
-    """What to say of rows that came too late for windows, and went nowhere."""
+    """What to say of rows that came too late, and went nowhere."""
+    windows, overs = _late_rows(planned, counters, windows=True), _late_rows(planned, counters, windows=False)
+    told = []
+    if windows:
+        told.append(
+            f"{_rows(windows)} came too late for a window, and counted nowhere: LATE INTO keeps such rows, LATENESS lets them correct results"
+        )
+    if overs:
+        told.append(f"{_rows(overs)} came too late for OVER in the order of event time, and counted nowhere")
+    return "; ".join(told) or None
+
+
+def _late_rows(planned: Planned, counters: JobCounters, *, windows: bool) -> int:
+    """Late rows that windows, or functions with OVER, did not count."""
     late = 0
     for node, (stage, place) in planned.lowered.nodes():
-        if isinstance(node, ClosedWindows) or (isinstance(node, WindowedAggregate) and node.late is None):
+        closes = isinstance(node, ClosedWindows) or (isinstance(node, WindowedAggregate) and node.late is None)
+        if closes if windows else isinstance(node, EventTimeOver):
             operators = counters.stage(stage).operators
             named = operators[place].named if 0 <= place < len(operators) else ()
             late += sum(value for name, value in named if name == "late_rows")
-    if not late:
-        return None
-    rows = "1 row" if late == 1 else f"{late:,} rows"
-    return f"{rows} came too late for a window, and counted nowhere: LATE INTO keeps such rows, LATENESS lets them correct results"
+    return late
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _tables(planned: Planned | None) -> dict[int, str]:

@@ -17,6 +17,7 @@ from tableflow.physical.changelog_over import ChangelogOver
 from tableflow.physical.changelog_result import SettledResult
 from tableflow.physical.changelog_top_n import ChangelogTopN
 from tableflow.physical.closed_windows import ClosedWindows
+from tableflow.physical.event_time_over import EventTimeOver
 from tableflow.physical.filter import FilterRows
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.properties import SINGLE, ChangelogMode, OrderingKey, Partitioning, PartitioningKind
@@ -136,7 +137,11 @@ def implement_stream_window(search: Search, node: logical.Window, required: Requ
     order = tuple(key for key in ordering_by(node.order) if key.column not in partition)
     child = search.best(node.input, hashed(partition, exact=False) if partition else IN_ONE_TASK)
     if search.stream(node).appends:
-        yield _closed_windows(search, node, child, partition, order)
+        closing = closing_column(node, search.stream)
+        if closing is None:
+            yield _over_in_time(search, node, child, partition, order)
+        else:
+            yield _closed_windows(search, node, child, partition, order, closing)
         return
     if node.limit is not None and all(call.function == "row_number" for call in node.calls) and len(node.calls) < 2:
         yield _first_rows(search, node, child, partition, order, node.limit)
@@ -167,16 +172,38 @@ def implement_stream_window(search: Search, node: logical.Window, required: Requ
     yield plan
 
 
-def _closed_windows(
+def _over_in_time(
     search: Search,
     node: logical.Window,
     child: PhysicalNode,
     partition: tuple[int, ...],
     order: tuple[OrderingKey, ...],
 ) -> PhysicalNode:
+    """Rows in the order of their event time are final when time has passed them."""
+    wanted = search.needed(node)
+    fields = (*(f for f in child.fields if f.id in wanted), *node.results)
+    work = costs.window_cost(child.facts.estimate.rows, len(node.calls))
+    return EventTimeOver(
+        fields=fields,
+        facts=search.facts(node, fields, (child,), work, child.facts.properties.partitioning),
+        input=child,
+        partition=partition,
+        order=order,
+        results=node.results,
+        calls=node.calls,
+        ttl=search.state_ttl(node.input),
+    )
+
+
+def _closed_windows(
+    search: Search,
+    node: logical.Window,
+    child: PhysicalNode,
+    partition: tuple[int, ...],
+    order: tuple[OrderingKey, ...],
+    closing: tuple[int, int],
+) -> PhysicalNode:
     """Partitions of rows of one window are complete when that closes."""
-    closing = closing_column(node, search.stream)
-    assert closing is not None
     wanted = search.needed(node)
     fields = (*(f for f in child.fields if f.id in wanted), *node.results)
     work = costs.window_cost(child.facts.estimate.rows, len(node.calls))

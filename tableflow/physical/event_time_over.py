@@ -1,0 +1,205 @@
+"""Functions with OVER in the order of event time: each row comes out once, with final values, when time has passed it.
+
+Rows wait until the watermark has passed them, or the end of their frames; then they are computed with what is kept of the rows before
+them, in the order of time and then of their other columns.  Their own watermark follows them: with frames that reach behind
+a row it is held back to the first row that still waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.gather import concat_steps, is_nested, take_rows_steps
+from tableflow.columnar.kernels.sorting import Key, sort_indices_steps
+from tableflow.columnar.keys import encode
+from tableflow.errors import InternalError
+from tableflow.expressions.nodes import WindowCall
+from tableflow.physical.node import UnaryNode, positions
+from tableflow.physical.over_frames import Reach, reach
+from tableflow.physical.over_history import OverHistory, latest
+from tableflow.physical.over_partitions import PartitionKeys
+from tableflow.physical.over_running import RunningOver
+from tableflow.physical.packed_rows import pack_rows, unpack_rows
+from tableflow.physical.properties import OrderingKey
+from tableflow.physical.rows_in_order import RowsInOrder
+from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.steps import pausing
+from tableflow.records import dataclass
+from tableflow.runtime.events import END_OF_TIME, Watermark
+from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
+from tableflow.serialization import serializable
+from tableflow.types import BYTES, Field
+
+
+@serializable
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventTimeOver(UnaryNode):
+    """Each call's value for each row; ``fields`` are columns of the input, then ``results``, as in a WindowAggregate.
+
+    The first key of ``order`` is the input's event time, ascending; rows are only added, in any order, and rows of a partition are in
+    one task.  Every call has a :func:`~tableflow.physical.over_frames.reach`.  A row that comes behind the watermark is
+    late, and counted.  Rows without a time come last.  ``ttl``: what is kept of a partition to which nothing is added is forgotten after so many microseconds.
+    """
+
+    partition: tuple[int, ...]
+    order: tuple[OrderingKey, ...]
+    results: tuple[Field, ...]
+    calls: tuple[WindowCall, ...]
+    ttl: int = 0
+
+    @property
+    def waits_beyond(self) -> bool:
+        """Whether rows wait for rows behind them."""
+        return any((found := reach(call)) is not None and found.until is not None for call in self.calls)
+
+
+class EventTimeOverOperator(Operator):
+    """One task's part of an :class:`EventTimeOver`."""
+
+    def __init__(self, node: EventTimeOver) -> None:
+        fields = node.input.fields
+        where = positions(fields)
+        self._fields = fields
+        self._kept = [where[f.id] for f in node.fields[: len(node.fields) - len(node.results)]]
+        self._time = where[node.order[0].column]
+        self._partitions = PartitionKeys(fields, node.partition)
+        self._waiting = RowsInOrder(fields, node.order, in_time=True)
+        self._ahead: Batch | None = None
+        chosen: list[Key] = [(where[key.column], key.descending, key.nulls_first) for key in node.order]
+        taken = {position for position, _, _ in chosen}
+        self._order: list[Key] = [*chosen, *((i, False, False) for i in range(len(fields)) if i not in taken)]
+        reaches = [_known(call) for call in node.calls]
+        self._until = [found.until for found in reaches if found.until is not None]
+        ttl = node.ttl if node.partition else 0
+        running = [i for i, found in enumerate(reaches) if found.running]
+        framed = [i for i, found in enumerate(reaches) if not found.running]
+        self._placed = [*running, *framed]
+        self._running: RunningOver | None = None
+        self._history: OverHistory | None = None
+        if running:
+            calls = [node.calls[i] for i in running]
+            self._running = RunningOver(fields, self._partitions, node.order, calls, ttl)
+        if framed:
+            told = [(node.results[i], node.calls[i], reaches[i]) for i in framed]
+            self._history = OverHistory(fields, self._partitions, node.order, told, ttl)
+        self._states = [kept for kept in (self._running, self._history) if kept is not None]
+
+    @property
+    def delays_watermarks(self) -> bool:
+        """Rows that wait for rows behind them come out behind the watermark that has passed them."""
+        return bool(self._until)
+
+    def open(self, context: OperatorContext) -> None:
+        """Starts without rows."""
+        self._context = context
+        self._reservation = context.reserve("rows")
+        for kept in self._states:
+            kept.begin(context)
+
+    def process(self, batch: Batch, port: int) -> Emission | None:
+        """Rows wait; those behind the watermark are late."""
+        if batch.weights is not None:
+            raise InternalError("changes arrive where rows are only added")
+        if batch.rows:
+            late = self._waiting.add(batch)
+            if late:
+                self._context.count("late_rows", late)
+            self._account()
+        return None
+
+    def on_watermark(self, watermark: Watermark) -> Emission | None:
+        """The rows that are final now come out."""
+        passed = self._waiting.passed(watermark.time)
+        if not passed and self._ahead is None:
+            if self._history is not None and watermark.time != END_OF_TIME:
+                self._history.forget_before(watermark.time)
+                self._account()
+            return iter((watermark,)) if self._until else None
+        return self._advance(passed, watermark.time)
+
+    def _advance(self, passed: list[Batch], time: int) -> Emission:
+        rows = yield from pausing(concat_steps([*passed] if self._ahead is None else [self._ahead, *passed]))
+        self._account(2 * rows.nbytes)
+        order = yield from pausing(self._in_order(rows))
+        rows = yield from pausing(take_rows_steps(rows, order))
+        count, out = self._due(rows, time)
+        results: list[Column] = []
+        if count:
+            results = yield from self._compute(rows, count, out)
+        self._ahead = rows.slice(count, rows.length - count) if count < rows.length else None
+        self._account()
+        for first in range(0, count, self._context.batch_rows):
+            part = min(self._context.batch_rows, count - first)
+            columns = [rows.columns[i].slice(first, part) for i in self._kept]
+            yield Batch([*columns, *(column.slice(first, part) for column in results)], part)
+        if self._until:
+            yield Watermark(out)
+
+    def _in_order(self, rows: Batch) -> Generator[None, None, np.ndarray]:
+        """Where the rows are in the order of time, and of all that they have."""
+        columns = [Column(BYTES, encode(column)) if is_nested(column) else column for column in rows.columns]
+        return (yield from sort_indices_steps(Batch(columns, rows.length), self._order))
+
+    def _due(self, rows: Batch, time: int) -> tuple[int, int]:
+        """How many rows, from the first on, are final now; and the time that no row that is not yet out is before."""
+        if time == END_OF_TIME or not self._until:
+            return rows.length, time
+        waiting = np.flatnonzero(latest(self._until, rows, self._fields) >= time)
+        if not len(waiting):
+            return rows.length, time
+        count = int(waiting[0])
+        return count, int(self._waiting.times(rows.slice(count, 1))[0])
+
+    def _compute(self, rows: Batch, count: int, time: int) -> Generator[Suspend, None, list[Column]]:
+        """A column for each call, in their order, for the first ``count`` rows."""
+        made: list[Column] = []
+        partitions = self._partitions.of(rows)
+        if self._running is not None:
+            due = rows if count == rows.length else rows.slice(0, count)
+            of = partitions if count == rows.length else self._partitions.of(due)
+            made += yield from self._running.compute(due, of, time, self._context)
+        if self._history is not None:
+            made += yield from self._history.compute(rows, count, partitions, time, self._context)
+        by_call = sorted(zip(self._placed, made, strict=True), key=lambda pair: pair[0])
+        return [column for _, column in by_call]
+
+    def _account(self, more: int = 0) -> None:
+        ahead = 0 if self._ahead is None else self._ahead.nbytes
+        self._reservation.resize(sum(kept.held for kept in self._states) + ahead + self._waiting.bytes + more)
+
+    def on_timer(self, time: int) -> Emission | None:
+        """What has not changed for long is forgotten."""
+        for kept in self._states:
+            kept.forget_old()
+        self._account()
+        return None
+
+    def snapshot(self) -> bytes:
+        """Rows that wait, and what is kept of those that do not."""
+        ahead = pack_rows([] if self._ahead is None else [self._ahead])
+        return join_parts([self._waiting.snapshot(), ahead, *(kept.snapshot() for kept in self._states)])
+
+    def restore(self, state: bytes) -> None:
+        """Puts them back."""
+        waiting, ahead, *kept = split_parts(state)
+        self._waiting.restore(waiting)
+        self._ahead = unpack_rows(ahead, self._fields)
+        for each, saved in zip(self._states, kept, strict=True):
+            each.restore(saved)
+        self._account()
+
+    def close(self) -> None:
+        """Gives the memory back."""
+        if hasattr(self, "_reservation"):
+            self._reservation.release()
+
+
+def _known(call: WindowCall) -> Reach:
+    found = reach(call)
+    if found is None:
+        raise InternalError(f"{call.function} over rows that time does not end")
+    return found

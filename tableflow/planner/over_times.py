@@ -1,0 +1,30 @@
+"""Whether functions with OVER can wait for event time: then each row comes out once, with final values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tableflow.physical.over_frames import reach
+from tableflow.planner.logical import nodes as logical
+from tableflow.planner.logical.structure import output
+from tableflow.types import TimestampType
+
+if TYPE_CHECKING:
+    from tableflow.planner.stream_facts import StreamFacts
+
+
+def waited_for(node: logical.Window, stream: Callable[[logical.Node], StreamFacts]) -> frozenset[int] | None:
+    """The event-time column by which a window over rows that stay is ordered, if all its calls end with time."""
+    below = stream(node.input)
+    partition = {f.id for f in node.partition}
+    order = [key for key in node.order if key.column.id not in partition]
+    if not below.appends or node.limit is not None or not order:
+        return None
+    first = order[0]
+    time = next(f for f in output(node.input) if f.id == first.column.id)
+    if time.id not in below.event_time or not isinstance(time.type, TimestampType):
+        return None
+    if first.descending or (first.nulls_first and time.nullable):
+        return None
+    return frozenset({time.id}) if all(reach(call) is not None for call in node.calls) else None

@@ -1,0 +1,232 @@
+"""OVER in the order of event time: rows come out once, when time has passed them, with what a batch plan gives for all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.sorting import sort_batch
+from tableflow.expressions.coercion import cast
+from tableflow.expressions.nodes import (
+    RUNNING,
+    Call,
+    ColumnRef,
+    Expression,
+    Frame,
+    FrameBound,
+    FrameSide,
+    FrameUnit,
+    Literal,
+    WindowCall,
+)
+from tableflow.physical.build import build_operator
+from tableflow.physical.event_time_over import EventTimeOver
+from tableflow.physical.node import Input
+from tableflow.physical.over_frames import reach
+from tableflow.physical.properties import OrderingKey
+from tableflow.physical.window import WindowAggregate, WindowAggregateOperator
+from tableflow.runtime.events import START_OF_TIME, Watermark
+from tableflow.runtime.graph import OperatorSpec
+from tableflow.serialization import dumps, loads
+from tableflow.types import (
+    BIGINT,
+    BOOLEAN,
+    DOUBLE,
+    INT,
+    INTERVAL,
+    STRING,
+    TIMESTAMP,
+    ArrayType,
+    DecimalType,
+    Field,
+    SqlType,
+)
+from tests.kernels.columns import rows_of
+from tests.physical.event_harness import EventHarness, HarnessContext, batch_of
+
+KEY, TIME, VALUE, TEXT = Field(1, "k", INT), Field(2, "ts", TIMESTAMP), Field(3, "v", INT), Field(4, "s", STRING)
+INPUTS = (KEY, TIME, VALUE, TEXT)
+K, T, V, S = (ColumnRef(f.type, f.id, f.name) for f in INPUTS)
+REAL = cast(V, DOUBLE)
+EVEN = Call(BOOLEAN, "eq", (Call(INT, "modulo", (V, Literal(INT, 2))), Literal(INT, 0)))
+ONE, TWO = Literal(INT, 1), Literal(INT, 2)
+ROWS, GROUPS, RANGE = FrameUnit.ROWS, FrameUnit.GROUPS, FrameUnit.RANGE
+BEFORE, BEHIND = FrameSide.PRECEDING, FrameSide.FOLLOWING
+FIRST, HERE = FrameBound(FrameSide.UNBOUNDED_PRECEDING), FrameBound(FrameSide.CURRENT_ROW)
+LAST = FrameBound(FrameSide.UNBOUNDED_FOLLOWING)
+
+
+def _away(side: FrameSide, micros: int) -> FrameBound:
+    distance = Literal(INTERVAL, (0, 0, micros))
+    return FrameBound(side, key=Call(TIMESTAMP, "add" if side is BEHIND else "subtract", (T, distance)))
+
+
+def _call(function: str, *args: Expression, of: SqlType = BIGINT, frame: Frame = RUNNING, **more: Any) -> WindowCall:
+    return WindowCall(of, function, args, frame, **more)
+
+
+SO_FAR = Frame(ROWS, FIRST, HERE)
+CALLS = (
+    _call("row_number"),
+    _call("rank"),
+    _call("dense_rank"),
+    _call("count"),
+    _call("count", V, frame=SO_FAR),
+    _call("count_if", EVEN),
+    _call("sum", V),
+    _call("sum", cast(V, BIGINT), of=DecimalType(38, 0), frame=SO_FAR),
+    _call("sum", REAL, of=DOUBLE),
+    _call("avg", V, of=DOUBLE),
+    _call("avg", cast(V, DecimalType(9, 2)), of=DOUBLE, frame=SO_FAR),
+    _call("avg", REAL, of=DOUBLE),
+    *(_call(f, REAL, of=DOUBLE) for f in ("var_samp", "var_pop", "stddev_samp", "stddev_pop")),
+    _call("min", S, of=STRING),
+    _call("max", V, of=INT, frame=SO_FAR, distinct=True),
+    _call("bool_and", EVEN, of=BOOLEAN),
+    _call("bool_or", EVEN, of=BOOLEAN),
+    _call("first_value", V, of=INT),
+    _call("first_value", V, of=INT, ignore_nulls=True),
+    _call("any_value", S, of=STRING),
+    _call("last_value", S, of=STRING, frame=SO_FAR),
+    _call("last_value", V, of=INT, ignore_nulls=True),
+    _call("nth_value", V, TWO, of=INT),
+    _call("lag", V, ONE, of=INT),
+    _call("lag", V, TWO, Literal(INT, -9), of=INT),
+    _call("lag", V, ONE, of=INT, ignore_nulls=True),
+    _call("lead", V, Literal(INT, -1), of=INT),
+    _call("count", V, distinct=True),
+    _call("array_agg", V, of=ArrayType(INT), frame=SO_FAR),
+    _call("sum", V, frame=Frame(ROWS, FrameBound(BEFORE, 2), HERE)),
+    _call("max", S, of=STRING, frame=Frame(ROWS, FrameBound(BEFORE, 3), FrameBound(BEFORE, 1))),
+    _call("sum", V, frame=Frame(ROWS, FIRST, FrameBound(BEFORE, 1))),
+    _call("sum", V, frame=Frame(ROWS, HERE, FrameBound(BEHIND, 0))),
+    _call("sum", V, frame=Frame(GROUPS, FrameBound(BEFORE, 1), HERE)),
+    _call("count", V, distinct=True, frame=Frame(GROUPS, FrameBound(BEFORE, 2), FrameBound(BEFORE, 1))),
+    _call("sum", V, frame=Frame(RANGE, _away(BEFORE, 3), HERE)),
+    _call("min", V, of=INT, frame=Frame(RANGE, _away(BEFORE, 5), _away(BEFORE, 2))),
+)
+BEYOND = (
+    _call("sum", V, frame=Frame(RANGE, _away(BEFORE, 2), _away(BEHIND, 3))),
+    _call("last_value", V, of=INT, frame=Frame(RANGE, FIRST, _away(BEHIND, 2))),
+    _call("count", frame=Frame(RANGE, _away(BEHIND, 1), _away(BEHIND, 4))),
+)
+NEVER = (
+    _call("lead", V, ONE, of=INT),
+    _call("lag", V, V, of=INT),
+    _call("ntile", TWO),
+    _call("percent_rank", of=DOUBLE),
+    _call("sum", V, frame=Frame(ROWS, FIRST, LAST)),
+    _call("sum", V, frame=Frame(ROWS, HERE, FrameBound(BEHIND, 1))),
+    _call("sum", V, frame=Frame(GROUPS, HERE, FrameBound(BEHIND, 1))),
+)
+
+
+def node_of(calls: tuple[WindowCall, ...], *, by: bool = True, ttl: int = 0) -> EventTimeOver:
+    results = tuple(Field(20 + i, call.function, call.type) for i, call in enumerate(calls))
+    return EventTimeOver(
+        fields=(*INPUTS, *results),
+        input=Input(fields=INPUTS),
+        partition=(KEY.id,) if by else (),
+        order=(OrderingKey(TIME.id),),
+        results=results,
+        calls=calls,
+        ttl=ttl,
+    )
+
+
+def harness_of(node: EventTimeOver, *, rebuild: bool = False, batch_rows: int = 65_536) -> EventHarness:
+    read = loads(dumps(node))
+    assert read == node
+    return EventHarness(
+        lambda: build_operator(OperatorSpec("", read, "")), INPUTS, rebuild=rebuild, batch_rows=batch_rows
+    )
+
+
+def expected(node: EventTimeOver, rows: list[Any]) -> list[Any]:
+    """What the operator of finished data says of all rows."""
+    if not rows:
+        return []
+    batch_node = WindowAggregate(
+        fields=node.fields,
+        input=node.input,
+        partition=node.partition,
+        order=node.order,
+        results=node.results,
+        calls=node.calls,
+    )
+    operator = WindowAggregateOperator(batch_node)
+    operator.open(HarnessContext())
+    keys = [*([0] if node.partition else []), 1, *([] if node.partition else [0]), 2, 3]
+    ordered = sort_batch(batch_of(INPUTS, rows), [(i, False, False) for i in keys])
+    emissions = [operator.process(ordered, 0), operator.on_end(0)]
+    made = [item for each in emissions for item in each or () if isinstance(item, Batch)]
+    return [row for batch in made for row in rows_of(batch)]
+
+
+def plain(rows: list[Any]) -> list[str]:
+    """Rows that can be compared: numbers to nine digits."""
+    return sorted(repr([f"{x:.9g}" if isinstance(x, float) else str(x) for x in row]) for row in rows)
+
+
+ROW = st.tuples(
+    st.none() | st.integers(0, 1),
+    st.none() | st.integers(-3, 6),
+    st.none() | st.integers(0, 3),
+    st.none() | st.sampled_from(["a", "b"]),
+)
+EVENTS = st.lists(st.lists(ROW, max_size=6) | st.integers(1, 8), max_size=12)
+
+
+def check(node: EventTimeOver, events: list[Any], *, rebuild: bool, batch_rows: int = 65_536) -> None:
+    """Rows come in time order, none behind a watermark that was told, and add up to the batch answer of those that were not late."""
+    harness = harness_of(node, rebuild=rebuild, batch_rows=batch_rows)
+    time, timely, late = 0, [], 0
+    for event in events:
+        if isinstance(event, int):
+            time += event
+            harness.watermark(time)
+            continue
+        rows = [(k, None if at is None else time + at, v, s) for k, at, v, s in event]
+        known = [row for row in rows if time == 0 or row[1] is None or row[1] >= time]
+        late += len(rows) - len(known)
+        timely += known
+        harness.rows(rows)
+    harness.end()
+    assert harness.context.counted["late_rows"] == late
+    assert plain([row[:-1] for row in harness.emitted]) == plain([row[:-1] for row in expected(node, timely)])
+    told, last = START_OF_TIME, START_OF_TIME
+    for item in harness.said:
+        if isinstance(item, Watermark):
+            assert item.time >= told
+            told = item.time
+        elif isinstance(item, Batch):
+            for at in item.columns[1].array.cast("int64").to_pylist():
+                assert at is None or (at >= told and at >= last)
+                last = last if at is None else at
+    assert told == max(told, time)
+    harness.close()
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_final_rows_are_those_of_finished_data(data: Any) -> None:
+    calls = data.draw(st.lists(st.sampled_from(CALLS), min_size=1, max_size=4, unique=True))
+    calls += data.draw(st.lists(st.sampled_from(BEYOND), max_size=1)) if data.draw(st.booleans()) else []
+    node = node_of(tuple(calls), by=data.draw(st.booleans()))
+    check(node, data.draw(EVENTS), rebuild=data.draw(st.booleans()), batch_rows=data.draw(st.sampled_from([1, 65_536])))
+
+
+@pytest.mark.parametrize("call", [*CALLS, *BEYOND], ids=lambda call: f"{call.function}-{call.frame.unit.value}")
+def test_each_call(call: WindowCall) -> None:
+    rows = [(i % 3 or None, i * 7 % 11 - 2, i % 4 or None, "ab"[i % 2]) for i in range(30)]
+    node = node_of((call,))
+    check(node, [rows[:10], 3, rows[10:12], 1, 4, rows[12:20], rows[20:], 2, [(1, None, 1, "a")], 9], rebuild=True)
+
+
+@pytest.mark.parametrize("call", NEVER, ids=lambda call: call.function)
+def test_calls_that_end_with_no_time(call: WindowCall) -> None:
+    assert reach(call) is None
