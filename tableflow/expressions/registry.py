@@ -112,6 +112,9 @@ def window_function(name: str) -> WindowFunction:
     return _WINDOWS[name.lower()]
 
 
+_OF_WINDOWS = ("TUMBLE", "SESSION", "CUMULATE", "DESCRIPTOR")
+"""Words that look like functions and are read as parts of windows where they are spelled so."""
+
 _OPERATOR = re.compile(r"[A-Z]+(?: [A-Z]+)*|[^\w\s.,()\[\]']+")
 """The operator in a signature such as ``a + b`` or ``text LIKE pattern``: not its operands, which are small letters."""
 _PLAIN = re.compile(r"a \S+ b|\S+ ?a")
@@ -125,7 +128,7 @@ def check_known(name: str, span: Span | None) -> None:
 
 
 def _unknown(name: str, span: Span | None) -> BindError:
-    near = nearest_names(name, [*_FUNCTIONS, *_AGGREGATES, *_WINDOWS], 3)
+    near = nearest_names(name, [*_FUNCTIONS, *_AGGREGATES, *_WINDOWS, *_OF_WINDOWS], 3)
     hint = f"did you mean {' or '.join(near)}?" if near else "SHOW FUNCTIONS; lists all"
     return BindError(f"unknown function {name!r}", hint=hint, span=span)
 

@@ -54,6 +54,7 @@ def is_streaming(root: logical.Node, settings: Settings) -> bool:
         raise UnsupportedError(
             f"table {endless.table!r} has no end and cannot be read in batch mode",
             hint=f"SET '{RUNTIME_MODE.name}' = 'auto'; CREATE STREAMING TABLE ... AS keeps the result of such a query",
+            span=endless.span,
         )
     return mode == "streaming" or endless is not None or any(map(_changes, walk_plan(root)))
 

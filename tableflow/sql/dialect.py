@@ -100,6 +100,13 @@ def _explained(error: ParseError, text: str, tokens: list[Token]) -> TableFlowEr
             return UnsupportedError(
                 "USING SAMPLE is not supported yet", span=Span(token.start, tokens[index + 1].end + 1)
             )
+        if (part := _part_of_emit(tokens, index)) is not None:
+            return SqlSyntaxError(
+                f"{part} is a part of EMIT",
+                hint=f"write EMIT {part} ... behind GROUP BY and HAVING; the parts of EMIT stand in this order: "
+                "ON or EVERY, KEEP LAST, WITH LATENESS, LATE INTO",
+                span=Span(token.start, tokens[index + 1].end + 1),
+            )
         if token.token_type is TokenType.HINT:
             return SqlSyntaxError("a hint can only follow SELECT", span=Span(token.start, token.end + 1))
     found = "the end of the statement" if token is None else repr(text[token.start : token.end + 1])
@@ -112,6 +119,12 @@ def _explained(error: ParseError, text: str, tokens: list[Token]) -> TableFlowEr
         or _nearest_keyword(tokens, index)
     )
     return SqlSyntaxError(message, hint=hint, span=span)
+
+
+def _part_of_emit(tokens: list[Token], index: int) -> str | None:
+    """What belongs to EMIT and stands elsewhere."""
+    words = " ".join(token.text.upper() for token in tokens[index : index + 2])
+    return words if words in {"KEEP LAST", "WITH LATENESS", "LATE INTO"} else None
 
 
 def _file_hint(text: str, at: int) -> str | None:

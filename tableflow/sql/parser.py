@@ -13,7 +13,7 @@ from sqlglot import exp
 from sqlglot.parsers.base import BaseParser
 from sqlglot.tokenizer_core import TokenType
 
-from tableflow.sql import emit_syntax, tokens, window_syntax
+from tableflow.sql import emit_syntax, tokens, window_syntax, window_table_syntax
 from tableflow.sql.relation_parser import RelationParser
 
 
@@ -64,6 +64,7 @@ class TableFlowParser(RelationParser):
 
     def _parse_select(self, *args: Any, **kwargs: Any) -> Any:
         if self._curr.token_type is TokenType.TABLE:
+            window_table_syntax.refuse_unknown(self)
             self.refuse("TABLE as an argument or query")
         start = self._curr.start
         self.enter()

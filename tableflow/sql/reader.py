@@ -62,9 +62,9 @@ class TokenReader(BaseParser):
         return self._next
 
     def after(self, count: int) -> Token | None:
-        """The token so many places behind the current one; None beyond the end."""
+        """The token so many places behind the current one (below zero: before it); None beyond the ends."""
         index = self._index + count
-        return self._tokens[index] if index < self._tokens_size else None
+        return self._tokens[index] if 0 <= index < self._tokens_size else None
 
     def place(self) -> int:
         """Where the reader stands, for :meth:`back`."""

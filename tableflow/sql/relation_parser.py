@@ -30,7 +30,7 @@ class RelationParser(ExpressionParser):
         return found
 
     def _parse_table_alias(self, alias_tokens: Any = None) -> exp.TableAlias | None:
-        if self.ahead("MATCH_CONDITION", "("):
+        if self.ahead("MATCH_CONDITION", "(") or self.ahead("KEEP", "LAST") or self.ahead("LATE", "INTO"):
             return None
         explicit = self._match(TokenType.ALIAS)
         name = self._parse_id_var(any_token=False, tokens=alias_tokens or self.TABLE_ALIAS_TOKENS)
@@ -72,6 +72,8 @@ class RelationParser(ExpressionParser):
     def operand_table(self) -> exp.Expr:
         """A relation of FROM, or an error."""
         if self._curr.token_type not in self.TABLE_STARTS and not window_table_syntax.begins(self):
+            if self._curr and self._curr.token_type is TokenType.TABLE:
+                window_table_syntax.refuse_unknown(self)
             self.fail("a table, subquery or file is expected")
         start = self._curr.start
         table: exp.Expr = self.operand(self._parse_table)

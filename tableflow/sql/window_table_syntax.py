@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
+from tableflow.errors import BindError, Span
+from tableflow.nearest import nearest
 from tableflow.records import dataclass
+from tableflow.sql.reader import RefusedError
 
 if TYPE_CHECKING:
     from tableflow.sql.relation_parser import RelationParser
@@ -58,6 +61,22 @@ def begins(parser: RelationParser) -> bool:
         return parser.following.token_type is TokenType.L_PAREN and inside is not None and inside.text.upper() in NAMES
     called = parser.current.token_type is TokenType.VAR and parser.current.text.upper() in NAMES
     return called and parser.following.token_type is TokenType.L_PAREN
+
+
+def refuse_unknown(parser: RelationParser) -> None:
+    """Refuses by its name what is no window function in ``name(TABLE t ...)`` or ``TABLE(name(...))``; at ``TABLE``."""
+    name, opened = parser.after(-2), parser.after(-1)
+    if parser.following.token_type is TokenType.L_PAREN:
+        opened, name = parser.following, parser.after(2)
+    if opened is None or name is None or opened.token_type is not TokenType.L_PAREN or not name.text.isidentifier():
+        return
+    meant = nearest(name.text, NAMES)
+    cause = BindError(
+        f"there is no table function {name.text!r}",
+        hint=f"did you mean {meant}?" if meant else f"{', '.join(sorted(NAMES))} take a TABLE",
+        span=Span(name.start, name.end + 1),
+    )
+    raise RefusedError(cause)
 
 
 def parse(parser: RelationParser) -> exp.Table:

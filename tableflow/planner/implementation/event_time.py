@@ -134,7 +134,7 @@ def _check_windows(search: Search, node: timed.WindowedAggregate, *, changing: b
         assert node.time is not None
         raise refuse(
             f"windows of column {node.time.name!r} never close: it is not the event time of its table",
-            "declare WATERMARK FOR it, or say EMIT ON UPDATE",
+            "declare WATERMARK FOR it (register_stream: watermark=(column, delay)), or say EMIT ON UPDATE",
         )
 
 

@@ -45,7 +45,10 @@ def implement_scan(search: Search, node: logical.Scan, required: Required) -> It
     fields = tuple(f for f in node.fields if f.id in wanted)
     columns = tuple(names[f.id] for f in fields)
     accepted = replace(first, request=replace(first.request, columns=columns))
-    kind, options = node.provider.source(accepted)
+    try:
+        kind, options = node.provider.source(accepted)
+    except TableFlowError as error:
+        raise error.at(node.span) from None
     read = search.cardinality.table_rows(node)
     known = search.cardinality.domains
     plan: PhysicalNode = TableScan(

@@ -21,7 +21,7 @@ from tableflow.planner.implementation.enforcers import enforce, enforcing_cost
 from tableflow.planner.implementation.needed import needed_columns
 from tableflow.planner.implementation.requirements import NOTHING, Required
 from tableflow.planner.logical import nodes as logical
-from tableflow.planner.logical.structure import inputs, output
+from tableflow.planner.logical.structure import inputs, output, place
 from tableflow.planner.stream_facts import StreamFacts, Streams
 from tableflow.records import dataclass, replace
 from tableflow.types import Field
@@ -118,10 +118,14 @@ class Search:
                 raise UnsupportedError(
                     f"{type(node).__name__} over streams is not there yet",
                     hint="SET 'execution.runtime-mode' = 'batch' where all data is finished",
+                    span=place(node),
                 )
             if rule is None:
                 raise InternalError(f"no implementation rule for {type(node).__name__}")
-            known = self._memo[key] = self._cheapest(list(rule(self, node, required)), required)
+            try:
+                known = self._memo[key] = self._cheapest(list(rule(self, node, required)), required)
+            except UnsupportedError as error:
+                raise error.at(place(node)) from None
         return known
 
     def settle(self, node: logical.Node, plan: PhysicalNode) -> None:

@@ -143,6 +143,7 @@ def plan_stream(
         raise refuse(
             "rows without end have no last one, and so no order in which they could be given",
             "add LIMIT to keep the first rows up to date, or leave ORDER BY out",
+            root.span,
         )
     plan = search.best(root, IN_ONE_TASK)
     if anywhere and not isinstance(root, logical.Sort) and plan.facts.properties.changelog is ChangelogMode.APPEND:

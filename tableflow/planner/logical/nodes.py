@@ -171,6 +171,7 @@ class Sort(Node):
 
     input: Node
     keys: tuple[SortKey, ...]
+    span: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Invariant: a node over the inputs it has is that very node, so that identity tel
 
 from __future__ import annotations
 
+from tableflow.errors import Span
 from tableflow.planner.logical.nodes import (
     Aggregate,
     Filter,
@@ -67,6 +68,29 @@ def with_inputs(of: Node, new: tuple[Node, ...]) -> Node:
             return replace(of, inputs=new)
         case _:
             return of
+
+
+def place(of: Node) -> Span | None:
+    """Where in the statement it was written, as far as it knows; for errors."""
+    match of:
+        case Aggregate(emit=emit, calls=calls):
+            known = None if emit is None else emit.span
+            return known or next((call.span for call in calls if call.span is not None), None)
+        case Window(calls=calls):
+            return next((call.span for call in calls if call.span is not None), None)
+        case (
+            Scan()
+            | Join()
+            | Sort()
+            | AssignWatermarks()
+            | WindowTable()
+            | WindowedAggregate()
+            | TemporalJoin()
+            | AsofJoin()
+        ):
+            return getattr(of, "span", None)
+        case _:
+            return None
 
 
 def output(of: Node) -> tuple[Field, ...]:

@@ -89,6 +89,7 @@ class WindowedAggregate(Node):
     calls: tuple[AggregateCall, ...]
     emit: Emit | None = None
     late: LateInto | None = None
+    span: Span | None = field(default=None, compare=False)
 
     @property
     def made(self) -> tuple[Field, ...]:

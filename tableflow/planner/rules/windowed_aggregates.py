@@ -78,7 +78,7 @@ def make_windowed_aggregate(node: Node, required: frozenset[int], context: Conte
     late = None if node.late is None else replace(node.late, values=pieces.late)
     result: Node = WindowedAggregate(
         plan, table.assigner, table.time, table.partition, table.order, slots[0], slots[1], slots[2], node.fire, keys,
-        node.results, calls, node.emit, late,
+        node.results, calls, node.emit, late, table.span,
     )  # fmt: skip
     renamed: dict[int, Expression] = {old: reference(new) for old, new in pieces.window.items()}
     result = above([substitute_columns(e, renamed, context) for e in pieces.windows], result)

@@ -9,15 +9,26 @@ from sqlglot import exp
 
 from tableflow.catalog.provider import TableProvider
 from tableflow.errors import BindError, Span, TableFlowError
-from tableflow.sql.binder.block import Block
+from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.file_options import read_options
+from tableflow.sql.binder.scope import did_you_mean
+from tableflow.sql.binder.versions import TABLE_CHANGES
 from tableflow.sql.copy_syntax import CopyOption
+from tableflow.sql.window_table_syntax import NAMES as WINDOW_FUNCTIONS
 
 FILE_FUNCTIONS = {
     "read_csv": "csv", "read_csv_auto": "csv", "read_json": "json", "read_json_auto": "json", "read_ndjson": "json",
     "read_parquet": "parquet", "parquet_scan": "parquet", "read_arrow": "arrow", "read_orc": "orc",
 }  # fmt: skip
 """Functions that read files, and the formats they read."""
+
+
+def no_function(name: str, span: Span | None) -> TableFlowError:
+    """What FROM cannot call: a name that is misspelt, or a function of other engines."""
+    meant = did_you_mean(name, [*sorted(WINDOW_FUNCTIONS), *FILE_FUNCTIONS, TABLE_CHANGES])
+    if meant:
+        return BindError(f"there is no table function {name!r}", hint=meant, span=span)
+    return refused(f"a table function ({name})", span)
 
 
 def file_function(block: Block, node: exp.Anonymous, span: Span | None) -> tuple[TableProvider, str, str]:

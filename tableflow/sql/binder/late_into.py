@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tableflow.errors import BindError, Span, TableFlowError, UnsupportedError
+from tableflow.errors import BindError, CatalogError, Span, TableFlowError, UnsupportedError
 from tableflow.expressions.localize import localize
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.planner.logical.late_into import LateInto
@@ -54,7 +54,14 @@ def bind_late_into(block: Block, syntax: EmitSyntax, window: Sequence[Field], ti
             description=TableDescription(columns, next_column=len(columns) + 1),
             span=place,
         )
-    target = find_written(context, source, Target(path, None, syntax.late_name_span))
+    try:
+        target = find_written(context, source, Target(path, None, syntax.late_name_span))
+    except CatalogError as error:
+        error.hint = (
+            "name a table that is not there yet, which LATE INTO creates, a managed one, "
+            "or one whose connector takes rows"
+        )
+        raise
     values = _assigned(target, [*read, *made], place)
     return LateInto(
         path,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlglot import exp
@@ -54,12 +54,14 @@ def sort_key(field: Field, item: exp.Ordered) -> SortKey:
     return SortKey(column, bool(item.args.get("desc")), bool(item.args.get("nulls_first")))
 
 
-def sorted_plan(plan: Node, keys: Sequence[SortKey]) -> Node:
-    """The plan in order; a column that was sorted by already is left out."""
+def sorted_plan(block: Block, plan: Node, keys: Sequence[SortKey], items: Iterable[exp.Ordered]) -> Node:
+    """The plan in the order that the items ask for; a column that was sorted by already is left out."""
     kept: dict[int, SortKey] = {}
     for key in keys:
         kept.setdefault(key.column.id, key)
-    return Sort(plan, tuple(kept.values())) if kept else plan
+    places = [place for item in items if (place := block.source.span(item.this)) is not None]
+    span = places[0].joined(places[-1]) if places else None
+    return Sort(plan, tuple(kept.values()), span) if kept else plan
 
 
 def limited_plan(block: Block, node: exp.Expr, plan: Node) -> Node:
@@ -100,7 +102,7 @@ def order_and_limit(block: Block, node: exp.Expr, plan: Node, columns: Sequence[
         for column in columns:
             projection.add(ColumnRef(column.type, column.id), column.name)
         sort_keys = [sort_key(projection.add(key, "order"), item) for key, item in keys]
-        plan = sorted_plan(projection.node(), sort_keys)
+        plan = sorted_plan(block, projection.node(), sort_keys, items)
     return limited_plan(block, node, plan)
 
 

@@ -247,4 +247,4 @@ def _output(
     columns = tuple(
         Field(field.id, name, field.type, field.nullable) for field, name in zip(fields, names, strict=True)
     )
-    return sorted_plan(plan, keys), columns
+    return sorted_plan(block, plan, keys, [item for _, item in order]), columns

@@ -16,7 +16,7 @@ from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.context import Source
 from tableflow.sql.binder.ctes import Cte, Ctes
 from tableflow.sql.binder.declared import ComputedText, bind_computed, bind_watermark, with_computed, with_watermarks
-from tableflow.sql.binder.file_functions import FILE_FUNCTIONS, file_function
+from tableflow.sql.binder.file_functions import FILE_FUNCTIONS, file_function, no_function
 from tableflow.sql.binder.parts import Part
 from tableflow.sql.binder.queries import Bound, bind_query, modified, only
 from tableflow.sql.binder.scope import Relation, Scope, did_you_mean
@@ -75,7 +75,7 @@ def _table(block: Block, node: exp.Table, span: Span | None) -> Part:
         file, stem, text = file_function(block, node.this, span)
         return _scan(block, node, file, (stem,), span, table=text)
     if not isinstance(node.this, exp.Identifier):
-        raise refused(f"a table function ({node.this.name or node.this.key})", span)
+        raise no_function(node.this.name or node.this.key, span)
     path = tuple(part.name for part in node.parts)
     if node.this.meta.get("file"):
         if len(path) > 1:

@@ -122,7 +122,15 @@ def find_written(context: StatementContext, source: Source, target: Target) -> B
     except TableFlowError as error:
         raise error.at(span) from None
     if provider is None or offer is None:
-        return find_target(context, source, target)
+        try:
+            return find_target(context, source, target)
+        except CatalogError as error:
+            if provider is not None:
+                error.hint = (
+                    "rows go into managed tables (CREATE TABLE without WITH), into tables whose connector takes rows, "
+                    "and to functions of register_sink"
+                )
+            raise
     columns = given_columns(offer.columns, ".".join(target.path))
     stored = tuple(StoredColumn(i, column.name, column.type, column.nullable) for i, column in enumerate(columns))
     return BoundTarget(target.path, target.alias, OutsideTable(provider, TableDescription(stored)), span)

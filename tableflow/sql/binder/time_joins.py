@@ -115,7 +115,11 @@ def match_condition(block: Block, node: exp.Join, both: Scope) -> list[Expressio
 
 def _check_kind(kind: JoinKind, what: str, span: Span | None) -> None:
     if kind not in _KEEPING:
-        raise SqlSyntaxError(f"{what} is INNER or LEFT, not {kind.value.upper()}", span=span)
+        raise SqlSyntaxError(
+            f"{what} is INNER or LEFT, not {kind.value.upper()}",
+            hint="rows of the right side without a partner come of a second query, put behind this one with UNION ALL",
+            span=span,
+        )
 
 
 def _is_processing_time(context: StatementContext, of: Expression) -> bool:

@@ -74,17 +74,26 @@ def make_assigner(
         case "TUMBLE" if time is None:
             return CountTumble(rows("SIZE"))
         case "HOP" if time is None:
-            return CountHop(rows("SLIDE"), rows("SIZE"))
+            step, count = rows("SLIDE"), rows("SIZE")
+            _warn_of_gaps(binder, given, step > count)
+            return CountHop(step, count)
         case "TUMBLE":
             size = length("SIZE")
             return Tumble(size, offset(size), local)
         case "HOP":
             slide, size = length("SLIDE"), length("SIZE")
+            _warn_of_gaps(binder, given, slide > size)
             return Hop(slide, size, offset(slide), local)
         case "CUMULATE":
             step, size = length("STEP"), length("SIZE")
             if size % step:
-                raise BindError("the SIZE of CUMULATE is no multiple of its STEP", span=span)
+                raise BindError(
+                    "the SIZE of CUMULATE is no multiple of its STEP",
+                    hint="the STEP stands before the SIZE"
+                    if size < step
+                    else "windows grow by whole steps up to the size",
+                    span=span,
+                )
             return Cumulate(step, size, offset(size), local)
         case "SESSION":
             return Session(length("GAP"))
@@ -96,6 +105,19 @@ def make_assigner(
             return Landmark(_condition(binder, given["CONDITION"]))
         case _:
             return _delta(binder, given["VALUE"], given["THRESHOLD"])
+
+
+def _warn_of_gaps(binder: ExpressionBinder, given: Mapping[str, Argument], gaps: bool) -> None:
+    """HOP takes the slide first: whoever writes the size first loses rows.  Whoever names them has said what he means."""
+    slide, size = given["SLIDE"], given["SIZE"]
+    if gaps and not (slide.name and size.name):
+        text = binder.source.text
+        binder.block.context.warn(
+            f"HOP begins a window every {text[slide.start : slide.end]} (SLIDE, which stands first), each of "
+            f"{text[size.start : size.end]} (SIZE): rows between two windows are in none; "
+            "exchange the two, or write SLIDE => ..., SIZE => ... if that is meant",
+            binder.source.place(slide.start, size.end),
+        )
 
 
 def _condition(binder: ExpressionBinder, argument: Argument) -> Expression:
