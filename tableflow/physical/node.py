@@ -30,6 +30,12 @@ class Facts:
     properties: Properties = _NOTHING
     estimate: Estimate = UNKNOWN
 
+    def handed_on(self) -> Facts:
+        """Those of a node above that changes nothing but columns."""
+        if not self.properties.arrival_ordered:
+            return self
+        return Facts(replace(self.properties, arrival_ordered=False), self.estimate)
+
 
 NO_FACTS = Facts()
 

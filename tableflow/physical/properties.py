@@ -56,7 +56,10 @@ class ChangelogMode(enum.Enum):
 @serializable
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """Delivered properties.  ``keys`` are sets of column ids whose values are unique together in the whole output."""
+    """Delivered properties.  ``keys`` are sets of column ids whose values are unique together in the whole output.
+
+    ``arrival_ordered``: the node takes its rows in the order in which they arrive, which the query does not say.
+    """
 
     partitioning: Partitioning
     ordering: tuple[OrderingKey, ...] = ()
@@ -64,6 +67,7 @@ class Properties:
     changelog: ChangelogMode = ChangelogMode.APPEND
     keys: tuple[frozenset[int], ...] = ()
     event_time: frozenset[int] = frozenset()
+    arrival_ordered: bool = False
 
 
 @serializable

@@ -212,6 +212,8 @@ def expectation(node: PhysicalNode, names: dict[int, str]) -> str:
         parts.append(
             f"event time({', '.join(sorted(names.get(column, f'#{column}') for column in properties.event_time))})"
         )
+    if properties.arrival_ordered:
+        parts.append("arrival-ordered")
     if properties.ordering:
         parts.append(f"ordered by {_order(properties.ordering, names)}")
     for key in properties.keys:

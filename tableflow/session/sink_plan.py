@@ -56,7 +56,7 @@ def sink_write(
     request = SinkRequest(name, statement.columns, changes, endless, settings.get(TIME_ZONE), control)
     return StreamWrite(
         fields=(),
-        facts=root.facts,
+        facts=root.facts.handed_on(),
         input=root,
         table=name,
         sink=SinkSpec(*offer.spec(request)),

@@ -35,7 +35,7 @@ def plan_statement_set(statement: sql.StatementSet, settings: Settings, control:
     none: tuple[Field, ...] = ()
     node = RoutedWrite(
         fields=none,
-        facts=computed.root.facts,
+        facts=computed.root.facts.handed_on(),
         input=computed.root,
         number=computed.columns[0].id,
         routes=tuple(routes),

@@ -90,7 +90,7 @@ def finish_write(plan: StreamPlan, target: StreamTarget, settings: Settings) -> 
     none: tuple[Field, ...] = ()
     node = StreamWrite(
         fields=none,
-        facts=root.facts,
+        facts=root.facts.handed_on(),
         input=root,
         table=target.name,
         sink=target.sink,

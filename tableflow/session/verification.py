@@ -2,7 +2,8 @@
 
 Every table that the query reads is read once; then it is fed as a stream that ends.  *In order* is the order of event time;
 *shuffled* is any order in which no row is late: a row may come as much later as its watermark allows.  Tables without event
-time come in any order.  Rows are compared as bags, DOUBLE values at 1e-9.
+time come in any order.  Rows are compared as bags, DOUBLE values at 1e-9, and without what depends on the order in which they arrive
+(``comparison.py``).
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import pyarrow as pa
 
@@ -27,6 +27,7 @@ from tableflow.planner.logical.structure import inputs, output
 from tableflow.planner.logical.time_nodes import AssignWatermarks
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
 from tableflow.records import dataclass, replace
+from tableflow.session.comparison import comparison
 from tableflow.session.stream_plan import batch, streaming
 from tableflow.types import Field
 
@@ -61,6 +62,10 @@ class Leg:
     name: str
     rows: int
     difference: str | None = None
+    notices: tuple[str, ...] = ()
+    """Of the first: what is compared, where that is not everything."""
+    compared: bool = True
+    """Whether anything is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,20 @@ class _Table:
     data: pa.Table
     earliest: list[int] | None
     slack: int
+
+    @property
+    def stored(self) -> list[str]:
+        """The table's names of the columns."""
+        names = {f.name: name for f, name in zip(self.scan.fields, self.scan.columns, strict=False)}
+        return [names.get(name, name) for name in self.data.column_names]
+
+    @property
+    def unique(self) -> Iterator[str]:
+        """Columns of numbers and times in which no two rows are equal."""
+        for name, column in zip(self.stored, self.data.columns, strict=True):
+            exact = pa.types.is_integer(column.type) or pa.types.is_temporal(column.type)
+            if exact and len(column.unique()) == self.data.num_rows:
+                yield name
 
 
 class Verification:
@@ -85,20 +104,23 @@ class Verification:
     def legs(self) -> Iterator[Leg]:
         """The batch run, then each way as it is done; :class:`UnsupportedError` if there is no plan for streams."""
         sources = list(_sources(self._query.root))
-        if all(_repeatable(node) for node, _ in sources):
-            expected = self._answer(self._query, batch(self._settings))
-            yield Leg("batch", len(expected))
-            tables = [self._read(node, parent) for node, parent in sources]
-        else:
-            tables = [self._read(node, parent) for node, parent in sources]
-            expected = self._answer(self._fed(tables, WAYS[0]), batch(self._settings))
-            yield Leg("batch", len(expected))
+        tables = [self._read(node, parent) for node, parent in sources]
+        compared = comparison(self._query, streaming(self._settings), lambda query: self._known(query, tables))
+        asked = [self._query] if compared.among is None else [self._query, compared.among]
+        if not all(_repeatable(node) for node, _ in sources):
+            asked = [self._fed(query, tables, WAYS[0]) for query in asked]
+        expected, *among = [self._answer(query, batch(self._settings)) for query in asked]
+        certain = compared.columns is not None
+        yield Leg("batch", len(expected), None, compared.notices, certain)
         for way in WAYS:
             settings = streaming(self._settings)
             for name, text in way.settings.items():
                 settings = settings.with_value(name, text)
-            found = self._answer(self._fed(tables, way), settings)
-            yield Leg(way.name, len(found), difference(expected, found))
+            found = self._answer(self._fed(self._query, tables, way), settings)
+            differs = compared.difference(expected, found)
+            if differs is None and among:
+                differs = compared.stranger(among[0], found)
+            yield Leg(way.name, len(found), differs, (), certain)
 
     def _answer(self, query: Query, settings: Settings) -> list[Row]:
         found, _ = self._run(query, settings)
@@ -128,14 +150,18 @@ class Verification:
         data = data.select(range(len(kept)))
         return _Table(replace(scan, fields=kept), data, earliest, max(0, min(known, default=0)))  # type: ignore[arg-type]
 
-    def _fed(self, tables: Sequence[_Table], way: Way) -> Query:
-        """The query over its tables as streams in this way."""
-        providers = {id(table.scan.provider): self._provider(table, way) for table in tables}
+    def _fed(self, query: Query, tables: Sequence[_Table], way: Way) -> Query:
+        """A query over these tables as streams in this way."""
+        return _over(query, {id(table.scan.provider): self._provider(table, way) for table in tables})
 
-        def fed(node: Node) -> Node:
-            return replace(node, provider=providers[id(node.provider)]) if isinstance(node, Scan) else node
-
-        return Query(transform_plan(self._query.root, fed), self._query.columns)
+    def _known(self, query: Query, tables: Sequence[_Table]) -> Query:
+        """A query over tables that say which of their columns are unique in these rows, so that none tie."""
+        providers = {}
+        for table in tables:
+            schema = table.scan.provider.schema
+            schema = replace(schema, keys=(*schema.keys, *((name,) for name in table.unique)))
+            providers[id(table.scan.provider)] = LiveTable(schema, Replay([]), self._objects, bounded=True)
+        return _over(query, providers)
 
     def _provider(self, table: _Table, way: Way) -> LiveTable:
         chance = random.Random(way.shuffle)
@@ -147,11 +173,19 @@ class Verification:
         elif way.shuffle is not None:
             chance.shuffle(numbers)
         data = table.data.take(pa.array(numbers, pa.int64())) if numbers else table.data
-        names = {f.name: name for f, name in zip(table.scan.fields, table.scan.columns, strict=False)}
-        data = data.rename_columns([names.get(name, name) for name in data.column_names])
+        data = data.rename_columns(table.stored)
         size = 1 if way.one_by_one else max(1, data.num_rows // 7)
         batches = data.combine_chunks().to_batches(max_chunksize=size)
         return LiveTable(table.scan.table, table.scan.provider.schema, Replay(batches), self._objects, bounded=True)
+
+
+def _over(query: Query, providers: Mapping[int, LiveTable]) -> Query:
+    """The query over other tables, by identity of those it reads."""
+
+    def fed(node: Node) -> Node:
+        return replace(node, provider=providers[id(node.provider)]) if isinstance(node, Scan) else node
+
+    return Query(transform_plan(query.root, fed), query.columns)
 
 
 def _sources(root: Node) -> Iterator[tuple[Scan, AssignWatermarks | None]]:
@@ -185,24 +219,3 @@ def _repeatable(scan: Scan) -> bool:
 def _micros(column: pa.ChunkedArray) -> list[int | None]:
     zone = getattr(column.type, "tz", None)
     return column.cast(pa.timestamp("us", zone)).cast(pa.int64()).to_pylist()  # type: ignore[no-any-return]
-
-
-def difference(expected: Sequence[Row], found: Sequence[Row]) -> str | None:
-    """The first difference of two bags of rows in words, or None."""
-    ours, theirs = sorted(expected, key=_order), sorted(found, key=_order)
-    for mine, other in zip(ours, theirs, strict=False):
-        if not all(_equal(a, b) for a, b in zip(mine, other, strict=True)):
-            return f"batch has {mine}, the stream {other}"
-    if len(ours) > len(theirs):
-        return f"the stream lacks {ours[len(theirs)]}"
-    return f"the stream has {theirs[len(ours)]} too" if len(theirs) > len(ours) else None
-
-
-def _order(row: Row) -> list[tuple[bool, str]]:
-    return [(value is None, f"{value:.6g}" if isinstance(value, float) else repr(value)) for value in row]
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(one) and math.isnan(other))
-    return bool(one == other)

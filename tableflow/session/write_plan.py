@@ -73,7 +73,7 @@ def table_write(writing: Writing, input: PhysicalNode, columns: tuple[Field, ...
     returned = {ids[i] for i in writing.returning}
     return TableWrite(
         fields=tuple(f for f in input.fields if f.id in returned),
-        facts=input.facts,
+        facts=input.facts.handed_on(),
         input=input,
         table=writing.table,
         sink=sink,

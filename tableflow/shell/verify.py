@@ -23,13 +23,21 @@ def run_verify(script: str, target: Target, out: TextIO, err: TextIO) -> int:
             if outcome.result is not None:
                 outcome.result.close()
         text = parts[-1].text if parts else ""
-        differing = ways = 0
+        differing = ways = compared = 0
         for leg in session.verify(text):
+            for notice in leg.notices:
+                print(notice, file=out, flush=True)
             ways += 1
             differing += leg.difference is not None
+            compared += leg.compared
             count = f"{leg.rows:,} row{'' if leg.rows == 1 else 's'}"
-            print(f"{leg.name:<34} {count:>14}  {leg.difference or 'agrees'}", file=out, flush=True)
-        print(f"{differing} of {ways} differ" if differing else f"all {ways} agree", file=out)
+            print(
+                f"{leg.name:<34} {count:>14}  {leg.difference or ('agrees' if leg.compared else 'not compared')}",
+                file=out,
+                flush=True,
+            )
+        agreed = f"all {ways} agree" if compared else "nothing was compared"
+        print(f"{differing} of {ways} differ" if differing else agreed, file=out)
         return 1 if differing else 0
     except TableFlowError as error:
         out.flush()

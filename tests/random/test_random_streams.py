@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 import tableflow
-from tableflow.session.verification import difference
+from tableflow.session.comparison import difference
 from tests.random.stream_expressions import DISORDER, literal
 from tests.random.stream_queries import StreamQueryMaker
 

@@ -49,8 +49,9 @@ def settled(search: Search, plan: PhysicalNode) -> PhysicalNode:
     """The rows that are left at the end; the plan itself if it takes none back."""
     if plan.facts.properties.changelog is ChangelogMode.APPEND:
         return plan
-    properties = replace(plan.facts.properties, changelog=ChangelogMode.APPEND)
-    return SettledResult(fields=plan.fields, facts=replace(plan.facts, properties=properties), input=plan)
+    facts = plan.facts.handed_on()
+    properties = replace(facts.properties, changelog=ChangelogMode.APPEND)
+    return SettledResult(fields=plan.fields, facts=replace(facts, properties=properties), input=plan)
 
 
 def implement_stream_aggregate(search: Search, node: logical.Aggregate, required: Required) -> Iterable[PhysicalNode]:
@@ -168,7 +169,7 @@ def implement_stream_window(search: Search, node: logical.Window, required: Requ
     if node.limit is not None:
         number = numbers[0]
         first = Call(BOOLEAN, "le", (ColumnRef(BIGINT, number.id, number.name), Literal(BIGINT, node.limit)))
-        plan = FilterRows(fields=fields, facts=facts, input=plan, conjuncts=(first,))
+        plan = FilterRows(fields=fields, facts=facts.handed_on(), input=plan, conjuncts=(first,))
     yield plan
 
 

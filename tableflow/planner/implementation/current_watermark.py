@@ -52,7 +52,7 @@ def _below(
     types = dict.fromkeys(node.type for each in expressions for node in walk(each) if _is_watermark(node))
     made = {of: Field(search.fresh_id(), NAME, of) for of in types}
     for field in made.values():
-        plan = CurrentWatermark(fields=(*plan.fields, field), facts=plan.facts, input=plan, watermark=field)
+        plan = CurrentWatermark(fields=(*plan.fields, field), facts=plan.facts.handed_on(), input=plan, watermark=field)
     return plan, made
 
 

@@ -103,7 +103,7 @@ def arrange(plan: PhysicalNode, fields: tuple[Field, ...]) -> PhysicalNode:
     if tuple(f.id for f in plan.fields) == tuple(f.id for f in fields):
         return plan
     expressions = tuple(ColumnRef(f.type, f.id, f.name) for f in fields)
-    return ProjectColumns(fields=fields, facts=plan.facts, input=plan, expressions=expressions)
+    return ProjectColumns(fields=fields, facts=plan.facts.handed_on(), input=plan, expressions=expressions)
 
 
 def sort(search: Search, plan: PhysicalNode, ordering: tuple[OrderingKey, ...]) -> PhysicalNode:

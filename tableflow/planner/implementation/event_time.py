@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, OnWindowClose
-from tableflow.expressions.nodes import Call, ColumnRef
 from tableflow.expressions.window_assigner import Cumulate, Delta, Global, Hop, Landmark, Punctuated, Session, Tumble
 from tableflow.physical.late_target import LateTarget
 from tableflow.physical.node import PhysicalNode
@@ -24,8 +23,8 @@ from tableflow.planner.implementation.upserts import assign, upserts_in_time
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.logical.late_into import LateInto
-from tableflow.planner.logical.structure import inputs
 from tableflow.planner.logical.traversal import walk_plan
+from tableflow.planner.processing_time import is_processing_time
 from tableflow.types import Field
 
 
@@ -176,23 +175,6 @@ def _late(late: LateInto) -> LateTarget:
     return LateTarget(
         late.name, late.sink, late.columns, (*late.values, *late.window), late.made, late.required, late.span
     )
-
-
-def is_processing_time(node: logical.Node, column: int) -> bool:
-    """Whether a column of the node is PROCTIME()."""
-    if isinstance(node, logical.Project):
-        for field, expression in zip(node.fields, node.expressions, strict=True):
-            if field.id == column:
-                match expression:
-                    case Call(function="proctime"):
-                        return True
-                    case ColumnRef(id=source) if source != column:
-                        return is_processing_time(node.input, source)
-                    case ColumnRef():
-                        break
-                    case _:
-                        return False
-    return any(is_processing_time(child, column) for child in inputs(node))
 
 
 def _waits_for_time(node: timed.WindowedAggregate) -> bool:

@@ -173,7 +173,7 @@ def by_columns(
         columns.append(ColumnRef(key.type, field.id, field.name))
     fields = (*plan.fields, *(f for f, _ in extra))
     expressions = (*(ColumnRef(f.type, f.id, f.name) for f in plan.fields), *(e for _, e in extra))
-    plan = ProjectColumns(fields=fields, facts=plan.facts, input=plan, expressions=expressions)
+    plan = ProjectColumns(fields=fields, facts=plan.facts.handed_on(), input=plan, expressions=expressions)
     wanted = hashed(tuple(column.id for column in columns), exact=True)
     return enforce(search, plan, wanted), tuple(columns)
 

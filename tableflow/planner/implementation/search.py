@@ -17,6 +17,7 @@ from tableflow.errors import InternalError, UnsupportedError
 from tableflow.expressions.intervals import Domain
 from tableflow.physical.node import Facts, PhysicalNode
 from tableflow.physical.properties import ANYWHERE, Estimate, OrderingKey, Partitioning, PartitioningKind, Properties
+from tableflow.planner.arrival_order import RowFacts, arrival_reasons
 from tableflow.planner.implementation.enforcers import enforce, enforcing_cost
 from tableflow.planner.implementation.needed import needed_columns
 from tableflow.planner.implementation.requirements import NOTHING, Required
@@ -102,6 +103,7 @@ class Search:
         self._needed = needed_columns(root, wanted)
         self._adopted: list[logical.Node] = []  # nodes are known by identity, so they must not go
         self._rules = rules
+        self._rows = RowFacts(cardinality.keys, self.needed)
         self._memo: dict[tuple[int, Required], PhysicalNode] = {}
         self._output: dict[int, dict[int, Field]] = {}
         self._fresh = itertools.count(_highest_id(root) + 1)
@@ -204,13 +206,20 @@ class Search:
         expected = self.cardinality.rows(node) if rows is None else rows
         cost = self.cost(children, work, partitioning)
         keys = tuple([key for key in self.cardinality.keys(node) if key <= ids])
-        properties = Properties(visible(partitioning, ids), ordering, keys=keys)
+        properties = Properties(
+            visible(partitioning, ids), ordering, keys=keys, arrival_ordered=self._takes_arrival_order(node)
+        )
         if self.streaming:
             stream = self.stream(node)
             properties = replace(
                 properties, bounded=stream.bounded, changelog=stream.changelog, event_time=stream.event_time & ids
             )
         return Facts(properties, Estimate(expected, self.cardinality.row_bytes(node, ids), cost))
+
+    def _takes_arrival_order(self, node: logical.Node) -> bool:
+        # Operators over changelogs tell rows that tie apart by their other columns.
+        told_apart = self.streaming and not self.finishes(node) and not self.stream(node).appends
+        return any(arrival_reasons(node, self._rows, told_apart=told_apart))
 
     def cost(self, children: Sequence[PhysicalNode], work: float, partitioning: Partitioning) -> float:
         """Children's cost plus ``work``, divided among the tasks."""

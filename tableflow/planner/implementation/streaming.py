@@ -154,7 +154,8 @@ def plan_stream(
         return plan, query.columns
     kind = Field(search.fresh_id(), "op", STRING, nullable=False)
     key = upsert_key(search, root, frozenset(f.id for f in query.columns))
-    facts = replace(plan.facts, properties=replace(plan.facts.properties, changelog=ChangelogMode.APPEND))
+    facts = plan.facts.handed_on()
+    facts = replace(facts, properties=replace(facts.properties, changelog=ChangelogMode.APPEND))
     seen = {f.id for f in query.columns}
     shown = tuple(f for f in plan.fields if f.id in seen)
     result = ChangelogResult(fields=(kind, *shown), facts=facts, input=plan, key=key)

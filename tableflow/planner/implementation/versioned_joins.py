@@ -146,5 +146,7 @@ def _with_column(search: Search, plan: PhysicalNode, time: Expression) -> tuple[
         return plan, time.id
     field = Field(search.fresh_id(), "time", time.type)
     passed = tuple(ColumnRef(f.type, f.id, f.name) for f in plan.fields)
-    made = ProjectColumns(fields=(*plan.fields, field), facts=plan.facts, input=plan, expressions=(*passed, time))
+    made = ProjectColumns(
+        fields=(*plan.fields, field), facts=plan.facts.handed_on(), input=plan, expressions=(*passed, time)
+    )
     return made, field.id
