@@ -160,7 +160,9 @@ class Verification:
         for table in tables:
             schema = table.scan.provider.schema
             schema = replace(schema, keys=(*schema.keys, *((name,) for name in table.unique)))
-            providers[id(table.scan.provider)] = LiveTable(schema, Replay([]), self._objects, bounded=True)
+            providers[id(table.scan.provider)] = LiveTable(
+                table.scan.table, schema, Replay([]), self._objects, bounded=True
+            )
         return _over(query, providers)
 
     def _provider(self, table: _Table, way: Way) -> LiveTable:

@@ -24,6 +24,7 @@ from tableflow.planner.implementation.requirements import NOTHING, Required
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical.structure import inputs, output, place
 from tableflow.planner.stream_facts import StreamFacts, Streams
+from tableflow.planner.window_closings import closing_column
 from tableflow.records import dataclass, replace
 from tableflow.types import Field
 
@@ -217,8 +218,10 @@ class Search:
         return Facts(properties, Estimate(expected, self.cardinality.row_bytes(node, ids), cost))
 
     def _takes_arrival_order(self, node: logical.Node) -> bool:
-        # Operators over changelogs tell rows that tie apart by their other columns.
-        told_apart = self.streaming and not self.finishes(node) and not self.stream(node).appends
+        # Operators over changelogs, and those that wait for event time, tell rows that tie apart by their other columns.
+        told_apart = self.streaming and not self.finishes(node)
+        if told_apart and self.stream(node).appends:
+            told_apart = isinstance(node, logical.Window) and closing_column(node, self.stream) is None
         return any(arrival_reasons(node, self._rows, told_apart=told_apart))
 
     def cost(self, children: Sequence[PhysicalNode], work: float, partitioning: Partitioning) -> float:
