@@ -23,7 +23,7 @@ from tableflow.physical.held_changes import HeldChanges
 from tableflow.physical.node import UnaryNode
 from tableflow.physical.partition_rows import PIECE_ROWS
 from tableflow.records import dataclass
-from tableflow.runtime.events import Epoch
+from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Epoch, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.serialization import serializable
@@ -39,7 +39,8 @@ class ChangelogAggregate(UnaryNode):
     when they are equal.  Equal keys are in one task; without keys there is exactly one row (and one task).  With ``per_epoch``
     the changes of an epoch are emitted together before it passes (mini-batch), or earlier when they are many.  ``retracting``: the input may carry weights;
     DISTINCT over an input that may not gives no weights either.  ``ttl``: groups in which nothing changes are forgotten after so many
-    microseconds.
+    microseconds.  ``every``, ``every_of_time``: changes wait, in place of that, until so many microseconds of processing time, or of event
+    time, are over.
     """
 
     keys: tuple[Field, ...]
@@ -47,6 +48,13 @@ class ChangelogAggregate(UnaryNode):
     retracting: bool = True
     per_epoch: bool = False
     ttl: int = 0
+    every: int = 0
+    every_of_time: int = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether changes wait for their time."""
+        return bool(self.every or self.every_of_time)
 
 
 class ChangelogAggregateOperator(Operator):
@@ -62,6 +70,9 @@ class ChangelogAggregateOperator(Operator):
             self._groups = ChangingGroups(node.keys, node.calls, inputs, retracting=node.retracting, ttl=node.ttl)
         self._begun = bool(node.keys)
         self._appends = bool(node.keys) and not node.calls and not node.retracting
+        self._watermark = START_OF_TIME
+        self._due = END_OF_TIME
+        self._held: HeldChanges | None = None
 
     def open(self, context: OperatorContext) -> None:
         """Starts without groups."""
@@ -69,7 +80,8 @@ class ChangelogAggregateOperator(Operator):
         self._groups.open(context)
         self._most_held = context.settings.get(MINI_BATCH_SIZE)
         types = [f.type for f in self._node.fields]
-        self._held = HeldChanges(types, context.reserve("changes")) if self._node.per_epoch else None
+        if self._node.per_epoch or self._node.waits:
+            self._held = HeldChanges(types, context.reserve("changes"))
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """What changes in the groups of these rows."""
@@ -91,9 +103,19 @@ class ChangelogAggregateOperator(Operator):
                 yield from made.pieces(self._context.batch_rows)
             else:
                 self._context.count("held_changes", made.rows)
-                self._held.add(made)
-                if self._held.rows >= self._most_held:
+                self._hold(made)
+                if self._held.rows >= self._most_held and not self._node.waits:
                     yield from self._release()
+
+    def _hold(self, changes: Batch) -> None:
+        assert self._held is not None
+        self._held.add(changes)
+        self._ask_for_timer()
+
+    def _ask_for_timer(self) -> None:
+        if self._node.every and self._held is not None and self._held.rows:
+            self._due = (self._context.now() // self._node.every + 1) * self._node.every
+            self._context.set_timer(self._due)
 
     def _begin(self) -> Batch | None:
         """The only row as it is before there are rows, if it has not come out."""
@@ -116,34 +138,49 @@ class ChangelogAggregateOperator(Operator):
 
     def on_epoch(self, epoch: Epoch) -> Emission | None:
         """What has been held, and the only row if nothing has come."""
-        return self._release()
+        if not self._node.waits:
+            return self._release()
+        begin = self._begin()
+        if begin is not None:
+            self._hold(begin)
+        return None
+
+    def on_watermark(self, watermark: Watermark) -> Emission | None:
+        """An interval of event time may be over; the first watermark says when time begins."""
+        before, self._watermark = self._watermark, watermark.time
+        step = self._node.every_of_time
+        begun = step and before > START_OF_TIME
+        return self._release() if begun and watermark.time // step > before // step else None
 
     def on_end(self, port: int) -> Emission | None:
         """The same at the end."""
         return self._release()
 
     def on_timer(self, time: int) -> Emission | None:
-        """What has not changed for long is forgotten."""
+        """What has not changed for long is forgotten; an interval of processing time may be over."""
         self._groups.forget_old()
-        return None
+        if self._context.now() < self._due:
+            return None
+        self._due = END_OF_TIME
+        return self._release()
 
     def snapshot(self) -> bytes:
-        """The groups; whether the only row has come out; what is held, which is nothing at an epoch."""
+        """The groups; whether the only row has come out; the watermark; what is held, at an epoch only what waits for its time."""
         saved = self._groups.snapshot()
         held = b"" if self._held is None else self._held.snapshot()
-        return np.array([self._begun, len(saved)], np.int64).tobytes() + saved + held
+        return np.array([self._begun, self._watermark, len(saved)], np.int64).tobytes() + saved + held
 
     def restore(self, state: bytes) -> None:
         """Puts everything back."""
-        begun, size = np.frombuffer(state, np.int64, 2).tolist()
+        begun, self._watermark, size = np.frombuffer(state, np.int64, 3).tolist()
         self._begun = bool(begun)
-        self._groups.restore(state[16 : 16 + size])
+        self._groups.restore(state[24 : 24 + size])
         if self._held is not None:
-            self._held.restore(state[16 + size :])
+            self._held.restore(state[24 + size :])
+            self._ask_for_timer()
 
     def close(self) -> None:
         """Gives the memory back."""
         self._groups.close()
-        if getattr(self, "_held", None) is not None:
-            assert self._held is not None
+        if self._held is not None:
             self._held.close()

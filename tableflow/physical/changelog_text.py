@@ -27,6 +27,11 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
             return (
                 f"ChangelogAggregate by [{keys}] {calls}".rstrip()
                 + (" per epoch" if node.per_epoch else "")
+                + "".join(
+                    f" every {interval / 1_000_000:g} s{of}"
+                    for interval, of in ((node.every, ""), (node.every_of_time, " of event time"))
+                    if interval
+                )
                 + _kept(node.ttl)
             )
         case ChangelogJoin():

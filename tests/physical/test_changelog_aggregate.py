@@ -286,6 +286,35 @@ def test_distinct_rows_of_what_is_only_added_are_only_added(per_epoch: bool) -> 
     assert all(batch.weights is None for batch in harness.batches)
 
 
+@pytest.mark.slow
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_changes_of_an_interval_together(data: Any) -> None:
+    keys = data.draw(st.sampled_from([(), (K,)]))
+    names = ["count", "max(s)"]
+    node = node_of(keys, names, every=data.draw(st.sampled_from([0, 10])), every_of_time=10)
+    harness = EventHarness(operator_of(node), FIELDS, rebuild=data.draw(st.booleans()))
+    total: Counter[Any] = Counter()
+    harness.watermark(time := 100)
+    for batch in data.draw(cuts(data.draw(changes(ROW)))):
+        before = len(harness.batches)
+        harness.rows([row for row, _ in batch], 0, [weight for _, weight in batch])
+        harness.epoch()
+        harness.watermark(time := time // 10 * 10 + data.draw(st.integers(time % 10, 9)))
+        assert len(harness.batches) == before
+        for row, weight in batch:
+            total[row] += weight
+        if all(count >= 0 for count in total.values()):
+            if node.every and data.draw(st.booleans()):
+                harness.clock(harness.context.time + 10)
+            else:
+                harness.watermark(time := time // 10 * 10 + 10)
+            present = Counter({row: count for row, count in total.items() if count})
+            assert harness.changes() == grouped(node, names, present, empty=True)
+    harness.end()
+    assert harness.changes() == grouped(node, names, total, empty=True)
+
+
 def test_many_changes_do_not_wait_for_the_epoch() -> None:
     few = Settings(((MINI_BATCH_SIZE.name, "3"),))
     harness = EventHarness(operator_of(node_of((K,), ["count"], per_epoch=True)), FIELDS, rebuild=True, settings=few)

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tableflow.config import MINI_BATCH
 from tableflow.errors import Span, UnsupportedError
 from tableflow.expressions.nodes import Call, ColumnRef, Literal, WindowCall
-from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.changelog_over import ChangelogOver
 from tableflow.physical.changelog_result import SettledResult
@@ -52,29 +50,6 @@ def settled(search: Search, plan: PhysicalNode) -> PhysicalNode:
     facts = plan.facts.handed_on()
     properties = replace(facts.properties, changelog=ChangelogMode.APPEND)
     return SettledResult(fields=plan.fields, facts=replace(facts, properties=properties), input=plan)
-
-
-def implement_stream_aggregate(search: Search, node: logical.Aggregate, required: Required) -> Iterable[PhysicalNode]:
-    """Equal keys meet, and the group's row is replaced whenever it changes."""
-    if node.late is not None:
-        raise refuse(
-            "rows are late for windows of time, and this grouping is not by its window",
-            "GROUP BY window_start, window_end, and ask for what a window is in HAVING or further out",
-        )
-    keys = tuple(f.id for f in node.keys)
-    child = search.best(node.input, hashed(keys, exact=False) if keys else IN_ONE_TASK)
-    fields = (*node.keys, *node.results)
-    work = costs.aggregate_cost(child.facts.estimate.rows, search.cardinality.groups(node), len(node.calls))
-    yield ChangelogAggregate(
-        fields=fields,
-        facts=search.facts(node, fields, (child,), work, child.facts.properties.partitioning),
-        input=child,
-        keys=node.keys,
-        calls=node.calls,
-        retracting=not search.stream(node.input).appends,
-        per_epoch=search.settings.get(MINI_BATCH),
-        ttl=search.state_ttl(node.input),
-    )
 
 
 def implement_stream_join(search: Search, node: logical.Join, required: Required) -> Iterable[PhysicalNode | Draft]:

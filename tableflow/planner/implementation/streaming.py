@@ -17,8 +17,8 @@ from tableflow.physical.fork import Fork
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.properties import ANYWHERE, ChangelogMode
 from tableflow.planner.implementation.aggregates import implement_replicate
+from tableflow.planner.implementation.changelog_aggregates import implement_stream_aggregate
 from tableflow.planner.implementation.changelogs import (
-    implement_stream_aggregate,
     implement_stream_join,
     implement_stream_limit,
     implement_stream_window,
