@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tableflow.catalog.change import RemoveEntry, Schemas
-from tableflow.catalog.entry import DEFAULT_SCHEMA, Entry
+from tableflow.catalog.entry import DEFAULT_SCHEMA, Entry, TableEntry
 from tableflow.catalog.snapshot import SchemaEntries
 from tableflow.errors import CatalogError
 from tableflow.nearest import nearest
@@ -42,7 +42,9 @@ def may_create(existing: Entry | None, wanted: Entry, flags: Creation) -> bool:
     if type(existing) is not type(wanted):
         raise CatalogError(f"{existing.kind} {existing.name!r} exists already", hint=f"drop the {existing.kind} first")
     if not flags.or_replace:
-        hint = f"use CREATE {existing.kind.upper()} IF NOT EXISTS, or CREATE OR REPLACE"
+        outside = isinstance(wanted, TableEntry) and wanted.definition is not None
+        other = "DROP TABLE first to declare it anew" if outside else "CREATE OR REPLACE"
+        hint = f"use CREATE {existing.kind.upper()} IF NOT EXISTS to leave it as it is, or {other}"
         raise CatalogError(f"{existing.kind} {existing.name!r} exists already", hint=hint)
     return True
 

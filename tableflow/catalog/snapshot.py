@@ -175,6 +175,12 @@ class CatalogSnapshot:
         return [] if found is None else found.visible(lasting=self.lasting)
 
 
+def folded_path(path: Sequence[str], current_schema: str) -> tuple[str, str]:
+    """The same in small letters: what tells two objects apart."""
+    schema, name = split_path(path, current_schema)
+    return schema.lower(), name.lower()
+
+
 def split_path(path: Sequence[str], current_schema: str) -> tuple[str, str]:
     """(schema, name) of a name with one or two parts."""
     match tuple(path):

@@ -17,7 +17,7 @@ import enum
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
 from tableflow.config import EPOCH_INTERVAL, PARALLELISM, Settings
 from tableflow.connectors.registry import Sources
@@ -59,6 +59,10 @@ class JobDescription:
     """The managed tables whose changes it takes."""
     late_rows: frozenset[int] = frozenset()
     """The managed tables that its late rows go to."""
+    sources: frozenset[tuple[str, str]] = frozenset()
+    """Schema and name of all tables of the catalog that it reads."""
+    script: str = ""
+    """The text that places in its errors are of, if that is not ``text``."""
 
     @property
     def writes(self) -> frozenset[int]:
@@ -103,13 +107,17 @@ class BackgroundJob:
         """How one that has ended goes on, which no statement makes it do; empty while it runs and when it has finished."""
         if self.state in {JobState.RUNNING, JobState.FINISHED}:
             return ""
-        target = self.description.target.removeprefix("default.")
         if self.description.table is None:
-            return f"the INSERT INTO {target} has to be run again"
+            return f"the INSERT INTO {self.target} has to be run again"
         return (
-            f"CREATE OR REPLACE STREAMING TABLE {target} AS ... begins anew; so does the job "
+            f"CREATE OR REPLACE STREAMING TABLE {self.target} AS ... begins anew; so does the job "
             "when the database is opened again and its inputs are there"
         )
+
+    @property
+    def target(self) -> str:
+        """What it writes to, as people call it."""
+        return self.description.target.removeprefix("default.")
 
     @property
     def replaces(self) -> bool:
@@ -161,7 +169,7 @@ class BackgroundJob:
             self.ended = time.perf_counter_ns()
             self.state = self._ending or JobState.FINISHED
         except TableFlowError as error:
-            error.script = error.script or self.description.text
+            error.script = error.script or self.description.script or self.description.text
             self.state = self._ending or JobState.FAILED
             self.error = None if self._ending else error
         finally:
@@ -241,12 +249,24 @@ class JobKeeper:
             readers = [job for job in readers if job.description.table not in tables]
             if readers:
                 job = readers[0]
-                target = job.description.target.removeprefix("default.")
+                target = job.target
                 kept = job.description.table is not None
                 raise CatalogError(
                     f"table {name!r} cannot be {doing} while {'streaming table' if kept else 'the job that writes to'}"
                     f" {target!r} reads it",
                     hint=f"{f'DROP TABLE {target}' if kept else f'STOP JOB {job.id}'} first",
+                )
+
+    def check_no_source(self, names: Mapping[tuple[str, str], str], gone: Container[int]) -> None:
+        """Refuses to drop what a running job reads, by schema and name; but for jobs of the managed tables ``gone``."""
+        for job in self.running:
+            read = sorted(names.keys() & job.description.sources)
+            if read and job.description.table not in gone:
+                raise CatalogError(
+                    f"table {names[read[0]]!r} cannot be dropped while job {job.id} reads it",
+                    detail=f"the job keeps {job.target!r} up to date",
+                    hint=f"STOP JOB {job.id} first"
+                    + ("" if job.description.table is None else f", or DROP TABLE {job.target}"),
                 )
 
     def flush(self, interrupted: Callable[[], bool] = lambda: False) -> None:
@@ -255,10 +275,12 @@ class JobKeeper:
             job.flush(interrupted)
 
     def forget(self, table: int) -> None:
-        """Ends the job of a table that is to be dropped."""
+        """Ends the job of a table that is to be dropped, and does not list those that it had."""
         job = self.of_table(table)
         if job is not None:
             job.cancel()
+        with self._lock:
+            self._jobs = [one for one in self._jobs if one.description.table != table]
 
     def close(self) -> None:
         """Stops all jobs at an epoch, the last one first."""

@@ -15,6 +15,7 @@ class BatchesResult:
 
     changes = False
     endless = False
+    stays = False
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from tableflow.catalog import decisions
 from tableflow.catalog.change import PutEntry, RemoveEntry
 from tableflow.catalog.entry import TableDefinition, TableEntry
-from tableflow.catalog.snapshot import split_path
+from tableflow.catalog.snapshot import folded_path, split_path
 from tableflow.catalog.store import CatalogStore
 from tableflow.connectors.registry import check_definition
 from tableflow.errors import CatalogError, IntegrityError, InternalError, Span, UnsupportedError
@@ -88,6 +88,8 @@ class Definitions:
         entries = [entry for name in names if isinstance(entry := self._catalog.find(name, pinned), TableEntry)]
         gone = {entry.table: entry for entry in entries if entry.table is not None and not entry.temporary}
         self._keeper.check_unread({table: entry.name for table, entry in gone.items()}, "dropped")
+        called = {folded_path(name, self._catalog.current): ".".join(name) for name in names}
+        self._keeper.check_no_source(called, gone)
         for table, entry in gone.items():
             if entry.streaming is not None:
                 self._keeper.forget(table)

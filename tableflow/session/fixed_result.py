@@ -17,6 +17,7 @@ class FixedResult:
 
     changes = False
     endless = False
+    stays = False
 
     def __init__(
         self,

@@ -55,6 +55,12 @@ def pointing(statement: Base) -> Iterator[None]:
         raise
 
 
+def statement_text(statement: Base, script: str) -> str:
+    """The part of a script that is the statement."""
+    span = statement.span
+    return script.strip() if span is None else script[span.start : span.end].strip()
+
+
 def only_statement(text: str) -> ScriptStatement:
     """The one statement of a text; :class:`~tableflow.errors.BindError` if there are none or several."""
     parts = split(unicode_text(text))

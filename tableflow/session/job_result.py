@@ -27,13 +27,18 @@ from tableflow.session.watermark_text import idle_warning, late_warning
 class JobResult:
     """Batches of the job, columns in the query's order, declared types; closes the job at the end."""
 
-    def __init__(self, job: Job, planned: Planned, script: str, on_close: Callable[[JobResult], None]) -> None:
+    def __init__(
+        self, job: Job, planned: Planned, script: str, on_close: Callable[[JobResult], None], number: int = 0
+    ) -> None:
+        self.number = number
+        """Which of its session's queries without end it is, counted from 1."""
         self.columns: Sequence[ResultColumn] = [ResultColumn(f.name, f.type, f.nullable) for f in planned.columns]
         self.schema = pa.schema([pa.field(f.name, declared(f.type, planned.zone)) for f in planned.columns])
         where = positions(planned.root.fields)
         self._positions = [where[f.id] for f in planned.columns]
         self.changes = planned.changes
         self.endless = planned.endless
+        self.stays = planned.stays
         self.shown = 0
         """How many rows it has given."""
         self.last = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ class Jobs:
         self.sources = sources
         self._pool: WorkerPool | None = None
         self._running: list[JobResult] = []
+        self._numbers = itertools.count(1)
         self._interrupted = threading.Event()
         self.remembered: list[JobResult] | None = None
         """All jobs that were started, if somebody wants to know."""
@@ -45,7 +47,8 @@ class Jobs:
             lookups=sources.open_lookup,
             epoch_interval=interval,
         )
-        result = JobResult(job, planned, script, self._running.remove)
+        number = next(self._numbers) if planned.endless else 0
+        result = JobResult(job, planned, script, self._running.remove, number)
         self._running.append(result)
         if self.remembered is not None:
             self.remembered.append(result)
@@ -74,6 +77,11 @@ class Jobs:
         writer = self.sources.open_sink(spec, task_index)
         assert not isinstance(writer, BlockingSink)  # only managed tables are written to without a job
         return writer
+
+    @property
+    def endless(self) -> list[JobResult]:
+        """The queries without end that run, in the order in which they began."""
+        return [result for result in self._running if result.endless]
 
     def _workers(self, settings: Settings) -> WorkerPool:
         threads = settings.get(PARALLELISM)

@@ -49,6 +49,11 @@ class Result(Protocol):
 
     @property
     def endless(self) -> bool:
+        """Whether some input has no end."""
+        ...
+
+    @property
+    def stays(self) -> bool:
         """Whether rows may come for ever."""
         ...
 

@@ -13,6 +13,7 @@ from tableflow.physical.heads import prefers_port
 from tableflow.physical.lowering import Lowered, lower
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.runtime_filters import place_runtime_filters
+from tableflow.physical.sort import LimitRows
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.planner.driver import Optimized, optimize
 from tableflow.planner.implementation.rules import plan_physical
@@ -44,6 +45,16 @@ class Planned:
     def endless(self) -> bool:
         """Whether some input has no end."""
         return not self.root.facts.properties.bounded
+
+    @property
+    def stays(self) -> bool:
+        """Whether rows may come for ever: an input has no end, and no LIMIT above it ends the query."""
+        node = self.root
+        while len(node.inputs) == 1:
+            if isinstance(node, LimitRows) and node.limit is not None:
+                return False
+            (node,) = node.inputs
+        return self.endless
 
     @property
     def changes(self) -> bool:

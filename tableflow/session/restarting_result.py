@@ -48,6 +48,11 @@ class RestartingResult:
         """Whether rows may come for ever."""
         return self.running.endless
 
+    @property
+    def stays(self) -> bool:
+        """See :class:`~tableflow.session.outcome.Result`."""
+        return self.running.stays
+
     def next_batch(self, timeout: float | None = None) -> pa.RecordBatch | None:
         """See :class:`~tableflow.session.outcome.Result`."""
         stale: StaleStateError | None = None

@@ -79,7 +79,7 @@ class Session:
         self._queries = Queries(self.catalog, self.storage, self.jobs, lambda: self.settings)
         self._definitions = Definitions(self.catalog, self.storage, self.writer, self._queries.has_row)
         self._streaming = StreamingTables(self.storage, self.catalog, sources, lambda: self.settings)
-        self._streams = StreamStatements(self._streaming, shared.keeper, lambda: self.jobs.interrupted)
+        self._streams = StreamStatements(self._streaming, shared.keeper, self.jobs)
         self._inserts = StreamInserts(shared.keeper, sources, lambda: self.settings)
         self._explanations = Explanations(
             self.jobs, lambda: self.settings, self._carry_out, self._streaming, self._inserts
@@ -269,7 +269,7 @@ class Session:
                 | sql.ExplainJob()
             ):
                 self._streams.changed()
-                return self._streams.carry_out(statement)
+                return self._streams.carry_out(statement, script)
             case _:
                 self._streams.changed()
                 return self._definitions.carry_out(statement, pinned, rebind, script)

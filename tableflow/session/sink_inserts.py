@@ -15,6 +15,7 @@ from tableflow.planner.logical.nodes import Query
 from tableflow.planner.stream_facts import is_endless
 from tableflow.records import replace
 from tableflow.session.background import JobDescription, JobKeeper
+from tableflow.session.guard import statement_text
 from tableflow.session.job_result import JobResult, counts_at
 from tableflow.session.jobs import Jobs
 from tableflow.session.late_sinks import with_late_sinks, written_tables
@@ -22,6 +23,7 @@ from tableflow.session.outcome import Outcome
 from tableflow.session.planned import Planned
 from tableflow.session.sink_plan import plan_insert
 from tableflow.session.statement_sets import plan_statement_set
+from tableflow.session.stream_plan import sources_of
 from tableflow.sql import statements as sql
 
 
@@ -74,7 +76,14 @@ class SinkInserts:
         settings, objects, control = self._settings(), self._sources.objects, SinkControl()
         query = with_late_sinks(statement.query, objects, settings, control)
         planned = plan(query, objects.add(control))
-        description = JobDescription(name, script.strip(), control=control, late_rows=written_tables(statement.query))
+        description = JobDescription(
+            name,
+            statement_text(statement, script),
+            script=script,
+            control=control,
+            late_rows=written_tables(statement.query),
+            sources=sources_of(statement.query),
+        )
         job = self._keeper.start(description, planned, self._sources, settings)
         return Outcome(message=f"job {job.id} writes to {name}", warnings=planned.warnings)
 

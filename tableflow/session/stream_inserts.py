@@ -14,6 +14,7 @@ from tableflow.errors import UnsupportedError
 from tableflow.records import replace
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.background import JobDescription, JobKeeper
+from tableflow.session.guard import statement_text
 from tableflow.session.late_sinks import with_late_sinks, written_tables
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import Planned
@@ -39,7 +40,13 @@ class StreamInserts:
         kept = objects.add(KeptTable(table.database, table.table_id, name, appends=True))
         plan, planned = self.plan(replace(statement, query=query), SinkSpec(epoch_sink.KIND, {"object": kept}))
         description = JobDescription(
-            name, script.strip(), control=control, reads=plan.reads, late_rows=written_tables(query)
+            name,
+            statement_text(statement, script),
+            script=script,
+            control=control,
+            reads=plan.reads,
+            late_rows=written_tables(query),
+            sources=plan.sources,
         )
         job = self._keeper.start(description, planned, self._sources, settings)
         return Outcome(message=f"job {job.id} writes to {name}", warnings=planned.warnings)

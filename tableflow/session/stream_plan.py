@@ -41,6 +41,12 @@ def as_streams(query: Query, objects: ObjectStore, appends: Appends) -> Query:
     return Query(transform_plan(query.root, streamed), query.columns)
 
 
+def sources_of(query: Query) -> frozenset[tuple[str, str]]:
+    """Schema and name of all tables of the catalog that a query reads."""
+    origins = [node.origin for node in walk_plan(query.root) if isinstance(node, Scan)]
+    return frozenset([origin for origin in origins if origin is not None])
+
+
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
     """A query's changes, planned but for where they go."""
@@ -53,6 +59,8 @@ class StreamPlan:
     """Ids of the managed tables whose changes it takes."""
     late_rows: frozenset[int] = frozenset()
     """Ids of the managed tables that its late rows go to."""
+    sources: frozenset[tuple[str, str]] = frozenset()
+    """See :func:`sources_of`."""
 
 
 def plan_changes(query: Query, settings: Settings) -> StreamPlan:
@@ -69,8 +77,8 @@ def plan_changes(query: Query, settings: Settings) -> StreamPlan:
     keys = [tuple(sorted(where[column] for column in key)) for key in properties.keys if key <= where.keys()]
     key = min(keys, key=lambda one: (len(one), one), default=None)
     if properties.changelog is ChangelogMode.APPEND:
-        return StreamPlan(computed, TableKind.APPEND, key, reads, late)
-    return StreamPlan(computed, TableKind.BAG if key is None else TableKind.KEYED, key, reads, late)
+        return StreamPlan(computed, TableKind.APPEND, key, reads, late, sources_of(query))
+    return StreamPlan(computed, TableKind.BAG if key is None else TableKind.KEYED, key, reads, late, sources_of(query))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from tableflow.errors import UnsupportedError
+from tableflow.errors import CatalogError, TableFlowError, UnsupportedError
 from tableflow.physical.text import explain_physical
-from tableflow.session.background import BackgroundJob, JobKeeper
+from tableflow.runtime.counters import JobCounters
+from tableflow.session.background import BackgroundJob, JobKeeper, JobState
 from tableflow.session.explain import plan_with_counters
 from tableflow.session.fixed_result import FixedResult
+from tableflow.session.jobs import Jobs
 from tableflow.session.outcome import Outcome
+from tableflow.session.planned import Planned
 from tableflow.session.streaming_tables import StreamingTables
 from tableflow.session.watermark_text import idle_warning, late_warning, watermark_rows
 from tableflow.sql import statements as sql
@@ -22,12 +24,12 @@ StreamStatement: TypeAlias = (
 
 
 class StreamStatements:
-    """Carries them out; ``interrupted`` says whether the statement that waits is to give up."""
+    """Carries them out; ``jobs`` are those of the session, which may interrupt what waits."""
 
-    def __init__(self, tables: StreamingTables, keeper: JobKeeper, interrupted: Callable[[], bool]) -> None:
+    def __init__(self, tables: StreamingTables, keeper: JobKeeper, jobs: Jobs) -> None:
         self._tables = tables
         self._keeper = keeper
-        self._interrupted = interrupted
+        self._jobs = jobs
         self._changed = False
 
     def changed(self) -> None:
@@ -38,36 +40,62 @@ class StreamStatements:
         """Waits until streaming tables show what this session has changed."""
         if self._changed:
             self._changed = False
-            self._keeper.flush(self._interrupted)
+            self._keeper.flush(lambda: self._jobs.interrupted)
 
-    def carry_out(self, statement: StreamStatement) -> Outcome:
-        """One statement."""
+    def carry_out(self, statement: StreamStatement, script: str) -> Outcome:
+        """One statement of a script."""
         match statement:
             case sql.CreateStreamingTable():
-                return self._tables.create(statement)
+                return self._tables.create(statement, script)
             case sql.Flush():
-                self._keeper.flush(self._interrupted)
+                self._keeper.flush(lambda: self._jobs.interrupted)
                 return Outcome(message="all changes are in effect")
             case sql.ShowJobs():
-                names = ["id", "target", "state", "began", "error", "query"]
-                return Outcome(FixedResult(names, [_job_row(job) for job in self._keeper.jobs]))
+                return self._show_jobs()
             case sql.ShowWatermarks():
-                rows = [[str(job.id), *row] for job in self._keeper.running for row in watermark_rows(job)]
-                warnings = tuple([f"job {job.id}: {text}" for job in self._keeper.running for text in _warnings(job)])
-                return Outcome(
-                    FixedResult(["job", "operator", "watermark", "idle", "late rows"], rows), warnings=warnings
-                )
+                return self._show_watermarks()
             case sql.EndJob():
                 return self._end(statement)
             case sql.ExplainJob():
                 return self._explain(statement)
 
+    def _show_jobs(self) -> Outcome:
+        """All jobs of the process, and the streaming tables of a database that another process writes to."""
+        rows = [_job_row(job) for job in self._keeper.jobs]
+        elsewhere = self._tables.elsewhere()
+        rows += [[None, name, "elsewhere", None, None, _on_one_line(text)] for name, text in elsewhere]
+        told = "jobs run in the process that writes to the database; what is recorded of them is shown as 'elsewhere'"
+        return Outcome(
+            FixedResult(["id", "target", "state", "began", "error", "query"], rows),
+            warnings=(told,) if elsewhere else (),
+        )
+
+    def _show_watermarks(self) -> Outcome:
+        """Time in all jobs, and in the queries without end whose rows the connection is fetching."""
+        running = [(str(job.id), f"job {job.id}", job.planned, job.counters()) for job in self._keeper.running]
+        for query in self._jobs.endless:
+            name = f"query {query.number}"
+            running.append((name, name, query.planned, query.counters()))
+        rows: list[list[str | None]] = []
+        warnings: list[str] = []
+        for shown, name, planned, counters in running:
+            rows += [[shown, *row] for row in watermark_rows(planned, counters)]
+            warnings += [f"{name}: {text}" for text in _warnings(planned, counters)]
+        names = ["job", "operator", "watermark", "idle", "late rows"]
+        return Outcome(FixedResult(names, rows), warnings=tuple(warnings))
+
     def _end(self, statement: sql.EndJob) -> Outcome:
         job = self._keeper.find(statement.job)
-        if not job.running:
-            return Outcome(
-                message=f"job {job.id} was {job.state.value} already{f'; {job.advice}' if job.advice else ''}"
+        if job.state in {JobState.FAILED, JobState.LOST}:
+            state = "has failed" if job.state is JobState.FAILED else "is lost"
+            raise CatalogError(
+                f"job {job.id} {state} already: there is nothing to {statement.action.name.lower()}",
+                detail=_told(job.error),
+                hint=job.advice,
             )
+        if not job.running:
+            told = f"job {job.id} was {job.state.value} already{f'; {job.advice}' if job.advice else ''}"
+            return Outcome(message=told, warnings=(told,))
         if statement.action is sql.JobAction.STOP:
             job.stop()
         else:
@@ -83,7 +111,9 @@ class StreamStatements:
             )
         if statement.view is sql.JobView.WATERMARK:
             names = ["operator", "watermark", "idle", "late rows"]
-            return Outcome(FixedResult(names, watermark_rows(job)), warnings=_warnings(job))
+            return Outcome(
+                FixedResult(names, watermark_rows(job.planned, counters)), warnings=_warnings(job.planned, counters)
+            )
         if statement.view is sql.JobView.ANALYZE:
             text = plan_with_counters(job.planned, counters)
         else:
@@ -91,16 +121,26 @@ class StreamStatements:
         return Outcome(FixedResult(["plan"], [[line] for line in text.splitlines()]))
 
 
-def _warnings(job: BackgroundJob) -> tuple[str, ...]:
+def _warnings(planned: Planned | None, counters: JobCounters | None) -> tuple[str, ...]:
     """Why windows of a job wait, if it is because of idle sources, and what came too late for them."""
-    counters = job.counters()
-    if job.planned is None or counters is None:
+    if planned is None or counters is None:
         return ()
-    found = (idle_warning(job.planned, counters), late_warning(job.planned, counters))
+    found = (idle_warning(planned, counters), late_warning(planned, counters))
     return tuple([warning for warning in found if warning is not None])
 
 
 def _job_row(job: BackgroundJob) -> list[str | None]:
     began = datetime.fromtimestamp(job.began, UTC).isoformat(" ", "milliseconds")
-    error = None if job.error is None else f"{job.error.message}; {job.advice}"
-    return [str(job.id), job.description.target, job.state.value, began, error, " ".join(job.description.text.split())]
+    error = None if job.error is None else f"{_told(job.error)}; {job.advice}"
+    return [str(job.id), job.description.target, job.state.value, began, error, _on_one_line(job.description.text)]
+
+
+def _told(error: TableFlowError | None) -> str | None:
+    """What failed, with its detail, on one line."""
+    if error is None:
+        return None
+    return _on_one_line(f"{error.message} ({error.detail})" if error.detail else error.message)
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -60,7 +60,7 @@ class StreamingTables:
         self._sources = sources
         self._settings = settings
 
-    def create(self, statement: sql.CreateStreamingTable) -> Outcome:
+    def create(self, statement: sql.CreateStreamingTable, script: str) -> Outcome:
         """CREATE STREAMING TABLE."""
         schema, name = split_path(statement.name, self._catalog.current)
         self._refuse_temporary(statement.query)
@@ -88,7 +88,7 @@ class StreamingTables:
                 transaction.change_catalog(PutEntry(found.name, replace(wanted, table=table)))
                 transaction.commit(ChangeKind.CREATE)
             break
-        self._start(_Kept((found.name, name), table, description, definition), plan, control, replaces=False)
+        self._start(_Kept((found.name, name), table, description, definition), plan, control, script, replaces=False)
         return defined(statement, "streaming table", statement.name, "created")
 
     def plan(self, statement: sql.CreateStreamingTable) -> Planned:
@@ -97,6 +97,12 @@ class StreamingTables:
         target = _target(".".join(statement.name), statement.description, SinkSpec(epoch_sink.KIND, {}))
         return finish_write(plan, target, self._settings())
 
+    def elsewhere(self) -> list[tuple[str, str]]:
+        """Names and queries of streaming tables whose jobs run, if at all, in another process."""
+        keeper = self._storage.shared.keeper
+        kept = [one for one in self._all(self._storage.pin().schemas) if keeper.of_table(one.table) is None]
+        return [(".".join(one.path), one.definition.text) for one in kept]
+
     def restart(self, bind: Bind) -> None:
         """Starts the jobs of all streaming tables, which this process did not have open before."""
         for kept in self._all(self._storage.pin().schemas):
@@ -104,7 +110,7 @@ class StreamingTables:
             try:
                 control = SinkControl()
                 plan = self._planned(bind(kept.definition.text, kept.definition.schema), control)
-                self._start(kept, plan, control, replaces=True)
+                self._start(kept, plan, control, kept.definition.text, replaces=True)
             except TableFlowError as error:
                 description = JobDescription(name, kept.definition.text, kept.table)
                 self._storage.shared.keeper.lose(description, error)
@@ -133,7 +139,9 @@ class StreamingTables:
         query = with_late_sinks(query, objects, settings, control)
         return plan_changes(as_streams(query, objects, self.appends), settings)
 
-    def _start(self, kept: _Kept, plan: StreamPlan, control: SinkControl, *, replaces: bool) -> BackgroundJob:
+    def _start(
+        self, kept: _Kept, plan: StreamPlan, control: SinkControl, script: str, *, replaces: bool
+    ) -> BackgroundJob:
         database = self._storage.shared.database
         name = ".".join(kept.path)
         appends = kept.definition.kind is TableKind.APPEND
@@ -141,7 +149,15 @@ class StreamingTables:
         target = _target(name, kept.description, SinkSpec(epoch_sink.KIND, {"object": key}))
         planned = finish_write(plan, target, self._settings())
         description = JobDescription(
-            name, kept.definition.text, kept.table, replaces, control, reads=plan.reads, late_rows=plan.late_rows
+            name,
+            kept.definition.text,
+            kept.table,
+            replaces,
+            control,
+            reads=plan.reads,
+            late_rows=plan.late_rows,
+            sources=plan.sources,
+            script=script,
         )
         return self._storage.shared.keeper.start(description, planned, self._sources, self._settings())
 

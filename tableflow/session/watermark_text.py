@@ -10,18 +10,16 @@ from tableflow.physical.scan import TableScan
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.counters import JobCounters, StageCounts
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME
-from tableflow.session.background import BackgroundJob
 from tableflow.session.planned import Planned
 
 _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def watermark_rows(job: BackgroundJob) -> list[list[str | None]]:
+def watermark_rows(planned: Planned | None, counters: JobCounters | None) -> list[list[str | None]]:
     """A row per stage: what it begins with, the least watermark of its inputs, late rows."""
-    counters = job.counters()
     if counters is None:
         return []
-    tables = _tables(job.planned)
+    tables = _tables(planned)
     return [
         [_name(stage, tables), time_text(stage.watermark), _idle_text(stage), str(_late(stage))]
         for stage in counters.stages

@@ -49,11 +49,22 @@ def _run(given: argparse.Namespace) -> int:
     script = _script(given)
     if given.read_only and given.database is None:
         raise _UsageError("--read-only needs --database DIR")
+    if given.metrics is not None:
+        _check_writable(given.metrics)
     _write_utf8(exactly=given.format != "table")
     target = Target(given.set, given.database, read_only=given.read_only, metrics=given.metrics)
     return run_script(
         script, target, given.format, timing=given.timing, out=sys.stdout, err=sys.stderr, stay=not given.exit
     )
+
+
+def _check_writable(path: str) -> None:
+    """A file that is written when all is done is looked for before anything is."""
+    try:
+        with Path(path).open("a"):
+            pass
+    except OSError as error:
+        raise _UsageError(f"--metrics {path!r} cannot be written: {error.strerror}") from None
 
 
 def _verify(given: argparse.Namespace) -> int:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Sequence
 from typing import TextIO
 
-from tableflow.errors import TableFlowError, render
+from tableflow.errors import Span, TableFlowError, UnsupportedError, render
 from tableflow.records import dataclass
 from tableflow.session import Outcome, Session
 from tableflow.shell.metrics import write_metrics
 from tableflow.shell.rendering import json_names, open_renderer
 from tableflow.shell.timing import Timed, chart
+from tableflow.sql.splitter import split
 
 _SLICE_SECONDS = 0.5
 
@@ -40,7 +41,10 @@ def run_script(
         session.jobs.remembered = []
     try:
         start = time.perf_counter()
-        for outcome in session.script(script):
+        for number, outcome in enumerate(session.script(script)):
+            if not stay and outcome.result is not None and outcome.result.stays:
+                outcome.result.close()
+                raise _no_end(split(script)[number].span, script)
             _show(outcome, format, out, err)
             if timing:
                 _show_timing(outcome, time.perf_counter() - start, err)
@@ -58,6 +62,17 @@ def run_script(
                 write_metrics(session, target.metrics)
         finally:
             session.close()
+
+
+def _no_end(span: Span, script: str) -> TableFlowError:
+    """The error of a query whose rows could be shown for ever, where nobody wants to stay."""
+    error = UnsupportedError(
+        "the query reads rows without end, and --exit does not stay for them",
+        hint="leave --exit out, add LIMIT, or keep the result with CREATE STREAMING TABLE ... AS or INSERT INTO",
+        span=span,
+    )
+    error.script = script
+    return error
 
 
 def _stay(session: Session, out: TextIO, err: TextIO) -> None:

@@ -64,6 +64,9 @@ class Tables:
     def names(self) -> Sequence[str]:
         return sorted(self.by_name)
 
+    def current(self) -> str:
+        return "default"
+
 
 TYPES: dict[str, SqlType] = {
     "int": BIGINT, "text": STRING, "date": DATE, "double": DOUBLE, "money": DecimalType(12, 2),

@@ -75,7 +75,7 @@ class Scan(Node):
     ``alias`` is the name hints use.  ``predicates`` and ``limit`` are what pushdown moved here (conjuncts over the fields);
     physical planning offers them to the provider and keeps above the scan what it does not do exactly.
     ``block`` is the number of the SELECT block it was written in (hints see only their own block's aliases).
-    ``span`` is where the table is named, for errors.
+    ``span`` is where the table is named, for errors; ``origin`` its schema and name in the catalog, in small letters, if it has any.
     """
 
     table: str
@@ -87,6 +87,7 @@ class Scan(Node):
     limit: int | None = None
     block: int = 0
     span: Span | None = field(default=None, compare=False)
+    origin: tuple[str, str] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from sqlglot import exp
 
 from tableflow.catalog.provider import ColumnDefinition, TableProvider, WatermarkDefinition
+from tableflow.catalog.snapshot import folded_path
 from tableflow.connectors.filesystem.options import ENDINGS
 from tableflow.errors import BindError, CatalogError, Span, TableFlowError, UnsupportedError
 from tableflow.planner.logical.nodes import Node, Scan
@@ -90,7 +91,7 @@ def _table(block: Block, node: exp.Table, span: Span | None) -> Part:
     provider = _provider(block, path, span)
     if provider is not None:
         provider, text = versioned(block, node, provider)
-        return _scan(block, node, provider, path, span, table=".".join(path) + text)
+        return _scan(block, node, provider, path, span, table=".".join(path) + text, stored=True)
     bound, view = system_table(block, path), block.context.catalog.view(path)
     if bound is not None or view is not None:
         _refuse_version(block, node)
@@ -150,8 +151,16 @@ def _file(block: Block, node: exp.Table, path: str, span: Span | None) -> Part:
 
 
 def _scan(
-    block: Block, node: exp.Table, provider: TableProvider, path: tuple[str, ...], span: Span | None, table: str = ""
+    block: Block,
+    node: exp.Table,
+    provider: TableProvider,
+    path: tuple[str, ...],
+    span: Span | None,
+    table: str = "",
+    *,
+    stored: bool = False,
 ) -> Part:
+    """``stored``: the path is one of the catalog."""
     try:
         columns = provider.schema.columns
     except TableFlowError as error:
@@ -171,7 +180,7 @@ def _scan(
     delivered = [(f, column) for f, column in zip(fields, columns, strict=True) if not column.computed]
     plan: Node = Scan(
         called, provider, tuple(f for f, _ in delivered), tuple(column.name for _, column in delivered), alias,
-        block=block.number, span=span,
+        block=block.number, span=span, origin=folded_path(path, block.context.catalog.current()) if stored else None,
     )  # fmt: skip
     watermark = provider.schema.watermark
     if watermark is not None or len(delivered) < len(columns):

@@ -1,0 +1,139 @@
+"""What an operator sees of jobs and queries: their errors, what stands in the way of ending or dropping them, their time."""
+
+from __future__ import annotations
+
+import io
+import time
+from datetime import datetime, timedelta
+
+import pytest
+
+import tableflow
+from tableflow.connectors.script import Script
+from tableflow.shell.main import main
+from tableflow.shell.run import Target, run_script
+from tests.front.test_bad_input import failure, marked
+
+MADE = "CREATE TABLE made (k INT) WITH ('connector' = 'datagen', 'rows-per-second' = '100');\n"
+
+
+def _jobs(connection):
+    return connection.execute("SHOW JOBS").fetchall()
+
+
+def test_a_failed_job_says_why_and_cannot_be_ended():
+    script = Script()
+    with tableflow.connect() as connection:
+        connection.register_stream("s", {"v": "STRING"}, script)
+        connection.register_sink("taken", {"v": "INT"}, lambda batch: None)
+        connection.execute("-- first\nINSERT INTO taken SELECT CAST(v AS INT) FROM s")
+        connection.execute("CREATE STREAMING TABLE kept AS SELECT v FROM s")
+        script.rows(("x",))
+        connection.execute("FLUSH")
+        failed, running = _jobs(connection)
+        assert failed[:3] == ("1", "taken", "failed")
+        assert (
+            failed[4]
+            == "cannot cast 'x' to INT (in CAST(v AS INT) where v = 'x'); the INSERT INTO taken has to be run again"
+        )
+        assert failed[5] == "INSERT INTO taken SELECT CAST(v AS INT) FROM s"
+        for statement in ("STOP JOB 1", "CANCEL JOB 1"):
+            error = failure(connection, statement)
+            assert marked(error) == "1"
+            assert f"job 1 has failed already: there is nothing to {statement.split()[0].lower()}" in error
+            assert "cannot cast 'x' to INT" in error
+            assert "has to be run again" in error
+        connection.execute("STOP JOB 2")
+        again = connection.execute("STOP JOB 2")
+        assert "job 2 was stopped already" in str(again.messages[0][1])
+        connection.execute("DROP TABLE kept")
+        assert [row[1] for row in _jobs(connection)] == ["taken"]
+        assert running[2] == "running"
+
+
+def test_what_a_job_reads_cannot_be_dropped():
+    with tableflow.connect() as connection:
+        connection.execute("CREATE SCHEMA w")
+        connection.execute(MADE.replace("made", "w.made"))
+        connection.execute(MADE)
+        connection.execute("CREATE TABLE out (k INT) WITH ('connector' = 'blackhole')")
+        connection.execute("CREATE VIEW v AS SELECT k FROM w.made")
+        connection.execute("CREATE STREAMING TABLE kept AS SELECT k FROM V WHERE k > 0")
+        connection.execute("INSERT INTO out SELECT k FROM made")
+        for statement, place, job, hint in [
+            ("DROP TABLE w.made", "w.made", 1, "STOP JOB 1 first, or DROP TABLE kept"),
+            ("DROP SCHEMA w CASCADE", "w", 1, "STOP JOB 1 first, or DROP TABLE kept"),
+            ("DROP TABLE IF EXISTS Made", "Made", 2, "hint: STOP JOB 2 first"),
+        ]:
+            error = failure(connection, statement)
+            assert marked(error) == place
+            assert f"cannot be dropped while job {job} reads it" in error
+            assert hint in error
+        connection.execute("STOP JOB 2")
+        connection.execute("DROP TABLE made")
+        connection.execute("DROP TABLE w.made, kept")
+        assert [row[2] for row in _jobs(connection)] == ["stopped"]
+
+
+def test_queries_without_end_are_in_show_watermarks():
+    script = Script()
+    at = datetime(2024, 1, 1, 0, 0, 10)
+    with tableflow.connect() as connection:
+        connection.register_stream(
+            "s", {"k": "INT", "ts": "TIMESTAMP(3)"}, script, watermark=("ts", timedelta(seconds=5))
+        )
+        connection.execute("SELECT 1").fetchall()
+        cursor = connection.execute(
+            "SELECT window_end, count(*) FROM TUMBLE(s, ts, INTERVAL '5' SECOND) GROUP BY window_start, window_end"
+        )
+        script.rows((1, datetime(2024, 1, 1)), (1, at))
+        assert cursor.fetchmany(1) == [(datetime(2024, 1, 1, 0, 0, 5), 1)]
+        told = ("query 1", "2024-01-01 00:00:05.000")
+        limit = time.monotonic() + 30  # what a task counts is seen when its step is over
+        while told not in (rows := {(row[0], row[2]) for row in connection.execute("SHOW WATERMARKS").fetchall()}):
+            assert time.monotonic() < limit, rows
+        cursor.close()
+        assert connection.execute("SHOW WATERMARKS").fetchall() == []
+
+
+def test_jobs_of_another_process_are_shown_by_their_record(tmp_path):
+    folder = str(tmp_path / "d")
+    query = "SELECT k, count(*) AS n FROM t GROUP BY k"
+    with tableflow.connect(folder) as connection:
+        connection.execute("CREATE TABLE t (k INT)")
+        connection.execute(f"CREATE STREAMING TABLE kept AS {query}")
+    with tableflow.connect(folder, read_only=True) as connection:
+        cursor = connection.execute("SHOW JOBS")
+        assert cursor.fetchall() == [(None, "default.kept", "elsewhere", None, None, query)]
+        assert "in the process that writes" in str(cursor.messages[0][1])
+
+
+def _run(script, **options):
+    out, err = io.StringIO(), io.StringIO()
+    code = run_script(script, Target(), "csv", timing=False, out=out, err=err, **options)
+    return code, out.getvalue(), err.getvalue()
+
+
+def test_exit_does_not_stay_for_rows_without_end():
+    code, _, told = _run(f"{MADE}SELECT k FROM made; SELECT 2", stay=False)
+    assert code == 1
+    assert "--exit does not stay" in told
+    assert marked(told) == "SELECT k FROM made"
+    assert "add LIMIT" in told
+    assert _run(f"{MADE}SELECT 1 AS a FROM made WHERE TRUE LIMIT 2", stay=False)[:2] == (0, "a\n1\n1\n")
+
+
+def test_a_metrics_file_that_cannot_be_written_is_found_first(tmp_path, capsys):
+    assert main(["run", "-c", "SELECT 1", "--metrics", str(tmp_path / "no" / "m.json")]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "cannot be written: No such file or directory" in told.err
+
+
+def test_a_declared_table_that_is_there_says_how_to_go_on():
+    with tableflow.connect() as connection:
+        connection.execute(MADE)
+        error = failure(connection, MADE)
+        assert "use CREATE TABLE IF NOT EXISTS to leave it as it is, or DROP TABLE first" in error
+        with pytest.raises(tableflow.Error, match="CREATE OR REPLACE"):
+            connection.execute("CREATE TABLE t (a INT)") and connection.execute("CREATE TABLE t (a INT)")
