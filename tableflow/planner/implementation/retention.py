@@ -1,7 +1,8 @@
 """How long the rows of a join of streams are of use: bounds between two event times, and equal windows.
 
 Only for inputs that take nothing back.  With d = left time - right time and lo <= d <= hi, a left row waits for right rows up to lo
-before it (that is, -lo after it), a right row for left rows up to hi after it.
+before it (that is, -lo after it), a right row for left rows up to hi after it.  A row that waits for none is taken as well, until the
+watermark has passed it: those that it matches are there.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def _interval(left: frozenset[int], right: frozenset[int], residual: Iterable[Ex
             low[pair] = max(offset, low.get(pair, offset))
         else:
             high[pair] = min(offset, high.get(pair, offset))
-    lefts = [Retention(pair[0], -offset) for pair, offset in low.items()]
-    rights = [Retention(pair[1], offset) for pair, offset in high.items()]
+    lefts = [Retention(pair[0], max(0, -offset)) for pair, offset in low.items()]
+    rights = [Retention(pair[1], max(0, offset)) for pair, offset in high.items()]
     return (lefts[0] if lefts else None), (rights[0] if rights else None)
 
 
