@@ -152,6 +152,30 @@ def _render_bound(of: FrameBound) -> str:
     return f"{of.offset} {side}" if side in {"PRECEDING", "FOLLOWING"} else side
 
 
+_PARTS = (("HOUR", 3_600_000_000), ("MINUTE", 60_000_000), ("SECOND", 1_000_000))
+_DAY = 86_400_000_000
+
+
+def duration_text(micros: int) -> str:
+    """A fixed number of microseconds as an INTERVAL literal in the largest unit of which it is a multiple."""
+    return interval_text(0, micros // _DAY, 0) if micros and micros % _DAY == 0 else interval_text(0, 0, micros)
+
+
+def interval_text(months: int, days: int, micros: int) -> str:
+    """``INTERVAL '5' SECOND``; ``INTERVAL '1 day 02:00:00'`` if it has several parts."""
+    if bool(months) + bool(days) + bool(micros) > 1:
+        return f"INTERVAL '{storage_text((months, days, micros), t.INTERVAL)}'"
+    if months:
+        return f"INTERVAL '{months // 12}' YEAR" if months % 12 == 0 else f"INTERVAL '{months}' MONTH"
+    if days:
+        return f"INTERVAL '{days}' DAY"
+    unit, length = next((part for part in _PARTS if micros and micros % part[1] == 0), _PARTS[-1])
+    if micros % length == 0:
+        return f"INTERVAL '{micros // length}' {unit}"
+    seconds, fraction = divmod(abs(micros), length)
+    return f"INTERVAL '{'-' if micros < 0 else ''}{seconds}.{f'{fraction:06d}'.rstrip('0')}' {unit}"
+
+
 def literal_text(value: Any, of: t.SqlType) -> str:
     """A storage value as a SQL literal."""
     if value is None:
@@ -166,8 +190,10 @@ def literal_text(value: Any, of: t.SqlType) -> str:
             return text if "e" in text else f"{text}e0" if text[-1].isdigit() else f"CAST('{text}' AS {of})"
         case t.BytesType():
             return f"X'{bytes(value).hex()}'"
-        case t.DateType() | t.IntervalType():
+        case t.DateType():
             return f"{of} '{storage_text(value, of)}'"
+        case t.IntervalType():
+            return interval_text(*value)
         case t.TimeType():
             return f"TIME '{storage_text(value, of)}'"
         case t.TimestampType(zoned=zoned):

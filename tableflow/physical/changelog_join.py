@@ -64,6 +64,21 @@ class ChangelogJoin(BinaryNode):
     right_ttl: int = 0
     span: Span | None = field(default=None, compare=False)
 
+    @property
+    def kept_for_ever(self) -> tuple[str, ...]:
+        """The sides whose rows have no end, are never taken back and never forgotten: state that grows without bound."""
+        sides = (
+            ("left", self.left, self.left_appends, self.left_retention, self.left_ttl),
+            ("right", self.right, self.right_appends, self.right_retention, self.right_ttl),
+        )
+        return tuple(
+            [
+                name
+                for name, side, appends, retention, ttl in sides
+                if appends and retention is None and not ttl and not side.facts.properties.bounded
+            ]
+        )
+
 
 _COUNTS_PARTNERS = {
     HashJoinKind.INNER: (False, False),

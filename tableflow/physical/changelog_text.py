@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tableflow.expressions.text import to_sql
+from tableflow.expressions.text import duration_text, to_sql
 from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.changelog_over import ChangelogOver
@@ -28,7 +28,7 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
                 f"ChangelogAggregate by [{keys}] {calls}".rstrip()
                 + (" per epoch" if node.per_epoch else "")
                 + "".join(
-                    f" every {interval / 1_000_000:g} s{of}"
+                    f" every {duration_text(interval)}{of}"
                     for interval, of in ((node.every, ""), (node.every_of_time, " of event time"))
                     if interval
                 )
@@ -40,11 +40,12 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
                 for left, right, safe in zip(node.left_keys, node.right_keys, node.null_safe, strict=True)
             ]
             kept = [
-                f"{side} until {names.get(each.column, f'#{each.column}')} {each.behind:+} us"
+                f"{side} until {names.get(each.column, f'#{each.column}')}{_later(each.behind)}"
                 for side, each in (("left", node.left_retention), ("right", node.right_retention))
                 if each is not None
             ]
             kept += [f"{side}{_kept(ttl)}" for side, ttl in (("left", node.left_ttl), ("right", node.right_ttl)) if ttl]
+            kept += [f"{side} for ever" for side in node.kept_for_ever]
             condition = " and ".join([*on, *map(to_sql, node.residual)]) or "true"
             return f"ChangelogJoin {node.kind.value} on {condition}{' keeping ' if kept else ''}{', '.join(kept)}"
         case VersionedJoin():
@@ -88,7 +89,13 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
 
 
 def _kept(ttl: int) -> str:
-    return f" for {ttl / 1_000_000:g} s" if ttl else ""
+    return f" for {duration_text(ttl)}" if ttl else ""
+
+
+def _later(micros: int) -> str:
+    if not micros:
+        return ""
+    return f" {'+' if micros > 0 else '-'} {duration_text(abs(micros))}"
 
 
 def _columns(ids: tuple[int, ...], names: Mapping[int, str]) -> str:

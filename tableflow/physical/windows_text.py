@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from tableflow.expressions import window_assigner as w
 from tableflow.expressions.emit import Emit, EveryInterval, EveryRows, OnUpdate, OnWindowClose
-from tableflow.expressions.text import to_sql
+from tableflow.expressions.text import duration_text, to_sql
 from tableflow.physical.assign_watermarks import AssignWatermarks
 from tableflow.physical.assign_windows import AssignWindows
 from tableflow.physical.windowed_aggregate import WindowedAggregate
@@ -33,16 +33,16 @@ def describe_windows(node: WindowsNode, names: Mapping[int, str]) -> str:
 
 
 def assigner_text(of: w.WindowAssigner) -> str:
-    """The assigner as EXPLAIN shows it; durations in seconds."""
+    """The assigner as EXPLAIN shows it."""
     match of:
         case w.Tumble(size=size):
-            return f"TUMBLE {_seconds(size)}{_origin(of)}"
+            return f"TUMBLE {duration_text(size)}{_origin(of)}"
         case w.Hop(slide=slide, size=size):
-            return f"HOP {_seconds(slide)}, {_seconds(size)}{_origin(of)}"
+            return f"HOP {duration_text(slide)}, {duration_text(size)}{_origin(of)}"
         case w.Cumulate(step=step, size=size):
-            return f"CUMULATE {_seconds(step)}, {_seconds(size)}{_origin(of)}"
+            return f"CUMULATE {duration_text(step)}, {duration_text(size)}{_origin(of)}"
         case w.Session(gap=gap):
-            return f"SESSION {_seconds(gap)}"
+            return f"SESSION {duration_text(gap)}"
         case w.CountTumble(rows=rows):
             return f"TUMBLE {rows} rows"
         case w.CountHop(slide=slide, rows=rows):
@@ -63,9 +63,9 @@ def emit_text(of: Emit) -> str:
     if of.keep_last_rows is not None:
         parts.append(f"keep last {of.keep_last_rows} rows")
     if of.keep_last is not None:
-        parts.append(f"keep last {_seconds(of.keep_last)}")
+        parts.append(f"keep last {duration_text(of.keep_last)}")
     if of.lateness is not None:
-        parts.append(f"lateness {_seconds(of.lateness)}")
+        parts.append(f"lateness {duration_text(of.lateness)}")
     if of.late_into is not None:
         parts.append(f"late into {of.late_into}")
     return ", ".join(parts)
@@ -78,14 +78,10 @@ def _trigger(of: OnWindowClose | OnUpdate | EveryInterval | EveryRows) -> str:
         case OnUpdate():
             return "on update"
         case EveryInterval(micros=micros, event_time=event_time):
-            return f"every {_seconds(micros)}{' of event time' if event_time else ''}"
+            return f"every {duration_text(micros)}{' of event time' if event_time else ''}"
         case EveryRows(rows=rows):
             return f"every {rows} rows"
 
 
 def _origin(of: w.TimeAssigner) -> str:
-    return (f" offset {_seconds(of.offset)}" if of.offset else "") + (f" in {of.zone}" if of.zone else "")
-
-
-def _seconds(micros: int) -> str:
-    return f"{micros / 1_000_000:g} s"
+    return (f" offset {duration_text(of.offset)}" if of.offset else "") + (f" in {of.zone}" if of.zone else "")

@@ -55,8 +55,9 @@ class Explanations:
         if statement.kind is sql.ExplainKind.ANALYZE and statement.statement is not None:
             return self._analyze_change(statement, statement.statement, pinned, rebind, script)
         planned = self._planned(statement)
+        warnings = (*notices(statement), *planned.warnings)
         if statement.kind is sql.ExplainKind.WATERMARK:
-            return Outcome(FixedResult(COLUMNS, watermark_plan(planned, self._settings())), warnings=notices(statement))
+            return Outcome(FixedResult(COLUMNS, watermark_plan(planned, self._settings())), warnings=warnings)
         if statement.kind is sql.ExplainKind.ANALYZE:
             if planned.endless:
                 raise UnsupportedError(
@@ -67,7 +68,7 @@ class Explanations:
             text = explain_analyzed(planned, self._jobs.start(planned, script, self._settings()))
         else:
             text = explain(statement, planned)
-        return Outcome(FixedResult(["plan"], [[line] for line in text.splitlines()]), warnings=notices(statement))
+        return Outcome(FixedResult(["plan"], [[line] for line in text.splitlines()]), warnings=warnings)
 
     def _planned(self, explained: sql.Explain) -> Planned:
         """The plan of what would run."""

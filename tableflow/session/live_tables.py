@@ -18,6 +18,7 @@ from tableflow.connectors.lookup import Asked, LookupTable
 from tableflow.connectors.memory import storage_type
 from tableflow.connectors.script import Script
 from tableflow.errors import InterfaceError, TableFlowError
+from tableflow.expressions.text import duration_text
 from tableflow.records import dataclass
 from tableflow.sql.dialect import parse_with
 from tableflow.sql.tokens import tokenize
@@ -112,4 +113,4 @@ def _interval(delay: Any) -> str:
         delay = delay // timedelta(microseconds=1)
     if not isinstance(delay, int) or delay < 0:
         raise InterfaceError(f"the delay of a watermark is a timedelta, or microseconds, not below zero: {delay!r}")
-    return f"INTERVAL '{delay // 1_000_000}.{delay % 1_000_000:06d}' SECOND"
+    return duration_text(delay)

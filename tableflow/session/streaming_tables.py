@@ -89,7 +89,8 @@ class StreamingTables:
                 transaction.commit(ChangeKind.CREATE)
             break
         self._start(_Kept((found.name, name), table, description, definition), plan, control, script, replaces=False)
-        return defined(statement, "streaming table", statement.name, "created")
+        outcome = defined(statement, "streaming table", statement.name, "created")
+        return replace(outcome, warnings=(*outcome.warnings, *plan.computed.warnings))
 
     def plan(self, statement: sql.CreateStreamingTable) -> Planned:
         """The plan of the job that would keep the table, which is only shown."""

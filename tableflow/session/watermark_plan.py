@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tableflow.config import SOURCE_IDLE_TIMEOUT, Settings
 from tableflow.expressions.emit import OnWindowClose
-from tableflow.expressions.text import to_sql
+from tableflow.expressions.text import duration_text, to_sql
 from tableflow.expressions.window_assigner import Cumulate, Hop, Session, Tumble
 from tableflow.physical.assign_watermarks import AssignWatermarks
 from tableflow.physical.changelog_join import ChangelogJoin
@@ -83,5 +83,5 @@ def _window_waits_for(node: WindowedAggregate) -> str:
         f"{clock}{'triggers, and at last ' if early or (node.changing and not triggers) else ''}the end of each window"
     )
     if emit.lateness:
-        waits += f"; late rows correct it for {emit.lateness / 1e6:g} s more"
+        waits += f"; late rows correct it for {duration_text(emit.lateness)} more"
     return waits if node.late is None else f"{waits}; later ones go to {node.late.table}"

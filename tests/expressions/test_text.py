@@ -22,7 +22,7 @@ REFS |= {"p": ColumnRef(t.BOOLEAN, 12, "p"), "q": ColumnRef(t.BOOLEAN, 13, "q")}
         "NOT (p AND q)", "p AND q OR a = b", "p AND (q OR a = b)", "(a = b) = (b = c)", "a IS NULL", "(a = b) IS NOT NULL",
         "s LIKE 'a%'", "s || 'x' LIKE 'a!%' ESCAPE '!'", "a IN (1, 2, NULL)", "CASE WHEN a > 1 THEN b ELSE c END",
         "CASE WHEN p THEN 1 END", "extract(year FROM d)", "CAST(a AS DOUBLE)", "TRY_CAST(s AS DECIMAL(10,2))", "upper(s) = 'it''s'",
-        "d < DATE '1995-01-01'", "d + INTERVAL '3 days'", "coalesce(a, b, 0)", "round(x, 2)", "x > 1.5e0", "x = 1e+20",
+        "d < DATE '1995-01-01'", "d + INTERVAL '3' DAY", "d - INTERVAL '1 day 02:00:00'", "d + INTERVAL '-0.5' SECOND", "coalesce(a, b, 0)", "round(x, 2)", "x > 1.5e0", "x = 1e+20",
         "a // b % c", "a IS DISTINCT FROM b", "s IS NOT DISTINCT FROM NULL", "p IS NOT TRUE", "a = -1", "a - -1",
     ],
 )  # fmt: skip

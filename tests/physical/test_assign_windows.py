@@ -150,4 +150,7 @@ def test_windows_on_a_wall_clock_hold_their_rows_and_do_not_overlap(times, size,
 
 def test_explain():
     node = harness(Hop(HOUR, 2 * HOUR, zone="Europe/Berlin")).operator._node
-    assert describe_windows(node, {11: "ts"}) == "AssignWindows HOP 3600 s, 7200 s in Europe/Berlin of ts"
+    assert (
+        describe_windows(node, {11: "ts"})
+        == "AssignWindows HOP INTERVAL '1' HOUR, INTERVAL '2' HOUR in Europe/Berlin of ts"
+    )

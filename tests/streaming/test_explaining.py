@@ -42,7 +42,7 @@ def test_a_query_without_end_is_not_analyzed(connection: tableflow.Connection) -
     [
         (
             f"CREATE STREAMING TABLE made AS {COUNTS}",
-            ["StreamWrite made", "WindowedAggregate TUMBLE 10 s", "TableScan s"],
+            ["StreamWrite made", "WindowedAggregate TUMBLE INTERVAL '10' SECOND", "TableScan s"],
         ),
         (
             "CREATE MATERIALIZED VIEW made AS SELECT k, sum(n) AS n FROM t GROUP BY k",
@@ -79,8 +79,13 @@ def test_what_waits_for_time(connection: tableflow.Connection) -> None:
         f"EXPLAIN WATERMARK {COUNTS} EMIT WITH LATENESS INTERVAL '7' SECOND LATE INTO late"
     ).fetchall()
     assert [row[1:] for row in rows] == [
-        (None, None, None, "the end of each window; late rows correct it for 7 s more; later ones go to late"),
-        ("ts", "ts - INTERVAL '00:00:05'", "30 s", None),
+        (
+            None,
+            None,
+            None,
+            "the end of each window; late rows correct it for INTERVAL '7' SECOND more; later ones go to late",
+        ),
+        ("ts", "ts - INTERVAL '5' SECOND", "30 s", None),
     ]
     assert rows[-1][0] == "source s"
     connection.execute("SET 'table.exec.source.idle-timeout' = '2 s'")

@@ -43,8 +43,11 @@ def summed(changes: list[tuple[str, tuple[object, ...]]]) -> dict[tuple[object, 
 @pytest.mark.parametrize(
     ("query", "kept"),
     [
-        (INTERVAL, "keeping left until ts +2000000 us, right until ts +3000000 us"),
-        (WINDOW, "keeping left until window_end -1 us, right until window_end -1 us"),
+        (INTERVAL, "keeping left until ts + INTERVAL '2' SECOND, right until ts + INTERVAL '3' SECOND"),
+        (
+            WINDOW,
+            "keeping left until window_end - INTERVAL '0.000001' SECOND, right until window_end - INTERVAL '0.000001' SECOND",
+        ),
     ],
 )
 def test_rows_are_kept_as_long_as_they_can_match(

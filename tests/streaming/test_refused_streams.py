@@ -107,3 +107,45 @@ def test_a_hop_whose_arguments_look_exchanged_is_warned_of(con, function, warned
     cursor = con.execute(f"EXPLAIN SELECT count(*) FROM {function} GROUP BY window_start, window_end")
     told = [str(message) for _, message in cursor.messages]
     assert any("SLIDE, which stands first" in text and "SIZE" in text for text in told) == warned
+
+
+@pytest.mark.parametrize(
+    ("join", "sides"),
+    [
+        ("s JOIN r ON s.k = r.k", "both sides"),
+        ("s JOIN r ON s.k = r.k AND r.ts >= s.ts - INTERVAL '5' SECOND", "its left side"),
+        ("s LEFT JOIN u ON s.k = u.k", "its left side"),
+        ("s JOIN r ON s.k = r.k AND r.ts BETWEEN s.ts - INTERVAL '5' SECOND AND s.ts", ""),
+        ("s JOIN m ON s.k = m.k", ""),
+    ],
+)
+def test_a_join_that_never_forgets_is_warned_of(con, join, sides):
+    cursor = con.execute(f"EXPLAIN SELECT * FROM {join}")
+    plan = "\n".join(line for (line,) in cursor.fetchall())
+    told = [str(message) for _, message in cursor.messages]
+    assert told == [text for text in told if f"keeps all rows of {sides} for ever" in text and "STATE_TTL" in text]
+    assert len(told) == (1 if sides else 0)
+    assert ("for ever" in plan) == bool(sides)
+
+
+def test_a_join_with_a_time_to_live_is_not_warned_of(con):
+    cursor = con.execute("SELECT /*+ STATE_TTL('s' = '1 d', 'r' = '2 h') */ s.v FROM s JOIN r ON s.k = r.k")
+    assert cursor.messages == []
+    cursor.close()
+
+
+def test_intervals_are_spelled_in_one_way(con):
+    query = "SELECT count(*) FROM TUMBLE(s, ts, INTERVAL '90' SECOND) GROUP BY window_start, window_end"
+    for kind, shown in [
+        ("", "TUMBLE INTERVAL '90' SECOND of ts"),
+        ("", "ts - INTERVAL '5' SECOND"),
+        ("LOGICAL", "tumble INTERVAL '90' SECOND of ts"),
+        ("LOGICAL", "ts - INTERVAL '5' SECOND"),
+        ("WATERMARK", "ts - INTERVAL '5' SECOND"),
+    ]:
+        assert any(shown in str(row) for row in map(" ".join, _texts(con, f"EXPLAIN {kind} {query}")))
+    assert any("- INTERVAL '5' SECOND" in text for row in _texts(con, "DESCRIBE s") for text in row)
+
+
+def _texts(con, sql):
+    return [[str(cell) for cell in row] for row in con.execute(sql).fetchall()]

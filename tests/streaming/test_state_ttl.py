@@ -59,7 +59,7 @@ def test_plans_say_how_long_and_wrong_hints_are_warnings() -> None:
             connection.register_stream(name, SCHEMA, Script([Done()]))
         text = JOINED.format(hint="/*+ STATE_TTL('s' = '1 d') */")
         plan = "\n".join(row[0] for row in connection.execute(f"EXPLAIN PHYSICAL {text}").fetchall())
-        assert "left for 86400 s, right for 2 s" in plan
+        assert "left for INTERVAL '1' DAY, right for INTERVAL '2' SECOND" in plan
         for hint in ("'s' = 'soon'", "'s'", "'q' = '1 d'"):
             outcome = connection.session.execute(JOINED.format(hint=f"/*+ STATE_TTL({hint}) */"))
             assert any("STATE_TTL" in warning for warning in outcome.warnings)

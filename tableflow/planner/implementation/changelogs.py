@@ -27,7 +27,7 @@ from tableflow.planner.implementation.join_conditions import JoinCondition, anal
 from tableflow.planner.implementation.joins import STRAIGHT, by_columns, join_output, published_join
 from tableflow.planner.implementation.ordering import ordering_by, ordering_of
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, Required, hashed
-from tableflow.planner.implementation.retention import retentions
+from tableflow.planner.implementation.retention import retentions, warn_of_growth
 from tableflow.planner.implementation.search import Draft, Search
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.window_closings import closing_column
@@ -78,7 +78,7 @@ def implement_stream_join(search: Search, node: logical.Join, required: Required
     rows = left.facts.estimate.rows + right.facts.estimate.rows
     work = costs.build_cost(rows, left.facts.estimate.row_bytes) + costs.probe_cost(rows, rows, rows, len(fields))
     retained = retentions(search, node, zip(condition.left, condition.right, strict=True), condition.residual)
-    yield ChangelogJoin(
+    plan = ChangelogJoin(
         fields=fields,
         facts=search.facts(node, fields, (left, right), work, SINGLE if together else _placed(node, left)),
         left=left,
@@ -98,6 +98,8 @@ def implement_stream_join(search: Search, node: logical.Join, required: Required
         right_ttl=search.state_ttl(node.right) if retained[1] is None else 0,
         span=node.span,
     )
+    warn_of_growth(search, plan)
+    yield plan
 
 
 def _placed(node: logical.Join, left: PhysicalNode) -> Partitioning:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
+from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.retention import Retention
 from tableflow.planner.implementation.search import Search
 from tableflow.planner.logical import nodes as logical
@@ -36,6 +37,21 @@ def retentions(
         if isinstance(a, ColumnRef) and isinstance(b, ColumnRef) and a.id in windows[0] and b.id in windows[1]:
             return Retention(a.id, windows[0][a.id]), Retention(b.id, windows[1][b.id])
     return _interval(left.event_time, right.event_time, residual)
+
+
+def warn_of_growth(search: Search, plan: ChangelogJoin) -> None:
+    """Says of a join of rows without end that it never forgets some, and what would let it."""
+    sides = plan.kept_for_ever
+    if not sides:
+        return
+    which = "both sides" if len(sides) == 2 else f"its {sides[0]} side"
+    warning = (
+        f"a join keeps all rows of {which} for ever, so its memory grows as long as rows come: bound the time between "
+        "both sides (r.ts BETWEEN l.ts - INTERVAL '1' HOUR AND l.ts), join windows, or say how long rows are kept with "
+        "/*+ STATE_TTL('l' = '1 d', 'r' = '1 d') */ or SET 'table.exec.state.ttl'"
+    )
+    if warning not in search.warnings:
+        search.warnings.append(warning)
 
 
 def _interval(left: frozenset[int], right: frozenset[int], residual: Iterable[Expression]) -> Pair:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tableflow.expressions.emit import Emit, EveryInterval, EveryRows, OnUpdate, OnWindowClose, Trigger
 from tableflow.expressions.nodes import Expression, SortKey
+from tableflow.expressions.text import duration_text
 from tableflow.expressions.window_assigner import (
     CountHop,
     CountTumble,
@@ -21,23 +22,7 @@ from tableflow.expressions.window_assigner import (
 )
 from tableflow.types import Field
 
-_UNITS = (
-    ("day", 86_400_000_000),
-    ("hour", 3_600_000_000),
-    ("minute", 60_000_000),
-    ("second", 1_000_000),
-    ("ms", 1_000),
-)
 Shown = Callable[[Expression], str]
-
-
-def duration_text(micros: int) -> str:
-    """A duration in the largest unit of which it is a multiple."""
-    for unit, length in _UNITS:
-        if micros and micros % length == 0:
-            count = micros // length
-            return f"{count} {unit}" + ("s" if unit != "ms" and abs(count) != 1 else "")
-    return f"{micros} us"
 
 
 def assigner_text(of: WindowAssigner, shown: Shown) -> str:
