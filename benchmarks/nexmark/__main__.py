@@ -11,6 +11,8 @@ from pathlib import Path
 from benchmarks.nexmark.bench import bench
 from benchmarks.nexmark.check import Check
 from benchmarks.nexmark.files import compare_files
+from benchmarks.nexmark.flink_check import flink_difference
+from benchmarks.nexmark.flink_memory import flink_in_memory
 from benchmarks.nexmark.latency import latency, plot
 from benchmarks.nexmark.queries import NUMBERS
 
@@ -41,8 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in (measuring, reading):
         command.add_argument("--runs", type=int, default=3)
         command.add_argument("--json", type=Path)
+    for command in (checking, measuring, reading):
+        command.add_argument("--flink", metavar="PYTHON", help="an interpreter with apache-flink, to compare with")
     reading.add_argument("--format", choices=("csv", "json"), default="csv")
-    reading.add_argument("--flink", metavar="PYTHON", help="an interpreter with apache-flink, to compare with")
     measuring.add_argument("--alone", action="store_true", help="without DuckDB")
     waiting = commands.add_parser("latency", help="measure from the end of a window to its result")
     waiting.add_argument("--rates", type=_counts, default=(100_000, 1_000_000), help="events per second")
@@ -60,13 +63,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             plot(given.timeouts, given.rates, given.windows, given.seconds, given.plot, given.quantile)
         return 0
     if given.command == "bench":
-        bench(given.events, given.runs, given.threads, given.queries, given.json, peer=not given.alone)
+        bench(
+            given.events,
+            given.runs,
+            given.threads,
+            given.queries,
+            given.json,
+            peer=not given.alone,
+            interpreter=given.flink,
+        )
         return 0
     if given.command == "files":
         compare_files(given.format, given.events, given.runs, given.threads, given.queries, given.flink, given.json)
         return 0
     check = Check(given.events, {"parallelism.default": str(given.threads)})
     problems = [problem for number in given.queries if (problem := check.difference(number))]
+    if given.flink is not None:
+        with flink_in_memory(given.flink, given.events, given.threads) as flink:
+            found = [flink_difference(flink, number, check.streamed(number)[0]) for number in given.queries]
+        problems += [problem for problem in found if problem]
     check.close()
     print("\n".join(problems) or f"{len(given.queries)} of {len(given.queries)} agree")
     return 1 if problems else 0

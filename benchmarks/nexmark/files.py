@@ -10,31 +10,20 @@ from __future__ import annotations
 import json
 import math
 import statistics
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import tableflow
+from benchmarks.nexmark.flink_peer import BID_NOW, Flink, Measured, by_seconds
 from benchmarks.nexmark.memory import megabytes
 from benchmarks.nexmark.queries import COLUMNS, SIDE_ROWS, declare, text
 
 _PARTS = 2
 """Files of a table, so that two tasks have something to read from the beginning."""
-_JVM = {"_JAVA_OPTIONS": "-Xmx6g"}
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One query once: seconds by the clock, of the processor, and the most resident megabytes of the process."""
-
-    seconds: float
-    processor: float
-    megabytes: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,53 +51,6 @@ class Compared:
         )
 
 
-class Flink:
-    """Flink behind a pipe; see :mod:`benchmarks.nexmark.flink_process`."""
-
-    def __init__(self, interpreter: str, threads: int, statements: Sequence[str]) -> None:
-        script = Path(__file__).with_name("flink_process.py")
-        self._process = subprocess.Popen(
-            [interpreter, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin", **_JVM},
-        )  # fmt: skip
-        settings = {
-            "parallelism.default": str(threads),
-            "pipeline.object-reuse": "true",
-            "table.local-time-zone": "UTC",
-        }
-        answer = self._ask({"settings": settings, "statements": list(statements)})
-        if "error" in answer:
-            raise RuntimeError(f"Flink cannot be used: {answer['error']}")
-
-    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.write(json.dumps(question) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it has ended, as its output says as well
-        line = self._process.stdout.readline()
-        if not line:
-            self._process.communicate()
-            raise RuntimeError(
-                "the process with Flink has ended: does its interpreter have apache-flink, and is there a Java?"
-            )
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-    def run(self, sql: str) -> Measured | str:
-        """A query once, or why not."""
-        answer = self._ask({"query": sql})
-        return str(answer["error"]) if "error" in answer else Measured(**answer)
-
-    def close(self) -> None:
-        """Ends the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(60)
-
-
 def compare_files(
     kind: str, events: int, runs: int, threads: int, numbers: Sequence[int], interpreter: str | None, out: Path | None
 ) -> list[Compared]:
@@ -122,10 +64,10 @@ def compare_files(
         if writing.exitcode:
             raise RuntimeError("the event files could not be written, see above")
         statements = _tables(Path(folder), kind)
-        flink = Flink(interpreter, threads, [*statements, _VIEW]) if interpreter else None
+        flink = Flink(interpreter, threads, [*statements, BID_NOW]) if interpreter else None
         settings = {"parallelism.default": str(threads), "execution.runtime-mode": "streaming"}
         with tableflow.connect(settings=settings) as connection:
-            for statement in [*statements, _VIEW]:
+            for statement in [*statements, BID_NOW]:
                 connection.execute(statement)
             for number in numbers:
                 found.append(_compared(connection, flink, number, runs))
@@ -175,9 +117,6 @@ def _tables(folder: Path, kind: str) -> list[str]:
     ]
 
 
-_VIEW = "CREATE VIEW bid_now AS SELECT *, PROCTIME() AS p_time FROM bid"
-
-
 def _compared(connection: tableflow.Connection, flink: Flink | None, number: int, runs: int) -> Compared:
     """Both in turn; the first of Flink's runs only warms it."""
     ours, theirs, refused = [], [], ""
@@ -190,11 +129,7 @@ def _compared(connection: tableflow.Connection, flink: Flink | None, number: int
                 theirs.append(answer)
         if run:
             ours.append(_dropped(connection, number))
-    return Compared(number, min(ours, key=_seconds), min(theirs, key=_seconds, default=None), refused)
-
-
-def _seconds(of: Measured) -> float:
-    return of.seconds
+    return Compared(number, min(ours, key=by_seconds), min(theirs, key=by_seconds, default=None), refused)
 
 
 def _dropped(connection: tableflow.Connection, number: int) -> Measured:

@@ -4,6 +4,9 @@ Standard input has one JSON document a line: first ``{"statements": [...], "sett
 as wanted.  Each is answered by a line of JSON: ``{}``, or seconds by the clock, of the JVM's processor time and the megabytes that
 the JVM had at most, or the error.  The JVM lives as long as this process, so that it is warm.
 
+With ``"clock": true`` in the first document the classes of ``java/nexmark`` are there: seconds count from the first reader's begin, and
+``"trim": true`` beside a query has free memory given back before.  ``{"rows": SQL}`` is answered by all changes of a query.
+
 Nothing of TableFlow is imported: it need not be installed there.
 """
 
@@ -17,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_GIVING_BACK = 1.5
+"""Seconds in which a collector surely returns memory that it has freed."""
 
 
 def _java() -> Path:
@@ -33,9 +38,15 @@ def _processor(java: Path) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _megabytes(java: Path) -> float:
-    line = next(line for line in (java / "status").read_text().splitlines() if line.startswith("VmHWM"))
+def _megabytes(java: Path, name: str = "VmHWM") -> float:
+    line = next(line for line in (java / "status").read_text().splitlines() if line.startswith(name))
     return int(line.split()[1]) / 1024
+
+
+def _clock() -> Any:
+    from pyflink.java_gateway import get_gateway  # type: ignore[import-not-found]
+
+    return get_gateway().jvm.nexmark.Clock
 
 
 def _type(text: str) -> str:
@@ -49,23 +60,42 @@ def _reason(trace: str) -> str:
     return causes[-1].removeprefix("Caused by: ")[:200]
 
 
-def _run(environment: Any, sql: str) -> dict[str, Any]:
-    """One query into a sink that drops everything."""
-    environment.execute_sql("DROP TEMPORARY TABLE IF EXISTS dropped")
+def _wanted(environment: Any, sql: str) -> None:
+    """Declares the view ``wanted`` of a query."""
     environment.execute_sql("DROP VIEW IF EXISTS wanted")
     environment.execute_sql(f"CREATE VIEW wanted AS {sql}")
+
+
+def _run(environment: Any, sql: str, clock: Any, *, trim: bool) -> dict[str, Any]:
+    """One query into a sink that drops everything; ``clock``: the class that knows when the first reader began, if there is one."""
+    environment.execute_sql("DROP TEMPORARY TABLE IF EXISTS dropped")
+    _wanted(environment, sql)
     described = environment.execute_sql("DESCRIBE wanted").collect()
     columns = ", ".join(f"`{row[0]}` {_type(str(row[1]))}" for row in described)
     environment.execute_sql(f"CREATE TEMPORARY TABLE dropped ({columns}) WITH ('connector' = 'blackhole')")
     java = _java()
+    if clock is not None:
+        if trim:
+            clock.trim()
+            time.sleep(_GIVING_BACK)
+        clock.reset()
+    before = _megabytes(java, "VmRSS")
     (java / "clear_refs").write_text("5")
     began, processor = time.perf_counter(), _processor(java)
     environment.execute_sql("INSERT INTO dropped SELECT * FROM wanted").wait()
-    return {
-        "seconds": time.perf_counter() - began,
-        "processor": _processor(java) - processor,
-        "megabytes": _megabytes(java),
-    }
+    if clock is None:
+        seconds, taken = time.perf_counter() - began, _processor(java) - processor
+    else:
+        seconds, taken = map(float, clock.read().split())
+    most = _megabytes(java)
+    return {"seconds": seconds, "processor": taken, "megabytes": most, "beyond": most - before if trim else None}
+
+
+def _rows(environment: Any, sql: str) -> dict[str, Any]:
+    """All changes of a query, each with its kind."""
+    _wanted(environment, sql)
+    with environment.execute_sql("SELECT * FROM wanted").collect() as rows:
+        return {"changes": [[str(row.get_row_kind()), list(row)] for row in rows]}
 
 
 def main() -> None:
@@ -75,6 +105,7 @@ def main() -> None:
     from pyflink.table import EnvironmentSettings, TableEnvironment  # type: ignore[import-not-found]
 
     environment = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+    clock = None
     for line in sys.stdin:
         asked = json.loads(line)
         answer: dict[str, Any] = {}
@@ -84,10 +115,14 @@ def main() -> None:
             for statement in asked.get("statements", []):
                 environment.execute_sql(statement)
             if "query" in asked:
-                answer = _run(environment, asked["query"])
+                answer = _run(environment, asked["query"], clock, trim=asked.get("trim", False))
+            if "rows" in asked:
+                answer = _rows(environment, asked["rows"])
+            if asked.get("clock"):
+                clock = _clock()
         except Exception as error:  # noqa: BLE001 - a query that Flink refuses is an answer, too
             answer = {"error": _reason(str(error))}
-        print(json.dumps(answer), file=answers, flush=True)
+        print(json.dumps(answer, default=str), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.nexmark.__main__ import main
 from benchmarks.nexmark.bench import Figures, Run
-from benchmarks.nexmark.files import Flink
+from benchmarks.nexmark.flink_peer import Flink
 from benchmarks.nexmark.flink_process import _reason
 
 
@@ -32,10 +32,11 @@ def test_the_benchmark_reports_what_it_measured(tmp_path, capsys):
 
 
 def test_lines_without_a_peer_or_figures_of_flink():
-    figures = Figures(6, (Run(0.5, 0.25, 10, None), Run(0.4, 0.2, 10, 3.0)), 100.0, 200.0, None, None)
+    figures = Figures(6, 50_000, 2, (Run(0.5, 0.25, 10, None), Run(0.4, 0.2, 10, 3.0)), 3.0)
     assert figures.ratio is None
     assert "DuckDB" not in figures.line()
     assert " 3 MB" in figures.line()
+    assert (figures.by_clock, figures.by_processor) == (125.0, 500.0)
 
 
 @pytest.mark.slow
