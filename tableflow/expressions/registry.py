@@ -35,13 +35,13 @@ from tableflow.expressions.functions import (
     zones,
 )
 from tableflow.expressions.functions.conditional import bind_case
-from tableflow.expressions.functions.statement import JobClock, StatementClock
+from tableflow.expressions.functions.statement import EPOCH_TIME, JobClock, StatementClock, reads_clock
 from tableflow.expressions.functions.windows import WINDOWS, WindowFunction
 from tableflow.expressions.nodes import AggregateCall, Call, Expression, WindowCall
 from tableflow.nearest import nearest_names
 
 __all__ = [
-    "AGGREGATES", "FUNCTIONS", "WINDOWS", "JobClock", "StatementClock", "aggregate", "bind_case", "can_cast", "cast", "common_type", "function", "functions", "implicit_cast",
+    "AGGREGATES", "EPOCH_TIME", "FUNCTIONS", "WINDOWS", "JobClock", "StatementClock", "aggregate", "bind_case", "can_cast", "cast", "common_type", "function", "functions", "implicit_cast", "reads_clock",
     "is_aggregate", "is_window_function", "resolve_aggregate", "resolve_call", "resolve_window", "unify", "window_function",
 ]  # fmt: skip
 

@@ -22,6 +22,7 @@ from tableflow.physical.closed_windows import ClosedWindows, ClosedWindowsOperat
 from tableflow.physical.collect_aggregate import CollectAggregate, CollectAggregateOperator
 from tableflow.physical.current_join import CurrentJoin, CurrentJoinOperator
 from tableflow.physical.current_watermark import CurrentWatermark, CurrentWatermarkOperator
+from tableflow.physical.epoch_time import EpochTime, EpochTimeOperator
 from tableflow.physical.event_time_over import EventTimeOver, EventTimeOverOperator
 from tableflow.physical.filter import FilterRows, FilterRowsOperator
 from tableflow.physical.fork import Fork, ForkOperator
@@ -91,6 +92,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     AssignWatermarks: AssignWatermarksOperator,
     AssignWindows: AssignWindowsOperator,
     CurrentWatermark: CurrentWatermarkOperator,
+    EpochTime: EpochTimeOperator,
     WindowedAggregate: windowed_operator,
 }
 

@@ -34,6 +34,7 @@ from tableflow.planner.logical.structure import output
 from tableflow.planner.logical.time_nodes import AsofJoin, AssignWatermarks, TemporalJoin, WindowTable
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
 from tableflow.planner.rewriting import Rewriter, Rule, Trace
+from tableflow.planner.rules.chance import compute_chance_once
 from tableflow.planner.rules.common_subplans import share_common_subplans, share_streams
 from tableflow.planner.rules.disjunctions import derive_side_disjunctions, factor_disjunctions
 from tableflow.planner.rules.distinct import eliminate_distinct
@@ -170,6 +171,7 @@ RULES: tuple[Entry, ...] = (
         (_P, _R),
         (Filter, Join, Aggregate, Window, Project, Sort, Limit, Replicate, SetOperation, Shared),
     ),
+    Entry("compute_chance_once", compute_chance_once, (_P, _R), (Join, Aggregate, Window), switchable=False),
     Entry("fire_when_closed", fire_when_closed, (_O,), (Aggregate,), switchable=False),
     Entry("spell_interval_keys", spell_interval_keys, (_O,), (Aggregate,), switchable=False),
     Entry("make_windowed_aggregate", make_windowed_aggregate, (_O,), (Aggregate,), switchable=False),

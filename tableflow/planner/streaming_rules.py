@@ -22,6 +22,7 @@ NOT_FOR_STREAMS: Mapping[str, str] = {
 }
 
 ONLY_FOR_STREAMS: Mapping[str, str] = {
+    "compute_chance_once": "finished rows are computed once, whatever their operators are told of them",
     "share_streams": "finished data is the same however often it is read",
     "push_filter_into_stream": "finished data is filtered where it is read from the start",
     "fire_when_closed": "settle_emission does this for all windows of finished data",

@@ -10,6 +10,7 @@ from tableflow.config import Settings
 from tableflow.errors import InternalError
 from tableflow.records import dataclass
 from tableflow.runtime.counters import OperatorBlock
+from tableflow.runtime.events import START_OF_TIME
 from tableflow.runtime.graph import SinkSpec, SourceSpec
 from tableflow.runtime.lookup import OpenLookup
 from tableflow.runtime.memory import MemoryPool, PoolReservation
@@ -49,6 +50,7 @@ class TaskWorld:
     open_sink: Callable[[SinkSpec], OpenSink]
     open_lookup: Callable[[SourceSpec], OpenLookup] = _nobody_asked
     notify: Callable[[Wake, int], None] = _nothing_told
+    began: int = START_OF_TIME
 
 
 class Context:
@@ -115,6 +117,11 @@ class Context:
     def now(self) -> int:
         """Processing time in microseconds since 1970."""
         return self._world.clock.now()
+
+    @property
+    def began(self) -> int:
+        """When the job began."""
+        return self._world.began
 
     def set_timer(self, time: int) -> None:
         """Asks for ``on_timer`` once :meth:`now` has reached ``time``."""

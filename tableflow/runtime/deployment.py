@@ -77,6 +77,7 @@ class Deployment:
         self._graph = graph
         self._around = around
         self._batch_rows = around.settings.get(BATCH_ROWS)
+        self._began = around.scheduler.now()
         self._blocks: dict[int, list[TaskBlock]] = {stage.id: [] for stage in graph.stages}
         self.builds = {
             key: PublishedBuild(key, stage.parallelism, self.topology.readers(key))
@@ -146,7 +147,7 @@ class Deployment:
         world = TaskWorld(
             index, stage.parallelism, self._batch_rows, around.settings, around.memory, around.scheduler,
             self._publication, timers.set, lambda spec: self._open_sink(spec, (stage.id, index)),
-            lambda spec: self._open_lookup(spec, (stage.id, index)), timers.notify,
+            lambda spec: self._open_lookup(spec, (stage.id, index)), timers.notify, self._began,
         )  # fmt: skip
         chain = Chain(
             [around.build(spec) for spec in stage.operators],

@@ -95,7 +95,7 @@ class Epochs:
         self._wanted = False
         self._number += 1
         self._awaited = set(self._open)
-        return Epoch(self._number)
+        return Epoch(self._number, time=self._clock.now())
 
     def _travel(self, epoch: Epoch) -> None:
         self._send(epoch)

@@ -28,10 +28,14 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """A numbered cut through all inputs; with ``checkpoint`` it is also a snapshot barrier."""
+    """A numbered cut through all inputs; with ``checkpoint`` it is also a snapshot barrier.
+
+    ``time``: when it was made (microseconds since 1970), which is when the epoch that follows it began.
+    """
 
     number: int
     checkpoint: int | None = None
+    time: int = START_OF_TIME
 
 
 @dataclass(frozen=True, slots=True)

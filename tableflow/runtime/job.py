@@ -80,6 +80,7 @@ class Job:
         scheduler = self._simulation or pool
         if scheduler is None:
             raise InternalError("a job needs a worker pool or a seed")
+        self._clock = scheduler
         self._driver = threading.RLock()
         self._result = Channel(settings.get(CHANNEL_BATCHES), self.memory)
         self._result.consumer = self
@@ -219,7 +220,7 @@ class Job:
             ending = self.stopping or not self._open_tasks or self._on_checkpoint is None
             decision = self._checkpoints.begin(checkpoint, ending=ending, unsealed=unsealed)
         if decision is Beginning.BEGUN:
-            self.inject(Epoch(epoch, checkpoint))
+            self.inject(Epoch(epoch, checkpoint, self._clock.now()))
             for task in self._deployment.tasks:
                 self._acknowledge_ended(task)
         return decision

@@ -120,6 +120,11 @@ class OperatorContext(Protocol):
         """Processing time in microseconds since 1970; simulated under a seed."""
         ...
 
+    @property
+    def began(self) -> int:
+        """When the job began, the same for all its tasks: the time of its first epoch."""
+        ...
+
     def set_timer(self, time: int) -> None:
         """Asks for one :meth:`Operator.on_timer` as soon as :meth:`now` has reached ``time``; equal times are one timer."""
         ...
@@ -156,7 +161,10 @@ class Operator(ABC):
         return None
 
     def on_epoch(self, epoch: Epoch) -> Emission | None:
-        """An epoch is aligned on all inputs; it follows what is emitted here."""
+        """An epoch is aligned on all inputs; it follows what is emitted here.
+
+        What comes behind it belongs to the next one, whose time is ``epoch.time`` at every operator of the job.
+        """
         return None
 
     def on_superstep(self, superstep: Superstep) -> Emission | None:

@@ -8,6 +8,7 @@ from tableflow.config import SERIALIZE_PLANS, TIME_ZONE, Settings
 from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.changelog_result import ChangelogResult
 from tableflow.physical.current_join import CurrentJoin
+from tableflow.physical.epoch_time import EpochTime
 from tableflow.physical.fusion import fuse
 from tableflow.physical.heads import prefers_port
 from tableflow.physical.lowering import Lowered, lower
@@ -65,7 +66,7 @@ class Planned:
     def waits_for_epochs(self) -> bool:
         """Whether some rows come out, or count, only when an epoch ends."""
         return self.changes or any(
-            isinstance(node, CurrentJoin)
+            isinstance(node, CurrentJoin | EpochTime)
             or (isinstance(node, ChangelogAggregate) and node.per_epoch)
             or (isinstance(node, WindowedAggregate) and node.late is not None)
             for node, _ in self.lowered.nodes()

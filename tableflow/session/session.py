@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from tableflow.catalog.store import CatalogStore
-from tableflow.config import Settings
+from tableflow.config import TIME_ZONE, Settings
 from tableflow.connectors.registry import Sources, create_provider, file_provider
 from tableflow.errors import InternalError
-from tableflow.expressions.functions.statement import StatementClock
+from tableflow.expressions.functions.statement import JobClock, StatementClock
 from tableflow.planner.logical.nodes import Query
 from tableflow.planner.stream_facts import is_endless
 from tableflow.records import replace
@@ -295,8 +295,11 @@ class Session:
     def _bind_query(self, text: str, schema: str) -> Query:
         """A query that a streaming table is kept by."""
 
+        clock = JobClock.now(self.settings.get(TIME_ZONE))
+
         def bound(pinned: PinnedStates) -> sql.Statement:
-            return bind(text, 0, replace(self.catalog.snapshot(pinned), current_schema=schema), self.settings, ())
+            catalog = replace(self.catalog.snapshot(pinned), current_schema=schema)
+            return bind(text, 0, catalog, self.settings, (), clock)
 
         statement, _ = self._with_late_tables(bound, self.storage.pin(), text)
         if not isinstance(statement, sql.QueryStatement):

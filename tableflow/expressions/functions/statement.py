@@ -5,16 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Collection, Sequence
+from typing import Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 
 from tableflow import types as t
-from tableflow.errors import Span, UnsupportedError
+from tableflow.errors import Span
+from tableflow.expressions.coercion import cast
 from tableflow.expressions.function import Binding, Function, always, overloads
 from tableflow.expressions.literals import literal_from_python
-from tableflow.expressions.nodes import ColumnRef, Expression, Literal
+from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.expressions.operand import Operand, build
 from tableflow.records import dataclass
 
@@ -26,10 +28,10 @@ class StatementClock:
     instant: dt.datetime
     zone: str = "UTC"
 
-    @staticmethod
-    def now(zone: str = "UTC") -> StatementClock:
+    @classmethod
+    def now(cls, zone: str = "UTC") -> Self:
         """The clock of a statement that begins now."""
-        return StatementClock(dt.datetime.now(dt.UTC), zone)
+        return cls(dt.datetime.now(dt.UTC), zone)
 
     @property
     def local(self) -> dt.datetime:
@@ -42,7 +44,7 @@ class PreparedClock(StatementClock):
 
 
 class JobClock(StatementClock):
-    """The clock of a query that a job goes on answering: it has no one time, and its readings are refused."""
+    """The clock of a query that a job goes on answering: its readings are made of the time of each epoch."""
 
 
 _FIRST_READING = -1_000_000
@@ -58,24 +60,32 @@ _READINGS: dict[str, Callable[[StatementClock], object]] = {
     "localtime": lambda clock: clock.local.time(),
 }
 
+EPOCH_TIME = "current_timestamp"
+"""The call that stands for the time of the epoch in which a row is computed, in the plan of a job."""
+
+
+def reads_clock(name: str) -> bool:
+    """Whether a function without arguments tells the time of the statement."""
+    return name in _READINGS
+
 
 def read_clock(name: str, clock: StatementClock | None, span: Span | None) -> Expression | None:
     """What CURRENT_TIMESTAMP and its like mean in a statement: a literal as a rule; None for other names."""
     reading = _READINGS.get(name)
     if reading is None:
         return None
-    if isinstance(clock, JobClock):
-        raise UnsupportedError(
-            f"{name} is one time for a whole statement, and a streaming table is kept up to date for ever",
-            detail="as the time of each epoch it would give a row that is taken back another value than when it came, and "
-            "rows would have to come and go without any change to what the query reads",
-            hint="compare with it where the table is read; a column AS PROCTIME() of its source says when a row came",
-            span=span,
-        )
     literal = literal_from_python(reading(clock or StatementClock.now()), span)
+    if isinstance(clock, JobClock):
+        return _of_epoch(literal.type, span)
     if isinstance(clock, PreparedClock):
         return ColumnRef(literal.type, _FIRST_READING - tuple(_READINGS).index(name), name, span)
     return literal
+
+
+def _of_epoch(of: t.SqlType, span: Span | None) -> Expression:
+    """A reading of this type, made of the time of each epoch."""
+    time: Expression = Call(t.TIMESTAMP_LTZ, EPOCH_TIME, (), span)
+    return cast(cast(time, t.TIMESTAMP) if isinstance(of, t.TimeType) else time, of)
 
 
 def clock_readings(clock: StatementClock, columns: Collection[int]) -> dict[int, Literal]:
@@ -129,6 +139,7 @@ FUNCTIONS = (
     Function(
         "current_timestamp", "current_timestamp", "When the statement began, a TIMESTAMP_LTZ.",
         ("current_timestamp = now()", "true"), "statement", bind=_bind_reading("now"), aliases=("now",),
+        deterministic=False,
     ),
     Function(
         "localtimestamp", "localtimestamp", "When the statement began, as the session's wall clock shows it: a TIMESTAMP.",

@@ -8,10 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tableflow.errors import Span
-from tableflow.expressions.nodes import Call, Expression, walk
-from tableflow.expressions.properties import deterministic
-from tableflow.expressions.registry import function
 from tableflow.physical.changelog_result import ChangelogResult
 from tableflow.physical.fork import Fork
 from tableflow.physical.node import PhysicalNode
@@ -25,7 +21,8 @@ from tableflow.planner.implementation.changelogs import (
     refuse,
     settled,
 )
-from tableflow.planner.implementation.current_watermark import with_watermarks
+from tableflow.planner.implementation.chance import check_chance
+from tableflow.planner.implementation.readings import with_readings
 from tableflow.planner.implementation.enforcers import arrange, sort
 from tableflow.planner.implementation.event_time import (
     implement_stream_window_table,
@@ -51,32 +48,11 @@ from tableflow.types import STRING, Field
 
 
 def _stream_filter(search: Search, node: logical.Filter, required: Required) -> Iterable[PhysicalNode]:
-    _check_repeatable(search, node.input, node.conjuncts)
-    return with_watermarks(search, implement_filter(search, node, required))
+    return with_readings(search, implement_filter(search, node, required))
 
 
 def _stream_project(search: Search, node: logical.Project, required: Required) -> Iterable[PhysicalNode]:
-    _check_repeatable(search, node.input, node.expressions)
-    return with_watermarks(search, implement_project(search, node, required))
-
-
-def _check_repeatable(search: Search, below: logical.Node, expressions: tuple[Expression, ...]) -> None:
-    """A row that is taken back must be computed to the same values as when it was given."""
-    if search.stream(below).appends:
-        return
-    for each in expressions:
-        if not deterministic(each):
-            raise refuse(
-                "a function that gives another value each time cannot be computed over rows that may be taken back",
-                "compute it over the source itself, before grouping and joining",
-                _changing(each),
-            )
-
-
-def _changing(of: Expression) -> Span | None:
-    """Where the call stands that gives another value each time."""
-    calls = (node for node in walk(of) if isinstance(node, Call))
-    return next((call.span for call in calls if not function(call.function).deterministic), None)
+    return with_readings(search, implement_project(search, node, required))
 
 
 def _stream_shared(search: Search, node: logical.Shared, required: Required) -> Iterable[PhysicalNode]:
@@ -128,6 +104,7 @@ def plan_changes(
     search: Search, query: logical.Query, *, anywhere: bool = False
 ) -> tuple[PhysicalNode, tuple[Field, ...]]:
     """The plan of a query over streams, in one task or ``anywhere``; its properties tell its changelog and keys."""
+    check_chance(query.root, search.stream)
     return search.best(query.root, NOTHING if anywhere else IN_ONE_TASK), query.columns
 
 
@@ -139,6 +116,7 @@ def plan_stream(
     ``anywhere``: rows that are not taken back may come in any tasks.
     """
     root = query.root
+    check_chance(root, search.stream)
     if isinstance(root, logical.Sort) and not search.stream(root).bounded:
         raise refuse(
             "rows without end have no last one, and so no order in which they could be given",

@@ -43,6 +43,8 @@ class StatementContext:
         """What becomes of rows of a table whose event time is NULL."""
         self.processing_times: set[int] = set()
         """Ids of columns that are PROCTIME()."""
+        self.reads_clock = False
+        """Whether a function was called that tells the time of the statement."""
         self.late: set[tuple[str, int]] = set()
         """Every LATE INTO so far: the text in which it stands, and where."""
 

@@ -15,7 +15,7 @@ from tableflow import types
 from tableflow.errors import BindError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.nodes import Expression
-from tableflow.expressions.registry import function, resolve_call
+from tableflow.expressions.registry import function, reads_clock, resolve_call
 from tableflow.records import dataclass
 from tableflow.sql.binder import aggregate_calls, calls, literals, names, operators, subqueries, windows
 from tableflow.sql.binder.block import Block, refused
@@ -123,8 +123,11 @@ class ExpressionBinder:
     def call(self, name: str, args: Sequence[Expression], node: Any) -> Expression:
         """A function of the registry."""
         span = self.span(node, args)
+        context = self.block.context
+        if not args and reads_clock(name.lower()):
+            context.reads_clock = True
         try:
-            return resolve_call(name, args, span, self.block.context.clock)
+            return resolve_call(name, args, span, context.clock)
         except TableFlowError as error:
             raise error.at(span) from None
 

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from tableflow.errors import InternalError, Span, SqlSyntaxError, TableFlowError, UnsupportedError
+from tableflow.expressions.registry import JobClock, StatementClock
 from tableflow.nearest import nearest
 from tableflow.planner.logical.nodes import Query
+from tableflow.planner.stream_facts import is_endless
 from tableflow.records import replace
 from tableflow.recursion import with_room
 from tableflow.sql import session_grammar
@@ -55,7 +57,13 @@ def bind_statement(text: str, start: int, begin: Callable[[], StatementContext])
 
     def attempt() -> Statement:
         context = begin()
-        return replace(_bound(text, start, context), warnings=tuple(context.warnings))
+        bound = _bound(text, start, context)
+        if context.reads_clock and type(context.clock) is StatementClock and _goes_on(bound):
+            told = context.clock
+            context = begin()
+            context.clock = JobClock(told.instant, told.zone)
+            bound = _bound(text, start, context)
+        return replace(bound, warnings=tuple(context.warnings))
 
     try:
         statement = with_room(attempt)
@@ -66,6 +74,12 @@ def bind_statement(text: str, start: int, begin: Callable[[], StatementContext])
             span=Span(start, start + len(text)),
         ) from None
     return replace(statement, span=Span(start, start + len(text)))
+
+
+def _goes_on(statement: Statement) -> bool:
+    """Whether a job answers the statement for ever, so that there is no one time for all of it."""
+    query = getattr(statement, "query", None)
+    return isinstance(query, Query) and is_endless(query.root)
 
 
 def _bound(text: str, start: int, context: StatementContext) -> Statement:
