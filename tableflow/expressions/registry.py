@@ -41,8 +41,28 @@ from tableflow.expressions.nodes import AggregateCall, Call, Expression, WindowC
 from tableflow.nearest import nearest_names
 
 __all__ = [
-    "AGGREGATES", "EPOCH_TIME", "FUNCTIONS", "WINDOWS", "JobClock", "StatementClock", "aggregate", "bind_case", "can_cast", "cast", "common_type", "function", "functions", "implicit_cast", "reads_clock",
-    "is_aggregate", "is_window_function", "resolve_aggregate", "resolve_call", "resolve_window", "unify", "window_function",
+    "AGGREGATES",
+    "EPOCH_TIME",
+    "FUNCTIONS",
+    "WINDOWS",
+    "JobClock",
+    "StatementClock",
+    "aggregate",
+    "bind_case",
+    "can_cast",
+    "cast",
+    "common_type",
+    "function",
+    "functions",
+    "implicit_cast",
+    "is_aggregate",
+    "is_window_function",
+    "reads_clock",
+    "resolve_aggregate",
+    "resolve_call",
+    "resolve_window",
+    "unify",
+    "window_function",
 ]  # fmt: skip
 
 FUNCTIONS: tuple[Function, ...] = (

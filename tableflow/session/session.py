@@ -294,7 +294,6 @@ class Session:
 
     def _bind_query(self, text: str, schema: str) -> Query:
         """A query that a streaming table is kept by."""
-
         clock = JobClock.now(self.settings.get(TIME_ZONE))
 
         def bound(pinned: PinnedStates) -> sql.Statement:

@@ -79,6 +79,7 @@ class HarnessContext:
 
     task_index = 0
     parallelism = 1
+    began = 0
 
     def __init__(self, batch_rows: int = 65_536, settings: Settings | None = None) -> None:
         self.batch_rows = batch_rows
@@ -168,10 +169,10 @@ class EventHarness:
             self.said.append(Watermark(time))
         self._renew()
 
-    def epoch(self, number: int | None = None) -> None:
-        """An epoch is aligned."""
+    def epoch(self, number: int | None = None, time: int = START_OF_TIME) -> None:
+        """An epoch is aligned, which was made at this ``time``."""
         self._epoch = self._epoch + 1 if number is None else number
-        event = Epoch(self._epoch)
+        event = Epoch(self._epoch, time=time)
         self._take(self.operator.on_epoch(event))
         self.said.append(event)
         self._renew()

@@ -211,7 +211,8 @@ def check(node: EventTimeOver, events: list[Any], *, rebuild: bool, batch_rows: 
     harness.close()
 
 
-@settings(max_examples=40)
+@pytest.mark.slow
+@settings(max_examples=60)
 @given(st.data())
 def test_final_rows_are_those_of_finished_data(data: Any) -> None:
     calls = data.draw(st.lists(st.sampled_from(CALLS), min_size=1, max_size=4, unique=True))

@@ -13,8 +13,30 @@ REFUSED = [
     ("MERGE INTO s USING t ON s.a = t.a WHEN MATCHED THEN DELETE", "s", "cannot be written to"),
     ("EXPLAIN ANALYZE DELETE FROM s", "s", "cannot be written to"),
     ("TRUNCATE s", "s", "cannot be truncated"),
-    ("CREATE STREAMING TABLE u AS SELECT a, now() AS n FROM t", "now()", "one time for a whole statement"),
+    ("CREATE STREAMING TABLE u AS SELECT a, now() AS n FROM t", "now()", "the time of an epoch"),
     ("CREATE STREAMING TABLE u AS SELECT a, 1 + random() AS r FROM t", "random()", "another value each time"),
+    (
+        "CREATE STREAMING TABLE u AS SELECT a FROM t WHERE a > 1 AND current_date > DATE '2024-01-01'",
+        "current_date",
+        "the time of",
+    ),
+    ("CREATE STREAMING TABLE u AS SELECT sum(a * rand()) FROM t", "rand()", "another value each time"),
+    (
+        "CREATE STREAMING TABLE u AS SELECT count(*) FILTER (WHERE rand() < a) FROM t",
+        "rand()",
+        "another value each time",
+    ),
+    ("CREATE STREAMING TABLE u AS SELECT max(rand()) OVER (ORDER BY a) FROM t", "rand()", "another value each time"),
+    (
+        "CREATE STREAMING TABLE u AS SELECT t.a FROM t LEFT JOIN t AS v ON t.a = v.a AND rand() < 1",
+        "rand()",
+        "another value",
+    ),
+    (
+        "CREATE STREAMING TABLE u AS SELECT t.a FROM t LEFT JOIN t AS v ON t.a = v.a AND v.a < epoch(now())",
+        "now()",
+        "read here",
+    ),
     ("STOP JOB 99", "99", "there is no job 99"),
     ("EXPLAIN ANALYZE JOB 99", "99", "there is no job 99"),
 ]

@@ -12,6 +12,7 @@ from tableflow.expressions.nodes import Call, Expression, walk
 from tableflow.expressions.registry import EPOCH_TIME, function
 from tableflow.planner.implementation.readings import CURRENT_WATERMARK
 from tableflow.planner.logical import nodes as logical
+from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.logical.structure import inputs
 from tableflow.planner.logical.traversal import expressions, walk_plan
 from tableflow.planner.stream_facts import StreamFacts
@@ -25,7 +26,9 @@ _READ = {
 def check_chance(root: logical.Node, stream: Callable[[logical.Node], StreamFacts]) -> None:
     """Refuses what could not be computed again for rows that are taken back, or is not known where it stands."""
     for node in walk_plan(root):
-        chance = _chance(expressions(node))
+        # That a join is as of processing time is not computed.
+        computed = node.conjuncts if isinstance(node, timed.TemporalJoin | timed.AsofJoin) else expressions(node)
+        chance = _chance(computed)
         if chance is None:
             continue
         if not isinstance(node, logical.Filter | logical.Project) and chance.function in _READ:

@@ -53,15 +53,17 @@ def _project(search: Search, plan: ProjectColumns) -> PhysicalNode:
 
 def _below(search: Search, plan: PhysicalNode, expressions: tuple[Expression, ...]) -> tuple[PhysicalNode, _Made]:
     """The input with a column for each reading, in each of its types."""
-    calls = [node for each in expressions for node in walk(each) if isinstance(node, Call) and node.function in READINGS]
+    calls = [
+        node for each in expressions for node in walk(each) if isinstance(node, Call) and node.function in READINGS
+    ]
     found = dict.fromkeys((call.function, call.type) for call in calls)
     made = {(name, of): Field(search.fresh_id(), name, of) for name, of in found}
     for (name, _), field in made.items():
         fields = (*plan.fields, field)
         if name == CURRENT_WATERMARK:
-            plan = CurrentWatermark(fields=fields, facts=plan.facts, input=plan, watermark=field)
+            plan = CurrentWatermark(fields=fields, facts=plan.facts.handed_on(), input=plan, watermark=field)
         else:
-            plan = EpochTime(fields=fields, facts=plan.facts, input=plan, time=field)
+            plan = EpochTime(fields=fields, facts=plan.facts.handed_on(), input=plan, time=field)
     return plan, made
 
 

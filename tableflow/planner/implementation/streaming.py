@@ -13,6 +13,7 @@ from tableflow.physical.fork import Fork
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.properties import ANYWHERE, ChangelogMode
 from tableflow.planner.implementation.aggregates import implement_replicate
+from tableflow.planner.implementation.chance import check_chance
 from tableflow.planner.implementation.changelog_aggregates import implement_stream_aggregate
 from tableflow.planner.implementation.changelogs import (
     implement_stream_join,
@@ -21,8 +22,6 @@ from tableflow.planner.implementation.changelogs import (
     refuse,
     settled,
 )
-from tableflow.planner.implementation.chance import check_chance
-from tableflow.planner.implementation.readings import with_readings
 from tableflow.planner.implementation.enforcers import arrange, sort
 from tableflow.planner.implementation.event_time import (
     implement_stream_window_table,
@@ -36,6 +35,7 @@ from tableflow.planner.implementation.leaves import (
     implement_values,
 )
 from tableflow.planner.implementation.ordering import ordering_of
+from tableflow.planner.implementation.readings import with_readings
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, Required
 from tableflow.planner.implementation.search import Rule, Search
 from tableflow.planner.implementation.unions import implement_set_operation

@@ -6,6 +6,7 @@ move above the aggregation.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import field
 
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression
@@ -58,6 +59,8 @@ class _Pieces:
     """Keys that follow from the window."""
     own: list[tuple[Field, Expression]] = field(default_factory=list)
     """The other keys."""
+    chance: list[tuple[Field, Expression]] = field(default_factory=list)
+    """Columns that have another value each time they are computed, those first on which others depend."""
     windows: list[Expression] = field(default_factory=list)
     """Conjuncts that read nothing but the window: they let all of it pass or nothing."""
 
@@ -96,12 +99,16 @@ def _pieces(node: Aggregate, context: Context) -> _Pieces | None:
     calls: tuple[Expression, ...] = node.calls
     late = () if node.late is None else node.late.values
     conjuncts: list[Expression] = []
+    chance: list[tuple[Field, Expression]] = []
     below = node.input
     while not isinstance(below, WindowTable):
         if isinstance(below, Filter):
             conjuncts += below.conjuncts
         elif isinstance(below, Project):
-            by_id = {f.id: e for f, e in zip(below.fields, below.expressions, strict=True)}
+            pairs = list(zip(below.fields, below.expressions, strict=True))
+            drawn = [(f, e) for f, e in pairs if not context.deterministic(e)]
+            by_id = {f.id: e for f, e in pairs if context.deterministic(e)}
+            chance = [*drawn, *[(f, substitute_columns(e, by_id, context)) for f, e in chance]]
             keys = [substitute_columns(e, by_id, context) for e in keys]
             calls = tuple([substitute_columns(e, by_id, context) for e in calls])
             conjuncts = [substitute_columns(e, by_id, context) for e in conjuncts]
@@ -109,7 +116,7 @@ def _pieces(node: Aggregate, context: Context) -> _Pieces | None:
         else:
             return None
         below = below.input
-    return _Pieces(below, conjuncts, list(zip(node.keys, keys, strict=True)), calls, late)
+    return _Pieces(below, conjuncts, list(zip(node.keys, keys, strict=True)), calls, late, chance=chance)
 
 
 def _sorted_out(pieces: _Pieces, context: Context) -> bool:
@@ -119,7 +126,8 @@ def _sorted_out(pieces: _Pieces, context: Context) -> bool:
         e for e in pieces.conjuncts if (read := context.columns(e)) and read <= made and context.deterministic(e)
     ]
     pieces.conjuncts = [e for e in pieces.conjuncts if not any(e is window for window in pieces.windows)]
-    if any(not context.columns(e).isdisjoint(made) for e in (*pieces.calls, *pieces.conjuncts)):
+    drawn = [e for _, e in pieces.chance]
+    if any(not context.columns(e).isdisjoint(made) for e in (*pieces.calls, *pieces.conjuncts, *drawn)):
         return False
     if pieces.conjuncts and not isinstance(pieces.table.assigner, _BY_TIME):
         return False
@@ -156,11 +164,17 @@ def _key_of(pieces: _Pieces, made: Field | None) -> Field | None:
 
 def _below(pieces: _Pieces, context: Context) -> Node:
     """The window table's input, filtered, with the keys as columns under their own ids."""
-    plan = filtered(pieces.table.input, pieces.conjuncts, context)
+    plan = pieces.table.input
+    for f, e in pieces.chance:
+        plan = _with_columns(plan, [(f, e)], context)
+    plan = filtered(plan, pieces.conjuncts, context)
     passed = context.output(plan)
     known = {f.id for f in passed}
     new = [(f, e) for f, e in pieces.own if f.id not in known]
-    if not new:
-        return plan
+    return _with_columns(plan, new, context) if new else plan
+
+
+def _with_columns(plan: Node, new: Sequence[tuple[Field, Expression]], context: Context) -> Node:
+    passed = context.output(plan)
     fields = (*passed, *[f for f, _ in new])
     return Project(plan, fields, (*[reference(f) for f in passed], *[e for _, e in new]))
