@@ -104,8 +104,9 @@ def plan_changes(
     search: Search, query: logical.Query, *, anywhere: bool = False
 ) -> tuple[PhysicalNode, tuple[Field, ...]]:
     """The plan of a query over streams, in one task or ``anywhere``; its properties tell its changelog and keys."""
+    plan = search.best(query.root, NOTHING if anywhere else IN_ONE_TASK)
     check_chance(query.root, search.stream)
-    return search.best(query.root, NOTHING if anywhere else IN_ONE_TASK), query.columns
+    return plan, query.columns
 
 
 def plan_stream(
@@ -116,7 +117,6 @@ def plan_stream(
     ``anywhere``: rows that are not taken back may come in any tasks.
     """
     root = query.root
-    check_chance(root, search.stream)
     if isinstance(root, logical.Sort) and not search.stream(root).bounded:
         raise refuse(
             "rows without end have no last one, and so no order in which they could be given",
@@ -124,6 +124,7 @@ def plan_stream(
             root.span,
         )
     plan = search.best(root, IN_ONE_TASK)
+    check_chance(root, search.stream)
     if anywhere and not isinstance(root, logical.Sort) and plan.facts.properties.changelog is ChangelogMode.APPEND:
         return search.best(root, NOTHING), query.columns
     if search.stream(root).bounded:
