@@ -187,6 +187,7 @@ class _Lowering:
         chain = self._open(self.parallelism, node.fields)
         chain.source = node.source
         chain.narrowings = tuple(Narrowing(one.publication, one.key, one.column) for one in node.filters)
+        chain.reads += [one.publication for one in node.filters]
         self.places[id(node)] = (chain.id, -1)
         return chain
 

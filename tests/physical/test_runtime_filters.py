@@ -155,6 +155,70 @@ def test_results_do_not_depend_on_them(files: Path, settings: dict[str, str]) ->
             assert "narrowed by" in explained(always, sql), sql
 
 
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``sales`` of ``items`` in ``towns``; both know their town, and NULL is one of them."""
+    folder = tmp_path_factory.mktemp("shop")
+    rng = random.Random(13)
+    towns: list[int | None] = [*range(50), None]
+    items = [towns[i * len(towns) // 800] for i in range(800)]
+    sold = [rng.randrange(800) for _ in range(6_000)]
+    sales = {"item": sold, "town": [items[i] if i % 3 else rng.choice(towns) for i in sold], "v": list(range(6_000))}
+    pq.write_table(pa.table(sales), folder / "sales.parquet")
+    pq.write_table(pa.table({"id": list(range(800)), "at": items}), folder / "items.parquet", row_group_size=50)
+    pq.write_table(
+        pa.table({"t": towns, "n": [None if t is None else t // 10 for t in towns]}), folder / "towns.parquet"
+    )
+    return folder
+
+
+SHOP = "FROM sales JOIN towns ON town = t {0} items ON id = item AND {1} WHERE n = 2"
+PASSED_ON = {
+    "inner": f"SELECT count(*), sum(v), sum(id) {SHOP.format('JOIN', 'at = town')}",
+    "left": f"SELECT count(*), sum(v), sum(id) {SHOP.format('LEFT JOIN', 'at = t')}",
+    "semi": "SELECT count(*), sum(v) FROM sales JOIN towns ON town = t WHERE n = 2"
+    " AND EXISTS (SELECT 1 FROM items WHERE id = item AND at = town)",
+    "below": "SELECT count(*), sum(v) FROM (SELECT item, town + 0 AS w, town AS x, v FROM sales) JOIN towns ON x = t"
+    " JOIN items ON id = item AND at = x WHERE n = 2",
+}
+KEPT = {
+    "the build that narrows is met later": "SELECT count(*), sum(v) FROM sales JOIN towns ON town = t WHERE n = 2"
+    " AND NOT EXISTS (SELECT 1 FROM items WHERE id = item AND at = town)",
+    "lone rows of the build": f"SELECT count(*), sum(v), sum(id) {SHOP.format('FULL JOIN', 'at = town').replace('WHERE', 'AND')}",
+    "computed": f"SELECT count(*), sum(v), sum(id) {SHOP.format('JOIN', 'at + 1 = town')}",
+    "NOT IN": "SELECT count(*) FROM sales JOIN towns ON town = t WHERE n = 2 AND town NOT IN (SELECT at FROM items)",
+    "not met": "SELECT count(*), sum(v), sum(id) FROM sales LEFT JOIN towns ON town = t AND n = 2"
+    " JOIN items ON id = item AND at = town",
+}
+
+
+@pytest.mark.parametrize("settings", [{}, {"parallelism.default": "1", "debug.serialize-plans": "true"}], ids=str)
+@pytest.mark.parametrize(
+    ("sql", "passed"), [(s, True) for s in PASSED_ON.values()] + [(s, False) for s in KEPT.values()]
+)
+def test_what_probe_rows_have_met_narrows_later_builds(
+    shop: Path, sql: str, passed: bool, settings: dict[str, str]
+) -> None:
+    answers = []
+    for value in ("auto", "always", "off"):
+        with tableflow.connect(
+            settings={"parallelism.default": "2", "optimizer.runtime-filters": value} | settings
+        ) as con:
+            for name in ("sales", "items", "towns"):
+                con.execute(f"CREATE VIEW {name} AS SELECT * FROM '{shop / name}.parquet'")
+            hinted = sql.replace("SELECT ", "SELECT /*+ BROADCAST(items), LEADING(sales, towns, items) */ ", 1)
+            answers.append(con.execute(hinted).fetchall())
+            if value != "auto":
+                continue
+            text = explained(con, hinted, "ANALYZE")
+            narrowed = re.search(r"items[^{]* narrowed by [^{]*\bat in", text) is not None
+            assert narrowed is passed, text
+            if passed:
+                assert counted(text, "items", "row_groups_pruned") > 8, text
+                assert counted(text, "items", "actual rows") < 200, text
+    assert answers[0] == answers[1] == answers[2]
+
+
 def test_managed_tables_are_looked_up_by_key_or_pruned_by_zones() -> None:
     with tableflow.connect(
         settings={"parallelism.default": "2", "storage.inline-rows": "0", "storage.chunk-rows": "500"}
