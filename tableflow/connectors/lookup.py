@@ -59,7 +59,7 @@ OPTIONS = (
     Option("lookup.partial-cache.cache-missing-key", "boolean", boolean, "remember keys without rows", default=True),
     Option("lookup.batch-size", "number", _count, "most keys of one question", default=1000),
     Option("lookup.max-retries", "number", _number, "how often a question is asked again", default=0),
-    Option("lookup.retry-delay", "duration", duration, "how long to wait before a question is asked again", 100_000),
+    Option("lookup.retry-delay", "duration", duration, "how long to wait before a question is asked again (100 ms)", 100_000),
     Option("lookup.retry-predicate", "failure, lookup_miss or any", choice("failure", "lookup_miss", "any"),
            "when it is asked again: it failed, or some keys had no rows (then only for these)", "failure"),
     Option("lookup.calls", "number", _count, "most questions at a time per task; 1 for functions, 100 for coroutines"),

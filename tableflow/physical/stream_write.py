@@ -6,6 +6,8 @@ Changes of one epoch are summed up first: a row that came and went is never writ
 
 from __future__ import annotations
 
+from time import perf_counter_ns
+
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact
 from tableflow.errors import Span
@@ -15,7 +17,7 @@ from tableflow.physical.row_constraints import RowConstraints
 from tableflow.records import dataclass
 from tableflow.runtime.events import Epoch
 from tableflow.runtime.graph import SinkSpec
-from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
+from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend, Wake
 from tableflow.serialization import serializable
 
 
@@ -47,6 +49,7 @@ class StreamWriteOperator(Operator):
         self._values = [where[column] for column in node.values]
         types = {f.id: f.type for f in node.input.fields}
         self._types = [types[column] for column in node.values]
+        self._waited = 0
         self._constraints = RowConstraints(node.table, node.columns, node.required, [], node.span)
 
     def open(self, context: OperatorContext) -> None:
@@ -83,9 +86,18 @@ class StreamWriteOperator(Operator):
             self._held.clear()
         publishing = self._sink.publish(epoch)
         if publishing is not None:
-            yield Suspend(publishing)
+            yield from self._wait(publishing)
             publishing.result()
 
     def _wait_for_room(self) -> Emission:
         while (room := self._sink.room) is not None:
-            yield Suspend(room)
+            yield from self._wait(room)
+
+    def _wait(self, wake: Wake) -> Emission:
+        """Waits for the sink, and counts how long."""
+        began = perf_counter_ns()
+        yield Suspend(wake)
+        self._waited += perf_counter_ns() - began
+        if self._waited >= 1_000_000:
+            self._context.count("waited_ms", self._waited // 1_000_000)
+            self._waited %= 1_000_000

@@ -18,7 +18,7 @@ class OperatorBlock:
     ``largest`` is the most rows of any batch that a source gave, ``watermark`` the time that it has reached.
 
     ``first`` is when a source was asked for what became its first rows, ``last`` when an operator was given its last ones.
-    A source that is ``idle`` does not move time, nor does one that has ``ended``.
+    A source that is ``idle`` does not move time, nor does one that has ``ended``; ``splits`` are those that it reads.
     """
 
     __slots__ = (
@@ -35,6 +35,7 @@ class OperatorBlock:
         "named",
         "rows_in",
         "rows_out",
+        "splits",
         "watermark",
     )
 
@@ -51,6 +52,7 @@ class OperatorBlock:
         self.longest = 0
         self.named: Counter[str] = Counter()
         self.watermark = START_OF_TIME
+        self.splits = 0
         self.idle = False
         self.ended = False
 
@@ -197,8 +199,12 @@ def sum_operators(blocks: list[OperatorBlock]) -> OperatorCounts:
     )
 
 
-def _times(block: TaskBlock) -> list[int]:
-    return block.watermarks if block.source is None else [block.source.watermark]
+def _time(blocks: list[TaskBlock], sources: list[OperatorBlock]) -> int:
+    """The least time of all inputs; of a source that of the tasks that hold it back: those with splits, as long as they are not idle."""
+    if not sources:
+        return min((time for block in blocks for time in block.watermarks), default=START_OF_TIME)
+    reading = [source.watermark for source in sources if source.splits and not source.idle]
+    return min(reading) if reading else max(source.watermark for source in sources)
 
 
 def sum_tasks(stage: int, blocks: list[TaskBlock], targets: list[tuple[int, int, int]]) -> StageCounts:
@@ -229,5 +235,5 @@ def sum_tasks(stage: int, blocks: list[TaskBlock], targets: list[tuple[int, int,
         longest=max(block.longest for block in blocks) // 1000,
         closing=sum(block.closing for block in blocks) // 1000,
         bytes_in=sum(block.bytes_in for block in blocks),
-        watermark=min((time for block in blocks for time in _times(block)), default=START_OF_TIME),
+        watermark=_time(blocks, sources),
     )

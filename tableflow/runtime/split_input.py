@@ -216,6 +216,7 @@ class SplitInput:
             self._note(self._time.silent(current.split.id))
         else:
             self._open.popleft()
+            self._block.splits -= 1
             self._finished.append(current.split.id)
             self._note(self._time.finished(current.split.id))
             self._count(current.reader)
@@ -251,6 +252,7 @@ class SplitInput:
                 self._pending.append(Watermark(self._time.watermark))  # that it counts again
                 self._wake_up()
             self._open.appendleft(OpenSplit(given, self._open_reader(given)))
+            self._block.splits += 1
             return True
         return False
 

@@ -49,7 +49,9 @@ def plan_with_counters(planned: Planned, counters: JobCounters) -> str:
     """The plan with what has happened so far."""
     text = explain_physical(planned.root, lambda node: _actual(node, planned, counters))
     moved = sum(edge.rows for stage in counters.stages for edge in stage.edges)
-    return f"{text}\n\n{moved:,} rows exchanged, memory peak {counters.memory_peak / 2**20:.1f} MiB"
+    held = sum(stage.backpressured for stage in counters.stages) if planned.endless else 0
+    slow = f", tasks waited {held / 1e6:.1f} s for those that take their rows" if held >= 100_000 else ""
+    return f"{text}\n\n{moved:,} rows exchanged, memory peak {counters.memory_peak / 2**20:.1f} MiB{slow}"
 
 
 def _actual(node: PhysicalNode, planned: Planned, counters: JobCounters) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from tableflow.config import KEYS, MEMORY_LIMIT, PARALLELISM
 from tableflow.connectors.filesystem.options import COPY_NAMES, OPTIONS, WRITTEN
 from tableflow.connectors.filesystem.sink_options import SINKING
+from tableflow.connectors.lookup import OPTIONS as LOOKUP
 from tableflow.connectors.option import Option
 from tableflow.connectors.registry import CONNECTORS
 
@@ -61,6 +62,9 @@ def connector_tables() -> dict[str, str]:
         "filesystem sink options": _table(SINKING),
         "print options": _table(CONNECTORS["print"].options),
         "socket options": _table(CONNECTORS["socket"].options),
+        "datagen options": _table(CONNECTORS["datagen"].options),
+        "nexmark options": _table(CONNECTORS["nexmark"].options),
+        "lookup options": _table(LOOKUP),
     }
 
 

@@ -90,7 +90,7 @@ class StreamStatements:
             state = "has failed" if job.state is JobState.FAILED else "is lost"
             raise CatalogError(
                 f"job {job.id} {state} already: there is nothing to {statement.action.name.lower()}",
-                detail=_told(job.error),
+                detail=None if job.error is None else _on_one_line(job.error.message),
                 hint=job.advice,
             )
         if not job.running:
@@ -139,7 +139,8 @@ def _told(error: TableFlowError | None) -> str | None:
     """What failed, with its detail, on one line."""
     if error is None:
         return None
-    return _on_one_line(f"{error.message} ({error.detail})" if error.detail else error.message)
+    told = f"{error.message} ({error.detail})" if error.detail else error.message
+    return _on_one_line(f"{told}; {error.hint}" if error.hint else told)
 
 
 def _on_one_line(text: str) -> str:

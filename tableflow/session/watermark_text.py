@@ -23,6 +23,7 @@ def watermark_rows(planned: Planned | None, counters: JobCounters | None) -> lis
     return [
         [_name(stage, tables), time_text(stage.watermark), _idle_text(stage), str(_late(stage))]
         for stage in counters.stages
+        if stage.source is not None or stage.operators
     ]
 
 

@@ -34,7 +34,7 @@ def test_a_failed_job_says_why_and_cannot_be_ended():
         assert failed[:3] == ("1", "taken", "failed")
         assert (
             failed[4]
-            == "cannot cast 'x' to INT (in CAST(v AS INT) where v = 'x'); the INSERT INTO taken has to be run again"
+            == "cannot cast 'x' to INT (in CAST(v AS INT) where v = 'x'); TRY_CAST gives NULL instead; the INSERT INTO taken has to be run again"
         )
         assert failed[5] == "INSERT INTO taken SELECT CAST(v AS INT) FROM s"
         for statement in ("STOP JOB 1", "CANCEL JOB 1"):
