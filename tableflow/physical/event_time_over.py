@@ -115,9 +115,9 @@ class EventTimeOverOperator(Operator):
         """The rows that are final now come out."""
         passed = self._waiting.passed(watermark.time)
         if not passed and self._ahead is None:
-            if self._history is not None and watermark.time != END_OF_TIME:
-                self._history.forget_before(watermark.time)
-                self._account()
+            for kept in self._states:
+                kept.advance(watermark.time)
+            self._account()
             return iter((watermark,)) if self._until else None
         return self._advance(passed, watermark.time)
 
@@ -127,9 +127,9 @@ class EventTimeOverOperator(Operator):
         order = yield from pausing(self._in_order(rows))
         rows = yield from pausing(take_rows_steps(rows, order))
         count, out = self._due(rows, time)
-        results: list[Column] = []
-        if count:
-            results = yield from self._compute(rows, count, out)
+        results = (yield from self._compute(rows, count, out)) if count else []
+        for kept in self._states:
+            kept.advance(out)
         self._ahead = rows.slice(count, rows.length - count) if count < rows.length else None
         self._account()
         for first in range(0, count, self._context.batch_rows):

@@ -68,9 +68,14 @@ def reach(call: WindowCall) -> Reach | None:
     return Reach(groups=start.offset) if start.key is None else Reach(since=start.key, until=until)
 
 
+def tells_duplicates(call: WindowCall) -> bool:
+    """Whether it matters to the call that a value has come before."""
+    return call.distinct and call.function not in _BLIND_TO_DUPLICATES
+
+
 def is_carried(call: WindowCall) -> bool:
     """Whether the value over all rows so far follows from that of the rows before and the rows that have come since."""
-    if is_collected(call) or (call.distinct and call.function not in _BLIND_TO_DUPLICATES):
+    if is_collected(call):
         return False
     return call.function in _CARRIED or (call.function == "last_value" and call.ignore_nulls)
 

@@ -66,6 +66,7 @@ class OverHistory:
         self._computed = ComputedOver((*self._fields, PARTITION), order, results, tuple(call for _, call, _ in calls))
         self._age = StateAge(ttl)
         self._credit = 0
+        self._bounded: tuple[int, int | None] = START_OF_TIME, None
 
     def compute(
         self, rows: Batch, count: int, partitions: Partitions, watermark: int, context: OperatorContext
@@ -91,25 +92,24 @@ class OverHistory:
         places = np.empty(count, np.int64)
         places[arranged[mine] - len(slots)] = mine
         results = take_columns(made, places)
-        if watermark == END_OF_TIME:
-            self._state.clear()
-        else:
+        if watermark != END_OF_TIME:
             gone = np.flatnonzero(arranged < len(slots) + count)
             self._keep(chunk, gone, arranged[gone], of[gone], slots, partitions, self._bound(watermark))
         return results
 
     def _bound(self, watermark: int) -> int | None:
         """The least time, as it is stored, that frames of rows at the watermark and after it may begin with."""
-        if not self._since:
-            return None
+        if not self._since or self._bounded[0] == watermark:
+            return self._bounded[1]
         field = self._fields[self._time]
         unit = units_per_microsecond(field.type)
         now = max(min(watermark * unit, END_OF_TIME), START_OF_TIME)
         row = Batch([time_column(field.type, np.array([now]))], 1)
         found = project(self._since, row, {field.id: 0})
-        if any(column.array.null_count for column in found):
-            return START_OF_TIME
-        return min(int(storage_times(column)[0]) for column in found)
+        known = not any(column.array.null_count for column in found)
+        bound = min(int(storage_times(column)[0]) for column in found) if known else START_OF_TIME
+        self._bounded = watermark, bound
+        return bound
 
     def _keep(
         self,
@@ -140,7 +140,6 @@ class OverHistory:
         self._age.touch(kept)
         self._number += len(rows) - int(old.sum())
         self._credit += 4 * len(coming)
-        self.forget(bound)
 
     def _stays(self, chunk: Batch, rows: Numbers, of: Numbers, bound: int | None) -> npt.NDArray[np.bool_]:
         if self._everything:
@@ -160,7 +159,7 @@ class OverHistory:
             stays |= times >= bound
         return stays
 
-    def forget(self, bound: int | None) -> None:
+    def _forget(self, bound: int | None) -> None:
         """Forgets rows of partitions that are silent, where time alone says so; not more often than pays."""
         if bound is None or self._everything or self._rows or self._groups or not self._state.rows:
             return
@@ -172,9 +171,12 @@ class OverHistory:
         if len(old):
             self._state.remove(old)
 
-    def forget_before(self, watermark: int) -> None:
-        """:meth:`forget` when nothing comes out."""
-        self.forget(self._bound(watermark))
+    def advance(self, watermark: int) -> None:
+        """No row before this watermark comes any more."""
+        if watermark == END_OF_TIME:
+            self._state.clear()
+        else:
+            self._forget(self._bound(watermark))
 
     def begin(self, context: OperatorContext) -> None:
         """Before anything is kept."""

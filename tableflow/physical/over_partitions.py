@@ -50,14 +50,19 @@ class PartitionKeys:
         columns = [rows.columns[i] for i in self._positions]
         compared = [Column(BYTES, encode(column)) if is_nested(column) else column for column in columns]
         numbers = GroupTable(self._compared, []).number(compared, [], rows.length).astype(np.int64)
-        firsts = np.empty(int(numbers.max()) + 1, np.int64)
-        firsts[numbers[::-1]] = np.arange(rows.length - 1, -1, -1)
-        return Partitions(numbers, take_columns(columns, firsts))
+        return Partitions(numbers, take_columns(columns, first_rows(numbers)))
 
     def state(self, more: Sequence[SqlType]) -> MultiState:
         """Rows by partition, with these columns besides the key's; equal rows count apart."""
         keys = range(len(self.types))
         return MultiState([*self.types, *more], keys, [True] * len(keys), counted=False)
+
+
+def first_rows(numbers: npt.NDArray[np.integer]) -> Numbers:
+    """The first row with each number; rows there are, and all numbers up to the greatest."""
+    firsts = np.empty(int(numbers.max()) + 1, np.int64)
+    firsts[numbers[::-1]] = np.arange(len(numbers) - 1, -1, -1)
+    return firsts
 
 
 def rows_of(state: MultiState, partitions: Partitions) -> tuple[Numbers, Slots]:

@@ -10,17 +10,20 @@ import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.gather import concat, take_columns
+from tableflow.columnar.kernels.gather import concat, take, take_columns
 from tableflow.columnar.kernels.multi_state import NO_SLOT, MultiState
 from tableflow.columnar.kernels.windows import key_changes
 from tableflow.expressions.nodes import ColumnRef, WindowCall
 from tableflow.physical.node import positions
 from tableflow.physical.over_carried import Carried, Part, carried
 from tableflow.physical.over_computed import PARTITION, ComputedOver
+from tableflow.physical.over_distinct import DistinctValues
+from tableflow.physical.over_frames import tells_duplicates
 from tableflow.physical.over_partitions import Numbers, PartitionKeys, Partitions, by_partition, rows_of
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.row_values import RowValues
 from tableflow.physical.state_age import StateAge
+from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.records import replace
 from tableflow.runtime.events import END_OF_TIME
 from tableflow.runtime.operator import OperatorContext, Suspend
@@ -46,6 +49,9 @@ class RunningOver:
         types = [of for call in self._calls for of in call.state]
         self._values = RowValues([arg for part in self._parts for arg in part.call.args], fields)
         self._leads = self._leading()
+        self._distinct = {i: DistinctValues(keys, c.args[0].type, ttl) for i, c in enumerate(calls) if tells_duplicates(c)}
+        self._told = RowValues([calls[i].args[0] for i in self._distinct], fields)
+        self._owners = [i for i, call in enumerate(self._calls) for part in call.parts for _ in part.call.args]
         self._order = [positions(fields)[key.column] for key in order]
         self._first = len(keys.types)
         self._width = len(types)
@@ -85,7 +91,7 @@ class RunningOver:
         leading = lanes if any(lead is not None for lead in self._leads) else lanes[:0]
         of = np.concatenate((leading, partitions.numbers))
         arranged = by_partition(of)
-        chunk = self._chunk(rows, before, leading, of, arranged)
+        chunk = self._chunk(rows, self._arguments(rows, partitions), before, leading, of, arranged)
         made = yield from self._computed.of(chunk, context)
         own = np.flatnonzero(arranged >= len(leading))
         if len(leading):
@@ -98,9 +104,7 @@ class RunningOver:
             made = self._without_leads(made, led[numbers])
         shown, after = self._finish(made, take_columns(before, numbers))
         ends = np.flatnonzero(np.append(numbers[1:] != numbers[:-1], True))
-        if watermark == END_OF_TIME:
-            self._state.clear()
-        else:
+        if watermark != END_OF_TIME:
             self._state.remove(slots)
             keys = take_columns(partitions.keys, numbers[ends])
             changes = self._state.apply([*keys, *take_columns(after, ends)], len(ends))
@@ -112,25 +116,64 @@ class RunningOver:
     def begin(self, context: OperatorContext) -> None:
         """Before anything is kept."""
         self._age.begin(context)
+        for kept in self._distinct.values():
+            kept.begin(context)
 
     def forget_old(self) -> None:
         """Forgets partitions to which nothing has been added for long; when a timer has come."""
         self._age.forget_rows(self._state)
+        for kept in self._distinct.values():
+            kept.forget_old()
+
+    def advance(self, watermark: int) -> None:
+        """No row before this watermark comes any more."""
+        if watermark == END_OF_TIME:
+            self._state.clear()
+            for kept in self._distinct.values():
+                kept.clear()
 
     @property
     def held(self) -> int:
         """Bytes held now."""
-        return self._state.bytes + self._age.held if self._state.rows else 0
+        own = self._state.bytes + self._age.held if self._state.rows else 0
+        return own + sum(kept.held for kept in self._distinct.values())
 
     def snapshot(self) -> bytes:
-        """A row for each partition."""
-        return self._age.save_rows(self._state)
+        """A row for each partition, and the values that have come."""
+        return join_parts([self._age.save_rows(self._state), *(kept.snapshot() for kept in self._distinct.values())])
 
     def restore(self, saved: bytes) -> None:
         """Puts them back."""
-        self._age.load_rows(self._state, saved)
+        own, *values = split_parts(saved)
+        self._age.load_rows(self._state, own)
+        for kept, part in zip(self._distinct.values(), values, strict=True):
+            kept.restore(part)
 
-    def _chunk(self, rows: Batch, before: list[Column], leading: Numbers, of: Numbers, arranged: Numbers) -> Batch:
+    def _arguments(self, rows: Batch, partitions: Partitions) -> list[Column]:
+        """The arguments of all parts; of those that are DISTINCT only values that are new."""
+        given, _ = self._values.mixed(rows)
+        if not self._distinct:
+            return given
+        values, _ = self._told.mixed(rows)
+        every = np.arange(rows.length)
+        new = {
+            i: np.where(kept.take(column, partitions), every, -1)
+            for (i, kept), column in zip(self._distinct.items(), values, strict=True)
+        }
+        return [
+            take(column, new[owner], nullable=True) if owner in new else column
+            for column, owner in zip(given, self._owners, strict=True)
+        ]
+
+    def _chunk(
+        self,
+        rows: Batch,
+        given: list[Column],
+        before: list[Column],
+        leading: Numbers,
+        of: Numbers,
+        arranged: Numbers,
+    ) -> Batch:
         """The arguments by partition, in front of them what was before."""
         mine = arranged >= len(leading)
         order = arranged[mine] - len(leading)
@@ -142,7 +185,6 @@ class RunningOver:
         ] = 1
         peers = np.full(len(arranged), -1, np.int64)
         peers[mine] = np.cumsum(begins)
-        given, _ = self._values.mixed(rows)
         columns = [Column(BIGINT, pa.array(numbers)), Column(BIGINT, pa.array(peers))]
         for column, lead in zip(given, self._leads, strict=True):
             if not len(leading):

@@ -10,6 +10,7 @@ from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.changelog_over import ChangelogOver
 from tableflow.physical.changelog_top_n import ChangelogTopN
 from tableflow.physical.hash_join import HashJoinKind
+from tableflow.physical.event_time_over import EventTimeOver
 from tableflow.physical.node import Input, PhysicalNode
 from tableflow.physical.normalize import Normalize
 from tableflow.physical.properties import OrderingKey
@@ -76,6 +77,18 @@ def ref(f: Field) -> ColumnRef:
                 calls=(WindowCall(BIGINT, "row_number"),),
             ),
             "ChangelogOver by [k] row_number()",
+        ),
+        (
+            EventTimeOver(
+                fields=(K, V, TOTAL),
+                input=LEFT,
+                partition=(1,),
+                order=(OrderingKey(2),),
+                results=(TOTAL,),
+                calls=(WindowCall(BIGINT, "row_number"),),
+                ttl=5_000_000,
+            ),
+            "EventTimeOver by [k] order v row_number() for INTERVAL '5' SECOND",
         ),
         (Normalize(fields=(K, V), input=LEFT, key=(1,)), "Normalize by [k]"),
     ],

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.sorting import sort_batch
+from tableflow.errors import DataError
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.nodes import (
     RUNNING,
@@ -99,6 +100,11 @@ CALLS = (
     _call("lag", V, ONE, of=INT, ignore_nulls=True),
     _call("lead", V, Literal(INT, -1), of=INT),
     _call("count", V, distinct=True),
+    _call("count", S, distinct=True, frame=SO_FAR),
+    _call("sum", V, distinct=True),
+    _call("avg", REAL, of=DOUBLE, distinct=True),
+    _call("var_pop", REAL, of=DOUBLE, distinct=True, frame=SO_FAR),
+    _call("string_agg", S, Literal(STRING, ","), of=STRING, frame=SO_FAR, distinct=True),
     _call("array_agg", V, of=ArrayType(INT), frame=SO_FAR),
     _call("sum", V, frame=Frame(ROWS, FrameBound(BEFORE, 2), HERE)),
     _call("max", S, of=STRING, frame=Frame(ROWS, FrameBound(BEFORE, 3), FrameBound(BEFORE, 1))),
@@ -231,3 +237,86 @@ def test_each_call(call: WindowCall) -> None:
 @pytest.mark.parametrize("call", NEVER, ids=lambda call: call.function)
 def test_calls_that_end_with_no_time(call: WindowCall) -> None:
     assert reach(call) is None
+
+
+def _feed(node: EventTimeOver, *, rows: int = 20_000, step: int = 1000) -> EventHarness:
+    """Rows of ten partitions, one for each microsecond, the watermark behind each batch; memory must not grow meanwhile."""
+    harness = harness_of(node)
+    most = []
+    for first in range(0, rows, step):
+        harness.rows([(i % 10, i, i % 7, "ab"[i % 2]) for i in range(first, first + step)])
+        harness.watermark(first + step)
+        most.append(harness.context.state_bytes)
+    assert most[-1] <= 1.2 * most[4], most
+    return harness
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        _call("sum", V),
+        _call("count", V, distinct=True),
+        _call("lag", V, TWO, of=INT),
+        _call("sum", V, frame=Frame(ROWS, FrameBound(BEFORE, 20), HERE)),
+        _call("sum", V, frame=Frame(GROUPS, FrameBound(BEFORE, 20), HERE)),
+        _call("max", V, of=INT, frame=Frame(RANGE, _away(BEFORE, 100), HERE)),
+        _call("max", V, of=INT, frame=Frame(RANGE, _away(BEFORE, 100), _away(BEHIND, 50))),
+    ],
+    ids=lambda call: f"{call.function}-{call.frame.unit.value}",
+)
+def test_only_what_frames_need_is_kept(call: WindowCall) -> None:
+    harness = _feed(node_of((call,)))
+    assert harness.context.state_bytes < 400_000
+    harness.end()
+    assert sum(batch.rows for batch in harness.batches) == 20_000
+    assert harness.context.state_bytes == 0
+    harness.close()
+
+
+def test_silent_partitions_keep_nothing_that_time_has_passed() -> None:
+    harness = harness_of(node_of((_call("sum", V, frame=Frame(RANGE, _away(BEFORE, 10), HERE)),)))
+    harness.rows([(k, 1, 1, "a") for k in range(5000)])
+    harness.watermark(2)
+    assert harness.context.state_bytes > 0
+    harness.watermark(12)
+    harness.rows([(1, 20, 5, "a")])
+    harness.watermark(21)
+    assert [row[4] for row in harness.emitted[-1:]] == [5]
+    harness.watermark(50)
+    assert harness.context.state_bytes == 0
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_partitions_that_do_not_change_are_forgotten(rebuild: bool) -> None:
+    calls = (
+        _call("count"),
+        _call("count", V, distinct=True),
+        _call("sum", V, frame=Frame(ROWS, FrameBound(BEFORE, 5), HERE)),
+    )
+    harness = harness_of(node_of(calls, ttl=100), rebuild=rebuild)
+
+    def last(key: int, time: int) -> tuple[Any, ...]:
+        harness.rows([(key, time, 1, "a")])
+        harness.watermark(time + 1)
+        return harness.take()[-1][4:7]
+
+    assert last(1, 1) == (1, 1, 1)
+    assert last(2, 2) == (1, 1, 1)
+    harness.clock(60)
+    assert last(1, 3) == (2, 1, 2)
+    harness.clock(140)
+    assert last(1, 4) == (3, 1, 3)
+    assert last(2, 5) == (1, 1, 1)
+    harness.clock(1000)
+    assert harness.context.state_bytes == 0
+    assert last(1, 6) == (1, 1, 1)
+
+
+def test_a_sum_that_does_not_fit_is_an_error() -> None:
+    huge = cast(Literal(BIGINT, 2**62), BIGINT)
+    harness = harness_of(node_of((_call("sum", huge, of=BIGINT),)))
+    harness.rows([(1, 1, 1, "a")])
+    harness.watermark(2)
+    harness.rows([(1, 3, 1, "a")])
+    with pytest.raises(DataError, match="sum"):
+        harness.watermark(4)

@@ -98,5 +98,9 @@ def test_what_waits_for_time(connection: tableflow.Connection) -> None:
     assert first[4] == "the time of each left row"
     plain = connection.execute("EXPLAIN WATERMARK SELECT k FROM t").fetchall()
     assert plain == [("source t", None, None, None, None)]
+    over = "SELECT sum(k) OVER (ORDER BY ts) FROM s"
+    assert connection.execute(f"EXPLAIN WATERMARK {over}").fetchall()[0][4] == "the time of each row"
+    over = "SELECT sum(k) OVER (ORDER BY ts RANGE BETWEEN CURRENT ROW AND INTERVAL '1' SECOND FOLLOWING) FROM s"
+    assert connection.execute(f"EXPLAIN WATERMARK {over}").fetchall()[0][4] == "the end of each row's frame"
     closing = "SELECT * FROM TUMBLE(s, ts, INTERVAL '1' SECOND) QUALIFY row_number() OVER (PARTITION BY window_end ORDER BY k) = 1"
     assert connection.execute(f"EXPLAIN WATERMARK {closing}").fetchall()[0][4] == "the end of the window: window_end"

@@ -1,0 +1,67 @@
+"""Values that have come in a partition so far: DISTINCT over all rows so far counts a row when it is the first with its value."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.gather import is_nested, take, take_columns
+from tableflow.columnar.kernels.grouping import GroupTable
+from tableflow.columnar.kernels.multi_state import MultiState
+from tableflow.columnar.keys import encode
+from tableflow.physical.over_partitions import PartitionKeys, Partitions, first_rows, rows_of
+from tableflow.physical.state_age import StateAge
+from tableflow.runtime.operator import OperatorContext
+from tableflow.types import BIGINT, BYTES, SqlType
+
+
+class DistinctValues:
+    """The values of one argument by partition."""
+
+    def __init__(self, keys: PartitionKeys, of: SqlType, ttl: int) -> None:
+        places = range(len(keys.types))
+        self._state = MultiState([*keys.types, of], places, [True] * len(places))
+        self._ages = bool(ttl)
+        self._age = StateAge(ttl)
+
+    def begin(self, context: OperatorContext) -> None:
+        """Before anything is kept."""
+        self._age.begin(context)
+
+    def take(self, values: Column, partitions: Partitions) -> npt.NDArray[np.bool_]:
+        """Whether each row, in order, is the first of its partition with its value; takes the values."""
+        compared = Column(BYTES, encode(values)) if is_nested(values) else values
+        table = GroupTable([BIGINT, compared.type], [])
+        numbers = table.number([Column(BIGINT, pa.array(partitions.numbers)), compared], [], len(values))
+        rows = first_rows(numbers)
+        keys = take_columns(partitions.keys, partitions.numbers[rows])
+        changes = self._state.apply([*keys, take(values, rows)], len(rows))
+        found = np.zeros(len(values), np.bool_)
+        found[rows[changes.rows[changes.before == 0]]] = True
+        self._state.settle()
+        if self._ages:
+            self._age.touch(rows_of(self._state, partitions)[1])
+        return found
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._state.clear()
+
+    def forget_old(self) -> None:
+        """Forgets partitions to which nothing has been added for long."""
+        self._age.forget_rows(self._state)
+
+    @property
+    def held(self) -> int:
+        """Bytes held now."""
+        return self._state.bytes + self._age.held if self._state.rows else 0
+
+    def snapshot(self) -> bytes:
+        """The values."""
+        return self._age.save_rows(self._state)
+
+    def restore(self, saved: bytes) -> None:
+        """Puts them back."""
+        self._age.load_rows(self._state, saved)
