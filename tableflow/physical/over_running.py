@@ -49,7 +49,9 @@ class RunningOver:
         types = [of for call in self._calls for of in call.state]
         self._values = RowValues([arg for part in self._parts for arg in part.call.args], fields)
         self._leads = self._leading()
-        self._distinct = {i: DistinctValues(keys, c.args[0].type, ttl) for i, c in enumerate(calls) if tells_duplicates(c)}
+        self._distinct = {
+            i: DistinctValues(keys, c.args[0].type, ttl) for i, c in enumerate(calls) if tells_duplicates(c)
+        }
         self._told = RowValues([calls[i].args[0] for i in self._distinct], fields)
         self._owners = [i for i, call in enumerate(self._calls) for part in call.parts for _ in part.call.args]
         self._order = [positions(fields)[key.column] for key in order]

@@ -9,8 +9,8 @@ from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.changelog_over import ChangelogOver
 from tableflow.physical.changelog_top_n import ChangelogTopN
-from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.event_time_over import EventTimeOver
+from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.node import Input, PhysicalNode
 from tableflow.physical.normalize import Normalize
 from tableflow.physical.properties import OrderingKey
