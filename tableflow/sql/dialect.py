@@ -141,6 +141,8 @@ def _quote_hint(tokens: list[Token], index: int) -> str | None:
     before, token = (tokens[index - 1], tokens[index]) if 0 < index < len(tokens) else (None, None)
     if before is None or token is None or before.token_type is not TokenType.STRING or before.end + 1 != token.start:
         return None
+    if token.token_type is not TokenType.STRING and not token.text[:1].isidentifier():
+        return None
     if before.text == "":
         return "two single quotes are an empty text; enclose the text in one on each side"
     return "a single quote inside of a text is doubled: 'it''s'"
