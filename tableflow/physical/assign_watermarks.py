@@ -16,14 +16,14 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.errors import DataError
 from tableflow.expressions.evaluation import project
-from tableflow.expressions.nodes import Call, Expression, children, transform, walk
+from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal, children, transform, walk
 from tableflow.expressions.properties import can_raise
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.records import dataclass
 from tableflow.runtime.events import Watermark
 from tableflow.runtime.operator import Emission, Operator
 from tableflow.serialization import serializable
-from tableflow.types import SqlType, TimestampType
+from tableflow.types import IntervalType, SqlType, TimestampType
 
 
 @serializable
@@ -60,6 +60,7 @@ class AssignWatermarksOperator(Operator):
         moved = [arg for each in walk(node.expression) if _moves(each) for arg in children(each)]
         # What cannot be computed for another reason than where time ends is an error still.
         self._marks = [within_time(node.expression), *(within_time(arg) for arg in moved if can_raise(arg))]
+        self._follows_time = _follows(node.expression, node.column)
 
     @property
     def generates_watermarks(self) -> bool:
@@ -71,11 +72,18 @@ class AssignWatermarksOperator(Operator):
         batch = self._judged(batch)
         if batch.rows == 0:
             return
-        marks = project(self._marks, batch, self._positions)[0]
+        latest = self._latest(batch)
         yield replace_event_time(batch, self._time)
-        latest = latest_time(marks)
         if latest is not None:
             yield Watermark(latest)
+
+    def _latest(self, batch: Batch) -> int | None:
+        """The greatest mark of the rows: that of the latest row where marks follow event time, unless it has none."""
+        if self._follows_time and (row := _latest_row(batch, self._time)) is not None:
+            latest = latest_time(project(self._marks, batch.with_selection(row), self._positions)[0])
+            if latest is not None:
+                return latest
+        return latest_time(project(self._marks, batch, self._positions)[0])
 
     def _judged(self, batch: Batch) -> Batch:
         column = batch.columns[self._time]
@@ -106,6 +114,32 @@ def _within_time(of: Expression) -> Expression:
 
 def _moves(of: Expression) -> bool:
     return isinstance(of, Call) and of.function in {"add", "subtract"} and isinstance(of.type, TimestampType)
+
+
+def _follows(expression: Expression, column: int) -> bool:
+    """Whether an expression is the event-time column, or that moved by constants: then a later time has no earlier mark, and nothing can fail.
+
+    Months do not keep the order of times (the 30th at noon and the 31st in the morning become the same day), nor do days of a zone whose clocks change.
+    """
+    while isinstance(expression, Call) and _moves(expression):
+        expression, by, *zone = expression.args
+        if not isinstance(by, Literal) or not isinstance(by.type, IntervalType) or by.value is None:
+            return False
+        months, days, _ = by.value
+        if months or (days and zone):
+            return False
+    return isinstance(expression, ColumnRef) and expression.id == column
+
+
+def _latest_row(batch: Batch, position: int) -> npt.NDArray[np.uint32] | None:
+    """The number of the row with the greatest time; None if some rows have none."""
+    column = batch.columns[position]
+    if column.array.null_count:
+        return None
+    times = storage_times(column)
+    if batch.selection is None:
+        return np.array([times.argmax()], np.uint32)
+    return batch.selection[[times[batch.selection].argmax()]]
 
 
 def replace_event_time(batch: Batch, position: int) -> Batch:

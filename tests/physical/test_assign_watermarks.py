@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+import numpy as np
 import pytest
 
 from tableflow.errors import DataError
@@ -10,6 +13,7 @@ from tableflow.expressions.registry import resolve_call
 from tableflow.physical.assign_watermarks import AssignWatermarks, AssignWatermarksOperator, TimeNulls
 from tableflow.physical.build import build_operator
 from tableflow.physical.node import Input
+from tableflow.records import replace
 from tableflow.runtime.events import Watermark
 from tableflow.runtime.graph import OperatorSpec
 from tableflow.serialization import dumps, loads
@@ -93,3 +97,38 @@ def test_time_in_a_task_is_that_of_its_slowest_split():
     assert seen[-1] == 2**63 - 1
     assert all(mark <= 95 * SECOND for mark in seen[:-1])
     assert seen == sorted(set(seen))
+
+
+DAY = 86_400 * SECOND
+
+
+@pytest.mark.parametrize("by", [(0, 0, 5 * SECOND), (0, 2, -SECOND), (1, 0, 0), (-1, 1, 0)], ids=str)
+def test_the_greatest_mark_is_found_whatever_moves_time(by: tuple[int, int, int]):
+    """Of the 30th and the 31st of March a month before, the earlier hour of the latter gives an earlier mark."""
+    given = node()
+    moved = resolve_call("subtract", [ColumnRef(TIMESTAMP, 11, "ts"), Literal(INTERVAL, by)])
+    given = replace(given, expression=moved)
+    march = 59 * DAY
+    times = [march + 29 * DAY + 23 * 3600 * SECOND, march + 30 * DAY + SECOND, march, march + 30 * DAY]
+    events = harness(given)
+    marks = []
+    for kept in ([0, 1, 2, 3], [0], [1], [2], [3]):
+        events.rows([(place, times[place]) for place in kept])
+        marks.append(events.said[-1])
+    assert all(isinstance(mark, Watermark) for mark in marks)
+    assert marks[0] == max(marks[1:], key=lambda mark: mark.time)
+
+
+def test_of_selected_rows_the_latest_counts():
+    operator = AssignWatermarksOperator(node())
+    batch = batch_of(node().fields, [(1, 50 * SECOND), (2, 20 * SECOND), (3, 30 * SECOND)])
+    *_, mark = operator.process(batch.with_selection(np.array([1, 2], np.uint32)), 0)
+    assert mark == Watermark(25 * SECOND)
+
+
+def test_a_mark_beyond_the_years_is_left_out_though_it_is_the_latest():
+    ahead = resolve_call("add", [ColumnRef(TIMESTAMP, 11, "ts"), Literal(INTERVAL, (0, 1, 0))])
+    events = harness(replace(node(), expression=ahead))
+    last = datetime(9999, 12, 31, 23, tzinfo=UTC)
+    events.rows([(1, int(last.timestamp()) * SECOND), (2, 7 * SECOND)])
+    assert said(events) == [2, Watermark(DAY + 7 * SECOND)]

@@ -168,6 +168,9 @@ def _shift(moment: Operand, interval: Operand, to: t.SqlType, sign: int, zone: s
         elapsed = exact.multiply(microseconds, np.array([unit // 1_000_000]))
         if zone is not None:
             return _shift_instant(values, (months, days, elapsed), to, valid, zone)
+        if not months.any():
+            by = exact.add(exact.multiply(days, np.array([day])), elapsed)
+            return _timestamps(exact.add(values, by), to, valid)
         date = add_months(values // day, months) + days
         time = exact.add(values % day, elapsed)
         return _timestamps(exact.add(exact.multiply(date, np.array([day])), time), to, valid)
