@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -55,6 +57,30 @@ def test_sums_over_a_hash_exchange(scheduling):
     assert len(rows) == 4
     assert all(rows)
     assert sum(rows) == sum(range(5000))
+
+
+def test_a_job_that_has_ended_keeps_no_operators(scheduling):
+    pool, seed = scheduling
+    plan = Plan()
+    first = plan.stage(Through, source=Batches([batch(1, 2)], [batch(3)]), parallelism=2)
+    middle = plan.stage(Sum, Through, parallelism=2)
+    last = plan.stage(Sum)
+    plan.edge(first, middle, ExchangeKind.HASH, keys=(0,))
+    plan.edge(middle, last, ExchangeKind.GATHER)
+    job = plan.job(last, pool, **seed)
+    gc.disable()  # what is only garbage may stay for long
+    try:
+        made = [weakref.ref(one) for one in plan.made]
+        plan.made.clear()
+        assert len(made) == 7
+        assert run(job) == [6]
+        deadline = time.monotonic() + 20  # a worker's last turn may still be going back
+        while any(one() is not None for one in made) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert [one() for one in made if one() is not None] == []
+        assert job.counters().stages
+    finally:
+        gc.enable()
 
 
 def endless():
