@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from sqlglot import exp
-from sqlglot.parsers.base import BaseParser
 from sqlglot.tokenizer_core import TokenType
 
 from tableflow.sql import function_syntax, tokens, window_syntax
+from tableflow.sql.base_parser import BaseParser
 from tableflow.sql.reader import TokenReader
 from tableflow.sql.type_names import parse_type
 

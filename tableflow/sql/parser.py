@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from sqlglot import exp
-from sqlglot.parsers.base import BaseParser
 from sqlglot.tokenizer_core import TokenType
 
 from tableflow.sql import emit_syntax, tokens, window_syntax, window_table_syntax
+from tableflow.sql.base_parser import BaseParser
 from tableflow.sql.relation_parser import RelationParser
 
 

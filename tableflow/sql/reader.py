@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from sqlglot.errors import ParseError
-from sqlglot.parsers.base import BaseParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tableflow.errors import Span, SqlSyntaxError, TableFlowError, UnsupportedError
+from tableflow.sql.base_parser import BaseParser
 
 Result = TypeVar("Result")
 
