@@ -30,24 +30,27 @@ ROWS = 400_000
 K, V, L, W = (Field(i, name, BIGINT) for i, name in enumerate(("k", "v", "l", "w"), 1))
 
 
-class _Context:
+class OperatorWorld:
     """An operator's world without limits."""
 
     task_index, parallelism, batch_rows = 0, 1, 65_536
     settings = Settings()
     bytes = 0
 
-    def reserve(self, name: str, bytes: int = 0) -> _Context:
+    def reserve(self, name: str, bytes: int = 0) -> OperatorWorld:
+        """It reserves for itself."""
         return self
 
     def resize(self, bytes: int) -> None:
+        """Notes how much."""
         self.bytes = bytes
 
     def release(self) -> None:
+        """Nothing is held."""
         self.bytes = 0
 
     def count(self, counter: str, by: int = 1) -> None:
-        pass
+        """Counts nothing."""
 
 
 def _ref(field: Field) -> ColumnRef:
@@ -110,7 +113,7 @@ def _nodes() -> Iterator[tuple[str, PhysicalNode, int, bool]]:
 
 def _rate(node: PhysicalNode, keys: int, size: int, *, weighted: bool) -> float:
     operator = build_operator(OperatorSpec("measured", node, "measured"))
-    context: Any = _Context()
+    context: Any = OperatorWorld()
     operator.open(context)
     ports = len(node.inputs)
     batches = _batches(size, keys, weighted=weighted)

@@ -7,7 +7,7 @@ a row it is held back to the first row that still waits.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from tableflow.runtime.events import END_OF_TIME, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
 from tableflow.serialization import serializable
 from tableflow.types import BYTES, Field
+
+_PIECE_ROWS = 131_072
+"""Rows that are computed at once, so that a task stays responsive whatever time has passed."""
 
 
 @serializable
@@ -127,17 +130,39 @@ class EventTimeOverOperator(Operator):
         order = yield from pausing(self._in_order(rows))
         rows = yield from pausing(take_rows_steps(rows, order))
         count, out = self._due(rows, time)
-        results = (yield from self._compute(rows, count, out)) if count else []
+        for first, size, seen, until in self._pieces(rows, count, out):
+            piece = rows.slice(first, seen)
+            results = yield from self._compute(piece, size, until)
+            self._account(2 * rows.nbytes)
+            for start in range(0, size, self._context.batch_rows):
+                part = min(self._context.batch_rows, size - start)
+                columns = [piece.columns[i].slice(start, part) for i in self._kept]
+                yield Batch([*columns, *(column.slice(start, part) for column in results)], part)
         for kept in self._states:
             kept.advance(out)
         self._ahead = rows.slice(count, rows.length - count) if count < rows.length else None
         self._account()
-        for first in range(0, count, self._context.batch_rows):
-            part = min(self._context.batch_rows, count - first)
-            columns = [rows.columns[i].slice(first, part) for i in self._kept]
-            yield Batch([*columns, *(column.slice(first, part) for column in results)], part)
         if self._until:
             yield Watermark(out)
+
+    def _pieces(self, rows: Batch, count: int, out: int) -> Iterator[tuple[int, int, int, int]]:
+        """The first ``count`` rows in pieces that do not part rows of one time: the first row, how many, how many are looked at from there,
+        and the time of the row behind the piece (``out`` at last).
+        """
+        if count <= _PIECE_ROWS:
+            yield from [(0, count, rows.length, out)] if count else []
+            return
+        times = self._waiting.times(rows)
+        first = 0
+        while first < count:
+            last = min(first + _PIECE_ROWS, count)
+            end = min(int(np.searchsorted(times, times[last - 1], side="right")), count)
+            seen = end
+            if self._until:
+                reached = latest(self._until, rows.slice(first, end - first), self._fields).max()
+                seen = max(end, int(np.searchsorted(times, reached, side="right")))
+            yield first, end - first, seen - first, min(int(times[end]), END_OF_TIME - 1) if end < count else out
+            first = end
 
     def _in_order(self, rows: Batch) -> Generator[None, None, np.ndarray]:
         """Where the rows are in the order of time, and of all that they have."""

@@ -24,6 +24,7 @@ from tableflow.expressions.nodes import (
     Literal,
     WindowCall,
 )
+from tableflow.physical import event_time_over
 from tableflow.physical.build import build_operator
 from tableflow.physical.event_time_over import EventTimeOver
 from tableflow.physical.node import Input
@@ -228,10 +229,13 @@ def test_final_rows_are_those_of_finished_data(data: Any) -> None:
 
 
 @pytest.mark.parametrize("call", [*CALLS, *BEYOND], ids=lambda call: f"{call.function}-{call.frame.unit.value}")
-def test_each_call(call: WindowCall) -> None:
+def test_each_call(call: WindowCall, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [(i % 3 or None, i * 7 % 11 - 2, i % 4 or None, "ab"[i % 2]) for i in range(30)]
     node = node_of((call,))
-    check(node, [rows[:10], 3, rows[10:12], 1, 4, rows[12:20], rows[20:], 2, [(1, None, 1, "a")], 9], rebuild=True)
+    events = [rows[:10], 3, rows[10:12], 1, 4, rows[12:20], rows[20:], 2, [(1, None, 1, "a")], 9]
+    check(node, events, rebuild=True)
+    monkeypatch.setattr(event_time_over, "_PIECE_ROWS", 2)
+    check(node, [*events, rows * 2, 20, rows], rebuild=False)
 
 
 @pytest.mark.parametrize("call", NEVER, ids=lambda call: call.function)

@@ -137,20 +137,20 @@ def _uuid(args: Sequence[Operand], to: t.SqlType) -> Operand:
 
 FUNCTIONS = (
     Function(
-        "current_timestamp", "current_timestamp", "When the statement began, a TIMESTAMP_LTZ.",
+        "current_timestamp", "current_timestamp", "When the statement began (in a job: the epoch of the row), a TIMESTAMP_LTZ.",
         ("current_timestamp = now()", "true"), "statement", bind=_bind_reading("now"), aliases=("now",),
         deterministic=False,
     ),
     Function(
-        "localtimestamp", "localtimestamp", "When the statement began, as the session's wall clock shows it: a TIMESTAMP.",
+        "localtimestamp", "localtimestamp", "CURRENT_TIMESTAMP as the session's wall clock shows it: a TIMESTAMP.",
         ("localtimestamp IS NULL", "false"), "statement", bind=_bind_reading("localtimestamp"),
     ),
     Function(
-        "current_date", "current_date", "The day on which the statement began, in the session's zone.",
+        "current_date", "current_date", "The day of CURRENT_TIMESTAMP, in the session's zone.",
         ("current_date = today()", "true"), "statement", bind=_bind_reading("today"), aliases=("today",),
     ),
     Function(
-        "current_time", "current_time", "The time of day at which the statement began, in the session's zone.",
+        "current_time", "current_time", "The time of day of CURRENT_TIMESTAMP, in the session's zone.",
         ("current_time IS NULL", "false"), "statement", bind=_bind_reading("localtime"), aliases=("localtime",),
     ),
     Function(
