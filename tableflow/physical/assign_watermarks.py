@@ -48,6 +48,8 @@ class AssignWatermarks(UnaryNode):
     expression: Expression
     nulls: TimeNulls = TimeNulls.FAIL
     upserts: bool = False
+    table: str = ""
+    """Whose rows they are, for errors."""
 
 
 class AssignWatermarksOperator(Operator):
@@ -97,7 +99,7 @@ class AssignWatermarksOperator(Operator):
         if self._node.nulls is TimeNulls.FAIL and len(kept) < len(rows):
             name = next(f.name for f in self._node.input.fields if f.id == self._node.column)
             raise DataError(
-                f"event time {name!r} of a row is NULL",
+                f"event time {name!r} of a row{f' of {self._node.table!r}' if self._node.table else ''} is NULL",
                 hint="SET 'table.exec.source.rowtime-null-handling' = 'drop' or 'pass'",
             )
         return batch.with_selection(kept)

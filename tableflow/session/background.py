@@ -61,6 +61,8 @@ class JobDescription:
     """The managed tables that its late rows go to."""
     sources: frozenset[tuple[str, str]] = frozenset()
     """Schema and name of all tables of the catalog that it reads."""
+    targets: frozenset[tuple[str, str]] = frozenset()
+    """Schema and name of the tables that an INSERT writes to."""
     script: str = ""
     """The text that places in its errors are of, if that is not ``text``."""
 
@@ -257,17 +259,19 @@ class JobKeeper:
                     hint=f"{f'DROP TABLE {target}' if kept else f'STOP JOB {job.id}'} first",
                 )
 
-    def check_no_source(self, names: Mapping[tuple[str, str], str], gone: Container[int]) -> None:
-        """Refuses to drop what a running job reads, by schema and name; but for jobs of the managed tables ``gone``."""
+    def check_unused(self, names: Mapping[tuple[str, str], str], gone: Container[int]) -> None:
+        """Refuses to drop what a running job reads or an INSERT writes; but for jobs of the managed tables ``gone``."""
         for job in self.running:
-            read = sorted(names.keys() & job.description.sources)
-            if read and job.description.table not in gone:
-                raise CatalogError(
-                    f"table {names[read[0]]!r} cannot be dropped while job {job.id} reads it",
-                    detail=f"the job keeps {job.target!r} up to date",
-                    hint=f"STOP JOB {job.id} first"
-                    + ("" if job.description.table is None else f", or DROP TABLE {job.target}"),
-                )
+            about = job.description
+            for doing, used in (("reads", about.sources), ("writes to", about.targets)):
+                found = sorted(names.keys() & used)
+                if found and about.table not in gone:
+                    raise CatalogError(
+                        f"table {names[found[0]]!r} cannot be dropped while job {job.id} {doing} it",
+                        detail=f"the job keeps {job.target!r} up to date" if doing == "reads" else None,
+                        hint=f"STOP JOB {job.id} first"
+                        + ("" if about.table is None else f", or DROP TABLE {job.target}"),
+                    )
 
     def flush(self, interrupted: Callable[[], bool] = lambda: False) -> None:
         """Waits until every change that is committed has had its effect on all tables; gives up when interrupted."""

@@ -89,7 +89,7 @@ class Definitions:
         gone = {entry.table: entry for entry in entries if entry.table is not None and not entry.temporary}
         self._keeper.check_unread({table: entry.name for table, entry in gone.items()}, "dropped")
         called = {folded_path(name, self._catalog.current): ".".join(name) for name in names}
-        self._keeper.check_no_source(called, gone)
+        self._keeper.check_unused(called, gone)
         for table, entry in gone.items():
             if entry.streaming is not None:
                 self._keeper.forget(table)

@@ -80,11 +80,13 @@ class Session:
         self._definitions = Definitions(self.catalog, self.storage, self.writer, self._queries.has_row)
         self._streaming = StreamingTables(self.storage, self.catalog, sources, lambda: self.settings)
         self._streams = StreamStatements(self._streaming, shared.keeper, self.jobs)
-        self._inserts = StreamInserts(shared.keeper, sources, lambda: self.settings)
+        self._inserts = StreamInserts(shared.keeper, sources, lambda: self.settings, lambda: self.catalog.current)
         self._explanations = Explanations(
             self.jobs, lambda: self.settings, self._carry_out, self._streaming, self._inserts
         )
-        self._sink_inserts = SinkInserts(self.jobs, shared.keeper, sources, lambda: self.settings)
+        self._sink_inserts = SinkInserts(
+            self.jobs, shared.keeper, sources, lambda: self.settings, lambda: self.catalog.current
+        )
         if shared.first and shared.writable:
             self._streaming.restart(self._bind_query)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tableflow.catalog.snapshot import folded_path
 from tableflow.config import Settings
 from tableflow.connectors.registry import Sources, settle_sink
 from tableflow.connectors.sink_control import SinkControl
@@ -30,7 +31,15 @@ from tableflow.sql import statements as sql
 class SinkInserts:
     """Carries such statements out."""
 
-    def __init__(self, jobs: Jobs, keeper: JobKeeper, sources: Sources, settings: Callable[[], Settings]) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        keeper: JobKeeper,
+        sources: Sources,
+        settings: Callable[[], Settings],
+        schema: Callable[[], str],
+    ) -> None:
+        self._schema = schema
         self._jobs = jobs
         self._keeper = keeper
         self._sources = sources
@@ -76,6 +85,8 @@ class SinkInserts:
         settings, objects, control = self._settings(), self._sources.objects, SinkControl()
         query = with_late_sinks(statement.query, objects, settings, control)
         planned = plan(query, objects.add(control))
+        inserts = statement.inserts if isinstance(statement, sql.StatementSet) else (statement,)
+        targets = [insert.target for insert in inserts]
         description = JobDescription(
             name,
             statement_text(statement, script),
@@ -83,6 +94,7 @@ class SinkInserts:
             control=control,
             late_rows=written_tables(statement.query),
             sources=sources_of(statement.query),
+            targets=frozenset([folded_path(target, self._schema()) for target in targets]),
         )
         job = self._keeper.start(description, planned, self._sources, settings)
         return Outcome(message=f"job {job.id} writes to {name}", warnings=planned.warnings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tableflow.catalog.entry import TableKind
+from tableflow.catalog.snapshot import folded_path
 from tableflow.config import Settings
 from tableflow.connectors.managed import epoch_sink
 from tableflow.connectors.managed.epoch_sink import KeptTable
@@ -27,7 +28,10 @@ from tableflow.storage.description import ChangeKind
 class StreamInserts:
     """Starts such jobs; they end with their input, or with the last connection to the database."""
 
-    def __init__(self, keeper: JobKeeper, sources: Sources, settings: Callable[[], Settings]) -> None:
+    def __init__(
+        self, keeper: JobKeeper, sources: Sources, settings: Callable[[], Settings], schema: Callable[[], str]
+    ) -> None:
+        self._schema = schema
         self._keeper = keeper
         self._sources = sources
         self._settings = settings
@@ -47,6 +51,7 @@ class StreamInserts:
             reads=plan.reads,
             late_rows=written_tables(query),
             sources=plan.sources,
+            targets=frozenset({folded_path(statement.target, self._schema())}),
         )
         job = self._keeper.start(description, planned, self._sources, settings)
         return Outcome(message=f"job {job.id} writes to {name}", warnings=planned.warnings)

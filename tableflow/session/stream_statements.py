@@ -107,7 +107,10 @@ class StreamStatements:
         counters = job.counters()
         if job.planned is None or counters is None:
             raise UnsupportedError(
-                f"job {job.id} has not run", detail=None if job.error is None else str(job.error), hint=job.advice
+                f"job {job.id} has not run",
+                detail=None if job.error is None else _on_one_line(job.error.message),
+                hint=job.advice,
+                span=statement.place,
             )
         if statement.view is sql.JobView.WATERMARK:
             names = ["operator", "watermark", "idle", "late rows"]

@@ -166,13 +166,14 @@ class StreamingTables:
         """A table that outlives the session cannot be kept by what does not."""
         if self._storage.shared.durable:
             temporary = {entry.provider for entry in self._catalog.temporary_entries() if entry.provider is not None}
-            used = [(node.table, node.provider) for node in walk_plan(query.root) if isinstance(node, Scan)]
-            used += [(late.name, late.provider) for late in late_tables(query) if late.provider is not None]
-            for name, provider in used:
+            used = [(node.table, node.provider, node.span) for node in walk_plan(query.root) if isinstance(node, Scan)]
+            used += [(late.name, late.provider, late.span) for late in late_tables(query) if late.provider is not None]
+            for name, provider, span in used:
                 if any(provider is one for one in temporary):
                     raise UnsupportedError(
                         f"table {name!r} lives in this session only, the streaming table would outlive it",
                         hint="declare a table with a connector, or use a database in memory",
+                        span=span,
                     )
 
 

@@ -202,6 +202,7 @@ def _sources(root: Node) -> Iterator[tuple[Scan, AssignWatermarks | None]]:
                     raise UnsupportedError(
                         f"table {node.table!r} has no end, so that there is nothing to compare with",
                         hint="verify the query over finished data",
+                        span=node.span,
                     )
                 yield node, above
             return

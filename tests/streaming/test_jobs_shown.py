@@ -60,19 +60,25 @@ def test_what_a_job_reads_cannot_be_dropped():
         connection.execute("CREATE VIEW v AS SELECT k FROM w.made")
         connection.execute("CREATE STREAMING TABLE kept AS SELECT k FROM V WHERE k > 0")
         connection.execute("INSERT INTO out SELECT k FROM made")
+        connection.execute("CREATE TABLE stored (k INT)")
+        connection.execute("INSERT INTO stored SELECT k FROM w.made")
         for statement, place, job, hint in [
             ("DROP TABLE w.made", "w.made", 1, "STOP JOB 1 first, or DROP TABLE kept"),
             ("DROP SCHEMA w CASCADE", "w", 1, "STOP JOB 1 first, or DROP TABLE kept"),
             ("DROP TABLE IF EXISTS Made", "Made", 2, "hint: STOP JOB 2 first"),
+            ("DROP TABLE out", "out", 2, "hint: STOP JOB 2 first"),
+            ("DROP TABLE stored", "stored", 3, "hint: STOP JOB 3 first"),
         ]:
             error = failure(connection, statement)
             assert marked(error) == place
-            assert f"cannot be dropped while job {job} reads it" in error
+            doing = "writes to" if place in {"out", "stored"} else "reads"
+            assert f"cannot be dropped while job {job} {doing} it" in error
             assert hint in error
         connection.execute("STOP JOB 2")
-        connection.execute("DROP TABLE made")
+        connection.execute("STOP JOB 3")
+        connection.execute("DROP TABLE made, stored, out")
         connection.execute("DROP TABLE w.made, kept")
-        assert [row[2] for row in _jobs(connection)] == ["stopped"]
+        assert [row[2] for row in _jobs(connection)] == ["stopped", "stopped"]
 
 
 def test_queries_without_end_are_in_show_watermarks():
@@ -137,3 +143,14 @@ def test_a_declared_table_that_is_there_says_how_to_go_on():
         assert "use CREATE TABLE IF NOT EXISTS to leave it as it is, or DROP TABLE first" in error
         with pytest.raises(tableflow.Error, match="CREATE OR REPLACE"):
             connection.execute("CREATE TABLE t (a INT)") and connection.execute("CREATE TABLE t (a INT)")
+
+
+def test_what_a_streaming_table_would_outlive_is_shown_where_it_is_read(tmp_path):
+    with tableflow.connect(str(tmp_path / "d")) as connection:
+        connection.register_stream("s", {"k": "INT"}, [])
+        error = failure(connection, "CREATE STREAMING TABLE kept AS SELECT k FROM s")
+        assert "lives in this session only" in error
+        assert marked(error) == "s"
+        connection.execute("CREATE TABLE t (k INT)")
+        connection.execute("CREATE STREAMING TABLE kept AS SELECT k FROM t")
+    assert marked(failure(tableflow.connect(), "EXPLAIN JOB 7")) == "7"

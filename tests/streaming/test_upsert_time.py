@@ -96,7 +96,7 @@ def test_a_key_that_goes_needs_no_time(connection: tableflow.Connection) -> None
     script = Script()
     connection.register_stream("s", COLUMNS, script, key="id", changelog="upsert", watermark=("ts", 0))
     script.rows((1, 10, None))
-    with pytest.raises(tableflow.DataError, match="event time 'ts' of a row is NULL"):
+    with pytest.raises(tableflow.DataError, match="event time 'ts' of a row of 's' is NULL"):
         connection.execute(query).fetchall()
 
 

@@ -89,6 +89,7 @@ def assign(
         expression=node.expression,
         nulls=TimeNulls(node.nulls.value),
         upserts=upserts,
+        table=node.table,
     )
 
 
