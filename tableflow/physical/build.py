@@ -46,6 +46,7 @@ from tableflow.physical.set_operation import Replicate, ReplicateOperator, Union
 from tableflow.physical.sort import LimitRows, LimitRowsOperator, SortRows, SortRowsOperator, TopN, TopNOperator
 from tableflow.physical.stream_write import StreamWrite, StreamWriteOperator
 from tableflow.physical.table_write import TableWrite, TableWriteOperator
+from tableflow.physical.timed_join import TimedJoin, TimedJoinOperator
 from tableflow.physical.values import ValuesScan, ValuesScanOperator
 from tableflow.physical.versioned_join import VersionedJoin, VersionedJoinOperator
 from tableflow.physical.window import WindowAggregate, WindowAggregateOperator
@@ -64,6 +65,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     HashBuild: HashBuildOperator,
     ChangelogAggregate: ChangelogAggregateOperator,
     ChangelogJoin: ChangelogJoinOperator,
+    TimedJoin: TimedJoinOperator,
     VersionedJoin: VersionedJoinOperator,
     LookupJoin: LookupJoinOperator,
     CurrentJoin: CurrentJoinOperator,

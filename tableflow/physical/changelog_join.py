@@ -80,7 +80,7 @@ class ChangelogJoin(BinaryNode):
         )
 
 
-_COUNTS_PARTNERS = {
+COUNTS_PARTNERS = {
     HashJoinKind.INNER: (False, False),
     HashJoinKind.LEFT: (True, False),
     HashJoinKind.RIGHT: (False, True),
@@ -104,7 +104,7 @@ class ChangelogJoinOperator(Operator):
     """
 
     def __init__(self, node: ChangelogJoin) -> None:
-        if node.kind not in _COUNTS_PARTNERS:
+        if node.kind not in COUNTS_PARTNERS:
             raise InternalError(f"a {node.kind.value} join of changelogs")
         self._node = node
         keys = (node.left_keys, node.right_keys)
@@ -128,7 +128,7 @@ class ChangelogJoinOperator(Operator):
         for side, child, retention in zip(self._sides, node.inputs, timed, strict=True):
             if retention is not None:
                 side.expire(retention, child.fields)
-        self._counts_partners = _COUNTS_PARTNERS[node.kind]
+        self._counts_partners = COUNTS_PARTNERS[node.kind]
         only_appends = {HashJoinKind.INNER, HashJoinKind.SEMI}
         self._appends = node.left_appends and node.right_appends and node.kind in only_appends
         self._suspects: list[Slots] = []
@@ -277,7 +277,7 @@ class ChangelogJoinOperator(Operator):
         self._time, size = struct.unpack_from("<qq", state)
         for side, saved in zip(self._sides, (state[16 : 16 + size], state[16 + size :]), strict=True):
             side.restore(saved)
-            side.advance(self._time)
+            side.move(self._time)
         for slots in self._sides[0].state.pieces(_PAIR_ROWS):
             self._suspect(slots[self._sides[0].state.marks(slots) >= 2 * PARTNER])
 

@@ -13,7 +13,7 @@ from tableflow.columnar.kernels.gather import weights_of
 from tableflow.columnar.kernels.multi_state import Matches, MultiState, RowChanges, Slots
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import ColumnRef, Expression
-from tableflow.physical.retention import Expiry, Retention, position_of
+from tableflow.physical.retention import NO_SLOTS, Expiry, Retention, position_of
 from tableflow.physical.row_values import RowValues
 from tableflow.physical.state_age import StateAge
 from tableflow.runtime.operator import Emission, OperatorContext, Reservation, Suspend
@@ -74,14 +74,30 @@ class ChangelogSide:
         """The rows of a batch that are not late."""
         return batch if self._expiry is None else self._expiry.timely(batch)
 
+    def timeless(self, batch: Batch) -> tuple[Batch, Batch] | None:
+        """The rows of a batch whose time is NULL, and the others; None if there are none of the first."""
+        return None if self._expiry is None else self._expiry.timeless(batch)
+
+    def move(self, time: int) -> None:
+        """The watermark, by which rows that arrive are late."""
+        if self._expiry is not None:
+            self._expiry.advance(time)
+
+    def passed(self, time: int, *, at_once: bool = False) -> Slots | None:
+        """Rows that are of no more use at this watermark; None if it is too early to look again, unless ``at_once``."""
+        self.move(time)
+        return NO_SLOTS if self._expiry is None else self._expiry.expired(self.state, at_once=at_once)
+
+    def forget(self, slots: Slots) -> None:
+        """Rows go."""
+        if len(slots):
+            self.state.remove(slots)
+
     def advance(self, time: int) -> None:
         """Forgets rows when the watermark allows it."""
-        if self._expiry is None:
-            return
-        self._expiry.advance(time)
-        slots = self._expiry.expired(self.state)
-        if slots is not None and len(slots):
-            self.state.remove(slots)
+        slots = self.passed(time)
+        if slots is not None:
+            self.forget(slots)
 
     def open(self, context: OperatorContext, name: str) -> None:
         """Accounts for the rows under this name."""

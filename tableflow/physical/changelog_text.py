@@ -12,10 +12,12 @@ from tableflow.physical.changelog_top_n import ChangelogTopN
 from tableflow.physical.closed_windows import ClosedWindows
 from tableflow.physical.current_join import CurrentJoin
 from tableflow.physical.event_time_over import EventTimeOver
+from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.lookup_join import LookupJoin
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.normalize import Normalize
 from tableflow.physical.properties import OrderingKey
+from tableflow.physical.timed_join import TimedJoin
 from tableflow.physical.versioned_join import VersionedJoin
 
 
@@ -47,7 +49,10 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
             kept += [f"{side}{_kept(ttl)}" for side, ttl in (("left", node.left_ttl), ("right", node.right_ttl)) if ttl]
             kept += [f"{side} for ever" for side in node.kept_for_ever]
             condition = " and ".join([*on, *map(to_sql, node.residual)]) or "true"
-            return f"ChangelogJoin {node.kind.value} on {condition}{' keeping ' if kept else ''}{', '.join(kept)}"
+            return (
+                f"{type(node).__name__} {node.kind.value} on {condition}{' keeping ' if kept else ''}{', '.join(kept)}"
+                + _lone_rows(node)
+            )
         case VersionedJoin():
             pairs = zip(node.left_keys, node.right_keys, strict=True)
             equal = " and ".join(f"{to_sql(left)} = {to_sql(right)}" for left, right in pairs) or "true"
@@ -86,6 +91,19 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
             return f"Normalize by [{_columns(node.key, names)}]{_kept(node.ttl)}"
         case _:
             return None
+
+
+def _lone_rows(node: ChangelogJoin) -> str:
+    """When rows come out that have no partner, and by how much time is behind."""
+    if node.kind not in {HashJoinKind.LEFT, HashJoinKind.RIGHT, HashJoinKind.FULL, HashJoinKind.ANTI}:
+        told = []
+    elif isinstance(node, TimedJoin):
+        told = ["rows without partner when none can come"]
+    else:
+        told = ["rows without partner until one comes"]
+    if isinstance(node, TimedJoin) and node.delay:
+        told.append(f"time {duration_text(node.delay)} behind")
+    return "".join(f", {each}" for each in told)
 
 
 def _kept(ttl: int) -> str:

@@ -12,6 +12,7 @@ from tableflow.records import dataclass
 from tableflow.serialization import serializable
 from tableflow.types import Field, SqlType, TimestampType
 
+NO_SLOTS: Slots = np.zeros(0, np.uint32)
 _SMALL = 65_536
 _CREDIT = 4
 """How many rows may be looked at for each that arrives, so that looking for old ones never costs more than keeping new ones."""
@@ -57,10 +58,22 @@ class Expiry:
         numbers = kept.astype(np.uint32) if batch.selection is None else batch.selection[kept]
         return batch.with_selection(numbers)
 
-    def expired(self, state: MultiState) -> Slots | None:
-        """Rows to be forgotten; None if it is too early to look again."""
+    def timeless(self, batch: Batch) -> tuple[Batch, Batch] | None:
+        """The rows of a batch whose time is NULL, and the others; None if there are none of the first."""
+        array = batch.columns[self._arriving].array
+        if not array.null_count:
+            return None
+        missing: np.ndarray = array.is_null().to_numpy(zero_copy_only=False)
+        own = np.arange(batch.length, dtype=np.uint32) if batch.selection is None else batch.selection
+        missing = missing[own]
+        return batch.with_selection(own[missing]), batch.with_selection(own[~missing])
+
+    def expired(self, state: MultiState, *, at_once: bool = False) -> Slots | None:
+        """Rows to be forgotten; None if it is too early to look again, unless ``at_once``."""
         self._credit += state.slots // 64
-        if self._bound is None or not state.rows or (state.slots > _SMALL and self._credit < state.slots):
+        if self._bound is None or not state.rows:
+            return NO_SLOTS
+        if state.slots > _SMALL and self._credit < state.slots and not at_once:
             return None
         self._credit = 0
         return state.below(self._stored, self._bound)

@@ -12,6 +12,7 @@ from tableflow.expressions.emit import Emit, OnWindowClose
 from tableflow.expressions.nodes import ColumnRef
 from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Tumble
 from tableflow.physical.properties import ChangelogMode
+from tableflow.planner.join_times import join_times
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.logical.structure import inputs
@@ -107,8 +108,9 @@ class Streams:
                 time = frozenset(new.id for old, new in pairs if old.id in below[0].event_time)
                 return StreamFacts(bounded, below[0].changelog, time)
             case logical.Join():
-                if node.kind is logical.JoinKind.INNER and below[0].appends and below[1].appends:
-                    return StreamFacts(bounded, _APPEND, self._window_times(node, below))
+                times = join_times(node, self.of)
+                if times.appends:
+                    return StreamFacts(bounded, _APPEND, self._window_times(node, below) | times.event_time)
                 return StreamFacts(bounded, _RETRACT)
             case logical.Aggregate():
                 # DISTINCT over rows that stay only ever adds.

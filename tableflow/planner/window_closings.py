@@ -48,9 +48,22 @@ def closings(node: logical.Node, stream: Callable[[logical.Node], StreamFacts]) 
             }
         case logical.Join():
             left, right = closings(node.left, stream), closings(node.right, stream)
-            return {**left, **right} if _same_window(node.conjuncts, left, right) else {}
+            return _joined(node, left, right) if _same_window(node.conjuncts, left, right) else {}
         case timed.WindowTable() | timed.WindowedAggregate():
             return _made(node, stream)
+        case _:
+            return {}
+
+
+def _joined(node: logical.Join, left: Closings, right: Closings) -> Closings:
+    """Columns of the sides whose rows all come out: those of the others are NULL in some."""
+    match node.kind:
+        case logical.JoinKind.INNER:
+            return {**left, **right}
+        case logical.JoinKind.LEFT | logical.JoinKind.SEMI | logical.JoinKind.ANTI:
+            return left
+        case logical.JoinKind.RIGHT:
+            return right
         case _:
             return {}
 

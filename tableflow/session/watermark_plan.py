@@ -12,9 +12,11 @@ from tableflow.physical.assign_watermarks import AssignWatermarks
 from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.closed_windows import ClosedWindows
 from tableflow.physical.event_time_over import EventTimeOver
+from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.scan import TableScan
 from tableflow.physical.text import summary
+from tableflow.physical.timed_join import TimedJoin
 from tableflow.physical.versioned_join import VersionedJoin
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.session.planned import Planned
@@ -66,6 +68,10 @@ def _waits_for(node: PhysicalNode) -> str | None:
             return "the end of its input"
         case VersionedJoin():
             return "the time of each left row"
+        case TimedJoin() if node.kind in {HashJoinKind.INNER, HashJoinKind.SEMI}:
+            return "nothing; rows are forgotten as time passes"
+        case TimedJoin():
+            return "the time after which no partner can come, for rows without one"
         case ChangelogJoin() if node.left_retention is not None or node.right_retention is not None:
             return "nothing; rows are forgotten as time passes"
         case _:

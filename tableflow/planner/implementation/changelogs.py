@@ -21,14 +21,16 @@ from tableflow.physical.node import PhysicalNode
 from tableflow.physical.properties import SINGLE, ChangelogMode, OrderingKey, Partitioning, PartitioningKind
 from tableflow.physical.retention import Retention
 from tableflow.physical.sort import LimitRows, TopN
+from tableflow.physical.timed_join import timed
 from tableflow.planner.implementation import costs
 from tableflow.planner.implementation.enforcers import enforce, keep, sort
 from tableflow.planner.implementation.join_conditions import JoinCondition, analyse, needs_three_values
+from tableflow.planner.implementation.join_growth import warn_of_growth
 from tableflow.planner.implementation.joins import STRAIGHT, by_columns, join_output, published_join
 from tableflow.planner.implementation.ordering import ordering_by, ordering_of
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, Required, hashed
-from tableflow.planner.implementation.retention import retentions, warn_of_growth
 from tableflow.planner.implementation.search import Draft, Search
+from tableflow.planner.join_times import join_times
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.window_closings import closing_column
 from tableflow.records import replace
@@ -77,7 +79,7 @@ def implement_stream_join(search: Search, node: logical.Join, required: Required
     fields = join_output(search, node, kind, left, right)
     rows = left.facts.estimate.rows + right.facts.estimate.rows
     work = costs.build_cost(rows, left.facts.estimate.row_bytes) + costs.probe_cost(rows, rows, rows, len(fields))
-    retained = retentions(search, node, zip(condition.left, condition.right, strict=True), condition.residual)
+    times = join_times(node, search.stream)
     plan = ChangelogJoin(
         fields=fields,
         facts=search.facts(node, fields, (left, right), work, SINGLE if together else _placed(node, left)),
@@ -92,14 +94,14 @@ def implement_stream_join(search: Search, node: logical.Join, required: Required
         mark=None if node.mark is None else node.mark.id,
         left_appends=search.stream(node.left).appends,
         right_appends=search.stream(node.right).appends,
-        left_retention=retained[0],
-        right_retention=retained[1],
-        left_ttl=search.state_ttl(node.left) if retained[0] is None else 0,
-        right_ttl=search.state_ttl(node.right) if retained[1] is None else 0,
+        left_retention=times.left,
+        right_retention=times.right,
+        left_ttl=search.state_ttl(node.left) if times.left is None else 0,
+        right_ttl=search.state_ttl(node.right) if times.right is None else 0,
         span=node.span,
     )
     warn_of_growth(search, plan)
-    yield plan
+    yield plan if times.delay is None else timed(plan, times.delay)
 
 
 def _placed(node: logical.Join, left: PhysicalNode) -> Partitioning:
