@@ -14,11 +14,11 @@ from tableflow.planner.stream_facts import is_endless
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.explain import explain, explain_analyzed, plan_with_counters
 from tableflow.session.fixed_result import FixedResult
+from tableflow.session.guard import notices
 from tableflow.session.jobs import Jobs
 from tableflow.session.late_sinks import begins_job, with_late_sinks
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import Planned, plan
-from tableflow.session.queries import notices
 from tableflow.session.session_storage import PinnedStates
 from tableflow.session.sink_plan import plan_insert
 from tableflow.session.statement_sets import plan_statement_set

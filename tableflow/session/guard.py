@@ -55,6 +55,11 @@ def pointing(statement: Base) -> Iterator[None]:
         raise
 
 
+def notices(statement: Base) -> tuple[str, ...]:
+    """What the binder has to say about a statement that it accepts."""
+    return tuple(notice.message for notice in statement.warnings)
+
+
 def statement_text(statement: Base, script: str) -> str:
     """The part of a script that is the statement."""
     span = statement.span

@@ -14,6 +14,7 @@ from tableflow.errors import TableFlowError, UnsupportedError
 from tableflow.planner.logical.nodes import Query
 from tableflow.session import introspection
 from tableflow.session.fixed_result import FixedResult
+from tableflow.session.guard import notices
 from tableflow.session.job_result import JobResult
 from tableflow.session.jobs import Jobs
 from tableflow.session.late_sinks import with_late_sinks, without_late_rows
@@ -137,11 +138,6 @@ class Queries:
             return result.next_batch() is not None
         finally:
             result.close()
-
-
-def notices(statement: sql.Base) -> tuple[str, ...]:
-    """What the binder has to say about a statement that it accepts."""
-    return tuple(notice.message for notice in statement.warnings)
 
 
 def quoted(name: Sequence[str]) -> str:

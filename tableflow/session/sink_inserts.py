@@ -16,7 +16,7 @@ from tableflow.planner.logical.nodes import Query
 from tableflow.planner.stream_facts import is_endless
 from tableflow.records import replace
 from tableflow.session.background import JobDescription, JobKeeper
-from tableflow.session.guard import statement_text
+from tableflow.session.guard import notices, statement_text
 from tableflow.session.job_result import JobResult, counts_at
 from tableflow.session.jobs import Jobs
 from tableflow.session.late_sinks import with_late_sinks, written_tables
@@ -56,7 +56,7 @@ class SinkInserts:
         query = with_late_sinks(statement.query, self._sources.objects, settings)
         planned = plan_insert(replace(statement, query=query), settings)
         rows = self._run(planned, script, settings)
-        return Outcome(message=_inserted(rows), rowcount=rows, warnings=planned.warnings)
+        return Outcome(message=_inserted(rows), rowcount=rows, warnings=(*notices(statement), *planned.warnings))
 
     def insert_all(self, statement: sql.StatementSet, script: str) -> Outcome:
         """The same for all statements of a set, together."""
@@ -72,7 +72,7 @@ class SinkInserts:
         query = with_late_sinks(statement.query, self._sources.objects, settings)
         planned = plan_statement_set(replace(statement, query=query), settings)
         rows = self._run(planned, script, settings)
-        return Outcome(message=_inserted(rows), rowcount=rows, warnings=planned.warnings)
+        return Outcome(message=_inserted(rows), rowcount=rows, warnings=(*notices(statement), *planned.warnings))
 
     def _start(
         self,
@@ -97,7 +97,7 @@ class SinkInserts:
             targets=frozenset([folded_path(target, self._schema()) for target in targets]),
         )
         job = self._keeper.start(description, planned, self._sources, settings)
-        return Outcome(message=f"job {job.id} writes to {name}", warnings=planned.warnings)
+        return Outcome(message=f"job {job.id} writes to {name}", warnings=(*notices(statement), *planned.warnings))
 
     def _run(self, planned: Planned, script: str, settings: Settings) -> int:
         """Runs the plan to its end and commits; how many rows were written."""

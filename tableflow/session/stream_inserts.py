@@ -15,7 +15,7 @@ from tableflow.errors import UnsupportedError
 from tableflow.records import replace
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.background import JobDescription, JobKeeper
-from tableflow.session.guard import statement_text
+from tableflow.session.guard import notices, statement_text
 from tableflow.session.late_sinks import with_late_sinks, written_tables
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import Planned
@@ -54,7 +54,7 @@ class StreamInserts:
             targets=frozenset({folded_path(statement.target, self._schema())}),
         )
         job = self._keeper.start(description, planned, self._sources, settings)
-        return Outcome(message=f"job {job.id} writes to {name}", warnings=planned.warnings)
+        return Outcome(message=f"job {job.id} writes to {name}", warnings=(*notices(statement), *planned.warnings))
 
     def plan(self, statement: sql.Write, sink: SinkSpec) -> tuple[StreamPlan, Planned]:
         """The plan of its job; an error for what such a job does not do."""

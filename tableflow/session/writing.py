@@ -31,6 +31,7 @@ from tableflow.session.batches_result import BatchesResult
 from tableflow.session.committing import commit, end_statement
 from tableflow.session.direct import DirectWrite
 from tableflow.session.direct_rows import is_direct
+from tableflow.session.guard import notices
 from tableflow.session.job_result import counts_at
 from tableflow.session.jobs import Jobs
 from tableflow.session.outcome import OperatorTime, Outcome, ResultColumn
@@ -102,7 +103,8 @@ class Writer:
             written = self.rows(Writing.of(statement), returns, table.table_id, transaction, view, script)
             if written.rows:
                 commit(transaction, statement, numbered=True)
-        return Outcome(written.result, message_of(statement.kind, written.rows), written.rows, written.warnings)
+        warnings = (*notices(statement), *written.warnings)
+        return Outcome(written.result, message_of(statement.kind, written.rows), written.rows, warnings)
 
     def write_all(
         self, first: sql.Write, pinned: PinnedStates, bind: BindRow, rows: Sequence[Parameters], script: str

@@ -147,5 +147,24 @@ def test_intervals_are_spelled_in_one_way(con):
     assert any("- INTERVAL '5' SECOND" in text for row in _texts(con, "DESCRIBE s") for text in row)
 
 
+def test_statements_that_start_jobs_hand_warnings_on():
+    hop = (
+        "SELECT count(*) AS n FROM HOP(s, ts, INTERVAL '1' HOUR, INTERVAL '1' SECOND) GROUP BY window_start, window_end"
+    )
+    with tableflow.connect() as connection:
+        connection.register_stream("s", COLUMNS, [], watermark=("ts", 0))
+        connection.execute("CREATE TABLE out (n BIGINT) WITH ('connector' = 'blackhole')")
+        connection.execute("CREATE TABLE stored (n BIGINT)")
+        for statement in [
+            f"INSERT INTO out {hop}",
+            f"INSERT INTO stored {hop}",
+            f"CREATE STREAMING TABLE kept AS {hop}",
+            f"EXECUTE STATEMENT SET BEGIN INSERT INTO out {hop}; END",
+        ]:
+            told = [str(message) for _, message in connection.execute(statement).messages]
+            assert len(told) == 1
+            assert "SLIDE, which stands first" in told[0]
+
+
 def _texts(con, sql):
     return [[str(cell) for cell in row] for row in con.execute(sql).fetchall()]
