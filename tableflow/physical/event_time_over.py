@@ -7,6 +7,7 @@ a row it is held back to the first row that still waits.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Generator, Iterator
 
 import numpy as np
@@ -29,10 +30,17 @@ from tableflow.physical.rows_in_order import RowsInOrder
 from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.physical.steps import pausing
 from tableflow.records import dataclass
-from tableflow.runtime.events import END_OF_TIME, Watermark
+from tableflow.runtime.events import END_OF_TIME, Epoch, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
 from tableflow.serialization import serializable
 from tableflow.types import BYTES, Field
+
+_HOLD = 50_000
+_LEAST_READ = 32_768
+_READ_PER_ROW = 16
+"""Where frames are long, rows that time has passed gather for so many microseconds, unless they are worth it before: as long as more rows
+than the least, and than so many for each of them, would be read to compute them.
+"""
 
 _PIECE_ROWS = 131_072
 """Rows that are computed at once, so that a task stays responsive whatever time has passed."""
@@ -72,6 +80,8 @@ class EventTimeOverOperator(Operator):
         self._partitions = PartitionKeys(fields, node.partition)
         self._waiting = RowsInOrder(fields, node.order, in_time=True)
         self._ahead: Batch | None = None
+        self._passed: list[Batch] = []
+        self._held: int | None = None  # the watermark that has passed these rows, and has not been told
         chosen: list[Key] = [(where[key.column], key.descending, key.nulls_first) for key in node.order]
         taken = {position for position, _, _ in chosen}
         self._order: list[Key] = [*chosen, *((i, False, False) for i in range(len(fields)) if i not in taken)]
@@ -93,8 +103,8 @@ class EventTimeOverOperator(Operator):
 
     @property
     def delays_watermarks(self) -> bool:
-        """Rows that wait for rows behind them come out behind the watermark that has passed them."""
-        return bool(self._until)
+        """Rows may come out behind the watermark that has passed them."""
+        return self._history is not None
 
     def open(self, context: OperatorContext) -> None:
         """Starts without rows."""
@@ -115,16 +125,48 @@ class EventTimeOverOperator(Operator):
         return None
 
     def on_watermark(self, watermark: Watermark) -> Emission | None:
-        """The rows that are final now come out."""
-        passed = self._waiting.passed(watermark.time)
-        if not passed and self._ahead is None:
-            for kept in self._states:
-                kept.advance(watermark.time)
-            self._account()
-            return iter((watermark,)) if self._until else None
-        return self._advance(passed, watermark.time)
+        """The rows that are final now come out, or gather."""
+        self._passed += self._waiting.passed(watermark.time)
+        if watermark.time != END_OF_TIME and self._gathers():
+            if self._held is None:
+                self._context.set_timer(self._context.now() + _HOLD)
+            self._held = watermark.time
+            return None
+        return self._advance(watermark.time)
 
-    def _advance(self, passed: list[Batch], time: int) -> Emission:
+    def _gathers(self) -> bool:
+        """Whether it is better to wait for more rows."""
+        if self._history is None:
+            return False
+        due = sum(batch.length for batch in self._passed)
+        ahead = 0 if self._ahead is None else self._ahead.length
+        return self._history.reads(due) + ahead > max(_LEAST_READ, _READ_PER_ROW * due) and due + ahead > 0
+
+    def _release(self) -> Emission | None:
+        """What has gathered comes out."""
+        return None if self._held is None else self._advance(self._held)
+
+    def on_epoch(self, epoch: Epoch) -> Emission | None:
+        """All that time has passed belongs to the epoch."""
+        return self._release()
+
+    def on_idle(self) -> Emission | None:
+        """Nothing gathers while nothing comes."""
+        return self._release()
+
+    def _advance(self, time: int) -> Emission:
+        self._held = None
+        passed, self._passed = self._passed, []
+        if passed or self._ahead is not None:
+            time = yield from self._compute_due(passed, time)
+        for kept in self._states:
+            kept.advance(time)
+        self._account()
+        if self.delays_watermarks:
+            yield Watermark(time)
+
+    def _compute_due(self, passed: list[Batch], time: int) -> Generator[Batch | Suspend | Watermark, None, int]:
+        """Gives the rows that are final; the time that no row which comes later is before."""
         rows = yield from pausing(concat_steps([*passed] if self._ahead is None else [self._ahead, *passed]))
         self._account(2 * rows.nbytes)
         order = yield from pausing(self._in_order(rows))
@@ -138,12 +180,8 @@ class EventTimeOverOperator(Operator):
                 part = min(self._context.batch_rows, size - start)
                 columns = [piece.columns[i].slice(start, part) for i in self._kept]
                 yield Batch([*columns, *(column.slice(start, part) for column in results)], part)
-        for kept in self._states:
-            kept.advance(out)
         self._ahead = rows.slice(count, rows.length - count) if count < rows.length else None
-        self._account()
-        if self._until:
-            yield Watermark(out)
+        return out
 
     def _pieces(self, rows: Batch, count: int, out: int) -> Iterator[tuple[int, int, int, int]]:
         """The first ``count`` rows in pieces that do not part rows of one time: the first row, how many, how many are looked at from there,
@@ -193,26 +231,33 @@ class EventTimeOverOperator(Operator):
         return [column for _, column in by_call]
 
     def _account(self, more: int = 0) -> None:
-        ahead = 0 if self._ahead is None else self._ahead.nbytes
+        ahead = sum(batch.nbytes for batch in self._passed) + (0 if self._ahead is None else self._ahead.nbytes)
         self._reservation.resize(sum(kept.held for kept in self._states) + ahead + self._waiting.bytes + more)
 
     def on_timer(self, time: int) -> Emission | None:
-        """What has not changed for long is forgotten."""
+        """What has not changed for long is forgotten; what has gathered comes out."""
         for kept in self._states:
             kept.forget_old()
         self._account()
-        return None
+        return self._release()
 
     def snapshot(self) -> bytes:
         """Rows that wait, and what is kept of those that do not."""
-        ahead = pack_rows([] if self._ahead is None else [self._ahead])
-        return join_parts([self._waiting.snapshot(), ahead, *(kept.snapshot() for kept in self._states)])
+        held = b"" if self._held is None else struct.pack("<q", self._held)
+        states = [kept.snapshot() for kept in self._states]
+        beyond = [[] if self._ahead is None else [self._ahead], self._passed]
+        return join_parts([self._waiting.snapshot(), *map(pack_rows, beyond), held, *states])
 
     def restore(self, state: bytes) -> None:
         """Puts them back."""
-        waiting, ahead, *kept = split_parts(state)
+        waiting, ahead, passed, held, *kept = split_parts(state)
+        if held:
+            (self._held,) = struct.unpack("<q", held)
+            self._context.set_timer(self._context.now() + _HOLD)
         self._waiting.restore(waiting)
         self._ahead = unpack_rows(ahead, self._fields)
+        gathered = unpack_rows(passed, self._fields)
+        self._passed = [] if gathered is None else [gathered]
         for each, saved in zip(self._states, kept, strict=True):
             each.restore(saved)
         self._account()

@@ -178,6 +178,11 @@ class OverHistory:
         else:
             self._forget(self._bound(watermark))
 
+    def reads(self, rows: int) -> int:
+        """About how many rows are looked at to compute so many."""
+        keys = self._state.keys
+        return self._state.rows * min(rows, keys) // keys if keys else 0
+
     def begin(self, context: OperatorContext) -> None:
         """Before anything is kept."""
         self._age.begin(context)

@@ -193,6 +193,10 @@ def check(node: EventTimeOver, events: list[Any], *, rebuild: bool, batch_rows: 
     harness = harness_of(node, rebuild=rebuild, batch_rows=batch_rows)
     time, timely, late = 0, [], 0
     for event in events:
+        if isinstance(event, str):
+            getattr(harness, event)()
+            assert [item for item in harness.said if isinstance(item, Watermark)][-1].time <= time
+            continue
         if isinstance(event, int):
             time += event
             harness.watermark(time)
@@ -236,6 +240,14 @@ def test_each_call(call: WindowCall, monkeypatch: pytest.MonkeyPatch) -> None:
     check(node, events, rebuild=True)
     monkeypatch.setattr(event_time_over, "_PIECE_ROWS", 2)
     check(node, [*events, rows * 2, 20, rows], rebuild=False)
+    monkeypatch.setattr(event_time_over, "_LEAST_READ", 0)
+    monkeypatch.setattr(event_time_over, "_READ_PER_ROW", 1)
+    for rebuild in (False, True):
+        check(
+            node,
+            [rows, 3, rows[10:12], 1, 4, rows[12:20], 1, "epoch", rows[20:], 2, rows, 1, "idle", rows[3:9], 9],
+            rebuild=rebuild,
+        )
 
 
 @pytest.mark.parametrize("call", NEVER, ids=lambda call: call.function)
@@ -324,3 +336,37 @@ def test_a_sum_that_does_not_fit_is_an_error() -> None:
     harness.rows([(1, 3, 1, "a")])
     with pytest.raises(DataError, match="sum"):
         harness.watermark(4)
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_rows_with_long_frames_gather_for_a_while(rebuild: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as many rows would be read for few, not longer than for an epoch, a silence, or a moment."""
+    monkeypatch.setattr(event_time_over, "_LEAST_READ", 50)
+    harness = harness_of(node_of((_call("sum", V, frame=Frame(RANGE, _away(BEFORE, 1000), HERE)),)), rebuild=rebuild)
+
+    def row(time: int) -> list[int]:
+        harness.rows([(1, time, 1, "a")])
+        harness.watermark(time + 1)
+        return [item[4] for item in harness.take()]
+
+    harness.rows([(1, i, 1, "a") for i in range(100)])
+    harness.watermark(100)
+    assert len(harness.take()) == 100
+    assert row(100) == []
+    assert row(101) == []
+    harness.rows([(1, 100, 1, "a")])
+    assert harness.context.counted["late_rows"] == 1
+    harness.clock(harness.context.time + 50_000)
+    assert [row[4] for row in harness.emitted] == [101, 102]
+    assert [item.time for item in harness.said if isinstance(item, Watermark)] == [102]
+    harness.take()
+    assert row(102) == []
+    harness.epoch()
+    assert [row[4] for row in harness.take()] == [103]
+    assert row(103) == []
+    harness.idle()
+    assert [row[4] for row in harness.take()] == [104]
+    assert [row(104 + i) for i in range(5)] == [[]] * 5
+    harness.rows([(1, 109 + i, 1, "a") for i in range(5)])
+    harness.watermark(200)
+    assert [row[4] for row in harness.take()] == list(range(105, 115))
