@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tableflow import types as t
@@ -13,9 +13,8 @@ _WHOLE = frozenset({int, bool, type(None), dt.datetime, dt.date, dt.time, dt.tim
 _SHOWN_CHARACTERS = 80
 
 
-def fractional(values: Iterable[Any]) -> bool:
+def fractional(values: Sequence[Any]) -> bool:
     """Whether a number among them has a fraction, or is none at all (NaN)."""
-    values = list(values)
     return not _WHOLE.issuperset(map(type, values)) and any(map(_fraction, values))
 
 

@@ -54,7 +54,8 @@ def is_streaming(root: logical.Node, settings: Settings) -> bool:
     if mode == "batch" and endless is not None:
         raise UnsupportedError(
             f"table {endless.table!r} has no end and cannot be read in batch mode",
-            hint=f"SET '{RUNTIME_MODE.name}' = 'auto'; CREATE STREAMING TABLE ... AS keeps the result of such a query",
+            hint="CREATE STREAMING TABLE ... AS keeps the result of such a query, INSERT INTO a table with a connector writes it; "
+            f"a query alone runs with SET '{RUNTIME_MODE.name}' = 'auto'",
             span=endless.span,
         )
     return mode == "streaming" or endless is not None or any(map(_changes, walk_plan(root)))
