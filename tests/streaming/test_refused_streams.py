@@ -69,6 +69,8 @@ REFUSED = [
     (f"SELECT 1 FROM CUMULATE(s, ts, INTERVAL '1' HOUR, {SECOND})", f"CUMULATE(s, ts, INTERVAL '1' HOUR, {SECOND})",
      "no multiple of its STEP", "the STEP stands before the SIZE"),
     ("INSERT INTO taken SELECT 'abc', count(*) FROM s", "'abc'", "cannot cast 'abc' to INT", "for column 'k'"),
+    ("INSERT INTO m SELECT k, NULL FROM s", "NULL", "column 'v' of table 'm' is NOT NULL", "select a value"),
+    ("INSERT INTO m (k) SELECT k FROM s", "m", "column 'v' of table 'm' is NOT NULL", "select a value"),
     ("INSERT INTO m SELECT v, 3000000000 FROM s", "3000000000", "cannot cast 3000000000 to INT", "for column 'v'"),
 ]  # fmt: skip
 
@@ -82,7 +84,7 @@ def con():
         connection.register_stream("u", COLUMNS, [], key=["k"], changelog="upsert", watermark=("ts", 0))
         connection.register_lookup("price", {"k": "INT", "n": "INT"}, lambda keys: [])
         connection.register_sink("taken", {"k": "INT", "n": "BIGINT"}, lambda batch: None)
-        connection.execute("CREATE TABLE m (k INT, v INT)")
+        connection.execute("CREATE TABLE m (k INT, v INT NOT NULL)")
         yield connection
 
 

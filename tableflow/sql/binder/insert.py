@@ -16,7 +16,7 @@ from tableflow.planner.logical.structure import output
 from tableflow.sql.binder.assignment import assigned, assigned_all
 from tableflow.sql.binder.block import Block
 from tableflow.sql.binder.conflict import resolved
-from tableflow.sql.binder.constant_columns import check_constant
+from tableflow.sql.binder.constant_columns import check_constants
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.ctes import Ctes, define
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
@@ -91,7 +91,7 @@ def _from_query(context: StatementContext, source: Source, target: BoundTarget, 
         if node.by_name:
             value = by_field_name(value, to.type, to.name, span)
         given[index] = assigned(value, to.type, to.name, span)
-        check_constant(bound.plan, column, to.type, to.name)
+    check_constants(bound.plan, target, dict(zip(positions, bound.columns, strict=True)))
     return valued(context, target, bound.plan, completed(context, target, given), span)
 
 
