@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from tableflow.planner.stream_facts import StreamFacts
 
 
+def tells_first_rows(node: logical.Window) -> bool:
+    """Whether a bound on row numbers asks for nothing but the first rows of each partition."""
+    return len(node.calls) < 2 and all(call.function == "row_number" for call in node.calls)
+
+
 def waited_for(node: logical.Window, stream: Callable[[logical.Node], StreamFacts]) -> frozenset[int] | None:
     """The event-time column by which a window over rows that stay is ordered, if all its calls end with time."""
     below = stream(node.input)
     partition = {f.id for f in node.partition}
     order = [key for key in node.order if key.column.id not in partition]
-    if not below.appends or node.limit is not None or not order:
+    if not below.appends or not order or (node.limit is not None and tells_first_rows(node)):
         return None
     first = order[0]
     time = next(f for f in output(node.input) if f.id == first.column.id)

@@ -32,6 +32,7 @@ from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, 
 from tableflow.planner.implementation.search import Draft, Search
 from tableflow.planner.join_times import join_times
 from tableflow.planner.logical import nodes as logical
+from tableflow.planner.over_times import tells_first_rows
 from tableflow.planner.window_closings import closing_column
 from tableflow.records import replace
 from tableflow.types import BIGINT, BOOLEAN, Field
@@ -112,20 +113,29 @@ def _placed(node: logical.Join, left: PhysicalNode) -> Partitioning:
 
 
 def implement_stream_window(search: Search, node: logical.Window, required: Required) -> Iterable[PhysicalNode]:
-    """The first rows of each partition are kept up to date as such; other calls compute touched partitions again."""
+    """The first rows of each partition are kept up to date as such.  Other calls wait for time, or compute touched partitions again."""
     partition = tuple(dict.fromkeys(f.id for f in node.partition))
     order = tuple(key for key in ordering_by(node.order) if key.column not in partition)
     child = search.best(node.input, hashed(partition, exact=False) if partition else IN_ONE_TASK)
-    if search.stream(node).appends:
-        closing = closing_column(node, search.stream)
-        if closing is None:
-            yield _over_in_time(search, node, child, partition, order)
-        else:
-            yield _closed_windows(search, node, child, partition, order, closing)
-        return
-    if node.limit is not None and all(call.function == "row_number" for call in node.calls) and len(node.calls) < 2:
+    appends = search.stream(node).appends
+    closing = closing_column(node, search.stream) if appends else None
+    if closing is not None:
+        yield _closed_windows(search, node, child, partition, order, closing)
+    elif node.limit is not None and tells_first_rows(node):
         yield _first_rows(search, node, child, partition, order, node.limit)
-        return
+    else:
+        yield _over(search, node, child, partition, order, EventTimeOver if appends else ChangelogOver)
+
+
+def _over(
+    search: Search,
+    node: logical.Window,
+    child: PhysicalNode,
+    partition: tuple[int, ...],
+    order: tuple[OrderingKey, ...],
+    kind: type[EventTimeOver] | type[ChangelogOver],
+) -> PhysicalNode:
+    """All calls, and of a limit a filter on row numbers."""
     results, calls = node.results, node.calls
     numbers = [f for f, call in zip(results, calls, strict=True) if call.function == "row_number"]
     if node.limit is not None and not numbers:
@@ -135,7 +145,7 @@ def implement_stream_window(search: Search, node: logical.Window, required: Requ
     fields = (*(f for f in child.fields if f.id in wanted), *results)
     work = costs.window_cost(child.facts.estimate.rows, len(calls))
     facts = search.facts(node, fields, (child,), work, child.facts.properties.partitioning)
-    plan: PhysicalNode = ChangelogOver(
+    plan: PhysicalNode = kind(
         fields=fields,
         facts=facts,
         input=child,
@@ -149,30 +159,7 @@ def implement_stream_window(search: Search, node: logical.Window, required: Requ
         number = numbers[0]
         first = Call(BOOLEAN, "le", (ColumnRef(BIGINT, number.id, number.name), Literal(BIGINT, node.limit)))
         plan = FilterRows(fields=fields, facts=facts.handed_on(), input=plan, conjuncts=(first,))
-    yield plan
-
-
-def _over_in_time(
-    search: Search,
-    node: logical.Window,
-    child: PhysicalNode,
-    partition: tuple[int, ...],
-    order: tuple[OrderingKey, ...],
-) -> PhysicalNode:
-    """Rows in the order of their event time are final when time has passed them."""
-    wanted = search.needed(node)
-    fields = (*(f for f in child.fields if f.id in wanted), *node.results)
-    work = costs.window_cost(child.facts.estimate.rows, len(node.calls))
-    return EventTimeOver(
-        fields=fields,
-        facts=search.facts(node, fields, (child,), work, child.facts.properties.partitioning),
-        input=child,
-        partition=partition,
-        order=order,
-        results=node.results,
-        calls=node.calls,
-        ttl=search.state_ttl(node.input),
-    )
+    return plan
 
 
 def _closed_windows(
