@@ -38,7 +38,7 @@ class StreamQueryMaker(ExpressionMaker):
         return self._one(
             self._projection, self._join, self._join, self._semi_join, self._group, self._group, self._distinct, self._set_operation,
             self._top_n, self._limited, self._over, self._scalar, self._windowed, self._windowed, self._session, self._interval_join,
-            self._window_join, self._as_of, self._windowed_twice, self._window_top_n,
+            self._window_join, self._as_of, self._windowed_twice, self._window_top_n, self._over_in_time,
         )(depth - 1)  # fmt: skip
 
     def _base(self, event_time: bool = False) -> Relation:
@@ -163,6 +163,29 @@ class StreamQueryMaker(ExpressionMaker):
             f"min({number}) OVER ({partition}{order} ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING)",
         )  # fmt: skip
         return self._select([*items, call], kinds + "i", "{0} r", source)
+
+    def _over_in_time(self, depth: int) -> Relation:
+        """Calls in the order of event time, over a table or over such calls."""
+        source = self._over_in_time(0) if depth and self._chance(0.3) else self._base(event_time=True)
+        partition = f"PARTITION BY {self._one('r.c0', 'r.c2', 'r.c0, r.c2')} " if self._chance(0.8) else ""
+        total = (
+            f"{partition}ORDER BY r.c3, {', '.join(f'r.{name}' for name in self._names(source.kinds) if name != 'c3')}"
+        )
+        single = f"{partition}ORDER BY r.c3"
+        number = self._number("r", source.kinds, depth=0)
+        few, seconds = self.random.randint(1, 3), f"INTERVAL '{self.random.randint(0, 6)}' SECOND"
+        behind = self._one("CURRENT ROW", "CURRENT ROW", f"INTERVAL '{few}' SECOND FOLLOWING")
+        call = self._one(
+            f"row_number() OVER ({total})", f"rank() OVER ({single})", f"dense_rank() OVER ({single})", f"lag({number}) OVER ({total})",
+            f"lag({number}, {few}, -1) OVER ({total})", f"count(DISTINCT {number}) OVER ({single})", f"max({number}) OVER ({single})",
+            f"CAST(sum({number}) FILTER (WHERE {number} > 1) OVER ({single}) AS BIGINT)", f"last_value({number}) OVER ({total})",
+            f"CAST(round(avg({number}) OVER ({single}) * 8) AS BIGINT)", f"first_value({number} IGNORE NULLS) OVER ({total})",
+            f"CAST(sum({number}) OVER ({total} ROWS BETWEEN {few} PRECEDING AND CURRENT ROW) AS BIGINT)",
+            f"min({number}) OVER ({single} GROUPS BETWEEN {few} PRECEDING AND CURRENT ROW)",
+            f"CAST(sum({number}) OVER ({single} RANGE BETWEEN {seconds} PRECEDING AND {behind}) AS BIGINT)",
+            f"count({number}) OVER ({single} RANGE BETWEEN CURRENT ROW AND {behind})",
+        )  # fmt: skip
+        return self._select([*self._everything("r", source.kinds), call], source.kinds + "i", "{0} r", source)
 
     def _assigned(self, source: Relation, time: str = "c3") -> Relation:
         """A relation with window_start and window_end as its last columns."""
