@@ -55,13 +55,16 @@ void start(Probe& self, std::vector<VectorPtr> keys, int64_t length, const Selec
   self.probe.start(inputs_of(self.keys, length), selection ? self.rows.data() : nullptr, n);
 }
 
-nb::tuple next(Probe& self, int64_t limit, bool outer, std::optional<ArrayIn<uint8_t>> done) {
+nb::tuple next(Probe& self, int64_t limit, bool outer, std::optional<ArrayIn<uint8_t>> done,
+               std::optional<ArrayIn<uint8_t>> marked) {
   auto lanes = std::make_shared<Buffer>(size_t(limit + 1) * 4), build = std::make_shared<Buffer>(size_t(limit + 1) * 4);
   int64_t n;
   {
     nb::gil_scoped_release released;
     if (done && int64_t(done->size()) < self.probe.lanes()) throw std::out_of_range("too few lanes");
-    n = self.probe.next(limit, outer, done ? done->data() : nullptr, lanes->as<uint32_t>(), build->as<uint32_t>());
+    if (marked && int64_t(marked->size()) < self.probe.table().rows()) throw std::out_of_range("a mark is needed for each row");
+    n = self.probe.next(limit, outer, done ? done->data() : nullptr, marked ? marked->data() : nullptr, lanes->as<uint32_t>(),
+                        build->as<uint32_t>());
   }
   return nb::make_tuple(to_numpy<uint32_t>(lanes, size_t(n)), to_numpy<uint32_t>(build, size_t(n)));
 }
@@ -115,7 +118,8 @@ void register_join(nb::module_& m) {
   nb::class_<Probe>(m, "JoinProbe", "A cursor over the pairs of probe rows and build rows with equal keys.")
       .def("__init__", [](Probe* self, std::shared_ptr<JoinTable> table) { new (self) Probe(std::move(table)); }, nb::arg("table"))
       .def("start", &start, nb::arg("keys"), nb::arg("length"), nb::arg("selection") = nb::none())
-      .def("next", &next, nb::arg("limit"), nb::arg("outer"), nb::arg("done") = nb::none())
+      .def("next", &next, nb::arg("limit"), nb::arg("outer"), nb::arg("done") = nb::none(),
+           nb::arg("marked") = nb::none())
       .def("lanes", &lanes, nb::arg("matched"))
       .def_prop_ro("exhausted", [](const Probe& self) { return self.probe.exhausted(); });
 }

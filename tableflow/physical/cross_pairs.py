@@ -29,9 +29,13 @@ class CrossPairs:
                 number += part.length
         self.rows = number
 
-    def candidates(self, batch: Batch, done: npt.NDArray[np.uint8] | None = None) -> Iterator[tuple[Rows, Rows, Batch]]:
-        """See :class:`~tableflow.physical.join_emission.Candidates`."""
+    def candidates(
+        self, batch: Batch, done: npt.NDArray[np.uint8] | None = None, marked: npt.NDArray[np.uint8] | None = None
+    ) -> Iterator[tuple[Rows, Rows, Batch]]:
+        """See :class:`~tableflow.physical.join_emission.Candidates`; parts without an unmarked row are left out."""
         for first, part in self._parts:
+            if marked is not None and marked[first : first + part.length].all():
+                continue
             lanes = np.arange(batch.rows, dtype=np.uint32) if done is None else _open(done)
             if len(lanes) == 0:
                 return

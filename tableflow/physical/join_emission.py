@@ -37,8 +37,13 @@ class Candidates(Protocol):
         """Whether every pair matches and lanes without one are known beforehand: then it is a :class:`Matching`."""
         ...
 
-    def candidates(self, batch: Batch, done: npt.NDArray[np.uint8] | None = None) -> Iterator[tuple[Rows, Rows, Batch]]:
-        """Lanes, build rows and their columns, a piece at a time; lanes whose ``done`` has become 1 are left out."""
+    def candidates(
+        self, batch: Batch, done: npt.NDArray[np.uint8] | None = None, marked: npt.NDArray[np.uint8] | None = None
+    ) -> Iterator[tuple[Rows, Rows, Batch]]:
+        """Lanes, build rows and their columns, a piece at a time.
+
+        Lanes whose ``done`` has become 1 are left out, and build rows whose ``marked`` has may be.
+        """
         ...
 
 
@@ -52,10 +57,16 @@ class Matching:
         self.most = most
         self.exact = not pairs.filters
 
-    def pairs(self, *, outer: bool = False, done: npt.NDArray[np.uint8] | None = None) -> Iterator[tuple[Rows, Rows]]:
+    def pairs(
+        self,
+        *,
+        outer: bool = False,
+        done: npt.NDArray[np.uint8] | None = None,
+        marked: npt.NDArray[np.uint8] | None = None,
+    ) -> Iterator[tuple[Rows, Rows]]:
         """All pairs, in pieces."""
         while not self.probe.exhausted:
-            lanes, rows = self.probe.pairs(self.most, outer=outer, done=done)
+            lanes, rows = self.probe.pairs(self.most, outer=outer, done=done, marked=marked)
             if len(lanes):
                 yield lanes, rows
 
@@ -65,17 +76,22 @@ class Matching:
             return self.columns.beside(batch, lanes, self.build.columns, rows)
         return self.columns.gather(batch, lanes, self.build.columns, rows, nullable=nullable)
 
-    def candidates(self, batch: Batch, done: npt.NDArray[np.uint8] | None = None) -> Iterator[tuple[Rows, Rows, Batch]]:
+    def candidates(
+        self, batch: Batch, done: npt.NDArray[np.uint8] | None = None, marked: npt.NDArray[np.uint8] | None = None
+    ) -> Iterator[tuple[Rows, Rows, Batch]]:
         """See :class:`Candidates`."""
-        for lanes, rows in self.pairs(done=done):
+        for lanes, rows in self.pairs(done=done, marked=marked):
             yield lanes, rows, self.columns.gather(batch, lanes, self.build.columns, rows)
 
 
 def survivors(
-    of: Candidates, batch: Batch, done: npt.NDArray[np.uint8] | None = None
+    of: Candidates,
+    batch: Batch,
+    done: npt.NDArray[np.uint8] | None = None,
+    marked: npt.NDArray[np.uint8] | None = None,
 ) -> Iterator[tuple[Rows, Rows, Batch]]:
     """Pairs that satisfy the residual condition, and their columns (under a selection of the pairs)."""
-    for lanes, rows, gathered in of.candidates(batch, done):
+    for lanes, rows, gathered in of.candidates(batch, done, marked):
         kept = of.columns.satisfying(gathered)
         if kept is not gathered and kept.selection is not None:
             which: npt.NDArray[Any] = kept.selection
@@ -148,13 +164,16 @@ def matched_lanes(matching: Candidates, batch: Batch) -> Iterator[Suspend | Mask
 
 
 def emit_marks(matching: Candidates, batch: Batch, marks: BuildMarks) -> Emission:
-    """BUILD_SEMI and BUILD_ANTI: nothing now; build rows of surviving pairs are marked."""
+    """BUILD_SEMI and BUILD_ANTI: nothing now; build rows of surviving pairs are marked, once.
+
+    Where a key has many rows on both sides, nearly all of its pairs are never made.
+    """
     if isinstance(matching, Matching) and matching.exact:
-        for _, rows in matching.pairs():
+        for _, rows in matching.pairs(marked=marks.found):
             marks.add(rows)
             yield Suspend(READY)
         return
-    for _, rows, _ in survivors(matching, batch):
+    for _, rows, _ in survivors(matching, batch, marked=marks.found):
         marks.add(rows)
         yield Suspend(READY)
 

@@ -15,6 +15,8 @@ from tableflow.runtime.operator import OperatorContext, Reservation, Suspend
 from tableflow.runtime.publication import Publication
 
 Marks = npt.NDArray[np.uint8]
+_BYTES = 6
+"""For each build row: a mark here, one in what tasks combine, and the way on from a marked row in a probe."""
 
 
 def marks_publication(publication: str) -> str:
@@ -47,8 +49,13 @@ class BuildMarks:
     """One task's marks for ``rows`` build rows."""
 
     def __init__(self, rows: int, reservation: Reservation) -> None:
-        reservation.resize(2 * rows)
+        reservation.resize(_BYTES * rows)
         self._marks: Marks = np.zeros(rows, np.uint8)
+
+    @property
+    def found(self) -> Marks:
+        """Of each build row whether this task has found a partner."""
+        return self._marks
 
     def add(self, rows: npt.NDArray[np.uint32]) -> None:
         """These rows have a partner."""

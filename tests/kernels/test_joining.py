@@ -131,6 +131,51 @@ def test_lanes_that_are_done_are_given_up():
     assert all_pairs(cursor, 2, done=done) == []
 
 
+@pytest.mark.parametrize("kind", [t.BIGINT, t.STRING])
+@pytest.mark.parametrize("distinct", [1, 3, 400])
+def test_marked_build_rows_are_left_out(kind, distinct):
+    generator = np.random.default_rng(distinct)
+
+    def drawn(count):
+        numbers = generator.integers(0, distinct, count)
+        values = [f"key {n}" for n in numbers] if kind == t.STRING else [int(n) * 1_000_003 for n in numbers]
+        return values, Column(kind, pa.array(values))
+
+    build, column = drawn(300)
+    halves = [[Batch([column.slice(at, 150)], 150)] for at in (0, 150)]
+    cursor = JoinProbe(sealed([kind], [False], halves))
+    marks = np.zeros(300, np.uint8)
+    for _ in range(6):  # over several probe batches
+        probe, keys = drawn(80)
+        cursor.start([keys], 80)
+        given = []
+        while not cursor.exhausted:
+            lanes, rows = cursor.pairs(int(generator.integers(1, 50)), marked=marks)
+            assert not marks[rows].any()
+            given += zip(lanes.tolist(), rows.tolist(), strict=True)
+            marks[rows[generator.random(len(rows)) < 0.3]] = 1
+        assert len(set(given)) == len(given)
+        assert all(probe[i] == build[j] for i, j in given)
+        kept = np.flatnonzero(marks == 0).tolist()
+        assert {(i, j) for i in range(80) for j in kept if probe[i] == build[j]} <= set(given)
+    assert marks.any()
+    with pytest.raises(IndexError, match="mark"):
+        cursor.pairs(1, marked=marks[:-1])
+
+
+def test_keys_with_many_rows_on_both_sides_do_not_multiply():
+    rows = 200_000
+    table = sealed([t.INT], [False], [[Batch([Column(t.INT, pa.array(np.ones(rows, np.int32)))], rows)]])
+    cursor, marks, given = JoinProbe(table), np.zeros(rows, np.uint8), 0
+    cursor.start([Column(t.INT, pa.array(np.ones(rows, np.int32)))], rows)
+    while not cursor.exhausted:
+        lanes, found = cursor.pairs(50_000, marked=marks)
+        given += len(lanes)
+        marks[found] = 1
+    assert given == rows
+    assert marks.all()
+
+
 def test_without_keys_everything_matches():
     rows = JoinRows([], [])
     rows.append([], 3)

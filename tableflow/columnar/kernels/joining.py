@@ -131,12 +131,20 @@ class JoinProbe:
         """Begins anew with these rows."""
         self._native.start([key.vector for key in keys], length, selection)
 
-    def pairs(self, limit: int, *, outer: bool = False, done: npt.NDArray[np.uint8] | None = None) -> tuple[Rows, Rows]:
+    def pairs(
+        self,
+        limit: int,
+        *,
+        outer: bool = False,
+        done: npt.NDArray[np.uint8] | None = None,
+        marked: npt.NDArray[np.uint8] | None = None,
+    ) -> tuple[Rows, Rows]:
         """At most ``limit`` further pairs (lanes ascending, build rows).
 
-        ``outer``: lanes without a match are paired with :data:`NO_ROW`.  Lanes whose ``done`` is not 0 are left out.
+        ``outer``: lanes without a match are paired with :data:`NO_ROW`.  Lanes whose ``done`` is not 0 are left out, and so are
+        build rows whose ``marked`` is not 0: the same array in all calls, in which marks only come, costs 4 bytes a row.
         """
-        return self._native.next(limit, outer, done)
+        return self._native.next(limit, outer, done, marked)
 
     def lanes(self, *, matched: bool) -> Rows:
         """The lanes that have a match, or those that have none."""
