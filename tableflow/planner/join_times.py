@@ -14,6 +14,7 @@ from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.physical.retention import Retention
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical.nodes import JoinKind
+from tableflow.planner.sealed_joins import passing_side
 from tableflow.planner.window_closings import Closings, closings
 from tableflow.records import dataclass
 from tableflow.types import TimestampType
@@ -55,10 +56,12 @@ def join_times(node: logical.Join, stream: Callable[[logical.Node], StreamFacts]
     left, right = stream(node.left), stream(node.right)
     if not (left.appends and right.appends):
         return JoinTimes()
+    passing = passing_side(node, stream)
+    if passing is not None:
+        return JoinTimes(appends=True, event_time=stream(passing).event_time)
     lone = None if node.null_aware else _LONE.get(node.kind)
     windows = None if lone is None else _equal_windows(node, stream)
     kept = windows or _interval(left.event_time, right.event_time, node.conjuncts)
-    # A table that ends beside a stream is read first.
     if lone is None or left.bounded != right.bounded:
         return JoinTimes(*kept, appends=node.kind in {JoinKind.INNER, JoinKind.SEMI})
     if any(waits and each is None for waits, each in zip(lone, kept, strict=True)):

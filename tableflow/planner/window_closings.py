@@ -13,6 +13,7 @@ from tableflow.expressions.nodes import Call, ColumnRef, Expression
 from tableflow.expressions.window_assigner import Cumulate, Hop, Tumble
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
+from tableflow.planner.sealed_joins import passing_side
 from tableflow.types import TimestampType
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ def closings(node: logical.Node, stream: Callable[[logical.Node], StreamFacts]) 
                 if all(columns[i].id in below for below, columns in zip(many, node.columns, strict=True))
             }
         case logical.Join():
+            passing = passing_side(node, stream)
+            if passing is not None:
+                return closings(passing, stream)
             left, right = closings(node.left, stream), closings(node.right, stream)
             return _joined(node, left, right) if _same_window(node.conjuncts, left, right) else {}
         case timed.WindowTable() | timed.WindowedAggregate():

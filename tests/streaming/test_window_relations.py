@@ -171,6 +171,29 @@ QUERIES = {
             " (SELECT *, row_number() OVER (PARTITION BY k ORDER BY ts) AS n FROM a)"
         ),
     ),
+    "windows of rows that may have no partner": (
+        (
+            "SELECT window_end, count(*), sum(x), sum(y) FROM TUMBLE((SELECT a.v AS x, a.ts, b.v AS y FROM a LEFT JOIN b ON a.k = b.k"
+            " AND b.ts BETWEEN a.ts - INTERVAL '2' SECOND AND a.ts + INTERVAL '3' SECOND), ts, INTERVAL '10' SECOND)"
+            " GROUP BY window_start, window_end"
+        ),
+        (
+            "SELECT time_bucket(INTERVAL '10' SECOND, a.ts) + INTERVAL '10' SECOND AS w, count(*), sum(a.v), sum(b.v) FROM a LEFT JOIN b"
+            " ON a.k = b.k AND b.ts BETWEEN a.ts - INTERVAL '2' SECOND AND a.ts + INTERVAL '3' SECOND GROUP BY w"
+        ),
+    ),
+    "joins in time of what may have no partner": (
+        (
+            "SELECT q.x, q.y, c.v FROM (SELECT a.k, a.v AS x, a.ts, b.v AS y FROM a LEFT JOIN b ON a.k = b.k"
+            " AND a.ts BETWEEN b.ts + INTERVAL '1' SECOND AND b.ts + INTERVAL '4' SECOND) q"
+            " FULL JOIN a c ON q.k = c.k AND c.ts BETWEEN q.ts - INTERVAL '3' SECOND AND q.ts"
+        ),
+        (
+            "SELECT q.x, q.y, c.v FROM (SELECT a.k, a.v AS x, a.ts, b.v AS y FROM a LEFT JOIN b ON a.k = b.k"
+            " AND a.ts BETWEEN b.ts + INTERVAL '1' SECOND AND b.ts + INTERVAL '4' SECOND) q"
+            " FULL JOIN a c ON q.k = c.k AND c.ts BETWEEN q.ts - INTERVAL '3' SECOND AND q.ts"
+        ),
+    ),
     "rows in several windows of rows": ("SELECT * FROM HOP(TABLE a PARTITION BY k ORDER BY ts, 3 ROWS, 7 ROWS)", None),
     "growing windows": (
         (

@@ -47,7 +47,7 @@ def pairs_of(
     pairs: list[tuple[Expression, Expression, bool]] = []
     residual: list[Expression] = []
     for conjunct in conjuncts:
-        pair = _key_pair(conjunct, left_ids, right_ids)
+        pair = key_pair(conjunct, left_ids, right_ids)
         if pair is None:
             residual.append(conjunct)
         else:
@@ -62,9 +62,10 @@ def pairs_of(
     )
 
 
-def _key_pair(
+def key_pair(
     conjunct: Expression, left_ids: Set[int], right_ids: Set[int]
 ) -> tuple[Expression, Expression, bool] | None:
+    """What a conjunct compares, of the left and of the right, and whether NULL-safely; None if it is no such comparison."""
     if not isinstance(conjunct, Call) or conjunct.function not in _COMPARISONS:
         return None
     first, second = conjunct.args
