@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ import tableflow
 from tableflow import types as t
 from tableflow.columnar.representation import from_arrow_type
 from tableflow.connectors import Sources, file_provider
+from tableflow.connectors.filesystem import parquet_pruning
 from tableflow.expressions.evaluation import evaluate
 from tableflow.expressions.nodes import Call, ColumnRef, Literal
 from tableflow.runtime.source import Done
@@ -278,3 +280,47 @@ def test_explain_analyze_shows_what_was_read(mixed, tmp_path):
         pq.write_table(pa.table({"a": [1, 2], "l": [[1], [2]]}), nested)
         text = analyzed(f"SELECT * FROM '{nested}'")
         assert "native_chunks 1" in text and "pyarrow_chunks 1" in text
+
+
+@pytest.mark.parametrize("order", ["any", "sorted", "constant"])
+def test_one_look_at_all_row_groups_rules_out_what_looks_at_each_do(tmp_path, order, monkeypatch):
+    rng = random.Random(order)
+    values = [rng.choice([None, *range(40)]) if order == "any" else i // 20 for i in range(900)]
+    if order == "constant":
+        values = [7] * 880 + [None] * 20  # the last row group has nothing but NULLs
+    path = tmp_path / "t.parquet"
+    texts = [None if v is None else f"{v:02}" for v in values]
+    pq.write_table(pa.table({"n": pa.array(values, pa.int64()), "s": texts}), path, row_group_size=20)
+    provider = file_provider(str(path))
+    n, s = column("n"), column("s", t.STRING)
+
+    def drawn():
+        name = rng.choice(["eq", "lt", "le", "gt", "ge"])
+        return rng.choice(
+            [
+                lambda: call(name, n, literal(rng.randrange(-2, 45))),
+                lambda: call(name, s, literal(f"{rng.randrange(45):02}", t.STRING)),
+                lambda: call(rng.choice(["is_null", "is_not_null"]), rng.choice([n, s])),
+                lambda: call("in", n, *[literal(rng.randrange(60)) for _ in range(rng.choice([1, 3, 30]))]),
+                lambda: call(rng.choice(["and", "or"]), drawn(), drawn()),
+            ]
+        )()
+
+    looks = Counter()
+    at_once = parquet_pruning._may_be_everywhere
+
+    def counted(*arguments):
+        found = at_once(*arguments)
+        looks[found] += 1
+        return found
+
+    for _ in range(60):
+        predicates = [drawn() for _ in range(rng.choice([1, 2]))]
+        with monkeypatch.context() as patch:
+            patch.setattr(parquet_pruning, "_may_be_everywhere", counted)
+            found = [one.definition for one in splits_of(Sources().open(spec_of(provider, ["n", "s"], predicates)))]
+            patch.setattr(parquet_pruning, "_may_be_everywhere", lambda *_: False)
+            each = [one.definition for one in splits_of(Sources().open(spec_of(provider, ["n", "s"], predicates)))]
+        assert found == each, predicates
+    assert looks[False]
+    assert looks[True] > 10 if order == "any" else looks[True] < 10, looks

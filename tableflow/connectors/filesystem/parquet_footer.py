@@ -44,6 +44,7 @@ class Footer:
         self.columns = columns
         self.group_rows = metadata.group_rows
         self._ranges: dict[tuple[int, int], ColumnRange] = {}
+        self._common: dict[int, ColumnRange | None] = {}
         self._plans: dict[tuple[int, int], ChunkPlan | None] = {}
         self._chunks: dict[tuple[int, int], ChunkMetadata | None] = {}
 
@@ -87,6 +88,33 @@ class Footer:
             statistics = {} if chunk is None else chunk.statistics
             found = self._ranges[key] = chunk_range(statistics, leaf, column.type, column.arrow, rows)
         return found
+
+    def common_range(self, column: FooterColumn) -> ColumnRange | None:
+        """What lies within the range of every row group that has rows: a conjunct that may be TRUE in it may be so in each.
+
+        None where more than ranges is known of a row group: that all its values are NULL, or a Bloom filter.
+        """
+        if column.leaf is None:
+            return ColumnRange(column.type)
+        if column.leaf not in self._common:
+            self._common[column.leaf] = self._find_common(column)
+        return self._common[column.leaf]
+
+    def _find_common(self, column: FooterColumn) -> ColumnRange | None:
+        groups = [group for group, rows in enumerate(self.group_rows) if rows]
+        ranges = [self.range(group, column) for group in groups]
+        chunks = [self.chunk(group, column) for group in groups]
+        if any(one.all_null for one in ranges) or any(chunk is not None and chunk.bloom_filter for chunk in chunks):
+            return None
+        lows = [one.minimum for one in ranges if one.minimum is not None]
+        highs = [one.maximum for one in ranges if one.maximum is not None]
+        nulls = [one.nulls for one in ranges if one.nulls is not None]
+        try:
+            return ColumnRange(
+                column.type, max(lows, default=None), min(highs, default=None), min(nulls, default=None), self.rows
+            )
+        except TypeError:  # storage values of types that do not compare in Python
+            return None
 
 
 @functools.lru_cache(maxsize=4096)

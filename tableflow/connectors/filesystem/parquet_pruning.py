@@ -36,8 +36,12 @@ def matching_groups(
 ) -> Iterator[int]:
     """Row groups that have rows and may hold one that satisfies every conjunct."""
     matchers = [matcher(one) for one in predicates]
+    everywhere = _may_be_everywhere(footer, matchers, places)
     for group, rows in enumerate(footer.group_rows):
         if not rows:
+            continue
+        if everywhere:
+            yield group
             continue
         ranges = {name: declared_range(footer.range(group, place), of) for name, (place, of) in places.items()}
         if not all(matches(ranges.get) for matches in matchers):
@@ -46,6 +50,17 @@ def matching_groups(
             counts["row_groups_pruned_by_bloom"] += 1
         else:
             yield group
+
+
+def _may_be_everywhere(footer: Footer, matchers: Sequence[Matcher], places: Places) -> bool:
+    """Whether no row group can be ruled out, as where values are in no order: told by one look instead of one for each of them."""
+    common: dict[str, ColumnRange] = {}
+    for name, (place, of) in places.items():
+        found = footer.common_range(place)
+        if found is None:
+            return False
+        common[name] = declared_range(found, of)
+    return all(matches(common.get) for matches in matchers)
 
 
 def _bloom_admits(
