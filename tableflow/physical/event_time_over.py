@@ -35,6 +35,7 @@ from tableflow.runtime.operator import Emission, Operator, OperatorContext, Susp
 from tableflow.serialization import serializable
 from tableflow.types import BYTES, Field
 
+_DAY = 86_400_000_000
 _HOLD = 50_000
 _LEAST_READ = 32_768
 _READ_PER_ROW = 16
@@ -53,13 +54,14 @@ class EventTimeOver(UnaryNode):
 
     The first key of ``order`` is the input's event time, ascending; rows are only added, in any order, and rows of a partition are in
     one task.  Every call has a :func:`~tableflow.physical.over_frames.reach`.  A row that comes behind the watermark is
-    late, and counted.  Rows without a time come last.  ``ttl``: what is kept of a partition to which nothing is added is forgotten after so many microseconds.
+    late, and counted; with ``behind`` it is when the watermark is so many microseconds after its time (-1: has reached it).  Rows without a time come last.  ``ttl``: what is kept of a partition to which nothing is added is forgotten after so many microseconds.
     """
 
     partition: tuple[int, ...]
     order: tuple[OrderingKey, ...]
     results: tuple[Field, ...]
     calls: tuple[WindowCall, ...]
+    behind: int = 0
     ttl: int = 0
 
     @property
@@ -78,7 +80,8 @@ class EventTimeOverOperator(Operator):
         self._kept = [where[f.id] for f in node.fields[: len(node.fields) - len(node.results)]]
         self._time = where[node.order[0].column]
         self._partitions = PartitionKeys(fields, node.partition)
-        self._waiting = RowsInOrder(fields, node.order, in_time=True)
+        self._waiting = RowsInOrder(fields, node.order, in_time=True, behind=node.behind)
+        self._behind = node.behind
         self._ahead: Batch | None = None
         self._passed: list[Batch] = []
         self._held: int | None = None  # the watermark that has passed these rows, and has not been told
@@ -98,7 +101,7 @@ class EventTimeOverOperator(Operator):
             self._running = RunningOver(fields, self._partitions, node.order, calls, ttl)
         if framed:
             told = [(node.results[i], node.calls[i], reaches[i]) for i in framed]
-            self._history = OverHistory(fields, self._partitions, node.order, told, ttl)
+            self._history = OverHistory(fields, self._partitions, node.order, told, max(node.behind, 0), ttl)
         self._states = [kept for kept in (self._running, self._history) if kept is not None]
 
     @property
@@ -197,9 +200,12 @@ class EventTimeOverOperator(Operator):
             end = min(int(np.searchsorted(times, times[last - 1], side="right")), count)
             seen = end
             if self._until:
-                reached = latest(self._until, rows.slice(first, end - first), self._fields).max()
-                seen = max(end, int(np.searchsorted(times, reached, side="right")))
-            yield first, end - first, seen - first, min(int(times[end]), END_OF_TIME - 1) if end < count else out
+                reached = int(latest(self._until, rows.slice(first, end - first), self._fields).max())
+                seen = max(
+                    end, int(np.searchsorted(times, min(reached, END_OF_TIME - _DAY) + self._behind, side="right"))
+                )
+            until = min(self._time_of(rows, end), END_OF_TIME - 1) if end < count else out
+            yield first, end - first, seen - first, until
             first = end
 
     def _in_order(self, rows: Batch) -> Generator[None, None, np.ndarray]:
@@ -211,11 +217,15 @@ class EventTimeOverOperator(Operator):
         """How many rows, from the first on, are final now; and the time that no row that is not yet out is before."""
         if time == END_OF_TIME or not self._until:
             return rows.length, time
-        waiting = np.flatnonzero(latest(self._until, rows, self._fields) >= time)
+        waiting = np.flatnonzero(latest(self._until, rows, self._fields) >= time - self._behind)
         if not len(waiting):
             return rows.length, time
         count = int(waiting[0])
-        return count, int(self._waiting.times(rows.slice(count, 1))[0])
+        return count, self._time_of(rows, count)
+
+    def _time_of(self, rows: Batch, row: int) -> int:
+        """A watermark that neither a row nor any that comes behind it is before."""
+        return int(self._waiting.times(rows.slice(row, 1))[0]) - max(self._behind, 0)
 
     def _compute(self, rows: Batch, count: int, time: int) -> Generator[Suspend, None, list[Column]]:
         """A column for each call, in their order, for the first ``count`` rows."""

@@ -45,8 +45,11 @@ class OverHistory:
         keys: PartitionKeys,
         order: tuple[OrderingKey, ...],
         calls: Sequence[tuple[Field, WindowCall, Reach]],
+        behind: int,
         ttl: int,
     ) -> None:
+        """``behind``: by how many microseconds rows may be behind the watermark."""
+        self._behind = behind
         read = frozenset[int]().union(*(column_ids(call) for _, call, _ in calls)) | {key.column for key in order}
         self._fields = tuple(f for f in fields if f.id in read)
         where, there = positions(fields), positions(self._fields)
@@ -103,7 +106,7 @@ class OverHistory:
             return self._bounded[1]
         field = self._fields[self._time]
         unit = units_per_microsecond(field.type)
-        now = max(min(watermark * unit, END_OF_TIME), START_OF_TIME)
+        now = max(min((watermark - self._behind) * unit, END_OF_TIME), START_OF_TIME)
         row = Batch([time_column(field.type, np.array([now]))], 1)
         found = project(self._since, row, {field.id: 0})
         known = not any(column.array.null_count for column in found)

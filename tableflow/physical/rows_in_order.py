@@ -41,9 +41,18 @@ class RowsInOrder:
     """Rows as they came; a row that comes behind the watermark is late and refused.  Rows without a time come last."""
 
     def __init__(
-        self, fields: tuple[Field, ...], order: Sequence[OrderingKey], *, in_time: bool, refuses: bool = True
+        self,
+        fields: tuple[Field, ...],
+        order: Sequence[OrderingKey],
+        *,
+        in_time: bool,
+        refuses: bool = True,
+        behind: int = 0,
     ) -> None:
-        """``in_time``: the first key is event time; ``refuses``: late rows."""
+        """``in_time``: the first key is event time; ``refuses``: late rows.  Rows come until the watermark is ``behind`` microseconds
+        (and one) after the key.
+        """
+        self._behind = behind
         where = positions(fields)
         self._keys = [(where[key.column], key.descending, key.nulls_first) for key in order]
         self._fields = fields
@@ -81,11 +90,11 @@ class RowsInOrder:
         return _Piece(rows, int(times.min()), int(times.max()))
 
     def times(self, batch: Batch) -> npt.NDArray[np.int64]:
-        """Event times in microseconds, rounded down; the end of time for NULL."""
+        """When rows are waited for no more, in microseconds, rounded down; the end of time for NULL."""
         if not self._in_time:
             return np.full(batch.length, END_OF_TIME)
         column = batch.columns[self._time]
-        times: npt.NDArray[np.int64] = storage_times(column) // self._unit
+        times: npt.NDArray[np.int64] = storage_times(column) // self._unit + self._behind
         if column.array.null_count:
             times = np.where(column.array.is_valid().to_numpy(zero_copy_only=False), times, END_OF_TIME)
         return times

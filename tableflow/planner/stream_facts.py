@@ -133,12 +133,12 @@ class Streams:
 
     def _window(self, node: logical.Window, below: list[StreamFacts]) -> StreamFacts:
         """Rows that wait for their window's end or their own time come out once."""
-        time = waited_for(node, self.of)
-        if below[0].appends and closing_column(node, self.of) is not None:
-            time = frozenset()
-        if time is None:
+        closes = below[0].appends and closing_column(node, self.of) is not None
+        waited = None if closes else waited_for(node, self.of)
+        if not closes and waited is None:
             return StreamFacts(below[0].bounded, _RETRACT)
-        return StreamFacts(below[0].bounded, _APPEND, self._window_times(node, below) | time)
+        ordered = frozenset[int]() if waited is None else below[0].event_time & {waited[0]}
+        return StreamFacts(below[0].bounded, _APPEND, self._window_times(node, below) | ordered)
 
     def _window_times(self, node: logical.Node, below: list[StreamFacts]) -> frozenset[int]:
         """Of rows that come no later than when their window closes: its last moment."""

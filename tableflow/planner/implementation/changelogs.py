@@ -32,7 +32,7 @@ from tableflow.planner.implementation.requirements import IN_ONE_TASK, NOTHING, 
 from tableflow.planner.implementation.search import Draft, Search
 from tableflow.planner.join_times import join_times
 from tableflow.planner.logical import nodes as logical
-from tableflow.planner.over_times import tells_first_rows
+from tableflow.planner.over_times import tells_first_rows, waited_for
 from tableflow.planner.window_closings import closing_column
 from tableflow.records import replace
 from tableflow.types import BIGINT, BOOLEAN, Field
@@ -124,7 +124,7 @@ def implement_stream_window(search: Search, node: logical.Window, required: Requ
     elif node.limit is not None and tells_first_rows(node):
         yield _first_rows(search, node, child, partition, order, node.limit)
     else:
-        yield _over(search, node, child, partition, order, EventTimeOver if appends else ChangelogOver)
+        yield _over(search, node, child, partition, order)
 
 
 def _over(
@@ -133,7 +133,6 @@ def _over(
     child: PhysicalNode,
     partition: tuple[int, ...],
     order: tuple[OrderingKey, ...],
-    kind: type[EventTimeOver] | type[ChangelogOver],
 ) -> PhysicalNode:
     """All calls, and of a limit a filter on row numbers."""
     results, calls = node.results, node.calls
@@ -145,16 +144,22 @@ def _over(
     fields = (*(f for f in child.fields if f.id in wanted), *results)
     work = costs.window_cost(child.facts.estimate.rows, len(calls))
     facts = search.facts(node, fields, (child,), work, child.facts.properties.partitioning)
-    plan: PhysicalNode = kind(
-        fields=fields,
-        facts=facts,
-        input=child,
-        partition=partition,
-        order=order,
-        results=results,
-        calls=calls,
-        ttl=search.state_ttl(node.input),
+    ttl, waited = search.state_ttl(node.input), waited_for(node, search.stream)
+    plan: PhysicalNode = ChangelogOver(
+        fields=fields, facts=facts, input=child, partition=partition, order=order, results=results, calls=calls, ttl=ttl
     )
+    if waited is not None:
+        plan = EventTimeOver(
+            fields=fields,
+            facts=facts,
+            input=child,
+            partition=partition,
+            order=order,
+            results=results,
+            calls=calls,
+            behind=waited[1],
+            ttl=ttl,
+        )
     if node.limit is not None:
         number = numbers[0]
         first = Call(BOOLEAN, "le", (ColumnRef(BIGINT, number.id, number.name), Literal(BIGINT, node.limit)))
