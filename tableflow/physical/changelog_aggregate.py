@@ -6,9 +6,8 @@ out before the first epoch or with the first change, whichever is earlier.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
-
-import numpy as np
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import concat
@@ -20,8 +19,10 @@ from tableflow.physical.changelog_groups import ChangingGroups
 from tableflow.physical.changelog_recomputed import RecomputedGroups
 from tableflow.physical.collect_aggregate import is_collected
 from tableflow.physical.held_changes import HeldChanges
-from tableflow.physical.node import UnaryNode
+from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.partition_rows import PIECE_ROWS
+from tableflow.physical.row_firings import RowFirings
+from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Epoch, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
@@ -40,7 +41,7 @@ class ChangelogAggregate(UnaryNode):
     the changes of an epoch are emitted together before it passes (mini-batch), or earlier when they are many.  ``retracting``: the input may carry weights;
     DISTINCT over an input that may not gives no weights either.  ``ttl``: groups in which nothing changes are forgotten after so many
     microseconds.  ``every``, ``every_of_time``: changes wait, in place of that, until so many microseconds of processing time, or of event
-    time, are over.
+    time, are over; ``every_rows``: those of a group until it has had so many rows.
     """
 
     keys: tuple[Field, ...]
@@ -50,11 +51,12 @@ class ChangelogAggregate(UnaryNode):
     ttl: int = 0
     every: int = 0
     every_of_time: int = 0
+    every_rows: int = 0
 
     @property
     def waits(self) -> bool:
-        """Whether changes wait for their time."""
-        return bool(self.every or self.every_of_time)
+        """Whether changes wait for their time, or more rows."""
+        return bool(self.every or self.every_of_time or self.every_rows)
 
 
 class ChangelogAggregateOperator(Operator):
@@ -73,6 +75,10 @@ class ChangelogAggregateOperator(Operator):
         self._watermark = START_OF_TIME
         self._due = END_OF_TIME
         self._held: HeldChanges | None = None
+        self._firings: RowFirings | None = None
+        if node.every_rows:
+            where = positions(inputs)
+            self._firings = RowFirings([f.type for f in node.keys], [where[f.id] for f in node.keys], node.every_rows)
 
     def open(self, context: OperatorContext) -> None:
         """Starts without groups."""
@@ -81,7 +87,9 @@ class ChangelogAggregateOperator(Operator):
         self._most_held = context.settings.get(MINI_BATCH_SIZE)
         types = [f.type for f in self._node.fields]
         if self._node.per_epoch or self._node.waits:
-            self._held = HeldChanges(types, context.reserve("changes"))
+            self._held = HeldChanges(types, context.reserve("changes"), len(self._node.keys))
+        if self._firings is not None:
+            self._counted = context.reserve("rows of groups", self._firings.held)
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """What changes in the groups of these rows."""
@@ -106,6 +114,20 @@ class ChangelogAggregateOperator(Operator):
                 self._hold(made)
                 if self._held.rows >= self._most_held and not self._node.waits:
                     yield from self._release()
+            if self._firings is not None:
+                yield from self._fire(piece, self._firings)
+
+    def _fire(self, piece: Batch, firings: RowFirings) -> Iterator[Batch]:
+        """The changes of groups that have had their rows."""
+        keys = firings.take(piece)
+        self._counted.resize(firings.held)
+        if keys is None or self._held is None:
+            return
+        if not keys:
+            yield from self._release()
+            return
+        for part in self._held.take(keys, self._context.batch_rows):
+            yield Batch(part.columns, part.length) if self._appends else part
 
     def _hold(self, changes: Batch) -> None:
         assert self._held is not None
@@ -135,6 +157,9 @@ class ChangelogAggregateOperator(Operator):
         for part in self._held.parts(self._context.batch_rows):
             yield Batch(part.columns, part.length) if self._appends else part
         self._held.clear()
+        if self._firings is not None:
+            self._firings.clear()
+            self._counted.resize(self._firings.held)
 
     def on_epoch(self, epoch: Epoch) -> Emission | None:
         """What has been held, and the only row if nothing has come."""
@@ -168,19 +193,25 @@ class ChangelogAggregateOperator(Operator):
         """The groups; whether the only row has come out; the watermark; what is held, at an epoch only what waits for its time."""
         saved = self._groups.snapshot()
         held = b"" if self._held is None else self._held.snapshot()
-        return np.array([self._begun, self._watermark, len(saved)], np.int64).tobytes() + saved + held
+        counted = b"" if self._firings is None else self._firings.snapshot()
+        return join_parts([struct.pack("<?q", self._begun, self._watermark), saved, held, counted])
 
     def restore(self, state: bytes) -> None:
         """Puts everything back."""
-        begun, self._watermark, size = np.frombuffer(state, np.int64, 3).tolist()
-        self._begun = bool(begun)
-        self._groups.restore(state[24 : 24 + size])
+        head, groups, held, counted = split_parts(state)
+        self._begun, self._watermark = struct.unpack("<?q", head)
+        self._groups.restore(groups)
         if self._held is not None:
-            self._held.restore(state[24 + size :])
+            self._held.restore(held)
             self._ask_for_timer()
+        if self._firings is not None:
+            self._firings.restore(counted)
+            self._counted.resize(self._firings.held)
 
     def close(self) -> None:
         """Gives the memory back."""
         self._groups.close()
         if self._held is not None:
             self._held.close()
+        if hasattr(self, "_counted"):
+            self._counted.release()

@@ -34,6 +34,7 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
                     for interval, of in ((node.every, ""), (node.every_of_time, " of event time"))
                     if interval
                 )
+                + (f" every {node.every_rows} rows" if node.every_rows else "")
                 + _kept(node.ttl)
             )
         case ChangelogJoin():

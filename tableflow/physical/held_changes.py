@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.multi_state import MultiState
 from tableflow.physical.state_rows import load_rows, save_rows
 from tableflow.runtime.operator import Reservation
@@ -21,10 +22,10 @@ Weights = npt.NDArray[np.int64]
 
 
 class HeldChanges:
-    """Rows of these types with their weights; bytes are accounted before they are needed."""
+    """Rows of these types with their weights, by the first ``keys`` columns; bytes are accounted before they are needed."""
 
-    def __init__(self, types: Sequence[SqlType], reservation: Reservation) -> None:
-        self._state = MultiState(types)
+    def __init__(self, types: Sequence[SqlType], reservation: Reservation, keys: int = 0) -> None:
+        self._state = MultiState(types, range(keys), [True] * keys)
         self._everything = range(len(self._state.types))
         self._reservation = reservation
 
@@ -46,6 +47,15 @@ class HeldChanges:
         """What is left of all changes, in batches of at most so many different rows; no weight is zero."""
         for slots in self._state.pieces(rows):
             yield Batch(self._state.columns(self._everything, slots), len(slots), None, self._state.counts(slots))
+
+    def take(self, keys: Sequence[Column], rows: int) -> Iterator[Batch]:
+        """What is left of the changes with these keys, each once, as :meth:`parts`; forgotten when all have been asked for."""
+        found = [slots for _, slots in self._state.probe(keys, len(keys[0].array)).pieces(rows)]
+        for slots in found:
+            yield Batch(self._state.columns(self._everything, slots), len(slots), None, self._state.counts(slots))
+        for slots in found:
+            self._state.remove(slots)
+        self._reservation.resize(self._state.bytes)
 
     def clear(self) -> None:
         """Forgets everything."""

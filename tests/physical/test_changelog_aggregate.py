@@ -315,6 +315,35 @@ def test_changes_of_an_interval_together(data: Any) -> None:
     assert harness.changes() == grouped(node, names, total, empty=True)
 
 
+@pytest.mark.slow
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_groups_fire_after_so_many_rows(data: Any) -> None:
+    keys = data.draw(st.sampled_from([(), (K,), (S,)]))
+    names, every = ["count", "max(s)"], data.draw(st.integers(1, 4))
+    node = node_of(keys, names, every_rows=every)
+    size = data.draw(st.sampled_from([1, 65_536]))
+    harness = EventHarness(operator_of(node), FIELDS, rebuild=data.draw(st.booleans()), batch_rows=size)
+    place = {K: 0, S: 1}
+    total: Counter[Any] = Counter()
+    shown: dict[Any, Counter[Any]] = {}
+    arrived: Counter[Any] = Counter()
+    for batch in data.draw(cuts(data.draw(changes(ROW, appends=True)))):
+        harness.rows([row for row, _ in batch], 0, [weight for _, weight in batch])
+        harness.epoch()
+        for row, weight in batch:
+            total[row] += weight
+            arrived[tuple(row[place[key]] for key in keys)] += 1
+        now = grouped(node, names, total, empty=True)
+        for group in [group for group, rows in arrived.items() if rows >= every]:
+            del arrived[group]
+            shown[group] = Counter({row: n for row, n in now.items() if row[: len(keys)] == group})
+        assert harness.changes() == sum(shown.values(), Counter())
+    harness.end()
+    assert harness.changes() == grouped(node, names, total, empty=True)
+    harness.close()
+
+
 def test_many_changes_do_not_wait_for_the_epoch() -> None:
     few = Settings(((MINI_BATCH_SIZE.name, "3"),))
     harness = EventHarness(operator_of(node_of((K,), ["count"], per_epoch=True)), FIELDS, rebuild=True, settings=few)

@@ -22,8 +22,6 @@ REFUSED = [
      "never close", "EMIT ON UPDATE"),
     (f"SELECT k, count(*) FROM SESSION(TABLE u PARTITION BY k, DESCRIPTOR(ts), {SECOND}) {GROUPED}",
      f"SESSION(TABLE u PARTITION BY k, DESCRIPTOR(ts), {SECOND})", "SESSION over rows that may be taken back", "use TUMBLE"),
-    ("SELECT k, count(*) FROM s GROUP BY k EMIT EVERY 5 ROWS", "EMIT EVERY 5 ROWS", "EVERY a number of rows needs a window",
-     "GLOBAL(TABLE t PARTITION BY k)"),
     (f"SELECT k, count(*) FROM TUMBLE(s, ts, {SECOND}) GROUP BY k EMIT ON WINDOW CLOSE", "EMIT ON WINDOW CLOSE",
      "a grouping that is not by its window", "EMIT ON UPDATE"),
     (f"SELECT k, count(*) FROM TUMBLE(s, ts, {SECOND}) GROUP BY k EMIT WITH LATENESS {SECOND}", f"EMIT WITH LATENESS {SECOND}",

@@ -19,7 +19,7 @@ from tableflow.planner.logical.traversal import walk_plan
 
 def implement_stream_aggregate(search: Search, node: logical.Aggregate, required: Required) -> Iterable[PhysicalNode]:
     """Equal keys meet, and the group's row is replaced whenever it changes."""
-    every, every_of_time = emission_intervals(node)
+    every, every_of_time, every_rows = emission_intervals(node)
     keys = tuple(f.id for f in node.keys)
     child = search.best(node.input, hashed(keys, exact=False) if keys else IN_ONE_TASK)
     fields = (*node.keys, *node.results)
@@ -31,15 +31,16 @@ def implement_stream_aggregate(search: Search, node: logical.Aggregate, required
         keys=node.keys,
         calls=node.calls,
         retracting=not search.stream(node.input).appends,
-        per_epoch=search.settings.get(MINI_BATCH) and not (every or every_of_time),
+        per_epoch=search.settings.get(MINI_BATCH) and not (every or every_of_time or every_rows),
         ttl=search.state_ttl(node.input),
         every=every,
         every_of_time=every_of_time,
+        every_rows=every_rows,
     )
 
 
-def emission_intervals(node: logical.Aggregate) -> tuple[int, int]:
-    """EMIT EVERY of groups without a window: microseconds of processing time and of event time, 0 for none."""
+def emission_intervals(node: logical.Aggregate) -> tuple[int, int, int]:
+    """EMIT EVERY of groups without a window: microseconds of processing time, of event time, and rows of a group; 0 for none."""
     emit = node.emit
     if node.late is not None or (emit is not None and (emit.lateness is not None or node.fire is not None)):
         raise refuse(
@@ -48,17 +49,11 @@ def emission_intervals(node: logical.Aggregate) -> tuple[int, int]:
             None if emit is None else emit.span,
         )
     if emit is None:
-        return 0, 0
+        return 0, 0, 0
     if any(isinstance(trigger, OnWindowClose) for trigger in emit.triggers):
         raise refuse(
             "EMIT ON WINDOW CLOSE governs a grouping that is not by its window",
             "GROUP BY window_start, window_end, or say EMIT ON UPDATE",
-            emit.span,
-        )
-    if any(isinstance(trigger, EveryRows) for trigger in emit.triggers):
-        raise refuse(
-            "EMIT EVERY a number of rows needs a window: a group without one changes with each of its rows",
-            "say EMIT EVERY an INTERVAL, or read FROM GLOBAL(TABLE t PARTITION BY k), where window_fire numbers the results",
             emit.span,
         )
     intervals = [trigger for trigger in emit.triggers if isinstance(trigger, EveryInterval)]
@@ -67,4 +62,6 @@ def emission_intervals(node: logical.Aggregate) -> tuple[int, int]:
         raise refuse(
             "no table below has an event time", "declare WATERMARK FOR it, or leave OF EVENT TIME out", emit.span
         )
-    return min((one.micros for one in intervals if not one.event_time), default=0), of_time
+    of_clock = min((one.micros for one in intervals if not one.event_time), default=0)
+    rows = min((trigger.rows for trigger in emit.triggers if isinstance(trigger, EveryRows)), default=0)
+    return of_clock, of_time, rows

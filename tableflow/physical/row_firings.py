@@ -1,0 +1,57 @@
+"""Groups that fire after every so many rows: how many each has had since it fired last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.grouping import GroupTable
+from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.types import SqlType
+
+
+class RowFirings:
+    """Counts rows by the columns at ``positions``, of these types; groups that have fired are forgotten."""
+
+    def __init__(self, types: Sequence[SqlType], positions: Sequence[int], every: int) -> None:
+        self._positions, self._every = positions, every
+        self._groups = GroupTable(types, [])
+        self._arrived = np.zeros(0, np.int64)
+
+    @property
+    def held(self) -> int:
+        """Bytes held."""
+        return self._groups.bytes + self._arrived.nbytes
+
+    def take(self, batch: Batch) -> list[Column] | None:
+        """Counts the rows of a batch; the keys of groups that fire, None if there are none."""
+        keys = [batch.columns[i] for i in self._positions]
+        groups = self._groups.number(keys, [], batch.length, batch.selection)
+        self._arrived = np.append(self._arrived, np.zeros(self._groups.groups - len(self._arrived), np.int64))
+        self._arrived += np.bincount(groups, minlength=len(self._arrived))
+        due = self._arrived >= self._every
+        if not due.any():
+            return None
+        fired, rest = (np.flatnonzero(which).astype(np.uint32) for which in (due, ~due))
+        columns = self._groups.keys_of(fired)
+        self._groups.retain(rest)
+        self._arrived = self._arrived[rest]
+        return columns
+
+    def clear(self) -> None:
+        """Everything has fired."""
+        self._groups.clear()
+        self._arrived = np.zeros(0, np.int64)
+
+    def snapshot(self) -> bytes:
+        """The groups and their counts."""
+        return join_parts([self._groups.snapshot(), self._arrived.tobytes()])
+
+    def restore(self, state: bytes) -> None:
+        """Puts them back."""
+        groups, arrived = split_parts(state)
+        self._groups.restore(groups)
+        self._arrived = np.frombuffer(arrived, np.int64).copy()
