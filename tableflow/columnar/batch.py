@@ -78,9 +78,14 @@ class Batch:
         if self.rows <= rows:
             yield self
             return
-        counted = np.arange(self.length, dtype=np.uint32) if self.selection is None else self.selection
-        for start in range(0, len(counted), rows):
-            yield self.with_selection(counted[start : start + rows])
+        for start in range(0, self.rows, rows):
+            yield self.rows_between(start, min(start + rows, self.rows))
+
+    def rows_between(self, start: int, end: int) -> Batch:
+        """The rows ``[start, end)`` of those that count, over the same columns."""
+        if self.selection is None:
+            return self.with_selection(np.arange(start, end, dtype=np.uint32))
+        return self.with_selection(self.selection[start:end])
 
     def __repr__(self) -> str:
         return f"Batch({self.rows} of {self.length} rows, {len(self.columns)} columns)"

@@ -13,10 +13,11 @@ from tableflow.config import FUSION, Settings
 from tableflow.expressions.evaluation import filter_rows
 from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import Expression
-from tableflow.physical.filter import PIECE_ROWS, FilterRows
+from tableflow.physical.filter import FilterRows
 from tableflow.physical.node import Input, PhysicalNode
 from tableflow.physical.program_builder import NotCompilableError
 from tableflow.physical.program_judge import compile_steps
+from tableflow.physical.turns import PIECE_ROWS
 from tableflow.types import Field
 
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 from tableflow import types as t
 from tableflow.columnar import compute as pc
 from tableflow.errors import BindError
+from tableflow.expressions.casting import exact
 from tableflow.expressions.casting.calendar import per_second
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.function import Binding, Function, Kernel, accept
@@ -23,6 +24,8 @@ from tableflow.expressions.nodes import Expression, Literal
 from tableflow.expressions.operand import Array, Operand, from_arrow, numbers
 from tableflow.records import dataclass
 
+_FEW = 64
+"""Texts that are written though no value may have them."""
 _SECOND, _MINUTE, _HOUR, _DAY = 1, 60, 3600, 86400
 
 _CODES = {
@@ -119,8 +122,7 @@ def _written(values: Array, unit: int, pieces: Sequence[_Piece]) -> pa.Array:
     """The texts of moments in units of a second's part."""
     shown = min((piece.seconds for piece in pieces), default=_DAY)
     step = unit * shown if shown else 1
-    floored = values // step
-    distinct, codes = np.unique(floored, return_inverse=True)
+    distinct, codes = _distinct(values // step)
     moments = distinct * step
     parts = [_piece(moments, unit, piece) for piece in pieces]
     texts = (
@@ -131,6 +133,15 @@ def _written(values: Array, unit: int, pieces: Sequence[_Piece]) -> pa.Array:
         else pa.array([""] * len(moments))
     )
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), texts.cast(pa.string()))
+
+
+def _distinct(values: Array) -> tuple[Array, Array]:
+    """Numbers of which all values are some, ascending, and where each value is among them."""
+    low, high = exact.extremes(values)
+    if high - low < max(_FEW, len(values) // 8):  # near each other: some that do not occur are cheaper than to sort
+        return np.arange(low, high + 1), values - low
+    distinct, codes = np.unique(values, return_inverse=True)
+    return distinct, codes
 
 
 def _piece(moments: Array, unit: int, piece: _Piece) -> pa.Array:
