@@ -60,7 +60,12 @@ class Iteration:
         self, split: int, shape: RowShape, offset: Any, batch_rows: int, *, inline: bool
     ) -> SplitReader | BlockingReader:
         """See :class:`~tableflow.connectors.live.Feed`."""
-        begun = self.start()
+        try:
+            begun = self.start()
+        except TableFlowError as error:
+            raise ConnectorError(f"{shape.subject} cannot be read: {error.message}", hint=error.hint) from None
+        except Exception as error:
+            raise _failed(error, shape) from error
         if inline:
             return InlineReader(_inline(begun), shape, batch_rows)
         return PumpedReader(begun, shape, batch_rows)
@@ -84,7 +89,7 @@ class InlineReader:
                 if len(items) >= self._batch_rows or isinstance(item, pa.RecordBatch | pa.Table):
                     break
         except Exception as error:
-            raise _failed(error) from error
+            raise _failed(error, self._shape) from error
         self._given += len(items)
         if not items:
             return Done()
@@ -170,7 +175,7 @@ class PumpedReader:
         try:
             work(rows)
         except Exception as error:  # noqa: BLE001 - it belongs to whoever reads
-            self._failure = _failed(error)
+            self._failure = _failed(error, self._shape)
         finally:
             with self._changed:
                 self._ended = True
@@ -274,7 +279,7 @@ def _batch(items: list[Any], shape: RowShape, before: int) -> Batch:
     return concat(parts)
 
 
-def _failed(error: Exception) -> Exception:
+def _failed(error: Exception, shape: RowShape) -> Exception:
     if isinstance(error, TableFlowError):
         return error
-    return ConnectorError("the iterator of a stream failed", detail=f"{type(error).__name__}: {error}")
+    return ConnectorError(f"the iterator of {shape.subject} failed", detail=f"{type(error).__name__}: {error}")

@@ -48,7 +48,7 @@ class RowShape:
         self._types = tuple(types)
         self._wanted = tuple(wanted)
         self._required = frozenset(required)
-        self._subject = subject
+        self.subject = subject
         self._storage = [declared(of) for of in types]
 
     def of_rows(self, rows: Sequence[Any], before: int = 0) -> Batch:
@@ -61,12 +61,12 @@ class RowShape:
         """A batch of Arrow data, column by name; columns that it does not have are NULL."""
         for name in data.schema.names:
             if name not in self._known:
-                raise self._unknown(f"Arrow data of {self._subject}", name)
+                raise self._unknown(f"Arrow data of {self.subject}", name)
         arrays = []
         for i in self._wanted:
             found = data.schema.get_field_index(self.names[i])
             column = pa.nulls(data.num_rows, self._storage[i]) if found < 0 else data.column(found)
-            check_text(column, self.names[i], self._subject, before)
+            check_text(column, self.names[i], self.subject, before)
             arrays.append(column if column.type == self._storage[i] else self._cast(i, column, before))
         return self._batch(arrays, data.num_rows, before)
 
@@ -102,7 +102,7 @@ class RowShape:
         elif isinstance(of, t.DecimalType) and not isinstance(value, str | bytes | float):
             hint = f"{of} holds {of.precision - of.scale} digits before and {of.scale} behind the point, and nothing is rounded here"
         return DataError(
-            f"row {number} of {self._subject} has {shown(value)} in column {self.names[i]!r}, which is {of}",
+            f"row {number} of {self.subject} has {shown(value)} in column {self.names[i]!r}, which is {of}",
             detail=reason and f"pyarrow says: {reason}" if isinstance(of, _NESTED) else None,
             hint=hint,
         )
@@ -118,7 +118,7 @@ class RowShape:
                 except _UNFIT:
                     raise self._unfit(i, column[number].as_py(), before + number + 1, None) from None
             raise DataError(
-                f"column {self.names[i]!r} of {self._subject} is {self._types[i]}, and {column.type} does not become that",
+                f"column {self.names[i]!r} of {self.subject} is {self._types[i]}, and {column.type} does not become that",
                 detail=f"pyarrow says: {error}",
             ) from None
 
@@ -128,7 +128,7 @@ class RowShape:
             if i in self._required and array.null_count:
                 number = before + array.is_null().index(True).as_py() + 1
                 raise DataError(
-                    f"row {number} of {self._subject} has no value in column {self.names[i]!r}, which is {self._types[i]} NOT NULL",
+                    f"row {number} of {self.subject} has no value in column {self.names[i]!r}, which is {self._types[i]} NOT NULL",
                     hint="give a value, or declare the column without NOT NULL",
                 )
             fitting.append(self._bounded(i, array, before))
@@ -143,7 +143,7 @@ class RowShape:
         if (pc.max(lengths).as_py() or 0) > of.length:
             number = pc.greater(lengths, of.length).index(True).as_py()
             raise DataError(
-                f"row {before + number + 1} of {self._subject} has {shown(array[number].as_py())} in column "
+                f"row {before + number + 1} of {self.subject} has {shown(array[number].as_py())} in column "
                 f"{self.names[i]!r}, which is {of}",
                 hint=f"it is {lengths[number].as_py()} long; cut it before, or declare a longer type",
             )
@@ -152,18 +152,18 @@ class RowShape:
     def _listed(self, row: Any, number: int) -> Sequence[Any]:
         if isinstance(row, dict):
             if not row.keys() <= self._known:
-                raise self._unknown(f"row {number} of {self._subject}", next(iter(row.keys() - self._known)))
+                raise self._unknown(f"row {number} of {self.subject}", next(iter(row.keys() - self._known)))
             return [row.get(name) for name in self.names]
         if not isinstance(row, tuple | list):
             raise DataError(
-                f"row {number} of {self._subject} is {shown(row)}, which is no row",
+                f"row {number} of {self.subject} is {shown(row)}, which is no row",
                 detail=self._declared(),
                 hint="give a tuple, a list or a dictionary for each row, also of one value: (5,)",
             )
         if len(row) != len(self.names):
             values = f"{len(row)} value{'' if len(row) == 1 else 's'}"
             raise DataError(
-                f"row {number} of {self._subject} has {values} instead of {len(self.names)}",
+                f"row {number} of {self.subject} has {values} instead of {len(self.names)}",
                 detail=f"the row is {str(row)[:200]}; {self._declared()}",
                 hint="give a value for each column, None where there is none",
             )

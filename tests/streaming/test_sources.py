@@ -75,7 +75,7 @@ def test_a_failing_iterable_is_the_query_s_error(connection: tableflow.Connectio
         raise ValueError("no more")
 
     connection.register_stream("s", COLUMNS, rows)
-    with pytest.raises(tableflow.Error, match=r"iterator of a stream failed[\s\S]*no more"):
+    with pytest.raises(tableflow.Error, match=r"iterator of stream 's' failed[\s\S]*no more"):
         connection.execute("SELECT id FROM s").fetchall()
     connection.register_stream("s", COLUMNS, [(1,)])
     with pytest.raises(tableflow.Error, match="has 1 value instead of 2"):

@@ -97,3 +97,29 @@ def test_text_that_is_not_utf_8_is_not_appended():
         with pytest.raises(tableflow.DataError, match="column 't' that is not UTF-8"):
             connection.append("kept", bad)
         assert connection.execute("SELECT count(*) FROM kept").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (lambda: None, "the iterator of stream 's' failed"),
+        (lambda: 1 / 0, "ZeroDivisionError"),
+        (lambda: ((1 // each,) for each in (1, 0)), "ZeroDivisionError"),
+    ],
+)
+def test_a_function_that_makes_no_rows_is_no_bug_of_ours(source, told):
+    with tableflow.connect() as connection:
+        connection.register_stream("s", {"a": "INT"}, source)
+        with pytest.raises(tableflow.OperationalError) as raised:
+            connection.execute("SELECT * FROM s").fetchall()
+    assert told in str(raised.value)
+
+
+def test_an_iterator_is_read_once():
+    with tableflow.connect() as connection:
+        connection.register_stream("s", {"a": "INT"}, iter([(1,)]))
+        assert connection.execute("SELECT * FROM s").fetchall() == [(1,)]
+        with pytest.raises(
+            tableflow.Error, match="stream 's' cannot be read: the rows of an iterator can be read once"
+        ):
+            connection.execute("SELECT * FROM s").fetchall()
