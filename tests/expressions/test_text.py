@@ -56,10 +56,3 @@ def test_aggregates_and_sort_keys():
     assert sort_key_to_sql(SortKey(REFS["a"], descending=True, nulls_first=True)) == "a DESC NULLS FIRST"
     assert to_sql(ColumnRef(t.INT, 5)) == "#5"
     assert to_sql(Literal(t.STRING, "a'b")) == "'a''b'"
-
-
-@pytest.mark.parametrize("apart", [1, 60, 86_400, 10**7])
-def test_times_near_each_other_and_far_apart_have_their_texts(apart: int):
-    moments = np.array([7, -3, 7, 500, 0], np.int64) * apart * 1_000_000
-    texts = time_text._written(moments, 1_000_000, time_text._letters("yyyy-MM-dd HH:mm")).to_pylist()
-    assert texts == [str(each)[:16].replace("T", " ") for each in moments.astype("M8[us]")]

@@ -1,0 +1,15 @@
+"""Times as text: those near each other are written another way than those far apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tableflow.expressions.functions import time_text
+
+
+@pytest.mark.parametrize("apart", [1, 60, 86_400, 10**7])
+def test_times_near_each_other_and_far_apart_have_their_texts(apart: int):
+    moments = np.array([7, -3, 7, 500, 0], np.int64) * apart * 1_000_000
+    texts = time_text._written(moments, 1_000_000, time_text._letters("yyyy-MM-dd HH:mm")).to_pylist()
+    assert texts == [str(each)[:16].replace("T", " ") for each in moments.astype("M8[us]")]
