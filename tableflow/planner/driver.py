@@ -224,7 +224,7 @@ def optimize(query: Query, settings: Settings) -> Optimized:
             root = Rewriter(local, context, trace).rewrite(root, required)
         root = _with_one_input_each(root)
         _check_columns(root, query, phase)
-    statistics = context.statistics
+    statistics = context.hand_over_statistics()
     statistics.finish(root)
     return Optimized(Query(root, query.columns), statistics, tuple(context.warnings), _firings(trace), streaming)
 

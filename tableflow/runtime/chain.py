@@ -91,7 +91,7 @@ class Chain:
         self.on_epoch: Callable[[Epoch], None] | None = None
         """Is told of every epoch that has passed all operators."""
         self._frozen: list[bytes] = []
-        self._judge_time = judge_time or self._later_only
+        self._judge_time = judge_time
         self._generated = START_OF_TIME
         self._times = [START_OF_TIME] * len(self.operators)
         self._sent = START_OF_TIME
@@ -226,7 +226,7 @@ class Chain:
     def _odd(self, item: Any, index: int) -> None:
         """An item that is neither a batch nor a wait."""
         if isinstance(item, Watermark) and self._makes_time[index]:
-            watermark = self._judge_time(item.time)
+            watermark = self._later_only(item.time) if self._judge_time is None else self._judge_time(item.time)
             if watermark is not None:
                 self._stack.append((index + 1, None, watermark))
         elif isinstance(item, Watermark) and self._delays_time[index]:
@@ -323,6 +323,11 @@ class Chain:
                     self.on_snapshot(event, states)
                 if self.on_epoch is not None:
                     self.on_epoch(event)
+
+    def forget(self) -> None:
+        """Lets go of the operators, with their tables and buffers, and of those who are told: a job is looked at long after its end."""
+        self.operators.clear()
+        self.on_snapshot = self.on_epoch = None
 
     def discard(self) -> None:
         """Drops all unfinished emissions, the deepest first, closing those that can be closed."""

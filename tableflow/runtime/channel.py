@@ -128,8 +128,9 @@ class Channel:
             self.producer.wake()
 
     def dispose(self) -> None:
-        """Gives back what is left; only when no task runs any more."""
+        """Gives back what is left and forgets both ends; only when no task runs any more."""
         self.closed = True
+        self.consumer = self.producer = NOBODY
         self._drop()
 
     def _drop(self) -> None:

@@ -76,6 +76,7 @@ class Deployment:
         self.topology = Topology(graph)
         self._graph = graph
         self._around = around
+        self._scheduler, self._memory = around.scheduler, around.memory
         self._batch_rows = around.settings.get(BATCH_ROWS)
         self._began = around.scheduler.now()
         self._blocks: dict[int, list[TaskBlock]] = {stage.id: [] for stage in graph.stages}
@@ -251,13 +252,13 @@ class Deployment:
 
     def counters(self) -> JobCounters:
         """A picture of all counters."""
-        scheduler = self._around.scheduler
+        scheduler = self._scheduler
         return JobCounters(
             stages=tuple(
                 sum_tasks(stage.id, self._blocks[stage.id], self._targets(stage.id)) for stage in self._graph.stages
             ),
-            memory_used=self._around.memory.used,
-            memory_peak=self._around.memory.peak,
+            memory_used=self._memory.used,
+            memory_peak=self._memory.peak,
             drawn=scheduler.drawn if isinstance(scheduler, SimulatedScheduler) else 0,
         )
 
@@ -267,12 +268,23 @@ class Deployment:
         return [(self._graph.edges[i].consumer, self._graph.edges[i].port, self._wiring.fullest(i)) for i in numbers]
 
     def dispose(self) -> None:
-        """Gives back what channels and builds still hold; only when no task runs any more."""
+        """Gives back what channels and builds still hold; only when no task runs any more.
+
+        What is left of a job refers to nothing that refers to it, so that it goes at once when nobody wants its counters any more:
+        hundreds of objects a job that only a collection would find are milliseconds of a later query.
+        """
+        if not self.tasks:
+            return
         self._wiring.dispose()
         for build in self.builds.values():
             build.free()
         for context in self._contexts:
             context.release_all()
+        self.tasks.clear()
+        self.first.clear()
+        self._contexts.clear()
+        self._sources.clear()
+        del self._around  # it knows the job
 
 
 def _no_time(_: int) -> Watermark | None:

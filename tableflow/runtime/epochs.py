@@ -19,6 +19,10 @@ from tableflow.runtime.events import Epoch
 from tableflow.runtime.timers import Timekeeper
 
 
+def _nobody(_told: Epoch | int) -> None:
+    """Nobody is told any more."""
+
+
 class Epochs:
     """Epochs of one job, counted from 1; safe from any thread."""
 
@@ -73,6 +77,10 @@ class Epochs:
         with self._lock:
             self._closed = True
             self._stop_clock()
+
+    def dispose(self) -> None:
+        """Forgets whom it told: nobody asks any more."""
+        self._send = self._passed = _nobody
 
     def _leave(self, task: TaskId, number: int) -> None:
         with self._lock:

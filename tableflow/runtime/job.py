@@ -167,6 +167,7 @@ class Job:
         self._await_end()
         self._deployment.dispose()
         self._result.dispose()
+        self.epochs.dispose()
 
     def wait(self, timeout: float | None = None) -> None:
         """Drops the rest of the result and returns when the job has ended; raises its error."""

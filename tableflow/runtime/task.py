@@ -263,7 +263,7 @@ class Task:
                 step()
             except Exception as error:  # noqa: BLE001 - the rest must still be closed
                 self._job.failed(self._named(error))
-        chain.operators.clear()  # with their tables and buffers, which a job that is looked at later would keep
+        chain.forget()
         self._looks.closed()
 
     def _named(self, error: Exception) -> TableFlowError:

@@ -158,7 +158,8 @@ class TaskTimers:
         return signal
 
     def close(self) -> None:
-        """Forgets everything."""
+        """Forgets everything, the task too."""
+        self.wake = _nobody
         self._timers.clear()
         self._awaited.clear()
         if self._armed is not None:

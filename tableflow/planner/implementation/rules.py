@@ -76,10 +76,12 @@ def plan_physical(
         search = Search(query.root, wanted, cardinality, settings, STREAMING_RULES, streaming=True)
         planned = plan_changes if changes else plan_stream
         plan, columns = planned(search, query, anywhere=anywhere)
+        search.dispose()
         return PhysicalPlan(plan, columns, tuple(search.warnings))
     search = Search(query.root, wanted, cardinality, settings, RULES)
     required = NOTHING if anywhere else IN_ONE_TASK
     if isinstance(query.root, logical.Sort):
         required = replace(IN_ONE_TASK, ordering=ordering_of(query.root))
     root = search.best(query.root, required)
+    search.dispose()
     return PhysicalPlan(root, query.columns, tuple(search.warnings))

@@ -131,6 +131,11 @@ class Search:
                 raise error.at(place(node)) from None
         return known
 
+    def dispose(self) -> None:
+        """Forgets what refers to the search itself, so that it goes with its last user."""
+        self.alternatives.clear()
+        del self._rows
+
     def settle(self, node: logical.Node, plan: PhysicalNode) -> None:
         """What asks for ``node`` as it comes gets this plan."""
         self._memo[(id(node), NOTHING)] = plan

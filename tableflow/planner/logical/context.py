@@ -81,6 +81,11 @@ class Context:
             self._statistics = Statistics(self)
         return self._statistics
 
+    def hand_over_statistics(self) -> Statistics:
+        """The estimates for those who come after the optimisation; they know this context, which forgets them."""
+        statistics, self._statistics = self.statistics, None
+        return statistics
+
     @property
     def domains(self) -> dict[int, Domain]:
         """Bounds of the columns of the plan as it was given, and of their copies."""
