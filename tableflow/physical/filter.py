@@ -7,7 +7,7 @@ from tableflow.expressions.entries import Entries
 from tableflow.expressions.evaluation import filter_rows
 from tableflow.expressions.nodes import Expression
 from tableflow.physical.node import UnaryNode, positions
-from tableflow.physical.turns import Turns
+from tableflow.physical.piece_size import PieceSize
 from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, Suspend
 from tableflow.runtime.wake import READY
@@ -29,14 +29,14 @@ class FilterRowsOperator(Operator):
         self._conjuncts = node.conjuncts
         self._positions = positions(node.input.fields)
         self._entries = Entries()  # follows from the conjuncts and dictionaries: no state
-        self._turns = Turns()
+        self._size = PieceSize()
 
     def process(self, batch: Batch, port: int) -> Emission:
         """The rows that are left, if any, piece by piece."""
-        for piece in self._turns.pieces(batch):
-            self._turns.begin()
+        for piece in self._size.pieces(batch):
+            self._size.begin()
             kept = filter_rows(self._conjuncts, piece, self._positions, self._entries)
-            self._turns.end(piece.rows)
+            self._size.end(piece.rows)
             if len(kept):
                 yield piece if len(kept) == piece.rows else piece.with_selection(kept)
             else:

@@ -15,9 +15,9 @@ from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import Expression
 from tableflow.physical.filter import FilterRows
 from tableflow.physical.node import Input, PhysicalNode
+from tableflow.physical.piece_size import PIECE_ROWS
 from tableflow.physical.program_builder import NotCompilableError
 from tableflow.physical.program_judge import compile_steps
-from tableflow.physical.turns import PIECE_ROWS
 from tableflow.types import Field
 
 

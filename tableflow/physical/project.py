@@ -8,7 +8,7 @@ from tableflow.expressions.entries import Entries
 from tableflow.expressions.evaluation import project
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.physical.node import UnaryNode, positions
-from tableflow.physical.turns import Turns
+from tableflow.physical.piece_size import PieceSize
 from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator
 from tableflow.serialization import serializable
@@ -30,7 +30,7 @@ class ProjectColumnsOperator(Operator):
         self._positions = positions(node.input.fields)
         self._entries = Entries()  # follows from the expressions and dictionaries: no state
         self._passed = [self._positions[e.id] if isinstance(e, ColumnRef) else None for e in node.expressions]
-        self._turns = Turns()
+        self._size = PieceSize()
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """The batch of output columns."""
@@ -38,7 +38,7 @@ class ProjectColumnsOperator(Operator):
             return None
         if all(i is not None for i in self._passed):
             return iter((self._computed(batch),))
-        return (self._computed(piece) for piece in self._turns.pieces(batch))
+        return (self._computed(piece) for piece in self._size.pieces(batch))
 
     def _computed(self, batch: Batch) -> Batch:
         passed = [i for i in self._passed if i is not None]
@@ -46,9 +46,9 @@ class ProjectColumnsOperator(Operator):
         if len(passed) == len(self._passed):
             return Batch([batch.columns[i] for i in passed], batch.length, batch.selection, batch.weights, event_time)
         wanted = [e for e in self._expressions if not isinstance(e, ColumnRef)]
-        self._turns.begin()
+        self._size.begin()
         computed = iter(project(wanted, batch, self._positions, self._entries))
-        self._turns.end(batch.rows)
+        self._size.end(batch.rows)
         kept, weights = [batch.columns[i] for i in passed], batch.weights
         if batch.selection is not None:
             kept = take_columns(kept, batch.selection)

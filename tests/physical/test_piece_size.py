@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 
 from tableflow.columnar.batch import Batch
-from tableflow.physical import turns
-from tableflow.physical.turns import PIECE_ROWS, Turns
+from tableflow.physical import piece_size
+from tableflow.physical.piece_size import PIECE_ROWS, PieceSize
 from tableflow.types import INT, Field
 from tests.physical.event_harness import batch_of
 
@@ -26,11 +26,11 @@ def _counted(pieces: list[Batch]) -> list[int]:
 def _sizes(monkeypatch, nanoseconds: list[int], rows: int) -> list[int]:
     """The pieces of a batch, each of which takes so long."""
     ends = iter(np.repeat(np.cumsum([0, *nanoseconds]), 2)[1:])
-    monkeypatch.setattr(turns, "thread_time_ns", lambda: int(next(ends)))
-    turn, sizes = Turns(), []
-    for piece in turn.pieces(_rows(rows)):
-        turn.begin()
-        turn.end(piece.rows)
+    monkeypatch.setattr(piece_size, "thread_time_ns", lambda: int(next(ends)))
+    size, sizes = PieceSize(), []
+    for piece in size.pieces(_rows(rows)):
+        size.begin()
+        size.end(piece.rows)
         sizes.append(piece.rows)
     return sizes
 
@@ -43,22 +43,22 @@ def test_quick_pieces_grow_and_slow_ones_shrink(monkeypatch):
 
 
 def test_a_last_small_piece_says_nothing(monkeypatch):
-    monkeypatch.setattr(turns, "thread_time_ns", lambda: 0)
-    turn = Turns()
-    turn.begin()
-    turn.end(10)
-    assert turn.rows == PIECE_ROWS
+    monkeypatch.setattr(piece_size, "thread_time_ns", lambda: 0)
+    size = PieceSize()
+    size.begin()
+    size.end(10)
+    assert size.rows == PIECE_ROWS
 
 
 def test_pieces_are_all_rows_in_order():
-    turn = Turns()
+    size = PieceSize()
     batch = _rows(3 * PIECE_ROWS + 7)
-    whole = list(turn.pieces(batch))
+    whole = list(size.pieces(batch))
     assert [piece.rows for piece in whole] == [PIECE_ROWS] * 3 + [7]
     assert _counted(whole) == list(range(batch.rows))
     chosen = np.arange(1, batch.rows, 2, dtype=np.uint32)
-    assert _counted(list(turn.pieces(batch.with_selection(chosen)))) == chosen.tolist()
+    assert _counted(list(size.pieces(batch.with_selection(chosen)))) == chosen.tolist()
     assert all(a < b for a, b in pairwise(_counted(list(batch.pieces(100)))))
     small = _rows(5)
-    assert list(turn.pieces(small)) == [small]
-    assert list(turn.pieces(_rows(0))) == []
+    assert list(size.pieces(small)) == [small]
+    assert list(size.pieces(_rows(0))) == []

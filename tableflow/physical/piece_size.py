@@ -18,8 +18,8 @@ _SHORT, _LONG = 1_000_000, 4_000_000
 """Nanoseconds of the thread's processor time."""
 
 
-class Turns:
-    """The pieces of one operator's batches."""
+class PieceSize:
+    """How large the pieces of one operator's batches are."""
 
     __slots__ = ("_began", "rows")
 
