@@ -1,7 +1,7 @@
 """How many events per second the queries take, from events made in memory before, beside Flink and DuckDB in one run.
 
 Making the events, parsing and planning are not measured, with any engine: our connection keeps the columns that were made, Flink's JVM has the same rows
-(:mod:`benchmarks.nexmark.flink_memory`), and its time counts from the first reader's begin.  Time is given by the clock and as
+(:mod:`benchmarks.nexmark.flink_memory`), and its time counts from the first reader's begin.  Neither engine's turn begins before the other is quiet (:mod:`benchmarks.nexmark.quiet`).  Time is given by the clock and as
 processor time divided by the number of threads, which does not depend on what else the machine does.  Memory is what the process had at most beyond what
 it had, with the events, before the query; it is that of the first run, before which both engines gave free memory back, and which is not timed.
 DuckDB answers the query once over finished tables in its memory.
@@ -198,10 +198,8 @@ def _figures(
     ours, theirs, peer = [], [], []
     for _ in range(runs):
         if flink is not None and isinstance(warmed, Measured):
-            measured = flink.run(text(number))
-            if isinstance(measured, str):
-                raise RuntimeError(f"Flink ran q{number} before and now does not: {measured}")
-            theirs.append(measured)
+            theirs.append(_flink_once(flink, number))
+            flink.wait_until_quiet()
         ours.append(_stream(connection, number))
         if duckdb_seconds is not None:
             peer.append(duckdb_seconds(number))
@@ -209,6 +207,15 @@ def _figures(
         number, events, threads, tuple(ours), megabytes_of_ours, tuple(theirs),
         warmed.beyond if isinstance(warmed, Measured) else None, min(peer, default=None), warmed if isinstance(warmed, str) else "",
     )  # fmt: skip
+
+
+def _flink_once(flink: Flink, number: int) -> Measured:
+    """Flink's turn."""
+    flink.wait_until_quiet()
+    measured = flink.run(text(number))
+    if isinstance(measured, Measured):
+        return measured
+    raise RuntimeError(f"Flink ran q{number} before and now does not: {measured}")
 
 
 def _warm(flink: Flink, number: int) -> Measured | str:

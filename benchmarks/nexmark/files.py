@@ -122,12 +122,15 @@ def _compared(connection: tableflow.Connection, flink: Flink | None, number: int
     ours, theirs, refused = [], [], ""
     for run in range(runs + 1):
         if flink is not None and not refused:
+            flink.wait_until_quiet()
             answer = flink.run(text(number))
             if isinstance(answer, str):
                 refused = f"Flink: {answer}"
             elif run:
                 theirs.append(answer)
         if run:
+            if flink is not None:
+                flink.wait_until_quiet()
             ours.append(_dropped(connection, number))
     return Compared(number, min(ours, key=by_seconds), min(theirs, key=by_seconds, default=None), refused)
 

@@ -6,12 +6,15 @@ One JVM runs all queries: parallelism as ours, objects reused.  What it answers,
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from benchmarks.nexmark.quiet import wait_until_quiet
 
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _JVM = {"_JAVA_OPTIONS": "-Xmx6g"}
@@ -57,6 +60,7 @@ class Flink:
         answer = self._ask(question)
         if "error" in answer:
             raise RuntimeError(f"Flink cannot be used: {answer['error']}")
+        self._java = int(answer["process"])
 
     def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -79,6 +83,10 @@ class Flink:
         """A query once, or why not; ``trim``: free memory is given back before, so that ``beyond`` is known."""
         answer = self._ask({"query": sql, "trim": trim})
         return str(answer["error"]) if "error" in answer else Measured(**answer)
+
+    def wait_until_quiet(self) -> bool:
+        """Before either engine's turn: neither the JVM nor this process does anything; False if one did not stop."""
+        return wait_until_quiet((self._java, os.getpid()))
 
     def rows(self, sql: str) -> list[tuple[str, tuple[object, ...]]] | str:
         """All changes of a query: the kind as Flink abbreviates it, and the values, those that JSON has no word for as texts."""

@@ -1,7 +1,7 @@
 """Runs queries with Flink when asked to, line by line; started with an interpreter that has ``apache-flink`` (see :mod:`benchmarks.nexmark.files`).
 
 Standard input has one JSON document a line: first ``{"statements": [...], "settings": {...}}``, then ``{"query": SQL}`` as often
-as wanted.  Each is answered by a line of JSON: ``{}``, or seconds by the clock, of the JVM's processor time and the megabytes that
+as wanted.  Each is answered by a line of JSON: the JVM's process, or seconds by the clock, of the JVM's processor time and the megabytes that
 the JVM had at most, or the error.  The JVM lives as long as this process, so that it is warm.
 
 With ``"clock": true`` in the first document the classes of ``java/nexmark`` are there: seconds count from the first reader's begin, and
@@ -114,6 +114,8 @@ def main() -> None:
                 environment.get_config().set(name, value)
             for statement in asked.get("statements", []):
                 environment.execute_sql(statement)
+            if "statements" in asked:
+                answer = {"process": int(_java().name)}
             if "query" in asked:
                 answer = _run(environment, asked["query"], clock, trim=asked.get("trim", False))
             if "rows" in asked:
