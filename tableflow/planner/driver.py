@@ -37,7 +37,7 @@ from tableflow.planner.rewriting import Rewriter, Rule, Trace
 from tableflow.planner.rules.chance import compute_chance_once
 from tableflow.planner.rules.common_subplans import share_common_subplans, share_streams
 from tableflow.planner.rules.disjunctions import derive_side_disjunctions, factor_disjunctions
-from tableflow.planner.rules.distinct import eliminate_distinct
+from tableflow.planner.rules.distinct import distinct_as_groups, eliminate_distinct
 from tableflow.planner.rules.emission import fire_when_closed, settle_emission
 from tableflow.planner.rules.empty import propagate_empty
 from tableflow.planner.rules.event_time import settle_event_time
@@ -157,6 +157,7 @@ RULES: tuple[Entry, ...] = (
     Entry("null_safe_to_equality", null_safe_to_equality, (_R,), (Filter, Join)),
     Entry("single_to_left", single_to_left, (_R,), _JOIN),
     Entry("drop_unused_join", drop_unused_join, (_R,), _JOIN),
+    Entry("distinct_as_groups", distinct_as_groups, (_R,), (Aggregate,)),
     Entry("eliminate_distinct", eliminate_distinct, (_R,), (Aggregate, Join)),
     Entry("drop_dependent_keys", drop_dependent_keys, (_R,), (Aggregate,)),
     Entry("take_constants_out_of_sums", take_constants_out_of_sums, (_R,), (Aggregate,)),

@@ -17,6 +17,7 @@ NOT_FOR_STREAMS: Mapping[str, str] = {
     "settle_emission": "in streams EMIT says when results come out",
     "settle_temporal_join": "in streams versions come and go with time",
     "expand_asof_join": "in streams rows wait for time, and are not sorted as a whole",
+    "distinct_as_groups": "values are kept once either way, and in two operators each change would pass both",
     "drop_dependent_keys": "event time and windows among the keys say when groups close",
     "push_limit": "which rows come first is known of a table that is read, not of one that goes on changing",
 }
