@@ -1,7 +1,7 @@
 // Windows over sorted rows: where keys change, how far a RANGE frame reaches, and aggregates over frames that move forward.
 //
-// A frame [low[i], high[i]) belongs to each row of a slice, slices come in order, and neither end ever moves back: so every
-// value enters and leaves an aggregate once.  What cannot be taken out of a sum again (floats, variances) is kept as two
+// A frame [low[i], high[i]) belongs to each row of a slice, slices come in order, and ends seldom move back (a month before March 31 at
+// noon is after a month before March 30 at night): then an aggregate begins anew, else every value enters and leaves it once.  What cannot be taken out of a sum again (floats, variances) is kept as two
 // stacks of partial aggregates; extremes are kept as a queue of the values that may still win.
 // After Tangwongsan, Hirzel and Schneider, "Low-Latency Sliding-Window Aggregation in Worst-Case Constant Time" (2017).
 #pragma once
@@ -55,13 +55,11 @@ class FrameExtreme {
 
 std::unique_ptr<FrameExtreme> make_frame_extreme(VectorPtr values, bool greatest);
 
-// Frames must lie inside the rows and move forward; throws std::invalid_argument.
-inline void check_frames(Ends frames, int64_t rows, int64_t& low, int64_t& high) {
+// Frames must lie inside the rows; throws std::invalid_argument.
+inline void check_frames(Ends frames, int64_t rows) {
   for (int64_t i = 0; i < frames.n; ++i) {
-    const int64_t l = frames.low[i], h = frames.high[i];
-    if (l < low || h < high || h < l || h > rows) throw std::invalid_argument("a frame moves back or leaves its rows");
-    low = l;
-    high = h;
+    const int64_t low = frames.low[i], high = frames.high[i];
+    if (low < 0 || high < low || high > rows) throw std::invalid_argument("a frame leaves its rows");
   }
 }
 

@@ -10,7 +10,7 @@ template <class Get> class Queue final : public FrameExtreme {
   Queue(VectorPtr values, Get get, bool greatest) : values_(std::move(values)), get_(get), greatest_(greatest) {}
 
   Work next(Ends frames, int64_t* out) override {
-    check_frames(frames, values_->length, low_, high_);
+    check_frames(frames, values_->length);
     for (int64_t i = 0; (i = run(frames, i, out)) < frames.n;) co_await give_way;
     if (head_ > 4096 && head_ * 2 > rows_.size()) {
       rows_.erase(rows_.begin(), rows_.begin() + int64_t(head_));
@@ -26,6 +26,12 @@ template <class Get> class Queue final : public FrameExtreme {
     const Vector& v = *values_;
     for (int64_t left = stretch; i < frames.n; ++i) {
       const int64_t low = frames.low[i];
+      if (low < low_ || frames.high[i] < end_) {  // it moves back
+        rows_.clear();
+        head_ = 0;
+        end_ = low;
+      }
+      low_ = low;
       if (end_ < low) end_ = low;
       for (; end_ < frames.high[i]; ++end_) {
         if (left-- == 0) return i;
@@ -56,7 +62,7 @@ template <class Get> class Queue final : public FrameExtreme {
   bool greatest_;
   std::vector<int64_t> rows_;
   size_t head_ = 0;
-  int64_t end_ = 0, low_ = 0, high_ = 0;
+  int64_t end_ = 0, low_ = 0;
 };
 
 template <class Get> std::unique_ptr<FrameExtreme> queue(VectorPtr values, Get get, bool greatest) {

@@ -74,25 +74,24 @@ void range_ends(const Vector& keys, const Vector& bounds, int64_t first, Ends pa
   }
   with_comparison(keys, bounds, direction, [&](auto compare) {
     int64_t at = 0, start = -1;
+    const auto ends = [&](int64_t row, int64_t of) { return beyond ? compare(row, of) > 0 : compare(row, of) >= 0; };
     for (int64_t i = 0; i < partition.n; ++i) {
       const int64_t end = partition.high[i];
       if (partition.low[i] < 0 || end > keys.length) throw std::out_of_range("a partition leaves its rows");
       if (start != partition.low[i]) at = start = partition.low[i];
-      if (i == 0) {  // somewhere in the middle of a partition: the rows before need not be looked at one by one
-        for (int64_t high = end; at < high;) {
-          const int64_t middle = at + (high - at) / 2, c = compare(middle, first);
-          if (beyond ? c <= 0 : c < 0) {
-            at = middle + 1;
-          } else {
+      const bool back = at > start && ends(at - 1, first + i);
+      if (i == 0 || back) {  // somewhere in the middle of a partition: the rows before need not be looked at one by one
+        int64_t high = back ? at - 1 : end;
+        for (at = start; at < high;) {
+          const int64_t middle = at + (high - at) / 2;
+          if (ends(middle, first + i)) {
             high = middle;
+          } else {
+            at = middle + 1;
           }
         }
       } else {
-        while (at < end) {
-          const int c = compare(at, first + i);
-          if (beyond ? c > 0 : c >= 0) break;
-          ++at;
-        }
+        while (at < end && !ends(at, first + i)) ++at;
       }
       out[i] = at;
     }

@@ -70,7 +70,7 @@ class ExactSum final : public FrameSum {
   }
 
   Work next(Ends frames, VectorPtr& result) override {
-    check_frames(frames, values_->length, low_, high_);
+    check_frames(frames, values_->length);
     if (reading_ == Reading::Count) {
       Writer<int64_t> out(frames.n);
       const auto write = [&](int64_t i) { out.value(i, count_); };
@@ -123,7 +123,7 @@ class ExactSum final : public FrameSum {
     const auto run = [&](auto get) {
       for (int64_t left = stretch; i < frames.n; ++i) {
         const int64_t low = frames.low[i];
-        if (low >= end_) {
+        if (low >= end_ || low < start_ || frames.high[i] < end_) {  // nothing in common with the frame before, or it moves back
           sum_ = 0;
           wraps_ = count_ = 0;
           if (distinct_) distinct_->clear();
@@ -160,7 +160,7 @@ class ExactSum final : public FrameSum {
   VectorPtr values_;
   std::unique_ptr<Multiplicities> distinct_;
   int128 sum_ = 0;
-  int64_t wraps_ = 0, count_ = 0, start_ = 0, end_ = 0, low_ = 0, high_ = 0;
+  int64_t wraps_ = 0, count_ = 0, start_ = 0, end_ = 0;
 };
 
 struct Floats {
@@ -217,7 +217,7 @@ template <class State> class Stacks final : public FrameSum {
   }
 
   Work next(Ends frames, VectorPtr& result) override {
-    check_frames(frames, values_->length, low_, high_);
+    check_frames(frames, values_->length);
     Writer<double> out(frames.n);
     for (int64_t i = 0; (i = run(frames, i, out)) < frames.n;) co_await give_way;
     result = out.finish(Kind::F64, "g");
@@ -241,7 +241,7 @@ template <class State> class Stacks final : public FrameSum {
 
   // Whether the frame is reached before so many rows have been looked at.
   bool move(int64_t low, int64_t high, int64_t& left) {
-    if (low >= end_ && turning_ < 0) {  // nothing in common with the frame before
+    if ((low >= end_ || low < base_ || high < end_) && turning_ < 0) {  // nothing in common with the frame before, or it moves back
       front_.clear();
       back_ = State();
       if (distinct_) distinct_->clear();
@@ -289,7 +289,7 @@ template <class State> class Stacks final : public FrameSum {
   Array<State> front_;
   State back_, suffix_;
   int64_t turning_ = -1;  // while suffixes are made: the rows from here on are in them
-  int64_t base_ = 0, middle_ = 0, end_ = 0, low_ = 0, high_ = 0;
+  int64_t base_ = 0, middle_ = 0, end_ = 0;
 };
 
 }  // namespace

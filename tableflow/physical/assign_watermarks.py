@@ -62,7 +62,7 @@ class AssignWatermarksOperator(Operator):
         moved = [arg for each in walk(node.expression) if _moves(each) for arg in children(each)]
         # What cannot be computed for another reason than where time ends is an error still.
         self._marks = [within_time(node.expression), *(within_time(arg) for arg in moved if can_raise(arg))]
-        self._follows_time = _follows(node.expression, node.column)
+        self._follows_time = keeps_order(node.expression, node.column)
 
     @property
     def generates_watermarks(self) -> bool:
@@ -118,8 +118,8 @@ def _moves(of: Expression) -> bool:
     return isinstance(of, Call) and of.function in {"add", "subtract"} and isinstance(of.type, TimestampType)
 
 
-def _follows(expression: Expression, column: int) -> bool:
-    """Whether an expression is the event-time column, or that moved by constants: then a later time has no earlier mark, and nothing can fail.
+def keeps_order(expression: Expression, column: int) -> bool:
+    """Whether an expression is the event-time column, or that moved by constants: then it is not less for a later time, and nothing can fail.
 
     Months do not keep the order of times (the 30th at noon and the 31st in the morning become the same day), nor do days of a zone whose clocks change.
     """

@@ -20,7 +20,7 @@ from tableflow.columnar.kernels.multi_state import MultiState, Slots
 from tableflow.columnar.kernels.windows import key_changes
 from tableflow.expressions.evaluation import project
 from tableflow.expressions.nodes import Expression, WindowCall, column_ids
-from tableflow.physical.assign_watermarks import storage_times, units_per_microsecond, within_time
+from tableflow.physical.assign_watermarks import keeps_order, storage_times, units_per_microsecond, within_time
 from tableflow.physical.assign_windows import time_column
 from tableflow.physical.node import positions
 from tableflow.physical.over_computed import PARTITION, ComputedOver
@@ -34,6 +34,8 @@ from tableflow.runtime.operator import OperatorContext, Suspend
 from tableflow.types import BIGINT, Field
 
 _SMALL = 65_536
+_CALENDAR = 2 * 86_400_000_000
+"""Microseconds by which a later row's frame may begin earlier: months end on several days, and clocks are changed."""
 
 
 class OverHistory:
@@ -65,6 +67,8 @@ class OverHistory:
         self._rows = max(reach.rows for reach in reaches)
         self._groups = max(reach.groups for reach in reaches)
         self._since = [within_time(reach.since) for reach in reaches if reach.since is not None]
+        fixed = all(keeps_order(reach.since, order[0].column) for reach in reaches if reach.since is not None)
+        self._slack = 0 if fixed else _CALENDAR
         results = tuple(result for result, _, _ in calls)
         self._computed = ComputedOver((*self._fields, PARTITION), order, results, tuple(call for _, call, _ in calls))
         self._age = StateAge(ttl)
@@ -111,6 +115,7 @@ class OverHistory:
         found = project(self._since, row, {field.id: 0})
         known = not any(column.array.null_count for column in found)
         bound = min(int(storage_times(column)[0]) for column in found) if known else START_OF_TIME
+        bound = max(bound - self._slack * unit, START_OF_TIME)
         self._bounded = watermark, bound
         return bound
 

@@ -1,7 +1,6 @@
 """Where rows of a window lie: their partitions, peers and frames, for a slice of rows at a time.
 
-All positions count rows of a :class:`Chunk`, which holds whole partitions in order.  A frame is ``[low, high)``; from row to row
-neither end moves back, and no frame leaves its partition.
+All positions count rows of a :class:`Chunk`, which holds whole partitions in order.  A frame is ``[low, high)``; no frame leaves its partition.
 """
 
 from __future__ import annotations

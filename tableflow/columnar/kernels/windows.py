@@ -1,7 +1,7 @@
 """Windows over sorted rows: boundaries of partitions and peers, and aggregates over frames that move forward.
 
-Frames of a slice of rows are two arrays, first row and row behind the last; neither end moves back from row to row
-or from slice to slice.
+Frames of a slice of rows are two arrays, first row and row behind the last; ends seldom move back from row to row
+or from slice to slice, since every time an aggregate begins anew.
 """
 
 from __future__ import annotations
