@@ -77,7 +77,10 @@ std::shared_ptr<ColumnChunkReader> make_reader(int fd, int64_t offset, int64_t s
   chunk.num_values = num_values;
   chunk.optional = optional;
   chunk.decompress = codec != "none";
-  chunk.codec = codec == "snappy" ? Codec::Snappy : codec == "lz4_raw" ? Codec::Lz4 : Codec::Other;
+  chunk.codec = codec == "snappy"    ? Codec::Snappy
+                : codec == "lz4_raw" ? Codec::Lz4
+                : codec == "zstd"    ? Codec::Zstd
+                                     : Codec::Other;
   chunk.type_length = type_length;
   chunk.conversion = conversion_of(conversion);
   chunk.format = format;

@@ -5,6 +5,7 @@
 #include "parquet_delta.h"
 #include "parquet_lz4.h"
 #include "parquet_snappy.h"
+#include "parquet_zstd.h"
 
 namespace tableflow::parquet {
 namespace {
@@ -92,6 +93,7 @@ const uint8_t* ColumnChunkReader::contents(const PageHeader& header, int64_t at,
   switch (chunk_.codec) {
     case Codec::Snappy: snappy_decompress(in, size_t(stored), buffer->data(), size_t(wanted)); break;
     case Codec::Lz4: lz4_decompress(in, size_t(stored), buffer->data(), size_t(wanted)); break;
+    case Codec::Zstd: zstd_decompress(in, size_t(stored), buffer->data(), size_t(wanted)); break;
     case Codec::Other: decompress_(in, size_t(stored), buffer->data(), size_t(wanted)); break;
   }
   return buffer->data();

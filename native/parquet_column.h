@@ -33,7 +33,7 @@ enum class Conversion {
   String, FixedString,  // BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY: dictionary or string
 };
 
-enum class Codec { Snappy, Lz4, Other };  // Other: through the callback
+enum class Codec { Snappy, Lz4, Zstd, Other };  // Other: through the callback
 
 struct ChunkDefinition {
   int64_t offset = 0;  // of the first page (the dictionary's, if there is one)

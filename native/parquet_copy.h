@@ -20,7 +20,11 @@ inline void copy_back(uint8_t* to, size_t offset, size_t bytes) {
     for (size_t done = 0; done < bytes; done += 8) std::memcpy(to + done, from + done, 8);
     return;
   }
-  for (size_t i = 0; i < bytes; ++i) to[i] = from[i];
+  // What repeats after a few bytes repeats after a multiple of them, too.
+  constexpr uint8_t multiples[8] = {8, 8, 8, 9, 8, 10, 12, 14};
+  const size_t multiple = multiples[offset];
+  for (size_t i = 0; i < 8; ++i) to[i] = from[i];
+  for (size_t done = 8; done < bytes; done += 8) std::memcpy(to + done, to + done - multiple, 8);
 }
 
 }  // namespace tableflow::parquet

@@ -83,7 +83,7 @@ bool parse(const uint8_t* data, size_t size, Input* out) {
   chunk.optional = optional;
   chunk.conversion = Conversion(conversion);
   chunk.decompress = codec > 0;
-  chunk.codec = codec == 1 ? Codec::Snappy : Codec::Lz4;
+  chunk.codec = codec == 1 ? Codec::Snappy : codec == 2 ? Codec::Lz4 : Codec::Zstd;
   out->bytes = end + 1;
   out->size = size - size_t(end + 1 - data);
   chunk.size = int64_t(out->size);

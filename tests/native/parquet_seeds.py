@@ -15,7 +15,7 @@ CONVERSIONS = (
     "i96", "f16", "fixed:i64", "fixed:i128", "bytes:i64", "bytes:i128", "string", "fixed:string",
 )  # fmt: skip
 """In the order of ``Conversion`` in native/parquet_column.h."""
-CODECS = ("none", "snappy", "lz4_raw")
+CODECS = ("none", "snappy", "lz4_raw", "zstd")
 SMALL = {"data_page_size": 400, "write_batch_size": 40, "dictionary_pagesize_limit": 1500}
 
 
@@ -47,7 +47,12 @@ def write_seeds(folder, rows=240):
                 (folder / f"{name}-{column}").write_bytes(data)
                 count += 1
 
-        for codec, version, nulls in (("snappy", "1.0", 0.2), ("lz4", "2.0", None), ("none", "2.0", 0.5)):
+        for codec, version, nulls in (
+            ("snappy", "1.0", 0.2),
+            ("lz4", "2.0", None),
+            ("zstd", "1.0", 0.3),
+            ("none", "2.0", 0.5),
+        ):
             options = {"compression": codec, "data_page_version": version, **SMALL}
             pq.write_table(table_of(nulls, rows), path, use_deprecated_int96_timestamps=codec == "none", **options)
             keep(f"dictionary-{codec}")

@@ -34,8 +34,8 @@ _ENCODINGS = frozenset(
         DELTA_BYTE_ARRAY, BYTE_STREAM_SPLIT,
     }
 )  # fmt: skip
-_NATIVE_CODECS = {"UNCOMPRESSED": "none", "SNAPPY": "snappy", "LZ4_RAW": "lz4_raw"}
-_CODECS = {"ZSTD": "zstd", "GZIP": "gzip", "BROTLI": "brotli"}
+_NATIVE_CODECS = {"UNCOMPRESSED": "none", "SNAPPY": "snappy", "LZ4_RAW": "lz4_raw", "ZSTD": "zstd"}
+_CODECS = {"GZIP": "gzip", "BROTLI": "brotli"}
 _INT32 = {
     pa.int8(): ("i32:i8", "c"), pa.int16(): ("i32:i16", "s"), pa.int32(): ("i32", "i"), pa.uint8(): ("u8:i16", "s"),
     pa.uint16(): ("u16:i32", "i"), pa.uint32(): ("u32:i64", "l"), pa.date32(): ("i32", "tdD"),
