@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from tableflow.physical.changelog_result import ChangelogResult
 from tableflow.physical.fork import Fork
 from tableflow.physical.node import PhysicalNode
-from tableflow.physical.properties import ANYWHERE, ChangelogMode
+from tableflow.physical.properties import ANYWHERE, ChangelogMode, Partitioning
 from tableflow.planner.implementation.aggregates import implement_replicate
 from tableflow.planner.implementation.chance import check_chance
 from tableflow.planner.implementation.changelog_aggregates import implement_stream_aggregate
@@ -64,10 +64,19 @@ def _stream_shared(search: Search, node: logical.Shared, required: Required) -> 
     else:
         assert isinstance(first, Fork)
         child, key = first.input, first.key
-    facts = search.facts(node, node.fields, (child,), 1.0, ANYWHERE)
+    facts = search.facts(node, node.fields, (child,), 1.0, _partitioned_for_reader(child, node))
     plan = Fork(fields=node.fields, facts=facts, input=child, key=key, sources=node.columns)
     search.shared.setdefault(node.key, plan)
     yield plan
+
+
+def _partitioned_for_reader(child: PhysicalNode, node: logical.Shared) -> Partitioning:
+    """How the rows are distributed, in the reader's columns: each of its tasks reads one of those that give them."""
+    partitioning = child.facts.properties.partitioning
+    names = {source.id: own.id for source, own in zip(node.columns, node.fields, strict=True)}
+    if not names.keys() >= set(partitioning.keys):
+        return ANYWHERE
+    return replace(partitioning, keys=tuple([names[key] for key in partitioning.keys]))
 
 
 def _stream_sort(search: Search, node: logical.Sort, required: Required) -> Iterable[PhysicalNode]:

@@ -34,9 +34,11 @@ from tableflow.planner.logical.time_nodes import (
     AsofJoin,
     AssignWatermarks,
     TemporalJoin,
+    WindowedAggregate,
     WindowTable,
 )
 from tableflow.planner.logical.traversal import produced
+from tableflow.types import Field
 
 
 class Canonical:
@@ -112,23 +114,29 @@ class Canonical:
             self._names[f.id] = self._number(("window", below, by, self._expression(call)))
         return ("window", below, by, node.limit)
 
-    def _window_table(self, node: WindowTable, below: tuple[int, ...]) -> Any:
+    def _windows(self, node: WindowTable | WindowedAggregate, below: tuple[int, ...]) -> Any:
         partition = tuple(sorted([self._names[f.id] for f in node.partition]))
         time = None if node.time is None else self._names[node.time.id]
         conditions = tuple([self._expression(e) for e in assigner_expressions(node.assigner)])
         assigner = (type(node.assigner).__name__, conditions) if conditions else node.assigner
-        described = ("windows", below, assigner, time, partition, self._order(node.order))
-        for word, f in (("start", node.start), ("end", node.end), ("time", node.window_time)):
-            if f is not None:
-                self._names[f.id] = self._number((word, described))
+        described: Any = ("windows", below, assigner, time, partition, self._order(node.order))
+        made: list[tuple[str, Field | None]] = [("start", node.start), ("end", node.end), ("time", node.window_time)]
+        if isinstance(node, WindowedAggregate):
+            described = ("grouped", described, tuple(sorted([self._names[f.id] for f in node.keys])), node.emit)
+            made.append(("fire", node.fire))
+            for f, call in zip(node.results, node.calls, strict=True):
+                self._names[f.id] = self._number(("result", self._expression(call)))
+        for word, column in made:
+            if column is not None:
+                self._names[column.id] = self._number((word, described))
         return described
 
     def _timed(self, node: Node, below: tuple[int, ...]) -> Any:
         match node:
             case AssignWatermarks(column=column, expression=expression, nulls=nulls):
                 return ("watermarks", below, self._names[column.id], self._expression(expression), nulls)
-            case WindowTable():
-                return self._window_table(node, below)
+            case WindowTable() | WindowedAggregate(late=None):
+                return self._windows(node, below)
             case AsofJoin() | TemporalJoin():
                 self._tell_sides_apart(node)
             case _:

@@ -27,12 +27,14 @@ from tableflow.planner.logical.nodes import (
     Window,
 )
 from tableflow.planner.logical.structure import inputs, with_inputs
-from tableflow.planner.logical.time_nodes import AssignWatermarks, WindowTable
+from tableflow.planner.logical.time_nodes import AssignWatermarks, WindowedAggregate, WindowTable
 from tableflow.planner.logical.traversal import reference, walk_plan
 from tableflow.records import replace
 from tableflow.types import Field
 
+_Calling = Aggregate | WindowedAggregate | Window
 Worth = Callable[[Node, Context], bool]
+_STATEFUL = (Join, Aggregate, Window, WindowedAggregate)
 _WORK_PER_ROW_KEPT = 2.0
 _LEAST_WORK = 50_000.0
 """Rows looked at that are worth the materialisation's own stage."""
@@ -44,8 +46,8 @@ def share_common_subplans(root: Node, required: frozenset[int], context: Context
 
 
 def share_streams(root: Node, required: frozenset[int], context: Context) -> Node:
-    """The same of what is read without end: all readers see one prefix of it, and it is read once."""
-    return _shared(root, context, _reads_stream)
+    """The same in streams: of what is read without end all readers see one prefix, and of the rest state is kept once."""
+    return _shared(root, context, _saves_stream)
 
 
 def _shared(root: Node, context: Context, worth: Worth) -> Node:
@@ -101,10 +103,10 @@ def _choose(
         _choose(child, counts, rejected, groups, canonical, context, worth)
 
 
-def _reads_stream(node: Node, context: Context) -> bool:
+def _saves_stream(node: Node, context: Context) -> bool:
     parts = list(walk_plan(node))
-    endless = any(isinstance(part, Scan) and not part.provider.bounded for part in parts)
-    return endless and not any(isinstance(part, Shared) for part in parts) and context.without_chance(node)
+    saves = any(isinstance(part, _STATEFUL) or (isinstance(part, Scan) and not part.provider.bounded) for part in parts)
+    return saves and not any(isinstance(part, Shared) for part in parts) and context.without_chance(node)
 
 
 def _is_worth_it(node: Node, context: Context) -> bool:
@@ -159,6 +161,8 @@ def merge(a: Node, b: Node, context: Context) -> tuple[Node, dict[int, int]]:
             return _merge_aggregates(a, b, context)
         case WindowTable(), WindowTable():
             return _merge_windows(a, b, context)
+        case WindowedAggregate(), WindowedAggregate():
+            return _merge_windowed_aggregates(a, b, context)
         case Window(), Window():
             below, inner = merge(a.input, b.input, context)
             return _merge_calls(replace(a, input=below), b, inner, dict(inner), context)
@@ -169,14 +173,19 @@ def merge(a: Node, b: Node, context: Context) -> tuple[Node, dict[int, int]]:
 
 def _merge_windows(a: WindowTable, b: WindowTable, context: Context) -> tuple[Node, dict[int, int]]:
     below, names = merge(a.input, b.input, context)
-    start, end, window_time = (
-        own if own is not None or other is None else context.fresh(other)
-        for own, other in ((a.start, b.start), (a.end, b.end), (a.window_time, b.window_time))
-    )
-    for made, other in ((start, b.start), (end, b.end), (window_time, b.window_time)):
-        if made is not None and other is not None:
-            names[other.id] = made.id
+    start = _merge_made(a.start, b.start, names, context)
+    end = _merge_made(a.end, b.end, names, context)
+    window_time = _merge_made(a.window_time, b.window_time, names, context)
     return replace(a, input=below, start=start, end=end, window_time=window_time), names
+
+
+def _merge_made(own: Field | None, other: Field | None, names: dict[int, int], context: Context) -> Field | None:
+    """A column that a node makes if anybody wants it."""
+    if other is None:
+        return own
+    made = context.fresh(other) if own is None else own
+    names[other.id] = made.id
+    return made
 
 
 def _merge_scans(a: Scan, b: Scan, context: Context) -> tuple[Node, dict[int, int]]:
@@ -232,8 +241,21 @@ def _merge_aggregates(a: Aggregate, b: Aggregate, context: Context) -> tuple[Nod
     return _merge_calls(replace(a, input=below), b, inner, names, context)
 
 
+def _merge_windowed_aggregates(
+    a: WindowedAggregate, b: WindowedAggregate, context: Context
+) -> tuple[Node, dict[int, int]]:
+    below, inner = merge(a.input, b.input, context)
+    names = {f.id: inner[f.id] for f in b.keys}
+    start = _merge_made(a.start, b.start, names, context)
+    end = _merge_made(a.end, b.end, names, context)
+    window_time = _merge_made(a.window_time, b.window_time, names, context)
+    fire = _merge_made(a.fire, b.fire, names, context)
+    merged = replace(a, input=below, start=start, end=end, window_time=window_time, fire=fire)
+    return _merge_calls(merged, b, inner, names, context)
+
+
 def _merge_calls(
-    a: Aggregate | Window, b: Aggregate | Window, inner: dict[int, int], names: dict[int, int], context: Context
+    a: _Calling, b: _Calling, inner: dict[int, int], names: dict[int, int], context: Context
 ) -> tuple[Node, dict[int, int]]:
     """``a`` with the calls that only ``b`` has; ``inner`` names the columns of ``b``'s input, ``names`` those it hands on."""
     by_id = _translation(b.input, a.input, inner, context)
