@@ -35,6 +35,7 @@ from tableflow.planner.logical.time_nodes import AsofJoin, AssignWatermarks, Tem
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
 from tableflow.planner.rewriting import Rewriter, Rule, Trace
 from tableflow.planner.rules.chance import compute_chance_once
+from tableflow.planner.rules.closed_groups import close_groups_of_windows
 from tableflow.planner.rules.common_subplans import share_common_subplans, share_streams
 from tableflow.planner.rules.disjunctions import derive_side_disjunctions, factor_disjunctions
 from tableflow.planner.rules.distinct import distinct_as_groups, eliminate_distinct
@@ -176,6 +177,7 @@ RULES: tuple[Entry, ...] = (
     Entry("fire_when_closed", fire_when_closed, (_O,), (Aggregate,), switchable=False),
     Entry("spell_interval_keys", spell_interval_keys, (_O,), (Aggregate,), switchable=False),
     Entry("make_windowed_aggregate", make_windowed_aggregate, (_O,), (Aggregate,), switchable=False),
+    Entry("close_groups_of_windows", close_groups_of_windows, (_O,), (Aggregate,), switchable=False),
     Entry("window_instead_of_second_join", window_instead_of_second_join, (_O,)),
     Entry("exists_with_inequality", exists_with_inequality, (_O,)),
     Entry("order_joins", order_joins, (_O,)),

@@ -28,5 +28,6 @@ ONLY_FOR_STREAMS: Mapping[str, str] = {
     "push_filter_into_stream": "finished data is filtered where it is read from the start",
     "fire_when_closed": "settle_emission does this for all windows of finished data",
     "spell_interval_keys": "a group of finished rows is shown once, as what all of them say",
+    "close_groups_of_windows": "finished rows are grouped when all of them are there",
     "make_windowed_aggregate": "finished rows are grouped by the window as by any other columns",
 }

@@ -1,7 +1,7 @@
 """Aggregation over a window table function becomes one node in streams, where it can share panes and drop its state.
 
 Filters over a window table move below it where a row's windows do not depend on other rows; those that ask for whole windows
-move above the aggregation.
+move above the aggregation, as do aggregates that are nothing but a column of the window.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from tableflow.records import dataclass, replace
 from tableflow.types import Field
 
 _BY_TIME = (Tumble, Hop, Cumulate)
+_OF_EQUAL_VALUES = frozenset(["min", "max", "any_value"])
+"""Aggregates that give the value that all rows have."""
 
 
 def push_filter_through_window_table(node: Node, required: frozenset[int], context: Context) -> Node | None:
@@ -50,13 +52,15 @@ class _Pieces:
     table: WindowTable
     conjuncts: list[Expression]
     keys: list[tuple[Field, Expression]]
-    calls: tuple[Expression, ...]
+    calls: list[tuple[Field, Expression]]
     late: tuple[Expression, ...]
     """What a late row is written as."""
     window: dict[int, Field] = field(default_factory=dict)
     """The key that holds a column of the window, by that column's id."""
     again: list[tuple[Field, Expression]] = field(default_factory=list)
-    """Keys that follow from the window."""
+    """Keys and results that follow from the window."""
+    added: frozenset[int] = frozenset()
+    """Columns of the window that only those read."""
     own: list[tuple[Field, Expression]] = field(default_factory=list)
     """The other keys."""
     chance: list[tuple[Field, Expression]] = field(default_factory=list)
@@ -72,23 +76,22 @@ def make_windowed_aggregate(node: Node, required: frozenset[int], context: Conte
     if pieces is None or not _sorted_out(pieces, context) or (pieces.windows and node.late is not None):
         return None
     table = pieces.table
-    if not _is_window(pieces):
-        return None
     plan = _below(pieces, context)
     slots = [_key_of(pieces, f) for f in (table.start, table.end, table.window_time)]
     keys = tuple([f for f, _ in pieces.own])
-    calls = tuple([call for call in pieces.calls if isinstance(call, AggregateCall)])
+    results = tuple([f for f, _ in pieces.calls])
+    calls = tuple([call for _, call in pieces.calls if isinstance(call, AggregateCall)])
     late = None if node.late is None else replace(node.late, values=pieces.late)
     result: Node = WindowedAggregate(
         plan, table.assigner, table.time, table.partition, table.order, slots[0], slots[1], slots[2], node.fire, keys,
-        node.results, calls, node.emit, late, table.span,
+        results, calls, node.emit, late, table.span,
     )  # fmt: skip
     renamed: dict[int, Expression] = {old: reference(new) for old, new in pieces.window.items()}
     result = above([substitute_columns(e, renamed, context) for e in pieces.windows], result)
-    if not pieces.again:
+    if not pieces.again and not pieces.added:
         return result
     computed = [(f, substitute_columns(e, renamed, context)) for f, e in pieces.again]
-    passed = context.output(result)
+    passed = [f for f in context.output(result) if f.id not in pieces.added]
     fields = (*passed, *[f for f, _ in computed])
     return Project(result, fields, (*[reference(f) for f in passed], *[e for _, e in computed]))
 
@@ -116,7 +119,8 @@ def _pieces(node: Aggregate, context: Context) -> _Pieces | None:
         else:
             return None
         below = below.input
-    return _Pieces(below, conjuncts, list(zip(node.keys, keys, strict=True)), calls, late, chance=chance)
+    named = list(zip(node.results, calls, strict=True))
+    return _Pieces(below, conjuncts, list(zip(node.keys, keys, strict=True)), named, late, chance=chance)
 
 
 def _sorted_out(pieces: _Pieces, context: Context) -> bool:
@@ -126,8 +130,10 @@ def _sorted_out(pieces: _Pieces, context: Context) -> bool:
         e for e in pieces.conjuncts if (read := context.columns(e)) and read <= made and context.deterministic(e)
     ]
     pieces.conjuncts = [e for e in pieces.conjuncts if not any(e is window for window in pieces.windows)]
-    drawn = [e for _, e in pieces.chance]
-    if any(not context.columns(e).isdisjoint(made) for e in (*pieces.calls, *pieces.conjuncts, *drawn)):
+    values = [(f, _value_of_window(e, made, context)) for f, e in pieces.calls]
+    pieces.calls = [pair for pair, (_, value) in zip(pieces.calls, values, strict=True) if value is None]
+    drawn = [e for _, e in (*pieces.chance, *pieces.calls)]
+    if any(not context.columns(e).isdisjoint(made) for e in (*pieces.conjuncts, *drawn)):
         return False
     if pieces.conjuncts and not isinstance(pieces.table.assigner, _BY_TIME):
         return False
@@ -141,8 +147,24 @@ def _sorted_out(pieces: _Pieces, context: Context) -> bool:
             pieces.own.append((f, e))
         else:
             return False
+    if not _is_window(pieces):
+        return False
+    pieces.again += [(f, value) for f, value in values if value is not None]
     read = frozenset[int]().union(*[context.columns(e) for e in (*[e for _, e in pieces.again], *pieces.windows)])
-    return read <= pieces.window.keys()
+    # A group of one window has one value of each of its columns, whether it is a key or not.
+    missing = {f.id: context.fresh(f) for f in pieces.table.made if f.id in read and f.id not in pieces.window}
+    pieces.window |= missing
+    pieces.added = frozenset([f.id for f in missing.values()])
+    return True
+
+
+def _value_of_window(call: Expression, made: frozenset[int], context: Context) -> Expression | None:
+    """What an aggregate gives that sees the same in all rows of a window: an expression over the window's columns."""
+    if not isinstance(call, AggregateCall) or call.function not in _OF_EQUAL_VALUES or call.filter is not None:
+        return None
+    (value,) = call.args
+    columns = context.columns(value)
+    return value if columns and columns <= made and context.deterministic(value) and value.type == call.type else None
 
 
 def _is_window(pieces: _Pieces) -> bool:
