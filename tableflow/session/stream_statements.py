@@ -124,6 +124,11 @@ class StreamStatements:
         return Outcome(FixedResult(["plan"], [[line] for line in text.splitlines()]))
 
 
+def job_warnings(keeper: JobKeeper) -> list[str]:
+    """Of all running jobs: why windows wait, and what came too late."""
+    return [f"job {job.id}: {text}" for job in keeper.running for text in _warnings(job.planned, job.counters())]
+
+
 def _warnings(planned: Planned | None, counters: JobCounters | None) -> tuple[str, ...]:
     """Why windows of a job wait, if it is because of idle sources, and what came too late for them."""
     if planned is None or counters is None:

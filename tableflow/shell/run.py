@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TextIO
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TextIO
 
 from tableflow.errors import Span, TableFlowError, UnsupportedError, render
 from tableflow.records import dataclass
@@ -12,7 +12,13 @@ from tableflow.session import Outcome, Session
 from tableflow.shell.metrics import write_metrics
 from tableflow.shell.rendering import json_names, open_renderer
 from tableflow.shell.timing import Timed, chart
+from tableflow.shell.watching import Watch
 from tableflow.sql.splitter import split
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tableflow.session.outcome import Result
 
 _SLICE_SECONDS = 0.5
 
@@ -49,9 +55,7 @@ def run_script(
             if timing:
                 _show_timing(outcome, time.perf_counter() - start, err)
             start = time.perf_counter()
-        if stay:
-            _stay(session, out, err)
-        return 0
+        return _stay(session, out, err) if stay else 0
     except TableFlowError as error:
         out.flush()
         print(render(error, error.script or script), file=err)
@@ -75,16 +79,19 @@ def _no_end(span: Span, script: str) -> TableFlowError:
     return error
 
 
-def _stay(session: Session, out: TextIO, err: TextIO) -> None:
-    """Waits until all jobs have ended; an interrupt stops them at an epoch when the session closes."""
+def _stay(session: Session, out: TextIO, err: TextIO) -> int:
+    """Waits until all jobs have ended, and tells of them; an interrupt stops them at an epoch when the session closes."""
     out.flush()
-    running = session.storage.shared.keeper.running
-    if not running:
-        return
-    names = ", ".join(job.description.target for job in running)
-    print(f"running: {names}; Ctrl-C stops", file=err, flush=True)
-    while not session.await_jobs(_SLICE_SECONDS):
-        pass
+    keeper = session.storage.shared.keeper
+    watch = Watch(err)
+    if running := keeper.running:
+        names = ", ".join(job.description.target for job in running)
+        print(f"running: {names}; Ctrl-C stops", file=err, flush=True)
+    while running:
+        running[0].wait(_SLICE_SECONDS)
+        watch.look_at(keeper)
+        running = keeper.running
+    return 1 if watch.look_at(keeper) else 0
 
 
 def _show(outcome: Outcome, format: str, out: TextIO, err: TextIO) -> None:
@@ -101,7 +108,7 @@ def _show(outcome: Outcome, format: str, out: TextIO, err: TextIO) -> None:
             for name, other in zip(result.schema.names, json_names(result.schema), strict=True):
                 if name != other:
                     print(f"warning: column {name!r} is called {other!r}: a JSON object has each name once", file=err)
-        while (batch := result.next_batch()) is not None:
+        for batch in _batches(result, err):
             renderer.write(batch)
             if result.endless:
                 renderer.flush()
@@ -110,6 +117,20 @@ def _show(outcome: Outcome, format: str, out: TextIO, err: TextIO) -> None:
         out.flush()
     finally:
         result.close()
+
+
+def _batches(result: Result, err: TextIO) -> Iterator[pa.RecordBatch]:
+    """What a query gives; of one without end also why nothing comes."""
+    watch = Watch(err)
+    while True:
+        try:
+            batch = result.next_batch(_SLICE_SECONDS if result.endless else None)
+        except TimeoutError:
+            watch.warn(getattr(result, "news", ()))
+            continue
+        if batch is None:
+            return
+        yield batch
 
 
 def _show_timing(outcome: Outcome, seconds: float, err: TextIO) -> None:

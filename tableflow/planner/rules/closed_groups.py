@@ -17,7 +17,6 @@ from tableflow.planner.stream_facts import Streams
 from tableflow.planner.window_closings import closings
 from tableflow.types import TypeFamily, family
 
-
 _WITHOUT_ORDER = (TypeFamily.NESTED, TypeFamily.JSON)
 
 
