@@ -15,7 +15,7 @@ from tableflow.physical.retention import Retention
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical.nodes import JoinKind
 from tableflow.planner.sealed_joins import passing_side
-from tableflow.planner.window_closings import Closings, closings
+from tableflow.planner.window_closings import closings, same_window
 from tableflow.records import dataclass
 from tableflow.types import TimestampType
 
@@ -78,18 +78,11 @@ def join_times(node: logical.Join, stream: Callable[[logical.Node], StreamFacts]
 
 def _equal_windows(node: logical.Join, stream: Callable[[logical.Node], StreamFacts]) -> _Pair | None:
     left, right = closings(node.left, stream), closings(node.right, stream)
-    for conjunct in node.conjuncts:
-        if isinstance(conjunct, Call) and conjunct.function == "eq":
-            a, b = conjunct.args
-            for one, other in ((a, b), (b, a)):
-                found = _retained(one, left), _retained(other, right)
-                if found[0] is not None and found[1] is not None:
-                    return found
-    return None
-
-
-def _retained(of: Expression, known: Closings) -> Retention | None:
-    return Retention(of.id, known[of.id]) if isinstance(of, ColumnRef) and of.id in known else None
+    same = same_window(node.conjuncts, left, right)
+    if same is None:
+        return None
+    one, other = same
+    return Retention(one, left[one].behind), Retention(other, right[other].behind)
 
 
 def _interval(left: frozenset[int], right: frozenset[int], conjuncts: Iterable[Expression]) -> _Pair:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tableflow.physical.over_frames import reach
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical.structure import output
-from tableflow.planner.window_closings import closings
 from tableflow.types import TimestampType
 
 if TYPE_CHECKING:
     from tableflow.planner.stream_facts import StreamFacts
+    from tableflow.planner.window_closings import Closings
 
 
 def tells_first_rows(node: logical.Window) -> bool:
@@ -20,19 +19,18 @@ def tells_first_rows(node: logical.Window) -> bool:
     return len(node.calls) < 2 and all(call.function == "row_number" for call in node.calls)
 
 
-def waited_for(node: logical.Window, stream: Callable[[logical.Node], StreamFacts]) -> tuple[int, int] | None:
-    """The column of time by which a window over rows that stay is ordered, if all its calls end with time.
+def waited_for(node: logical.Window, below: StreamFacts, known: Closings) -> tuple[int, int] | None:
+    """The column of time by which a window over rows that stay (of which this is ``known``) is ordered, if all its calls end with time.
 
     Beside it by how many microseconds the watermark is behind a row's time when no row with that comes any more: event time, or what tells when windows close.
     """
-    below = stream(node.input)
     partition = {f.id for f in node.partition}
     order = [key for key in node.order if key.column.id not in partition]
     if not below.appends or not order or (node.limit is not None and tells_first_rows(node)):
         return None
     first = order[0]
     time = next(f for f in output(node.input) if f.id == first.column.id)
-    behind = closings(node.input, stream).get(time.id, 0 if time.id in below.event_time else None)
+    behind = known[time.id].behind if time.id in known else 0 if time.id in below.event_time else None
     if behind is None or not isinstance(time.type, TimestampType):
         return None
     if first.descending or (first.nulls_first and time.nullable):

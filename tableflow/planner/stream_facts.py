@@ -18,7 +18,7 @@ from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.logical.structure import inputs
 from tableflow.planner.logical.traversal import walk_plan
 from tableflow.planner.over_times import waited_for
-from tableflow.planner.window_closings import closing_column, closings
+from tableflow.planner.window_closings import closing_column, closings, waiting
 from tableflow.records import dataclass
 
 _APPEND, _RETRACT = ChangelogMode.APPEND, ChangelogMode.RETRACT
@@ -125,6 +125,8 @@ class Streams:
                 return _windowed(node, below[0])
             case logical.Window():
                 return self._window(node, below)
+            case timed.AsofJoin() | timed.TemporalJoin():
+                return StreamFacts(bounded, below[0].changelog, self._after_time(node, below[0]))
             case logical.Limit():
                 sorted_below = isinstance(node.input, logical.Sort)
                 return StreamFacts(bounded, below[0].changelog if below[0].appends and not sorted_below else _RETRACT)
@@ -134,16 +136,22 @@ class Streams:
     def _window(self, node: logical.Window, below: list[StreamFacts]) -> StreamFacts:
         """Rows that wait for their window's end or their own time come out once."""
         closes = below[0].appends and closing_column(node, self.of) is not None
-        waited = None if closes else waited_for(node, self.of)
+        waited = None if closes else waited_for(node, below[0], closings(node.input, self.of))
         if not closes and waited is None:
             return StreamFacts(below[0].bounded, _RETRACT)
         ordered = frozenset[int]() if waited is None else below[0].event_time & {waited[0]}
         return StreamFacts(below[0].bounded, _APPEND, self._window_times(node, below) | ordered)
 
+    def _after_time(self, node: timed.AsofJoin | timed.TemporalJoin, left: StreamFacts) -> frozenset[int]:
+        """Of rows that wait until time has passed them: what is no earlier."""
+        if not isinstance(node.time, ColumnRef) or node.time.id not in left.event_time:
+            return left.event_time if isinstance(node, timed.TemporalJoin) and node.versions is None else frozenset()
+        return left.event_time & {node.time.id, *waiting(closings(node.left, self.of), node.time.id)}
+
     def _window_times(self, node: logical.Node, below: list[StreamFacts]) -> frozenset[int]:
         """Of rows that come no later than when their window closes: its last moment."""
         known = frozenset[int]().union(*(one.event_time for one in below))
-        return frozenset(column for column, behind in closings(node, self.of).items() if behind >= 0) & known
+        return frozenset(column for column, each in closings(node, self.of).items() if each.behind >= 0) & known
 
     def _common_time(self, node: logical.SetOperation, below: list[StreamFacts]) -> frozenset[int]:
         return frozenset(
@@ -168,7 +176,8 @@ def _windowed(node: timed.WindowedAggregate, below: StreamFacts) -> StreamFacts:
     endless = isinstance(node.assigner, Global)
     if not below.appends or (replaces and not emit.evicts and node.fire is None) or (endless and node.fire is None):
         return StreamFacts(below.bounded, _RETRACT)
-    time = frozenset({node.window_time.id}) if node.window_time is not None else frozenset[int]()
+    given = node.time is not None and node.time.id in below.event_time
+    time = frozenset({node.window_time.id}) if given and node.window_time is not None else frozenset[int]()
     return StreamFacts(below.bounded, _APPEND, time)
 
 

@@ -1,62 +1,99 @@
 """Which columns of a stream's rows tell when their window closes.
 
 Promise: no row with a column's value ``v`` comes once the watermark has reached ``v + 1 + behind`` microseconds, and one that came
-before has nothing more to wait for then.
+before has nothing more to wait for then.  Where rows wait for one column, others keep the promise only if they are no earlier than it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tableflow.expressions.nodes import Call, ColumnRef, Expression
 from tableflow.expressions.window_assigner import Cumulate, Hop, Tumble
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
+from tableflow.planner.over_times import waited_for
 from tableflow.planner.sealed_joins import passing_side
+from tableflow.records import dataclass
 from tableflow.types import TimestampType
 
 if TYPE_CHECKING:
     from tableflow.planner.stream_facts import StreamFacts
 
-Closings = Mapping[int, int]
-"""By column: how far the watermark must be behind (or, -1, ahead of) it."""
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How far the watermark must be behind a column (or, -1, ahead of it); and the columns that are never later than it, itself included."""
+
+    behind: int
+    since: frozenset[int]
+
+
+Closings = Mapping[int, Closing]
+"""By column."""
 
 
 def closings(node: logical.Node, stream: Callable[[logical.Node], StreamFacts]) -> Closings:
     """Of a node that takes no row back."""
     match node:
         case logical.Project():
-            below = closings(node.input, stream)
             pairs = zip(node.fields, node.expressions, strict=True)
-            return {f.id: below[e.id] for f, e in pairs if isinstance(e, ColumnRef) and e.id in below}
+            return _renamed(closings(node.input, stream), [(e.id, f.id) for f, e in pairs if isinstance(e, ColumnRef)])
         case logical.Shared():
-            below = closings(node.input, stream)
-            return {
-                new.id: below[old.id] for old, new in zip(node.columns, node.fields, strict=True) if old.id in below
-            }
-        case logical.Filter() | logical.Hinted() | logical.Sort() | logical.Window():
+            fields = zip(node.columns, node.fields, strict=True)
+            return _renamed(closings(node.input, stream), [(old.id, new.id) for old, new in fields])
+        case logical.Filter() | logical.Hinted() | logical.Sort():
             return closings(node.input, stream)
+        case logical.Window():
+            below = closings(node.input, stream)
+            waited = closing_column(node, stream) or waited_for(node, stream(node.input), below)
+            return {} if waited is None else waiting(below, waited[0])
         case logical.Aggregate() if node.keys and not node.calls:
             below = closings(node.input, stream)
             return {f.id: below[f.id] for f in node.keys if f.id in below}
         case logical.SetOperation():
-            many = [closings(child, stream) for child in node.inputs]
-            return {
-                f.id: max(below[columns[i].id] for below, columns in zip(many, node.columns, strict=True))
-                for i, f in enumerate(node.fields)
-                if all(columns[i].id in below for below, columns in zip(many, node.columns, strict=True))
-            }
+            return _united(node, [closings(child, stream) for child in node.inputs])
         case logical.Join():
             passing = passing_side(node, stream)
             if passing is not None:
                 return closings(passing, stream)
             left, right = closings(node.left, stream), closings(node.right, stream)
-            return _joined(node, left, right) if _same_window(node.conjuncts, left, right) else {}
+            same = same_window(node.conjuncts, left, right)
+            return {} if same is None else _joined(node, waiting(left, same[0]), waiting(right, same[1]))
         case timed.WindowTable() | timed.WindowedAggregate():
             return _made(node, stream)
         case _:
             return {}
+
+
+def waiting(known: Closings, waited: int) -> Closings:
+    """Of rows that wait until the window of one of their columns closes, or until time has passed it."""
+    return {column: each for column, each in known.items() if waited in each.since}
+
+
+def _renamed(known: Closings, columns: Sequence[tuple[int, int]]) -> Closings:
+    """The same under other ids, of columns that are handed on."""
+    return {
+        new: Closing(known[old].behind, frozenset(n for o, n in columns if o in known[old].since))
+        for old, new in columns
+        if old in known
+    }
+
+
+def _united(node: logical.SetOperation, many: Sequence[Closings]) -> Closings:
+    """What holds of all inputs."""
+    each = [
+        _renamed(known, [(old.id, new.id) for old, new in zip(columns, node.fields, strict=True)])
+        for known, columns in zip(many, node.columns, strict=True)
+    ]
+    return {
+        f.id: Closing(
+            max(known[f.id].behind for known in each), frozenset.intersection(*(known[f.id].since for known in each))
+        )
+        for f in node.fields
+        if all(f.id in known for known in each)
+    }
 
 
 def _joined(node: logical.Join, left: Closings, right: Closings) -> Closings:
@@ -75,17 +112,18 @@ def _joined(node: logical.Join, left: Closings, right: Closings) -> Closings:
 def closing_column(node: logical.Window, stream: Callable[[logical.Node], StreamFacts]) -> tuple[int, int] | None:
     """The column of a window's partition, if there is one, that tells when the partition is complete, and how far behind."""
     found = closings(node.input, stream)
-    return next(((f.id, found[f.id]) for f in node.partition if f.id in found), None)
+    return next(((f.id, found[f.id].behind) for f in node.partition if f.id in found), None)
 
 
-def _same_window(conjuncts: Iterable[Expression], left: Closings, right: Closings) -> bool:
-    """Whether both sides are of one window."""
+def same_window(conjuncts: Iterable[Expression], left: Closings, right: Closings) -> tuple[int, int] | None:
+    """The columns of both sides, if there are such, that tell that rows which meet are of one window."""
     for conjunct in conjuncts:
         if isinstance(conjunct, Call) and conjunct.function == "eq":
             ids = [e.id for e in conjunct.args if isinstance(e, ColumnRef)]
-            if len(ids) == 2 and ((ids[0] in left and ids[1] in right) or (ids[1] in left and ids[0] in right)):
-                return True
-    return False
+            for one, other in (ids, ids[::-1]) if len(ids) == 2 else ():
+                if one in left and other in right:
+                    return one, other
+    return None
 
 
 def _made(node: timed.WindowTable | timed.WindowedAggregate, stream: Callable[[logical.Node], StreamFacts]) -> Closings:
@@ -93,10 +131,13 @@ def _made(node: timed.WindowTable | timed.WindowedAggregate, stream: Callable[[l
     found = dict(closings(node.input, stream)) if at_once else {}
     if node.time is None or node.time.id not in stream(node.input).event_time:
         return found
-    if node.end is not None and isinstance(node.end.type, TimestampType):
-        found[node.end.id] = -1
-    time = node.window_time
+    end, time = node.end, node.window_time
+    since = frozenset({node.time.id, *(f.id for f in (end, time) if f is not None)})
+    if node.time.id in found:
+        since |= found[node.time.id].since
+    if end is not None and isinstance(end.type, TimestampType):
+        found[end.id] = Closing(-1, since)
     if time is not None and isinstance(time.type, TimestampType):
         # It is one unit of its precision before the end.
-        found[time.id] = 10 ** max(6 - time.type.precision, 0) - 1
+        found[time.id] = Closing(10 ** max(6 - time.type.precision, 0) - 1, since)
     return found

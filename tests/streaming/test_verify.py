@@ -56,6 +56,23 @@ def test_windows_have_one_answer_however_late_rows_come(tmp_path: Path) -> None:
     assert out.splitlines()[0].split() == ["batch", "5", "rows", "agrees"]
 
 
+def test_windows_of_what_is_no_event_time_have_none(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text(EVENTS)
+    table = (
+        "(k INT, ts TIMESTAMP(3), v INT, WATERMARK FOR ts AS ts)"
+        f" WITH ('connector' = 'filesystem', 'path' = '{tmp_path / 'events.csv'}', 'format' = 'csv');"
+    )
+    windows = (
+        "TUMBLE((SELECT window_time AS t FROM TUMBLE((SELECT ts + INTERVAL '1' SECOND AS u FROM e), u, INTERVAL '5' SECOND)"
+        " GROUP BY window_start, window_end, window_time), t, INTERVAL '5' SECOND)"
+    )
+    code, out, err = _verify(
+        f"CREATE TABLE e {table} CREATE TABLE f {table}"
+        f"SELECT a.t, b.v FROM {windows} a LEFT JOIN TUMBLE(f, ts, INTERVAL '5' SECOND) b ON a.window_end = b.window_end"
+    )
+    assert (code, err) == (0, ""), out
+
+
 def test_rows_of_a_generator_are_drawn_once() -> None:
     code, out, err = _verify(
         "CREATE TABLE g (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND) WITH"

@@ -33,7 +33,7 @@ from tableflow.planner.implementation.search import Draft, Search
 from tableflow.planner.join_times import join_times
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.over_times import tells_first_rows, waited_for
-from tableflow.planner.window_closings import closing_column
+from tableflow.planner.window_closings import closing_column, closings
 from tableflow.records import replace
 from tableflow.types import BIGINT, BOOLEAN, Field
 
@@ -144,7 +144,10 @@ def _over(
     fields = (*(f for f in child.fields if f.id in wanted), *results)
     work = costs.window_cost(child.facts.estimate.rows, len(calls))
     facts = search.facts(node, fields, (child,), work, child.facts.properties.partitioning)
-    ttl, waited = search.state_ttl(node.input), waited_for(node, search.stream)
+    ttl, waited = (
+        search.state_ttl(node.input),
+        waited_for(node, search.stream(node.input), closings(node.input, search.stream)),
+    )
     plan: PhysicalNode = ChangelogOver(
         fields=fields, facts=facts, input=child, partition=partition, order=order, results=results, calls=calls, ttl=ttl
     )
