@@ -44,7 +44,9 @@ def may_create(existing: Entry | None, wanted: Entry, flags: Creation) -> bool:
     if not flags.or_replace:
         outside = isinstance(wanted, TableEntry) and wanted.definition is not None
         other = "DROP TABLE first to declare it anew" if outside else "CREATE OR REPLACE"
-        hint = f"use CREATE {existing.kind.upper()} IF NOT EXISTS to leave it as it is, or {other}"
+        streaming = isinstance(wanted, TableEntry) and wanted.streaming is not None
+        kind = "STREAMING TABLE" if streaming else existing.kind.upper()
+        hint = f"use CREATE {kind} IF NOT EXISTS to leave it as it is, or {other}"
         raise CatalogError(f"{existing.kind} {existing.name!r} exists already", hint=hint)
     return True
 

@@ -135,6 +135,16 @@ def partition_columns(provider: TableProvider) -> frozenset[str]:
     return frozenset(getattr(provider, "partitioned", ()))
 
 
+def repeatable(provider: TableProvider) -> bool:
+    """Whether another scan gives the same rows from the start, unless its attribute ``repeatable`` says that it does not."""
+    return bool(getattr(provider, "repeatable", True))
+
+
+def is_stored(provider: TableProvider) -> bool:
+    """Whether it is the changes of a table of the database, as its attribute ``stored`` says: these have no event time."""
+    return bool(getattr(provider, "stored", False))
+
+
 class ProjectedTable:
     """What a provider does that has no statistics and reads whole rows: a base class for those it fits."""
 

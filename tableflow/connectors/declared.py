@@ -15,6 +15,7 @@ from tableflow.catalog.provider import (
     TableSchema,
     TableStatistics,
     partition_columns,
+    repeatable,
 )
 from tableflow.catalog.written import SinkOffer, sink_of
 from tableflow.records import dataclass, replace
@@ -59,6 +60,11 @@ class DeclaredTable:
     def bounded(self) -> bool:
         """Whether a scan ends."""
         return self.provider.bounded
+
+    @property
+    def repeatable(self) -> bool:
+        """See :func:`~tableflow.catalog.provider.repeatable`."""
+        return repeatable(self.provider)
 
     @property
     def partitioned(self) -> frozenset[str]:

@@ -13,7 +13,6 @@ flushing them in the order in which they began carries every change through all 
 
 from __future__ import annotations
 
-import enum
 import itertools
 import threading
 import time
@@ -21,55 +20,15 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
 from tableflow.config import EPOCH_INTERVAL, PARALLELISM, Settings
 from tableflow.connectors.registry import Sources
-from tableflow.connectors.sink_control import SinkControl
 from tableflow.errors import CatalogError, TableFlowError
 from tableflow.physical.build import build_operator
-from tableflow.records import dataclass
 from tableflow.runtime.counters import JobCounters
 from tableflow.runtime.job import Job
 from tableflow.runtime.scheduler import WorkerPool
+from tableflow.session.job_description import JobDescription, JobState
 from tableflow.session.planned import Planned
 
 _STOP_SECONDS = 10.0
-
-
-class JobState(enum.Enum):
-    """Where a job stands; LOST: it could not be started again with its database."""
-
-    RUNNING = "running"
-    FINISHED = "finished"
-    FAILED = "failed"
-    STOPPED = "stopped"
-    CANCELLED = "cancelled"
-    LOST = "lost"
-
-
-@dataclass(frozen=True, slots=True)
-class JobDescription:
-    """What a job is for: the name of what it writes to, the statement, the managed table that it keeps (None: another sink)."""
-
-    target: str
-    text: str
-    table: int | None = None
-    replaces: bool = False
-    """Whether it began again and replaces what it wrote before."""
-    control: SinkControl | None = None
-    """What tells its sinks that it will end."""
-    reads: frozenset[int] = frozenset()
-    """The managed tables whose changes it takes."""
-    late_rows: frozenset[int] = frozenset()
-    """The managed tables that its late rows go to."""
-    sources: frozenset[tuple[str, str]] = frozenset()
-    """Schema and name of all tables of the catalog that it reads."""
-    targets: frozenset[tuple[str, str]] = frozenset()
-    """Schema and name of the tables that an INSERT writes to."""
-    script: str = ""
-    """The text that places in its errors are of, if that is not ``text``."""
-
-    @property
-    def writes(self) -> frozenset[int]:
-        """All managed tables that change while it runs."""
-        return self.late_rows if self.table is None else self.late_rows | {self.table}
 
 
 class BackgroundJob:
@@ -111,10 +70,10 @@ class BackgroundJob:
             return ""
         if self.description.table is None:
             return f"the INSERT INTO {self.target} has to be run again"
-        return (
-            f"CREATE OR REPLACE STREAMING TABLE {self.target} AS ... begins anew; so does the job "
-            "when the database is opened again and its inputs are there"
-        )
+        anew = f"CREATE OR REPLACE STREAMING TABLE {self.target} AS ... begins anew"
+        if not self.description.repeatable:
+            return anew
+        return f"{anew}; so does the job when the database is opened again and its inputs are there"
 
     @property
     def target(self) -> str:

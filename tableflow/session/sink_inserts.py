@@ -15,8 +15,9 @@ from tableflow.errors import CancelledError
 from tableflow.planner.logical.nodes import Query
 from tableflow.planner.stream_facts import is_endless
 from tableflow.records import replace
-from tableflow.session.background import JobDescription, JobKeeper
+from tableflow.session.background import JobKeeper
 from tableflow.session.guard import notices, statement_text
+from tableflow.session.job_description import JobDescription
 from tableflow.session.job_result import JobResult, counts_at
 from tableflow.session.jobs import Jobs
 from tableflow.session.late_sinks import with_late_sinks, written_tables

@@ -14,8 +14,9 @@ from tableflow.connectors.sink_control import SinkControl
 from tableflow.errors import UnsupportedError
 from tableflow.records import replace
 from tableflow.runtime.graph import SinkSpec
-from tableflow.session.background import JobDescription, JobKeeper
+from tableflow.session.background import JobKeeper
 from tableflow.session.guard import notices, statement_text
+from tableflow.session.job_description import JobDescription
 from tableflow.session.late_sinks import with_late_sinks, written_tables
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import Planned

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tableflow.catalog.entry import TableKind
+from tableflow.catalog.provider import repeatable
 from tableflow.config import RUNTIME_MODE, Settings
 from tableflow.connectors.connector import ObjectStore
 from tableflow.connectors.managed.provider import ManagedProvider
@@ -61,6 +62,8 @@ class StreamPlan:
     """Ids of the managed tables that its late rows go to."""
     sources: frozenset[tuple[str, str]] = frozenset()
     """See :func:`sources_of`."""
+    gone: tuple[str, ...] = ()
+    """The tables that give rows once, and cannot be read again from the start."""
 
 
 def plan_changes(query: Query, settings: Settings) -> StreamPlan:
@@ -76,9 +79,10 @@ def plan_changes(query: Query, settings: Settings) -> StreamPlan:
     where = {column.id: i for i, column in enumerate(computed.columns)}
     keys = [tuple(sorted(where[column] for column in key)) for key in properties.keys if key <= where.keys()]
     key = min(keys, key=lambda one: (len(one), one), default=None)
-    if properties.changelog is ChangelogMode.APPEND:
-        return StreamPlan(computed, TableKind.APPEND, key, reads, late, sources_of(query))
-    return StreamPlan(computed, TableKind.BAG if key is None else TableKind.KEYED, key, reads, late, sources_of(query))
+    appends = properties.changelog is ChangelogMode.APPEND
+    kind = TableKind.APPEND if appends else TableKind.BAG if key is None else TableKind.KEYED
+    gone = [node.table for node in walk_plan(query.root) if isinstance(node, Scan) and not repeatable(node.provider)]
+    return StreamPlan(computed, kind, key, reads, late, sources_of(query), tuple(gone))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from typing import TypeAlias
 from tableflow.errors import CatalogError, TableFlowError, UnsupportedError
 from tableflow.physical.text import explain_physical
 from tableflow.runtime.counters import JobCounters
-from tableflow.session.background import BackgroundJob, JobKeeper, JobState
+from tableflow.session.background import BackgroundJob, JobKeeper
 from tableflow.session.explain import plan_with_counters
 from tableflow.session.fixed_result import FixedResult
+from tableflow.session.job_description import JobState
 from tableflow.session.jobs import Jobs
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import Planned

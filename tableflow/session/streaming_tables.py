@@ -2,7 +2,7 @@
 
 The table, its entry and its definition are made in one transaction; then the job begins.  A job that is started again reads its
 inputs from the start and replaces the table's rows in one transaction with the first epoch in which it has seen all that was
-there; until then the table shows what it showed before.
+there; until then the table shows what it showed before.  One whose inputs cannot be read again is lost, its table stays as it was.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from tableflow.planner.logical.nodes import Query, Scan
 from tableflow.planner.logical.traversal import walk_plan
 from tableflow.records import dataclass, replace
 from tableflow.runtime.graph import SinkSpec
-from tableflow.session.background import BackgroundJob, JobDescription
+from tableflow.session.background import BackgroundJob
 from tableflow.session.definitions import defined
+from tableflow.session.job_description import JobDescription
 from tableflow.session.late_sinks import late_tables, with_late_sinks
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import Planned
@@ -107,13 +108,18 @@ class StreamingTables:
     def restart(self, bind: Bind) -> None:
         """Starts the jobs of all streaming tables, which this process did not have open before."""
         for kept in self._all(self._storage.pin().schemas):
-            name = ".".join(kept.path)
+            name, again = ".".join(kept.path), True
             try:
                 control = SinkControl()
                 plan = self._planned(bind(kept.definition.text, kept.definition.schema), control)
+                again = not plan.gone
+                if plan.gone:
+                    raise UnsupportedError(
+                        f"table {plan.gone[0]!r} cannot be read again from its start: rows that it gave before are gone"
+                    )
                 self._start(kept, plan, control, kept.definition.text, replaces=True)
             except TableFlowError as error:
-                description = JobDescription(name, kept.definition.text, kept.table)
+                description = JobDescription(name, kept.definition.text, kept.table, repeatable=again)
                 self._storage.shared.keeper.lose(description, error)
 
     def appends(self, table: ManagedProvider) -> bool:
@@ -154,6 +160,7 @@ class StreamingTables:
             kept.definition.text,
             kept.table,
             replaces,
+            not plan.gone,
             control,
             reads=plan.reads,
             late_rows=plan.late_rows,

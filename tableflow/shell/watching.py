@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from tableflow.errors import render
-from tableflow.session.background import JobKeeper, JobState
+from tableflow.session.background import JobKeeper
+from tableflow.session.job_description import JobState
 from tableflow.session.stream_statements import job_warnings
 
 _COUNT = re.compile(r"\b[\d,]+ rows?\b")

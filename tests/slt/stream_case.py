@@ -10,7 +10,7 @@ from tableflow.connectors.rows import rows
 from tableflow.connectors.script import Delay, Rows
 from tableflow.errors import InternalError, TableFlowError
 from tableflow.session import Session
-from tableflow.session.background import JobState
+from tableflow.session.job_description import JobState
 from tableflow.session.job_result import JobResult
 from tableflow.session.live_tables import LiveDescription
 from tests.modes import Evidence, Mode

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -82,6 +83,23 @@ def test_what_is_wrong_is_named(connection: tableflow.Connection) -> None:
         connection.execute("SELECT * FROM r")
     with pytest.raises(tableflow.Error, match="a number from 1 to 65535 is expected"):
         connection.execute("CREATE TABLE r (a INT) WITH ('connector' = 'socket', 'port' = '0')")
+
+
+def test_a_table_of_lines_that_are_gone_keeps_its_rows(tmp_path: Path) -> None:
+    """A job that began again would see other lines than those that its table was made of."""
+    with _server(lambda to: to.sendall(b"1\n2\n")) as port, tableflow.connect(tmp_path / "db") as connection:
+        _declare(connection, port, "a INT, b AS a + 1", "")
+        connection.execute("CREATE STREAMING TABLE kept AS SELECT b, count(*) AS n FROM s GROUP BY b")
+        connection.execute("CREATE STREAMING TABLE further AS SELECT sum(b) AS b FROM kept")
+        assert connection.session.storage.shared.keeper.jobs[0].wait(20)
+    with tableflow.connect(tmp_path / "db") as connection:
+        lost, further = connection.execute("SHOW JOBS").fetchall()
+        assert (lost[2], further[2]) == ("lost", "running")
+        assert "table 's' cannot be read again from its start" in lost[4]
+        assert lost[4].endswith("CREATE OR REPLACE STREAMING TABLE kept AS ... begins anew")
+        assert sorted(connection.execute("SELECT * FROM kept").fetchall()) == [(2, 1), (3, 1)]
+        connection.execute("FLUSH")
+        assert connection.execute("SELECT * FROM further").fetchall() == [(5,)]
 
 
 @pytest.mark.slow

@@ -41,6 +41,7 @@ class ManagedStreamProvider(ProjectedTable):
     """The changes of a table; ``appends``: its only writer never takes a row back."""
 
     bounded = False
+    stored = True
 
     def __init__(self, table: ManagedProvider, objects: ObjectStore, *, appends: bool) -> None:
         self.table = table

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from tableflow.catalog.provider import is_stored
 from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, OnWindowClose
 from tableflow.expressions.window_assigner import Cumulate, Delta, Global, Hop, Landmark, Punctuated, Session, Tumble
@@ -131,9 +132,14 @@ def _check_windows(search: Search, node: timed.WindowedAggregate, *, changing: b
     given = node.time is None or node.time.id in time.event_time or by_clock
     if not given and not time.bounded and _waits_for_time(node):
         assert node.time is not None
+        scans = [each for each in walk_plan(node.input) if isinstance(each, logical.Scan)]
+        stored = [scan.table for scan in scans if is_stored(scan.provider)]
         raise refuse(
             f"windows of column {node.time.name!r} never close: it is not the event time of its table",
-            "declare WATERMARK FOR it (register_stream: watermark=(column, delay)), or say EMIT ON UPDATE",
+            f"{stored[0]!r} is a table of the database, and has none: say EMIT ON UPDATE, or take the windows in the query"
+            " that makes its rows (windows of windows are those of window_time)"
+            if stored and len(stored) == len(scans)
+            else "declare WATERMARK FOR it (register_stream: watermark=(column, delay)), or say EMIT ON UPDATE",
         )
 
 
