@@ -58,6 +58,25 @@ nb::tuple apply(MultiState& state, const std::vector<VectorPtr>& columns, int64_
                         array_of(changes.unmatchable));
 }
 
+using Order = std::vector<std::tuple<int, bool, bool>>;
+
+std::vector<SlotOrder> order_of(const Order& order) {
+  std::vector<SlotOrder> keys;
+  for (const auto& [column, descending, nulls_first] : order) keys.push_back({column, descending, nulls_first});
+  return keys;
+}
+
+nb::tuple lead(MultiState& state, const std::vector<VectorPtr>& columns, int64_t length, const Selection& selection, const Order& order,
+               int64_t limit, bool placed) {
+  LeadingChanges changes;
+  {
+    nb::gil_scoped_release released;
+    const int64_t n = checked_rows(selection, length);
+    changes = state.lead(inputs_of(columns, length), selection ? selection->data() : nullptr, n, order_of(order), limit, placed);
+  }
+  return nb::make_tuple(array_of(changes.slots), array_of(changes.places), changes.gone);
+}
+
 std::vector<VectorPtr> gather(const MultiState& state, const std::vector<int>& columns, ArrayIn<uint32_t> slots, bool nullable) {
   nb::gil_scoped_release released;
   check_slots(state, slots.data(), int64_t(slots.size()), nullable);
@@ -127,6 +146,8 @@ void register_multi(nb::module_& m) {
       .def(nb::init<const std::vector<std::string>&, std::vector<int>, std::vector<uint8_t>, bool>(), nb::arg("formats"), nb::arg("keys"),
            nb::arg("null_safe"), nb::arg("counted"))
       .def("apply", &apply, nb::arg("columns"), nb::arg("length"), nb::arg("selection") = nb::none(), nb::arg("weights") = nb::none())
+      .def("lead", &lead, nb::arg("columns"), nb::arg("length"), nb::arg("selection").none(), nb::arg("order"), nb::arg("limit"),
+           nb::arg("placed"))
       .def("settle", &MultiState::settle, nb::call_guard<nb::gil_scoped_release>())
       .def("remove", [](MultiState& state, ArrayIn<uint32_t> slots) {
         nb::gil_scoped_release released;
@@ -172,10 +193,8 @@ void register_multi(nb::module_& m) {
       .def("next", &MultiCursor::next);
   nb::class_<SortedSlots>(m, "SortedSlots")
       .def("__init__",
-           [](SortedSlots* self, std::shared_ptr<MultiState> state, const std::vector<std::tuple<int, bool, bool>>& order) {
-             std::vector<SlotOrder> keys;
-             for (const auto& [column, descending, nulls_first] : order) keys.push_back({column, descending, nulls_first});
-             new (self) SortedSlots(std::move(state), std::move(keys));
+           [](SortedSlots* self, std::shared_ptr<MultiState> state, const Order& order) {
+             new (self) SortedSlots(std::move(state), order_of(order));
            })
       .def("insert", [](SortedSlots& sorted, ArrayIn<uint32_t> slots) {
         nb::gil_scoped_release released;

@@ -88,12 +88,19 @@ uint32_t MultiState::take_slot() {
 }
 
 // Row i of the piece, in a slot of its own.
-uint32_t MultiState::insert(int i) {
+uint32_t MultiState::store(int i) {
   const uint32_t slot = take_slot();
   for (int c = 0; c < store_.columns(); ++c) store_.put(c, loaded_[size_t(c)], i, slot);
   if (!marks_.empty()) marks_[slot] = 0;
+  links_[slot] = {};
+  ++rows_;
+  return slot;
+}
+
+// The same, first in the chain of its key.
+uint32_t MultiState::insert(int i) {
+  const uint32_t slot = store(i);
   Links& links = links_[slot];
-  links = {};
   const uint64_t at = key_cell(loaded_, false, i);
   KeyCell& cell = key_cells_[at];
   if (cell.used()) {
@@ -103,7 +110,6 @@ uint32_t MultiState::insert(int i) {
   } else {
     key_cells_.put(at, {words_[size_t(i)], slot + 1, 0});
   }
-  ++rows_;
   return slot;
 }
 
@@ -189,6 +195,15 @@ RowChanges MultiState::apply(std::span<const Input> inputs, const uint32_t* rows
 void MultiState::settle() {
   for (const uint32_t slot : dead_) remove(slot);
   dead_.clear();
+  for (const uint32_t slot : parted_) give_slot(slot);
+  parted_.clear();
+}
+
+void MultiState::give_slot(uint32_t slot) {
+  store_.drop(slot);
+  links_[slot] = {free_, freed};
+  free_ = slot + 1;
+  --rows_;
 }
 
 void MultiState::remove(uint32_t slot) {
@@ -209,10 +224,7 @@ void MultiState::remove(uint32_t slot) {
     row_cells_.erase(row_cells_.find(tags_[slot], [&](const RowCell& cell) { return cell.slot == slot + 1; }));
     counts_[slot] = 0;
   }
-  store_.drop(slot);
-  links = {free_, freed};
-  free_ = slot + 1;
-  --rows_;
+  give_slot(slot);
 }
 
 void MultiState::find(std::span<const Input> keys, const uint32_t* rows, int64_t n, uint32_t* heads) {
@@ -234,7 +246,7 @@ bool MultiState::prepare(int64_t rows) { return key_cells_.prepare(rows) && (!co
 int64_t MultiState::bytes() const {
   return store_.bytes() + key_cells_.bytes() + row_cells_.bytes() +
          int64_t(links_.capacity() * sizeof(Links) + counts_.capacity() * 8 + tags_.capacity() * 4 + touched_.capacity() * 4 +
-                 marks_.capacity() * 8 + marked_.capacity() + changed_marks_.capacity() * 16 + dead_.capacity() * 4);
+                 marks_.capacity() * 8 + marked_.capacity() + changed_marks_.capacity() * 16 + (dead_.capacity() + parted_.capacity()) * 4);
 }
 
 int64_t MultiState::bytes_after(int64_t rows) const {
@@ -257,6 +269,7 @@ void MultiState::clear() {
   marked_.release();
   changed_marks_.clear();
   dead_.clear();
+  parted_.clear();
   free_ = 0;
   rows_ = 0;
 }

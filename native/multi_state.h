@@ -19,6 +19,18 @@ struct RowChanges {
   std::vector<uint32_t> unmatchable;  // rows with a NULL in a key that is not null-safe: they are not kept
 };
 
+// What a batch did to the first rows of keys: the first `gone` of these are taken back, the others come.
+struct LeadingChanges {
+  std::vector<uint32_t> slots;
+  std::vector<int64_t> places;  // of each within its key, from 0; empty unless they are asked for
+  int64_t gone = 0;
+};
+
+struct SlotOrder {
+  int column;
+  bool descending, nulls_first;
+};
+
 class MultiState {
  public:
   // Keys are columns of the rows.  `counted`: equal rows share a slot; else each has its own, counts once and weights are refused.
@@ -26,7 +38,12 @@ class MultiState {
 
   // `weights` (may be null: one each) belong to stored rows, as the vectors' values do.
   RowChanges apply(std::span<const Input> inputs, const uint32_t* rows, int64_t n, const int64_t* weights);
-  // Gives up the rows whose count the last apply() made zero.
+  // The same where only the first `limit` rows of a key by `order` are kept, in chains from the last of them to the first (so nothing
+  // else may add rows).  Rows are not counted; of equal ones the older comes first.  `placed`: a row with another place than before is
+  // taken back and comes again.
+  LeadingChanges lead(std::span<const Input> inputs, const uint32_t* rows, int64_t n, std::span<const SlotOrder> order, int64_t limit,
+                      bool placed);
+  // Gives up the rows whose count the last apply() made zero, or that are no more among the first since the last lead().
   void settle();
   void remove(uint32_t slot);
 
@@ -62,7 +79,7 @@ class MultiState {
   struct KeyCell {
     uint64_t word = 0;
     uint32_t head = 0;  // + 1
-    uint32_t unused = 0;
+    uint32_t led = 0;   // number + 1 among the keys of the batch at hand
     bool used() const { return head; }
     uint64_t hash() const { return hash_value(int64_t(word)); }
   };
@@ -79,7 +96,14 @@ class MultiState {
   uint64_t key_cell(const std::vector<LoadedColumn>& loaded, bool by_key, int i) const;
   uint64_t stored_word(uint32_t slot) const;
   uint32_t insert(int i);
+  uint32_t store(int i);
   uint32_t take_slot();
+  void give_slot(uint32_t slot);
+  bool goes_before(int i, uint32_t slot, std::span<const SlotOrder> order) const;
+  struct Led;
+  void lead_piece(const Piece& piece, std::span<const SlotOrder> order, int64_t limit, std::vector<Led>& keys,
+                  std::vector<uint32_t>& before, std::vector<uint32_t>& fresh);
+  void tell_places(const std::vector<Led>& keys, const std::vector<uint32_t>& before, LeadingChanges& out) const;
 
   RowStore store_;
   std::vector<int> keys_;
@@ -95,6 +119,7 @@ class MultiState {
   Array<uint8_t> marked_;     // by slot: whether it is in changed_marks_
   std::vector<std::pair<uint32_t, int64_t>> changed_marks_;
   std::vector<uint32_t> dead_;
+  std::vector<uint32_t> parted_;  // no more in their chains
   uint32_t free_ = 0;  // + 1, chained by `next`
   int64_t rows_ = 0;
   // Of the piece at hand.

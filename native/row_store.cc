@@ -15,6 +15,8 @@ int128 wide_at(const LoadedColumn& from, int i) {
 
 bool is_interval(const KeyColumn& type) { return type.kind == Kind::Interval; }
 
+template <class T> int order(const T& x, const T& y) { return x < y ? -1 : int(y < x); }
+
 }  // namespace
 
 RowStore::RowStore(const std::vector<std::string>& formats) {
@@ -114,13 +116,21 @@ bool RowStore::same(int c, const LoadedColumn& from, int i, uint32_t slot) const
 int RowStore::compare(int c, uint32_t a, uint32_t b) const {
   const Stored& column = columns_[size_t(c)];
   if (column.width == 0) return 0;
-  const auto order = [](const auto& x, const auto& y) { return x < y ? -1 : int(y < x); };
   if (column.text()) {
     const Text x = column.get<Text>(a), y = column.get<Text>(b);
     return order(x.view(), y.view());
   }
   if (column.type.key_class != KeyClass::Wide) return order(column.integer(a), column.integer(b));
   const int128 x = column.get<int128>(a), y = column.get<int128>(b);
+  return is_interval(column.type) ? order(interval_length(&x), interval_length(&y)) : order(x, y);
+}
+
+int RowStore::compare(int c, const LoadedColumn& from, int i, uint32_t slot) const {
+  const Stored& column = columns_[size_t(c)];
+  if (column.width == 0) return 0;
+  if (column.text()) return order(from.texts[size_t(i)], column.get<Text>(slot).view());
+  if (column.type.key_class != KeyClass::Wide) return order(from.values[size_t(i)], column.integer(slot));
+  const int128 x = wide_at(from, i), y = column.get<int128>(slot);
   return is_interval(column.type) ? order(interval_length(&x), interval_length(&y)) : order(x, y);
 }
 

@@ -34,6 +34,7 @@ class RowStore {
   bool same(int c, const LoadedColumn& from, int i, uint32_t slot) const;
   uint64_t hash_stored(int c, uint32_t slot) const;
   int compare(int c, uint32_t a, uint32_t b) const;  // of values that are not NULL: below, equal to or above zero
+  int compare(int c, const LoadedColumn& from, int i, uint32_t slot) const;
   int64_t integer(int c, uint32_t slot) const;  // of a column of class Integer
   bool is_null(int c, uint32_t slot) const { return columns_[size_t(c)].is_null(slot); }
 

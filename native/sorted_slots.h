@@ -9,11 +9,6 @@
 
 namespace tableflow {
 
-struct SlotOrder {
-  int column;
-  bool descending, nulls_first;
-};
-
 class SortedSlots {
  public:
   // Rows that agree in all these columns come in any order.

@@ -17,7 +17,7 @@ from tableflow.physical.changelog_result import (
     SettledResult,
     SettledResultOperator,
 )
-from tableflow.physical.changelog_top_n import ChangelogTopN, ChangelogTopNOperator
+from tableflow.physical.changelog_top_n import ChangelogTopN, top_n_operator
 from tableflow.physical.closed_windows import ClosedWindows, ClosedWindowsOperator
 from tableflow.physical.collect_aggregate import CollectAggregate, CollectAggregateOperator
 from tableflow.physical.current_join import CurrentJoin, CurrentJoinOperator
@@ -69,7 +69,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     VersionedJoin: VersionedJoinOperator,
     LookupJoin: LookupJoinOperator,
     CurrentJoin: CurrentJoinOperator,
-    ChangelogTopN: ChangelogTopNOperator,
+    ChangelogTopN: top_n_operator,
     Normalize: NormalizeOperator,
     ChangelogOver: ChangelogOverOperator,
     EventTimeOver: EventTimeOverOperator,

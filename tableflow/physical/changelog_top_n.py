@@ -15,6 +15,7 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take_columns
 from tableflow.columnar.kernels.multi_state import Slots, SortedRows
 from tableflow.errors import InternalError
+from tableflow.physical.first_rows import FirstRowsOperator, keeps_first_rows
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.partition_rows import PIECE_ROWS, PartitionRows, TouchedRows
 from tableflow.physical.properties import OrderingKey
@@ -156,6 +157,11 @@ class ChangelogTopNOperator(Operator):
     def close(self) -> None:
         """Gives the memory back."""
         self._rows.close()
+
+
+def top_n_operator(node: ChangelogTopN) -> Operator:
+    """The operator for this input: rows that are only added need not be counted."""
+    return FirstRowsOperator(node) if keeps_first_rows(node) else ChangelogTopNOperator(node)
 
 
 def _places(partitions: Numbers, counts: Numbers) -> Numbers:

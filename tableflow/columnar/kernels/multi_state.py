@@ -49,6 +49,18 @@ class RowChanges:
         return self.after - self.before
 
 
+@dataclass(frozen=True, slots=True)
+class LeadingChanges:
+    """What a batch did to the first rows of keys: the first ``gone`` of these go, the others come; all can be read until they are settled.
+
+    ``places`` are theirs within their key, from 0; empty where they were not asked for.
+    """
+
+    slots: Slots
+    places: Numbers
+    gone: int
+
+
 class MultiState:
     """Rows of these types by the columns ``keys``."""
 
@@ -95,6 +107,23 @@ class MultiState:
             before, after = np.zeros(len(slots), np.int64), np.ones(len(slots), np.int64)
         return RowChanges(slots, rows, before, after, unmatchable)
 
+    def lead(
+        self,
+        columns: Sequence[Column],
+        length: int,
+        selection: Selection | None,
+        order: Sequence[tuple[int, bool, bool]],
+        limit: int,
+        *,
+        placed: bool,
+    ) -> LeadingChanges:
+        """Of all rows so far keeps the first ``limit`` of each key by ``order`` (position, descending, NULLs first); no other way to add
+        rows may be used with this.  Rows are not counted; with ``placed`` one that has another place than before goes and comes again.
+        """
+        vectors = [part.vector for part in self._flattened(columns)]
+        flat = [(part, down, first) for position, down, first in order for part in self._parts[position]]
+        return LeadingChanges(*self.native.lead(vectors, length, selection, flat, limit, placed))
+
     def parts(self, position: int) -> Sequence[int]:
         """Which of the native columns a column is."""
         return self._parts[position]
@@ -103,7 +132,7 @@ class MultiState:
         return columns if self._plain else [part for column in columns for part in flatten(column)]
 
     def settle(self) -> None:
-        """Forgets the rows whose count the last :meth:`apply` made zero."""
+        """Forgets the rows whose count the last :meth:`apply` made zero, or that went with the last :meth:`lead`."""
         self.native.settle()
 
     def remove(self, slots: Slots) -> None:
