@@ -17,6 +17,7 @@ const OpTable& op_table() {
     add_cast_ops(t);
     add_string_ops(t);
     add_pattern_ops(t);
+    add_substitute_ops(t);
     add_time_ops(t);
     add_set_ops(t);
     add_control_ops(t);

@@ -100,6 +100,7 @@ void add_logic_ops(OpTable&);
 void add_cast_ops(OpTable&);
 void add_string_ops(OpTable&);
 void add_pattern_ops(OpTable&);
+void add_substitute_ops(OpTable&);
 void add_time_ops(OpTable&);
 void add_set_ops(OpTable&);
 void add_control_ops(OpTable&);

@@ -1,6 +1,7 @@
 // Strings are views; positions and lengths count UTF-8 characters.
 #include "program_kernel.h"
 #include "program_like.h"
+#include "program_text.h"
 
 namespace tableflow::program {
 namespace {
@@ -18,15 +19,11 @@ void prepare_like(Instruction& in) {
   in.prepared = std::make_shared<Like>(in.immediates[0].text, in.immediates[1].text);
 }
 
-bool starts_character(char c) { return (uint8_t(c) & 0xC0) != 0x80; }
+int64_t characters(View s) { return program::characters(s.data, s.size); }
 
-int64_t characters(View s) {
-  int64_t count = 0;
-  for (int64_t i = 0; i < s.size; ++i) count += starts_character(s.data[i]);
-  return count;
+void length(Frame& f, const Instruction& in) {
+  map_unary<View, int64_t>(f, in, [](View s) { return characters(s); });
 }
-
-void length(Frame& f, const Instruction& in) { map_unary<View, int64_t>(f, in, characters); }
 void byte_length(Frame& f, const Instruction& in) {
   map_unary<View, int64_t>(f, in, [](View s) { return s.size; });
 }

@@ -23,6 +23,8 @@ _PRICES = {
     "matches": 64,
     "extract": 64,
     "replace": 128,
+    "substitute": 64,
+    "substituted_length": 32,
     "lower": 32,
     "upper": 32,
     "in": 4,

@@ -269,7 +269,7 @@ FUNCTIONS: Mapping[str, Compiled] = {
     "in": _in, "like": text.like, "coalesce": _coalesce, "nullif": _nullif, "if": _if, "try": _try,
     "lower": text.letters, "upper": text.letters, "regexp_matches": text.regular("matches", "bool"),
     "regexp_extract": text.regular("extract", "str"), "regexp_replace": text.regular("replace", "str"),
-    "length": text.length, "octet_length": text.octet_length,
+    "replace": text.substitution, "length": text.length, "octet_length": text.octet_length,
     "substring": text.substring, "starts_with": _part_test("", "%"), "ends_with": _part_test("%", ""),
     "contains": _part_test("%", "%"), "extract": dates.extract, "date_trunc": dates.truncated,
     "greatest": _extreme("gt"), "least": _extreme("lt"), "round": _rounded,

@@ -39,10 +39,31 @@ def part_test(compiler: Compiler, call: Call, before: str, after: str) -> Value:
 
 
 def length(compiler: Compiler, call: Call) -> Value:
-    """Number of characters."""
-    if not isinstance(call.args[0].type, t.StringType):
+    """Number of characters; of a text with replaced parts this is known without making it."""
+    (of,) = call.args
+    if not isinstance(of.type, t.StringType):
         raise NotCompilableError(call.function)
-    return compiler.builder.emit("length.str", "i64", [compiler.value(call.args[0])], (0, 2**31))
+    if isinstance(of, Call) and of.function == "replace" and (parts := _constant_parts(of)) is not None:
+        text = compiler.value(of.args[0])
+        return compiler.builder.emit("substituted_length.str", "i64", [text], INT64, immediates=parts)
+    return compiler.builder.emit("length.str", "i64", [compiler.value(of)], (0, 2**31))
+
+
+def substitution(compiler: Compiler, call: Call) -> Value:
+    """A constant text, which is not empty, replaced by another one wherever it occurs."""
+    parts = _constant_parts(call)
+    if parts is None:
+        raise NotCompilableError("replace with computed texts")
+    return compiler.builder.emit("substitute.str", "str", [compiler.value(call.args[0])], immediates=parts)
+
+
+def _constant_parts(call: Call) -> tuple[str, str] | None:
+    """What is replaced, and by what; None where that is not known, or nothing."""
+    text, *others = call.args
+    old, new = [item.value if isinstance(item, Literal) else None for item in others]
+    if not isinstance(text.type, t.StringType) or not isinstance(old, str) or not isinstance(new, str):
+        return None
+    return (old, new) if old else None
 
 
 def octet_length(compiler: Compiler, call: Call) -> Value:

@@ -38,6 +38,7 @@ _SIMPLE = {
     t.STRING: st.sampled_from(["", "a", "ab", "é", "prefix-"]),
 }  # fmt: skip
 _PATTERNS = st.text(st.sampled_from(["a", "b", "%", "_", "é", "\0", "-", "p"]), max_size=5)
+_PARTS = st.sampled_from(["", "a", "b", "ab", "é", "prefix-", "longer"])
 _INTERVALS = st.tuples(
     st.integers(-30, 30) | st.just(0), st.integers(-400, 400), st.just(0) | st.integers(-(10**11), 10**11)
 )
@@ -189,6 +190,12 @@ def _substring(draw: Any, of: t.SqlType, depth: int) -> Expression:
 
 
 @st.composite
+def _replaced(draw: Any, of: t.SqlType, depth: int) -> Expression:
+    constants = [cast(literal_from_python(draw(_PARTS)), t.STRING) for _ in range(2)]
+    return resolve_call("replace", [draw(expression(t.STRING, depth)), *constants])
+
+
+@st.composite
 def _concat(draw: Any, of: t.SqlType, depth: int) -> Expression:
     return resolve_call("concat", [draw(expression(t.STRING, depth)) for _ in range(2)])
 
@@ -220,7 +227,7 @@ _MAKERS: dict[F, list[Any]] = {
     F.INTEGER: [_arithmetic, _arithmetic, _number_cast, _extract, _length, _days_between],
     F.DECIMAL: [_arithmetic, _arithmetic, _number_cast, _rounding],
     F.FLOAT: [_arithmetic, _arithmetic, _number_cast],
-    F.STRING: [_substring, _concat],
+    F.STRING: [_substring, _concat, _replaced],
     F.DATE: [_moved, _moment_cast],
     F.TIMESTAMP: [_moment_cast, _moved, _truncated],
 }

@@ -183,3 +183,21 @@ def test_any_pattern_gives_what_re2_gives(pattern: str, texts: list[str]) -> Non
         one = program(of)
         assert one is not None
         assert native(one, made) == reference(of, made), of
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("c", ""), ("c", "é"), ("aa", "a"), ("é", "c"), ("xc", "xcxc"), ("x" * 20, ""), ("not there", "!")],
+)
+def test_parts_of_texts_are_replaced_and_counted(old: str, new: str) -> None:
+    texts = [None, "", "c", "ccc", "aaaaa", "é", "école", "xc" * 400, "x" * 61 + "c", "é" * 500 + "c", "a" * 255 + "é"]
+    replaced = call("replace", old, new)
+    alike(replaced, texts)
+    alike(resolve_call("length", [replaced]), texts)
+    alike(call("length"), texts)
+
+
+def test_nothing_and_what_is_computed_is_not_replaced_by_instructions() -> None:
+    assert program(call("replace", "", "a")) is None
+    column = ColumnRef(TEXT.type, TEXT.id)
+    assert program(resolve_call("replace", [column, column, Literal(t.STRING, "a")])) is None
