@@ -38,7 +38,7 @@ class TimeNulls(enum.Enum):
 @serializable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssignWatermarks(UnaryNode):
-    """The input's rows; after each batch the greatest value of ``expression`` in it, as a watermark.
+    """The input's rows; after each batch the greatest value of ``expression`` in it, as a watermark: rounded up to a value that the column can have.
 
     ``column`` is the id of the event-time column, which gives its name to the error of FAIL.  With ``upserts`` rows replace each
     other by key, and one that says that a key is gone needs no time.
@@ -62,6 +62,8 @@ class AssignWatermarksOperator(Operator):
         moved = [arg for each in walk(node.expression) if _moves(each) for arg in children(each)]
         # What cannot be computed for another reason than where time ends is an error still.
         self._marks = [within_time(node.expression), *(within_time(arg) for arg in moved if can_raise(arg))]
+        of = next(f.type for f in node.input.fields if f.id == node.column)
+        self._unit = 10 ** max(6 - of.precision, 0) if isinstance(of, TimestampType) else 1
         self._follows_time = keeps_order(node.expression, node.column)
 
     @property
@@ -77,7 +79,7 @@ class AssignWatermarksOperator(Operator):
         latest = self._latest(batch)
         yield replace_event_time(batch, self._time)
         if latest is not None:
-            yield Watermark(latest)
+            yield Watermark(-(-latest // self._unit) * self._unit)
 
     def _latest(self, batch: Batch) -> int | None:
         """The greatest mark of the rows: that of the latest row where marks follow event time, unless it has none."""

@@ -148,11 +148,15 @@ def _order(row: Row) -> list[tuple[bool, str]]:
     return [(value is None, f"{value:.6g}" if isinstance(value, float) else repr(value)) for value in row]
 
 
-def _same(one: Row, other: Row) -> bool:
+def _same(one: Sequence[Any], other: Sequence[Any]) -> bool:
     return all(_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(one) and math.isnan(other))
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and _same(one, other)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and _same(list(one.values()), [other[key] for key in one])
     return bool(one == other)

@@ -220,5 +220,6 @@ def _repeatable(scan: Scan) -> bool:
 
 
 def _micros(column: pa.ChunkedArray) -> list[int | None]:
-    zone = getattr(column.type, "tz", None)
-    return column.cast(pa.timestamp("us", zone)).cast(pa.int64()).to_pylist()  # type: ignore[no-any-return]
+    nanoseconds = 1000 if column.type.unit == "ns" else 1
+    units = column if nanoseconds > 1 else column.cast(pa.timestamp("us", column.type.tz))
+    return [None if each is None else each // nanoseconds for each in units.cast(pa.int64()).to_pylist()]

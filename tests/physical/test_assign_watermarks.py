@@ -53,6 +53,15 @@ def test_a_watermark_follows_each_batch():
     assert events.batches[0].event_time == 1
 
 
+def test_watermarks_are_times_that_the_column_can_have():
+    coarse = node(Field(11, "ts", TimestampType(0)))
+    shorter = Literal(INTERVAL, (0, 0, 4 * SECOND + SECOND // 2))
+    events = harness(replace(coarse, expression=replace(coarse.expression, args=(coarse.expression.args[0], shorter))))
+    events.rows([(1, 20 * SECOND)])
+    events.rows([(1, -2 * SECOND)])
+    assert said(events) == [1, Watermark(16 * SECOND), 1, Watermark(-6 * SECOND)]
+
+
 def test_nanoseconds_round_down():
     events = harness(node(Field(11, "ts", TimestampType(9))))
     events.rows([(1, 20_000_000_999)])

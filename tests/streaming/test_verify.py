@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,18 @@ def test_windows_of_what_is_no_event_time_have_none(tmp_path: Path) -> None:
     assert (code, err) == (0, ""), out
 
 
+def test_nanoseconds_are_verified(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text(
+        "ts\n2024-01-01 00:00:01.000000001\n2024-01-01 00:00:01\n1969-12-31 23:59:59.999999999\n"
+    )
+    code, out, err = _verify(
+        "CREATE TABLE e (ts TIMESTAMP(9), WATERMARK FOR ts AS ts)"
+        f" WITH ('connector' = 'filesystem', 'path' = '{tmp_path / 'events.csv'}', 'format' = 'csv');"
+        "SELECT ts, count(*) OVER (ORDER BY ts) FROM e"
+    )
+    assert (code, err) == (0, ""), out
+
+
 def test_rows_of_a_generator_are_drawn_once() -> None:
     code, out, err = _verify(
         "CREATE TABLE g (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND) WITH"
@@ -106,6 +119,8 @@ def test_what_cannot_be_verified_is_said(script: str, message: str) -> None:
 
 def test_bags_are_compared_with_care() -> None:
     assert difference([(1, 0.1 + 0.2), (2, None)], [(2, None), (1, 0.3)]) is None
+    assert difference([([math.nan, 0.3], {"x": (math.nan,)})], [([math.nan, 0.1 + 0.2], {"x": (math.nan,)})]) is None
+    assert difference([([1.0],)], [([2.0],)]) == "batch has ([1.0],), the stream ([2.0],)"
     assert difference([(1,), (2,)], [(2,)]) == "batch has (1,), the stream (2,)"
     assert difference([(1,)], [(1,), (1,)]) == "the stream has (1,) too"
     assert difference([(1,), (3,)], [(1,)]) == "the stream lacks (3,)"
