@@ -132,6 +132,12 @@ RUNTIME_FILTERS = Key(
     "auto",
     "scans leave out what the keys of a finished hash-join build rule out: where that promises something, always, never",
 )
+LATE_COLUMNS = Key(
+    "optimizer.late-columns",
+    _choice("auto", "always"),
+    "auto",
+    "columns that only the result reads are fetched from files for the first rows alone: where that promises something, always",
+)
 RUNTIME_MODE = Key(
     "execution.runtime-mode", _choice("auto", "batch", "streaming"), "auto", "auto is batch if all sources are bounded"
 )
@@ -228,7 +234,7 @@ KEYS: Mapping[str, Key[Any]] = {
     for key in (
         PARALLELISM, BATCH_ROWS, FUSION, RUNTIME_MODE, SCHEDULER_SEED, CHANNEL_BATCHES, BUFFER_TIMEOUT,
         SOURCE_IDLE_TIMEOUT, ROWTIME_NULLS, EPOCH_INTERVAL, MINI_BATCH, MINI_BATCH_SIZE, STATE_TTL, LOOKUP_OUTPUT,
-        LOOKUP_CAPACITY, LOOKUP_TIMEOUT, MEMORY_LIMIT, DISABLED_RULES, RUNTIME_FILTERS,
+        LOOKUP_CAPACITY, LOOKUP_TIMEOUT, MEMORY_LIMIT, DISABLED_RULES, RUNTIME_FILTERS, LATE_COLUMNS,
         JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
         STORAGE_CHUNK_ROWS, STORAGE_FILE_ROWS, STORAGE_FILE_BYTES,
         STORAGE_INLINE_ROWS, STORAGE_INLINE_BYTES, STORAGE_FOLD_COMMITS, STORAGE_FOLD_BYTES, STORAGE_RETENTION,

@@ -25,13 +25,17 @@ from tableflow.runtime.source import Done, Poll, Split
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some rows (the selected ones), and the token with which a new reader of the split goes on after them."""
+    """Some rows (the selected ones), and the token with which a new reader of the split goes on after them.
+
+    ``places`` are numbers of the rows, where the scan tells them.
+    """
 
     columns: list[Column]
     rows: int
     resume: Any
     selection: Selection | None = None
     weights: npt.NDArray[np.int64] | None = None
+    places: npt.NDArray[np.int64] | None = None
 
 
 class ListAssigner:

@@ -24,6 +24,7 @@ from tableflow.physical.current_join import CurrentJoin, CurrentJoinOperator
 from tableflow.physical.current_watermark import CurrentWatermark, CurrentWatermarkOperator
 from tableflow.physical.epoch_time import EpochTime, EpochTimeOperator
 from tableflow.physical.event_time_over import EventTimeOver, EventTimeOverOperator
+from tableflow.physical.fetch_columns import FetchColumns, FetchColumnsOperator
 from tableflow.physical.filter import FilterRows, FilterRowsOperator
 from tableflow.physical.fork import Fork, ForkOperator
 from tableflow.physical.hash_aggregate import HashAggregate, HashAggregateOperator
@@ -77,6 +78,7 @@ OPERATORS: Mapping[type, Callable[[Any], Operator]] = {
     NestedLoopJoin: NestedLoopJoinOperator,
     SortRows: SortRowsOperator,
     TopN: TopNOperator,
+    FetchColumns: FetchColumnsOperator,
     PartitionTopN: PartitionTopNOperator,
     LimitRows: LimitRowsOperator,
     UnionAll: UnionAllOperator,

@@ -11,6 +11,7 @@ from tableflow.physical.changelog_result import ChangelogResult
 from tableflow.physical.changelog_text import describe_changelog
 from tableflow.physical.collect_aggregate import CollectAggregate
 from tableflow.physical.exchange import Exchange
+from tableflow.physical.fetch_columns import FetchColumns
 from tableflow.physical.filter import FilterRows
 from tableflow.physical.fork import Fork
 from tableflow.physical.hash_aggregate import HashAggregate
@@ -122,6 +123,8 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             return _sorting(node, names)
         case LimitRows():
             return f"LimitRows {node.limit}{f' offset {node.offset}' if node.offset else ''}"
+        case FetchColumns():
+            return f"FetchColumns {node.table} [{_columns(node.fetched)}]"
         case WindowAggregate():
             return f"WindowAggregate {_window(node, names)}"
         case Exchange():

@@ -104,8 +104,8 @@ class Dependences:
                 return self._window_table(node, below[0])
             case timed.WindowedAggregate():
                 return self._windowed(node, below[0])
-            case logical.Sort() | logical.Hinted() | timed.AssignWatermarks():
-                return below[0]
+            case logical.Sort() | logical.Hinted() | timed.AssignWatermarks() | logical.Fetch():
+                return _handed_on(node, below[0])
             case _:
                 return Dependence({}, rows=True)
 
@@ -259,6 +259,12 @@ def _joined(node: logical.Join, below: list[Dependence]) -> Dependence:
             return Dependence(below[0].columns, both.rows or uncertain)
         case _:
             return Dependence(both.columns, both.rows or uncertain)
+
+
+def _handed_on(node: Node, below: Dependence) -> Dependence:
+    if not isinstance(node, logical.Fetch) or not below.on((node.row.id,)):
+        return below
+    return Dependence({**below.columns, **dict.fromkeys([f.id for f in node.fields], False)}, below.rows)
 
 
 def _united(node: logical.SetOperation, below: list[Dependence]) -> Dependence:

@@ -71,6 +71,7 @@ from tableflow.planner.rules.join_kinds import (
     single_to_left,
 )
 from tableflow.planner.rules.join_predicates import derive_join_predicates
+from tableflow.planner.rules.late_columns import fetch_columns_late
 from tableflow.planner.rules.limits import drop_useless_sort, merge_limits, push_limit
 from tableflow.planner.rules.projects import merge_projects, remove_trivial_project
 from tableflow.planner.rules.prune import prune_columns
@@ -184,6 +185,7 @@ RULES: tuple[Entry, ...] = (
     Entry("reduce_aggregate_by_semi_join", reduce_aggregate_by_semi_join, (_O,)),
     Entry("share_common_subplans", share_common_subplans, (_S,)),
     Entry("share_streams", share_streams, (_S,), switchable=False),
+    Entry("fetch_columns_late", fetch_columns_late, (_S,), (Limit,)),
     Entry("push_filter_into_stream", push_filter_into_stream, (_S,), _FILTER),
 )
 

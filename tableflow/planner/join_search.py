@@ -15,7 +15,7 @@ from tableflow.planner.join_building import Tree
 from tableflow.planner.join_cardinality import key_distinct, sides
 from tableflow.planner.join_graph import Cluster, Predicate, Relation
 from tableflow.planner.logical.context import Context
-from tableflow.planner.logical.facts import is_known
+from tableflow.planner.logical.known_predicates import is_known
 from tableflow.planner.logical.nodes import JoinKind
 from tableflow.planner.rules.disjunctions import is_disjunction, side_of_disjunction
 from tableflow.planner.selectivity import selectivity

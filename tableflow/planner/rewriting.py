@@ -15,6 +15,7 @@ from tableflow.errors import InternalError
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import (
     Aggregate,
+    Fetch,
     Filter,
     Join,
     Node,
@@ -59,6 +60,8 @@ def required_of_inputs(of: Node, required: frozenset[int], context: Context) -> 
             return (needed | context.free(right) if dependent else needed, needed)
         case TemporalJoin() | AsofJoin():
             return (required | context.references(of),) * 2
+        case Fetch(fields=fields):
+            return ((required | context.references(of)) - {f.id for f in fields},)
         case SetOperation(columns=columns):
             return tuple([frozenset([f.id for f in own]) for own in columns])
         case Shared():

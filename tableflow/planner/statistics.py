@@ -20,6 +20,7 @@ from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.facts import unique_keys
 from tableflow.planner.logical.nodes import (
     Aggregate,
+    Fetch,
     Filter,
     Hinted,
     Join,
@@ -195,7 +196,7 @@ class Statistics:
                 return self.rows(child) * selectivity_of_all(self.lookup(child), conjuncts)
             case Project(input=child) | Sort(input=child) | Hinted(input=child) | Shared(input=child):
                 return self.rows(child)
-            case Replicate(input=child) | AssignWatermarks(input=child):
+            case Replicate(input=child) | AssignWatermarks(input=child) | Fetch(input=child):
                 return self.rows(child)
             case WindowTable(input=child, assigner=assigner):
                 return self.rows(child) * windows_per_row(assigner)

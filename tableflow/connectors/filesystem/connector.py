@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tableflow.catalog.entry import TableDefinition
-from tableflow.connectors.connector import Connector
+from tableflow.connectors.connector import Connector, OpenContext
 from tableflow.connectors.filesystem.format import FileColumn, Format
 from tableflow.connectors.filesystem.formats import BY_SUFFIX, FORMATS, load_format
 from tableflow.connectors.filesystem.offer import offer
@@ -22,6 +22,7 @@ from tableflow.connectors.naming import distinct_names
 from tableflow.connectors.option import read_options
 from tableflow.errors import CatalogError, ConnectorError, TableFlowError
 from tableflow.nearest import nearest
+from tableflow.runtime.lookup import Lookup
 
 
 def create(definition: TableDefinition, options: dict[str, Any]) -> FileTable:
@@ -123,12 +124,19 @@ def _format_of(path: str, files: tuple[FileVersion, ...]) -> str:
     return next(iter(found))
 
 
+def _open_fetch(options: Any, context: OpenContext) -> Lookup:
+    from tableflow.connectors.filesystem.fetch import open_fetch  # few plans ask for rows
+
+    return open_fetch(options, context)
+
+
 CONNECTOR = Connector(
     KIND,
     "files of a local file system",
     (*OPTIONS, *WATCHING, *SINKING),
     open_source,
     create,
+    open_lookup=_open_fetch,
     open_sink=open_sink,
     settle_sink=settle_sink,
 )

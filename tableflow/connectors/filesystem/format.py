@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from tableflow.catalog.provider import TableStatistics
+from tableflow.columnar.batch import Batch
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.reading import Chunk
+from tableflow.errors import InternalError
 from tableflow.expressions.nodes import Expression
 from tableflow.records import dataclass
 from tableflow.runtime.source import KeyList, Split
@@ -70,7 +75,7 @@ class Partitions:
 class FileScan:
     """One scan: files, all columns of the table, positions of those to read, conjuncts that may prune, a limit.
 
-    With a watch the files are those that it finds.
+    With a watch the files are those that it finds.  ``numbered``: behind the columns comes where each row stands.
     """
 
     format: str
@@ -82,6 +87,7 @@ class FileScan:
     limit: int | None = None
     watch: Watch | None = None
     partitions: Partitions | None = None
+    numbered: bool = False
 
     @property
     def read_columns(self) -> tuple[FileColumn, ...]:
@@ -152,6 +158,21 @@ class Format(ABC):
         """
         for number, file in enumerate(scan.files):
             yield Split(file.path, [number])
+
+    def fetchable(self, files: Sequence[FileVersion], columns: Sequence[FileColumn]) -> frozenset[str]:
+        """Columns that :meth:`fetch` gives for little; none if scans do not tell places of rows."""
+        return frozenset()
+
+    def fetch(
+        self,
+        scan: FileScan,
+        number: int,
+        places: npt.NDArray[np.int64],
+        representation: str,
+        stopped: Callable[[], bool],
+    ) -> list[Batch]:
+        """The rows of file ``number`` at ascending places, in that order, as batches; may give none once it is ``stopped``."""
+        raise InternalError(f"rows of format {self.name!r} are not fetched")
 
     @abstractmethod
     def read(

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from tableflow.catalog.provider import TableStatistics
+from tableflow.columnar.batch import Batch
 from tableflow.connectors.filesystem.column_conjuncts import is_cheap
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
 from tableflow.connectors.filesystem.matching import listed
+from tableflow.connectors.filesystem.parquet_fetch import fetch_rows
 from tableflow.connectors.filesystem.parquet_filter import ScanFilters
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn, read_footer
 from tableflow.connectors.filesystem.parquet_pruning import Pages, columns_of, matching_groups
@@ -114,8 +119,33 @@ class ParquetFormat(Format):
         pruned = 0 if offset else count - sum(b - a for a, b in ranges)
         if pruned:
             reading.counts["rows_pruned_by_page"] += pruned
-        wanted = GroupScan(known.columns, group, batch_rows, reading.counts)
+        before = sum(known.columns.footer.group_rows[:group]) if scan.numbered else None
+        wanted = GroupScan(known.columns, group, batch_rows, reading.counts, before)
         return read_rows(wanted, ranges, start, offset or 0)
+
+    def fetchable(self, files: Sequence[FileVersion], columns: Sequence[FileColumn]) -> frozenset[str]:
+        """Those that are decoded natively, as far as the first row group tells."""
+        if not files:
+            return frozenset()
+        footer = read_footer(files[0])
+        placed = zip(columns, place_columns(footer, columns, None), strict=True)
+        return frozenset([column.name for column, place in placed if footer.group_rows and footer.plan(0, place)])
+
+    def fetch(
+        self,
+        scan: FileScan,
+        number: int,
+        places: npt.NDArray[np.int64],
+        representation: str,
+        stopped: Callable[[], bool],
+    ) -> list[Batch]:
+        """See :class:`~tableflow.connectors.filesystem.format.Format`."""
+        file = scan.files[number]
+        file.check()
+        footer, columns = read_footer(file), scan.read_columns
+        found = place_columns(footer, columns, None)
+        read = FileColumns(footer, columns, found, ScanFilters((), columns, ()), representation)
+        return list(fetch_rows(read, places, stopped))
 
     def _file_scan(self, scan: FileScan, file: FileVersion, reading: Reading, representation: str) -> _FileScan:
         file.check()  # before the footer of another version could be called damaged

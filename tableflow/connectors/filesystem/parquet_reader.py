@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tableflow.columnar.batch import Selection
@@ -89,6 +91,15 @@ class GroupScan(NamedTuple):
     group: int
     batch_rows: int
     counts: Counter[str]
+    before: int | None = None
+    """Rows of the file before the row group, where places of rows are told."""
+
+    def places(self, position: int, rows: int, at: Selection | None) -> npt.NDArray[np.int64] | None:
+        """Places in the file of some rows of the row group from a position on: those ``at`` (None: all)."""
+        if self.before is None:
+            return None
+        first = self.before + position
+        return np.arange(first, first + rows) if at is None else at + np.int64(first)
 
 
 def read_rows(scan: GroupScan, ranges: Sequence[Rows], start: int, done: int) -> Iterator[Chunk]:
@@ -100,7 +111,7 @@ def read_rows(scan: GroupScan, ranges: Sequence[Rows], start: int, done: int) ->
     if not (scan.of.columns and wanted):
         scan.of.footer.file.check()
         for first, last in wanted:
-            yield from _bare_rows(first, last, start, scan.batch_rows)
+            yield from _bare_rows(scan, first, last, start)
         return
     reader = GroupReader(scan)
     try:
@@ -110,24 +121,32 @@ def read_rows(scan: GroupScan, ranges: Sequence[Rows], start: int, done: int) ->
             while position < last:
                 rows = min(reader.step, last - position)
                 columns, found, at = reader.read(rows)
+                places = scan.places(position, rows, at)
                 if found > scan.batch_rows:
-                    yield from _pieces(columns, found, at, scan.batch_rows, position - start, rows)
+                    yield from _pieces(columns, found, at, scan.batch_rows, position - start, rows, places)
                 elif found:
-                    yield Chunk(columns, found, position + rows - start)
+                    yield Chunk(columns, found, position + rows - start, places=places)
                 position += rows
     finally:
         reader.close()
 
 
 def _pieces(
-    columns: Sequence[Column], found: int, at: Selection | None, most: int, first: int, rows: int
+    columns: Sequence[Column],
+    found: int,
+    at: Selection | None,
+    most: int,
+    first: int,
+    rows: int,
+    places: npt.NDArray[np.int64] | None,
 ) -> Iterator[Chunk]:
     """What more rows than expected are left of ``rows`` from a token on, as chunks; each is followed by the next row that is left."""
     for begin in range(0, found, most):
         count = min(most, found - begin)
         end = begin + count
         resume = rows if end == found else end if at is None else int(at[end])
-        yield Chunk([column.slice(begin, count) for column in columns], count, first + resume)
+        part = None if places is None else places[begin:end]
+        yield Chunk([column.slice(begin, count) for column in columns], count, first + resume, places=part)
 
 
 class GroupReader:
@@ -285,8 +304,8 @@ class GroupReader:
             self._fd = -1
 
 
-def _bare_rows(first: int, last: int, start: int, batch_rows: int) -> Iterator[Chunk]:
+def _bare_rows(scan: GroupScan, first: int, last: int, start: int) -> Iterator[Chunk]:
     """Rows without columns, as COUNT(*) reads them: the footer knows how many."""
-    for position in range(first, last, batch_rows):
-        rows = min(batch_rows, last - position)
-        yield Chunk([], rows, position + rows - start)
+    for position in range(first, last, scan.batch_rows):
+        rows = min(scan.batch_rows, last - position)
+        yield Chunk([], rows, position + rows - start, places=scan.places(position, rows, None))

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tableflow.columnar.column import Column
 from tableflow.config import FORCE_REPRESENTATION
 from tableflow.connectors.connector import OpenContext
-from tableflow.connectors.filesystem.format import FileScan, Format, Partitions, Reading
+from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Partitions, Reading
 from tableflow.connectors.filesystem.formats import load_format
+from tableflow.connectors.filesystem.numbering import position_column
 from tableflow.connectors.filesystem.partition_pruning import judges_partitions, matching_files, names_of
 from tableflow.connectors.filesystem.partitions import constant, values_of
 from tableflow.connectors.filesystem.path import FileVersion
@@ -25,13 +27,22 @@ from tableflow.types import StringType
 class FileReading:
     """Makes readers of parts of files for one :class:`FileScan`; what they find out is shared."""
 
-    def __init__(self, scan: FileScan, format: Format, representation: str, lists: Sequence[KeyList] = ()) -> None:
+    def __init__(
+        self,
+        scan: FileScan,
+        format: Format,
+        representation: str,
+        lists: Sequence[KeyList] = (),
+        numbered: Sequence[FileVersion] = (),
+    ) -> None:
+        """``numbered``: the files of which a numbered scan reads some, in the order of their numbers."""
         self._scan = scan
         self._format = format
         self._representation = representation
         self._lists = tuple(lists)
         self._shared: dict[Any, Any] = {}
         self._required = [i for i, column in enumerate(scan.read_columns) if not column.nullable]
+        self._numbers = {file.path: number for number, file in enumerate(numbered)}
 
     def reader(self, file: FileVersion | None, split: Split, batch_rows: int) -> ChunkReader:
         """A reader from the split's offset on; ``file`` is the scan's only one, None: the split says which of them."""
@@ -54,13 +65,9 @@ class FileReading:
         outside = [] if partitions is None else values_of(path, partitions.columns)
         required = self._required
         for chunk in chunks:
-            columns = chunk.columns
-            for i in required:
-                if null_count(columns[i]):
-                    raise ConnectorError(
-                        f"file {path!r} has a NULL in column {self._scan.read_columns[i].name!r}",
-                        detail="the column is declared NOT NULL",
-                    )
+            check_required(path, self._scan.read_columns, required, chunk.columns)
+            if chunk.places is not None:
+                chunk = replace(chunk, columns=[*chunk.columns, position_column(self._numbers[path], chunk.places)])
             yield chunk if partitions is None else self._completed(chunk, partitions, outside)
 
     def _completed(self, chunk: Chunk, partitions: Partitions, values: Sequence[str | None]) -> Chunk:
@@ -72,6 +79,15 @@ class FileReading:
             for place in partitions.places
         ]
         return replace(chunk, columns=columns)
+
+
+def check_required(path: str, of: Sequence[FileColumn], required: Sequence[int], columns: Sequence[Column]) -> None:
+    """Raises for a NULL in one of the ``required`` columns."""
+    for i in required:
+        if null_count(columns[i]):
+            raise ConnectorError(
+                f"file {path!r} has a NULL in column {of[i].name!r}", detail="the column is declared NOT NULL"
+            )
 
 
 class FileSource:
@@ -88,7 +104,8 @@ class FileSource:
         self._scan = scan = replace(scan, files=files) if self._pruned else scan
         self._format = format
         self._representation = representation
-        self._reading = FileReading(scan, format, representation, lists)
+        numbered = self._whole.files if scan.numbered else ()
+        self._reading = FileReading(scan, format, representation, lists, numbered)
 
     def assigner(self) -> ListAssigner:
         """A fresh assigner; files are opened as splits are asked for."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any
 
 from tableflow.catalog.provider import Accepted, ColumnDefinition, ScanRequest, TableSchema, TableStatistics
 from tableflow.catalog.written import SinkOffer
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Partitions, Watch
+from tableflow.connectors.filesystem.numbering import MOST_FILES
 from tableflow.connectors.filesystem.partition_pruning import judges_partitions, names_of
 from tableflow.connectors.filesystem.path import FileVersion
-from tableflow.errors import TableFlowError
+from tableflow.errors import InternalError, TableFlowError
 from tableflow.expressions.nodes import Expression
 
 KIND = "filesystem"
@@ -94,6 +96,9 @@ class FileTable:
         """See :class:`~tableflow.catalog.provider.TableProvider`."""
         positions = {column.name: i for i, column in enumerate(self._in_files)}
         request = accepted.request
+        numbered = self.position in request.columns
+        if numbered and request.columns[-1] != self.position:
+            raise InternalError("where rows stand is not the last column of a scan")
         limited = not request.predicates and not self._format.gives_changes
         scan = FileScan(
             self._format.name,
@@ -105,8 +110,28 @@ class FileTable:
             request.limit if limited else None,
             self._watch,
             self._outside(request.columns, accepted.inexact),
+            numbered,
         )
         return KIND, scan
+
+    @functools.cached_property
+    def position(self) -> str:
+        """See :class:`~tableflow.catalog.fetching.FetchProvider`."""
+        names = {column.name.lower() for column in self._columns}
+        return next(name for i in itertools.count() if (name := f"row position{f' {i}' if i else ''}") not in names)
+
+    def fetchable(self) -> frozenset[str]:
+        """See :class:`~tableflow.catalog.fetching.FetchProvider`; what names of directories tell is there without reading."""
+        if self._watch is not None or self._missing is not None or len(self._files) > MOST_FILES:
+            return frozenset()
+        return self._format.fetchable(self._files, self._in_files)
+
+    def fetch(self, columns: tuple[str, ...]) -> tuple[str, Any]:
+        """See :class:`~tableflow.catalog.fetching.FetchProvider`."""
+        places = {column.name: i for i, column in enumerate(self._in_files)}
+        options = tuple((name, value) for name, value in self._options.items() if value is not None)
+        wanted = tuple([places[name] for name in columns])
+        return KIND, FileScan(self._format.name, self._files, self._in_files, wanted, options)
 
     def _outside(self, wanted: tuple[str, ...], predicates: tuple[Expression, ...]) -> Partitions | None:
         """Which columns of a scan names of directories tell, and where they stand among the others."""

@@ -22,6 +22,8 @@ SORT_COMPARISON = 3.0
 WINDOW_ROW = 6.0
 WINDOW_CALL = 8.0
 NESTED_PAIR = 1.2
+FETCHED_VALUE = 50_000.0
+"""One value of a row that is asked for by its position: a page has to be found and decompressed."""
 STAGE = 60_000.0
 """Starting the tasks of one more stage."""
 

@@ -57,6 +57,8 @@ def _visit(node: logical.Node, wanted: frozenset[int], needed: Needed) -> None:
             _visit(child, wanted | {key.column.id for key in keys}, needed)
         case logical.Replicate(input=child, count=count):
             _visit(child, wanted | {count}, needed)
+        case logical.Fetch(input=child, row=row, fields=fields):
+            _visit(child, (wanted - {f.id for f in fields}) | {row.id}, needed)
         case logical.SetOperation(inputs=many, fields=fields, columns=columns):
             for child, own in zip(many, columns, strict=True):
                 _visit(child, frozenset(c.id for f, c in zip(fields, own, strict=True) if f.id in wanted), needed)

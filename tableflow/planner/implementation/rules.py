@@ -8,6 +8,7 @@ from tableflow.config import Settings
 from tableflow.physical.node import PhysicalNode
 from tableflow.planner.implementation.aggregates import implement_aggregate, implement_replicate
 from tableflow.planner.implementation.event_time import check_late_rows
+from tableflow.planner.implementation.fetching import implement_fetch
 from tableflow.planner.implementation.joins import implement_join
 from tableflow.planner.implementation.leaves import (
     implement_filter,
@@ -42,6 +43,7 @@ RULES: Mapping[type, Rule] = {
     logical.Limit: implement_limit,
     logical.SetOperation: implement_set_operation,
     logical.Shared: implement_shared,
+    logical.Fetch: implement_fetch,
     logical.Hinted: implement_hinted,
     WindowTable: implement_window_table,
     TemporalJoin: implement_lookup_join,

@@ -14,6 +14,7 @@ from tableflow.expressions.nodes import WHOLE_PARTITION, ColumnRef, Expression, 
 from tableflow.expressions.properties import can_raise, deterministic
 from tableflow.planner.logical.nodes import (
     Aggregate,
+    Fetch,
     Hint,
     Join,
     JoinKind,
@@ -175,6 +176,8 @@ class Context:
                 found.update([f.id for f in keys])
             case Replicate(count=count):
                 found.add(count)
+            case Fetch(row=row):
+                found.add(row.id)
             case SetOperation(columns=columns):
                 found.update([f.id for each in columns for f in each])
             case Shared(columns=columns):

@@ -9,6 +9,7 @@ from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.planner.logical.context import Context, substitute_columns
 from tableflow.planner.logical.nodes import (
     Aggregate,
+    Fetch,
     Join,
     Node,
     Project,
@@ -65,6 +66,8 @@ def _copy(of: Node, renamed: dict[int, Field], references: dict[int, Expression]
             return replace(of, mark=renamed[mark.id])
         case Replicate(count=count):
             return replace(of, count=renamed[count].id)
+        case Fetch(row=row, fields=fields):
+            return replace(of, row=renamed[row.id], fields=_rename(fields, renamed))
         case AssignWatermarks(column=column):
             return replace(of, column=renamed.get(column.id, column))
         case WindowTable() | WindowedAggregate():

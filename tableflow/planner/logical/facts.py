@@ -1,4 +1,4 @@
-"""Facts that hold for every row of a node's output: unique keys, row bounds, columns without NULL, known predicates.
+"""Facts that hold for every row of a node's output: unique keys, row bounds, columns without NULL.
 
 Invariant: facts are proofs, never estimates; what is not understood has none.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from itertools import chain
 
+from tableflow.catalog.fetching import FetchProvider
 from tableflow.catalog.provider import ColumnStatistics
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
-from tableflow.planner.logical.context import Context, substitute_columns
+from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import (
     Aggregate,
+    Fetch,
     Filter,
     Hinted,
     Join,
@@ -28,7 +30,7 @@ from tableflow.planner.logical.nodes import (
     Values,
     Window,
 )
-from tableflow.planner.logical.predicates import never_null, rejects_null, split
+from tableflow.planner.logical.predicates import never_null, rejects_null
 from tableflow.planner.logical.time_nodes import (
     AsofJoin,
     AssignWatermarks,
@@ -60,12 +62,14 @@ def _unique_keys(of: Node, context: Context) -> Keys:
         case Scan(provider=provider, fields=fields, columns=columns):
             by_name = {name: f.id for name, f in zip(columns, fields, strict=True)}
             declared = [key for key in provider.schema.keys if all(name in by_name for name in key)]
+            if isinstance(provider, FetchProvider) and provider.position in by_name:
+                declared.append((provider.position,))
             return tuple([frozenset([by_name[name] for name in key]) for key in declared])
         case Values(rows=rows):
             return ONE_ROW if len(rows) <= 1 else ()
         case Limit(limit=limit, input=child):
             return ONE_ROW if limit is not None and limit <= 1 else unique_keys(child, context)
-        case Filter(input=child) | Sort(input=child) | Hinted(input=child):
+        case Filter(input=child) | Sort(input=child) | Hinted(input=child) | AssignWatermarks(input=child):
             return unique_keys(child, context)
         case Window():
             return _window_keys(of, context)
@@ -84,12 +88,21 @@ def _unique_keys(of: Node, context: Context) -> Keys:
             by_id = dict(zip([f.id for f in columns], [f.id for f in fields], strict=True))
             kept = [key for key in unique_keys(child, context) if all(i in by_id for i in key)]
             return tuple([frozenset([by_id[i] for i in key]) for key in kept])
-        case AssignWatermarks(input=child):
-            return unique_keys(child, context)
+        case Fetch(input=child, row=row):
+            return (*[key for key in unique_keys(child, context) if row.id not in key], *_fetched_keys(of, context))
         case WindowedAggregate(keys=keys):
             return (frozenset([f.id for f in (*keys, *of.made)]),) if of.start is not None else ()
         case _:
             return ()
+
+
+def _fetched_keys(of: Fetch, context: Context) -> Keys:
+    """Those of the table, if the input has a row of it at most once."""
+    if not any(key <= {of.row.id} for key in unique_keys(of.input, context)):
+        return ()
+    fetched = dict(zip(of.columns, [f.id for f in of.fields], strict=True))
+    declared = [key for key in of.provider.schema.keys if all(name in fetched for name in key)]
+    return tuple([frozenset([fetched[name] for name in key]) for key in declared])
 
 
 def _window_keys(of: Window, context: Context) -> Keys:
@@ -170,6 +183,8 @@ def exactly_one_row(of: Node, context: Context) -> bool:
             return len(rows) == 1
         case Project(input=child) | Sort(input=child) | Hinted(input=child):
             return exactly_one_row(child, context)
+        case Fetch(input=child):
+            return exactly_one_row(child, context)
         case Limit(input=child, limit=limit, offset=0) if limit is None or limit > 0:
             return exactly_one_row(child, context)
         case Join(kind=JoinKind.INNER, conjuncts=()):
@@ -199,7 +214,7 @@ def _present(of: Node, context: Context) -> frozenset[int]:
             return frozenset(found) | _rejected(predicates, context)
         case Filter(input=child, conjuncts=conjuncts):
             return present(child, context) | _rejected(conjuncts, context)
-        case Sort(input=child) | Limit(input=child) | Hinted(input=child) | Replicate(input=child):
+        case Sort(input=child) | Limit(input=child) | Hinted(input=child) | Replicate(input=child) | Fetch(input=child):
             return present(child, context)
         case AssignWatermarks(input=child, column=column, nulls=nulls):
             return present(child, context) | (frozenset() if nulls is NullTime.PASS else frozenset((column.id,)))
@@ -264,60 +279,6 @@ def _join_present(of: Join, context: Context) -> frozenset[int]:
             return frozenset()
 
 
-def known_predicates(of: Node, context: Context) -> tuple[Expression, ...]:
-    """Deterministic predicates over the output that are TRUE for each of its rows."""
-    known = context.predicates.get(id(of))
-    if known is None:
-        known = context.predicates[id(of)] = (of, _known_predicates(of, context))
-    return known[1]
-
-
-def _known_predicates(of: Node, context: Context) -> tuple[Expression, ...]:
-    match of:
-        case Scan(predicates=found):
-            return found
-        case Filter(input=child, conjuncts=found):
-            return (*known_predicates(child, context), *[c for c in found if context.deterministic(c)])
-        case (
-            Sort(input=child) | Limit(input=child) | Hinted(input=child) | Replicate(input=child) | Window(input=child)
-        ):
-            return known_predicates(child, context)
-        case AssignWatermarks(input=child) | WindowTable(input=child):
-            return known_predicates(child, context)
-        case TemporalJoin(left=left) | AsofJoin(left=left):
-            return known_predicates(left, context)
-        case Project(input=child):
-            return _predicates_of_project(of, child, context)
-        case Aggregate(input=child, keys=keys):
-            ids = frozenset([f.id for f in keys])
-            return tuple([c for c in known_predicates(child, context) if context.columns(c) <= ids and ids])
-        case Join(kind=JoinKind.INNER, left=left, right=right, conjuncts=own):
-            deterministic = [c for c in own if context.deterministic(c)]
-            return (*known_predicates(left, context), *known_predicates(right, context), *deterministic)
-        case Join(kind=JoinKind.RIGHT, right=right):
-            return known_predicates(right, context)
-        case Join(kind=kind, left=left) if kind is not JoinKind.FULL:
-            return known_predicates(left, context)
-        case _:
-            return ()
-
-
-def _predicates_of_project(of: Project, child: Node, context: Context) -> tuple[Expression, ...]:
-    aliases: dict[int, list[Expression]] = {}
-    for f, e in zip(of.fields, of.expressions, strict=True):
-        if isinstance(e, ColumnRef):
-            aliases.setdefault(e.id, []).append(ColumnRef(f.type, f.id, f.name))
-    found: list[Expression] = []
-    for predicate in known_predicates(child, context):
-        columns = sorted(context.columns(predicate))
-        if all(i in aliases for i in columns):
-            # a single column that is handed on under several ids is known under each
-            many = [{i: alias} for i in columns for alias in aliases[i]] if len(columns) == 1 else []
-            for renamed in many or [{i: aliases[i][0] for i in columns}]:
-                found.append(substitute_columns(predicate, renamed, context))
-    return tuple(found)
-
-
 def is_empty(of: Node) -> bool:
     """Whether the plan is a table without rows."""
     return isinstance(of, Values) and not of.rows
@@ -331,8 +292,3 @@ def empty(fields: tuple[Field, ...]) -> Values:
 def null_row(fields: tuple[Field, ...]) -> tuple[Literal, ...]:
     """NULL for each of the columns."""
     return tuple([Literal(f.type, value=None) for f in fields])
-
-
-def is_known(conjunct: Expression, of: Node, context: Context) -> bool:
-    """Whether a predicate is among those known of the output."""
-    return any(part == conjunct for known in known_predicates(of, context) for part in split(known))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 from dataclasses import field
 
+from tableflow.catalog.fetching import FetchProvider
 from tableflow.catalog.provider import TableProvider
 from tableflow.errors import Span
 from tableflow.expressions.emit import Emit
@@ -207,6 +208,21 @@ class Replicate(Node):
 
     input: Node
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch(Node):
+    """The input's rows in their order, without ``row`` (where each stands in a table) and with further columns of the table.
+
+    ``columns`` are the table's names of ``fields``.
+    """
+
+    input: Node
+    row: Field
+    table: str
+    provider: FetchProvider = field(compare=False)
+    fields: tuple[Field, ...]
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

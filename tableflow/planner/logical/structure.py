@@ -8,6 +8,7 @@ from __future__ import annotations
 from tableflow.errors import Span
 from tableflow.planner.logical.nodes import (
     Aggregate,
+    Fetch,
     Filter,
     Hinted,
     Join,
@@ -45,7 +46,7 @@ def inputs(of: Node) -> tuple[Node, ...]:
             return many
         case Filter() | Project() | Aggregate() | Window() | Sort() | Limit() | Replicate() | Shared() | Hinted():
             return (of.input,)
-        case AssignWatermarks() | WindowTable() | WindowedAggregate():
+        case AssignWatermarks() | WindowTable() | WindowedAggregate() | Fetch():
             return (of.input,)
         case TemporalJoin() | AsofJoin():
             return (of.left, of.right)
@@ -60,7 +61,7 @@ def with_inputs(of: Node, new: tuple[Node, ...]) -> Node:
     match of:
         case Filter() | Project() | Aggregate() | Window() | Sort() | Limit() | Replicate() | Shared() | Hinted():
             return replace(of, input=new[0])
-        case AssignWatermarks() | WindowTable() | WindowedAggregate():
+        case AssignWatermarks() | WindowTable() | WindowedAggregate() | Fetch():
             return replace(of, input=new[0])
         case Join() | TemporalJoin() | AsofJoin():
             return replace(of, left=new[0], right=new[1])
@@ -112,6 +113,8 @@ def output(of: Node) -> tuple[Field, ...]:
             return _join_output(of)
         case AssignWatermarks(input=child):
             return output(child)
+        case Fetch(input=child, row=row, fields=fields):
+            return (*[f for f in output(child) if f.id != row.id], *fields)
         case WindowTable(input=child):
             return (*output(child), *of.made)
         case WindowedAggregate(keys=keys, results=results):

@@ -8,6 +8,7 @@ from tableflow.expressions.nodes import Call, ColumnRef, Expression, SortKey, tr
 from tableflow.expressions.text import to_sql
 from tableflow.planner.logical.nodes import (
     Aggregate,
+    Fetch,
     Filter,
     Hinted,
     Join,
@@ -109,6 +110,8 @@ def _line(node: Node, names: dict[int, str]) -> str:
             return f"{kind.value.title()} {_fields(fields, names)}{of}"
         case Replicate(count=count):
             return f"Replicate by {names.get(count, f'#{count}')}"
+        case Fetch(table=table, fields=fields):
+            return f"Fetch {table} {_fields(fields, names)}"
         case Shared(key=key, fields=fields):
             return f"Shared {key} {_fields(fields, names)}"
         case Hinted(hints=hints):

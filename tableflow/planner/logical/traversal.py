@@ -26,6 +26,7 @@ from tableflow.expressions.window_assigner import assigner_expressions, with_ass
 from tableflow.planner.logical.late_into import LateInto
 from tableflow.planner.logical.nodes import (
     Aggregate,
+    Fetch,
     Filter,
     Join,
     Node,
@@ -247,6 +248,8 @@ def produced(of: Node) -> tuple[Field, ...]:
             return results if fire is None else (*results, fire)
         case Window(results=results):
             return results
+        case Fetch(fields=fields):
+            return fields
         case WindowTable():
             return of.made
         case WindowedAggregate(results=results):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.planner.logical.context import Context
-from tableflow.planner.logical.facts import is_known
+from tableflow.planner.logical.known_predicates import is_known
 from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node
 from tableflow.planner.logical.predicates import arms, conjunction, disjunction, split
 from tableflow.planner.rules.filters import filtered

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.planner.logical.context import Context, substitute_columns
-from tableflow.planner.logical.facts import is_known
+from tableflow.planner.logical.known_predicates import is_known
 from tableflow.planner.logical.nodes import (
     Aggregate,
     Filter,

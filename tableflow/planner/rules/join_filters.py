@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from tableflow.expressions.nodes import Expression
 from tableflow.planner.logical.context import Context
-from tableflow.planner.logical.facts import is_known, present
+from tableflow.planner.logical.facts import present
+from tableflow.planner.logical.known_predicates import is_known
 from tableflow.planner.logical.nodes import Filter, Join, JoinKind, Node
 from tableflow.planner.logical.predicates import never_null
 from tableflow.planner.rules.filters import above, filtered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal, walk
 from tableflow.planner.logical.context import Context, substitute_columns
-from tableflow.planner.logical.facts import is_known, known_predicates
+from tableflow.planner.logical.known_predicates import is_known, known_predicates
 from tableflow.planner.logical.nodes import Join, JoinKind, Node
 from tableflow.planner.logical.predicates import column_pair
 from tableflow.planner.rules.filters import filtered
