@@ -10,17 +10,20 @@ from tableflow.errors import SerializationError
 from tableflow.physical.build import build_operator
 from tableflow.runtime.graph import JobGraph, SourceSpec
 from tableflow.runtime.job import Job
+from tableflow.runtime.lookup import Lookups, no_lookups
 from tableflow.runtime.scheduler import WorkerPool
 from tableflow.runtime.source import Source
 from tableflow.serialization import loads
 
 
-def start(document: str | bytes, sources: Callable[[SourceSpec], Source], pool: WorkerPool) -> Job:
+def start(
+    document: str | bytes, sources: Callable[[SourceSpec], Source], pool: WorkerPool, lookups: Lookups = no_lookups
+) -> Job:
     """Starts the job of a serialised :class:`JobGraph` under the settings it carries."""
     load_all()
     graph = loads(document)
     if not isinstance(graph, JobGraph):
         raise SerializationError(f"a job graph is expected, not a {type(graph).__name__}")
-    job = Job(graph, build_operator, sources, Settings(graph.settings), pool)
+    job = Job(graph, build_operator, sources, Settings(graph.settings), pool, lookups=lookups)
     job.start()
     return job

@@ -30,6 +30,8 @@ class Evidence:
     """Characters of JSON that plans were read from."""
     stored: Counter[str] = field(default_factory=Counter)
     """Columns of sources by how they are stored, counted where that is forced."""
+    fetched: int = 0
+    """Rows of which columns were fetched by their positions."""
     fired: frozenset[str] = frozenset()
     """Rules that fired."""
     held: int = 0
@@ -58,6 +60,7 @@ class Evidence:
             self.drawn + counters.drawn,
             self.serialized + result.planned.serialized,
             self.stored + Counter({n: v for s in sources for n, v in s.named if n.endswith("_columns")}),
+            self.fetched + sum(value for name, value in named if name == "fetched_rows"),
             self.fired | {firing.rule for firing in result.planned.optimized.trace if firing.count},
             self.held + sum(value for name, value in named if name == "held_changes"),
             self.written + sum(value for name, value in named if name == "changes"),
@@ -84,6 +87,8 @@ class Mode:
     """Streams are fed row by row."""
     kept: bool = False
     """Each query without end is also that of a streaming table."""
+    files: bool = False
+    """Tables of constants are Parquet files."""
 
 
 def _rules_off() -> list[Mode]:
@@ -149,6 +154,12 @@ SHAPES = [
         "never-narrowed",
         {"optimizer.runtime-filters": "off", "parallelism.default": "2"},
         lambda e: e.narrowed_scans == 0,
+    ),
+    Mode(
+        "late-columns",
+        {"optimizer.late-columns": "always", "parallelism.default": "2"},
+        lambda e: e.fetched > 0,
+        files=True,
     ),
 ]
 SEEDS = [

@@ -20,7 +20,8 @@ from tableflow.runtime.scheduler import WorkerPool
 
 def run(document: str, pool: WorkerPool) -> list[pa.RecordBatch]:
     """All rows of a job, in columns named by position."""
-    job = worker.start(document, Sources().open, pool)
+    sources = Sources()
+    job = worker.start(document, sources.open, pool, sources.open_lookup)
     batches = []
     while (batch := job.next_batch(timeout=60)) is not None:
         arrays = [boundary(column) for column in compact(batch).columns]

@@ -42,6 +42,19 @@ class Described:
         return "described", None
 
 
+@dataclass(eq=False)
+class Stored(Described):
+    """A table of files that knows where its rows stand; only a column ``nested`` cannot be fetched."""
+
+    position: str = "row position"
+
+    def fetchable(self) -> frozenset[str]:
+        return frozenset(column.name for column in self.schema.columns if column.name != "nested")
+
+    def fetch(self, columns: tuple[str, ...]) -> tuple[str, Any]:
+        return "described", columns
+
+
 @dataclass
 class Tables:
     """A frozen catalog."""
@@ -97,7 +110,8 @@ def timed() -> Described:
 
 
 def small() -> Tables:
-    """A few tables for fixtures of rules: big b, medium m, small s, and k with a key."""
+    """A few tables for fixtures of rules: big b, medium m, small s, k with a key, and files."""
+    files = described(5_000_000, "id int! 1 5000000, x int 0 9, y money, t text, nested text, d date 0 9999", "id")
     return Tables(
         {
             "b": described(
@@ -107,6 +121,7 @@ def small() -> Tables:
             "s": described(100, "id int! 1 100, x int 0 9, t text"),
             "k": described(10_000, "id int! 1 10000, v int, t text", "id"),
             "e": described(10_000, "k int! 1 100, ts time, v int"),
+            "files": Stored(files.schema, files.known),
             "timed": timed(),
             "endless": replace(described(10_000, "k int! 1 100, v int"), bounded=False),
         }

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tableflow.session import Session
 
@@ -28,13 +30,27 @@ def readings(rows: int) -> pa.Table:
     )
 
 
-def stored(session: Session, sql: str) -> bool:
-    """Whether ``sql`` made a view of constants, which now is a table of small splits."""
+def stored(session: Session, sql: str, folder: Path | None = None) -> bool:
+    """Whether ``sql`` made a view of constants, which now is a table of small splits, or a file in the ``folder``."""
     match = _CONSTANT.fullmatch(sql.strip())
     if match is None:
         return False
     result = session.execute(sql.strip().partition(" AS ")[2]).result
     assert result is not None
     rows = pa.Table.from_batches(list(iter(result.next_batch, None)), schema=result.schema)
-    session.registrations.table(match.group(1), rows, split_rows=_SPLIT_ROWS)
+    name = match.group(1)
+    if folder is not None and _written(session, name, rows, folder):
+        return True
+    session.registrations.table(name, rows, split_rows=_SPLIT_ROWS)
+    return True
+
+
+def _written(session: Session, name: str, rows: pa.Table, folder: Path) -> bool:
+    """Whether the rows are in a Parquet file of small row groups, which has no place for intervals."""
+    path = folder / f"{len(list(folder.iterdir()))}.parquet"
+    try:
+        pq.write_table(rows, path, row_group_size=_SPLIT_ROWS)
+    except pa.ArrowNotImplementedError:
+        return False
+    session.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM '{path}'")
     return True

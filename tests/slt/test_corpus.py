@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from decimal import Decimal
 from pathlib import Path
 
@@ -27,6 +28,8 @@ READ_TWICE = """WITH total AS (
     GROUP BY a.place
 ) SELECT t.place, t.number, t.value FROM total t WHERE t.value = (SELECT max(value) FROM total) ORDER BY t.place"""
 MORE = [*modes.SHAPES, *modes.SEEDS, *modes.RULES_OFF]
+LATE = next(mode for mode in modes.SHAPES if mode.files)
+FIRST_ROWS = next(path for path in FILES if path.stem == "ordering")
 FAST = {modes.DEFAULT.name, *(mode.name for mode in modes.SHAPES), modes.SEEDS[0].name}
 
 
@@ -41,10 +44,10 @@ def _rows(session: Session, sql: str, evidence: Evidence) -> tuple[list[tuple[ob
     return rows, evidence.plus(result)
 
 
-def _run(session: Session, record: Record, evidence: Evidence) -> tuple[str | None, Evidence]:
+def _run(session: Session, record: Record, evidence: Evidence, folder: Path | None) -> tuple[str | None, Evidence]:
     """What is wrong, or None."""
     try:
-        if stored(session, record.sql):
+        if stored(session, record.sql, folder):
             return None, evidence
         rows, evidence = _rows(session, record.sql, evidence)
     except InternalError as error:
@@ -62,13 +65,14 @@ def _check(path: Path, mode: Mode) -> Evidence:
     session = Session(mode.settings)
     evidence = Evidence()
     problems = []
-    try:
-        for record in read(path):
-            problem, evidence = _run(session, record, evidence)
-            if problem is not None:
-                problems.append(f"{record.place}: {record.sql}\n    {problem}")
-    finally:
-        session.close()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            for record in read(path):
+                problem, evidence = _run(session, record, evidence, Path(folder) if mode.files else None)
+                if problem is not None:
+                    problems.append(f"{record.place}: {record.sql}\n    {problem}")
+        finally:
+            session.close()
     assert not problems, "\n".join(problems)
     return evidence
 
@@ -117,6 +121,8 @@ def test_corpus_in_every_mode(mode: Mode) -> None:
 def test_mode_was_in_force(mode: Mode) -> None:
     """Seen in the counters of the joins, and of a table that has more rows than a batch."""
     evidence = _check_large(mode, _check(next(path for path in FILES if path.stem == "joins"), mode))
+    if mode.files:
+        evidence = evidence.and_of(_check(FIRST_ROWS, mode))
     assert mode.proof(evidence), evidence
 
 
@@ -126,6 +132,7 @@ def test_each_rule_that_is_switched_off_fires_when_it_is_on() -> None:
     fired = set(_check_large(modes.DEFAULT, Evidence()).fired)
     for path in FILES:
         fired |= _check(path, modes.DEFAULT).fired
+    fired |= _check(FIRST_ROWS, LATE).fired
     assert {entry.name for entry in RULES if entry.switchable} - ONLY_FOR_STREAMS.keys() <= fired
 
 
