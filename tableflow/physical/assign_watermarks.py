@@ -15,6 +15,7 @@ import pyarrow as pa
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.errors import DataError
+from tableflow.expressions.casting.calendar import limits
 from tableflow.expressions.evaluation import project
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal, children, transform, walk
 from tableflow.expressions.properties import can_raise
@@ -24,6 +25,8 @@ from tableflow.runtime.events import Watermark
 from tableflow.runtime.operator import Emission, Operator
 from tableflow.serialization import serializable
 from tableflow.types import IntervalType, SqlType, TimestampType
+
+_DAY = 86_400_000_000
 
 
 @serializable
@@ -65,6 +68,8 @@ class AssignWatermarksOperator(Operator):
         of = next(f.type for f in node.input.fields if f.id == node.column)
         self._unit = 10 ** max(6 - of.precision, 0) if isinstance(of, TimestampType) else 1
         self._follows_time = keeps_order(node.expression, node.column)
+        self._moves = constant_moves(node.expression) if self._follows_time else None
+        self._type = next(f.type for f in node.input.fields if f.id == node.column)
 
     @property
     def generates_watermarks(self) -> bool:
@@ -84,10 +89,24 @@ class AssignWatermarksOperator(Operator):
     def _latest(self, batch: Batch) -> int | None:
         """The greatest mark of the rows: that of the latest row where marks follow event time, unless it has none."""
         if self._follows_time and (row := _latest_row(batch, self._time)) is not None:
-            latest = latest_time(project(self._marks, batch.with_selection(row), self._positions)[0])
+            latest = self._moved(int(storage_times(batch.columns[self._time])[row[0]]))
+            if latest is None:
+                latest = latest_time(project(self._marks, batch.with_selection(row), self._positions)[0])
             if latest is not None:
                 return latest
         return latest_time(project(self._marks, batch, self._positions)[0])
+
+    def _moved(self, time: int) -> int | None:
+        """The mark of a time by addition, which is all that most expressions do; None if only the evaluator can say."""
+        if self._moves is None:
+            return None
+        unit = units_per_microsecond(self._type)
+        first, last = limits(self._type)
+        for move in self._moves:
+            time += move * unit
+            if not first <= time <= last:
+                return None
+        return time // unit
 
     def _judged(self, batch: Batch) -> Batch:
         column = batch.columns[self._time]
@@ -133,6 +152,22 @@ def keeps_order(expression: Expression, column: int) -> bool:
         if months or (days and zone):
             return False
     return isinstance(expression, ColumnRef) and expression.id == column
+
+
+def constant_moves(expression: Expression) -> tuple[int, ...] | None:
+    """By how many microseconds an expression that keeps the order of times moves each, step by step; None where a calendar says."""
+    found: list[int] = []
+    unit = units_per_microsecond(expression.type)
+    while isinstance(expression, Call):
+        moved, by, *zone = expression.args
+        assert isinstance(by, Literal)
+        _, days, microseconds = by.value
+        if zone or units_per_microsecond(moved.type) != unit:
+            return None
+        move = days * _DAY + microseconds
+        found.append(-move if expression.function == "subtract" else move)
+        expression = moved
+    return tuple(reversed(found))
 
 
 def _latest_row(batch: Batch, position: int) -> npt.NDArray[np.uint32] | None:

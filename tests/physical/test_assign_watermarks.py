@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 
 from tableflow.errors import DataError
+from tableflow.expressions.casting.calendar import limits
+from tableflow.expressions.evaluation import project
 from tableflow.expressions.nodes import ColumnRef, Literal
 from tableflow.expressions.registry import resolve_call
-from tableflow.physical.assign_watermarks import AssignWatermarks, AssignWatermarksOperator, TimeNulls
+from tableflow.physical.assign_watermarks import (
+    AssignWatermarks,
+    AssignWatermarksOperator,
+    TimeNulls,
+    latest_time,
+    within_time,
+)
 from tableflow.physical.build import build_operator
 from tableflow.physical.node import Input
 from tableflow.records import replace
@@ -141,3 +149,21 @@ def test_a_mark_beyond_the_years_is_left_out_though_it_is_the_latest():
     last = datetime(9999, 12, 31, 23, tzinfo=UTC)
     events.rows([(1, int(last.timestamp()) * SECOND), (2, 7 * SECOND)])
     assert said(events) == [2, Watermark(DAY + 7 * SECOND)]
+
+
+@pytest.mark.parametrize("precision", [3, 6, 9])
+def test_marks_by_addition_are_those_of_the_evaluator(precision: int):
+    time = Field(11, "ts", TimestampType(precision))
+    expression = ColumnRef(time.type, time.id, time.name)
+    for name, by in (("add", (0, 1, 3)), ("subtract", (0, 2, -7)), ("subtract", (0, 0, SECOND))):
+        expression = resolve_call(name, [expression, Literal(INTERVAL, by)])
+    operator = AssignWatermarksOperator(replace(node(time), expression=expression))
+    first, last = limits(time.type)
+    unit = 1000 if precision == 9 else 1
+    near = [0, 1, DAY * unit - 1, DAY * unit, 3 * DAY * unit]
+    for at in [*(first + n for n in near), *(last - n for n in near), 0, -1, 999, -1001]:
+        rows = batch_of((VALUE, time), [(1, at)])
+        (mark,) = project([within_time(expression)], rows, operator._positions)
+        assert operator._moved(at) == latest_time(mark), at
+    months = resolve_call("subtract", [ColumnRef(time.type, time.id), Literal(INTERVAL, (1, 0, 0))])
+    assert AssignWatermarksOperator(replace(node(time), expression=months))._moved(0) is None

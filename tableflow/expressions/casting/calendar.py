@@ -39,10 +39,15 @@ def per_second(of: t.SqlType) -> int:
     return 1_000_000 if isinstance(of, t.TimeType | t.TimestampType) and of.precision <= 6 else 1_000_000_000
 
 
+def limits(of: t.SqlType) -> tuple[int, int]:
+    """The first and the last of the dates or timestamps that there are, as they are stored."""
+    day = 1 if isinstance(of, t.DateType) else 86400 * per_second(of)
+    return max(FIRST_DAY * day, -INT64_MAX), min((LAST_DAY + 1) * day - 1, INT64_MAX)
+
+
 def outside(values: Array, of: t.SqlType) -> Mask:
     """Which dates or timestamps lie outside of 0001-01-01 to 9999-12-31, or of what their storage holds."""
-    day = 1 if isinstance(of, t.DateType) else 86400 * per_second(of)
-    low, high = max(FIRST_DAY * day, -INT64_MAX), min((LAST_DAY + 1) * day - 1, INT64_MAX)
+    low, high = limits(of)
     wrong: Mask = ((values < low) | (values > high)).astype(np.bool_)
     return wrong
 
