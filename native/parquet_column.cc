@@ -58,11 +58,11 @@ ColumnChunkReader::ColumnChunkReader(int fd, ChunkDefinition chunk, Decompress d
   if (left_ < 0) throw Corrupt("a column chunk has a negative number of values");
 }
 
-PageHeader ColumnChunkReader::next_header() {
+PageHeader ColumnChunkReader::next_header(bool passing) {
   for (int64_t guess = 1 << 10;; guess *= 16) {
     const int64_t size = std::min(guess, file_.end() - position_);
     // Behind the header of a dictionary the next one may be all that is wanted.
-    const uint8_t* data = file_.view(position_, size, !first_ && !dictionary_);
+    const uint8_t* data = file_.view(position_, size, !first_ && !dictionary_ && !passing);
     try {
       size_t used = 0;
       const PageHeader header = parse_page_header(data, size_t(size), &used);
@@ -157,7 +157,7 @@ int64_t ColumnChunkReader::next_page(int64_t passable) {
     if (unopened_ == 0) throw Corrupt("the pages of a column chunk have fewer values than the chunk");
     find_dictionary();
     first_ = false;
-    const PageHeader header = next_header();
+    const PageHeader header = next_header(passable > 0);
     int64_t passed = 0;
     switch (header.type) {
       case PageType::Dictionary: throw Corrupt("a dictionary page is not the first of its column chunk");

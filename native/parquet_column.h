@@ -113,7 +113,8 @@ class ColumnChunkReader {
   VectorPtr dictionary();
 
  private:
-  PageHeader next_header();
+  // `passing`: what it speaks of may be passed over, so it is not read with it.
+  PageHeader next_header(bool passing = false);
   // Opens the next page that has values; one with at most `passable` is passed over, and their number returned.
   int64_t next_page(int64_t passable);
   // Notes the dictionary page at the beginning, if there is one that has not been passed.
