@@ -93,6 +93,15 @@ class Channel:
         """Whether rows or time wait here, be it behind an epoch; asked by the consumer, who alone takes events away."""
         return self._visible and any(self._queue[i][0].__class__ in _SPEECH for i in range(len(self._queue)))
 
+    @property
+    def rows(self) -> int:
+        """How many rows wait here; asked by anybody."""
+        try:
+            events = tuple(self._queue)
+        except RuntimeError:  # it changed meanwhile
+            return 0
+        return sum(event.length for event, _ in events if isinstance(event, Batch))
+
     def put(self, event: Event, size: int = 0) -> None:
         """Appends an event (a batch of ``size`` bytes) and wakes the consumer."""
         if self.closed:

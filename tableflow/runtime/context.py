@@ -61,6 +61,7 @@ class Context:
         self._position = position
         self._block = block
         self._reservations: list[PoolReservation] = []
+        block.held = self._reservations
         self._sinks: list[OpenSink] = []
         self._lookups: list[OpenLookup] = []
 

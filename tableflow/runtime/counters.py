@@ -7,9 +7,11 @@ apart from each other, never wrong by themselves, and exact once the job has end
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from tableflow.records import dataclass
 from tableflow.runtime.events import START_OF_TIME
+from tableflow.runtime.memory import PoolReservation
 
 
 class OperatorBlock:
@@ -19,6 +21,7 @@ class OperatorBlock:
 
     ``first`` is when a source was asked for what became its first rows, ``last`` when an operator was given its last ones.
     A source that is ``idle`` does not move time, nor does one that has ``ended``; ``splits`` are those that it reads.
+    ``held`` is memory that the operator has reserved.
     """
 
     __slots__ = (
@@ -27,6 +30,7 @@ class OperatorBlock:
         "busy",
         "ended",
         "first",
+        "held",
         "idle",
         "largest",
         "last",
@@ -47,6 +51,7 @@ class OperatorBlock:
         self.batches_out = 0
         self.busy = 0
         self.first = 0
+        self.held: Sequence[PoolReservation] = ()
         self.largest = 0
         self.last = 0
         self.longest = 0
@@ -114,13 +119,16 @@ class OperatorCounts:
     """Tasks of a source that have ended."""
     largest: int = 0
     """The most rows of any batch that a source gave."""
+    state: int = 0
+    """Bytes that it holds now."""
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeCounts:
     """One exchange, summed over the producer's tasks.
 
-    ``fullest`` is the most that waited in any of its channels, in events; 0 where as many may wait as there are.
+    ``fullest`` is the most that waited in any of its channels, in events; 0 where as many may wait as there are.  ``queued`` are the
+    events in the fullest of them now, of ``capacity``, and ``waiting`` the rows in all.
     """
 
     consumer: int
@@ -129,6 +137,9 @@ class EdgeCounts:
     batches: int
     bytes: int
     fullest: int = 0
+    queued: int = 0
+    capacity: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +207,7 @@ def sum_operators(blocks: list[OperatorBlock]) -> OperatorCounts:
         largest=max(block.largest for block in blocks),
         first=min((block.first for block in blocks if block.first), default=0),
         last=max(block.last for block in blocks),
+        state=sum(held.bytes for block in blocks for held in tuple(block.held)),
     )
 
 
@@ -207,8 +219,8 @@ def _time(blocks: list[TaskBlock], sources: list[OperatorBlock]) -> int:
     return min(reading) if reading else max(source.watermark for source in sources)
 
 
-def sum_tasks(stage: int, blocks: list[TaskBlock], targets: list[tuple[int, int, int]]) -> StageCounts:
-    """One stage over all its tasks; ``targets`` are (consumer, port, fullest) of its edges."""
+def sum_tasks(stage: int, blocks: list[TaskBlock], targets: list[tuple[int, int, int, int, int, int]]) -> StageCounts:
+    """One stage over all its tasks; ``targets`` are (consumer, port, fullest, queued, capacity, waiting) of its edges."""
     sources = [block.source for block in blocks if block.source is not None]
     edges = [
         EdgeCounts(
@@ -218,8 +230,11 @@ def sum_tasks(stage: int, blocks: list[TaskBlock], targets: list[tuple[int, int,
             batches=sum(block.edges[i].batches for block in blocks),
             bytes=sum(block.edges[i].bytes for block in blocks),
             fullest=fullest,
+            queued=queued,
+            capacity=capacity,
+            waiting=waiting,
         )
-        for i, (consumer, port, fullest) in enumerate(targets)
+        for i, (consumer, port, fullest, queued, capacity, waiting) in enumerate(targets)
     ]
     return StageCounts(
         stage=stage,

@@ -262,10 +262,11 @@ class Deployment:
             drawn=scheduler.drawn if isinstance(scheduler, SimulatedScheduler) else 0,
         )
 
-    def _targets(self, stage: int) -> list[tuple[int, int, int]]:
-        """(consumer, port, fullest) of each exchange of a stage; its block for the result comes after them."""
+    def _targets(self, stage: int) -> list[tuple[int, int, int, int, int, int]]:
+        """(consumer, port, fullest, queued, capacity, waiting) of a stage's exchanges; its block for the result comes after them."""
+        edges, wiring = self._graph.edges, self._wiring
         numbers = self.topology.outgoing(stage)
-        return [(self._graph.edges[i].consumer, self._graph.edges[i].port, self._wiring.fullest(i)) for i in numbers]
+        return [(edges[i].consumer, edges[i].port, wiring.fullest(i), *wiring.waiting(i)) for i in numbers]
 
     def dispose(self) -> None:
         """Gives back what channels and builds still hold; only when no task runs any more.

@@ -65,6 +65,11 @@ class Wiring:
             return 0
         return max(channel.fullest for targets in self._channels[number] for channel in targets)
 
+    def waiting(self, number: int) -> tuple[int, int, int]:
+        """What waits in the channels of an edge now: the most events in any of them, how many it may hold, and all rows."""
+        channels = [channel for targets in self._channels[number] for channel in targets]
+        return max(map(len, channels)), self._capacity, sum(channel.rows for channel in channels)
+
     def dispose(self) -> None:
         """Gives back what channels still hold; only when no task runs any more."""
         for producers in self._channels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -16,7 +17,7 @@ from tableflow.session.jobs import Jobs
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import Planned
 from tableflow.session.streaming_tables import StreamingTables
-from tableflow.session.watermark_text import idle_warning, late_warning, watermark_rows
+from tableflow.session.watermark_text import COLUMNS, idle_warning, late_warning, watermark_rows
 from tableflow.sql import statements as sql
 
 StreamStatement: TypeAlias = (
@@ -82,8 +83,7 @@ class StreamStatements:
         for shown, name, planned, counters in running:
             rows += [[shown, *row] for row in watermark_rows(planned, counters)]
             warnings += [f"{name}: {text}" for text in _warnings(planned, counters)]
-        names = ["job", "operator", "watermark", "idle", "late rows"]
-        return Outcome(FixedResult(names, rows), warnings=tuple(warnings))
+        return Outcome(FixedResult(["job", *COLUMNS], rows), warnings=tuple(warnings))
 
     def _end(self, statement: sql.EndJob) -> Outcome:
         job = self._keeper.find(statement.job)
@@ -114,12 +114,10 @@ class StreamStatements:
                 span=statement.place,
             )
         if statement.view is sql.JobView.WATERMARK:
-            names = ["operator", "watermark", "idle", "late rows"]
-            return Outcome(
-                FixedResult(names, watermark_rows(job.planned, counters)), warnings=_warnings(job.planned, counters)
-            )
+            rows = watermark_rows(job.planned, counters)
+            return Outcome(FixedResult(list(COLUMNS), rows), warnings=_warnings(job.planned, counters))
         if statement.view is sql.JobView.ANALYZE:
-            text = plan_with_counters(job.planned, counters)
+            text = plan_with_counters(job.planned, counters, time.time() - job.began if job.running else None)
         else:
             text = explain_physical(job.planned.root)
         return Outcome(FixedResult(["plan"], [[line] for line in text.splitlines()]))

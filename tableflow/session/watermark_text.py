@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from tableflow.physical.closed_windows import ClosedWindows
@@ -15,16 +16,48 @@ from tableflow.session.planned import Planned
 _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+COLUMNS = ("operator", "watermark", "idle", "late rows", "behind", "rows waiting", "state bytes")
+
+
 def watermark_rows(planned: Planned | None, counters: JobCounters | None) -> list[list[str | None]]:
-    """A row per stage: what it begins with, the least watermark of its inputs, late rows."""
+    """A row per stage: what it begins with, the least watermark of its inputs, and what it has and waits for."""
     if counters is None:
         return []
     tables = _tables(planned)
+    waiting = Counter[int]()
+    for stage in counters.stages:
+        for edge in stage.edges:
+            waiting[edge.consumer] += edge.waiting
     return [
-        [_name(stage, tables), time_text(stage.watermark), _idle_text(stage), str(_late(stage))]
+        [
+            _name(stage, tables),
+            time_text(stage.watermark),
+            _idle_text(stage),
+            str(_late(stage)),
+            behind_text(stage, counters),
+            str(waiting[stage.stage]),
+            str(sum(operator.state for operator in stage.operators)),
+        ]
         for stage in counters.stages
         if stage.source is not None or stage.operators
     ]
+
+
+def behind_text(stage: StageCounts, counters: JobCounters) -> str | None:
+    """How far the time of a stage is behind that of the job's furthest source."""
+    sources = [one.watermark for one in counters.stages if one.source is not None]
+    furthest = max((time for time in sources if time != END_OF_TIME), default=START_OF_TIME)
+    if START_OF_TIME in (furthest, stage.watermark) or stage.watermark == END_OF_TIME:
+        return None
+    return _duration(max(0, furthest - stage.watermark))
+
+
+def _duration(micros: int) -> str:
+    """In the largest unit of which it is more than one."""
+    for unit, name in ((86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "min")):
+        if micros >= unit:
+            return f"{micros / unit:.3g} {name}" if micros < 1000 * unit else f"{micros // unit:,} {name}"
+    return f"{micros / 1e6:.3g} s"
 
 
 def idle_warning(planned: Planned, counters: JobCounters) -> str | None:

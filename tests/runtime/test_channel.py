@@ -34,6 +34,7 @@ def test_order_is_kept_and_bytes_are_accounted(ends):
     channel.put(Watermark(1))
     channel.put(second, 12)
     assert memory.used == 42
+    assert channel.rows == 2
     assert [channel.next() for _ in range(3)] == [(first, 30), (Watermark(1), 0), (second, 12)]
     assert memory.used == 0
     assert not channel.ready

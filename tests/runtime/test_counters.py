@@ -34,6 +34,7 @@ def test_everything_is_counted(scheduling):
     assert (reading.tasks, reading.source.rows_out, reading.source.batches_out) == (2, 4, 3)
     assert reading.source.largest == 2
     assert 1 <= reading.edges[0].fullest <= 3
+    assert (reading.edges[0].queued, reading.edges[0].capacity, reading.edges[0].waiting) == (0, 8, 0)
     assert (counts.drawn > 0) == bool(seed)
     assert reading.operators[0].rows_in == (4,)
     assert reading.operators[0].named == (("late rows", 4),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from datetime import datetime, timedelta
 
@@ -100,6 +101,39 @@ def test_queries_without_end_are_in_show_watermarks():
             assert time.monotonic() < limit, rows
         cursor.close()
         assert connection.execute("SHOW WATERMARKS").fetchall() == []
+
+
+def test_a_job_at_work_is_shown_with_how_it_stands():
+    """What its operators hold, how far their time is, what waits for them."""
+    with tableflow.connect(settings={"parallelism.default": "1"}) as connection:
+        fast, slow = Script(), Script()
+        for name, script in (("fast", fast), ("slow", slow)):
+            connection.register_stream(
+                name, {"k": "INT", "at": "TIMESTAMP(3)"}, script, watermark=("at", timedelta(seconds=1))
+            )
+        connection.execute("""
+            CREATE STREAMING TABLE kept AS SELECT k, window_end, count(*) AS n
+            FROM TUMBLE((SELECT * FROM fast UNION ALL SELECT * FROM slow), at, INTERVAL '1' DAY) GROUP BY k, window_start, window_end
+        """)
+        fast.rows(*[(k, datetime(2024, 1, 1, 9, 2)) for k in range(1000)])
+        slow.rows((1, datetime(2024, 1, 1, 9)))
+        connection.execute("FLUSH")
+        plan = [row[0] for row in connection.execute("EXPLAIN ANALYZE JOB 1").fetchall()]
+        rows = {row[1]: row[2:] for row in connection.execute("SHOW WATERMARKS").fetchall()}
+        connection.execute("CANCEL JOB 1")
+        after = "".join(row[0] for row in connection.execute("EXPLAIN ANALYZE JOB 1").fetchall())
+    (window,) = [line for line in plan if "WindowedAggregate" in line]
+    assert re.search(
+        r", [\d,]+ rows/s, state [1-9][\d,]+ bytes, watermark 2024-01-01 08:59:59.000, 2 min behind\)$", window
+    )
+    (scan,) = [line for line in plan if "TableScan fast" in line]
+    assert re.search(r"actual rows 1,000, .* rows/s, watermark 2024-01-01 09:01:59.000, 0 s behind\)$", scan)
+    assert "rows/s" not in after
+    sources = {name: row for name, row in rows.items() if name.startswith("source")}
+    assert sorted(row[3] for row in sources.values()) == ["0 s", "2 min"]
+    (held,) = [row for name, row in rows.items() if "WindowedAggregate" in name]
+    assert held[3:5] == ("2 min", "0")
+    assert int(held[5]) > 1000
 
 
 def test_jobs_of_another_process_are_shown_by_their_record(tmp_path):
