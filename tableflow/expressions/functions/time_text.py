@@ -121,16 +121,15 @@ def _joined(pieces: Sequence[_Piece]) -> tuple[_Piece, ...]:
 def _written(values: Array, unit: int, pieces: Sequence[_Piece]) -> pa.Array:
     """The texts of moments in units of a second's part."""
     shown = min((piece.seconds for piece in pieces), default=_DAY)
-    step = unit * shown if shown else 1
-    distinct, codes = _distinct(values // step)
-    moments = distinct * step
-    parts = [_piece(moments, unit, piece) for piece in pieces]
+    distinct, codes = _distinct(values // (unit * shown) if shown else values)
+    seconds = distinct * shown if shown else distinct // unit
+    parts = [_fraction(distinct, unit, piece) if piece.digits else _text(seconds, piece) for piece in pieces]
     texts = (
         parts[0]
         if len(parts) == 1
         else pc.binary_join_element_wise(*parts, "")
         if parts
-        else pa.array([""] * len(moments))
+        else pa.array([""] * len(distinct))
     )
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), texts.cast(pa.string()))
 
@@ -144,12 +143,14 @@ def _distinct(values: Array) -> tuple[Array, Array]:
     return distinct, codes
 
 
-def _piece(moments: Array, unit: int, piece: _Piece) -> pa.Array:
-    if piece.digits:
-        # from the right number of digits to those that are wanted, cut and not rounded
-        fraction = moments % unit * (1_000_000_000 // unit) // 10 ** (9 - piece.digits)
-        return pc.utf8_lpad(pa.array(fraction).cast(pa.string()), piece.digits, "0")
-    text = pc.strftime(pa.array(moments // unit).cast(pa.timestamp("s")), piece.text)
+def _fraction(moments: Array, unit: int, piece: _Piece) -> pa.Array:
+    # from the right number of digits to those that are wanted, cut and not rounded
+    fraction = moments % unit * (1_000_000_000 // unit) // 10 ** (9 - piece.digits)
+    return pc.utf8_lpad(pa.array(fraction).cast(pa.string()), piece.digits, "0")
+
+
+def _text(seconds: Array, piece: _Piece) -> pa.Array:
+    text = pc.strftime(pa.array(seconds).cast(pa.timestamp("s")), piece.text)
     return pc.if_else(pc.equal(text, "00"), "0", pc.utf8_ltrim(text, "0")) if piece.unpadded else text
 
 
