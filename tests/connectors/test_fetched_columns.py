@@ -92,6 +92,7 @@ def test_rows_of_several_files(tmp_path: Path, form: dict[str, Any]) -> None:
         f"SELECT * FROM {files} WHERE text LIKE '%1%' ORDER BY n LIMIT 10",
         f"SELECT * FROM {files} ORDER BY small DESC NULLS LAST, n LIMIT 25 OFFSET 13",
         f"SELECT long, money, n + 1 FROM {files} WHERE yes ORDER BY n DESC LIMIT 3",
+        f"SELECT upper(long) AS u, length(text) + small AS l, n AS m, n FROM {files} WHERE yes ORDER BY n % 1000, n LIMIT 7",
         f"SELECT n, long, day FROM {files} WHERE n > 1000000 ORDER BY n LIMIT 3",
         f"SELECT text, at, real, yes FROM {files} WHERE small < 50 OR day IS NULL ORDER BY day, n LIMIT 3000",
         f"SELECT a.long, b.money FROM (SELECT * FROM {files} ORDER BY n LIMIT 5) a JOIN {files} b ON a.n = b.n - 1 ORDER BY a.n",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tableflow.catalog.fetching import FetchProvider
 from tableflow.config import LATE_COLUMNS
-from tableflow.expressions.nodes import ColumnRef
+from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import Fetch, Filter, Limit, Node, Project, Scan, Sort
 from tableflow.planner.logical.traversal import reference
@@ -28,11 +28,46 @@ _LEAST_GAIN = 2.0
 
 
 def fetch_columns_late(node: Node, required: frozenset[int], context: Context) -> Node | None:
-    """Below a LIMIT over a sort of files' rows: what only the result reads comes last, by position."""
+    """Below a LIMIT over a sort of files' rows: what only the result reads comes last, by position, and is computed with then."""
     assert isinstance(node, Limit)
     sort = node.input
     if node.limit is None or not isinstance(sort, Sort):
         return None
+    above = _computed_above(node, sort, required, context)
+    if above is not None:
+        assert isinstance(above.input, Limit)
+        fetched = _fetched(above.input, context.references(above), context)
+        if fetched is not None:
+            return replace(above, input=fetched)
+    return _fetched(node, required, context)
+
+
+def _computed_above(node: Limit, sort: Sort, required: frozenset[int], context: Context) -> Project | None:
+    """The plan in which columns that the sort does not read are computed for its first rows; None if there are none such."""
+    project = sort.input
+    if not isinstance(project, Project):
+        return None
+    kept: dict[int, Expression] = {}
+    late: dict[int, Expression] = {}
+    keys = context.references(sort)
+    for f, e in zip(project.fields, project.expressions, strict=True):
+        handed_on = isinstance(e, ColumnRef) and e.id == f.id
+        (kept if handed_on or f.id in keys or not context.movable(e) else late)[f.id] = e
+    if required.isdisjoint(late):
+        return None
+    read = frozenset[int]().union(*[context.columns(e) for i, e in late.items() if i in required])
+    fields = [f for f in project.fields if f.id in kept]
+    fields += [f for f in context.output(project.input) if f.id in read - kept.keys()]
+    below = Project(project.input, tuple(fields), tuple([kept.get(f.id) or reference(f) for f in fields]))
+    shown = [f for f in project.fields if f.id in required]
+    limited = replace(node, input=replace(sort, input=below))
+    return Project(limited, tuple(shown), tuple([late.get(f.id) or reference(f) for f in shown]))
+
+
+def _fetched(node: Limit, required: frozenset[int], context: Context) -> Node | None:
+    """The plan in which columns that nothing reads below are fetched for the first rows, if that pays."""
+    sort = node.input
+    assert isinstance(sort, Sort)
     scan = _scan_below(sort.input)
     if scan is None or not isinstance(scan.provider, FetchProvider) or not scan.provider.bounded:
         return None
