@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "numpy_array.h"
+#include "parquet_binding.h"
 #include "parquet_column.h"
 #include "parquet_thrift.h"
 
@@ -71,22 +72,12 @@ class PythonDecompress {
 std::shared_ptr<ColumnChunkReader> make_reader(int fd, int64_t offset, int64_t size, int64_t num_values, bool optional,
                                                const std::string& conversion, const std::string& format, int type_length,
                                                const std::string& codec, nb::object decompress) {
-  ChunkDefinition chunk;
+  ChunkDefinition chunk = chunk_definition(optional, conversion, format, type_length, codec);
   chunk.offset = offset;
   chunk.size = size;
   chunk.num_values = num_values;
-  chunk.optional = optional;
-  chunk.decompress = codec != "none";
-  chunk.codec = codec == "snappy"    ? Codec::Snappy
-                : codec == "lz4_raw" ? Codec::Lz4
-                : codec == "zstd"    ? Codec::Zstd
-                                     : Codec::Other;
-  chunk.type_length = type_length;
-  chunk.conversion = conversion_of(conversion);
-  chunk.format = format;
   Decompress callback;
   if (codec == "other") callback = PythonDecompress(std::move(decompress));
-  else if (codec != "none" && chunk.codec == Codec::Other) throw std::invalid_argument("unknown codec " + codec);
   return std::make_shared<ColumnChunkReader>(fd, std::move(chunk), std::move(callback));
 }
 
@@ -179,6 +170,22 @@ void translate(const std::exception_ptr& pointer, void*) {
 }
 
 }  // namespace
+
+ChunkDefinition tableflow::parquet::chunk_definition(bool optional, const std::string& conversion, const std::string& format,
+                                                     int type_length, const std::string& codec) {
+  ChunkDefinition chunk;
+  chunk.optional = optional;
+  chunk.decompress = codec != "none";
+  chunk.codec = codec == "snappy"    ? Codec::Snappy
+                : codec == "lz4_raw" ? Codec::Lz4
+                : codec == "zstd"    ? Codec::Zstd
+                                     : Codec::Other;
+  if (chunk.decompress && chunk.codec == Codec::Other && codec != "other") throw std::invalid_argument("unknown codec " + codec);
+  chunk.type_length = type_length;
+  chunk.conversion = conversion_of(conversion);
+  chunk.format = format;
+  return chunk;
+}
 
 void register_parquet(nb::module_& m) {
   nb::register_exception_translator(translate);

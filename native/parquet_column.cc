@@ -46,10 +46,10 @@ struct LevelSink {
 
 }  // namespace
 
-ColumnChunkReader::ColumnChunkReader(int fd, ChunkDefinition chunk, Decompress decompress)
+ColumnChunkReader::ColumnChunkReader(DescriptorPtr file, ChunkDefinition chunk, Decompress decompress)
     : chunk_(std::move(chunk)),
       decompress_(std::move(decompress)),
-      file_(fd, chunk_.offset, chunk_.size),
+      file_(std::move(file), chunk_.offset, chunk_.size),
       sink_(chunk_.conversion == Conversion::String || chunk_.conversion == Conversion::FixedString ? make_string_sink(chunk_)
                                                                                                   : make_fixed_sink(chunk_)),
       position_(chunk_.offset),

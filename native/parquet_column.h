@@ -95,7 +95,9 @@ struct Matching {
 
 class ColumnChunkReader {
  public:
-  ColumnChunkReader(int fd, ChunkDefinition chunk, Decompress decompress);
+  ColumnChunkReader(int fd, ChunkDefinition chunk, Decompress decompress)
+      : ColumnChunkReader(std::make_shared<Descriptor>(fd), std::move(chunk), std::move(decompress)) {}
+  ColumnChunkReader(DescriptorPtr file, ChunkDefinition chunk, Decompress decompress);
 
   int64_t left() const { return left_; }  // rows
   // The next rows; `rows` must not exceed left().

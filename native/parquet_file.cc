@@ -13,23 +13,25 @@ namespace tableflow::parquet {
 namespace {
 
 constexpr int64_t kWindow = 256 << 10;
+constexpr int64_t kSmall = 32 << 10;  // a range that is read at once: a second call takes longer than the bytes
 
 }  // namespace
 
-FileRange::FileRange(int fd, int64_t begin, int64_t size) : fd_(-1), begin_(begin), end_(begin + size) {
-  if (begin < 0 || size < 0 || end_ < begin) throw Corrupt("a column chunk lies outside the file");
-  fd_ = ::dup(fd);
+Descriptor::Descriptor(int fd) : fd_(::dup(fd)) {
   if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "dup");
 }
 
-FileRange::~FileRange() {
-  if (fd_ >= 0) ::close(fd_);
+Descriptor::~Descriptor() { ::close(fd_); }
+
+FileRange::FileRange(DescriptorPtr file, int64_t begin, int64_t size) : file_(std::move(file)), begin_(begin), end_(begin + size) {
+  if (begin < 0 || size < 0 || end_ < begin) throw Corrupt("a column chunk lies outside the file");
 }
 
 const uint8_t* FileRange::view(int64_t offset, int64_t size, bool ahead) {
   if (offset < begin_ || size < 0 || offset > end_ || size > end_ - offset) throw Corrupt("a page reaches past its column chunk");
   const int64_t behind = window_offset_ + window_size_;
   if (window_ && offset >= window_offset_ && offset + size <= behind) return window_->data() + (offset - window_offset_);
+  ahead = ahead || end_ - begin_ <= kSmall;
   const int64_t wanted = ahead ? std::min(std::max(size, kWindow), end_ - offset) : size;
   // What is there of it already is not read again.
   const int64_t kept = window_ && offset >= window_offset_ && offset < behind ? behind - offset : 0;
@@ -51,7 +53,7 @@ const uint8_t* FileRange::view(int64_t offset, int64_t size, bool ahead) {
 void FileRange::fill(int64_t wanted) {
   while (window_size_ < wanted) {
     const ssize_t got =
-        ::pread(fd_, window_->data() + window_size_, size_t(wanted - window_size_), window_offset_ + window_size_);
+        ::pread(file_->number(), window_->data() + window_size_, size_t(wanted - window_size_), window_offset_ + window_size_);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw std::system_error(errno, std::generic_category(), "read");
     if (got == 0) break;

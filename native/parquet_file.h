@@ -8,13 +8,23 @@
 
 namespace tableflow::parquet {
 
+// A descriptor of its own of a file that somebody else has opened.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd);  // throws std::system_error
+  ~Descriptor();
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int number() const { return fd_; }
+
+ private:
+  int fd_;
+};
+using DescriptorPtr = std::shared_ptr<const Descriptor>;
+
 class FileRange {
  public:
-  // Takes its own descriptor of the same open file.  Throws std::system_error.
-  FileRange(int fd, int64_t begin, int64_t size);
-  ~FileRange();
-  FileRange(const FileRange&) = delete;
-  FileRange& operator=(const FileRange&) = delete;
+  FileRange(DescriptorPtr file, int64_t begin, int64_t size);
 
   int64_t end() const { return end_; }
 
@@ -26,7 +36,7 @@ class FileRange {
   // Puts bytes of the file behind those that are in the window, as far as there are any.
   void fill(int64_t wanted);
 
-  int fd_;
+  DescriptorPtr file_;
   int64_t begin_, end_;
   std::unique_ptr<Buffer> window_;
   int64_t window_offset_ = 0;

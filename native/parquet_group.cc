@@ -27,7 +27,7 @@ class Reading {
     result_.columns.resize(readers.size());
   }
 
-  GroupRows run(std::span<const ColumnFilter> filters) {
+  GroupRows run(std::span<const ColumnFilter> filters, bool last) {
     size_t column = 0;
     try {
       for (const ColumnFilter& filter : filters) {
@@ -35,6 +35,7 @@ class Reading {
         if (column >= readers_.size() || result_.columns[column]) throw std::out_of_range("a filter of no column");
         apply(filter);
         ++result_.filtered;
+        if (last && !result_.all && result_.at.empty()) return std::move(result_);
       }
       for (column = 0; column < readers_.size(); ++column)
         if (!result_.columns[column]) result_.columns[column] = values(*readers_[column]);
@@ -101,8 +102,8 @@ class Reading {
 
 }  // namespace
 
-GroupRows read_group(std::span<ColumnChunkReader* const> readers, int64_t rows, std::span<const ColumnFilter> filters) {
-  return Reading(readers, rows).run(filters);
+GroupRows read_group(std::span<ColumnChunkReader* const> readers, int64_t rows, std::span<const ColumnFilter> filters, bool last) {
+  return Reading(readers, rows).run(filters, last);
 }
 
 }  // namespace tableflow::parquet

@@ -27,6 +27,8 @@ struct GroupRows {
   int64_t refused = -1;            // the column whose reader gave up; then those that are null have not moved on
 };
 
-GroupRows read_group(std::span<ColumnChunkReader* const> readers, int64_t rows, std::span<const ColumnFilter> filters);
+// `last`: nothing is read of them afterwards, so that columns are left null, too, where filters leave no row.
+GroupRows read_group(std::span<ColumnChunkReader* const> readers, int64_t rows, std::span<const ColumnFilter> filters,
+                     bool last = false);
 
 }  // namespace tableflow::parquet

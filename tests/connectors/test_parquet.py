@@ -18,6 +18,8 @@ from tableflow.errors import ConnectorError
 from tableflow.expressions.nodes import Call, Cast, ColumnRef, Literal
 from tests.connectors.scanning import scan, spec_of, splits_of
 
+pytestmark = pytest.mark.usefixtures("row_groups_alone")
+
 
 def call(function, *args):
     return Call(t.BOOLEAN, function, args)

@@ -22,6 +22,8 @@ from tests.connectors.pruned_scans import file_column, scanned
 from tests.connectors.scanning import batches_of, spec_of, splits_of
 from tests.connectors.test_parquet import call, column, literal
 
+pytestmark = pytest.mark.usefixtures("row_groups_alone")
+
 
 @pytest.fixture
 def paged(tmp_path):

@@ -8,6 +8,8 @@ from tableflow import types as t
 from tests.connectors.pruned_scans import scanned
 from tests.connectors.test_parquet import call, column, literal
 
+pytestmark = pytest.mark.usefixtures("row_groups_alone")
+
 ROWS = 6000
 NAMES = ["text", "n", "word", "skewed"]
 

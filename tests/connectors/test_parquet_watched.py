@@ -2,12 +2,15 @@
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from tableflow import types as t
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Watch
 from tableflow.connectors.filesystem.formats import load_format
 from tableflow.connectors.filesystem.watched import WatchedSource
 from tableflow.runtime.source import Done
+
+pytestmark = pytest.mark.usefixtures("row_groups_alone")
 
 COLUMNS = (FileColumn("a", t.BIGINT), FileColumn("b", t.StringType()))
 

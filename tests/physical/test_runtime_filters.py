@@ -215,7 +215,7 @@ def test_what_probe_rows_have_met_narrows_later_builds(
             assert narrowed is passed, text
             if passed:
                 assert counted(text, "items", "row_groups_pruned") > 8, text
-                assert counted(text, "items", "actual rows") < 200, text
+                assert counted(text, "items", "actual rows") <= 200, text
     assert answers[0] == answers[1] == answers[2]
 
 

@@ -20,6 +20,7 @@ from tableflow.connectors.filesystem.parquet_filter import ScanFilters
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn, read_footer
 from tableflow.connectors.filesystem.parquet_pruning import Pages, columns_of, matching_groups
 from tableflow.connectors.filesystem.parquet_reader import FileColumns, GroupScan, read_rows
+from tableflow.connectors.filesystem.parquet_small_groups import SmallGroups, read_small_groups
 from tableflow.connectors.filesystem.parquet_statistics import table_statistics
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.widening import fits
@@ -33,6 +34,12 @@ from tableflow.types import SqlType
 
 SPLIT_ROWS = 1 << 18
 """A row group with more rows is cut, so that tasks share it, unless that would mean to decode rows twice."""
+
+
+SMALL_ROWS = 1 << 14
+"""Row groups with at most so many rows are read several at once,"""
+TOGETHER_ROWS = 1 << 17
+"""which have at most so many."""
 
 
 class ParquetFormat(Format):
@@ -88,32 +95,45 @@ class ParquetFormat(Format):
         return can_prune(predicate) or is_cheap(predicate)
 
     def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:
-        """One per row group, or more for a big one; none for groups that cannot match, or after the limit."""
+        """One per row group, more for a big one, one for many small ones; none for groups that cannot match, or after the limit."""
         left = scan.limit
         for number, file in enumerate(scan.files):
             file.check()
             footer = read_footer(file)
+            small: list[int] = []
+            waiting = 0
             for group in _matching_groups(footer, scan, counts):
                 if left is not None and left <= 0:
-                    return
+                    break
                 rows = footer.group_rows[group]
                 if left is not None:
                     left -= rows
+                if small and (rows > SMALL_ROWS or waiting + rows > TOGETHER_ROWS):
+                    yield _together(file, number, small, waiting)
+                    small, waiting = [], 0
+                if rows <= SMALL_ROWS and not scan.numbered:
+                    small.append(group)
+                    waiting += rows
+                    continue
                 part = SPLIT_ROWS if rows > SPLIT_ROWS and _skips_cheaply(footer, group, scan) else rows
                 for start in range(0, rows, part):
                     count = min(part, rows - start)
                     yield Split(f"{file.path}#{group}+{start}", [number, group, start, count])
+            if small:
+                yield _together(file, number, small, waiting)
 
     def read(
         self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str, reading: Reading
     ) -> Iterator[Chunk]:
-        """Rows of one row group, without those of pages that cannot match."""
+        """Rows of one row group without those of pages that cannot match, or of several small ones."""
         number, group, start, count = split.definition
         file = scan.files[number]
         known: _FileScan | None = reading.shared.get(number)
         # each file of a folder that is watched is number 0 of a scan of its own
         if known is None or (known.file is not file and known.file != file):
             known = reading.shared[number] = self._file_scan(scan, file, reading, representation)
+        if isinstance(group, list):
+            return read_small_groups(SmallGroups(known.columns, group, batch_rows, reading.counts), offset or 0)
         end = start + count
         ranges = tuple((max(a, start), min(b, end)) for a, b in known.pages.rows(group) if a < end and b > start)
         pruned = 0 if offset else count - sum(b - a for a, b in ranges)
@@ -160,6 +180,13 @@ class ParquetFormat(Format):
             FileColumns(footer, columns, places, filters, representation),
             Pages(footer, scan.predicates, _places(footer, scan)),
         )
+
+
+def _together(file: FileVersion, number: int, groups: list[int], rows: int) -> Split:
+    """One row group that is small is read as others are."""
+    if len(groups) == 1:
+        return Split(f"{file.path}#{groups[0]}+0", [number, groups[0], 0, rows])
+    return Split(f"{file.path}#{groups[0]}+0", [number, groups, 0, rows])
 
 
 class _FileScan(NamedTuple):

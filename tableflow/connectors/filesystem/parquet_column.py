@@ -24,7 +24,7 @@ from tableflow.connectors.filesystem.parquet_index import page_locations
 from tableflow.connectors.storage import column_from_arrow
 from tableflow.errors import ConnectorError
 
-_REFUSALS = (NotImplementedError, ValueError, IndexError, OSError)
+REFUSALS = (NotImplementedError, ValueError, IndexError, OSError)
 """What a native reader raises; from then on pyarrow reads."""
 _JUMP_ROWS = 8192
 """Passing over fewer rows is cheaper than reading the index of the pages."""
@@ -143,7 +143,7 @@ class NativeColumn:
         try:
             self._reader = open_chunk(fd, plan)
             counts["native_chunks"] += 1
-        except _REFUSALS:
+        except REFUSALS:
             self._reader = None
 
     @property
@@ -170,7 +170,7 @@ class NativeColumn:
         if self._reader is not None:
             try:
                 self._jump(self._reader, row)
-            except _REFUSALS:
+            except REFUSALS:
                 self._reader = None
         elif self._other is not None:
             self._other.skip(passed)
@@ -194,7 +194,7 @@ class NativeColumn:
                 vector = self._reader.read(rows)
                 self._position += rows
                 return Column(self._place.type, vector=vector)
-            except _REFUSALS:
+            except REFUSALS:
                 self._reader = None
         return self._read_other(rows)
 
@@ -205,7 +205,7 @@ class NativeColumn:
                 vector = self._reader.read_at(rows, at)
                 self._position += rows
                 return Column(self._place.type, vector=vector)
-            except _REFUSALS:
+            except REFUSALS:
                 self._reader = None
         return take(self._read_other(rows), at)
 
@@ -221,7 +221,7 @@ class NativeColumn:
                 vector, kept, exact = self._reader.read_matching(rows, at, accepted)
                 self._position += rows
                 return Column(self._place.type, vector=vector), kept, exact
-            except _REFUSALS:
+            except REFUSALS:
                 self._reader = None
         other = self._read_other(rows)
         return other if at is None else take(other, at), None, False
@@ -232,7 +232,7 @@ class NativeColumn:
             try:
                 vector = self._reader.dictionary()
                 return None if vector is None else Column(self._place.type, vector=vector)
-            except _REFUSALS:
+            except REFUSALS:
                 self._reader = None
         return None
 

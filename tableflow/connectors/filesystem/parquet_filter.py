@@ -8,7 +8,7 @@ not been tried yet; the other columns are then decoded for these only.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from tableflow.connectors.filesystem.column_conjuncts import (
 )
 from tableflow.connectors.filesystem.format import FileColumn
 from tableflow.connectors.filesystem.listed_values import ListedValues, listed_values
-from tableflow.connectors.filesystem.parquet_column import NativeColumn
 from tableflow.connectors.pruning import ColumnRange
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.records import dataclass
@@ -145,6 +144,14 @@ class ColumnFilter:
         return np.array([self._known[value] for value in values], np.uint8)
 
 
+class HasDictionary(Protocol):
+    """A column that is about to be read."""
+
+    def dictionary(self) -> Column | None:
+        """The entries that its codes stand for; None if it has none."""
+        ...
+
+
 class ScanFilters:
     """The conjuncts of a scan that speak of one column each, for all its row groups."""
 
@@ -178,7 +185,7 @@ class ScanFilters:
 
     def of_group(
         self,
-        native: Mapping[int, NativeColumn],
+        native: Mapping[int, HasDictionary],
         declared: Callable[[int, Column], Column],
         range_of: Callable[[int], ColumnRange],
         rows: int,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -32,6 +34,19 @@ class FooterColumn:
     leaf: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the chunks of a column lie, by row group, and how those that are ``alike`` are decoded."""
+
+    place: FooterColumn
+    plan: ChunkPlan
+    alike: npt.NDArray[np.bool_]
+    offsets: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64]
+    coded: bool  # the first of them has a dictionary
+
+
 class Footer:
     """The metadata of one file; ``arrow`` is pyarrow's view of it, for reading through pyarrow only."""
 
@@ -47,6 +62,7 @@ class Footer:
         self._common: dict[int, ColumnRange | None] = {}
         self._plans: dict[tuple[int, int], ChunkPlan | None] = {}
         self._chunks: dict[tuple[int, int], ChunkMetadata | None] = {}
+        self._layouts: dict[int, Layout | None] = {}
 
     @property
     def rows(self) -> int:
@@ -75,6 +91,37 @@ class Footer:
             rows = self.group_rows[group]
             self._plans[key] = None if chunk is None else plan_chunk(chunk, leaf, column.arrow, rows)
         return self._plans[key]
+
+    def layout(self, column: FooterColumn) -> Layout | None:
+        """How all row groups hold a column; None if the first is not decoded by native code alone."""
+        if column.leaf is None:
+            return None
+        if column.leaf not in self._layouts:
+            self._layouts[column.leaf] = self._find_layout(column)
+        return self._layouts[column.leaf]
+
+    def _find_layout(self, column: FooterColumn) -> Layout | None:
+        plans = [self.plan(group, column) for group in range(len(self.group_rows))]
+        first = plans[0] if plans else None
+        chunk = self.chunk(0, column) if plans else None
+        if first is None or chunk is None or first.pyarrow_codec is not None:
+            return None
+        kind = (first.conversion, first.format, first.codec)  # the rest is the same for all chunks of a column
+        alike = [plan is not None and (plan.conversion, plan.format, plan.codec) == kind for plan in plans]
+        offsets = [0 if plan is None else plan.offset for plan in plans]
+        sizes = [0 if plan is None else plan.size for plan in plans]
+        most = (1 << 63) - 1
+        if max(offsets) > most or max(sizes) > most:
+            return None
+        return Layout(
+            column,
+            first,
+            np.array(alike),
+            np.array(offsets, np.int64),
+            np.array(sizes, np.int64),
+            np.array(self.group_rows, np.int64),
+            chunk.dictionary_offset is not None,
+        )
 
     def range(self, group: int, column: FooterColumn) -> ColumnRange:
         """What the statistics of one column chunk say."""

@@ -111,7 +111,7 @@ def read_rows(scan: GroupScan, ranges: Sequence[Rows], start: int, done: int) ->
     if not (scan.of.columns and wanted):
         scan.of.footer.file.check()
         for first, last in wanted:
-            yield from _bare_rows(scan, first, last, start)
+            yield from bare_rows(scan, first, last, start)
         return
     reader = GroupReader(scan)
     try:
@@ -123,7 +123,7 @@ def read_rows(scan: GroupScan, ranges: Sequence[Rows], start: int, done: int) ->
                 columns, found, at = reader.read(rows)
                 places = scan.places(position, rows, at)
                 if found > scan.batch_rows:
-                    yield from _pieces(columns, found, at, scan.batch_rows, position - start, rows, places)
+                    yield from pieces(columns, found, at, scan.batch_rows, position - start, rows, places)
                 elif found:
                     yield Chunk(columns, found, position + rows - start, places=places)
                 position += rows
@@ -131,7 +131,12 @@ def read_rows(scan: GroupScan, ranges: Sequence[Rows], start: int, done: int) ->
         reader.close()
 
 
-def _pieces(
+def wider(batch_rows: int, expected: float) -> int:
+    """How many rows to read at once where this share of them is expected to be left."""
+    return batch_rows * _WIDE if expected * _WIDE * _SURELY <= 1 else batch_rows
+
+
+def pieces(
     columns: Sequence[Column],
     found: int,
     at: Selection | None,
@@ -202,8 +207,7 @@ class GroupReader:
         most = self._scan.batch_rows
         if not self._filters:
             return most
-        expected = self._kept / self._seen if self._seen else math.prod(one.share for one in self._filters)
-        return most * _WIDE if expected * _WIDE * _SURELY <= 1 else most
+        return wider(most, self._kept / self._seen if self._seen else math.prod(one.share for one in self._filters))
 
     def read(self, rows: int) -> tuple[list[Column], int, Selection | None]:
         """Of the next rows those that may match, in the order of the places, their number, and which they are (None: all)."""
@@ -304,7 +308,7 @@ class GroupReader:
             self._fd = -1
 
 
-def _bare_rows(scan: GroupScan, first: int, last: int, start: int) -> Iterator[Chunk]:
+def bare_rows(scan: GroupScan, first: int, last: int, start: int) -> Iterator[Chunk]:
     """Rows without columns, as COUNT(*) reads them: the footer knows how many."""
     for position in range(first, last, scan.batch_rows):
         rows = min(scan.batch_rows, last - position)

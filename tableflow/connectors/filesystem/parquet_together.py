@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tableflow.columnar._native import ParquetColumnReader, ParquetGroupReader
+from tableflow.columnar._native import ParquetColumnReader, ParquetGroupReader, ParquetGroupsReader
 from tableflow.columnar.batch import Selection
 from tableflow.columnar.column import Column
 from tableflow.connectors.filesystem.parquet_column import NativeColumn
@@ -43,7 +43,7 @@ class ColumnsTogether:
         reader = ParquetGroupReader(present)
         number = {position: i for i, position in enumerate(columns)}
         for one in filters:
-            if not _add(reader, number[one.position], one, stored=is_stored(one.position)):
+            if not add_filter(reader, number[one.position], one, stored=is_stored(one.position)):
                 return None
         return cls(columns, reader)
 
@@ -70,7 +70,13 @@ class ColumnsTogether:
         return found, at, filtered, refused < 0
 
 
-def _add(reader: ParquetGroupReader, number: int, one: DictionaryFilter | IntervalFilter, *, stored: bool) -> bool:
+def add_filter(
+    reader: ParquetGroupReader | ParquetGroupsReader,
+    number: int,
+    one: DictionaryFilter | IntervalFilter,
+    *,
+    stored: bool,
+) -> bool:
     """Has the reader apply the filter, if it can."""
     if isinstance(one, DictionaryFilter):
         reader.accept(number, one.accepted)

@@ -1,0 +1,187 @@
+"""Row groups of few rows, as many at once as make a batch.
+
+What a row group costs besides its bytes is paid once for all of them: one native call opens the chunks, looks at dictionaries, filters,
+decodes and puts the rows together.  It is all or nothing: when a chunk refuses, the groups are read one by one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tableflow.columnar._native import ParquetGroupsReader
+from tableflow.columnar.batch import Selection
+from tableflow.columnar.column import Column
+from tableflow.connectors.filesystem.parquet_column import REFUSALS
+from tableflow.connectors.filesystem.parquet_filter import WORTHWHILE, Filter, ValueFilter
+from tableflow.connectors.filesystem.parquet_footer import Layout
+from tableflow.connectors.filesystem.parquet_reader import FileColumns, GroupScan, bare_rows, pieces, read_rows, wider
+from tableflow.connectors.filesystem.parquet_together import add_filter
+from tableflow.connectors.pruning import ColumnRange
+from tableflow.connectors.reading import Chunk
+from tableflow.records import dataclass
+from tableflow.types import JsonType, StringType
+
+
+@dataclass(frozen=True, slots=True)
+class SmallGroups:
+    """One reading of row groups of a file, whose rows are numbered through all of them."""
+
+    of: FileColumns
+    groups: Sequence[int]
+    batch_rows: int
+    counts: Counter[str]
+
+
+def read_small_groups(scan: SmallGroups, done: int) -> Iterator[Chunk]:
+    """The rows from ``done`` on; the resume token of a chunk is the number of the next row."""
+    of = scan.of
+    rows = [of.footer.group_rows[group] for group in scan.groups]
+    if not of.columns:
+        of.footer.file.check()
+        yield from bare_rows(GroupScan(of, 0, scan.batch_rows, scan.counts), done, sum(rows), 0)
+        return
+    layouts = [of.footer.layout(place) for place in of.places]
+    together = _Together(scan, layouts) if all(layout is not None for layout in layouts) else None
+    try:
+        first = begin = 0
+        while first < len(rows):
+            if begin + rows[first] <= done:
+                begin += rows[first]
+                first += 1
+                continue
+            last = first + 1
+            inside = rows[first]
+            most = scan.batch_rows if together is None or begin < done else together.step
+            while last < len(rows) and begin >= done and inside + rows[last] <= most:
+                inside += rows[last]
+                last += 1
+            read = None if together is None or begin < done else together.read(scan.groups[first:last])
+            if read is None:
+                yield from _one_by_one(scan, scan.groups[first:last], begin, done)
+            else:
+                columns, found, at = read
+                if found:
+                    yield from pieces(columns, found, at, scan.batch_rows, begin, inside, None)
+            begin += inside
+            first = last
+    finally:
+        if together is not None:
+            together.close()
+
+
+def _one_by_one(scan: SmallGroups, groups: Sequence[int], begin: int, done: int) -> Iterator[Chunk]:
+    for group in groups:
+        rows = scan.of.footer.group_rows[group]
+        one = GroupScan(scan.of, group, scan.batch_rows, scan.counts)
+        for chunk in read_rows(one, ((0, rows),), 0, max(0, done - begin)):
+            yield Chunk(chunk.columns, chunk.rows, begin + chunk.resume)
+        begin += rows
+
+
+class _Entries:
+    """The dictionaries of a column of texts in all row groups of one reading; those of numbers are nobody's concern here."""
+
+    def __init__(self, reader: ParquetGroupsReader, number: int, layout: Layout) -> None:
+        self._reader = reader
+        self._number = number
+        self._layout = layout
+
+    def dictionary(self) -> Column | None:
+        """All entries; None if a row group has none."""
+        of = self._layout.place.type
+        if not isinstance(of, StringType | JsonType) or not self._layout.coded:
+            return None
+        vector = self._reader.dictionary(self._number)
+        return None if vector is None else Column(of, vector=vector)
+
+
+class _Together:
+    """Reads several row groups in one call, with the filters that are worth it."""
+
+    def __init__(self, scan: SmallGroups, layouts: Sequence[Layout | None]) -> None:
+        self._scan = scan
+        self._layouts = [layout for layout in layouts if layout is not None]
+        self._columns = [
+            (plan.optional, plan.conversion, plan.format, plan.type_length, plan.codec)
+            for plan in (layout.plan for layout in self._layouts)
+        ]
+        self._fd = os.open(scan.of.footer.file.path, os.O_RDONLY)
+        try:
+            scan.of.footer.file.check_opened(self._fd)
+        except BaseException:
+            self.close()
+            raise
+        self._seen = self._kept = 0
+        self._filters = True
+
+    @property
+    def step(self) -> int:
+        """How many rows are best read at once: more than a batch where filters leave few."""
+        return wider(self._scan.batch_rows, self._kept / self._seen if self._seen else 1.0)
+
+    def read(self, groups: Sequence[int]) -> tuple[list[Column], int, Selection | None] | None:
+        """The rows that may match, how many, and which of all they are (None: all); None: these cannot be read together."""
+        numbers = np.array(groups)
+        if not all(bool(layout.alike[numbers].all()) for layout in self._layouts):
+            return None
+        rows: npt.NDArray[np.int64] = self._layouts[0].rows[numbers]
+        try:
+            reader = ParquetGroupsReader(
+                self._fd,
+                self._columns,
+                [layout.offsets[numbers] for layout in self._layouts],
+                [layout.sizes[numbers] for layout in self._layouts],
+                rows,
+            )
+            filtered = self._filters and self._add_filters(reader, groups, int(rows.sum()))
+            vectors, at, _, _ = reader.read()
+        except REFUSALS:
+            return None
+        of, counts = self._scan.of, self._scan.counts
+        counts["native_chunks"] += len(groups) * len(vectors)
+        total = int(rows.sum())
+        left = total if at is None else len(at)
+        if filtered:
+            counts["rows_filtered"] += total - left
+            of.filters.observe(total, left)
+            self._seen += total
+            self._kept += left
+            self._filters = self._kept <= self._seen * WORTHWHILE
+        columns = [Column(layout.place.type, vector=one) for layout, one in zip(self._layouts, vectors, strict=True)]
+        return [of.declared(i, column) for i, column in enumerate(columns)], left, at
+
+    def _add_filters(self, reader: ParquetGroupsReader, groups: Sequence[int], rows: int) -> bool:
+        """Has the reader apply what it can; whether there is something."""
+        of = self._scan.of
+        entries = {i: _Entries(reader, i, layout) for i, layout in enumerate(self._layouts)}
+        found: list[Filter] = of.filters.of_group(entries, of.declared, _ranges(of, groups), rows)
+        added = False
+        for one in found:
+            if not isinstance(one, ValueFilter):
+                added |= add_filter(reader, one.position, one, stored=of.is_stored(one.position))
+        return added
+
+    def close(self) -> None:
+        """Closes the file; further calls do nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _ranges(of: FileColumns, groups: Sequence[int]) -> Callable[[int], ColumnRange]:
+    """What statistics say of a column in all of some row groups."""
+
+    def hull(position: int) -> ColumnRange:
+        ranges = [of.range_of(group, position) for group in groups]
+        lows, highs = [one.minimum for one in ranges], [one.maximum for one in ranges]
+        integers = all(isinstance(bound, int) for bound in (*lows, *highs))
+        if not integers:
+            return ColumnRange(ranges[0].type)
+        return ColumnRange(ranges[0].type, min(lows), max(highs))
+
+    return hull
