@@ -201,7 +201,7 @@ class Session:
                 return bind(text, start, self.catalog.snapshot(pinned), self.settings, parameters)
 
         def run() -> Outcome:
-            self._streams.settle()
+            self._streams.settle(text)
             for _ in range(ATTEMPTS):
                 pinned = self.storage.pin()
                 try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import time
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -25,6 +27,13 @@ StreamStatement: TypeAlias = (
 )
 
 
+_PATIENCE_SECONDS = 5.0
+_ABOUT_JOBS = re.compile(
+    r"(\s|--[^\n]*\n|/\*.*?\*/)*(SHOW\s+(JOBS|WATERMARKS)|(EXPLAIN(\s+\w+)?|STOP|CANCEL)\s+JOB)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
 class StreamStatements:
     """Carries them out; ``jobs`` are those of the session, which may interrupt what waits."""
 
@@ -33,16 +42,24 @@ class StreamStatements:
         self._keeper = keeper
         self._jobs = jobs
         self._changed = False
+        self._stuck = False
 
     def changed(self) -> None:
         """Something has changed that streaming tables may be made of."""
         self._changed = True
 
-    def settle(self) -> None:
-        """Waits until streaming tables show what this session has changed."""
-        if self._changed:
-            self._changed = False
-            self._keeper.flush(lambda: self._jobs.interrupted)
+    def settle(self, text: str = "") -> None:
+        """Waits until streaming tables show what this session has changed.
+
+        A statement that looks at jobs or ends one does not wait for long: a job may be stuck, and it is there to find out.
+        """
+        looks = self._changed and _ABOUT_JOBS.match(text) is not None
+        if not self._changed or (looks and self._stuck):
+            return
+        self._changed = False
+        limit = time.monotonic() + _PATIENCE_SECONDS if looks else math.inf
+        self._keeper.flush(lambda: self._jobs.interrupted or time.monotonic() > limit)
+        self._stuck = time.monotonic() > limit
 
     def carry_out(self, statement: StreamStatement, script: str) -> Outcome:
         """One statement of a script."""

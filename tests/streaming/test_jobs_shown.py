@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 import time
 from datetime import datetime, timedelta
 
@@ -134,6 +135,33 @@ def test_a_job_at_work_is_shown_with_how_it_stands():
     (held,) = [row for name, row in rows.items() if "WindowedAggregate" in name]
     assert held[3:5] == ("2 min", "0")
     assert int(held[5]) > 1000
+
+
+@pytest.mark.slow
+def test_jobs_are_shown_and_cancelled_while_a_sink_is_stuck():
+    """Other statements wait until streaming tables show what the connection has changed; these would never come."""
+    with tableflow.connect() as connection:
+        called, going = threading.Event(), threading.Event()
+
+        def receive(batch):
+            called.set()
+            going.wait(60)
+
+        connection.register_sink("outside", {"k": "INT"}, receive)
+        connection.execute(MADE)
+        connection.execute("INSERT INTO outside SELECT k FROM made")
+        try:
+            assert called.wait(30)
+            connection.execute("CREATE TABLE other (k INT)")
+            began = time.monotonic()
+            for statement in ("SHOW JOBS", "show watermarks", "-- a\n /* b */ EXPLAIN ANALYZE JOB 1", "EXPLAIN JOB 1"):
+                assert connection.execute(statement).fetchall()
+            assert time.monotonic() - began < 30
+            threading.Timer(0.2, going.set).start()
+            connection.execute("CANCEL JOB 1")
+            assert _jobs(connection)[0][2] == "cancelled"
+        finally:
+            going.set()
 
 
 def test_jobs_of_another_process_are_shown_by_their_record(tmp_path):
