@@ -146,6 +146,49 @@ nb::object thrift_struct(ThriftReader& in, int depth) {
   return fields;
 }
 
+// A row group, whose column chunks stay bytes: there are many, of which few are looked at.
+nb::object thrift_row_group(ThriftReader& in) {
+  nb::dict fields;
+  int id = 0;
+  uint8_t type;
+  while (in.field(&id, &type)) {
+    if (id != 1 || type != List) {
+      fields[nb::int_(id)] = thrift_value(in, type, 2);
+      continue;
+    }
+    nb::list chunks;
+    for (uint64_t count = in.structs(); count; --count) {
+      const uint8_t* from = in.at();
+      in.skip(Struct, 3);
+      chunks.append(nb::bytes(reinterpret_cast<const char*>(from), size_t(in.at() - from)));
+    }
+    fields[nb::int_(id)] = std::move(chunks);
+  }
+  return fields;
+}
+
+// A file's metadata as `parse_thrift` gives them, but for the column chunks.
+nb::object parse_footer_thrift(const nb::bytes& data) {
+  ThriftReader in(static_cast<const uint8_t*>(data.data()), data.size());
+  nb::dict fields;
+  int id = 0;
+  uint8_t type;
+  try {
+    while (in.field(&id, &type)) {
+      if (id != 4 || type != List) {
+        fields[nb::int_(id)] = thrift_value(in, type, 1);
+        continue;
+      }
+      nb::list groups;
+      for (uint64_t count = in.structs(); count; --count) groups.append(thrift_row_group(in));
+      fields[nb::int_(id)] = std::move(groups);
+    }
+  } catch (const Truncated&) {
+    throw Corrupt("the metadata ends early");
+  }
+  return fields;
+}
+
 // The struct at the beginning of the bytes, and how many of them it takes.
 nb::tuple parse_thrift_prefix(const nb::bytes& data) {
   ThriftReader in(static_cast<const uint8_t*>(data.data()), data.size());
@@ -190,6 +233,7 @@ ChunkDefinition tableflow::parquet::chunk_definition(bool optional, const std::s
 void register_parquet(nb::module_& m) {
   nb::register_exception_translator(translate);
   m.def("parse_thrift", &parse_thrift, nb::arg("data"));
+  m.def("parse_footer_thrift", &parse_footer_thrift, nb::arg("data"));
   m.def("parse_thrift_prefix", &parse_thrift_prefix, nb::arg("data"));
   nb::class_<ColumnChunkReader>(m, "ParquetColumnReader", "Decodes a flat column chunk; see parquet_column.h.")
       .def(nb::new_(&make_reader), nb::arg("fd"), nb::arg("offset"), nb::arg("size"), nb::arg("num_values"), nb::arg("optional"),

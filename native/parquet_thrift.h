@@ -63,6 +63,16 @@ class ThriftReader {
     return true;
   }
 
+  // The number of elements of a list of structs, which follow.
+  uint64_t structs() {
+    const uint8_t head = byte();
+    uint64_t count = head >> 4;
+    if (count == 15) count = varint();
+    if (count > left()) throw Truncated();  // an element has at least one byte
+    if (count && (head & 0x0f) != Struct) throw Corrupt("a list of the metadata does not hold structs");
+    return count;
+  }
+
   void skip(uint8_t type, int depth = 0) {
     if (depth > kDeepest) throw Corrupt("the metadata is nested too deeply");
     switch (type) {

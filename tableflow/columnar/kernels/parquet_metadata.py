@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tableflow.columnar._native import parse_thrift
+from tableflow.columnar._native import parse_footer_thrift, parse_thrift
 from tableflow.records import dataclass
 
 PHYSICAL = ("BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
@@ -70,25 +70,25 @@ class FileMetadata:
     rows: int
     leaves: tuple[Leaf, ...]
     group_rows: tuple[int, ...]
-    _chunks: tuple[tuple[dict[int, Any], ...], ...]
+    _chunks: tuple[tuple[bytes, ...], ...]
 
     def chunk(self, group: int, leaf: int) -> ChunkMetadata:
         """The chunk of a leaf in a row group; :class:`ValueError` if its metadata make no sense."""
-        return _chunk(self._chunks[group][leaf])
+        return _chunk(parse_thrift(self._chunks[group][leaf]))
 
 
 def parse_footer(data: bytes) -> FileMetadata:
     """The metadata from the bytes of a footer (without length and magic)."""
-    fields = parse_thrift(data)
+    fields = parse_footer_thrift(data)
     orders = fields.get(7)
     leaves = tuple(_leaves(_list(fields, 2), orders if isinstance(orders, list) else []))
     groups = _list(fields, 4)
-    chunks: list[tuple[dict[int, Any], ...]] = []
+    chunks: list[tuple[bytes, ...]] = []
     group_rows: list[int] = []
     for group in groups:
         rows = _int(group, 3)
         found = _list(group, 1)
-        if rows < 0 or len(found) != len(leaves) or not all(isinstance(chunk, dict) for chunk in found):
+        if rows < 0 or len(found) != len(leaves) or not all(isinstance(chunk, bytes) for chunk in found):
             raise ValueError("a row group does not have the columns of the file")
         group_rows.append(rows)
         chunks.append(tuple(found))
