@@ -260,6 +260,9 @@ def _explained(error: Any, text: str) -> SqlSyntaxError:
     names = list(dict.fromkeys(_EXPECTED[name] for name in sorted(expected) if name in _EXPECTED))
     found = repr(word) if word else "the end of the statement"
     near = nearest(word, _SUGGESTED)
+    if near == word.upper():  # a word of another place, which may be near one of this place
+        here = " ".join(names)
+        near = nearest(word, [other for other in _SUGGESTED if other != near and other in here])
     hint = f"did you mean {near} instead of {word!r}?" if near and near != word.upper() else None
     if "CHANGE" in expected:
         names = ["after EXPLAIN a query"]

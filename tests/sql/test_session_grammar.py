@@ -100,6 +100,7 @@ def test_embedded_queries():
         ("STOP JOB", "named by its number", "JOB", "SHOW JOBS"),
         ("CANCEL JOB x", "named by its number", "JOB x", "CANCEL JOB 1"),
         ("EXPLAIN ANALYZE JOB x", "named by its number", "JOB x", "SHOW JOBS"),
+        ("SHOW WATERMARK", "syntax error at 'WATERMARK'", "WATERMARK", "did you mean WATERMARKS"),
     ],
 )
 def test_misuse(text, message, at, hint):

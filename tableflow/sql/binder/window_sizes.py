@@ -22,7 +22,8 @@ def duration(binder: ExpressionBinder, node: Any, what: str, span: Span | None, 
         raise BindError(f"the {what} is an INTERVAL here", hint="windows of rows have no time column", span=span)
     found = fold(binder.bind(node)) if not isinstance(node, list) else None
     if not isinstance(found, Literal) or not isinstance(found.type, IntervalType):
-        raise BindError(f"the {what} is no constant INTERVAL", hint="write INTERVAL '10' SECOND", span=span)
+        rows = ", or EVERY 1000 ROWS" if what == "interval of EVERY" else ""
+        raise BindError(f"the {what} is no constant INTERVAL", hint=f"write INTERVAL '10' SECOND{rows}", span=span)
     if found.value is None:
         raise BindError(f"the {what} is NULL", span=span)
     months, days, micros = found.value
