@@ -28,11 +28,11 @@ class PieceSize:
         self._began = 0
 
     def pieces(self, batch: Batch) -> Iterator[Batch]:
-        """The batch in order as batches over the same columns; itself when it is small."""
+        """The batch in order as batches of parts of its columns; itself when it is small."""
         done = 0
         while done < batch.rows:
             rows = min(self.rows, batch.rows - done)
-            yield batch if rows == batch.rows else batch.rows_between(done, done + rows)
+            yield batch if rows == batch.rows else batch.slice(done, rows)
             done += rows
 
     def begin(self) -> None:

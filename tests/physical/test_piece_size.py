@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.gather import compact
 from tableflow.physical import piece_size
 from tableflow.physical.piece_size import PIECE_ROWS, PieceSize
 from tableflow.types import INT, Field
@@ -18,9 +19,7 @@ def _rows(count: int) -> Batch:
 
 
 def _counted(pieces: list[Batch]) -> list[int]:
-    return [
-        int(row) for piece in pieces for row in (range(piece.length) if piece.selection is None else piece.selection)
-    ]
+    return [row for piece in pieces for row in compact(piece).columns[0].to_pylist()]
 
 
 def _sizes(monkeypatch, nanoseconds: list[int], rows: int) -> list[int]:

@@ -21,11 +21,13 @@ from tableflow.expressions.casting.calendar import per_second
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.function import Binding, Function, Kernel, accept
 from tableflow.expressions.nodes import Expression, Literal
-from tableflow.expressions.operand import Array, Operand, from_arrow, numbers
+from tableflow.expressions.operand import Array, Mask, Operand, from_arrow, numbers
 from tableflow.records import dataclass
 
 _FEW = 64
 """Texts that are written though no value may have them."""
+_ROWS_OF_TEXT = 8
+"""From so many rows for each text on they are a dictionary."""
 _SECOND, _MINUTE, _HOUR, _DAY = 1, 60, 3600, 86400
 
 _CODES = {
@@ -118,8 +120,8 @@ def _joined(pieces: Sequence[_Piece]) -> tuple[_Piece, ...]:
     return tuple(found)
 
 
-def _written(values: Array, unit: int, pieces: Sequence[_Piece]) -> pa.Array:
-    """The texts of moments in units of a second's part."""
+def _written(values: Array, unit: int, pieces: Sequence[_Piece]) -> tuple[pa.Array, Array]:
+    """The texts of moments in units of a second's part, and which of them each has."""
     shown = min((piece.seconds for piece in pieces), default=_DAY)
     distinct, codes = _distinct(values // (unit * shown) if shown else values)
     seconds = distinct * shown if shown else distinct // unit
@@ -131,7 +133,15 @@ def _written(values: Array, unit: int, pieces: Sequence[_Piece]) -> pa.Array:
         if parts
         else pa.array([""] * len(distinct))
     )
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), texts.cast(pa.string()))
+    return texts.cast(pa.string()), codes
+
+
+def _coded(texts: pa.Array, codes: Array, valid: Mask | None) -> pa.Array:
+    """Texts as a dictionary, where these are few: different moments may have one text, so that it is not there twice."""
+    distinct = texts.dictionary_encode()
+    codes = distinct.indices.to_numpy()[codes]
+    indices = pa.array(codes, pa.int32(), mask=None if valid is None else ~valid)
+    return pa.DictionaryArray.from_arrays(indices, distinct.dictionary)
 
 
 def _distinct(values: Array) -> tuple[Array, Array]:
@@ -159,12 +169,11 @@ def _kernel(read: Callable[[str], tuple[_Piece, ...]]) -> Kernel:
         moment, pattern = args
         days = isinstance(moment.type, t.DateType)
         values = numbers(moment) * (_DAY if days else 1)
-        texts = _written(values, 1 if days else per_second(moment.type), read(pattern.value or ""))
-        valid = moment.valid
-        if valid is not None:
-            codes = pa.array(texts.indices.to_numpy(), mask=~valid)
-            texts = pa.DictionaryArray.from_arrays(codes, texts.dictionary)
-        return from_arrow(to, texts)
+        texts, codes = _written(values, 1 if days else per_second(moment.type), read(pattern.value or ""))
+        if len(texts) * _ROWS_OF_TEXT <= len(codes):
+            return Operand(to, _coded(texts, codes, moment.valid))
+        rows = pa.array(codes, mask=None if moment.valid is None else ~moment.valid)
+        return from_arrow(to, texts.take(rows))
 
     return kernel
 
