@@ -10,7 +10,7 @@ import pyarrow as pa
 from tableflow import types as t
 from tableflow.errors import BindError, Span
 from tableflow.expressions.casting import nearest
-from tableflow.expressions.casting.calendar import days_of, intervals, per_second
+from tableflow.expressions.casting.calendar import days_of, intervals, outside, per_second
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.function import Binding, Function, always, overloads
 from tableflow.expressions.functions import moments
@@ -178,6 +178,17 @@ def _last_day(args: Sequence[Operand], to: t.SqlType) -> Operand:
     return build(to, first_of_month(months_of(days) + 1) - 1, args[0].valid)
 
 
+def _moment_before(args: Sequence[Operand], to: t.SqlType) -> Operand:
+    assert isinstance(to, t.TimestampType)
+    before = numbers(args[0]) - per_second(to) // 10**to.precision
+    return build(to, before, args[0].valid, outside(before, to))
+
+
+def _same_timestamp(args: Sequence[Expression]) -> Binding | None:
+    taken = len(args) == 1 and isinstance(args[0].type, t.TimestampType)
+    return Binding(tuple(args), args[0].type) if taken else None
+
+
 _DAYS = pa.array(["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"])
 _MONTH_NAMES = pa.array([
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
@@ -260,6 +271,11 @@ FUNCTIONS = (
     Function(
         "last_day", "last_day(value)", "The last day of the month.", ("last_day(DATE '1996-02-03')", "1996-02-29"), "dates",
         rule=overloads(((t.DATE,), t.DATE), ((t.TIMESTAMP,), t.DATE)), kernel=_last_day,
+    ),
+    Function(
+        "moment_before", "moment_before(timestamp)", "The last timestamp before it that its type has, as window_time is to window_end.",
+        ("moment_before(TIMESTAMP '1996-02-03 00:00:00')", "1996-02-02 23:59:59.999999"), "dates",
+        rule=_same_timestamp, kernel=_moment_before, can_raise=always, failure="there is no such timestamp",
     ),
     Function(
         "dayname", "dayname(value)", "The English name of the weekday.", ("dayname(DATE '1995-03-15')", "Wednesday"), "dates",

@@ -91,7 +91,9 @@ def _session(node: WindowTable, gap: int, context: Context) -> Node:
 def _tick_before(end: Expression, time: Field) -> Expression:
     """The end minus one unit of the time column's precision."""
     assert isinstance(time.type, TimestampType)
-    tick = Literal(INTERVAL, (0, 0, max(1, 10 ** (6 - time.type.precision)) if time.type.precision <= 6 else 1))
+    if time.type.precision > 6:  # no interval is as short
+        return resolve_call("moment_before", [end])
+    tick = Literal(INTERVAL, (0, 0, 10 ** (6 - time.type.precision)))
     return cast(resolve_call("subtract", [end, tick]), time.type)
 
 
