@@ -166,6 +166,18 @@ def test_a_file_that_has_changed_is_an_error(tmp_path: Path) -> None:
         lookup.fetch(keys)
 
 
+def test_a_damaged_page_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"n": range(1000), "text": [f"text {n}" for n in range(1000)]}), path, use_dictionary=False)
+    start = pq.read_metadata(path).row_group(0).column(1).data_page_offset
+    data = bytearray(path.read_bytes())
+    data[start : start + 200] = bytes([0xFF]) * 200
+    path.write_bytes(data)
+    for settings in (ALWAYS, NEVER):
+        with pytest.raises(ConnectorError, match=r"t\.parquet' is damaged or incomplete"):
+            run(f"SELECT * FROM '{path}' ORDER BY n DESC LIMIT 3", settings)
+
+
 def test_a_null_where_none_is_declared_is_an_error(tmp_path: Path) -> None:
     pq.write_table(table(100), tmp_path / "t.parquet")
     declared = (

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyarrow import feather
 
@@ -56,6 +58,20 @@ def test_every_tpch_query_in_another_process(tpch_data, tmp_path):
             found = feather.read_table(path).select(order[number])
             assert difference(found, expected[number]) is None, f"query {number}"
     assert sum(table.num_rows > 0 for table in expected.values()) > 10
+
+
+def test_columns_that_are_fetched_late(tmp_path):
+    pq.write_table(pa.table({"n": [3, 1, 2], "t": ["c", "a", None]}), tmp_path / "t.parquet")
+    with tableflow.connect(settings={"optimizer.late-columns": "always"}) as con:
+        query = f"EXPLAIN JSON SELECT n, t FROM '{tmp_path}/t.parquet' ORDER BY n DESC LIMIT 2"
+        document = json.loads("\n".join(row[0] for row in con.execute(query)))
+    assert "FetchColumns" in json.dumps(document["job"])
+    pool = WorkerPool(1)
+    try:
+        (batch,) = worker_process.run(json.dumps(document["job"]), pool)
+    finally:
+        pool.close()
+    assert batch.to_pydict() == {"0": [3, 2], "1": ["c", None]}
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ class ParquetFormat(Format):
         pruned = 0 if offset else count - sum(b - a for a, b in ranges)
         if pruned:
             reading.counts["rows_pruned_by_page"] += pruned
-        before = sum(known.columns.footer.group_rows[:group]) if scan.numbered else None
+        before = known.columns.footer.group_starts[group] if scan.numbered else None
         wanted = GroupScan(known.columns, group, batch_rows, reading.counts, before)
         return read_rows(wanted, ranges, start, offset or 0)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,7 @@ _BATCH_ROWS = 8192
 
 def fetch_rows(of: FileColumns, places: npt.NDArray[np.int64], stopped: Callable[[], bool]) -> Iterator[Batch]:
     """The rows at ascending places, in that order, a batch for each row group; none any more once it is ``stopped``."""
-    starts = np.array([0, *accumulate(of.footer.group_rows)])
+    starts = np.array(of.footer.group_starts)
     bounds = np.searchsorted(places, starts)
     for group in np.flatnonzero(np.diff(bounds)).tolist():
         rows = places[bounds[group] : bounds[group + 1]] - starts[group]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +59,7 @@ class Footer:
         self.arrow = arrow
         self.columns = columns
         self.group_rows = metadata.group_rows
+        self.group_starts = tuple(itertools.accumulate(self.group_rows, initial=0))
         self._ranges: dict[tuple[int, int], ColumnRange] = {}
         self._common: dict[int, ColumnRange | None] = {}
         self._plans: dict[tuple[int, int], ChunkPlan | None] = {}
