@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,11 +17,13 @@ import pytest
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.connectors import Sources, file_provider
+from tableflow.connectors.filesystem import parquet
 from tableflow.errors import ConnectorError, MemoryLimitError
+from tableflow.expressions.nodes import Call, ColumnRef, Literal
 from tableflow.runtime.graph import SourceSpec
 from tableflow.serialization import dumps, loads
 from tableflow.session import Session
-from tableflow.types import BIGINT
+from tableflow.types import BIGINT, BOOLEAN
 from tests.connectors.scanning import all_types, rows_of, scan
 
 ALWAYS = {"optimizer.late-columns": "always", "parallelism.default": "2"}
@@ -118,6 +121,28 @@ def test_rows_are_found_by_what_a_scan_says_of_them(tmp_path: Path) -> None:
     found = lookup.fetch(Batch([Column(BIGINT, pa.array([positions[i] for i in wanted], pa.int64()))], len(wanted)))
     assert rows_of(found) == [rows[i] for i in wanted]
     lookup.close()
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
+def test_positions_are_places_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: bool) -> None:
+    if alone:
+        monkeypatch.setattr(parquet, "SMALL_ROWS", 0)
+    numbers = table(3000).append_column("part", pa.array(np.arange(3000) // 100 % 3, pa.int64()))
+    with pq.ParquetWriter(tmp_path / "t.parquet", numbers.schema) as writer:
+        for start in range(0, 3000, 100):
+            writer.write_table(numbers.slice(start, 100))
+            writer.write_table(numbers.slice(0, 0))
+    provider = file_provider(str(tmp_path / "t.parquet"))
+    stored = numbers["n"].to_pylist()
+    part = Call(BOOLEAN, "lt", (ColumnRef(BIGINT, 1, "part"), Literal(BIGINT, 1)))
+    few = Call(BOOLEAN, "lt", (ColumnRef(BIGINT, 2, "n"), Literal(BIGINT, 300)))
+    for predicates, least in ([], 3000), ([part], 1000), ([few], 300), ([part, few], 50):
+        for rows in 70, 5000:
+            found = scan(provider, ["part", "n", provider.position], predicates, batch_rows=rows)
+            assert least <= len(found) <= (1000 if part in predicates else 3000)
+            assert all(stored[place] == n for _, n, place in found)
+            assert len({place for *_, place in found}) == len(found)
+    assert [place for (place,) in scan(provider, [provider.position], batch_rows=70)] == list(range(3000))
 
 
 def test_columns_of_directories_and_files_that_are_ruled_out(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ class ParquetFormat(Format):
                 if small and (rows > SMALL_ROWS or waiting + rows > TOGETHER_ROWS):
                     yield _together(file, number, small, waiting)
                     small, waiting = [], 0
-                if rows <= SMALL_ROWS and not scan.numbered:
+                if rows <= SMALL_ROWS:
                     small.append(group)
                     waiting += rows
                     continue
@@ -133,7 +133,8 @@ class ParquetFormat(Format):
         if known is None or (known.file is not file and known.file != file):
             known = reading.shared[number] = self._file_scan(scan, file, reading, representation)
         if isinstance(group, list):
-            return read_small_groups(SmallGroups(known.columns, group, batch_rows, reading.counts), offset or 0)
+            small = SmallGroups(known.columns, group, batch_rows, reading.counts, scan.numbered)
+            return read_small_groups(small, offset or 0)
         end = start + count
         ranges = tuple((max(a, start), min(b, end)) for a, b in known.pages.rows(group) if a < end and b > start)
         pruned = 0 if offset else count - sum(b - a for a, b in ranges)

@@ -23,7 +23,7 @@ from tableflow.connectors.filesystem.parquet_reader import FileColumns, GroupSca
 from tableflow.connectors.filesystem.parquet_together import add_filter
 from tableflow.connectors.pruning import ColumnRange
 from tableflow.connectors.reading import Chunk
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.types import JsonType, StringType
 
 
@@ -35,15 +35,36 @@ class SmallGroups:
     groups: Sequence[int]
     batch_rows: int
     counts: Counter[str]
+    numbered: bool = False
+
+
+class _Places:
+    """Places in the file of rows that are numbered through some row groups, where they are told."""
+
+    def __init__(self, scan: SmallGroups, rows: Sequence[int]) -> None:
+        self._numbered = scan.numbered
+        self._begins = np.cumsum([0, *rows[:-1]])
+        self._shifts = np.array([scan.of.footer.group_starts[group] for group in scan.groups]) - self._begins
+
+    def of(self, first: int, rows: int, at: Selection | None) -> npt.NDArray[np.int64] | None:
+        """Those of some rows from a number on: of the ones ``at`` (None: of all)."""
+        if not self._numbered:
+            return None
+        numbers = np.arange(first, first + rows) if at is None else at + np.int64(first)
+        # of several row groups that begin at a number the last one has rows
+        found: npt.NDArray[np.int64] = numbers + self._shifts[np.searchsorted(self._begins, numbers, side="right") - 1]
+        return found
 
 
 def read_small_groups(scan: SmallGroups, done: int) -> Iterator[Chunk]:
     """The rows from ``done`` on; the resume token of a chunk is the number of the next row."""
     of = scan.of
     rows = [of.footer.group_rows[group] for group in scan.groups]
+    places = _Places(scan, rows)
     if not of.columns:
         of.footer.file.check()
-        yield from bare_rows(GroupScan(of, 0, scan.batch_rows, scan.counts), done, sum(rows), 0)
+        for chunk in bare_rows(GroupScan(of, 0, scan.batch_rows, scan.counts), done, sum(rows), 0):
+            yield replace(chunk, places=places.of(chunk.resume - chunk.rows, chunk.rows, None))
         return
     layouts = [of.footer.layout(place) for place in of.places]
     together = _Together(scan, layouts) if all(layout is not None for layout in layouts) else None
@@ -66,7 +87,8 @@ def read_small_groups(scan: SmallGroups, done: int) -> Iterator[Chunk]:
             else:
                 columns, found, at = read
                 if found:
-                    yield from pieces(columns, found, at, scan.batch_rows, begin, inside, None)
+                    told = places.of(begin, inside, at)
+                    yield from pieces(columns, found, at, scan.batch_rows, begin, inside, told)
             begin += inside
             first = last
     finally:
@@ -77,9 +99,10 @@ def read_small_groups(scan: SmallGroups, done: int) -> Iterator[Chunk]:
 def _one_by_one(scan: SmallGroups, groups: Sequence[int], begin: int, done: int) -> Iterator[Chunk]:
     for group in groups:
         rows = scan.of.footer.group_rows[group]
-        one = GroupScan(scan.of, group, scan.batch_rows, scan.counts)
+        before = scan.of.footer.group_starts[group] if scan.numbered else None
+        one = GroupScan(scan.of, group, scan.batch_rows, scan.counts, before)
         for chunk in read_rows(one, ((0, rows),), 0, max(0, done - begin)):
-            yield Chunk(chunk.columns, chunk.rows, begin + chunk.resume)
+            yield Chunk(chunk.columns, chunk.rows, begin + chunk.resume, places=chunk.places)
         begin += rows
 
 
