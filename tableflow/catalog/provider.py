@@ -135,9 +135,9 @@ def partition_columns(provider: TableProvider) -> frozenset[str]:
     return frozenset(getattr(provider, "partitioned", ()))
 
 
-def repeatable(provider: TableProvider) -> bool:
-    """Whether another scan gives the same rows from the start, unless its attribute ``repeatable`` says that it does not."""
-    return bool(getattr(provider, "repeatable", True))
+def replayable(provider: TableProvider) -> bool:
+    """Whether another scan begins with the first row again, unless its attribute ``replayable`` says that it does not."""
+    return bool(getattr(provider, "replayable", True))
 
 
 def is_stored(provider: TableProvider) -> bool:

@@ -15,7 +15,7 @@ from tableflow.catalog.provider import (
     TableSchema,
     TableStatistics,
     partition_columns,
-    repeatable,
+    replayable,
 )
 from tableflow.catalog.written import SinkOffer, sink_of
 from tableflow.records import dataclass, replace
@@ -62,9 +62,9 @@ class DeclaredTable:
         return self.provider.bounded
 
     @property
-    def repeatable(self) -> bool:
-        """See :func:`~tableflow.catalog.provider.repeatable`."""
-        return repeatable(self.provider)
+    def replayable(self) -> bool:
+        """See :func:`~tableflow.catalog.provider.replayable`."""
+        return replayable(self.provider)
 
     @property
     def partitioned(self) -> frozenset[str]:

@@ -65,7 +65,7 @@ class SocketTable(ProjectedTable):
     """The provider of a declared table."""
 
     bounded = False
-    repeatable = False
+    replayable = False
 
     def __init__(self, definition: TableDefinition, options: dict[str, Any]) -> None:
         if not definition.columns:

@@ -71,7 +71,7 @@ class BackgroundJob:
         if self.description.table is None:
             return f"the INSERT INTO {self.target} has to be run again"
         anew = f"CREATE OR REPLACE STREAMING TABLE {self.target} AS ... begins anew"
-        if not self.description.repeatable:
+        if not self.description.replayable:
             return anew
         return f"{anew}; so does the job when the database is opened again and its inputs are there"
 

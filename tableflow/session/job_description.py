@@ -28,7 +28,7 @@ class JobDescription:
     table: int | None = None
     replaces: bool = False
     """Whether it began again and replaces what it wrote before."""
-    repeatable: bool = True
+    replayable: bool = True
     """Whether its inputs can be read again from the start, so that it begins again with its database."""
     control: SinkControl | None = None
     """What tells its sinks that it will end."""

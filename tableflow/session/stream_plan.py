@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tableflow.catalog.entry import TableKind
-from tableflow.catalog.provider import repeatable
+from tableflow.catalog.provider import replayable
 from tableflow.config import RUNTIME_MODE, Settings
 from tableflow.connectors.connector import ObjectStore
 from tableflow.connectors.managed.provider import ManagedProvider
@@ -81,7 +81,7 @@ def plan_changes(query: Query, settings: Settings) -> StreamPlan:
     key = min(keys, key=lambda one: (len(one), one), default=None)
     appends = properties.changelog is ChangelogMode.APPEND
     kind = TableKind.APPEND if appends else TableKind.BAG if key is None else TableKind.KEYED
-    gone = [node.table for node in walk_plan(query.root) if isinstance(node, Scan) and not repeatable(node.provider)]
+    gone = [node.table for node in walk_plan(query.root) if isinstance(node, Scan) and not replayable(node.provider)]
     return StreamPlan(computed, kind, key, reads, late, sources_of(query), tuple(gone))
 
 

@@ -119,7 +119,7 @@ class StreamingTables:
                     )
                 self._start(kept, plan, control, kept.definition.text, replaces=True)
             except TableFlowError as error:
-                description = JobDescription(name, kept.definition.text, kept.table, repeatable=again)
+                description = JobDescription(name, kept.definition.text, kept.table, replayable=again)
                 self._storage.shared.keeper.lose(description, error)
 
     def appends(self, table: ManagedProvider) -> bool:

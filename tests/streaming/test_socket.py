@@ -91,10 +91,14 @@ def test_a_table_of_lines_that_are_gone_keeps_its_rows(tmp_path: Path) -> None:
         _declare(connection, port, "a INT, b AS a + 1", "")
         connection.execute("CREATE STREAMING TABLE kept AS SELECT b, count(*) AS n FROM s GROUP BY b")
         connection.execute("CREATE STREAMING TABLE further AS SELECT sum(b) AS b FROM kept")
+        connection.execute(
+            "CREATE TABLE made (k INT, at TIMESTAMP(3), WATERMARK FOR at AS at) WITH ('connector' = 'datagen')"
+        )
+        connection.execute("CREATE STREAMING TABLE counts AS SELECT count(*) AS n FROM made")
         assert connection.session.storage.shared.keeper.jobs[0].wait(20)
     with tableflow.connect(tmp_path / "db") as connection:
-        lost, further = connection.execute("SHOW JOBS").fetchall()
-        assert (lost[2], further[2]) == ("lost", "running")
+        lost, further, made = connection.execute("SHOW JOBS").fetchall()
+        assert (lost[2], further[2], made[2]) == ("lost", "running", "running")
         assert "table 's' cannot be read again from its start" in lost[4]
         assert lost[4].endswith("CREATE OR REPLACE STREAMING TABLE kept AS ... begins anew")
         assert sorted(connection.execute("SELECT * FROM kept").fetchall()) == [(2, 1), (3, 1)]
