@@ -20,6 +20,8 @@ ROWS = 4_000
 """Of a batch, which is two minutes: 33 rows a second."""
 BATCH_SECONDS = 120
 SECOND = 1_000_000
+ONCE = 16 * 1024
+"""Kilobytes by which state may still grow once, after the first two hours, and then no more; ten bytes for each row of a day would be too many."""
 MEASURED = (2 * 3600 // BATCH_SECONDS, HOURS * 3600 // BATCH_SECONDS - 1)
 
 COLUMNS = {"k": "BIGINT", "user": "BIGINT", "v": "BIGINT", "ts": "TIMESTAMP(6)"}
@@ -80,7 +82,7 @@ def _resident() -> int:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for the memory of the process")
 @pytest.mark.parametrize(("sql", "kinds"), QUERIES.values(), ids=QUERIES)
 def test_a_day_takes_no_more_memory_than_two_hours(sql: str, kinds: tuple[str, ...]) -> None:
-    """The whole process, within 5 %.  Each batch has had its effect before the next comes, as if two minutes had passed."""
+    """The whole process, within 5 % and :data:`ONCE`.  Each batch has had its effect before the next comes, as if two minutes had passed."""
     fed: SimpleQueue[pa.RecordBatch] = SimpleQueue()
     resident = {}
     with tableflow.connect(settings={"parallelism.default": "2"}) as connection:
@@ -94,4 +96,4 @@ def test_a_day_takes_no_more_memory_than_two_hours(sql: str, kinds: tuple[str, .
             if number in MEASURED:
                 resident[number] = _resident()
     after_two_hours, after_a_day = resident.values()
-    assert after_a_day <= 1.05 * after_two_hours
+    assert after_a_day <= 1.05 * after_two_hours + ONCE
