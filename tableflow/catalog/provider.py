@@ -35,11 +35,21 @@ class ColumnDefinition:
 
 @serializable
 @dataclass(frozen=True, slots=True)
+class Alignment:
+    """Splits of this source are not read on while they are more than ``max_drift`` microseconds ahead of the slowest split of the group."""
+
+    group: str
+    max_drift: int
+
+
+@serializable
+@dataclass(frozen=True, slots=True)
 class WatermarkDefinition:
     """WATERMARK FOR: the event-time column, and the SQL text of what time has come to when a row is seen."""
 
     column: str
     expression: str
+    alignment: Alignment | None = None
 
 
 Changelog: TypeAlias = Literal["append", "retract", "upsert"]

@@ -10,7 +10,7 @@ from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import TableProvider
 from tableflow.config import Settings
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
-from tableflow.connectors.declared import declared, delivered
+from tableflow.connectors.declared import alignment_of, declared, delivered, is_alignment
 from tableflow.connectors.option import OptionError, read_options
 from tableflow.errors import CatalogError, InternalError
 from tableflow.nearest import nearest
@@ -110,7 +110,10 @@ def _creation(
                 f"connector {connector.name!r} has no metadata {column.metadata!r}",
                 hint=f"there is: {there}" if there else "it has none",
             )
-    given = {name: value for name, value in definition.options if name.lower() != "connector"}
+    alignment_of(definition)
+    given = {
+        name: value for name, value in definition.options if name.lower() != "connector" and not is_alignment(name)
+    }
     return connector.create, read_options(connector.name, connector.options, given)
 
 

@@ -103,6 +103,7 @@ class Connection(Closing):
         watermark: tuple[str, timedelta | int] | None = None,
         key: Sequence[str] = (),
         changelog: Changelog = "append",
+        alignment: tuple[str, timedelta | int] | None = None,
     ) -> None:
         """Makes rows that come one after the other readable as ``name``, as a table without end.
 
@@ -111,9 +112,10 @@ class Connection(Closing):
         of Arrow record batches; when it ends, so does the table.  ``watermark`` is ``(column, delay)``: rows come at most
         so much later (a timedelta, or microseconds) than the latest one before.  ``key`` names columns that are unique
         together; with ``changelog`` "upsert" a row replaces the one of the same key.  With a watermark as well, a window that has
-        closed keeps what has been replaced since.
+        closed keeps what has been replaced since.  ``alignment`` is ``(group, most)``: rows wait while their event time is more than
+        ``most`` ahead of the slowest source of the group in the same job.
         """
-        self.session.registrations.stream(name, LiveDescription(schema, watermark, key, changelog), source)
+        self.session.registrations.stream(name, LiveDescription(schema, watermark, key, changelog, alignment), source)
 
     def register_lookup(
         self,

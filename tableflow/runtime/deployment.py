@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any, TypeAlias
@@ -23,6 +24,7 @@ from tableflow.runtime.channel import Channel
 from tableflow.runtime.checkpoint import RestoredAssigner, TaskId, TaskSnapshot
 from tableflow.runtime.context import Context, TaskWorld
 from tableflow.runtime.counters import EdgeBlock, JobCounters, OperatorBlock, TaskBlock, sum_tasks
+from tableflow.runtime.drift import DriftGroup, SplitDrift
 from tableflow.runtime.events import Watermark
 from tableflow.runtime.exchange import Outputs, Writer
 from tableflow.runtime.gate import Gate, Inlet, TaskInput
@@ -87,6 +89,7 @@ class Deployment:
         }
         self._sources = {s.id: self._source(s, s.source) for s in graph.stages if s.source is not None}
         self._times = {stage: SourceTime() for stage in self._sources}
+        self._groups: defaultdict[str, DriftGroup] = defaultdict(DriftGroup)
         self._batch_mode = self._runs_as_batch()
         self._wiring = Wiring(graph, self.topology, around.settings, around.memory, around.result)
         self._contexts: list[Context] = []
@@ -247,8 +250,15 @@ class Deployment:
         idle_timeout = around.settings.get(SOURCE_IDLE_TIMEOUT)
         return SplitInput(
             source.bounded, assigner, open_reader, index, timers, around.scheduler, idle_timeout, block.source,
-            source_time=self._times[stage.id], count_forms=forced,
+            source_time=self._times[stage.id], drift=self._drift(stage, index, timers), count_forms=forced,
         )  # fmt: skip
+
+    def _drift(self, stage: Stage, index: int, timers: TaskTimers) -> SplitDrift | None:
+        """How a task's splits keep together with others, where the table wants it and time moves."""
+        alignment = None if stage.source is None or self._batch_mode else stage.source.alignment
+        if alignment is None:
+            return None
+        return SplitDrift(self._groups[alignment.group], alignment.max_drift, (stage.id, index), timers)
 
     def counters(self) -> JobCounters:
         """A picture of all counters."""

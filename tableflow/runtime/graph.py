@@ -10,6 +10,7 @@ import enum
 from dataclasses import field
 from typing import Any
 
+from tableflow.catalog.provider import Alignment
 from tableflow.expressions.nodes import ColumnRef
 from tableflow.records import dataclass
 from tableflow.serialization import serializable
@@ -29,10 +30,14 @@ class OperatorSpec:
 @serializable
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """A source as a plain value: the connector's kind and its options, understood by the connector alone."""
+    """A source as a plain value: the connector's kind and its options, understood by the connector alone.
+
+    ``alignment``, with other sources of the job, is the runtime's.
+    """
 
     kind: str
     options: Any
+    alignment: Alignment | None = None
 
 
 @serializable

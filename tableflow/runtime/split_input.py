@@ -17,6 +17,7 @@ from tableflow.records import replace
 from tableflow.runtime.alignment import PortEnded
 from tableflow.runtime.checkpoint import SourceState
 from tableflow.runtime.counters import OperatorBlock
+from tableflow.runtime.drift import SplitDrift
 from tableflow.runtime.events import Epoch, Idle, Watermark
 from tableflow.runtime.gate import Taken
 from tableflow.runtime.operator import Wake
@@ -63,6 +64,7 @@ class SplitInput:
         block: OperatorBlock,
         *,
         source_time: SourceTime | None = None,
+        drift: SplitDrift | None = None,
         count_forms: bool = False,
     ) -> None:
         """``count_forms``: the columns of all batches are counted by how they are stored, in ``block``."""
@@ -81,7 +83,7 @@ class SplitInput:
         self._count_forms = count_forms
         self._open: deque[OpenSplit] = deque()
         self._finished: list[str] = []
-        self._time = SplitTime(source_time, task_index)
+        self._time = SplitTime(source_time, task_index, drift)
         self._current = ""
         self._assignment: Wake | None = None
         self._exhausted = False
@@ -163,7 +165,11 @@ class SplitInput:
         if self._targets is None:
             readers: list[tuple[OpenSplit, Any]] = [(each, each.reader) for each in self._open]
             self._targets = [(each, r, r.newest()) for each, r in readers if hasattr(r, "newest")]
-        return all(each not in self._open or reader.reached(target) for each, reader, target in self._targets)
+        # What waits for other sources has not been given yet.
+        return all(
+            each not in self._open or reader.reached(target) or self._time.held(each.split.id)
+            for each, reader, target in self._targets
+        )
 
     def _poll(self) -> Batch | None:
         """The next batch of any split: asks each that may have something once, then the assigner for more."""
@@ -172,16 +178,25 @@ class SplitInput:
         while True:
             for _ in range(len(self._open)):
                 current = self._open[0]
-                batch = self._ask(current) if current.ready else None
+                batch = self._ask(current) if self._may_read(current) else None
                 if batch is not None:
                     return batch
                 if self._open and self._open[0] is current:
                     self._open.rotate(-1)
             if not self._take_split() or self._pending:
                 break  # what is to be told goes before the rows of the split
-        if any(each.ready for each in self._open):
+        if any(self._may_read(each) for each in self._open):
             self._timers.wake()
         return None
+
+    def _may_read(self, split: OpenSplit) -> bool:
+        """Whether a split may have something that is wanted now."""
+        if not split.ready:
+            return False
+        if self._time.held(split.split.id):
+            self._block.named["held_back"] += 1
+            return False
+        return True
 
     def _look_for_more(self) -> None:
         """Time must not stand still until a reader has no rows: it does until all splits that are known are handed out."""
@@ -305,6 +320,7 @@ class SplitInput:
     def close(self) -> None:
         """Closes all readers."""
         self._exhausted = True
+        self._time.close()
         while self._open:
             reader = self._open.popleft().reader
             self._count(reader)

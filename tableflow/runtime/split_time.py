@@ -14,7 +14,11 @@ from __future__ import annotations
 
 import threading
 
+from tableflow.runtime.drift import SplitDrift
 from tableflow.runtime.events import START_OF_TIME, Watermark
+
+_NONE_YET = ""
+"""What counts for a task, as a split, before it has one."""
 
 
 class SourceTime:
@@ -49,9 +53,13 @@ class SourceTime:
 class SplitTime:
     """Watermarks by split; each method gives the task's new watermark if it has advanced."""
 
-    def __init__(self, source: SourceTime | None = None, task: int = 0) -> None:
+    def __init__(self, source: SourceTime | None = None, task: int = 0, drift: SplitDrift | None = None) -> None:
+        """``drift`` is told of the splits as well, and says which of them wait for others."""
         self._source = SourceTime() if source is None else source
         self._task = task
+        self._drift = drift
+        if drift is not None:
+            drift.tell(_NONE_YET, START_OF_TIME)
         self.watermark = START_OF_TIME
         self._times: dict[str, int] = {}
         self._idle: set[str] = set()
@@ -61,21 +69,30 @@ class SplitTime:
     def opened(self, split: str) -> None:
         """A split begins to be read."""
         self._times[split] = self.watermark if self._all_known_handed_out else START_OF_TIME
+        if self._drift is not None:
+            self._drift.tell(split, self._times[split])
+            self._drift.leave(_NONE_YET)
         self._told()
 
     def handed_out(self) -> Watermark | None:
         """The assigner has no split to give at the moment: what it gives from now on was found later."""
         self._all_known_handed_out = True
+        if self._drift is not None:
+            self._drift.leave(_NONE_YET)
         return self._advance()
 
     def advanced(self, split: str, time: int) -> Watermark | None:
         """Rows of this split have reached ``time``."""
         self._times[split] = max(self._times[split], time)
+        if self._drift is not None and split not in self._idle:
+            self._drift.tell(split, self._times[split])
         return self._advance()
 
     def silent(self, split: str) -> Watermark | None:
         """The split is idle."""
         self._idle.add(split)
+        if self._drift is not None:
+            self._drift.leave(split)
         return self._advance()
 
     def spoke(self, split: str) -> Watermark | None:
@@ -83,13 +100,26 @@ class SplitTime:
         if split not in self._idle:
             return None
         self._idle.remove(split)
+        if self._drift is not None:
+            self._drift.tell(split, self._times[split])
         return self._advance()
 
     def finished(self, split: str) -> Watermark | None:
         """The split has ended."""
         self._furthest = max(self._furthest, self._times.pop(split))
         self._idle.discard(split)
+        if self._drift is not None:
+            self._drift.leave(split)
         return self._advance()
+
+    def held(self, split: str) -> bool:
+        """Whether the split waits for others of its group; the task is woken when that may have changed."""
+        return self._drift is not None and split not in self._idle and self._drift.holds(self._times[split])
+
+    def close(self) -> None:
+        """No split is read any more: nobody waits for one."""
+        if self._drift is not None:
+            self._drift.close()
 
     @property
     def all_idle(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tableflow.catalog.provider import Changelog, ColumnDefinition, TableSchema, WatermarkDefinition
+from tableflow.catalog.provider import Alignment, Changelog, ColumnDefinition, TableSchema, WatermarkDefinition
 from tableflow.columnar.representation import from_arrow_type
 from tableflow.connectors.connector import ObjectStore
 from tableflow.connectors.iteration import Iteration
@@ -19,7 +19,7 @@ from tableflow.connectors.memory import storage_type
 from tableflow.connectors.script import Script
 from tableflow.errors import InterfaceError, TableFlowError
 from tableflow.expressions.text import duration_text
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.sql.dialect import parse_with
 from tableflow.sql.tokens import tokenize
 from tableflow.sql.type_names import parse_type
@@ -36,6 +36,7 @@ class LiveDescription:
     watermark: tuple[str, Any] | None = None
     key: Sequence[str] = ()
     changelog: Changelog = "append"
+    alignment: tuple[str, Any] | None = None
 
 
 def live_table(name: str, of: LiveDescription, source: Any, objects: ObjectStore) -> LiveTable:
@@ -49,6 +50,10 @@ def live_table(name: str, of: LiveDescription, source: Any, objects: ObjectStore
     if of.changelog == "upsert" and not keys:
         raise InterfaceError("rows can only replace each other by a key; name its columns with key=[...]")
     watermark = None if of.watermark is None else _watermark(of.watermark, columns)
+    if of.alignment is not None:
+        if watermark is None:
+            raise InterfaceError("alignment is about event time: give a watermark as well")
+        watermark = replace(watermark, alignment=_alignment(of.alignment))
     feed = source if isinstance(source, Script) else Iteration(source)
     return LiveTable(name, TableSchema(columns, keys, watermark, of.changelog), feed, objects)
 
@@ -72,7 +77,15 @@ def _watermark(of: Any, columns: Sequence[ColumnDefinition]) -> WatermarkDefinit
     if not isinstance(found.type, TimestampType):
         raise InterfaceError(f"watermark column {name!r} is {found.type}; event time is a TIMESTAMP or TIMESTAMP_LTZ")
     quoted = '"' + name.replace('"', '""') + '"'
-    return WatermarkDefinition(name, f"{quoted} - {_interval(delay)}")
+    return WatermarkDefinition(name, f"{quoted} - {duration_text(_microseconds(delay, 'the delay of a watermark'))}")
+
+
+def _alignment(of: Any) -> Alignment:
+    if not isinstance(of, tuple | list) or len(of) != 2 or not isinstance(of[0], str) or not of[0]:
+        raise InterfaceError(
+            "alignment is a pair of a group and how far to be ahead at most, such as ('g', timedelta(minutes=1))"
+        )
+    return Alignment(of[0], _microseconds(of[1], "the most that a source may be ahead"))
 
 
 def lookup_table(name: str, schema: Any, asked: Asked, objects: ObjectStore) -> LookupTable:
@@ -107,10 +120,9 @@ def _type(name: str, of: Any) -> SqlType:
     raise InterfaceError(f"column {name!r}: a {type(of).__name__} is no type; 'BIGINT' or pyarrow.int64() are")
 
 
-def _interval(delay: Any) -> str:
-    """A delay as an INTERVAL literal."""
-    if isinstance(delay, timedelta):
-        delay = delay // timedelta(microseconds=1)
-    if not isinstance(delay, int) or delay < 0:
-        raise InterfaceError(f"the delay of a watermark is a timedelta, or microseconds, not below zero: {delay!r}")
-    return duration_text(delay)
+def _microseconds(of: Any, what: str) -> int:
+    if isinstance(of, timedelta):
+        of = of // timedelta(microseconds=1)
+    if not isinstance(of, int) or of < 0:
+        raise InterfaceError(f"{what} is a timedelta, or microseconds, not below zero: {of!r}")
+    return of

@@ -79,9 +79,9 @@ def test_another_process_may_read_but_not_write(tmp_path):
         script = (
             "import sys, tableflow\n"
             "con = tableflow.connect(sys.argv[1], read_only=True)\n"
-            "print(con.execute('SELECT sum(a) FROM t').fetchone()[0])\n"
+            "print(con.execute('SELECT sum(a) FROM t').fetchone()[0], flush=True)\n"
             "sys.stdin.readline()\n"
-            "print(con.execute('SELECT sum(a) FROM t').fetchone()[0])\n"
+            "print(con.execute('SELECT sum(a) FROM t').fetchone()[0], flush=True)\n"
             "try:\n    tableflow.connect(sys.argv[1])\n"
             "except tableflow.OperationalError as error:\n    print('refused')\n"
         )

@@ -49,13 +49,14 @@ def implement_scan(search: Search, node: logical.Scan, required: Required) -> It
         kind, options = node.provider.source(accepted)
     except TableFlowError as error:
         raise error.at(node.span) from None
+    watermark = node.provider.schema.watermark
     read = search.cardinality.table_rows(node)
     known = search.cardinality.domains
     plan: PhysicalNode = TableScan(
         fields=fields,
         facts=search.facts(node, fields, (), read * len(fields) * costs.SCAN_VALUE, ANYWHERE, rows=read),
         table=node.table,
-        source=SourceSpec(kind, options),
+        source=SourceSpec(kind, options, None if watermark is None else watermark.alignment),
         predicates=tuple(e for e in node.predicates),
         domains=tuple((f.id, known[f.id]) for f in fields if f.id in known),
         columns=columns,
