@@ -1,4 +1,4 @@
-"""CREATE and DROP, read token by token: what the dialect has later is refused by name where it stands."""
+"""CREATE and DROP, read token by token."""
 
 from __future__ import annotations
 
@@ -10,13 +10,6 @@ from tableflow.sql.statements import CreateSchema, Drop, DropSchema, ObjectKind
 from tableflow.sql.table_parsing import parse_table
 from tableflow.sql.table_syntax import TableSyntax
 from tableflow.sql.target_syntax import parse_placed_path
-
-_LATER_KINDS = {
-    ("FUNCTION",): "CREATE FUNCTION",
-    ("AGGREGATE",): "CREATE AGGREGATE FUNCTION", ("TABLE", "FUNCTION"): "CREATE TABLE FUNCTION",
-    ("WINDOW",): "CREATE WINDOW FUNCTION",
-    ("CATALOG",): "CREATE CATALOG", ("INDEX",): "CREATE INDEX", ("EXTERNAL",): "CREATE EXTERNAL TABLE",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +33,6 @@ def parse_create(parser: TableFlowParser) -> TableSyntax | ViewText | CreateSche
     if or_replace:
         parser.expect("REPLACE")
     temporary = parser.accept("TEMPORARY") or parser.accept("TEMP")
-    for words, what in _LATER_KINDS.items():
-        if parser.ahead(*words):
-            parser.refuse(what)
     if parser.accept("VIEW"):
         return _view(parser, temporary=temporary, or_replace=or_replace)
     if not or_replace and not temporary and (parser.accept("SCHEMA") or parser.accept("DATABASE")):
@@ -80,9 +70,6 @@ def parse_drop(parser: TableFlowParser) -> Drop | DropSchema:
     parser.expect("DROP")
     if parser.ahead("TEMPORARY"):
         parser.step()
-    for words, what in _LATER_KINDS.items():
-        if parser.ahead(*words):
-            parser.refuse(what.replace("CREATE", "DROP"))
     kind = None
     if _streaming(parser) or parser.accept("TABLE"):
         kind = ObjectKind.TABLE

@@ -43,6 +43,11 @@ _LATER = {
     "->": "a lambda expression", "=>": "a named argument", "{": "a {...} literal", "RETURNING": "RETURNING",
     "UNNEST": "UNNEST outside of FROM",
 }  # fmt: skip
+_INSTEAD = {
+    "MATCH_RECOGNIZE": "LAG, LEAD and ROW_NUMBER with OVER (PARTITION BY ... ORDER BY ...), or a join on b.ts BETWEEN a.ts AND"
+    " a.ts + INTERVAL ..., find rows that follow each other",
+    "PIVOT": "aggregates with FILTER make columns of rows", "UNPIVOT": "UNION ALL makes rows of columns",
+}  # fmt: skip
 _PATH = re.compile(r"(?:\.{0,2}/|[\w.\-]+/)*[\w.*\-]+\.\w+|(?:\.{0,2}/|[\w.\-]+/)[\w.*/\-]+")
 _BEFORE_TABLE = re.compile(r"\b(?:FROM|JOIN)\s+(?:[\w\s,.]*,\s*)?$", re.IGNORECASE)
 _WORDS = sorted({*RESERVED, "GROUP BY", "ORDER BY", "PARTITION BY"} - {"GROUP", "ORDER"})
@@ -93,7 +98,10 @@ def _explained(error: ParseError, text: str, tokens: list[Token]) -> TableFlowEr
     token = tokens[index] if index < len(tokens) else None
     if token is not None and token.token_type not in {TokenType.STRING, TokenType.IDENTIFIER}:
         if (later := _LATER.get(token.text.upper())) is not None:
-            return UnsupportedError(f"{later} is not supported yet", span=Span(token.start, token.end + 1))
+            instead = _INSTEAD.get(later)
+            return UnsupportedError(
+                f"{later} is not supported yet", hint=instead, span=Span(token.start, token.end + 1)
+            )
         if token.text.upper() == "USING" and [each.text.upper() for each in tokens[index + 1 : index + 2]] == [
             "SAMPLE"
         ]:

@@ -1,7 +1,7 @@
 """Session commands: SET, RESET, SHOW, USE, DESCRIBE and the prefix EXPLAIN, parsed by a grammar of their own.
 
 The grammar never reads a query: EXPLAIN and DESCRIBE parse their prefix and say where the embedded query begins.
-Commands that the dialect has but this version does not are refused by name.
+Commands that this version does not have are refused before they come here (:mod:`tableflow.sql.later_statements`).
 """
 
 from __future__ import annotations
@@ -38,23 +38,16 @@ if TYPE_CHECKING:
 OWNED = frozenset({"SET", "RESET", "SHOW", "USE", "DESCRIBE", "DESC", "EXPLAIN", "VACUUM", "FLUSH", "STOP", "CANCEL"})
 """First keywords of statements that this grammar owns."""
 
-REFUSED: dict[str, str] = {
-    "CHECKPOINT": "CHECKPOINT JOB", "ANALYZE": "ANALYZE TABLE", "CALL": "CALL", "RESUME": "RESUME JOB",
-    "PIVOT": "PIVOT", "UNPIVOT": "UNPIVOT", "SUMMARIZE": "SUMMARIZE", "ATTACH": "ATTACH", "DETACH": "DETACH",
-    "PRAGMA": "PRAGMA", "GRANT": "GRANT", "REVOKE": "REVOKE",
-}  # fmt: skip
-"""First keywords of session commands that do not exist yet."""
-
 GRAMMAR = r"""
 start: set | reset | show | use | describe | explain | vacuum | flush | end
 flush: "FLUSH"i
-end: (STOP | CANCEL) (JOBWORD NUMBER [WITH] | JOB)
+end: (STOP | CANCEL) (JOBWORD NUMBER | JOB)
 set: "SET"i [key (EQUALS | TO) value]
 reset: "RESET"i [key]
 key: STRING | DOTTED
 value: STRING | BARE
 use: "USE"i [SCHEMA] name
-show: "SHOW"i (LISTED | JOBLIST | LATER | "CREATE"i OBJECT path | VERSIONS path)
+show: "SHOW"i (LISTED | JOBLIST | "CREATE"i OBJECT path | VERSIONS path)
 vacuum: "VACUUM"i [OBJECT] [path]
 describe: ("DESCRIBE"i | "DESC"i) (QUERY | STRING | [OBJECT] path)
 explain: "EXPLAIN"i [KIND] (JOBWORD NUMBER | JOB | QUERY | CHANGE)
@@ -68,12 +61,10 @@ OBJECT.2: /(TABLE|VIEW)(?=\s)/i
 LISTED.2: /(TABLES|VIEWS|FUNCTIONS|CONNECTORS|HINTS|SETTINGS)\b/i
 VERSIONS.2: /VERSIONS(\s+(OF|FOR))?(?=\s)/i
 JOBLIST.2: /(JOBS|WATERMARKS)\b/i
-LATER.2: /CHECKPOINTS\b[\s\S]*/i
 STOP.2: /STOP\b/i
 CANCEL.2: /CANCEL\b/i
 JOBWORD.3: /JOB\b(?=\s+\d)/i
 NUMBER.2: /\d+/
-WITH.2: /WITH\b[\s\S]*/i
 KIND.2: /(COST|CHANGELOG|PHYSICAL|LOGICAL|JSON|ANALYZE|WATERMARK)\b/i
 JOB.2: /JOB\b[\s\S]*/i
 QUERY.1: /((SELECT|WITH|FROM|VALUES)\b|\()[\s\S]*/i
@@ -177,8 +168,6 @@ def _show(children: list[Any]) -> Show | ShowVersions | ShowJobs | ShowWatermark
         return ShowVersions(_path(children[1]), names_at=(_place(children[1]),))
     if first.type == "JOBLIST":
         return ShowJobs() if str(first).upper() == "JOBS" else ShowWatermarks()
-    if first.type == "LATER":
-        raise _refused(f"SHOW {str(first).split()[0].upper()}", first)
     if first.type == "LISTED":
         return Show(ShowKind[str(first).upper()])
     return Show(ShowKind.CREATE, _path(children[1]), ObjectKind[str(first).upper()], names_at=(_place(children[1]),))
@@ -214,9 +203,7 @@ def _end(children: list[Any]) -> EndJob:
     action, *_ = children
     if len(children) == 2:
         raise _unnumbered(str(action).upper(), children[1])
-    _, _, number, rest = children
-    if rest is not None:
-        raise _refused("STOP JOB WITH SAVEPOINT or DRAIN", rest)
+    number = children[-1]
     return EndJob(int(number), JobAction[str(action).upper()], names_at=(_token_place(number),))
 
 

@@ -23,6 +23,7 @@ from tableflow.sql.binder.queries import bind_query
 from tableflow.sql.binder.target import find_managed
 from tableflow.sql.dialect import parse_query
 from tableflow.sql.dml_parsing import CHANGES
+from tableflow.sql.later_statements import FIRST_WORDS, refuse_later
 from tableflow.sql.lexer import Kind, Lexeme, lex
 from tableflow.sql.statements import (
     CopyTo,
@@ -44,12 +45,11 @@ from tableflow.sql.tokens import tokenize
 Result = TypeVar("Result")
 
 _QUERIES = frozenset({"SELECT", "WITH", "FROM", "VALUES", "("})
-_LATER = session_grammar.REFUSED
 _EXPLAINED = frozenset({"CREATE", "COPY", "EXECUTE", "STATEMENT"})
 """Words that begin a statement with a query, besides those of changes."""
 _TRANSACTIONS = frozenset({"BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "ABORT"})
 _DEFINITIONS = frozenset({"CREATE", "DROP", "ALTER", "COPY", "TRUNCATE"})
-_FIRST = sorted((_QUERIES | session_grammar.OWNED | _LATER.keys() | CHANGES | _DEFINITIONS | {"EXECUTE"}) - {"("})
+_FIRST = sorted((_QUERIES | session_grammar.OWNED | FIRST_WORDS | CHANGES | _DEFINITIONS | {"EXECUTE"}) - {"("})
 
 
 def bind_statement(text: str, start: int, begin: Callable[[], StatementContext]) -> Statement:
@@ -87,6 +87,7 @@ def _bound(text: str, start: int, context: StatementContext) -> Statement:
     if first is None:
         raise SqlSyntaxError("the statement is empty", span=Span(start, start + len(text)))
     word = first.text.upper()
+    refuse_later(text, start)
     if word in CHANGES or (word == "WITH" and is_change(text)):
         from tableflow.sql.binder.changes import bind_change
 
@@ -109,8 +110,6 @@ def _bound(text: str, start: int, context: StatementContext) -> Statement:
             hint="MERGE, INSERT ... ON CONFLICT and UPDATE ... FROM change many rows in one statement",
             span=span,
         )
-    if word in _LATER:
-        raise UnsupportedError(f"{_LATER[word]} is not supported yet", span=span)
     if first.kind is Kind.ERROR:
         raise SqlSyntaxError(first.reason, span=span)
     near = nearest(word, _FIRST)
