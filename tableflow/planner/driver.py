@@ -71,6 +71,7 @@ from tableflow.planner.rules.join_kinds import (
     single_to_left,
 )
 from tableflow.planner.rules.join_predicates import derive_join_predicates
+from tableflow.planner.rules.known_values import answer_from_known_values
 from tableflow.planner.rules.late_columns import fetch_columns_late
 from tableflow.planner.rules.limits import drop_useless_sort, merge_limits, push_limit
 from tableflow.planner.rules.projects import merge_projects, remove_trivial_project
@@ -163,6 +164,7 @@ RULES: tuple[Entry, ...] = (
     Entry("eliminate_distinct", eliminate_distinct, (_R,), (Aggregate, Join)),
     Entry("drop_dependent_keys", drop_dependent_keys, (_R,), (Aggregate,)),
     Entry("take_constants_out_of_sums", take_constants_out_of_sums, (_R,), (Aggregate,)),
+    Entry("answer_from_known_values", answer_from_known_values, (_R,), (Aggregate,)),
     Entry("drop_useless_sort", drop_useless_sort, (_R,), (Filter, Join, Aggregate, Window, SetOperation, Sort)),
     Entry("merge_limits", merge_limits, (_R,), (Limit,)),
     Entry("push_limit", push_limit, (_R,), (Limit,)),

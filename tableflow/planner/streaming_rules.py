@@ -18,6 +18,7 @@ NOT_FOR_STREAMS: Mapping[str, str] = {
     "settle_temporal_join": "in streams versions come and go with time",
     "expand_asof_join": "in streams rows wait for time, and are not sorted as a whole",
     "distinct_as_groups": "values are kept once either way, and in two operators each change would pass both",
+    "answer_from_known_values": "a stream gives what its rows add up to at every epoch, and may be told of more of them",
     "drop_dependent_keys": "event time and windows among the keys say when groups close",
     "fetch_columns_late": "a row that comes later may push out any that is kept, so all columns are kept with it",
     "push_limit": "which rows come first is known of a table that is read, not of one that goes on changing",

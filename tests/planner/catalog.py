@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tableflow.catalog.known_values import KnownRows, KnownValues
 from tableflow.catalog.provider import (
     Accepted,
     Catalog,
@@ -47,6 +48,16 @@ class Stored(Described):
     """A table of files that knows where its rows stand; only a column ``nested`` cannot be fetched."""
 
     position: str = "row position"
+
+    def known_rows(self, columns: tuple[str, ...]) -> KnownRows:
+        """Extremes of ``d`` alone, and NULLs of what is never NULL; ``x`` is NULL everywhere."""
+        found = {name: KnownValues(self.known.columns[name].nulls) for name in columns}
+        for name in columns:
+            if name == "d":
+                found[name] = KnownValues(0, (0, 9999))
+            elif name == "x":
+                found[name] = KnownValues(self.known.rows)
+        return KnownRows(self.known.rows or 0, found)
 
     def fetchable(self) -> frozenset[str]:
         return frozenset(column.name for column in self.schema.columns if column.name != "nested")

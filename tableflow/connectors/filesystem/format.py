@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tableflow.catalog.known_values import KnownRows
 from tableflow.catalog.provider import TableStatistics
 from tableflow.columnar.batch import Batch
 from tableflow.connectors.filesystem.path import FileVersion
@@ -146,6 +147,14 @@ class Format(ABC):
     def statistics(self, files: Sequence[FileVersion], columns: Sequence[FileColumn]) -> TableStatistics:
         """What is known without reading data."""
         return TableStatistics()
+
+    def known(self, files: Sequence[FileVersion], columns: Sequence[FileColumn]) -> KnownRows | None:
+        """What files say of all their rows together, and of some columns; None if they do not even say how many there are."""
+        return None
+
+    def rows_of(self, file: FileVersion) -> int:
+        """How many rows a file of which something is :meth:`known` has."""
+        raise InternalError(f"files of format {self.name!r} do not say how many rows they have")
 
     def prunes(self, predicate: Expression) -> bool:
         """Whether :meth:`splits` can make use of a conjunct."""

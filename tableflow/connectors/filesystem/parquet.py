@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tableflow.catalog.known_values import KnownRows
 from tableflow.catalog.provider import TableStatistics
 from tableflow.columnar.batch import Batch
 from tableflow.connectors.filesystem.column_conjuncts import is_cheap
@@ -18,6 +19,7 @@ from tableflow.connectors.filesystem.matching import listed
 from tableflow.connectors.filesystem.parquet_fetch import fetch_rows
 from tableflow.connectors.filesystem.parquet_filter import ScanFilters
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn, read_footer
+from tableflow.connectors.filesystem.parquet_known import known_rows
 from tableflow.connectors.filesystem.parquet_pruning import Pages, columns_of, matching_groups
 from tableflow.connectors.filesystem.parquet_reader import FileColumns, GroupScan, read_rows
 from tableflow.connectors.filesystem.parquet_small_groups import SmallGroups, read_small_groups
@@ -89,6 +91,14 @@ class ParquetFormat(Format):
     def statistics(self, files: Sequence[FileVersion], columns: Sequence[FileColumn]) -> TableStatistics:
         """Merged from all footers."""
         return _statistics(tuple(files), tuple(columns))
+
+    def known(self, files: Sequence[FileVersion], columns: Sequence[FileColumn]) -> KnownRows | None:
+        """From all footers."""
+        return _known(tuple(files), tuple(columns))
+
+    def rows_of(self, file: FileVersion) -> int:
+        """As its footer says."""
+        return read_footer(file).rows
 
     def prunes(self, predicate: Expression) -> bool:
         """Row groups are skipped by what :mod:`tableflow.connectors.pruning` understands, rows by cheap conjuncts over one column."""
@@ -202,6 +212,12 @@ class _FileScan(NamedTuple):
 def _statistics(files: tuple[FileVersion, ...], columns: tuple[FileColumn, ...]) -> TableStatistics:
     footers = [read_footer(file) for file in files]
     return table_statistics(footers, columns, [place_columns(footer, columns, None) for footer in footers])
+
+
+@functools.lru_cache(maxsize=256)
+def _known(files: tuple[FileVersion, ...], columns: tuple[FileColumn, ...]) -> KnownRows:
+    footers = [read_footer(file) for file in files]
+    return known_rows(footers, columns, [place_columns(footer, columns, None) for footer in footers])
 
 
 def _skips_cheaply(footer: Footer, group: int, scan: FileScan) -> bool:

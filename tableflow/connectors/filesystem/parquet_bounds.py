@@ -18,7 +18,7 @@ from tableflow import types as t
 from tableflow.columnar.kernels.parquet_metadata import Leaf
 from tableflow.connectors.pruning import ColumnRange
 
-_LEGACY_MAXIMUM, _LEGACY_MINIMUM, _NULLS, _MAXIMUM, _MINIMUM = 1, 2, 3, 5, 6
+_LEGACY_MAXIMUM, _LEGACY_MINIMUM, _NULLS, _MAXIMUM, _MINIMUM, _MAXIMUM_EXACT, _MINIMUM_EXACT = 1, 2, 3, 5, 6, 7, 8
 _LEGACY = frozenset({"BOOLEAN", "INT32", "INT64", "FLOAT", "DOUBLE"})
 _FORMATS = {"BOOLEAN": "<?", "INT32": "<i", "INT64": "<q", "FLOAT": "<f", "DOUBLE": "<d"}
 _MICROSECONDS = {"s": 1_000_000, "ms": 1000, "us": 1, "ns": 1}
@@ -37,6 +37,25 @@ def chunk_range(statistics: Mapping[int, Any], leaf: Leaf, of: t.SqlType, arrow:
     minimum = _storage_value(low, leaf.physical, of, arrow, upper=False)
     maximum = _storage_value(high, leaf.physical, of, arrow, upper=True)
     return ColumnRange(of, minimum, maximum, nulls, rows)
+
+
+def bounds_are_values(statistics: Mapping[int, Any], leaf: Leaf, of: t.SqlType) -> bool:
+    """Whether the bounds of a chunk are its least and greatest value.
+
+    Texts and numbers of many bytes may have been cut, so that the writer has to say that they were not; integers only have room to be
+    themselves.  Floating-point bounds tell neither NaN nor the sign of zero.
+    """
+    if not leaf.ordered or _MINIMUM not in statistics or _MAXIMUM not in statistics:
+        return False
+    said = statistics.get(_MINIMUM_EXACT), statistics.get(_MAXIMUM_EXACT)
+    match of:
+        case t.IntegerType() | t.DateType() | t.TimeType() | t.TimestampType() | t.BooleanType() | t.DecimalType():
+            narrow = leaf.physical in {"BOOLEAN", "INT32", "INT64"}
+            return False not in said if narrow else said == (True, True)
+        case t.StringType(fixed=False):
+            return said == (True, True)
+        case _:
+            return False
 
 
 def _raw_bounds(statistics: Mapping[int, Any], leaf: Leaf, arrow: pa.DataType) -> tuple[Any, Any]:

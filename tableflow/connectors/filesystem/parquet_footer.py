@@ -14,7 +14,7 @@ from tableflow import types as t
 from tableflow.columnar.kernels.parquet import ChunkPlan, plan_chunk
 from tableflow.columnar.kernels.parquet_metadata import ChunkMetadata, FileMetadata, parse_footer
 from tableflow.columnar.representation import from_arrow_type
-from tableflow.connectors.filesystem.parquet_bounds import chunk_range
+from tableflow.connectors.filesystem.parquet_bounds import bounds_are_values, chunk_range
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.pruning import ColumnRange
 from tableflow.connectors.reading import read_error
@@ -137,6 +137,14 @@ class Footer:
             statistics = {} if chunk is None else chunk.statistics
             found = self._ranges[key] = chunk_range(statistics, leaf, column.type, column.arrow, rows)
         return found
+
+    def has_extremes(self, group: int, column: FooterColumn) -> bool:
+        """Whether the bounds of a column chunk are values that it has, or nothing but NULL is in it."""
+        chunk = self.chunk(group, column)
+        if chunk is None or column.leaf is None:
+            return False
+        known = self.range(group, column)
+        return known.all_null or bounds_are_values(chunk.statistics, self.metadata.leaves[column.leaf], column.type)
 
     def common_range(self, column: FooterColumn) -> ColumnRange | None:
         """What lies within the range of every row group that has rows: a conjunct that may be TRUE in it may be so in each.

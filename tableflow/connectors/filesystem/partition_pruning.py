@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from tableflow.catalog.known_values import KnownValues
 from tableflow.columnar import compute as pc
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.representation import canonical
@@ -20,8 +21,11 @@ from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.storage import column_from_arrow
 from tableflow.errors import TableFlowError
 from tableflow.expressions.evaluation import project
+from tableflow.expressions.literals import storage_values
 from tableflow.expressions.nodes import ColumnRef, Expression, walk
+from tableflow.expressions.operand import Operand
 from tableflow.expressions.properties import deterministic
+from tableflow.types import StringType
 
 
 def names_of(predicate: Expression) -> frozenset[str]:
@@ -52,6 +56,26 @@ def matching_files(files: tuple[FileVersion, ...], partitions: Partitions | None
     except (TableFlowError, pa.ArrowException, ValueError):
         return files
     return tuple([file for file, place in zip(files, of_file, strict=True) if kept[place]])
+
+
+def known_partitions(
+    files: Sequence[FileVersion], rows: Sequence[int], columns: Sequence[FileColumn]
+) -> dict[str, KnownValues]:
+    """What names of directories tell of all rows, where ``rows`` says how many each file has; nothing where one cannot be read."""
+    filled = [(file, count) for file, count in zip(files, rows, strict=True) if count]
+    try:
+        texts = [tuple(values_of(file.path, columns)) for file, _ in filled]
+        read = _as_rows(texts, columns).columns
+        values = [storage_values(Operand(column.type, column.array)) for column in read]
+    except (TableFlowError, pa.ArrowException, ValueError):
+        return {}
+    found = {}
+    for column, of_files in zip(columns, values, strict=True):
+        nulls = sum(count for (_, count), value in zip(filled, of_files, strict=True) if value is None)
+        present = [value for value in of_files if value is not None]
+        ordered = present and not (isinstance(column.type, StringType) and column.type.fixed)
+        found[column.name] = KnownValues(nulls, (min(present), max(present)) if ordered else None)
+    return found
 
 
 def _as_rows(texts: Sequence[tuple[str | None, ...]], columns: Sequence[FileColumn]) -> Batch:

@@ -6,11 +6,12 @@ import functools
 import itertools
 from typing import Any
 
+from tableflow.catalog.known_values import KnownRows
 from tableflow.catalog.provider import Accepted, ColumnDefinition, ScanRequest, TableSchema, TableStatistics
 from tableflow.catalog.written import SinkOffer
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Partitions, Watch
 from tableflow.connectors.filesystem.numbering import MOST_FILES
-from tableflow.connectors.filesystem.partition_pruning import judges_partitions, names_of
+from tableflow.connectors.filesystem.partition_pruning import judges_partitions, known_partitions, names_of
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.errors import InternalError, TableFlowError
 from tableflow.expressions.nodes import Expression
@@ -78,6 +79,20 @@ class FileTable:
         if self._format.gives_changes:
             return TableStatistics()
         return self._format.statistics(self._files, self._in_files)
+
+    def known_rows(self, columns: tuple[str, ...]) -> KnownRows | None:
+        """See :class:`~tableflow.catalog.known_values.KnownValuesProvider`; of columns that directories tell values are known, too."""
+        if self._watch is not None or self._missing is not None or self._format.gives_changes:
+            return None
+        for file in self._files:
+            file.check()
+        wanted = [column for column in self._in_files if column.name in columns]
+        found = self._format.known(self._files, wanted)
+        outside = [column for column in self._partitions if column.name in columns]
+        if found is None or not outside:
+            return found
+        rows = [self._format.rows_of(file) for file in self._files]
+        return KnownRows(found.rows, {**found.columns, **known_partitions(self._files, rows, outside)})
 
     def accept(self, request: ScanRequest) -> Accepted:
         """Conjuncts only prune (they stay above); a limit ends the scan early when there are no conjuncts."""
