@@ -36,6 +36,7 @@ from tableflow.runtime.memory import MemoryPool
 from tableflow.runtime.merge import MergedChannels
 from tableflow.runtime.narrowing import NarrowedSource
 from tableflow.runtime.operator import Operator
+from tableflow.runtime.pace import Pace
 from tableflow.runtime.published import PublishedBuild
 from tableflow.runtime.scheduler import Scheduler
 from tableflow.runtime.simulation import SimulatedScheduler
@@ -69,6 +70,7 @@ class Surroundings:
     restored: Mapping[TaskId, TaskSnapshot] = field(default_factory=dict)
     sinks: Sinks = no_sinks
     lookups: Lookups = no_lookups
+    pace: Pace | None = None
 
 
 class Deployment:
@@ -251,6 +253,7 @@ class Deployment:
         return SplitInput(
             source.bounded, assigner, open_reader, index, timers, around.scheduler, idle_timeout, block.source,
             source_time=self._times[stage.id], drift=self._drift(stage, index, timers), count_forms=forced,
+            pace=around.pace if self.topology.keeps_pace(stage.id) else None,
         )  # fmt: skip
 
     def _drift(self, stage: Stage, index: int, timers: TaskTimers) -> SplitDrift | None:

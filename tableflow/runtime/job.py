@@ -30,6 +30,7 @@ from tableflow.runtime.events import EndOfInput, Epoch
 from tableflow.runtime.graph import JobGraph
 from tableflow.runtime.lookup import Lookups, no_lookups
 from tableflow.runtime.memory import MemoryPool
+from tableflow.runtime.pace import Pace
 from tableflow.runtime.scheduler import WorkerPool
 from tableflow.runtime.simulation import SimulatedScheduler
 from tableflow.runtime.sink import Prepared, Sinks, no_sinks
@@ -84,12 +85,14 @@ class Job:
         self._driver = threading.RLock()
         self._result = Channel(settings.get(CHANNEL_BATCHES), self.memory)
         self._result.consumer = self
+        self._pace = Pace(epoch_interval, scheduler)
         saved = {snapshot.task: snapshot for snapshot in restored}
         keeps = on_checkpoint is not None
         around = Surroundings(
             build, sources, settings, scheduler, self.memory, self, self._result, keeps_snapshots=keeps, restored=saved,
             sinks=sinks,
             lookups=lookups,
+            pace=self._pace,
         )  # fmt: skip
         self._deployment = Deployment(graph, around)
         self._open_tasks = {task.id for task in self._deployment.tasks}
@@ -98,7 +101,9 @@ class Job:
         last = [task for task in self._deployment.tasks if task.id[0] in self._deployment.topology.last_stages]
         self._on_epoch = on_epoch
         self._passed = 0
-        self.epochs = Epochs(epoch_interval, scheduler, [task.id for task in last], self.inject, self._epoch_passed)
+        self.epochs = Epochs(
+            epoch_interval, scheduler, [task.id for task in last], self._send_epoch, self._epoch_passed
+        )
         for task in last:
             task.report_epochs(self.epochs.arrived)
 
@@ -168,6 +173,7 @@ class Job:
         self._deployment.dispose()
         self._result.dispose()
         self.epochs.dispose()
+        self._pace.dispose()
 
     def wait(self, timeout: float | None = None) -> None:
         """Drops the rest of the result and returns when the job has ended; raises its error."""
@@ -208,7 +214,12 @@ class Job:
             self._bell.wait(heard, 0.05)
         return self._passed >= number or self._error is None
 
+    def _send_epoch(self, epoch: Epoch) -> None:
+        self._pace.begins(epoch.number)
+        self.inject(epoch)
+
     def _epoch_passed(self, number: int) -> None:
+        self._pace.passed()
         if self._on_epoch is not None:
             self._on_epoch(number)
         self._passed = number

@@ -21,6 +21,7 @@ from tableflow.runtime.drift import SplitDrift
 from tableflow.runtime.events import Epoch, Idle, Watermark
 from tableflow.runtime.gate import Taken
 from tableflow.runtime.operator import Wake
+from tableflow.runtime.pace import Pace
 from tableflow.runtime.source import CatchingUp, Later, Split, SplitAssigner, SplitReader
 from tableflow.runtime.split_time import SourceTime, SplitTime
 from tableflow.runtime.timers import TaskTimers, Timekeeper
@@ -66,6 +67,7 @@ class SplitInput:
         source_time: SourceTime | None = None,
         drift: SplitDrift | None = None,
         count_forms: bool = False,
+        pace: Pace | None = None,
     ) -> None:
         """``count_forms``: the columns of all batches are counted by how they are stored, in ``block``."""
         self.port = 0
@@ -91,6 +93,10 @@ class SplitInput:
         self._idle = False
         self._empty_since: int | None = None
         self._epochs: deque[Epoch] = deque()
+        self._pace = pace
+        self._sent = 0
+        self._paused = 0
+        """Since when nothing is read because an epoch has not passed, in nanoseconds; 0: it is."""
         self._targets: list[tuple[OpenSplit, CatchingUp, int]] | None = None
         self._pending: deque[Watermark | Idle] = deque()
 
@@ -118,6 +124,8 @@ class SplitInput:
             return self._pending.popleft()
         if self._epochs and not self._at_end and self._caught_up():
             return self._epoch()
+        if self._pace is not None and self._waits(self._pace):
+            return None if self._bounded else self._tell_silence()
         began = perf_counter_ns()
         try:
             batch = self._poll()
@@ -139,9 +147,9 @@ class SplitInput:
                 return self._pending.popleft()
             self._block.ended = True
             return PortEnded(0, last=True)
-        silence = None if self._bounded else self._silence()
+        silence = None if self._bounded else self._tell_silence()
         if silence is not None:
-            self._pending.append(silence)
+            return silence
         if self._pending:
             return self._pending.popleft()
         if self._epochs and self._caught_up():
@@ -156,7 +164,19 @@ class SplitInput:
     def _epoch(self) -> Epoch:
         self._targets = None
         self.noted = self.state()
-        return self._epochs.popleft()
+        epoch = self._epochs.popleft()
+        self._sent = epoch.number
+        return epoch
+
+    def _waits(self, pace: Pace) -> bool:
+        """Whether nothing may be read for now."""
+        waits = not self._at_end and pace.wait(self._sent, self._timers.wake)
+        if waits:
+            self._paused = self._paused or perf_counter_ns()
+        elif self._paused:
+            self._block.named["paused_ms"] += (perf_counter_ns() - self._paused) // 1_000_000
+            self._paused = 0
+        return waits
 
     def _caught_up(self) -> bool:
         """Whether all that was there when the next epoch was first seen has been given."""
@@ -276,12 +296,22 @@ class SplitInput:
             self._block.watermark = watermark.time
             self._pending.append(watermark)
 
+    def _tell_silence(self) -> Taken | None:
+        """What follows from silence so far."""
+        silence = self._silence()
+        if silence is not None:
+            self._pending.append(silence)
+        return self._pending.popleft() if self._pending else None
+
     def _silence(self) -> Idle | None:
-        """Takes silent splits out of the task's time; Idle, once, when none is left."""
+        """Takes silent splits out of the task's time; Idle, once, when none is left.
+
+        One that has something, and is not asked because nothing may be read for now, is not silent.
+        """
         now = self._clock.now()
         self.deadline = None
         for each in self._open:
-            if each.silent_since is None or each.idle:
+            if each.silent_since is None or each.idle or each.ready:
                 continue
             due = each.silent_since + self._idle_timeout
             if now >= due:

@@ -83,6 +83,13 @@ class Topology:
         """Stages behind which no other comes."""
         return frozenset(self.stages) - {edge.producer for edge in self.graph.edges}
 
+    def keeps_pace(self, stage: int) -> bool:
+        """Whether a source may wait there for an epoch to pass: not where an epoch cannot pass before the source has ended."""
+        behind = {stage} | self._reached[stage]
+        return not any(self.stages[each].publishes for each in behind) and not any(
+            edge.blocking or edge.feedback for edge in self.graph.edges if edge.producer in behind
+        )
+
     def readers(self, key: str) -> int:
         """How many tasks read the build with this key."""
         return sum(stage.parallelism for stage in self.graph.stages if key in stage.reads)

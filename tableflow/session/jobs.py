@@ -36,7 +36,7 @@ class Jobs:
         """Sets a plan going; its sinks and sources are opened under these settings."""
         sources = self.sources.with_settings(settings)
         graph, workers = planned.lowered.graph, self._workers(settings)
-        interval = settings.get(EPOCH_INTERVAL) if planned.waits_for_epochs else None
+        interval = settings.get(EPOCH_INTERVAL) if planned.waits_for_epochs or planned.endless else None
         job = Job(
             graph,
             build_operator,
