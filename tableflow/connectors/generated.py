@@ -113,6 +113,11 @@ class GeneratedReader:
         happened = (now - self._began) * per_second // 1_000_000_000 + self._splits
         return self._start + happened // self._splits - self._done
 
+    def backlog(self) -> Callable[[], bool]:
+        """Rows without end, and those that come at a rate, are there when they are made; others are there from the start."""
+        made = self._pace.rows is None or self._pace.per_second is not None
+        return lambda: made
+
     def offset(self) -> Any:
         """How many of the split's rows are done."""
         return self._done

@@ -94,11 +94,15 @@ class InlineReader:
         if not items:
             return Done()
         before, self._rows_given = self._rows_given, self._rows_given + _rows_of(items)
-        return _batch(items, self._shape, before)
+        return batch_of(items, self._shape, before)
 
     def offset(self) -> Any:
         """Items so far; nobody can resume there."""
         return self._given
+
+    def backlog(self) -> Callable[[], bool]:
+        """The iterator has handed over no more than what was asked of it."""
+        return lambda: True
 
     def close(self) -> None:
         """Ends a generator."""
@@ -137,7 +141,7 @@ class PumpedReader:
         self._given += len(taken)
         if taken:
             before, self._rows_given = self._rows_given, self._rows_given + _rows_of(taken)
-            return _batch(taken, self._shape, before)
+            return batch_of(taken, self._shape, before)
         if ended and self._failure is not None:
             raise self._failure
         return Done() if ended else None
@@ -146,7 +150,7 @@ class PumpedReader:
         """Items that make about a batch: Arrow data counts by its rows."""
         taken, rows = 0, 0
         while taken < len(self._items) and rows < self._batch_rows:
-            rows += _rows(self._items[taken])
+            rows += _room(self._items[taken])
             taken += 1
         items, self._items = self._items[:taken], self._items[taken:]
         self._waiting -= rows
@@ -161,6 +165,15 @@ class PumpedReader:
     def offset(self) -> Any:
         """Items so far; nobody can resume there."""
         return self._given
+
+    def newest(self) -> int:
+        """How many items the iterator has handed over."""
+        with self._changed:
+            return self._given + len(self._items)
+
+    def reached(self, position: int) -> bool:
+        """Whether so many items have been read."""
+        return self._given >= position
 
     def close(self) -> None:
         """The thread ends when the iterator gives its next item."""
@@ -220,7 +233,7 @@ class PumpedReader:
             if self._stopped:
                 return False
             self._items.append(item)
-            self._waiting += _rows(item)
+            self._waiting += _room(item)
             self._changed.notify_all()
             return True
 
@@ -252,15 +265,20 @@ def _drained(rows: AsyncIterator[Any]) -> Iterator[Any]:
         loop.close()
 
 
-def _rows(item: Any) -> int:
-    return max(1, item.num_rows) if isinstance(item, pa.RecordBatch | pa.Table) else 1
+def _room(item: Any) -> int:
+    return max(1, rows_in(item))
+
+
+def rows_in(item: Any) -> int:
+    """How many rows an item is."""
+    return int(item.num_rows) if isinstance(item, pa.RecordBatch | pa.Table) else 1
 
 
 def _rows_of(items: list[Any]) -> int:
-    return sum(item.num_rows if isinstance(item, pa.RecordBatch | pa.Table) else 1 for item in items)
+    return sum(map(rows_in, items))
 
 
-def _batch(items: list[Any], shape: RowShape, before: int) -> Batch:
+def batch_of(items: list[Any], shape: RowShape, before: int) -> Batch:
     """Rows and Arrow data, in their order, as one batch; ``before``: how many rows came earlier."""
     parts: list[Batch] = []
     rows: list[Any] = []

@@ -6,8 +6,12 @@ down.  Lines end with a line feed; what stands behind the last one when the conn
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import select
 import socket as sockets
-import threading
+import sys
+import termios
 from typing import Any
 
 from tableflow.catalog.entry import TableDefinition
@@ -25,7 +29,7 @@ from tableflow.types import STRING
 
 KIND = "socket"
 _CONNECT_SECONDS = 3.0
-_PATIENCE_SECONDS = 0.1
+_PATIENCE_MILLISECONDS = 100
 _CHUNK_BYTES = 64 << 10
 _LONGEST_LINE = 16 << 20
 
@@ -122,16 +126,19 @@ class SocketReader:
         self._rest = b""
         """The beginning of a line."""
         self._ended = False
-        self._given = 0
-        self._interrupted = threading.Event()
+        self._given = self._received = 0
+        self._woken, self._wakes = sockets.socketpair()
+        self._woken.settimeout(0)
+        self._wakes.settimeout(0)
+        self._ready = select.poll()
+        self._ready.register(self._woken, select.POLLIN)
 
     def read(self) -> Batch | Done | None:
         """The lines that are there; waits a moment if there are none."""
-        self._interrupted.clear()
         while not self._lines:
             if self._ended:
                 return Done()
-            if not self._receive() or self._interrupted.is_set():
+            if not self._receive():
                 return None
         parts = self._lines.split(b"\n", self._batch_rows)
         taken = self._lines
@@ -146,15 +153,19 @@ class SocketReader:
         try:
             if self._connection is None:
                 self._connection = sockets.create_connection((self._scan.host, self._scan.port), _CONNECT_SECONDS)
-                self._connection.settimeout(_PATIENCE_SECONDS)
+                self._connection.settimeout(0)
+                self._ready.register(self._connection, select.POLLIN)
+            if not self._await():
+                return False
             data = self._connection.recv(_CHUNK_BYTES)
-        except TimeoutError:
-            if self._connection is None:
-                raise ConnectorError(f"{self._origin} could not be connected to", detail="it did not answer") from None
+        except BlockingIOError:
             return False
+        except TimeoutError:
+            raise ConnectorError(f"{self._origin} could not be connected to", detail="it did not answer") from None
         except OSError as error:
             what = "could not be connected to" if self._connection is None else "broke off"
             raise ConnectorError(f"{self._origin} {what}", detail=error.strerror or str(error)) from error
+        self._received += len(data)
         whole = self._rest + data
         if not data:
             self._ended = True
@@ -166,9 +177,30 @@ class SocketReader:
             raise ConnectorError(f"{self._origin} gave a line longer than {_LONGEST_LINE >> 20} MB")
         return True
 
+    def _await(self) -> bool:
+        """Whether something has come; returns at once when interrupted, also if that was before."""
+        ready = {descriptor for descriptor, _ in self._ready.poll(_PATIENCE_MILLISECONDS)}
+        if self._woken.fileno() in ready:
+            ready.discard(self._woken.fileno())
+            self._woken.recv(_CHUNK_BYTES)
+        return bool(ready)
+
     def interrupt(self) -> None:
-        """Makes a blocked :meth:`read` return after a moment."""
-        self._interrupted.set()
+        """Makes a blocked :meth:`read` return."""
+        with contextlib.suppress(OSError):  # it has been told often enough, or is closed
+            self._wakes.send(b"!")
+
+    def newest(self) -> int:
+        """How many bytes have come to this machine."""
+        if self._connection is None:
+            return 0
+        waiting = bytearray(4)
+        fcntl.ioctl(self._connection, termios.FIONREAD, waiting)
+        return self._received + int.from_bytes(waiting, sys.byteorder)
+
+    def reached(self, position: int) -> bool:
+        """Whether the lines that end within so many bytes have been read."""
+        return self._received >= position and not self._lines
 
     def offset(self) -> Any:
         """Bytes so far; nobody can resume there."""
@@ -179,6 +211,8 @@ class SocketReader:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._woken.close()
+        self._wakes.close()
 
 
 def _open(scan: Any, _context: OpenContext) -> SocketSource:

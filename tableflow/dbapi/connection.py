@@ -109,7 +109,9 @@ class Connection(Closing):
 
         ``schema`` is an Arrow schema, or SQL types by column name (``{"id": "BIGINT", "ts": "TIMESTAMP(3)"}``).  ``source`` is
         an iterable or asynchronous iterable, or a function that makes one, of rows (sequences, or dictionaries by name) or
-        of Arrow record batches; when it ends, so does the table.  ``watermark`` is ``(column, delay)``: rows come at most
+        of Arrow record batches; when it ends, so does the table.  A row is the table's when the iterator has given it.  A
+        ``queue.Queue`` or ``SimpleQueue`` may be given as well: its items are the table's when they are put, and None ends it.
+        FLUSH waits until all that is the table's has had its effect.  ``watermark`` is ``(column, delay)``: rows come at most
         so much later (a timedelta, or microseconds) than the latest one before.  ``key`` names columns that are unique
         together; with ``changelog`` "upsert" a row replaces the one of the same key.  With a watermark as well, a window that has
         closed keeps what has been replaced since.  ``alignment`` is ``(group, most)``: rows wait while their event time is more than

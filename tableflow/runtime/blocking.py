@@ -40,6 +40,10 @@ class ReadAhead:
         self._arrival = Signal()
         self._stopped = False
         self._finished = False
+        self._asked = self._told = 0
+        """Numbers of the last question what there is, and of the last one to which all has been delivered."""
+        self._answering: tuple[int, Any] | None = None
+        self._delivered = self._polled = self._told_behind = 0
         self._thread = threading.Thread(target=self._work, name=f"tableflow-read-{name}", daemon=True)
         self._thread.start()
 
@@ -53,6 +57,7 @@ class ReadAhead:
                     self._arrival = Signal()
                 return Later(self._arrival)
             item, offset, size = self._mailbox.popleft()
+            self._polled += 1
             self._changed.notify()
         if size:
             self._memory.account(-size)
@@ -64,6 +69,21 @@ class ReadAhead:
     def offset(self) -> Any:
         """Where reading goes on after what was polled."""
         return self._offset
+
+    def newest(self) -> int:
+        """Asks the thread what there is; the number of the question."""
+        with self._changed:
+            self._asked += 1
+            asked = self._asked
+        self._reader.interrupt()
+        return asked
+
+    def reached(self, position: int) -> bool:
+        """Whether all that was there when that was asked has been polled."""
+        with self._changed:
+            if self._finished:
+                return not self._mailbox
+            return self._told >= position and self._polled >= self._told_behind
 
     def close(self) -> None:
         """Stops the thread and returns when it has closed the reader."""
@@ -84,9 +104,11 @@ class ReadAhead:
         item: Batch | Done | BaseException | None
         try:
             while not self._stopped:
+                self._answer(empty=False)
                 item = self._reader.read()
                 if item is not None and not self._deliver(item):
                     break
+                self._answer(empty=item is None)
         except BaseException as error:  # noqa: BLE001 - it belongs to the task
             self._deliver(error)
         finally:
@@ -99,6 +121,27 @@ class ReadAhead:
                 arrival = self._arrival
             arrival.set()
 
+    def _answer(self, *, empty: bool) -> None:
+        """Begins with a question that was asked, or says that all that was there then is delivered.
+
+        ``empty``: the reader has just had nothing, which answers a question that was asked before it looked.
+        """
+        reader: Any = self._reader
+        knows = hasattr(reader, "newest")
+        if self._answering is None:
+            if self._asked == self._told:
+                return
+            self._answering = (self._asked, reader.newest() if knows else None)
+            empty = False
+        number, target = self._answering
+        if not (reader.reached(target) if knows else empty):
+            return
+        self._answering = None
+        with self._changed:
+            self._told, self._told_behind = number, self._delivered
+            arrival = self._arrival
+        arrival.set()
+
     def _deliver(self, item: Batch | Done | BaseException) -> bool:
         """Puts an item into the mailbox when there is room; whether reading goes on."""
         size = item.nbytes if isinstance(item, Batch) else 0
@@ -110,6 +153,7 @@ class ReadAhead:
             self._memory.account(size)
             offset = self._offset if isinstance(item, BaseException) else self._reader.offset()
             self._mailbox.append((item, offset, size))
+            self._delivered += 1
             arrival = self._arrival
         arrival.set()
         return isinstance(item, Batch)

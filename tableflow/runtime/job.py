@@ -22,7 +22,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.config import CHANNEL_BATCHES, MEMORY_LIMIT, SCHEDULER_SEED, Settings
 from tableflow.errors import CancelledError, InternalError, TableFlowError
 from tableflow.runtime.channel import Channel
-from tableflow.runtime.checkpoint import Acknowledgement, Beginning, Checkpoints, TaskSnapshot
+from tableflow.runtime.checkpoint import Acknowledgement, Beginning, Checkpoints, TaskId, TaskSnapshot
 from tableflow.runtime.counters import JobCounters
 from tableflow.runtime.deployment import Build, Deployment, Sources, Surroundings
 from tableflow.runtime.epochs import Epochs
@@ -194,17 +194,46 @@ class Job:
         for task in self._deployment.tasks:
             task.inject(epoch)
 
-    def flush(self, timeout: float | None = None, interrupted: Callable[[], bool] = lambda: False) -> bool:
+    def flush(
+        self,
+        timeout: float | None = None,
+        interrupted: Callable[[], bool] = lambda: False,
+        *,
+        everything: bool = False,
+    ) -> bool:
         """Waits until all that the sources have given so far has had its effect; False if that took longer, or never will.
 
-        It is an epoch: everything before it has passed every operator and sink.
+        It is an epoch: everything before it has passed every operator and sink.  It passes a source when all changes of a
+        managed table that are committed, and all rows that were handed to its reader, are before it; with ``everything`` it begins
+        when what else there is to read (files, whatever has an end) has been given as well.
         """
         limit = None if timeout is None else time.monotonic() + timeout
+        if everything and not self._await(self._sources_asked(), limit, interrupted):
+            return False
         number = self.epochs.ask()
-        while self._passed < number and self._open_tasks:
+        return self._await(lambda: self._passed >= number, limit, interrupted)
+
+    def _sources_asked(self) -> Callable[[], bool]:
+        """Asks all sources; whether all have given what was there."""
+        left: set[TaskId] = set()
+
+        def told(task: TaskId) -> None:
+            left.discard(task)
+            self._bell.ring()
+
+        for task in self._deployment.tasks:
+            if task.id in self._open_tasks:
+                left.add(task.id)
+                if not task.ask(told):
+                    left.discard(task.id)
+        return lambda: not left & self._open_tasks
+
+    def _await(self, come: Callable[[], bool], limit: float | None, interrupted: Callable[[], bool]) -> bool:
+        """Waits for something to come, which the end of the job does; whether it has, or the job has ended without an error."""
+        while True:
             heard = self._bell.rings
-            if self._passed >= number or not self._open_tasks:
-                break
+            if come() or not self._open_tasks:
+                return come() or self._error is None
             if interrupted() or (limit is not None and time.monotonic() > limit):
                 return False
             if self._simulation is not None:
@@ -212,7 +241,6 @@ class Job:
                     if self._simulation.advance():
                         continue
             self._bell.wait(heard, 0.05)
-        return self._passed >= number or self._error is None
 
     def _send_epoch(self, epoch: Epoch) -> None:
         self._pace.begins(epoch.number)

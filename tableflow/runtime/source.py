@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -95,12 +95,27 @@ class CatchingUp(Protocol):
         ...
 
 
+class Backlogged(Protocol):
+    """What a reader may be besides: it can say when it has given what of its origin is there now.
+
+    Of others it is known when they have nothing to give; a reader that always has something, or looks now and then, has to say
+    it.  It may be polled before what it waits for is ready.
+    """
+
+    def backlog(self) -> Callable[[], bool]:
+        """A question whether all that is there at this moment has been given."""
+        ...
+
+
 @runtime_checkable
 class BlockingReader(Protocol):
     """What a connector that must block gives instead of a :class:`SplitReader`; used by one thread at a time."""
 
     def read(self) -> Batch | Done | None:
-        """Waits for rows; None when there were none for a while or it was interrupted."""
+        """Waits for rows; None when there were none for a while or it was interrupted.
+
+        It may have ``newest`` and ``reached`` of :class:`CatchingUp` besides, which are called by the thread that reads.
+        """
         ...
 
     def interrupt(self) -> None:

@@ -15,6 +15,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.representation import stored_as
 from tableflow.records import replace
 from tableflow.runtime.alignment import PortEnded
+from tableflow.runtime.backlog import Backlog
 from tableflow.runtime.checkpoint import SourceState
 from tableflow.runtime.counters import OperatorBlock
 from tableflow.runtime.drift import SplitDrift
@@ -35,12 +36,13 @@ _ASKED_AGAIN = 20_000
 class OpenSplit:
     """A split that is being read, and what its reader waits for."""
 
-    __slots__ = ("awaited", "idle", "reader", "silent_since", "split")
+    __slots__ = ("awaited", "idle", "reader", "silences", "silent_since", "split")
 
     def __init__(self, split: Split, reader: SplitReader) -> None:
         self.split = split
         self.reader = reader
         self.awaited: Wake | None = None
+        self.silences = 0
         self.silent_since: int | None = None
         self.idle = False
 
@@ -99,6 +101,12 @@ class SplitInput:
         """Since when nothing is read because an epoch has not passed, in nanoseconds; 0: it is."""
         self._targets: list[tuple[OpenSplit, CatchingUp, int]] | None = None
         self._pending: deque[Watermark | Idle] = deque()
+        self._asking: deque[Callable[[], None]] = deque()
+        self._backlogs: list[Backlog] = []
+
+    def ask(self, tell: Callable[[], None]) -> None:
+        """Has it told when all that is there now has been given; from any thread, followed by a wake-up of the task."""
+        self._asking.append(tell)
 
     def inject(self, epoch: Epoch) -> None:
         """Sends an epoch before the next batch; from any thread, followed by a wake-up of the task."""
@@ -120,6 +128,8 @@ class SplitInput:
 
     def next(self, preferred: int | None) -> Taken | None:
         """The next epoch, watermark, batch, or the end; None when every reader waits."""
+        if self._asking or self._backlogs:
+            self._answer()
         if self._pending:
             return self._pending.popleft()
         if self._epochs and not self._at_end and self._caught_up():
@@ -145,6 +155,8 @@ class SplitInput:
         if self._at_end:
             if self._pending:
                 return self._pending.popleft()
+            if self._backlogs:
+                self._answer()
             self._block.ended = True
             return PortEnded(0, last=True)
         silence = None if self._bounded else self._tell_silence()
@@ -154,7 +166,20 @@ class SplitInput:
             return self._pending.popleft()
         if self._epochs and self._caught_up():
             return self._epoch()  # the readers have nothing more, which they may have said just now
+        if self._backlogs:
+            self._answer()
         return None
+
+    def _answer(self) -> None:
+        """Tells those who have asked what has been given, if it has."""
+        while self._asking:
+            self._backlogs.append(Backlog(self._asking.popleft()))
+            self._assignment = None  # so that the assigner looks now, and not when it would
+        known = self._exhausted or self._assignment is not None
+        answered = [each for each in self._backlogs if each.given(self._open, self._time.held) and known]
+        self._backlogs = [each for each in self._backlogs if each not in answered]
+        for each in answered:
+            each.tell()
 
     @property
     def _at_end(self) -> bool:
@@ -237,6 +262,7 @@ class SplitInput:
             self._current = current.split.id
             return given if given.rows else None
         if isinstance(given, Later):
+            current.silences += 1
             if current.silent_since is None:
                 current.silent_since = self._clock.now()
             current.awaited = self._subscribe(given.wake)

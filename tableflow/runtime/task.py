@@ -182,6 +182,14 @@ class Task:
         self.wake()
         return True
 
+    def ask(self, tell: Callable[[TaskId], None]) -> bool:
+        """Has it told when all that this task of a source has to read now has been given; whether it is one.  From any thread."""
+        if self._splits is None:
+            return False
+        self._splits.ask(lambda: tell(self.id))
+        self.wake()
+        return True
+
     def _acknowledge(self, epoch: Epoch, states: tuple[bytes, ...]) -> None:
         source = None if self._splits is None else self._splits.noted
         if epoch.checkpoint is not None:

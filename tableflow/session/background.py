@@ -85,10 +85,12 @@ class BackgroundJob:
         """See :class:`JobDescription`."""
         return self.description.replaces
 
-    def flush(self, interrupted: Callable[[], bool]) -> None:
-        """Returns when all that its sources had when this was called has had its effect, or when interrupted."""
+    def flush(self, interrupted: Callable[[], bool], *, everything: bool = False) -> None:
+        """Returns when what its sources had when this was called has had its effect, or when interrupted; ``everything``: see
+        :meth:`~tableflow.runtime.job.Job.flush`.
+        """
         if self.running and self._job is not None:
-            self._job.flush(interrupted=interrupted)
+            self._job.flush(interrupted=interrupted, everything=everything)
             if self._job.stopping or not self._job.running:
                 self.wait()  # SHOW JOBS says afterwards what became of it
 
@@ -232,10 +234,12 @@ class JobKeeper:
                         + ("" if about.table is None else f", or DROP TABLE {job.target}"),
                     )
 
-    def flush(self, interrupted: Callable[[], bool] = lambda: False) -> None:
-        """Waits until every change that is committed has had its effect on all tables; gives up when interrupted."""
+    def flush(self, interrupted: Callable[[], bool] = lambda: False, *, everything: bool = False) -> None:
+        """Waits until every change that is committed, or ``everything`` that there is to read, has had its effect on all tables;
+        gives up when interrupted.
+        """
         for job in _in_order(sorted(self.running, key=lambda one: one.description.table is not None)):
-            job.flush(interrupted)
+            job.flush(interrupted, everything=everything)
 
     def forget(self, table: int) -> None:
         """Ends the job of a table that is to be dropped, and does not list those that it had."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from queue import Queue, SimpleQueue
 from typing import Any
 
 import pyarrow as pa
@@ -13,9 +14,10 @@ from tableflow.catalog.provider import Alignment, Changelog, ColumnDefinition, T
 from tableflow.columnar.representation import from_arrow_type
 from tableflow.connectors.connector import ObjectStore
 from tableflow.connectors.iteration import Iteration
-from tableflow.connectors.live import LiveTable
+from tableflow.connectors.live import Feed, LiveTable
 from tableflow.connectors.lookup import Asked, LookupTable
 from tableflow.connectors.memory import storage_type
+from tableflow.connectors.queued import Queued
 from tableflow.connectors.script import Script
 from tableflow.errors import InterfaceError, TableFlowError
 from tableflow.expressions.text import duration_text
@@ -54,8 +56,13 @@ def live_table(name: str, of: LiveDescription, source: Any, objects: ObjectStore
         if watermark is None:
             raise InterfaceError("alignment is about event time: give a watermark as well")
         watermark = replace(watermark, alignment=_alignment(of.alignment))
-    feed = source if isinstance(source, Script) else Iteration(source)
-    return LiveTable(name, TableSchema(columns, keys, watermark, of.changelog), feed, objects)
+    return LiveTable(name, TableSchema(columns, keys, watermark, of.changelog), _feed(source), objects)
+
+
+def _feed(source: Any) -> Feed:
+    if isinstance(source, Script):
+        return source
+    return Queued(source) if isinstance(source, Queue | SimpleQueue) else Iteration(source)
 
 
 def key_columns(key: Any, names: Sequence[str]) -> tuple[str, ...]:

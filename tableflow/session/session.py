@@ -270,7 +270,6 @@ class Session:
                 | sql.EndJob()
                 | sql.ExplainJob()
             ):
-                self._streams.changed()
                 return self._streams.carry_out(statement, script)
             case _:
                 self._streams.changed()

@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from tableflow.errors import CatalogError, TableFlowError, UnsupportedError
+from tableflow.errors import CancelledError, CatalogError, TableFlowError, UnsupportedError
 from tableflow.physical.text import explain_physical
 from tableflow.runtime.counters import JobCounters
 from tableflow.session.background import BackgroundJob, JobKeeper
@@ -56,18 +56,21 @@ class StreamStatements:
         looks = self._changed and _ABOUT_JOBS.match(text) is not None
         if not self._changed or (looks and self._stuck):
             return
-        self._changed = False
         limit = time.monotonic() + _PATIENCE_SECONDS if looks else math.inf
         self._keeper.flush(lambda: self._jobs.interrupted or time.monotonic() > limit)
+        self._check_interrupted()
+        self._changed = False
         self._stuck = time.monotonic() > limit
 
     def carry_out(self, statement: StreamStatement, script: str) -> Outcome:
         """One statement of a script."""
         match statement:
             case sql.CreateStreamingTable():
+                self._changed = True
                 return self._tables.create(statement, script)
             case sql.Flush():
-                self._keeper.flush(lambda: self._jobs.interrupted)
+                self._keeper.flush(lambda: self._jobs.interrupted, everything=True)
+                self._check_interrupted()
                 return Outcome(message="all changes are in effect")
             case sql.ShowJobs():
                 return self._show_jobs()
@@ -77,6 +80,10 @@ class StreamStatements:
                 return self._end(statement)
             case sql.ExplainJob():
                 return self._explain(statement)
+
+    def _check_interrupted(self) -> None:
+        if self._jobs.interrupted:
+            raise CancelledError("the statement was cancelled")
 
     def _show_jobs(self) -> Outcome:
         """All jobs of the process, and the streaming tables of a database that another process writes to."""

@@ -30,7 +30,7 @@ class CreateStreamingTable(Base):
 
 @dataclass(frozen=True, slots=True)
 class Flush(Base):
-    """FLUSH: waits until every change so far has had its effect on all streaming tables."""
+    """FLUSH: waits until all that was given to the inputs before has had its effect on all streaming tables."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tableflow.connectors.filesystem.format import FileScan, Format
@@ -145,6 +145,14 @@ class FollowingReader:
             if not grown:
                 return Later(After(self._interval))
             self._chunks = self._between()
+
+    def backlog(self) -> Callable[[], bool]:
+        """All that is written now, as far as its lines are complete; what is written meanwhile is not waited for."""
+        try:
+            size = stat_file(self._path).size
+        except TableFlowError:
+            size = 0  # the next look ends it
+        return lambda: self._chunks is None and self._start >= size
 
     def _grown(self) -> bool:
         """Finds the end of the whole records behind those that were read; whether there are any."""
