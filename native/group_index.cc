@@ -31,7 +31,7 @@ KeyIndex::KeyIndex(const std::vector<std::string>& formats) : keys_(formats) {
     if (keys_.words() == 1 && !keys_.has_text()) mode_ = Mode::OneWord;
   } else {
     const KeyClass of = keys_.column(0).key_class;
-    mode_ = of == KeyClass::Text ? Mode::Text : of == KeyClass::Integer ? Mode::Direct : Mode::OneWord;
+    mode_ = of == KeyClass::Text ? Mode::Text : of == KeyClass::Integer ? Mode::Runs : Mode::OneWord;
   }
   packed_.resize(size_t(piece_rows) * size_t(std::max(1, keys_.words())));
   hashes_.resize(piece_rows);
@@ -89,6 +89,10 @@ void KeyIndex::find_text(std::span<const Input> inputs, const Piece& piece, uint
 void KeyIndex::find_single(std::span<const Input> inputs, const Piece& piece, uint32_t* groups) {
   const bool any_null = keys_.load(0, inputs[0], piece, values_.data(), nulls_.data());
   const uint8_t* nulls = any_null ? nulls_.data() : nullptr;
+  if (mode_ == Mode::Runs) {
+    if (!any_null && find_runs(piece.n, values_.data(), groups)) return;
+    leave_runs();
+  }
   if (mode_ == Mode::Direct) {
     if (find_direct(piece.n, values_.data(), nulls, groups)) return;
     leave_direct();
@@ -116,7 +120,7 @@ void KeyIndex::reserve_slots(int64_t n) {
 bool KeyIndex::prepare(int64_t rows, const Deadline& deadline) {
   for (int c = 0; c < keys_.columns(); ++c)
     if (keys_.column(c).key_class == KeyClass::Text && !keys_.pool(c).prepare(rows, deadline)) return false;
-  if (mode_ == Mode::Text || mode_ == Mode::Constant || size_ < stepwise_groups) return true;
+  if (mode_ == Mode::Text || mode_ == Mode::Constant || mode_ == Mode::Runs || size_ < stepwise_groups) return true;
   if (mode_ == Mode::Words) {
     if (!tags_.moving()) {
       if (tags_.holds(size_t(size_ + rows))) return true;
@@ -229,7 +233,7 @@ VectorPtr KeyIndex::column(int c, const Groups& of) {
 
 int64_t KeyIndex::bytes() const {
   return keys_.bytes() + words_.held() +
-         int64_t(word_slots_.size() * sizeof(WordSlot) + direct_.capacity() * 4 + grid_.capacity() * 4) + tags_.bytes();
+         int64_t(segments_.capacity() * sizeof(Segment)) + int64_t(word_slots_.size() * sizeof(WordSlot) + direct_.capacity() * 4 + grid_.capacity() * 4) + tags_.bytes();
 }
 
 int64_t KeyIndex::bytes_after(int64_t rows) const {
@@ -237,9 +241,10 @@ int64_t KeyIndex::bytes_after(int64_t rows) const {
   const int64_t groups = size_ + rows;
   const int64_t word_bytes = std::max<int64_t>(int64_t(words_.capacity()) * 8, 2 * groups * 8 * std::max(1, keys_.words()));
   int64_t slots = 0;
-  if (mode_ == Mode::OneWord) {
+  if (mode_ == Mode::OneWord || mode_ == Mode::Runs) {  // which may end
     const int64_t wanted = int64_t(std::bit_ceil(uint64_t(groups * 5 / 3 + 1024)));
     slots = std::max(int64_t(word_slots_.size()), wanted) * int64_t(sizeof(WordSlot)) + int64_t(direct_.capacity()) * 4;
+    if (mode_ == Mode::Runs) slots = std::max(slots, std::max(direct_least, direct_ratio * groups) * 4);
   } else if (mode_ == Mode::Words) {
     slots = tags_.bytes_for(size_t(groups));
   } else if (mode_ == Mode::Direct) {

@@ -1,8 +1,8 @@
 // Keys to dense group numbers, in order of first appearance.
 //
-// Four ways, chosen by the key columns and by what was seen: no columns (one group); one string column (the pool's numbers
-// are the groups'); one integer column whose values lie close together (an array by value, given up when they do not, which
-// then keeps the groups it has);
+// Five ways, chosen by the key columns and by what was seen: no columns (one group); one string column (the pool's numbers
+// are the groups'); one integer column whose rows come in order (nothing is looked up), or else whose values lie close together (an
+// array by value, given up when they do not, which then keeps the groups it has);
 // else a hash table by open addressing with linear probing, with the key in the slot when it is one word without text.
 // Small dictionaries and booleans in front of it are looked up by their codes alone.
 #pragma once
@@ -35,11 +35,16 @@ class KeyIndex {
   int64_t bytes_after(int64_t rows) const;
 
  private:
-  enum class Mode : uint8_t { Constant, Text, Direct, OneWord, Words };
+  enum class Mode : uint8_t { Constant, Text, Runs, Direct, OneWord, Words };
   struct WordSlot {
     uint64_t key;
     uint32_t group;  // number + 1; 0 is empty
     uint32_t unused;
+  };
+
+  struct Segment {  // of values that came in order: the least and greatest, and their groups
+    int64_t low, high;
+    uint32_t first, last;
   };
 
   bool find_by_codes(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
@@ -47,6 +52,8 @@ class KeyIndex {
   void find_general(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
   void find_text(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
   void find_single(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
+  bool find_runs(int n, const int64_t* values, uint32_t* groups);
+  void leave_runs();
   bool find_direct(int n, const int64_t* values, const uint8_t* nulls, uint32_t* groups);
   bool become_direct();
   void leave_direct();
@@ -73,6 +80,7 @@ class KeyIndex {
   TagTable tags_;
   uint64_t mask_ = 0;
   int64_t moved_ = INT64_MAX;  // while a new hash table is filled: the groups that are in it
+  std::vector<Segment> segments_;  // ascending
   Array<uint32_t> direct_;  // by value - base_: number + 1
   int64_t base_ = 0;
   int64_t least_ = INT64_MAX, most_ = INT64_MIN, compared_ = 0;  // of the values of the first groups

@@ -12,7 +12,7 @@ from tableflow.serialization import serializable
 @serializable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange(UnaryNode):
-    """Moves rows between tasks.  HASH by column ids ``keys``; GATHER with ``ordering`` merges sorted inputs.
+    """Moves rows between tasks.  HASH by column ids ``keys``; RANGE by one, cut at ``boundaries``; GATHER with ``ordering`` merges sorted inputs.
 
     ``parallelism`` is that of the consuming stage; 0 means the job's default.
     """
@@ -22,3 +22,4 @@ class Exchange(UnaryNode):
     ordering: tuple[OrderingKey, ...] = ()
     blocking: bool = False
     parallelism: int = 0
+    boundaries: tuple[int, ...] = ()

@@ -144,6 +144,7 @@ class _Lowering:
         ordering: tuple[OrderingKey, ...] = (),
         *,
         blocking: bool = False,
+        boundaries: tuple[int, ...] = (),
     ) -> _Chain:
         """A new chain that receives the rows of ``chain`` on port 0."""
         where = positions(chain.fields)
@@ -157,6 +158,7 @@ class _Lowering:
                 tuple(where[key] for key in keys),
                 tuple((where[key.column], key.descending, key.nulls_first) for key in ordering),
                 blocking,
+                boundaries=boundaries,
             )
         )
         return head
@@ -195,7 +197,9 @@ class _Lowering:
         chain = self.lower(node.input)
         parallelism = node.parallelism or self.parallelism
         self.places[id(node)] = (chain.id, len(chain.operators) - 1)
-        return self.exchange(chain, node.kind, parallelism, node.keys, node.ordering, blocking=node.blocking)
+        return self.exchange(
+            chain, node.kind, parallelism, node.keys, node.ordering, blocking=node.blocking, boundaries=node.boundaries
+        )
 
     def _published_join(self, node: HashJoin) -> _Chain:
         build = self.lower(node.right)
@@ -261,16 +265,17 @@ class _Lowering:
                 self.places[id(child)] = (chain.id, len(chain.operators) - 1)
                 where = positions(chain.fields)
                 keys = tuple(where[key] for key in child.keys)
-                producers.append((self.close(chain), child.kind, keys, child.parallelism or self.parallelism))
+                parallelism = child.parallelism or self.parallelism
+                producers.append((self.close(chain), child.kind, keys, parallelism, child.boundaries))
             else:
                 chain = self.lower(child)
                 kind = ExchangeKind.FORWARD
-                producers.append((self.close(chain), kind, (), chain.parallelism))
-        head = self._open(self._common_parallelism(node, [p for *_, p in producers]), node.fields)
-        for port, (producer, kind, keys, parallelism) in enumerate(producers):
+                producers.append((self.close(chain), kind, (), chain.parallelism, ()))
+        head = self._open(self._common_parallelism(node, [p for *_, p, _ in producers]), node.fields)
+        for port, (producer, kind, keys, parallelism, boundaries) in enumerate(producers):
             if kind is ExchangeKind.FORWARD and parallelism != head.parallelism:
                 kind = ExchangeKind.REBALANCE
-            self.edges.append(Edge(producer, head.id, port, kind, keys))
+            self.edges.append(Edge(producer, head.id, port, kind, keys, boundaries=boundaries))
         return self._append(head, node)
 
     def _common_parallelism(self, node: PhysicalNode, offered: list[int]) -> int:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact, concat
 from tableflow.columnar.kernels.hashing import hash_rows
-from tableflow.columnar.kernels.partition import partition
+from tableflow.columnar.kernels.partition import partition, partition_ranges
 from tableflow.runtime.counters import EdgeBlock
 from tableflow.runtime.events import Control, Superstep, Watermark
 from tableflow.runtime.lanes import Lane
@@ -140,6 +142,32 @@ class HashWriter(Writer):
             rows = len(selection)
             if rows and not buffer.lane.closed:
                 buffer.rows(batch if rows == batch.length else batch.with_selection(selection), rows)
+
+
+class RangeWriter(Writer):
+    """Each row goes to the target whose turn it is in the range of its key; a batch within one range goes on as it is.
+
+    Where a row goes depends on nothing but its key: that keys lie together only makes it cheap.
+    """
+
+    def __init__(self, buffers: Sequence[Buffer], key: int, boundaries: Sequence[int]) -> None:
+        super().__init__(buffers)
+        self._key = key
+        self._boundaries = np.array(boundaries, np.int64)
+
+    def rows(self, batch: Batch, count: int) -> None:
+        """Deals the rows out."""
+        parts = partition_ranges(
+            batch.columns[self._key], self._boundaries, len(self.buffers), batch.length, batch.selection
+        )
+        if isinstance(parts, int):
+            if not self.buffers[parts].lane.closed:
+                self.buffers[parts].rows(batch, count)
+            return
+        for buffer, selection in zip(self.buffers, parts, strict=True):
+            rows = len(selection)
+            if rows and not buffer.lane.closed:
+                buffer.rows(batch.with_selection(selection), rows)
 
 
 class Outputs:

@@ -66,7 +66,8 @@ class ExchangeKind(enum.Enum):
 class Edge:
     """One exchange from ``producer`` to input ``port`` of ``consumer``.
 
-    ``keys`` are positions in the producer's output (HASH); ``ordering`` is (position, descending, nulls_first) for
+    ``keys`` are positions in the producer's output (HASH, RANGE).  ``boundaries`` (RANGE) are ascending storage values of the one
+    key: the range between two of them goes to one task, the next range to the next task.  ``ordering`` is (position, descending, nulls_first) for
     a GATHER that merges sorted inputs, and then the consumer sees one sorted stream.  ``blocking``: nothing is
     handed on before the producer has ended; rows are held under the memory budget meanwhile.  ``feedback``: the way
     back from the tail of a loop to its head, outside the credits.
@@ -80,6 +81,7 @@ class Edge:
     ordering: tuple[tuple[int, bool, bool], ...] = ()
     blocking: bool = False
     feedback: bool = False
+    boundaries: tuple[int, ...] = ()
 
 
 @serializable

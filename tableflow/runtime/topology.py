@@ -27,8 +27,8 @@ class Topology:
             raise InternalError(f"a forward exchange joins {producers} with {consumers} tasks")
         if edge.kind is ExchangeKind.GATHER and consumers != 1:
             raise InternalError(f"a gather exchange has {consumers} consuming tasks")
-        if edge.kind is ExchangeKind.RANGE:
-            raise InternalError("a range exchange has no boundaries", hint="ranges are made by a published sort")
+        if edge.kind is ExchangeKind.RANGE and not (edge.boundaries and len(edge.keys) == 1):
+            raise InternalError("a range exchange has one key and boundaries")
 
     def _reach(self, start: int) -> frozenset[int]:
         found: set[int] = set()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tableflow.errors import InternalError
 from tableflow.runtime.channel import Channel
 from tableflow.runtime.counters import EdgeBlock
-from tableflow.runtime.exchange import Buffer, HashWriter, Writer
+from tableflow.runtime.exchange import Buffer, HashWriter, RangeWriter, Writer
 from tableflow.runtime.graph import Edge, ExchangeKind
 from tableflow.runtime.lanes import BroadcastLane, Lane, RebalanceLane, ResultLane, SingleLane
 from tableflow.runtime.memory import MemoryPool
@@ -28,6 +28,10 @@ def writer(
         case ExchangeKind.HASH:
             lanes = [SingleLane([channel]) for channel in channels]
             return HashWriter([Buffer(lane, batch_rows, block, memory, compacts=True) for lane in lanes], edge.keys)
+        case ExchangeKind.RANGE:
+            lanes = [SingleLane([channel]) for channel in channels]
+            buffers = [Buffer(lane, batch_rows, block, memory, compacts=True) for lane in lanes]
+            return RangeWriter(buffers, edge.keys[0], edge.boundaries)
         case ExchangeKind.BROADCAST:
             return _one(BroadcastLane(channels), batch_rows, block, memory)
         case ExchangeKind.REBALANCE:

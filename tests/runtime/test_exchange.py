@@ -107,6 +107,17 @@ def test_hash_sends_equal_keys_to_one_target_by_the_high_bits():
     assert sorted(found) == sorted(rows[::2])
 
 
+def test_ranges_take_turns_and_a_batch_within_one_goes_by_reference():
+    outputs, channels, _, _ = make(ExchangeKind.RANGE, 2, batch_rows=8, keys=(0,), boundaries=(10, 20, 30))
+    whole = batch(12, 11, 19)
+    sent(outputs, whole)
+    assert channels[1].next()[0] is whole
+    sent(outputs, batch(9, 10, 20, 29, 30, 31))
+    outputs.control(EndOfInput())
+    assert drained(channels[0]) == [[9, 20, 29], EndOfInput()]
+    assert drained(channels[1]) == [[10, 30, 31], EndOfInput()]
+
+
 def test_broadcast_and_rebalance():
     outputs, channels, _, _ = make(ExchangeKind.BROADCAST, 3, batch_rows=2)
     sent(outputs, batch(1))

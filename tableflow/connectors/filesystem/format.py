@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tableflow.catalog.clustering import Boundaries
 from tableflow.catalog.known_values import KnownRows
 from tableflow.catalog.provider import TableStatistics
 from tableflow.columnar.batch import Batch
@@ -155,6 +156,10 @@ class Format(ABC):
     def rows_of(self, file: FileVersion) -> int:
         """How many rows a file of which something is :meth:`known` has."""
         raise InternalError(f"files of format {self.name!r} do not say how many rows they have")
+
+    def boundaries(self, files: Sequence[FileVersion], column: FileColumn) -> Boundaries:
+        """See :mod:`tableflow.catalog.clustering`."""
+        return ()
 
     def prunes(self, predicate: Expression) -> bool:
         """Whether :meth:`splits` can make use of a conjunct."""

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tableflow.catalog.clustering import Boundaries
 from tableflow.catalog.known_values import KnownRows
 from tableflow.catalog.provider import TableStatistics
 from tableflow.columnar.batch import Batch
 from tableflow.connectors.filesystem.column_conjuncts import is_cheap
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
 from tableflow.connectors.filesystem.matching import listed
+from tableflow.connectors.filesystem.parquet_clusters import cluster_boundaries
 from tableflow.connectors.filesystem.parquet_fetch import fetch_rows
 from tableflow.connectors.filesystem.parquet_filter import ScanFilters
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn, read_footer
@@ -99,6 +101,10 @@ class ParquetFormat(Format):
     def rows_of(self, file: FileVersion) -> int:
         """As its footer says."""
         return read_footer(file).rows
+
+    def boundaries(self, files: Sequence[FileVersion], column: FileColumn) -> Boundaries:
+        """From the ranges of row groups, where they follow each other."""
+        return _boundaries(tuple(files), column)
 
     def prunes(self, predicate: Expression) -> bool:
         """Row groups are skipped by what :mod:`tableflow.connectors.pruning` understands, rows by cheap conjuncts over one column."""
@@ -218,6 +224,12 @@ def _statistics(files: tuple[FileVersion, ...], columns: tuple[FileColumn, ...])
 def _known(files: tuple[FileVersion, ...], columns: tuple[FileColumn, ...]) -> KnownRows:
     footers = [read_footer(file) for file in files]
     return known_rows(footers, columns, [place_columns(footer, columns, None) for footer in footers])
+
+
+@functools.lru_cache(maxsize=1024)
+def _boundaries(files: tuple[FileVersion, ...], column: FileColumn) -> Boundaries:
+    footers = [read_footer(file) for file in files]
+    return cluster_boundaries(footers, [place_columns(footer, (column,), None)[0] for footer in footers], column.type)
 
 
 def _skips_cheaply(footer: Footer, group: int, scan: FileScan) -> bool:

@@ -6,6 +6,7 @@ import functools
 import itertools
 from typing import Any
 
+from tableflow.catalog.clustering import Boundaries
 from tableflow.catalog.known_values import KnownRows
 from tableflow.catalog.provider import Accepted, ColumnDefinition, ScanRequest, TableSchema, TableStatistics
 from tableflow.catalog.written import SinkOffer
@@ -93,6 +94,13 @@ class FileTable:
             return found
         rows = [self._format.rows_of(file) for file in self._files]
         return KnownRows(found.rows, {**found.columns, **known_partitions(self._files, rows, outside)})
+
+    def boundaries(self, column: str) -> Boundaries:
+        """See :mod:`tableflow.catalog.clustering`."""
+        if self._watch is not None or self._missing is not None or self._format.gives_changes:
+            return ()
+        found = [one for one in self._in_files if one.name == column]
+        return self._format.boundaries(self._files, found[0]) if found else ()
 
     def accept(self, request: ScanRequest) -> Accepted:
         """Conjuncts only prune (they stay above); a limit ends the scan early when there are no conjuncts."""

@@ -9,7 +9,7 @@ from tableflow.physical.aggregate_states import splittable, state_fields
 from tableflow.physical.collect_aggregate import CollectAggregate, is_collected
 from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate
 from tableflow.physical.node import Facts, PhysicalNode
-from tableflow.physical.properties import Estimate, Properties
+from tableflow.physical.properties import Estimate, PartitioningKind, Properties
 from tableflow.physical.set_operation import Replicate
 from tableflow.planner.implementation import costs
 from tableflow.planner.implementation.enforcers import enforce, keep
@@ -39,7 +39,8 @@ def _groups(search: Search, node: logical.Aggregate) -> float:
 def _single_phase(search: Search, node: logical.Aggregate, meeting: Required) -> PhysicalNode:
     child = search.best(node.input, meeting)
     fields = (*node.keys, *node.results)
-    work = costs.aggregate_cost(child.facts.estimate.rows, _groups(search, node), len(node.calls))
+    near = child.facts.properties.partitioning.kind is PartitioningKind.RANGE
+    work = costs.aggregate_cost(child.facts.estimate.rows, _groups(search, node), len(node.calls), near=near)
     facts = search.facts(node, fields, (child,), work, child.facts.properties.partitioning)
     if any(is_collected(call) for call in node.calls):
         return CollectAggregate(fields=fields, facts=facts, input=child, keys=node.keys, calls=node.calls)

@@ -14,6 +14,8 @@ FILTER_ROW = 1.0
 EXPRESSION_VALUE = 1.0
 EXCHANGE_ROW = 14.0
 EXCHANGE_BYTE = 0.15
+RANGE_ROW = 1.5
+"""Looking in which range the key of a row lies, where those of whole batches lie in one."""
 BUILD_ROW = 22.0
 PROBE_ROW = 7.0
 OUTPUT_VALUE = 1.5
@@ -49,9 +51,10 @@ def probe_cost(rows: float, build_rows: float, output_rows: float, output_column
     return rows * access + output_rows * output_columns * OUTPUT_VALUE
 
 
-def aggregate_cost(rows: float, groups: float, calls: int) -> float:
-    """Grouping ``rows`` into ``groups``."""
-    return rows * (GROUP_ROW + 2.0 * calls + cache_penalty(groups * (24.0 + 16.0 * calls))) + groups * 20.0
+def aggregate_cost(rows: float, groups: float, calls: int, *, near: bool = False) -> float:
+    """Grouping ``rows`` into ``groups``; ``near``: rows that follow each other are mostly of few groups."""
+    penalty = 0.0 if near else cache_penalty(groups * (24.0 + 16.0 * calls))
+    return rows * (GROUP_ROW + 2.0 * calls + penalty) + groups * 20.0
 
 
 def exchange_cost(rows: float, row_bytes: float) -> float:

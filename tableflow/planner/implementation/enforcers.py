@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tableflow.catalog.clustering import Boundaries
 from tableflow.expressions.nodes import ColumnRef
 from tableflow.physical.exchange import Exchange
 from tableflow.physical.node import Facts, PhysicalNode
@@ -19,6 +20,7 @@ from tableflow.physical.properties import (
 )
 from tableflow.physical.sort import SortRows
 from tableflow.planner.implementation import costs
+from tableflow.planner.implementation.clustering import key_ranges
 from tableflow.planner.implementation.requirements import Required, ordering_satisfies, partitioning_satisfies
 from tableflow.runtime.graph import ExchangeKind
 from tableflow.types import Field
@@ -47,6 +49,9 @@ def _spread(search: Search, plan: PhysicalNode, required: Required) -> PhysicalN
         case PartitioningKind.REPLICATED:
             return broadcast(search, plan)
         case _:
+            found = key_ranges(search, plan, required)
+            if found is not None:
+                return cut(search, plan, *found)
             return repartition(search, plan, required.partitioning.keys)
 
 
@@ -62,8 +67,9 @@ def enforcing_cost(
     rows: float,
     row_bytes: float,
     required: Required,
+    plan: PhysicalNode | None = None,
 ) -> float:
-    """What :func:`enforce` would add to the cost of a plan with these properties."""
+    """What :func:`enforce` would add to the cost of a plan with these properties; it is ``plan``, if that is built."""
     cost = 0.0
     moved = is_moved(search, partitioning, required)
     if moved and required.partitioning.kind is not PartitioningKind.SINGLE:
@@ -71,7 +77,10 @@ def enforcing_cost(
     if required.ordering and not ordering_satisfies(ordering, required.ordering):
         cost += _sorting(search, rows, partitioning)
     if moved:
-        cost += _moving(search, rows, row_bytes, required.partitioning.kind, required.ordering)
+        to = required.partitioning.kind
+        if to is PartitioningKind.HASH and plan is not None and key_ranges(search, plan, required) is not None:
+            to = PartitioningKind.RANGE
+        cost += _moving(search, rows, row_bytes, to, required.ordering)
     return cost
 
 
@@ -88,6 +97,8 @@ def _moving(
             return work * (2.0 if ordering else 0.3) + costs.STAGE
         case PartitioningKind.REPLICATED:
             return work * search.parallelism * 0.3 + costs.STAGE
+        case PartitioningKind.RANGE:
+            return rows * costs.RANGE_ROW / search.parallelism + costs.STAGE
         case _:
             return work / search.parallelism + costs.STAGE
 
@@ -143,3 +154,10 @@ def repartition(search: Search, plan: PhysicalNode, keys: tuple[int, ...]) -> Ph
     """Rows with equal keys in one task."""
     facts = _moved(search, plan, Partitioning(PartitioningKind.HASH, keys))
     return Exchange(fields=plan.fields, facts=facts, input=plan, kind=ExchangeKind.HASH, keys=keys)
+
+
+def cut(search: Search, plan: PhysicalNode, key: int, boundaries: Boundaries) -> PhysicalNode:
+    """Rows with equal keys in one task, where most batches lie within a range of the key."""
+    facts = _moved(search, plan, Partitioning(PartitioningKind.RANGE, (key,)))
+    kind = ExchangeKind.RANGE
+    return Exchange(fields=plan.fields, facts=facts, input=plan, kind=kind, keys=(key,), boundaries=boundaries)

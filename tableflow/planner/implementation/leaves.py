@@ -44,6 +44,7 @@ def implement_scan(search: Search, node: logical.Scan, required: Required) -> It
         wanted |= column_ids(conjunct)
     fields = tuple(f for f in node.fields if f.id in wanted)
     columns = tuple(names[f.id] for f in fields)
+    search.scanned.update((f.id, (node.provider, name)) for f, name in zip(fields, columns, strict=True))
     accepted = replace(first, request=replace(first.request, columns=columns))
     try:
         kind, options = node.provider.source(accepted)

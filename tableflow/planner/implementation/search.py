@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
+from tableflow.catalog.provider import TableProvider
 from tableflow.config import PARALLELISM, STATE_TTL, Settings
 from tableflow.errors import InternalError, UnsupportedError
 from tableflow.expressions.intervals import Domain
@@ -99,6 +100,8 @@ class Search:
         self.parallelism = settings.get(PARALLELISM)
         self.warnings: list[str] = []
         self.shared: dict[int, PhysicalNode] = {}
+        self.scanned: dict[int, tuple[TableProvider, str]] = {}
+        """Columns of tables, by id."""
         self.alternatives: dict[int, Any] = {}
         """What the rule of a join found, by node, as far as it does not depend on what is required."""
         self._needed = needed_columns(root, wanted)
@@ -152,7 +155,7 @@ class Search:
             return of.cost + enforcing_cost(self, of.partitioning, (), of.rows, of.row_bytes, required)
         properties, estimate = of.facts.properties, of.facts.estimate
         return estimate.cost + enforcing_cost(
-            self, properties.partitioning, properties.ordering, estimate.rows, estimate.row_bytes, required
+            self, properties.partitioning, properties.ordering, estimate.rows, estimate.row_bytes, required, of
         )
 
     def stream(self, node: logical.Node) -> StreamFacts:
