@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "program_kernel.h"
+#include "reciprocal.h"
 
 namespace tableflow::program {
 namespace {
@@ -36,8 +37,22 @@ template <class Op, class T> void checked(Frame& f, const Instruction& in) {
   });
 }
 
+// The divisor of an instruction that divides all lanes by the same number, if no quotient by it can fail; else 0.
+template <class T> int64_t safe_constant_divisor(Frame& f, const Instruction& in) {
+  if constexpr (sizeof(T) == 8) {
+    const Register& right = f.reg(in.args[1]);
+    if (right.constant && !right.has_errors && right.as<T>()[0] != -1) return right.as<T>()[0];
+  }
+  return 0;
+}
+
 // Truncates towards zero.  The least value by -1 fails like a zero divisor.
 template <class T> void divide(Frame& f, const Instruction& in) {
+  if (const int64_t by = safe_constant_divisor<T>(f, in)) {
+    const Reciprocal reciprocal(by);
+    map_left<T, T>(f, in, [=](T a) { return T(reciprocal.quotient(int64_t(a))); });
+    return;
+  }
   constexpr T least = T(U<T>(1) << (sizeof(T) * 8 - 1));
   map_binary_checked<T, T, T>(f, in, [](T a, T b, T* r) {
     const bool bad = b == 0 || (b == -1 && a == least);
@@ -48,6 +63,11 @@ template <class T> void divide(Frame& f, const Instruction& in) {
 
 // Follows the dividend's sign.
 template <class T> void modulo(Frame& f, const Instruction& in) {
+  if (const int64_t by = safe_constant_divisor<T>(f, in)) {
+    const Reciprocal reciprocal(by);
+    map_left<T, T>(f, in, [=](T a) { return T(reciprocal.rest(int64_t(a))); });
+    return;
+  }
   map_binary_checked<T, T, T>(f, in, [](T a, T b, T* r) {
     *r = b == 0 || b == -1 ? 0 : a % b;
     return b == 0;

@@ -35,6 +35,15 @@ template <class A, class B, class R, class Op> void map_binary(Frame& f, const I
   }
 }
 
+// Of two arguments the first, where the second is the same for all lanes and `op` knows it.
+template <class A, class R, class Op> void map_left(Frame& f, const Instruction& in, Op op) {
+  Register& r = strict(f, in);
+  const A* __restrict a = f.reg(in.args[0]).as<A>();
+  R* __restrict out = r.as<R>();
+  const int n = f.n;
+  for (int i = 0; i < n; ++i) out[i] = op(a[i]);
+}
+
 // As above for what can fail: `op(a, b, out)` is true when it failed.  Usual chunks have no failure and no second pass.
 template <class A, class R, class Op> void map_unary_checked(Frame& f, const Instruction& in, Op op) {
   Register& r = strict(f, in);

@@ -1,6 +1,7 @@
 // Calendar arithmetic in the proleptic Gregorian calendar; dates are days since 1970-01-01.
 // Algorithms: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
 #include "program_kernel.h"
+#include "reciprocal.h"
 
 namespace tableflow::program {
 namespace {
@@ -65,12 +66,16 @@ void add_months(Frame& f, const Instruction& in) {
 
 // Quotient towards minus infinity by the positive immediate: micro- or nanoseconds to days, and the rest.
 void floor_divide(Frame& f, const Instruction& in) {
-  const int64_t by = int64_t(in.immediates[0].integer);
-  map_unary<int64_t, int64_t>(f, in, [=](int64_t a) { return a / by - (a % by < 0); });
+  const Reciprocal by(int64_t(in.immediates[0].integer));
+  map_unary<int64_t, int64_t>(f, in, [=](int64_t a) { return by.quotient(a) - (by.rest(a) < 0); });
 }
 void floor_modulo(Frame& f, const Instruction& in) {
-  const int64_t by = int64_t(in.immediates[0].integer);
-  map_unary<int64_t, int64_t>(f, in, [=](int64_t a) { return a % by < 0 ? a % by + by : a % by; });
+  const int64_t unit = int64_t(in.immediates[0].integer);
+  const Reciprocal by(unit);
+  map_unary<int64_t, int64_t>(f, in, [=](int64_t a) {
+    const int64_t rest = by.rest(a);
+    return rest < 0 ? rest + unit : rest;
+  });
 }
 void prepare_floor(Instruction& in) {
   if (in.immediates.size() != 1 || in.immediates[0].kind != Immediate::Integer || in.immediates[0].integer < 1 ||
