@@ -51,14 +51,15 @@ void GroupTable::absorb_values(GroupTable& other, const Moves& moves) {
   std::vector<std::pair<uint32_t, uint32_t>> targets;
   for (int64_t i = 0; i < moves.n; ++i) targets.emplace_back(moves.from[i], moves.to[i]);
   std::sort(targets.begin(), targets.end());
-  for (size_t number = 0; number < sets_.size(); ++number) {
-    DistinctSet& theirs = other.sets_[number];
+  for (size_t number = 0; number < distinct_.size(); ++number) {
+    DistinctSet& theirs = other.sets_[size_t(distinct_[number].set)];
+    const size_t filter = size_t(distinct_[number].filter), filters = theirs.filters.size();
     const int64_t entries = theirs.index->size();
     std::vector<uint32_t> chosen, groups;
     const VectorPtr owners = theirs.index->column(0, Groups(int64_t(0), entries));
     for (int64_t e = 0; e < entries; ++e) {
       const auto owner = uint32_t(owners->values<int32_t>()[e]);
-      if (changing_ && theirs.counts[size_t(e)] == 0) continue;
+      if (changing_ ? theirs.counts[size_t(e) * filters + filter] == 0 : !(theirs.seen[size_t(e)] >> filter & 1)) continue;
       for (auto at = std::lower_bound(targets.begin(), targets.end(), std::pair(owner, uint32_t(0)));
            at != targets.end() && at->first == owner; ++at) {
         chosen.push_back(uint32_t(e));
@@ -75,7 +76,7 @@ void GroupTable::absorb_values(GroupTable& other, const Moves& moves) {
         arguments[size_t(places[a])] = {values.back().get(), true, nullptr};
       }
       const Piece piece{nullptr, 0, n};
-      cached_ = 0;
+      begin_piece();
       Selected& all = next_selected();
       all.n = n;
       all.clustered = false;
@@ -83,9 +84,10 @@ void GroupTable::absorb_values(GroupTable& other, const Moves& moves) {
       std::copy_n(groups.begin() + int64_t(first), n, all.groups.begin());
       if (changing_) {
         all.weights.resize(piece_rows);
-        for (int i = 0; i < n; ++i) all.weights[size_t(i)] = theirs.counts[chosen[first + size_t(i)]];
+        for (int i = 0; i < n; ++i) all.weights[size_t(i)] = theirs.counts[chosen[first + size_t(i)] * filters + filter];
       }
-      Selected& fresh = new_values(all, arguments, piece, int(number));
+      place_values(all, arguments, piece, sets_[size_t(distinct_[number].set)]);
+      Selected& fresh = new_values(all, int(number));
       for (Slot& slot : slots_)
         if (slot.distinct == int(number)) update_slot(slot, fresh, arguments, piece, groups_);
     }
@@ -133,9 +135,13 @@ std::vector<std::vector<VectorPtr>> GroupTable::distinct_values() {
     const int64_t n = set.index->size();
     auto& columns = out.emplace_back();
     for (int c = 0; c < set.index->columns(); ++c) columns.push_back(set.index->column(c, Groups(int64_t(0), n)));
-    auto counts = std::make_shared<Buffer>(size_t(n) * 8);
-    for (int64_t i = 0; i < n; ++i) counts->as<int64_t>()[i] = changing_ ? set.counts[size_t(i)] : 1;
-    columns.push_back(make_fixed(Kind::I64, "l", n, std::move(counts), nullptr, 0));
+    const size_t filters = set.filters.size();
+    for (size_t f = 0; f < filters; ++f) {
+      auto counts = std::make_shared<Buffer>(size_t(n) * 8);
+      for (size_t i = 0; i < size_t(n); ++i)
+        counts->as<int64_t>()[i] = changing_ ? set.counts[i * filters + f] : int64_t(set.seen[i] >> f & 1);
+      columns.push_back(make_fixed(Kind::I64, "l", n, std::move(counts), nullptr, 0));
+    }
   }
   return out;
 }
@@ -162,12 +168,22 @@ void GroupTable::load(const std::vector<VectorPtr>& keys, int64_t groups, const 
   insert(*index_, whole_inputs(keys), keys.empty() ? 0 : groups);
   for (size_t s = 0; s < sets.size(); ++s) {
     DistinctSet& set = sets_[s];
-    if (sets[s].size() != set.formats.size() + 1 || sets[s].back()->kind != Kind::I64) throw std::invalid_argument("a saved state is damaged");
+    const size_t filters = set.filters.size(), columns = set.formats.size();
+    bool whole = sets[s].size() == columns + filters;
+    for (size_t f = 0; whole && f < filters; ++f) whole = sets[s][columns + f]->kind == Kind::I64;
+    if (!whole) throw std::invalid_argument("a saved state is damaged");
     const int64_t n = sets[s].back()->length;
     std::vector<Input> inputs = whole_inputs(sets[s]);
-    inputs.pop_back();
+    inputs.resize(columns);
     insert(*set.index, inputs, n);
-    if (changing_) set.counts.append(sets[s].back()->values<int64_t>(), size_t(n));
+    set.grow(changing_);
+    for (size_t f = 0; f < filters; ++f) {
+      const int64_t* counts = sets[s][columns + f]->values<int64_t>();
+      for (size_t i = 0; i < size_t(n); ++i) {
+        if (changing_) set.counts[i * filters + f] = counts[i];
+        else set.seen[i] |= uint8_t((counts[i] > 0) << f);
+      }
+    }
   }
   StateReader in(state);
   for (Slot& slot : slots_) {

@@ -215,7 +215,10 @@ void KeyIndex::find_words(int n, uint32_t* groups) {
     const uint64_t* key = &packed_[size_t(i * stride)];
     const uint32_t tag = TagTable::tag_of(hashes_[size_t(i)]);
     TagTable::Slot& slot = tags_.find(tag, [&](uint32_t group) {
-      return std::equal(key, key + stride, &words_[size_t(group) * size_t(stride)]);
+      const uint64_t* known = &words_[size_t(group) * size_t(stride)];
+      int w = 0;  // few words: comparing them takes less than a call
+      while (w < stride && key[w] == known[w]) ++w;
+      return w == stride;
     });
     if (!slot.entry) {
       slot = {tag, next_group() + 1};

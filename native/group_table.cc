@@ -23,18 +23,7 @@ GroupTable::GroupTable(const std::vector<std::string>& key_formats, const std::v
     if (call.changing != changing_) throw std::invalid_argument("either all calls are changing or none is");
   for (size_t i = 0; i < calls.size(); ++i) {
     const AggregateSpec& call = calls[i];
-    int set = -1;
-    if (call.distinct && !idempotent(call.function)) {
-      for (size_t s = 0; s < sets_.size(); ++s)
-        if (sets_[s].arguments == call.arguments && sets_[s].filter == call.filter) set = int(s);
-      if (set < 0) {
-        set = int(sets_.size());
-        std::vector<std::string> formats{"i"};
-        formats.insert(formats.end(), call.formats.begin(), call.formats.end());
-        sets_.push_back({call.arguments, call.filter, std::move(formats), nullptr, {}});
-      }
-    }
-    calls_.emplace_back(int(i), call, set, slots_);
+    calls_.emplace_back(int(i), call, call.distinct && !idempotent(call.function) ? distinct_number(call) : -1, slots_);
   }
   for (const auto& format : key_formats)
     spellings_.push_back(format == "tin" ? std::make_unique<IntervalExtreme>(true) : nullptr);
@@ -56,6 +45,7 @@ void GroupTable::clear() {
     if (spelling) spelling->clear();
   for (DistinctSet& set : sets_) {
     set.index = std::make_unique<KeyIndex>(set.formats);
+    set.seen.release();
     set.counts.release();
   }
   groups_ = 0;
@@ -138,9 +128,14 @@ void GroupTable::spread(std::span<const Input> arguments, const uint32_t* rows, 
   }
 }
 
+void GroupTable::begin_piece() {
+  cached_ = 0;
+  for (DistinctSet& set : sets_) set.placed = false;
+}
+
 // All rows of the piece, by group when there are few groups and all count once, else as they come.
 void GroupTable::order_by_group(const Piece& piece) {
-  cached_ = 0;
+  begin_piece();
   Selected& all = next_selected();
   const int n = piece.n;
   all.n = n;
@@ -282,7 +277,7 @@ int64_t GroupTable::bytes() const {
   int64_t total = index_->bytes();
   for (const auto& spelling : spellings_) total += spelling ? spelling->bytes() : 0;
   for (const Slot& slot : slots_) total += slot.accumulator->bytes() + (slot.presence ? slot.presence->bytes() : 0);
-  for (const auto& set : sets_) total += set.index->bytes() + int64_t(set.counts.capacity() * 8);
+  for (const auto& set : sets_) total += int64_t(set.bytes());
   return total;
 }
 
@@ -292,7 +287,10 @@ int64_t GroupTable::bytes_after(int64_t rows) const {
     if (spelling) total += std::max(spelling->bytes(), 2 * (groups_ + rows) * spelling->bytes_per_group());
   for (const Slot& slot : slots_)
     total += std::max(slot.accumulator->bytes(), 2 * (groups_ + rows) * (slot.accumulator->bytes_per_group() + 1));
-  for (const auto& set : sets_) total += set.index->bytes_after(rows) + (changing_ ? int64_t(set.counts.capacity() + 2 * size_t(rows)) * 8 : 0);
+  for (const auto& set : sets_) {
+    const size_t marks = changing_ ? set.filters.size() * 8 : 1;  // bytes of a value
+    total += int64_t(set.bytes()) - set.index->bytes() + set.index->bytes_after(rows) + 2 * rows * int64_t(marks);
+  }
   return total;
 }
 

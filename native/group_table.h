@@ -58,12 +58,26 @@ class GroupTable {
 
  private:
   struct Selected;  // lanes under one filter and one argument's validity
+  // The values that calls have seen of the same arguments, found once for all of these calls; they differ by their filters.
   struct DistinctSet {
+    static constexpr size_t most_filters = 8;
     std::vector<int> arguments;
-    int filter;
+    std::vector<int> filters;  // -1: none
     std::vector<std::string> formats;
     std::unique_ptr<KeyIndex> index;
-    Array<int64_t> counts;  // of each value of a group, in a changing table
+    Array<uint8_t> seen;    // of each value of a group: a bit for each filter under which it has come
+    Array<int64_t> counts;  // in a changing table instead: how often, for each filter
+    std::vector<uint32_t> entries;  // of the current piece, by lane: the values' numbers
+    bool placed = false;            // whether `entries` are there
+    // A place for what is known of each value; nothing is known of new ones.
+    void grow(bool changing) {
+      const auto values = size_t(index->size());
+      changing ? counts.resize_zero(values * filters.size()) : seen.resize_zero(values);
+    }
+    size_t bytes() const { return size_t(index->bytes()) + seen.capacity() + counts.capacity() * 8; }
+  };
+  struct DistinctRows {  // what DISTINCT calls read: one of a set's filters
+    int set, filter;
   };
   GroupTable& operator=(GroupTable&&);
   void resize(int64_t groups);
@@ -71,8 +85,12 @@ class GroupTable {
   void order_by_group(const Piece& piece);
   void spell_intervals(std::span<const Input> keys, const Piece& piece);
   Selected& selected(std::span<const Input> arguments, const Piece& piece, int filter, int argument);
-  Selected& distinct_rows(std::span<const Input> arguments, const Piece& piece, int set);
-  Selected& new_values(const Selected& from, std::span<const Input> arguments, const Piece& piece, int set);
+  int distinct_number(const AggregateSpec& call);
+  Selected& distinct_rows(std::span<const Input> arguments, const Piece& piece, int number);
+  Selected& filtered_values(std::span<const Input> arguments, const Piece& piece, const DistinctSet& set, int filter);
+  void place_values(const Selected& from, std::span<const Input> arguments, const Piece& piece, DistinctSet& set);
+  Selected& new_values(const Selected& from, int number);
+  void begin_piece();
   Selected& next_selected();
   void update_slot(Slot& slot, Selected& rows, std::span<const Input> arguments, const Piece& piece, int64_t before);
   void absorb_values(GroupTable& other, const Moves& moves);
@@ -86,6 +104,7 @@ class GroupTable {
   std::vector<AggregateCallState> calls_;
   std::vector<Slot> slots_;
   std::vector<DistinctSet> sets_;
+  std::vector<DistinctRows> distinct_;
   std::vector<std::unique_ptr<Selected>> cache_;  // of the current piece; [0] are all rows
   size_t cached_ = 0;
   int64_t groups_ = 0;

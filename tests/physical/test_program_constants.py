@@ -20,7 +20,9 @@ from tests.kernels.columns import plain
 
 LEAST, GREATEST = -(2**63), 2**63 - 1
 FIELDS = (t.Field(1, "a", t.BIGINT),)
-NUMBERS = st.one_of(st.integers(LEAST, GREATEST), st.integers(-3, 3), st.sampled_from([LEAST, LEAST + 1, GREATEST, GREATEST - 1]))
+NUMBERS = st.one_of(
+    st.integers(LEAST, GREATEST), st.integers(-3, 3), st.sampled_from([LEAST, LEAST + 1, GREATEST, GREATEST - 1])
+)
 
 
 def truncated(a: int, b: int) -> int:
