@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from tableflow.config import EPOCH_INTERVAL, PARALLELISM, Settings
 from tableflow.connectors.registry import Sources
@@ -25,6 +25,7 @@ from tableflow.physical.build import build_operator
 from tableflow.runtime.counters import JobCounters
 from tableflow.runtime.job import Job
 from tableflow.runtime.scheduler import WorkerPool
+from tableflow.session.awaiting import in_order
 from tableflow.session.job_description import JobDescription, JobState
 from tableflow.session.planned import Planned
 
@@ -234,11 +235,15 @@ class JobKeeper:
                         + ("" if about.table is None else f", or DROP TABLE {job.target}"),
                     )
 
-    def flush(self, interrupted: Callable[[], bool] = lambda: False, *, everything: bool = False) -> None:
-        """Waits until every change that is committed, or ``everything`` that there is to read, has had its effect on all tables;
-        gives up when interrupted.
+    def flush(
+        self, interrupted: Callable[[], bool], jobs: Sequence[BackgroundJob] | None = None, *, everything: bool = False
+    ) -> None:
+        """Waits until every change that is committed has had its effect on all tables, or on those that some ``jobs`` keep.
+
+        ``everything``: and all that there is to read besides.  It gives up when interrupted.
         """
-        for job in _in_order(sorted(self.running, key=lambda one: one.description.table is not None)):
+        chosen = self.running if jobs is None else jobs
+        for job in in_order(sorted(chosen, key=lambda one: one.description.table is not None)):
             job.flush(interrupted, everything=everything)
 
     def forget(self, table: int) -> None:
@@ -262,17 +267,3 @@ class JobKeeper:
             if self._pool is None:
                 self._pool = WorkerPool(settings.get(PARALLELISM))
             return self._pool
-
-
-def _in_order(jobs: list[BackgroundJob]) -> Iterator[BackgroundJob]:
-    """What writes to tables goes before what reads them."""
-    left = list(jobs)
-    while left:
-        behind = [
-            job
-            for job in left
-            if any(one is not job and one.description.writes & job.description.reads for one in left)
-        ]
-        following = next((job for job in left if job not in behind), left[0])
-        left.remove(following)
-        yield following

@@ -36,6 +36,8 @@ class JobDescription:
     """The managed tables whose changes it takes."""
     late_rows: frozenset[int] = frozenset()
     """The managed tables that its late rows go to."""
+    inserts: frozenset[int] = frozenset()
+    """The managed tables that an INSERT writes to."""
     sources: frozenset[tuple[str, str]] = frozenset()
     """Schema and name of all tables of the catalog that it reads."""
     targets: frozenset[tuple[str, str]] = frozenset()
@@ -46,4 +48,5 @@ class JobDescription:
     @property
     def writes(self) -> frozenset[int]:
         """All managed tables that change while it runs."""
-        return self.late_rows if self.table is None else self.late_rows | {self.table}
+        written = self.late_rows | self.inserts
+        return written if self.table is None else written | {self.table}

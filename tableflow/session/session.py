@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import TIME_ZONE, Settings
 from tableflow.connectors.registry import Sources, create_provider, file_provider
-from tableflow.errors import InternalError
+from tableflow.errors import CatalogError, InternalError
 from tableflow.expressions.functions.statement import JobClock, StatementClock
 from tableflow.planner.logical.nodes import Query
 from tableflow.planner.stream_facts import is_endless
@@ -80,6 +80,7 @@ class Session:
         self._definitions = Definitions(self.catalog, self.storage, self.writer, self._queries.has_row)
         self._streaming = StreamingTables(self.storage, self.catalog, sources, lambda: self.settings)
         self._streams = StreamStatements(self._streaming, shared.keeper, self.jobs)
+        self.storage.changing = self._streams.changed
         self._inserts = StreamInserts(shared.keeper, sources, lambda: self.settings, lambda: self.catalog.current)
         self._explanations = Explanations(
             self.jobs, lambda: self.settings, self._carry_out, self._streaming, self._inserts
@@ -96,7 +97,6 @@ class Session:
         if parameters:
             outcome = guarded(text, lambda: self._prepared.execute(text, parameters))
             if outcome is not None:
-                self._streams.changed()
                 return self._news.told_with(outcome)
         part = only_statement(text)
         return self._run(part.text, part.start, text, parameters)
@@ -112,7 +112,6 @@ class Session:
         def run(parameters: Parameters) -> Outcome:
             return self._run(only.text, only.start, text, parameters)
 
-        self._streams.changed()
         return guarded(text, lambda: self._many.execute(text, rows, bound, run))
 
     def _bind_prepared(
@@ -138,7 +137,6 @@ class Session:
     def append(self, name: tuple[str, ...], data: Any) -> Outcome:
         """Appends Arrow data (anything with an Arrow stream) to a managed table, column by name, in one transaction."""
         self.jobs.begin_statement()
-        self._streams.changed()
 
         def bound(text: str, catalog: Any) -> sql.Statement:
             return bind(text, 0, catalog, self.settings)
@@ -160,7 +158,7 @@ class Session:
         self.jobs.begin_statement()
 
         def run() -> Outcome:
-            self._streams.settle()
+            self._streams.settle(None)
             text = f"SELECT * FROM {quoted(name)}"
             query = as_streams(
                 self._bind_query(text, self.catalog.current), self.storage.objects, self._streaming.appends
@@ -201,14 +199,15 @@ class Session:
                 return bind(text, start, self.catalog.snapshot(pinned), self.settings, parameters)
 
         def run() -> Outcome:
-            self._streams.settle(text)
             for _ in range(ATTEMPTS):
                 pinned = self.storage.pin()
                 try:
                     with collection_held():  # once for all that is done until a query runs
-                        statement, pinned = self._with_late_tables(bound, pinned, script)
-                        if isinstance(statement, sql.QueryStatement):
+                        statement, pinned = self._bound_in_time(bound, pinned, script)
+                        if isinstance(statement, sql.QueryStatement) and not self._streams.awaits(statement):
                             return self._carry_out(statement, pinned, bound, script)
+                    if self._streams.settle(statement):
+                        continue  # it is there to see what has come meanwhile
                     return self._carry_out(statement, pinned, bound, script)
                 except StaleStateError:
                     if self.storage.pin().state is pinned.state:
@@ -217,6 +216,15 @@ class Session:
             return self._carry_out(statement, pinned, bound, script)
 
         return self._news.told_with(guarded(script, run))
+
+    def _bound_in_time(self, bound: Rebind, pinned: PinnedStates, script: str) -> tuple[sql.Statement, PinnedStates]:
+        """The statement; what it names may be a version that is still to come."""
+        try:
+            return self._with_late_tables(bound, pinned, script)
+        except CatalogError:
+            if not self._streams.settle(None):
+                raise
+            return self._with_late_tables(bound, self.storage.pin(), script)
 
     def _with_late_tables(self, bound: Rebind, pinned: PinnedStates, script: str) -> tuple[sql.Statement, PinnedStates]:
         """The statement over a state in which the tables that its late rows go to are there."""
@@ -242,9 +250,9 @@ class Session:
                 return self._queries.run(statement, rebind, script)
             case sql.Write():
                 self._definitions.check_not_kept(statement.target, pinned, "written to")
-                self._streams.changed()
                 if is_endless(statement.query.root):
-                    return self._inserts.start(statement, script)
+                    with self._streams.beginning():
+                        return self._inserts.start(statement, script)
                 return self.writer.write(statement, pinned, rebind, script)
             case sql.InsertIntoSink():
                 return self._sink_inserts.insert(statement, script)
@@ -272,7 +280,6 @@ class Session:
             ):
                 return self._streams.carry_out(statement, script)
             case _:
-                self._streams.changed()
                 return self._definitions.carry_out(statement, pinned, rebind, script)
 
     def _set(self, statement: sql.SetStatement | sql.ResetStatement | sql.Use) -> Outcome:

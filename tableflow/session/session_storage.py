@@ -61,6 +61,8 @@ class SessionStorage:
         self.shared = shared
         self.objects = objects
         self.interrupted: Callable[[], bool] = lambda: False
+        self.changing: Callable[[frozenset[int]], None] = lambda _: None
+        """Is told of permanent tables that the session is about to write to."""
         self._settings = settings
         self._temporary: Database | None = None
         self._providers: dict[tuple[int, bool], ManagedProvider] = {}
@@ -120,6 +122,8 @@ class SessionStorage:
         """A transaction, when it is its turn; an error if the session only reads."""
         if database is self.shared.database and not self.shared.writable:
             raise read_only(database.disk)
+        if tables and database is self.shared.database:
+            self.changing(tables)
         return database.transaction(sorted(tables), catalog=catalog, cancelled=self.interrupted)
 
     def _let_go(self) -> None:

@@ -51,6 +51,7 @@ class StreamInserts:
             control=control,
             reads=plan.reads,
             late_rows=written_tables(query),
+            inserts=frozenset({table.table_id}),
             sources=plan.sources,
             targets=frozenset({folded_path(statement.target, self._schema())}),
         )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TypeAlias
 
 from tableflow.errors import CancelledError, CatalogError, TableFlowError, UnsupportedError
 from tableflow.physical.text import explain_physical
 from tableflow.runtime.counters import JobCounters
+from tableflow.session.awaiting import Awaiting, tables_read
 from tableflow.session.background import BackgroundJob, JobKeeper
 from tableflow.session.explain import plan_with_counters
 from tableflow.session.fixed_result import FixedResult
@@ -28,10 +30,7 @@ StreamStatement: TypeAlias = (
 
 
 _PATIENCE_SECONDS = 5.0
-_ABOUT_JOBS = re.compile(
-    r"(\s|--[^\n]*\n|/\*.*?\*/)*(SHOW\s+(JOBS|WATERMARKS)|(EXPLAIN(\s+\w+)?|STOP|CANCEL)\s+JOB)\b",
-    re.IGNORECASE | re.DOTALL,
-)
+_ABOUT_JOBS = (sql.ShowJobs, sql.ShowWatermarks, sql.EndJob, sql.ExplainJob)
 
 
 class StreamStatements:
@@ -41,36 +40,56 @@ class StreamStatements:
         self._tables = tables
         self._keeper = keeper
         self._jobs = jobs
-        self._changed = False
+        self._awaiting = Awaiting(keeper)
         self._stuck = False
 
-    def changed(self) -> None:
-        """Something has changed that streaming tables may be made of."""
-        self._changed = True
+    def changed(self, tables: frozenset[int]) -> None:
+        """The session writes to tables, by id, that streaming tables may be made of."""
+        self._stuck = False
+        self._awaiting.changed(tables)
 
-    def settle(self, text: str = "") -> None:
-        """Waits until streaming tables show what this session has changed.
+    @contextmanager
+    def beginning(self) -> Iterator[None]:
+        """What begins inside is waited for as well."""
+        known = set(self._keeper.jobs)
+        try:
+            yield
+        finally:
+            self._stuck = False
+            self._awaiting.begun(job for job in self._keeper.jobs if job not in known)
 
-        A statement that looks at jobs or ends one does not wait for long: a job may be stuck, and it is there to find out.
+    def awaits(self, statement: sql.Statement | None) -> bool:
+        """Whether a statement, or one of which nothing is known, has to wait for jobs before it sees what the session has changed."""
+        return bool(self._awaiting.due(None if statement is None else tables_read(statement)))
+
+    def settle(self, statement: sql.Statement | None) -> bool:
+        """Waits until the tables that a statement reads show what this session has changed; whether there was anything to wait for.
+
+        One that looks at jobs or ends one does not wait for long: a job may be stuck, and it is there to find out.
         """
-        looks = self._changed and _ABOUT_JOBS.match(text) is not None
-        if not self._changed or (looks and self._stuck):
-            return
+        looks = isinstance(statement, _ABOUT_JOBS)
+        jobs = self._awaiting.due(None if statement is None else tables_read(statement))
+        if not jobs or (looks and self._stuck):
+            return False
         limit = time.monotonic() + _PATIENCE_SECONDS if looks else math.inf
-        self._keeper.flush(lambda: self._jobs.interrupted or time.monotonic() > limit)
+        self._keeper.flush(lambda: self._jobs.interrupted or time.monotonic() > limit, jobs)
         self._check_interrupted()
-        self._changed = False
         self._stuck = time.monotonic() > limit
+        if not self._stuck:
+            self._awaiting.flushed(jobs)
+        return True
 
     def carry_out(self, statement: StreamStatement, script: str) -> Outcome:
         """One statement of a script."""
         match statement:
             case sql.CreateStreamingTable():
-                self._changed = True
-                return self._tables.create(statement, script)
+                with self.beginning():
+                    return self._tables.create(statement, script)
             case sql.Flush():
+                running = self._keeper.running
                 self._keeper.flush(lambda: self._jobs.interrupted, everything=True)
                 self._check_interrupted()
+                self._awaiting.flushed(running)
                 return Outcome(message="all changes are in effect")
             case sql.ShowJobs():
                 return self._show_jobs()

@@ -52,6 +52,11 @@ class ChangesProvider(ProjectedTable):
         self._schema = TableSchema((*stored, *added))
 
     @property
+    def table_id(self) -> int:
+        """The table whose changes these are."""
+        return self._state.id
+
+    @property
     def schema(self) -> TableSchema:
         """Columns; there are no keys, a row may come and go."""
         return self._schema
