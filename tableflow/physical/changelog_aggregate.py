@@ -21,6 +21,7 @@ from tableflow.physical.collect_aggregate import is_collected
 from tableflow.physical.held_changes import HeldChanges
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.partition_rows import PIECE_ROWS
+from tableflow.physical.retention import Expiry, Retention, position_of
 from tableflow.physical.row_firings import RowFirings
 from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.records import dataclass
@@ -41,7 +42,8 @@ class ChangelogAggregate(UnaryNode):
     the changes of an epoch are emitted together before it passes (mini-batch), or earlier when they are many.  ``retracting``: the input may carry weights;
     DISTINCT over an input that may not gives no weights either.  ``ttl``: groups in which nothing changes are forgotten after so many
     microseconds.  ``every``, ``every_of_time``: changes wait, in place of that, until so many microseconds of processing time, or of event
-    time, are over; ``every_rows``: those of a group until it has had so many rows.
+    time, are over; ``every_rows``: those of a group until it has had so many rows.  ``closes``: no rows of a group come, and it is
+    forgotten, when one of its keys says so; those that do are late.  With ``final`` nothing comes out before, and then the group's only row.
     """
 
     keys: tuple[Field, ...]
@@ -52,6 +54,8 @@ class ChangelogAggregate(UnaryNode):
     every: int = 0
     every_of_time: int = 0
     every_rows: int = 0
+    closes: Retention | None = None
+    final: bool = False
 
     @property
     def waits(self) -> bool:
@@ -66,10 +70,17 @@ class ChangelogAggregateOperator(Operator):
         self._node = node
         inputs = node.input.fields
         self._groups: ChangingGroups | RecomputedGroups
+        key = None if node.closes is None else node.closes.column
         if any(map(is_collected, node.calls)):
-            self._groups = RecomputedGroups(node.keys, node.fields[len(node.keys) :], node.calls, inputs, node.ttl)
+            self._groups = RecomputedGroups(node.keys, node.fields[len(node.keys) :], node.calls, inputs, node.ttl, key)
         else:
-            self._groups = ChangingGroups(node.keys, node.calls, inputs, retracting=node.retracting, ttl=node.ttl)
+            self._groups = ChangingGroups(
+                node.keys, node.calls, inputs, retracting=node.retracting, ttl=node.ttl, closes=key
+            )
+        self._expiry: Expiry | None = None
+        if node.closes is not None:
+            at = position_of(inputs, node.closes.column)
+            self._expiry = Expiry(node.closes, inputs[at].type, at, 0)
         self._begun = bool(node.keys)
         self._appends = bool(node.keys) and not node.calls and not node.retracting
         self._watermark = START_OF_TIME
@@ -95,7 +106,21 @@ class ChangelogAggregateOperator(Operator):
         """What changes in the groups of these rows."""
         if batch.weights is not None and not self._node.retracting:
             raise InternalError("changes arrive where rows are only added")
-        return self._changes(batch) if batch.rows else None
+        if self._expiry is not None:
+            timely = self._expiry.timely(batch)
+            if timely.rows < batch.rows:
+                self._context.count("late_rows", batch.rows - timely.rows)
+                batch = timely
+        if not batch.rows:
+            return None
+        return self._accumulate(batch) if self._node.final else self._changes(batch)
+
+    def _accumulate(self, batch: Batch) -> Emission:
+        assert isinstance(self._groups, ChangingGroups)
+        for piece in batch.pieces(PIECE_ROWS):
+            yield from self._groups.room(piece)
+            self._groups.accumulate(piece)
+            yield Suspend(READY)
 
     def _changes(self, batch: Batch) -> Emission:
         for piece in batch.pieces(PIECE_ROWS):
@@ -171,14 +196,22 @@ class ChangelogAggregateOperator(Operator):
         return None
 
     def on_watermark(self, watermark: Watermark) -> Emission | None:
-        """An interval of event time may be over; the first watermark says when time begins."""
+        """Groups may be complete, or an interval of event time over; the first watermark says when time begins."""
         before, self._watermark = self._watermark, watermark.time
+        if self._expiry is not None:
+            self._expiry.advance(watermark.time)
+            closed = self._groups.close_groups(self._expiry.bound)
+            if self._node.final:
+                return None if closed is None else closed.pieces(self._context.batch_rows)
         step = self._node.every_of_time
         begun = step and before > START_OF_TIME
         return self._release() if begun and watermark.time // step > before // step else None
 
     def on_end(self, port: int) -> Emission | None:
         """The same at the end."""
+        if self._node.final:
+            rest = self._groups.close_groups(None)
+            return None if rest is None else rest.pieces(self._context.batch_rows)
         return self._release()
 
     def on_timer(self, time: int) -> Emission | None:
@@ -201,6 +234,8 @@ class ChangelogAggregateOperator(Operator):
         head, groups, held, counted = split_parts(state)
         self._begun, self._watermark = struct.unpack("<?q", head)
         self._groups.restore(groups)
+        if self._expiry is not None and self._watermark > START_OF_TIME:
+            self._expiry.advance(self._watermark)
         if self._held is not None:
             self._held.restore(held)
             self._ask_for_timer()

@@ -18,6 +18,7 @@ from tableflow.columnar.kernels.grouping import Aggregate, AggregateOverflow, Gr
 from tableflow.errors import DataError
 from tableflow.expressions.nodes import AggregateCall
 from tableflow.physical.aggregate_states import row_inputs
+from tableflow.physical.closing_groups import ClosingGroups
 from tableflow.physical.node import positions
 from tableflow.physical.state_age import StateAge
 from tableflow.physical.state_parts import join_parts, split_parts
@@ -40,8 +41,12 @@ class ChangingGroups:
         *,
         retracting: bool,
         ttl: int = 0,
+        closes: int | None = None,
     ) -> None:
-        """``ttl``: groups that do not change are forgotten after so many microseconds, but for one without keys."""
+        """``ttl``: groups that do not change are forgotten after so many microseconds, but for one without keys.
+
+        ``closes`` is the id of the key that tells when a group is complete.
+        """
         where = positions(inputs)
         self._keys = [where[key.id] for key in keys]
         self._key_types = [key.type for key in keys]
@@ -53,6 +58,7 @@ class ChangingGroups:
         self._retracting = retracting
         self._vanished = 0
         self._age = StateAge(ttl if keys else 0)
+        self._closing = ClosingGroups(None if closes is None else [key.id for key in keys].index(closes))
         self._groups = 0 if keys else 1
 
     def open(self, context: OperatorContext) -> None:
@@ -74,18 +80,38 @@ class ChangingGroups:
         self._reservation.resize(self._table.bytes_after(keys, arguments, batch.rows))
         before = self._groups
         numbers, touched = self._table.place(keys, batch.length, batch.selection)
+        self._note_new(before)
         known = touched < before
         old, old_there = self._results(touched[known])
         self._table.accumulate(numbers, arguments, batch.length, batch.selection, dense, batch.weights)
         new, new_there = self._results(touched)
-        self._groups = self._table.groups
         self._age.touch(touched)
         made = self._changes(touched, known, (old, old_there), (new, new_there))
         self._vanished += int(np.count_nonzero(~new_there)) - int(np.count_nonzero(~old_there))
         if self._vanished > _LEAST_FORGOTTEN and 2 * self._vanished > self._groups:
             self._forget()
-        self._reservation.resize(self._table.bytes + self._age.held)
+        self._account()
         return made
+
+    def accumulate(self, batch: Batch) -> None:
+        """Takes a batch; what the groups say is asked for later."""
+        arguments, dense = self._inputs.columns(batch)
+        keys = [batch.columns[i] for i in self._keys]
+        self._reservation.resize(self._table.bytes_after(keys, arguments, batch.rows))
+        before = self._groups
+        numbers, _ = self._table.place(keys, batch.length, batch.selection)
+        self._note_new(before)
+        self._table.accumulate(numbers, arguments, batch.length, batch.selection, dense, batch.weights)
+        self._account()
+
+    def _note_new(self, before: int) -> None:
+        """Groups from this number on are new."""
+        self._groups = self._table.groups
+        if self._groups > before:
+            self._closing.come(self._table.keys_of(np.arange(before, self._groups, dtype=np.uint32)))
+
+    def _account(self) -> None:
+        self._reservation.resize(self._table.bytes + self._age.held + self._closing.held)
 
     def _results(self, groups: GroupNumbers) -> tuple[list[Column], npt.NDArray[np.bool_]]:
         """Results of groups, and which of them are visible."""
@@ -162,6 +188,7 @@ class ChangingGroups:
     def _keep(self, groups: GroupNumbers) -> None:
         self._table.retain(groups)
         self._age.keep(groups)
+        self._closing.keep(groups)
         self._groups = self._table.groups
 
     def forget_old(self) -> None:
@@ -169,12 +196,29 @@ class ChangingGroups:
         old = self._age.old()
         if not len(old):
             return
-        kept = np.ones(self._table.groups, np.bool_)
-        kept[old] = False
         self._vanished -= int(np.count_nonzero(~self._results(old)[1]))
         self._context.count("expired_groups", len(old))
+        self._drop(old)
+
+    def close_groups(self, bound: int | None) -> Batch | None:
+        """Forgets the groups whose key is below ``bound`` (None: all), and gives the rows of those that are visible."""
+        if bound is None:
+            closed = np.arange(self._groups, dtype=np.uint32)
+        else:
+            closed = self._closing.closed(bound)
+        if not len(closed):
+            return None
+        results, there = self._results(closed)
+        rows = Batch([*self._table.keys_of(closed), *results], len(closed))
+        self._vanished -= int(np.count_nonzero(~there))
+        self._drop(closed)
+        return rows if there.all() else rows.with_selection(np.flatnonzero(there).astype(np.uint32))
+
+    def _drop(self, groups: GroupNumbers) -> None:
+        kept = np.ones(self._table.groups, np.bool_)
+        kept[groups] = False
         self._keep(np.flatnonzero(kept).astype(np.uint32))
-        self._reservation.resize(self._table.bytes + self._age.held)
+        self._account()
 
     def snapshot(self) -> bytes:
         """All groups, and when they changed."""
@@ -185,10 +229,10 @@ class ChangingGroups:
         table, times = split_parts(saved)
         self._table.restore(table)
         self._age.put_times(times)
-        self._groups = self._table.groups
+        self._note_new(0)
         if self._counted:
             self._forget()
-        self._reservation.resize(self._table.bytes)
+        self._account()
 
     def close(self) -> None:
         """Gives the memory back."""

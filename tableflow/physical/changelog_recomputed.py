@@ -28,7 +28,10 @@ class RecomputedGroups:
         calls: tuple[AggregateCall, ...],
         inputs: tuple[Field, ...],
         ttl: int = 0,
+        closes: int | None = None,
     ) -> None:
+        """``ttl``, ``closes``: see :class:`~tableflow.physical.changelog_groups.ChangingGroups`."""
+        self._closes = closes
         read = frozenset[int]().union(*(column_ids(call) for call in calls))
         self._global = not keys
         self._rows = PartitionRows(inputs, read, [key.id for key in keys], ttl=ttl)
@@ -89,6 +92,11 @@ class RecomputedGroups:
     def forget_old(self) -> None:
         """Forgets groups that have not changed for long; when a timer has come."""
         self._rows.forget_old()
+
+    def close_groups(self, bound: int | None) -> None:
+        """Forgets the groups whose key is below ``bound``."""
+        if self._closes is not None and bound is not None:
+            self._rows.forget_below(self._closes, bound)
 
     def snapshot(self) -> bytes:
         """The rows."""

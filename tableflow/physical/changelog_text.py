@@ -35,6 +35,7 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
                     if interval
                 )
                 + (f" every {node.every_rows} rows" if node.every_rows else "")
+                + ("" if node.closes is None else _until(node, names))
                 + _kept(node.ttl)
             )
         case ChangelogJoin():
@@ -92,6 +93,12 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
             return f"Normalize by [{_columns(node.key, names)}]{_kept(node.ttl)}"
         case _:
             return None
+
+
+def _until(node: ChangelogAggregate, names: Mapping[int, str]) -> str:
+    assert node.closes is not None
+    until = names.get(node.closes.column, f"#{node.closes.column}")
+    return f" until {until}" if node.final else f" keeping until {until}{_later(node.closes.behind)}"
 
 
 def _lone_rows(node: ChangelogJoin) -> str:

@@ -162,6 +162,11 @@ class PartitionRows:
         self._age.forget_rows(self.state)
         self._reservation.resize(self._bytes)
 
+    def forget_below(self, column: int, bound: int) -> None:
+        """Forgets the partitions in which the column (a timestamp, by id) is less than this."""
+        self.state.remove(self.state.below(positions(self.fields)[column], bound))
+        self.settle()
+
     def snapshot(self) -> bytes:
         """The rows."""
         return self._age.save_rows(self.state)

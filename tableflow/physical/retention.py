@@ -46,12 +46,17 @@ class Expiry:
         """The watermark."""
         self._bound = min(max((time - self._behind) * self._unit, -(2**63)), 2**63 - 1)
 
+    @property
+    def bound(self) -> int | None:
+        """What is below it is of no use any more, None: nothing is."""
+        return self._bound
+
     def timely(self, batch: Batch) -> Batch:
         """The rows that are not late."""
         self._credit += batch.rows * _CREDIT
         if self._bound is None or not batch.rows:
             return batch
-        values = _integers(batch.columns[self._arriving], batch.selection)
+        values = timestamps(batch.columns[self._arriving], batch.selection)
         kept = np.flatnonzero(values >= self._bound)
         if len(kept) == batch.rows:
             return batch
@@ -79,8 +84,8 @@ class Expiry:
         return state.below(self._stored, self._bound)
 
 
-def _integers(column: Column, selection: Selection | None) -> Numbers:
-    """A timestamp column's numbers; NULLs are never late."""
+def timestamps(column: Column, selection: Selection | None) -> Numbers:
+    """A timestamp column's numbers, of the selected rows; that of NULL, which is never late, is the greatest there is."""
     array = column.array.cast("int64") if selection is None else column.array.take(selection).cast("int64")
     if array.null_count:
         array = array.fill_null(2**63 - 1)

@@ -18,7 +18,7 @@ from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.logical.structure import inputs
 from tableflow.planner.logical.traversal import walk_plan
 from tableflow.planner.over_times import waited_for
-from tableflow.planner.window_closings import closing_column, closings, waiting
+from tableflow.planner.window_closings import closing_column, closings, final_groups, waiting
 from tableflow.records import dataclass
 
 _APPEND, _RETRACT = ChangelogMode.APPEND, ChangelogMode.RETRACT
@@ -114,9 +114,7 @@ class Streams:
                     return StreamFacts(bounded, _APPEND, self._window_times(node, below) | times.event_time)
                 return StreamFacts(bounded, _RETRACT)
             case logical.Aggregate():
-                # DISTINCT over rows that stay only ever adds.
-                distinct = bool(node.keys) and not node.calls and below[0].appends
-                return StreamFacts(bounded, _APPEND if distinct else _RETRACT)
+                return self._grouped(node, below)
             case timed.AssignWatermarks():
                 return StreamFacts(bounded, below[0].changelog, below[0].event_time | {node.column.id})
             case timed.WindowTable():
@@ -132,6 +130,13 @@ class Streams:
                 return StreamFacts(bounded, below[0].changelog if below[0].appends and not sorted_below else _RETRACT)
             case _:
                 return StreamFacts(bounded, below[0].changelog, below[0].event_time)
+
+    def _grouped(self, node: logical.Aggregate, below: list[StreamFacts]) -> StreamFacts:
+        """DISTINCT over rows that stay only ever adds, and so do groups that come when their window closes."""
+        distinct = bool(node.keys) and not node.calls and below[0].appends
+        if distinct or final_groups(node, self.of) is not None:
+            return StreamFacts(below[0].bounded, _APPEND, self._window_times(node, below))
+        return StreamFacts(below[0].bounded, _RETRACT)
 
     def _window(self, node: logical.Window, below: list[StreamFacts]) -> StreamFacts:
         """Rows that wait for their window's end or their own time come out once."""

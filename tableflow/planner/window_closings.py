@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from tableflow.expressions.emit import OnWindowClose
 from tableflow.expressions.nodes import Call, ColumnRef, Expression
 from tableflow.expressions.window_assigner import Cumulate, Hop, Tumble
+from tableflow.physical.collect_aggregate import is_collected
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.over_times import waited_for
@@ -19,6 +21,7 @@ from tableflow.records import dataclass
 from tableflow.types import TimestampType
 
 if TYPE_CHECKING:
+    from tableflow.physical.retention import Retention
     from tableflow.planner.stream_facts import StreamFacts
 
 
@@ -49,9 +52,8 @@ def closings(node: logical.Node, stream: Callable[[logical.Node], StreamFacts]) 
             below = closings(node.input, stream)
             waited = closing_column(node, stream) or waited_for(node, stream(node.input), below)
             return {} if waited is None else waiting(below, waited[0])
-        case logical.Aggregate() if node.keys and not node.calls:
-            below = closings(node.input, stream)
-            return {f.id: below[f.id] for f in node.keys if f.id in below}
+        case logical.Aggregate():
+            return _grouped(node, stream)
         case logical.SetOperation():
             return _united(node, [closings(child, stream) for child in node.inputs])
         case logical.Join():
@@ -60,11 +62,24 @@ def closings(node: logical.Node, stream: Callable[[logical.Node], StreamFacts]) 
                 return closings(passing, stream)
             left, right = closings(node.left, stream), closings(node.right, stream)
             same = same_window(node.conjuncts, left, right)
-            return {} if same is None else _joined(node, waiting(left, same[0]), waiting(right, same[1]))
+            if same is not None:
+                return _joined(node, waiting(left, same[0]), waiting(right, same[1]))
+            return _in_time(node, left, right, stream)
+        case timed.AsofJoin() | timed.TemporalJoin():
+            return _after_time(node, stream)
         case timed.WindowTable() | timed.WindowedAggregate():
             return _made(node, stream)
         case _:
             return {}
+
+
+def _grouped(node: logical.Aggregate, stream: Callable[[logical.Node], StreamFacts]) -> Closings:
+    """Of groups that only say which there are, at once, and of those that come when they are complete."""
+    below = closings(node.input, stream)
+    if node.calls:
+        final = final_groups(node, stream)
+        below = {} if final is None else waiting(below, final[0])
+    return {f.id: below[f.id] for f in node.keys if f.id in below}
 
 
 def waiting(known: Closings, waited: int) -> Closings:
@@ -109,10 +124,63 @@ def _joined(node: logical.Join, left: Closings, right: Closings) -> Closings:
             return {}
 
 
+def _in_time(
+    node: logical.Join, left: Closings, right: Closings, stream: Callable[[logical.Node], StreamFacts]
+) -> Closings:
+    """Of a join whose conditions bound two event times."""
+    from tableflow.planner.join_times import join_times  # it asks for closings as well
+
+    times = join_times(node, stream)
+    delay = times.delay or 0
+    return _joined(node, _kept(left, times.left, delay), _kept(right, times.right, delay))
+
+
+def _kept(known: Closings, kept: Retention | None, delay: int) -> Closings:
+    """Of rows that find partners as long as one of their columns says; what comes out has its time so far behind."""
+    if kept is None:
+        return {}
+    late = kept.behind - delay
+    return {c: Closing(max(each.behind, late), each.since) for c, each in waiting(known, kept.column).items()}
+
+
+def _after_time(node: timed.AsofJoin | timed.TemporalJoin, stream: Callable[[logical.Node], StreamFacts]) -> Closings:
+    """Of rows on the left that wait until time has passed them."""
+    if isinstance(node, timed.AsofJoin) and node.match not in {"ge", "gt"}:
+        return {}
+    if not isinstance(node.time, ColumnRef) or node.time.id not in stream(node.left).event_time:
+        return {}
+    return waiting(closings(node.left, stream), node.time.id)
+
+
 def closing_column(node: logical.Window, stream: Callable[[logical.Node], StreamFacts]) -> tuple[int, int] | None:
     """The column of a window's partition, if there is one, that tells when the partition is complete, and how far behind."""
     found = closings(node.input, stream)
     return next(((f.id, found[f.id].behind) for f in node.partition if f.id in found), None)
+
+
+def group_closing(node: logical.Aggregate, stream: Callable[[logical.Node], StreamFacts]) -> tuple[int, int] | None:
+    """The key, if there is one, that tells when no more rows of a group come, and how far behind; of rows that stay."""
+    if not node.keys or not stream(node.input).appends:
+        return None
+    found = closings(node.input, stream)
+    return next(((f.id, found[f.id].behind) for f in node.keys if f.id in found), None)
+
+
+def final_groups(node: logical.Aggregate, stream: Callable[[logical.Node], StreamFacts]) -> tuple[int, int] | None:
+    """The same if the groups say nothing before."""
+    if not node.calls or not says_when_closed(node) or any(map(is_collected, node.calls)):
+        return None
+    return group_closing(node, stream)
+
+
+def says_when_closed(node: logical.Aggregate) -> bool:
+    """Whether final results are asked for, or nothing is said."""
+    emit = node.emit
+    if node.fire is not None or node.late is not None:
+        return False
+    if emit is None:
+        return True
+    return not emit.evicts and emit.lateness is None and all(isinstance(each, OnWindowClose) for each in emit.triggers)
 
 
 def same_window(conjuncts: Iterable[Expression], left: Closings, right: Closings) -> tuple[int, int] | None:

@@ -9,11 +9,13 @@ from tableflow.expressions.emit import OnWindowClose
 from tableflow.expressions.text import duration_text, to_sql
 from tableflow.expressions.window_assigner import Cumulate, Hop, Session, Tumble
 from tableflow.physical.assign_watermarks import AssignWatermarks
+from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.closed_windows import ClosedWindows
 from tableflow.physical.event_time_over import EventTimeOver
 from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.node import PhysicalNode
+from tableflow.physical.retention import Retention
 from tableflow.physical.scan import TableScan
 from tableflow.physical.text import summary
 from tableflow.physical.timed_join import TimedJoin
@@ -62,6 +64,11 @@ def _waits_for(node: PhysicalNode) -> str | None:
         case ClosedWindows():
             names = {f.id: f.name for f in node.input.fields}
             return f"the end of the window: {names.get(node.closes.column, 'its column')}"
+        case ChangelogAggregate(closes=Retention() as closes):
+            names = {f.id: f.name for f in node.input.fields}
+            if node.final:
+                return f"the end of the window: {names.get(closes.column, 'its column')}"
+            return "nothing; groups are forgotten as time passes"
         case EventTimeOver():
             return "the end of each row's frame" if node.waits_beyond else "the time of each row"
         case VersionedJoin(at_end=True):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.closed_windows import ClosedWindows
 from tableflow.physical.event_time_over import EventTimeOver
+from tableflow.physical.node import PhysicalNode
 from tableflow.physical.scan import TableScan
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.counters import JobCounters, StageCounts
@@ -63,7 +65,7 @@ def _duration(micros: int) -> str:
 def idle_warning(planned: Planned, counters: JobCounters) -> str | None:
     """What to say of windows that cannot close because nothing moves time: every source that has not ended is idle."""
     nodes = [node for node, _ in planned.lowered.nodes()]
-    windows = any(isinstance(node, WindowedAggregate | ClosedWindows) for node in nodes)
+    windows = any(isinstance(node, WindowedAggregate | ClosedWindows) or _is_final(node) for node in nodes)
     if not windows and not any(isinstance(node, EventTimeOver) for node in nodes):
         return None
     tables = _tables(planned)
@@ -99,11 +101,16 @@ def _late_rows(planned: Planned, counters: JobCounters, *, windows: bool) -> int
     late = 0
     for node, (stage, place) in planned.lowered.nodes():
         closes = isinstance(node, ClosedWindows) or (isinstance(node, WindowedAggregate) and node.late is None)
+        closes = closes or (isinstance(node, ChangelogAggregate) and node.closes is not None)
         if closes if windows else isinstance(node, EventTimeOver):
             operators = counters.stage(stage).operators
             named = operators[place].named if 0 <= place < len(operators) else ()
             late += sum(value for name, value in named if name == "late_rows")
     return late
+
+
+def _is_final(node: PhysicalNode) -> bool:
+    return isinstance(node, ChangelogAggregate) and node.final
 
 
 def _rows(count: int) -> str:

@@ -194,6 +194,47 @@ QUERIES = {
             " FULL JOIN a c ON q.k = c.k AND c.ts BETWEEN q.ts - INTERVAL '3' SECOND AND q.ts"
         ),
     ),
+    "groups of joined windows": (
+        (
+            f"SELECT l.window_start, count(*), sum(l.v + r.v) FROM {W.format('a')} l JOIN {W.format('b')} r"
+            " ON l.window_start = r.window_start AND l.window_end = r.window_end AND l.k = r.k GROUP BY l.window_start, l.window_end"
+        ),
+        (
+            f"SELECT {B.format('a')} AS s, count(*), sum(a.v + b.v) FROM a JOIN b ON {B.format('a')} = {B.format('b')} AND a.k = b.k GROUP BY s"
+        ),
+    ),
+    "groups of windows joined in time": (
+        (
+            f"SELECT l.window_start, count(*), max(r.v) FROM {W.format('a')} l LEFT JOIN {W.format('b')} r"
+            " ON l.k = r.k AND r.ts BETWEEN l.ts - INTERVAL '7' SECOND AND l.ts + INTERVAL '4' SECOND GROUP BY l.window_start, l.window_end"
+        ),
+        (
+            f"SELECT {B.format('a')} AS s, count(*), max(b.v) FROM a LEFT JOIN b ON a.k = b.k"
+            " AND b.ts BETWEEN a.ts - INTERVAL '7' SECOND AND a.ts + INTERVAL '4' SECOND GROUP BY s"
+        ),
+    ),
+    "windows of groups of windows joined by their last moments": (
+        (
+            "SELECT window_start, sum(n), count(*) FROM TUMBLE((SELECT l.window_time AS t, count(*) AS n FROM"
+            f" {W.format('a')} l JOIN {W.format('b')} r ON l.k = r.k AND r.window_time BETWEEN l.window_time - INTERVAL '30' SECOND"
+            " AND l.window_time GROUP BY l.window_time), t, INTERVAL '1' MINUTE) GROUP BY window_start, window_end"
+        ),
+        (
+            f"SELECT time_bucket(INTERVAL '1' MINUTE, s) AS m, sum(n), count(*) FROM (SELECT {B.format('a')} AS s, count(*) AS n FROM a JOIN b"
+            f" ON a.k = b.k AND {B.format('b')} BETWEEN {B.format('a')} - INTERVAL '30' SECOND AND {B.format('a')} GROUP BY s) GROUP BY m"
+        ),
+    ),
+    "groups of first rows": (
+        (
+            "SELECT window_end, sum(v), count(*) FROM (SELECT v, k, window_end FROM"
+            f" (SELECT * FROM {W.format('a')} UNION ALL SELECT * FROM {W.format('b')})"
+            " QUALIFY ROW_NUMBER() OVER (PARTITION BY window_end, k ORDER BY v DESC) <= 2) GROUP BY window_end"
+        ),
+        (
+            "SELECT s + INTERVAL '30' SECOND AS w, sum(v), count(*) FROM (SELECT v, k, time_bucket(INTERVAL '30' SECOND, ts) AS s"
+            " FROM (SELECT * FROM a UNION ALL SELECT * FROM b) QUALIFY row_number() OVER (PARTITION BY s, k ORDER BY v DESC) <= 2) GROUP BY w"
+        ),
+    ),
     "rows in several windows of rows": ("SELECT * FROM HOP(TABLE a PARTITION BY k ORDER BY ts, 3 ROWS, 7 ROWS)", None),
     "growing windows": (
         (

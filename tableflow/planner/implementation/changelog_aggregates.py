@@ -8,6 +8,7 @@ from tableflow.config import MINI_BATCH
 from tableflow.expressions.emit import EveryInterval, EveryRows, OnWindowClose
 from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.node import PhysicalNode
+from tableflow.physical.retention import Retention
 from tableflow.planner.implementation import costs
 from tableflow.planner.implementation.changelogs import refuse
 from tableflow.planner.implementation.requirements import IN_ONE_TASK, Required, hashed
@@ -15,11 +16,14 @@ from tableflow.planner.implementation.search import Search
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical.time_nodes import AssignWatermarks
 from tableflow.planner.logical.traversal import walk_plan
+from tableflow.planner.window_closings import final_groups, group_closing
 
 
 def implement_stream_aggregate(search: Search, node: logical.Aggregate, required: Required) -> Iterable[PhysicalNode]:
     """Equal keys meet, and the group's row is replaced whenever it changes."""
-    every, every_of_time, every_rows = emission_intervals(node)
+    final = final_groups(node, search.stream)
+    every, every_of_time, every_rows = (0, 0, 0) if final else emission_intervals(node)
+    closes = group_closing(node, search.stream)
     keys = tuple(f.id for f in node.keys)
     child = search.best(node.input, hashed(keys, exact=False) if keys else IN_ONE_TASK)
     fields = (*node.keys, *node.results)
@@ -31,11 +35,13 @@ def implement_stream_aggregate(search: Search, node: logical.Aggregate, required
         keys=node.keys,
         calls=node.calls,
         retracting=not search.stream(node.input).appends,
-        per_epoch=search.settings.get(MINI_BATCH) and not (every or every_of_time or every_rows),
-        ttl=search.state_ttl(node.input),
+        per_epoch=search.settings.get(MINI_BATCH) and not (every or every_of_time or every_rows or final),
+        ttl=0 if closes is not None else search.state_ttl(node.input),
         every=every,
         every_of_time=every_of_time,
         every_rows=every_rows,
+        closes=None if closes is None else Retention(*closes),
+        final=final is not None,
     )
 
 

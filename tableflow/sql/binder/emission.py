@@ -11,6 +11,7 @@ from tableflow.expressions.emit import Emit, EveryInterval, EveryRows, OnUpdate,
 from tableflow.expressions.window_assigner import Global
 from tableflow.planner.logical.nodes import Filter, Node, Project
 from tableflow.planner.logical.time_nodes import WindowTable
+from tableflow.planner.logical.traversal import walk_plan
 from tableflow.sql.binder.block import Block
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
 from tableflow.sql.binder.late_into import bind_late_into
@@ -30,7 +31,8 @@ def bind_emit(block: Block, node: exp.Select) -> None:
     syntax: EmitSyntax = clause.meta[META]
     table = windows_of(block.plan) if block.group_window is None else block.group_window.table(block, ())
     binder = ExpressionBinder(block, Clause("EMIT"))
-    triggers = tuple(_trigger(binder, each, table) for each in syntax.triggers)
+    windowed = table is not None or any(isinstance(node, WindowTable) for node in walk_plan(block.plan))
+    triggers = tuple(_trigger(binder, each, windowed=windowed) for each in syntax.triggers)
     _check_together(block, syntax.triggers, triggers)
     keep_rows, keep = _keep(binder, syntax, table)
     lateness, late_into = _late(binder, syntax, table)
@@ -69,12 +71,13 @@ def _place(binder: ExpressionBinder, span: Span | None) -> Span | None:
     return None if span is None else binder.source.place(span.start, span.end)
 
 
-def _trigger(binder: ExpressionBinder, of: TriggerSyntax, table: WindowTable | None) -> Trigger:
+def _trigger(binder: ExpressionBinder, of: TriggerSyntax, *, windowed: bool) -> Trigger:
+    """``windowed``: there are windows below, be it on the sides of a join or in a subquery."""
     place = _place(binder, of.span)
     if of.words == "ON UPDATE":
         return OnUpdate()
     if of.words == "ON WINDOW CLOSE":
-        if table is None:
+        if not windowed:
             raise BindError(
                 "EMIT ON WINDOW CLOSE needs a window",
                 hint="read from TUMBLE(...) or another window function, and group by window_start and window_end",
