@@ -250,7 +250,7 @@ class Job:
         self._pace.passed()
         if self._on_epoch is not None:
             self._on_epoch(number)
-        self._passed = number
+        self._passed = max(self._passed, number)  # another thread may have told of a later one already
         self._bell.ring()
 
     def checkpoint(self, epoch: int, checkpoint: int) -> Beginning:
