@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.nexmark.bench import bench
+from benchmarks.nexmark.bench import BATCH_ROWS, bench
 from benchmarks.nexmark.check import Check
 from benchmarks.nexmark.files import compare_files
 from benchmarks.nexmark.flink_check import flink_difference
@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in (checking, measuring, reading):
         command.add_argument("--flink", metavar="PYTHON", help="an interpreter with apache-flink, to compare with")
     reading.add_argument("--format", choices=("csv", "json"), default="csv")
+    measuring.add_argument("--batch-rows", type=int, default=BATCH_ROWS, help="most rows of our batches")
     measuring.add_argument("--alone", action="store_true", help="without DuckDB")
     waiting = commands.add_parser("latency", help="measure from the end of a window to its result")
     waiting.add_argument("--rates", type=_counts, default=(100_000, 1_000_000), help="events per second")
@@ -71,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.json,
             peer=not given.alone,
             interpreter=given.flink,
+            batch_rows=given.batch_rows,
         )
         return 0
     if given.command == "files":
