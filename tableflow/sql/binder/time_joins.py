@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from tableflow.errors import BindError, Span, SqlSyntaxError
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, column_ids
+from tableflow.expressions.registry import resolve_call
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.lookups import looked_up
 from tableflow.planner.logical.nodes import Filter, Hinted, JoinKind, Node, Project
@@ -55,7 +56,9 @@ def temporal_join(
     time = ExpressionBinder(block, Clause("FOR SYSTEM_TIME AS OF")).bind(clause.expression)
     block.scope = before
     versions: Field | None = None
-    if not _is_processing_time(block.context, time):
+    if _is_processing_time(block.context, time):
+        time = resolve_call("proctime", [], time.span)  # when the row passes the join, so no column is kept for it
+    else:
         if not isinstance(time.type, TimestampType):
             raise BindError(f"FOR SYSTEM_TIME AS OF takes a time, this is {time.type}", span=place)
         versions = _event_time(right)
