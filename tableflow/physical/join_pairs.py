@@ -91,11 +91,13 @@ class PairColumns:
 
     def beside(self, batch: Batch, lanes: Rows, columns: Sequence[Column], rows: Rows) -> Batch:
         """As :meth:`gather` for lanes that occur once each: the batch's own columns stay where they are."""
-        numbers = stored_rows(batch, lanes)
-        index = np.zeros(batch.length, np.uint32)
-        index[numbers] = rows
-        right = take_columns([columns[i] for i in self.build], index)
-        selection = None if len(lanes) == batch.length else numbers
+        selection: Rows | None = None
+        if len(lanes) < batch.length:  # else they are all rows, in order
+            selection = stored_rows(batch, lanes)
+            index = np.zeros(batch.length, np.uint32)
+            index[selection] = rows
+            rows = index
+        right = take_columns([columns[i] for i in self.build], rows)
         return Batch([*(batch.columns[i] for i in self.probe), *right], batch.length, selection)
 
     def without_build(self, batch: Batch, lanes: Rows) -> Batch:

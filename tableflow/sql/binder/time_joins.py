@@ -57,7 +57,7 @@ def temporal_join(
     block.scope = before
     versions: Field | None = None
     if _is_processing_time(block.context, time):
-        time = resolve_call("proctime", [], time.span)  # when the row passes the join, so no column is kept for it
+        time = resolve_call("proctime", [], place)  # when the row passes the join, so no column is kept for it
     else:
         if not isinstance(time.type, TimestampType):
             raise BindError(f"FOR SYSTEM_TIME AS OF takes a time, this is {time.type}", span=place)
