@@ -33,7 +33,7 @@ FLINK = {
     0: 1029, 1: 928, 2: 858, 3: 915, 4: 207, 5: 277, 7: 173, 8: 456, 9: 180, 10: 382, 11: 354, 12: 502, 13: 619, 14: 651, 15: 364,
     16: 136, 17: 453, 18: 279, 19: 178, 20: 281, 21: 455, 22: 634,
 }  # fmt: skip
-BATCH_ROWS = 262_144
+BATCH_ROWS = 131_072
 """Most rows of our batches: all events are there, so nothing waits for a batch to become full, and the threads meet less often."""
 _WARM_SECONDS, _WARM_RUNS = 3.0, 6
 """Flink runs a query so long, at most so often, before it counts: what it compiles for a query it compiles again in each job."""
