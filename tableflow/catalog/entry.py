@@ -53,6 +53,8 @@ class StreamingDefinition:
     key: tuple[str, ...] = ()
     schema: str = DEFAULT_SCHEMA
     """The schema that unqualified names of the text mean."""
+    read: tuple[tuple[str, int], ...] = ()
+    """How many rows sources whose rows are made up had given when that was noted last, by their names in the job."""
 
 
 @serializable

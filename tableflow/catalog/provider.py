@@ -150,6 +150,11 @@ def replayable(provider: TableProvider) -> bool:
     return bool(getattr(provider, "replayable", True))
 
 
+def is_made_up(provider: TableProvider) -> bool:
+    """Whether rows come into being as they are read, without end or in their time, as its attribute ``made_up`` says."""
+    return bool(getattr(provider, "made_up", False))
+
+
 def is_stored(provider: TableProvider) -> bool:
     """Whether it is the changes of a table of the database, as its attribute ``stored`` says: these have no event time."""
     return bool(getattr(provider, "stored", False))

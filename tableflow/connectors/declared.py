@@ -15,6 +15,7 @@ from tableflow.catalog.provider import (
     TableProvider,
     TableSchema,
     TableStatistics,
+    is_made_up,
     partition_columns,
     replayable,
 )
@@ -117,6 +118,11 @@ class DeclaredTable:
     def replayable(self) -> bool:
         """See :func:`~tableflow.catalog.provider.replayable`."""
         return replayable(self.provider)
+
+    @property
+    def made_up(self) -> bool:
+        """See :func:`~tableflow.catalog.provider.is_made_up`."""
+        return is_made_up(self.provider)
 
     @property
     def partitioned(self) -> frozenset[str]:

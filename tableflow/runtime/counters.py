@@ -21,6 +21,7 @@ class OperatorBlock:
 
     ``first`` is when a source was asked for what became its first rows, ``last`` when an operator was given its last ones.
     A source that is ``idle`` does not move time, nor does one that has ``ended``; ``splits`` are those that it reads.
+    ``cut`` are the rows that a source gave before its last epoch, or its end.
     ``held`` is memory that the operator has reserved.
     """
 
@@ -28,6 +29,7 @@ class OperatorBlock:
         "batches_in",
         "batches_out",
         "busy",
+        "cut",
         "ended",
         "first",
         "held",
@@ -50,6 +52,7 @@ class OperatorBlock:
         self.rows_out = 0
         self.batches_out = 0
         self.busy = 0
+        self.cut = 0
         self.first = 0
         self.held: Sequence[PoolReservation] = ()
         self.largest = 0
@@ -119,6 +122,8 @@ class OperatorCounts:
     """Tasks of a source that have ended."""
     largest: int = 0
     """The most rows of any batch that a source gave."""
+    cut: int = 0
+    """The rows that a source gave before its last epoch."""
     state: int = 0
     """Bytes that it holds now."""
 
@@ -205,6 +210,7 @@ def sum_operators(blocks: list[OperatorBlock]) -> OperatorCounts:
         idle=sum(block.idle for block in blocks),
         ended=sum(block.ended for block in blocks),
         largest=max(block.largest for block in blocks),
+        cut=sum(block.cut for block in blocks),
         first=min((block.first for block in blocks if block.first), default=0),
         last=max(block.last for block in blocks),
         state=sum(held.bytes for block in blocks for held in tuple(block.held)),

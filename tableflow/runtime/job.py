@@ -208,13 +208,13 @@ class Job:
         when what else there is to read (files, whatever has an end) has been given as well.
         """
         limit = None if timeout is None else time.monotonic() + timeout
-        if everything and not self._await(self._sources_asked(), limit, interrupted):
+        if everything and not self._await(self.ask_sources(), limit, interrupted):
             return False
         number = self.epochs.ask()
         return self._await(lambda: self._passed >= number, limit, interrupted)
 
-    def _sources_asked(self) -> Callable[[], bool]:
-        """Asks all sources; whether all have given what was there."""
+    def ask_sources(self) -> Callable[[], bool]:
+        """Asks all sources what there is to read now; tells whether all of that has been given."""
         left: set[TaskId] = set()
 
         def told(task: TaskId) -> None:

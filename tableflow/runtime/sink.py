@@ -87,8 +87,11 @@ class Publishing(Wake, Protocol):
 class EpochWriter(SinkWriter, Protocol):
     """A writer whose rows count epoch by epoch, without a commit by whoever started the job."""
 
-    def publish(self, epoch: int) -> Publishing:
-        """Makes all that was written count; begins at once, ends elsewhere."""
+    def publish(self, epoch: int) -> Publishing | None:
+        """Makes all that was written count; begins at once, ends elsewhere.  None if there is nothing to wait for.
+
+        ``epoch`` is negative at the end of all input.
+        """
         ...
 
 

@@ -158,6 +158,7 @@ class SplitInput:
             if self._backlogs:
                 self._answer()
             self._block.ended = True
+            self._block.cut = self._block.rows_out
             return PortEnded(0, last=True)
         silence = None if self._bounded else self._tell_silence()
         if silence is not None:
@@ -188,6 +189,7 @@ class SplitInput:
 
     def _epoch(self) -> Epoch:
         self._targets = None
+        self._block.cut = self._block.rows_out
         self.noted = self.state()
         epoch = self._epochs.popleft()
         self._sent = epoch.number

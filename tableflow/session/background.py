@@ -51,9 +51,16 @@ class BackgroundJob:
     def start(self, job: Job) -> None:
         """Sets it going."""
         self._job = job
+        if self.description.reading is not None and self.planned is not None:
+            self.description.reading.begin(job, self.planned)
         job.start()
         self._thread = threading.Thread(target=self._watch, name=f"tableflow-job-{self.id}", daemon=True)
         self._thread.start()
+
+    def epoch_passed(self, number: int) -> None:
+        """All its tasks have passed an epoch."""
+        if self.description.reading is not None:
+            self.description.reading.epoch_passed(number)
 
     def lost(self, error: TableFlowError) -> None:
         """It could not be started again."""
@@ -91,7 +98,13 @@ class BackgroundJob:
         :meth:`~tableflow.runtime.job.Job.flush`.
         """
         if self.running and self._job is not None:
-            self._job.flush(interrupted=interrupted, everything=everything)
+            reading = self.description.reading
+            again = reading is not None and reading.replacing
+            self._job.flush(interrupted=interrupted, everything=everything or again)
+            if again and reading is not None and reading.passed:
+                self._job.flush(
+                    interrupted=interrupted
+                )  # the epoch before has found that this one may replace the table
             if self._job.stopping or not self._job.running:
                 self.wait()  # SHOW JOBS says afterwards what became of it
 
@@ -131,13 +144,19 @@ class BackgroundJob:
         try:
             job.wait()
             self.ended = time.perf_counter_ns()
+            self._note()
             self.state = self._ending or JobState.FINISHED
         except TableFlowError as error:
             error.script = error.script or self.description.script or self.description.text
+            self._note()
             self.state = self._ending or JobState.FAILED
             self.error = None if self._ending else error
         finally:
             job.close()
+
+    def _note(self) -> None:
+        if self.description.reading is not None:
+            self.description.reading.note()
 
 
 class JobKeeper:
@@ -175,6 +194,7 @@ class JobKeeper:
             sinks=opened.open_sink,
             lookups=opened.open_lookup,
             epoch_interval=settings.get(EPOCH_INTERVAL),
+            on_epoch=begun.epoch_passed,
         )
         begun.start(job)
         return begun

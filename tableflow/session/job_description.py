@@ -6,6 +6,7 @@ import enum
 
 from tableflow.connectors.sink_control import SinkControl
 from tableflow.records import dataclass
+from tableflow.session.reading import JobReading
 
 
 class JobState(enum.Enum):
@@ -30,6 +31,8 @@ class JobDescription:
     """Whether it began again and replaces what it wrote before."""
     replayable: bool = True
     """Whether its inputs can be read again from the start, so that it begins again with its database."""
+    reading: JobReading | None = None
+    """How far it has read, if that is to be known when it begins again."""
     control: SinkControl | None = None
     """What tells its sinks that it will end."""
     reads: frozenset[int] = frozenset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tableflow.catalog.entry import TableKind
-from tableflow.catalog.provider import replayable
+from tableflow.catalog.provider import is_made_up, replayable
 from tableflow.config import RUNTIME_MODE, Settings
 from tableflow.connectors.connector import ObjectStore
 from tableflow.connectors.managed.provider import ManagedProvider
@@ -62,6 +62,8 @@ class StreamPlan:
     """Ids of the managed tables that its late rows go to."""
     sources: frozenset[tuple[str, str]] = frozenset()
     """See :func:`sources_of`."""
+    made: frozenset[str] = frozenset()
+    """The tables, as the query calls them, whose rows are made up."""
     gone: tuple[str, ...] = ()
     """The tables that give rows once, and cannot be read again from the start."""
 
@@ -81,8 +83,10 @@ def plan_changes(query: Query, settings: Settings) -> StreamPlan:
     key = min(keys, key=lambda one: (len(one), one), default=None)
     appends = properties.changelog is ChangelogMode.APPEND
     kind = TableKind.APPEND if appends else TableKind.BAG if key is None else TableKind.KEYED
-    gone = [node.table for node in walk_plan(query.root) if isinstance(node, Scan) and not replayable(node.provider)]
-    return StreamPlan(computed, kind, key, reads, late, sources_of(query), tuple(gone))
+    scans = [node for node in walk_plan(query.root) if isinstance(node, Scan)]
+    gone = [node.table for node in scans if not replayable(node.provider)]
+    made = frozenset([node.table for node in scans if is_made_up(node.provider)])
+    return StreamPlan(computed, kind, key, reads, late, sources_of(query), made, tuple(gone))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """CREATE STREAMING TABLE: a managed table, the job that keeps it, and both again when the database is opened.
 
 The table, its entry and its definition are made in one transaction; then the job begins.  A job that is started again reads its
-inputs from the start and replaces the table's rows in one transaction with the first epoch in which it has seen all that was
-there; until then the table shows what it showed before.  One whose inputs cannot be read again is lost, its table stays as it was.
+inputs from the start and replaces the table's rows in one transaction with the first epoch in which it has passed where it was
+(:mod:`tableflow.session.reading`); until then the table shows what it showed before.  One whose inputs cannot be read again is lost, its table stays as it was.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from tableflow.session.job_description import JobDescription
 from tableflow.session.late_sinks import late_tables, with_late_sinks
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import Planned
+from tableflow.session.reading import JobReading
 from tableflow.session.session_storage import SessionStorage
 from tableflow.session.stream_plan import StreamPlan, StreamTarget, as_streams, finish_write, plan_changes
 from tableflow.sql import statements as sql
@@ -152,7 +153,8 @@ class StreamingTables:
         database = self._storage.shared.database
         name = ".".join(kept.path)
         appends = kept.definition.kind is TableKind.APPEND
-        key = self._storage.objects.add(KeptTable(database, kept.table, name, appends, replaces))
+        sink = KeptTable(database, kept.table, name, appends, replaces)
+        key = self._storage.objects.add(sink)
         target = _target(name, kept.description, SinkSpec(epoch_sink.KIND, {"object": key}))
         planned = finish_write(plan, target, self._settings())
         description = JobDescription(
@@ -161,6 +163,7 @@ class StreamingTables:
             kept.table,
             replaces,
             not plan.gone,
+            JobReading(sink, plan.made, kept.definition.read),
             control,
             reads=plan.reads,
             late_rows=plan.late_rows,

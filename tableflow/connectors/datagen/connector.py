@@ -111,6 +111,11 @@ class DatagenTable(ProjectedTable):
         """Whether there is a number of rows, or a sequence."""
         return self._rows is not None
 
+    @property
+    def made_up(self) -> bool:
+        """See :func:`~tableflow.catalog.provider.is_made_up`."""
+        return self._rows is None or self._options["rows-per-second"] > 0
+
     def statistics(self) -> TableStatistics:
         """Rows."""
         return TableStatistics(self._rows)

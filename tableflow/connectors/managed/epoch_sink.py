@@ -8,18 +8,21 @@ because they wait for the disk and for other writers, and a task must not.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from tableflow.catalog.change import PutEntry
+from tableflow.catalog.entry import TableEntry
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact, concat, take_columns
-from tableflow.columnar.kernels.multi_state import MultiState
+from tableflow.columnar.kernels.multi_state import MultiState, consolidated
 from tableflow.connectors.connector import OpenContext
 from tableflow.errors import InternalError
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.storage.database import Database
 from tableflow.storage.description import ChangeKind
 from tableflow.storage.transaction import Transaction
@@ -32,9 +35,21 @@ KIND = "managed-epochs"
 Ids = npt.NDArray[np.int64]
 
 
+Rows: TypeAlias = tuple[tuple[str, int], ...]
+"""How many rows sources have given, by name."""
+
+_NOTED_SECONDS = 5.0
+_HELD_ROWS = 1 << 17
+"""Held changes are summed up when they are more than this, and twice as many as were left the last time."""
+
+
 @dataclass(slots=True)
 class KeptTable:
-    """What a sink's key stands for.  ``appends``: no row is ever taken back.  ``replaces``: the first version replaces all rows."""
+    """What a sink's key stands for.  ``appends``: no row is ever taken back.
+
+    ``replaces``: the job began again; the first version replaces all rows, and comes with the first epoch from ``passed`` on, or
+    with the end of all input.  ``read`` tells how far sources have read that the catalog is to remember.
+    """
 
     database: Database
     table: int
@@ -42,6 +57,25 @@ class KeptTable:
     appends: bool
     replaces: bool = False
     cancelled: Callable[[], bool] = lambda: False
+    passed: int | None = None
+    read: Callable[[], Rows] | None = None
+    noted: float = 0.0
+    """When the catalog was told last, by the monotonic clock."""
+
+    def note(self) -> None:
+        """Has the catalog remember how far sources have read."""
+        if self.read is not None:
+            with self.database.transaction([self.table], catalog=True, cancelled=self.cancelled) as transaction:
+                self.note_in(transaction, self.read())
+                transaction.commit(ChangeKind.ALTER)
+
+    def note_in(self, transaction: Transaction, rows: Rows) -> None:
+        """The same as a part of a transaction that may change the catalog."""
+        for schema in transaction.state.schemas.values():
+            for entry in schema.permanent.values():
+                if isinstance(entry, TableEntry) and entry.table == self.table and entry.streaming is not None:
+                    noted = replace(entry, streaming=replace(entry.streaming, read=rows))
+                    transaction.change_catalog(PutEntry(schema.name, noted))
 
 
 class RowIds:
@@ -119,6 +153,10 @@ class EpochSink:
     def __init__(self, kept: KeptTable) -> None:
         self._kept = kept
         self._waiting: list[Batch] = []
+        self._held = 0
+        """How many rows were left when they were summed up last."""
+        self._several = False
+        """Whether they are of more than one epoch."""
         self._rows: RowIds | None = None
         from concurrent.futures import ThreadPoolExecutor  # for who keeps a table
 
@@ -129,10 +167,25 @@ class EpochSink:
         """Changes: the table's columns in order, with weights."""
         self._waiting.append(compact(batch))
 
-    def publish(self, epoch: int) -> Publication:
-        """Commits what came since the last epoch."""
+    def publish(self, epoch: int) -> Publication | None:
+        """Commits what came since the last epoch; None while the table keeps what it showed before."""
+        passed = self._kept.passed
+        if self._kept.replaces and epoch >= 0 and (passed is None or epoch < passed):
+            self._hold()
+            return None
         waiting, self._waiting = self._waiting, []
+        several, self._several = self._several, False
+        if several and waiting and not self._kept.appends:
+            waiting = [consolidated(concat(waiting))]  # a row may have come and gone
         return Publication(self._committer.submit(self._commit, waiting))
+
+    def _hold(self) -> None:
+        """Keeps the changes for a later epoch."""
+        self._several = True
+        rows = sum(batch.length for batch in self._waiting)
+        if not self._kept.appends and rows > max(_HELD_ROWS, 2 * self._held):
+            self._waiting = [consolidated(concat(self._waiting))]
+            self._held = self._waiting[0].length
 
     def prepare(self) -> None:
         """Everything was published before."""
@@ -150,15 +203,20 @@ class EpochSink:
         kept = self._kept
         if not waiting and not kept.replaces:
             return
+        now = time.monotonic()
+        notes = kept.read is not None and now - kept.noted > _NOTED_SECONDS
 
         def cancelled() -> bool:
             return self._stopped.is_set() or kept.cancelled()
 
-        with kept.database.transaction([kept.table], cancelled=cancelled) as transaction:
+        with kept.database.transaction([kept.table], catalog=notes, cancelled=cancelled) as transaction:
             if kept.replaces:
                 transaction.truncate(kept.table)
-            if waiting:
+            if waiting and waiting[0].length:
                 self._stage(transaction, concat(waiting))
+            if notes and kept.read is not None:
+                kept.note_in(transaction, kept.read())
+                kept.noted = now
             transaction.commit(ChangeKind.STREAM)
         kept.replaces = False
 

@@ -90,6 +90,11 @@ class NexmarkTable(ProjectedTable):
         """Whether the number of events was given."""
         return self._options["events"] is not None
 
+    @property
+    def made_up(self) -> bool:
+        """See :func:`~tableflow.catalog.provider.is_made_up`."""
+        return self._options["events"] is None or bool(self._options["paced"])
+
     def statistics(self) -> TableStatistics:
         """Rows, exact where cycles are whole."""
         events = self._options["events"]
