@@ -155,11 +155,10 @@ def _chosen(block: Block, target: BoundTarget, old: TargetScan, arms: Sequence[A
     choice = Case(types.INT, tuple(arm.condition for arm in arms), tuple(numbers), Literal(types.INT, None))
     plan: Node = extended(block.plan, [(clause, choice)])
     plan = Filter(plan, (resolve_call("is_not_null", [reference(clause)]),))
-    doing = [(index, arm) for index, arm in enumerate(arms) if arm.action is not None]
-    if not doing:
-        raise BindError("no WHEN of the MERGE does anything", hint="DO NOTHING alone changes nothing", span=target.span)
+    # Where all is DO NOTHING no row is left, and it is of no concern what would be done to it.
+    doing = [(index, arm) for index, arm in enumerate(arms) if arm.action is not None] or [(0, arms[0])]
     action = context.field("action", types.TINYINT, nullable=False)
-    codes = [Literal(types.TINYINT, int(arm.action)) for _, arm in doing if arm.action is not None]
+    codes = [Literal(types.TINYINT, int(Action.DELETE if arm.action is None else arm.action)) for _, arm in doing]
     plan = extended(plan, [(action, _by_clause(clause, [index for index, _ in doing], codes))])
     given: list[Expression | None] = []
     for position, (column, kept) in enumerate(zip(target.columns, old.values(), strict=True)):
