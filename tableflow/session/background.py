@@ -274,10 +274,14 @@ class JobKeeper:
         with self._lock:
             self._jobs = [one for one in self._jobs if one.description.table != table]
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Stops all jobs at an epoch, the last one first."""
         for job in reversed(self.running):
             job.stop()
+
+    def close(self) -> None:
+        """Stops all jobs, and ends the worker threads."""
+        self.stop()
         if self._pool is not None:
             self._pool.close()
             self._pool = None

@@ -55,10 +55,11 @@ def run_script(
             if timing:
                 _show_timing(outcome, time.perf_counter() - start, err)
             start = time.perf_counter()
-        return _stay(session, out, err) if stay else 0
+        return _stay(session, out, err) if stay else _leave(session, out, err)
     except TableFlowError as error:
         out.flush()
         print(render(error, error.script or script), file=err)
+        Watch(err).tell_failed(session.storage.shared.keeper)
         return 1
     finally:
         try:
@@ -92,6 +93,14 @@ def _stay(session: Session, out: TextIO, err: TextIO) -> int:
         watch.look_at(keeper)
         running = keeper.running
     return 1 if watch.look_at(keeper) else 0
+
+
+def _leave(session: Session, out: TextIO, err: TextIO) -> int:
+    """Stops all jobs at an epoch, and tells of those that have failed by then."""
+    out.flush()
+    keeper = session.storage.shared.keeper
+    keeper.stop()
+    return 1 if Watch(err).tell_failed(keeper) else 0
 
 
 def _show(outcome: Outcome, format: str, out: TextIO, err: TextIO) -> None:

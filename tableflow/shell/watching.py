@@ -33,6 +33,10 @@ class Watch:
     def look_at(self, keeper: JobKeeper) -> bool:
         """Warnings of running jobs, and which have failed since the last look or could not begin; whether any has failed."""
         self.warn(job_warnings(keeper))
+        return self.tell_failed(keeper)
+
+    def tell_failed(self, keeper: JobKeeper) -> bool:
+        """Which jobs have failed since the last look or could not begin; whether any has failed."""
         ended = [job for job in keeper.jobs if job.error is not None]
         for job in ended:
             if job.id not in self._told and job.error is not None:
