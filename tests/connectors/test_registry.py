@@ -9,7 +9,7 @@ from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import ColumnDefinition
 from tableflow.connectors import CONNECTORS, MemoryTable, Sources, check_definition, create_provider, file_provider
 from tableflow.connectors.option import describe_options
-from tableflow.errors import CatalogError, InternalError
+from tableflow.errors import CatalogError, ConnectorError, InternalError
 from tests.connectors.scanning import scan, spec_of
 
 
@@ -96,3 +96,16 @@ def test_memory_statistics():
     assert (found.columns["s"].minimum, found.columns["s"].maximum) == ("x", "y")
     assert (found.columns["at"].minimum, found.columns["at"].maximum) == (1000, 3000)
     assert found.columns["f"].maximum is None
+
+
+def test_files_are_one_table_for_all_statements_until_they_change(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,2\n")
+    first = file_provider(str(path))
+    assert file_provider(str(path)) is first
+    assert file_provider(str(path), {"csv.delimiter": ";"}) is not first
+    path.write_text("a,b,c\n1,2,x\n")
+    assert [column.name for column in file_provider(str(path)).schema.columns] == ["a", "b", "c"]
+    path.unlink()
+    with pytest.raises(ConnectorError, match="does not exist"):
+        file_provider(str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,10 +78,18 @@ def _partition(definition: TableDefinition, columns: tuple[FileColumn, ...], nam
 
 def file_provider(path: str, options: Mapping[str, str] | None = None) -> FileTable:
     """The table behind a quoted path, directory or glob, its format told by the ending."""
-    values = read_options(KIND, OPTIONS, {"path": path, **(options or {})})
+    if not options:
+        return _plain(path, expand(path, suffixes=frozenset(BY_SUFFIX)))
+    values = read_options(KIND, OPTIONS, {"path": path, **options})
     files = expand(path, suffixes=frozenset(BY_SUFFIX))
     file_format = load_format(values["format"] or _format_of(path, files))
     return _inferred(file_format, files, values, ())
+
+
+@functools.lru_cache(maxsize=256)
+def _plain(path: str, files: tuple[FileVersion, ...]) -> FileTable:
+    """The table of files without options: the same one for every statement, while the files are those."""
+    return _inferred(load_format(_format_of(path, files)), files, read_options(KIND, OPTIONS, {"path": path}), ())
 
 
 def _inferred(

@@ -47,6 +47,8 @@ def bind_select(block: Block, node: exp.Select) -> Bound:
     bind_from(block, node)
     if hints is not None:
         block.plan = hints.attached(block)
+    if block.late is None and _is_whole(node) and block.scope.columns:
+        return Bound(block.plan, tuple(block.scope.columns), tuple(block.outer.values()))
     if not node.expressions:
         raise SqlSyntaxError("a select list is expected after SELECT", span=block.source.span(node))
     windows.define(block, node.args.get("windows") or ())
@@ -90,6 +92,15 @@ def bind_select(block: Block, node: exp.Select) -> Bound:
     else:
         plan, columns = _output(block, node, items.names_of_output(), expressions, order, grouped=grouped)
     return Bound(limited_plan(block, node, plan), columns, tuple(block.outer.values()))
+
+
+def _is_whole(node: exp.Select) -> bool:
+    """Whether it is the columns of one relation as they are, as in most views."""
+    match node.expressions:
+        case [exp.Star() as star] if not any(star.args.values()):
+            return not any(value for key, value in node.args.items() if key not in {"expressions", "from_"})
+        case _:
+            return False
 
 
 def _where(block: Block, node: exp.Select, items: SelectList) -> None:

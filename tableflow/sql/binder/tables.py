@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from sqlglot import exp
 
@@ -146,7 +145,7 @@ def _file(block: Block, node: exp.Table, path: str, span: Span | None) -> Part:
         provider = block.context.catalog.file(path)
     except TableFlowError as error:
         raise error.at(span) from None
-    stem = PurePath(path).name.split(".")[0] or "file"
+    stem = path.rstrip("/").rpartition("/")[2].split(".")[0] or "file"
     return _scan(block, node, provider, (stem,), span, table=path)
 
 
