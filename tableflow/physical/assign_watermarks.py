@@ -53,6 +53,8 @@ class AssignWatermarks(UnaryNode):
     upserts: bool = False
     table: str = ""
     """Whose rows they are, for errors."""
+    unit: int = 1
+    """Watermarks are multiples of so many microseconds, as the values of all event times that they meet."""
 
 
 class AssignWatermarksOperator(Operator):
@@ -84,7 +86,8 @@ class AssignWatermarksOperator(Operator):
         latest = self._latest(batch)
         yield replace_event_time(batch, self._time)
         if latest is not None:
-            yield Watermark(-(-latest // self._unit) * self._unit)
+            time = -(-latest // self._unit) * self._unit
+            yield Watermark(time - time % self._node.unit)
 
     def _latest(self, batch: Batch) -> int | None:
         """The greatest mark of the rows: that of the latest row where marks follow event time, unless it has none."""

@@ -20,6 +20,7 @@ from tableflow.planner.logical.traversal import walk_plan
 from tableflow.planner.over_times import waited_for
 from tableflow.planner.window_closings import closing_column, closings, final_groups, waiting
 from tableflow.records import dataclass
+from tableflow.types import TimestampType
 
 _APPEND, _RETRACT = ChangelogMode.APPEND, ChangelogMode.RETRACT
 
@@ -41,6 +42,16 @@ class StreamFacts:
 def is_endless(root: logical.Node) -> bool:
     """Whether a query reads something that has no end."""
     return _endless(root) is not None
+
+
+def time_unit(root: logical.Node) -> int:
+    """The coarsest unit of all event times of a query, in microseconds.
+
+    A watermark between two values of a column would say of the earlier one that it does not come, which the last moment of a window
+    does until time has reached its end.
+    """
+    columns = [node.column.type for node in walk_plan(root) if isinstance(node, timed.AssignWatermarks)]
+    return max((10 ** max(6 - of.precision, 0) for of in columns if isinstance(of, TimestampType)), default=1)
 
 
 def _endless(root: logical.Node) -> logical.Scan | None:

@@ -90,6 +90,7 @@ def assign(
         nulls=TimeNulls(node.nulls.value),
         upserts=upserts,
         table=node.table,
+        unit=search.time_unit,
     )
 
 
