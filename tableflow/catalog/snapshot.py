@@ -181,6 +181,12 @@ def folded_path(path: Sequence[str], current_schema: str) -> tuple[str, str]:
     return schema.lower(), name.lower()
 
 
+def shown_path(path: Sequence[str], current_schema: str) -> str:
+    """A name of two parts as one writes it where a schema is the current one: without it if that is meant."""
+    schema, name = path
+    return name if schema.lower() == current_schema.lower() else f"{schema}.{name}"
+
+
 def split_path(path: Sequence[str], current_schema: str) -> tuple[str, str]:
     """(schema, name) of a name with one or two parts."""
     match tuple(path):

@@ -71,22 +71,20 @@ class BackgroundJob:
         """Whether it is at work."""
         return self.state is JobState.RUNNING
 
-    @property
-    def advice(self) -> str:
-        """How one that has ended goes on, which no statement makes it do; empty while it runs and when it has finished."""
+    def advice(self, schema: str) -> str:
+        """Where a schema is the current one, how one that has ended goes on, which no statement makes it do; empty while it runs and when it has finished."""
         if self.state in {JobState.RUNNING, JobState.FINISHED}:
             return ""
         if self.description.table is None:
-            return f"the INSERT INTO {self.target} has to be run again"
-        anew = f"CREATE OR REPLACE STREAMING TABLE {self.target} AS ... begins anew"
+            return f"the INSERT INTO {self.called(schema)} has to be run again"
+        anew = f"CREATE OR REPLACE STREAMING TABLE {self.called(schema)} AS ... begins anew"
         if not self.description.replayable:
             return anew
         return f"{anew}; so does the job when the database is opened again and its inputs are there"
 
-    @property
-    def target(self) -> str:
-        """What it writes to, as people call it."""
-        return self.description.target.removeprefix("default.")
+    def called(self, schema: str) -> str:
+        """What it writes to, as people call it where a schema is the current one."""
+        return self.description.called(schema)
 
     @property
     def replaces(self) -> bool:
@@ -220,8 +218,8 @@ class JobKeeper:
         """The newest job that keeps a table."""
         return next((job for job in reversed(self.jobs) if job.description.table == table), None)
 
-    def check_unread(self, tables: Mapping[int, str], doing: str) -> None:
-        """Refuses to do something to tables, by id and name, whose changes another running job takes."""
+    def check_unread(self, tables: Mapping[int, str], doing: str, schema: str) -> None:
+        """Refuses to do something to tables, by id and name, whose changes another running job takes; ``schema`` is the current one."""
         for table, name in tables.items():
             writers = [job for job in self.running if table in job.description.late_rows]
             if any(job.description.table not in tables for job in writers):
@@ -233,7 +231,7 @@ class JobKeeper:
             readers = [job for job in readers if job.description.table not in tables]
             if readers:
                 job = readers[0]
-                target = job.target
+                target = job.called(schema)
                 kept = job.description.table is not None
                 raise CatalogError(
                     f"table {name!r} cannot be {doing} while {'streaming table' if kept else 'the job that writes to'}"
@@ -241,7 +239,7 @@ class JobKeeper:
                     hint=f"{f'DROP TABLE {target}' if kept else f'STOP JOB {job.id}'} first",
                 )
 
-    def check_unused(self, names: Mapping[tuple[str, str], str], gone: Container[int]) -> None:
+    def check_unused(self, names: Mapping[tuple[str, str], str], gone: Container[int], schema: str) -> None:
         """Refuses to drop what a running job reads or an INSERT writes; but for jobs of the managed tables ``gone``."""
         for job in self.running:
             about = job.description
@@ -250,9 +248,9 @@ class JobKeeper:
                 if found and about.table not in gone:
                     raise CatalogError(
                         f"table {names[found[0]]!r} cannot be dropped while job {job.id} {doing} it",
-                        detail=f"the job keeps {job.target!r} up to date" if doing == "reads" else None,
+                        detail=f"the job keeps {job.called(schema)!r} up to date" if doing == "reads" else None,
                         hint=f"STOP JOB {job.id} first"
-                        + ("" if about.table is None else f", or DROP TABLE {job.target}"),
+                        + ("" if about.table is None else f", or DROP TABLE {job.called(schema)}"),
                     )
 
     def flush(

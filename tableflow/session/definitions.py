@@ -87,9 +87,11 @@ class Definitions:
         """The jobs of streaming tables that go; refused while others read what goes."""
         entries = [entry for name in names if isinstance(entry := self._catalog.find(name, pinned), TableEntry)]
         gone = {entry.table: entry for entry in entries if entry.table is not None and not entry.temporary}
-        self._keeper.check_unread({table: entry.name for table, entry in gone.items()}, "dropped")
+        self._keeper.check_unread(
+            {table: entry.name for table, entry in gone.items()}, "dropped", self._catalog.current
+        )
         called = {folded_path(name, self._catalog.current): ".".join(name) for name in names}
-        self._keeper.check_unused(called, gone)
+        self._keeper.check_unused(called, gone, self._catalog.current)
         for table, entry in gone.items():
             if entry.streaming is not None:
                 self._keeper.forget(table)
@@ -148,7 +150,7 @@ class Definitions:
                 old = existing.table if isinstance(existing, TableEntry) else None
                 if old is not None and old not in replaced:
                     if not statement.temporary:
-                        self._keeper.check_unread({old: name}, "replaced")
+                        self._keeper.check_unread({old: name}, "replaced", self._catalog.current)
                     replaced = frozenset({old})
                     continue
                 table = transaction.create(found.name, name, statement.description)
@@ -224,7 +226,9 @@ class Definitions:
                         refused = IntegrityError(validation.message, detail="nothing was changed", hint=hint)
                         raise refused.at(statement.span)
                 if statement.rename is not None or _takes_away(table.description, statement.description):
-                    self._keeper.check_unread({table.table_id: statement.name[-1]}, "altered like this")
+                    self._keeper.check_unread(
+                        {table.table_id: statement.name[-1]}, "altered like this", self._catalog.current
+                    )
                 if statement.rename is not None:
                     self._rename(statement, statement.rename, table.table_id, transaction)
                 elif statement.description is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 
+from tableflow.catalog.snapshot import shown_path
 from tableflow.connectors.sink_control import SinkControl
 from tableflow.records import dataclass
 from tableflow.session.reading import JobReading
@@ -22,9 +23,10 @@ class JobState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class JobDescription:
-    """What a job is for: the name of what it writes to, the statement, the managed table that it keeps (None: another sink)."""
+    """What a job is for: what it writes to, the statement, the managed table that it keeps (None: another sink)."""
 
-    target: str
+    target: tuple[tuple[str, str], ...]
+    """Schema and name of each table that it writes to, but for late rows, as they were written."""
     text: str
     table: int | None = None
     replaces: bool = False
@@ -47,6 +49,10 @@ class JobDescription:
     """Schema and name of the tables that an INSERT writes to."""
     script: str = ""
     """The text that places in its errors are of, if that is not ``text``."""
+
+    def called(self, schema: str) -> str:
+        """What it writes to, as people call it where a schema is the current one."""
+        return ", ".join(shown_path(path, schema) for path in self.target)
 
     @property
     def writes(self) -> frozenset[int]:

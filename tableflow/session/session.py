@@ -79,7 +79,7 @@ class Session:
         self._queries = Queries(self.catalog, self.storage, self.jobs, lambda: self.settings)
         self._definitions = Definitions(self.catalog, self.storage, self.writer, self._queries.has_row)
         self._streaming = StreamingTables(self.storage, self.catalog, sources, lambda: self.settings)
-        self._streams = StreamStatements(self._streaming, shared.keeper, self.jobs)
+        self._streams = StreamStatements(self._streaming, shared.keeper, self.jobs, lambda: self.catalog.current)
         self.storage.changing = self._streams.changed
         self._inserts = StreamInserts(shared.keeper, sources, lambda: self.settings, lambda: self.catalog.current)
         self._explanations = Explanations(

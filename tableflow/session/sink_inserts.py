@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tableflow.catalog.snapshot import folded_path
+from tableflow.catalog.snapshot import folded_path, split_path
 from tableflow.config import Settings
 from tableflow.connectors.registry import Sources, settle_sink
 from tableflow.connectors.sink_control import SinkControl
@@ -89,7 +89,7 @@ class SinkInserts:
         inserts = statement.inserts if isinstance(statement, sql.StatementSet) else (statement,)
         targets = [insert.target for insert in inserts]
         description = JobDescription(
-            name,
+            tuple(split_path(target, self._schema()) for target in targets),
             statement_text(statement, script),
             script=script,
             control=control,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tableflow.catalog.entry import TableKind
-from tableflow.catalog.snapshot import folded_path
+from tableflow.catalog.snapshot import folded_path, split_path
 from tableflow.config import Settings
 from tableflow.connectors.managed import epoch_sink
 from tableflow.connectors.managed.epoch_sink import KeptTable
@@ -45,7 +45,7 @@ class StreamInserts:
         kept = objects.add(KeptTable(table.database, table.table_id, name, appends=True))
         plan, planned = self.plan(replace(statement, query=query), SinkSpec(epoch_sink.KIND, {"object": kept}))
         description = JobDescription(
-            name,
+            (split_path(statement.target, self._schema()),),
             statement_text(statement, script),
             script=script,
             control=control,

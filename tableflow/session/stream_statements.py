@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -34,9 +34,10 @@ _ABOUT_JOBS = (sql.ShowJobs, sql.ShowWatermarks, sql.EndJob, sql.ExplainJob)
 
 
 class StreamStatements:
-    """Carries them out; ``jobs`` are those of the session, which may interrupt what waits."""
+    """Carries them out; ``jobs`` are those of the session, which may interrupt what waits, ``schema`` the current one."""
 
-    def __init__(self, tables: StreamingTables, keeper: JobKeeper, jobs: Jobs) -> None:
+    def __init__(self, tables: StreamingTables, keeper: JobKeeper, jobs: Jobs, schema: Callable[[], str]) -> None:
+        self._schema = schema
         self._tables = tables
         self._keeper = keeper
         self._jobs = jobs
@@ -106,7 +107,7 @@ class StreamStatements:
 
     def _show_jobs(self) -> Outcome:
         """All jobs of the process, and the streaming tables of a database that another process writes to."""
-        rows = [_job_row(job) for job in self._keeper.jobs]
+        rows = [_job_row(job, self._schema()) for job in self._keeper.jobs]
         elsewhere = self._tables.elsewhere()
         rows += [[None, name, "elsewhere", None, None, _on_one_line(text)] for name, text in elsewhere]
         told = "jobs run in the process that writes to the database; what is recorded of them is shown as 'elsewhere'"
@@ -135,10 +136,11 @@ class StreamStatements:
             raise CatalogError(
                 f"job {job.id} {state} already: there is nothing to {statement.action.name.lower()}",
                 detail=None if job.error is None else _on_one_line(job.error.message),
-                hint=job.advice,
+                hint=job.advice(self._schema()),
             )
         if not job.running:
-            told = f"job {job.id} was {job.state.value} already{f'; {job.advice}' if job.advice else ''}"
+            advice = job.advice(self._schema())
+            told = f"job {job.id} was {job.state.value} already{f'; {advice}' if advice else ''}"
             return Outcome(message=told, warnings=(told,))
         if statement.action is sql.JobAction.STOP:
             job.stop()
@@ -153,7 +155,7 @@ class StreamStatements:
             raise UnsupportedError(
                 f"job {job.id} has not run",
                 detail=None if job.error is None else _on_one_line(job.error.message),
-                hint=job.advice,
+                hint=job.advice(self._schema()),
                 span=statement.place,
             )
         if statement.view is sql.JobView.WATERMARK:
@@ -179,10 +181,10 @@ def _warnings(planned: Planned | None, counters: JobCounters | None) -> tuple[st
     return tuple([warning for warning in found if warning is not None])
 
 
-def _job_row(job: BackgroundJob) -> list[str | None]:
+def _job_row(job: BackgroundJob, schema: str) -> list[str | None]:
     began = datetime.fromtimestamp(job.began, UTC).isoformat(" ", "milliseconds")
-    error = None if job.error is None else f"{_told(job.error)}; {job.advice}"
-    return [str(job.id), job.description.target, job.state.value, began, error, _on_one_line(job.description.text)]
+    error = None if job.error is None else f"{_told(job.error)}; {job.advice(schema)}"
+    return [str(job.id), job.called(schema), job.state.value, began, error, _on_one_line(job.description.text)]
 
 
 def _told(error: TableFlowError | None) -> str | None:

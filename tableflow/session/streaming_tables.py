@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from tableflow.catalog import decisions
 from tableflow.catalog.change import PutEntry, Schemas
 from tableflow.catalog.entry import StreamingDefinition, TableEntry, TableKind
-from tableflow.catalog.snapshot import split_path
+from tableflow.catalog.snapshot import shown_path, split_path
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import Settings
 from tableflow.connectors.managed import epoch_sink
@@ -45,7 +45,7 @@ Bind = Callable[[str, str], Query]
 class _Kept:
     """A streaming table: where it is, what it is, what it is kept by."""
 
-    path: tuple[str, ...]
+    path: tuple[str, str]
     table: int
     description: TableDescription
     definition: StreamingDefinition
@@ -82,7 +82,7 @@ class StreamingTables:
                     return defined(statement, "streaming table", statement.name, "exists already")
                 old = existing.table if isinstance(existing, TableEntry) else None
                 if old is not None and old not in replaced:
-                    self._storage.shared.keeper.check_unread({old: name}, "replaced")
+                    self._storage.shared.keeper.check_unread({old: name}, "replaced", self._catalog.current)
                     self._storage.shared.keeper.forget(old)
                     replaced = frozenset({old})
                     continue
@@ -104,12 +104,12 @@ class StreamingTables:
         """Names and queries of streaming tables whose jobs run, if at all, in another process."""
         keeper = self._storage.shared.keeper
         kept = [one for one in self._all(self._storage.pin().schemas) if keeper.of_table(one.table) is None]
-        return [(".".join(one.path), one.definition.text) for one in kept]
+        return [(shown_path(one.path, self._catalog.current), one.definition.text) for one in kept]
 
     def restart(self, bind: Bind) -> None:
         """Starts the jobs of all streaming tables, which this process did not have open before."""
         for kept in self._all(self._storage.pin().schemas):
-            name, again = ".".join(kept.path), True
+            again = True
             try:
                 control = SinkControl()
                 plan = self._planned(bind(kept.definition.text, kept.definition.schema), control)
@@ -120,7 +120,7 @@ class StreamingTables:
                     )
                 self._start(kept, plan, control, kept.definition.text, replaces=True)
             except TableFlowError as error:
-                description = JobDescription(name, kept.definition.text, kept.table, replayable=again)
+                description = JobDescription((kept.path,), kept.definition.text, kept.table, replayable=again)
                 self._storage.shared.keeper.lose(description, error)
 
     def appends(self, table: ManagedProvider) -> bool:
@@ -151,14 +151,14 @@ class StreamingTables:
         self, kept: _Kept, plan: StreamPlan, control: SinkControl, script: str, *, replaces: bool
     ) -> BackgroundJob:
         database = self._storage.shared.database
-        name = ".".join(kept.path)
+        name = shown_path(kept.path, kept.definition.schema)
         appends = kept.definition.kind is TableKind.APPEND
         sink = KeptTable(database, kept.table, name, appends, replaces)
         key = self._storage.objects.add(sink)
         target = _target(name, kept.description, SinkSpec(epoch_sink.KIND, {"object": key}))
         planned = finish_write(plan, target, self._settings())
         description = JobDescription(
-            name,
+            (kept.path,),
             kept.definition.text,
             kept.table,
             replaces,

@@ -59,7 +59,7 @@ def run_script(
     except TableFlowError as error:
         out.flush()
         print(render(error, error.script or script), file=err)
-        Watch(err).tell_failed(session.storage.shared.keeper)
+        Watch(err).tell_failed(session)
         return 1
     finally:
         try:
@@ -86,21 +86,20 @@ def _stay(session: Session, out: TextIO, err: TextIO) -> int:
     keeper = session.storage.shared.keeper
     watch = Watch(err)
     if running := keeper.running:
-        names = ", ".join(job.description.target for job in running)
+        names = ", ".join(job.called(session.catalog.current) for job in running)
         print(f"running: {names}; Ctrl-C stops", file=err, flush=True)
     while running:
         running[0].wait(_SLICE_SECONDS)
-        watch.look_at(keeper)
+        watch.look_at(session)
         running = keeper.running
-    return 1 if watch.look_at(keeper) else 0
+    return 1 if watch.look_at(session) else 0
 
 
 def _leave(session: Session, out: TextIO, err: TextIO) -> int:
     """Stops all jobs at an epoch, and tells of those that have failed by then."""
     out.flush()
-    keeper = session.storage.shared.keeper
-    keeper.stop()
-    return 1 if Watch(err).tell_failed(keeper) else 0
+    session.storage.shared.keeper.stop()
+    return 1 if Watch(err).tell_failed(session) else 0
 
 
 def _show(outcome: Outcome, format: str, out: TextIO, err: TextIO) -> None:

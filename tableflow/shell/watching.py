@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from tableflow.errors import render
-from tableflow.session.background import JobKeeper
 from tableflow.session.job_description import JobState
+from tableflow.session.session import Session
 from tableflow.session.stream_statements import job_warnings
 
 _COUNT = re.compile(r"\b[\d,]+ rows?\b")
@@ -30,19 +30,22 @@ class Watch:
                 self._tell(f"warning: {text}")
         self._holding = set(holding)
 
-    def look_at(self, keeper: JobKeeper) -> bool:
+    def look_at(self, session: Session) -> bool:
         """Warnings of running jobs, and which have failed since the last look or could not begin; whether any has failed."""
-        self.warn(job_warnings(keeper))
-        return self.tell_failed(keeper)
+        self.warn(job_warnings(session.storage.shared.keeper))
+        return self.tell_failed(session)
 
-    def tell_failed(self, keeper: JobKeeper) -> bool:
+    def tell_failed(self, session: Session) -> bool:
         """Which jobs have failed since the last look or could not begin; whether any has failed."""
-        ended = [job for job in keeper.jobs if job.error is not None]
+        schema = session.catalog.current
+        ended = [job for job in session.storage.shared.keeper.jobs if job.error is not None]
         for job in ended:
             if job.id not in self._told and job.error is not None:
                 self._told.add(job.id)
                 state = "has failed" if job.state is JobState.FAILED else "is lost"
-                self._tell(f"warning: job {job.id}, which writes to {job.target}, {state}; {job.advice}")
+                self._tell(
+                    f"warning: job {job.id}, which writes to {job.called(schema)}, {state}; {job.advice(schema)}"
+                )
                 self._tell(render(job.error, job.error.script))
         return any(job.state is JobState.FAILED for job in ended)
 

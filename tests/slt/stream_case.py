@@ -232,7 +232,7 @@ class _Run:
                 return
         for job in self._session.storage.shared.keeper.jobs:
             if job.state is JobState.FAILED and job.error is not None and _like(record.rest, job.error):
-                self._kept.pop(job.description.target.removeprefix("default."), None)
+                self._kept.pop(job.called("default"), None)
                 return
         raise Unexpected(record, f"no such failure: {[query.failure for query in self._queries.values()]}")
 

@@ -176,7 +176,7 @@ def test_the_job_behind_a_streaming_table_stalls(
     feeds = _feeds(connection, "a")
 
     def slow(sink: EpochSink, waiting: list[Any]) -> None:
-        if waiting and sink._kept.name == "default.sums":
+        if waiting and sink._kept.name == "sums":
             feeds[0].paced.set()
             stall()
         commit(sink, waiting)

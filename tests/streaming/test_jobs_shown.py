@@ -172,7 +172,7 @@ def test_jobs_of_another_process_are_shown_by_their_record(tmp_path):
         connection.execute(f"CREATE STREAMING TABLE kept AS {query}")
     with tableflow.connect(folder, read_only=True) as connection:
         cursor = connection.execute("SHOW JOBS")
-        assert cursor.fetchall() == [(None, "default.kept", "elsewhere", None, None, query)]
+        assert cursor.fetchall() == [(None, "kept", "elsewhere", None, None, query)]
         assert "in the process that writes" in str(cursor.messages[0][1])
 
 
@@ -216,3 +216,41 @@ def test_what_a_streaming_table_would_outlive_is_shown_where_it_is_read(tmp_path
         connection.execute("CREATE TABLE t (k INT)")
         connection.execute("CREATE STREAMING TABLE kept AS SELECT k FROM t")
     assert marked(failure(tableflow.connect(), "EXPLAIN JOB 7")) == "7"
+
+
+def test_tables_are_called_as_they_are_written_where_one_is(tmp_path):
+    with tableflow.connect(tmp_path / "db") as connection:
+
+        def targets():
+            return [row[1] for row in connection.execute("SHOW JOBS").fetchall()]
+
+        for sql in (
+            "CREATE SCHEMA w",
+            "CREATE TABLE t (k INT)",
+            "CREATE STREAMING TABLE S AS SELECT k FROM t",
+            "CREATE STREAMING TABLE w.R AS SELECT k FROM t",
+            "CREATE TABLE out (k INT) WITH ('connector' = 'blackhole')",
+            "CREATE TABLE made (k INT) WITH ('connector' = 'datagen')",
+            "INSERT INTO out SELECT k FROM made",
+        ):
+            connection.execute(sql)
+        assert targets() == ["S", "w.R", "out"]
+        assert "StreamWrite S [" in connection.execute("EXPLAIN JOB 1").fetchall()[0][0]
+        with pytest.raises(tableflow.ProgrammingError, match="while streaming table 'S' reads it") as caught:
+            connection.execute("DROP TABLE t")
+        assert "DROP TABLE S first" in str(caught.value)
+        connection.execute("USE w")
+        assert targets() == ["default.S", "R", "default.out"]
+        with pytest.raises(tableflow.ProgrammingError, match="while streaming table 'default.S' reads it") as caught:
+            connection.execute("DROP TABLE default.t")
+        assert "DROP TABLE default.S first" in str(caught.value)
+        connection.execute("DROP TABLE R")
+        connection.execute("CANCEL JOB 1")
+        again = connection.execute("CANCEL JOB 1").messages
+        assert "CREATE OR REPLACE STREAMING TABLE default.S AS" in str(again)
+    with tableflow.connect(tmp_path / "db") as connection:
+        assert targets() == ["S"]
+        assert "StreamWrite S [" in connection.execute("EXPLAIN JOB 1").fetchall()[0][0]
+    with tableflow.connect(tmp_path / "db", read_only=True) as connection:
+        connection.execute("USE w")
+        assert targets() == ["default.S"]

@@ -83,7 +83,7 @@ def test_a_second_row_of_a_declared_key_fails_the_job() -> None:
         execute("INSERT INTO t VALUES (1, 3)")
         assert _rows(connection, "SELECT * FROM s") == [(1, 2)]
         (job,) = execute("SHOW JOBS").fetchall()
-        assert job[1:3] == ("default.s", "failed")
+        assert job[1:3] == ("s", "failed")
         assert "primary" in job[4].lower()
 
 
@@ -112,11 +112,11 @@ def test_jobs_are_shown_stopped_cancelled_and_dropped(connection: tableflow.Conn
     execute("CANCEL JOB 2")
     execute("DROP TABLE c")
     states = [row[:3] for row in execute("SHOW JOBS").fetchall()]
-    assert states == [("1", "default.a", "stopped"), ("2", "default.b", "cancelled")]
+    assert states == [("1", "a", "stopped"), ("2", "b", "cancelled")]
     assert _rows(connection, "SELECT * FROM a") == [(1,)]
     with pytest.raises(tableflow.ProgrammingError, match="no job 9"):
         execute("STOP JOB 9")
-    assert "StreamWrite default.a" in execute("EXPLAIN JOB 1").fetchall()[0][0]
+    assert "StreamWrite a" in execute("EXPLAIN JOB 1").fetchall()[0][0]
     assert "actual rows" in execute("EXPLAIN ANALYZE JOB 1").fetchall()[0][0]
 
 
@@ -157,7 +157,7 @@ def test_jobs_begin_again_with_their_database(tmp_path: Path) -> None:
         connection.execute("DROP TABLE t")
     with tableflow.connect(tmp_path / "db") as connection:
         jobs = {row[1]: row for row in connection.execute("SHOW JOBS").fetchall()}
-        number, _, state, _, error, _ = jobs["default.s"]
+        number, _, state, _, error, _ = jobs["s"]
         assert state == "lost"
         assert "'t' does not exist; CREATE OR REPLACE STREAMING TABLE s AS ... begins anew" in error
         with pytest.raises(tableflow.NotSupportedError, match=f"job {number} has not run") as caught:
@@ -170,8 +170,8 @@ def test_jobs_begin_again_with_their_database(tmp_path: Path) -> None:
         assert _rows(connection, "SELECT k FROM s") == [(5,)]
     with tableflow.connect(tmp_path / "db") as connection:
         assert {row[1]: row[2] for row in connection.execute("SHOW JOBS").fetchall()} == {
-            "default.s": "running",
-            "default.r": "running",
+            "s": "running",
+            "r": "running",
         }
         connection.execute("FLUSH")  # until a job has passed where it was, its table shows what it showed before
         assert _rows(connection, "SELECT k FROM r") == [(5,)]
@@ -207,7 +207,7 @@ def test_the_command_stays_while_jobs_run(tmp_path: Path) -> None:
     assert "streaming table s created" in left.stdout
     with subprocess.Popen([*command, "-c", "SELECT k FROM s"], stdout=-1, stderr=-1, text=True) as stays:
         assert stays.stderr is not None
-        assert stays.stderr.readline() == "running: default.s; Ctrl-C stops\n"
+        assert stays.stderr.readline() == "running: s; Ctrl-C stops\n"
         stays.send_signal(signal.SIGINT)
         output, errors = stays.communicate(timeout=30)
     assert "1" in output
