@@ -211,7 +211,11 @@ void KeyIndex::find_words(int n, uint32_t* groups) {
   const bool far = tags_.bytes() > int64_t(cached_bytes);
   for (int i = 0; i < n; ++i) hashes_[size_t(i)] = hash_words(&packed_[size_t(i * stride)], stride);
   for (int i = 0; i < n; ++i) {
-    if (far && i + prefetch_distance < n) tags_.prefetch(TagTable::tag_of(hashes_[size_t(i + prefetch_distance)]));
+    if (far && i + 2 * prefetch_distance < n) tags_.prefetch(TagTable::tag_of(hashes_[size_t(i + 2 * prefetch_distance)]));
+    if (far && i + prefetch_distance < n) {
+      const uint32_t likely = tags_.likely(TagTable::tag_of(hashes_[size_t(i + prefetch_distance)]));
+      if (likely != TagTable::none) __builtin_prefetch(&words_[size_t(likely) * size_t(stride)]);
+    }
     const uint64_t* key = &packed_[size_t(i * stride)];
     const uint32_t tag = TagTable::tag_of(hashes_[size_t(i)]);
     TagTable::Slot& slot = tags_.find(tag, [&](uint32_t group) {

@@ -10,6 +10,8 @@ namespace tableflow {
 
 namespace {
 
+constexpr int kTextsAtOnce = 256;  // enough to wait for memory only once, few enough to stay in cache
+
 int decimal_precision(const std::string& format) { return std::stoi(format.substr(2)); }
 
 template <class T> bool read_nulls(const Input& input, const Piece& piece, T* nulls) {
@@ -180,14 +182,25 @@ void KeyWords::load_text(int c, const Input& input, const Piece& piece, int64_t*
   const Vector& v = *input.vector;
   StringPool& pool = pools_[size_t(c)];
   pool.reserve(piece.n);
+  const bool large = pool.is_large();
+  uint64_t* const hashes = hashes_.data();
+  uint32_t likely[kTextsAtOnce];
   with_positions(piece, input, [&](auto at) {
-    for (int i = 0; i < piece.n; ++i) {
-      hashes_[size_t(i)] = hash_value(v.str(at(i)));
-      pool.prefetch(hashes_[size_t(i)]);
-    }
-    for (int i = 0; i < piece.n; ++i) {
-      const int64_t row = at(i);
-      values[i] = v.valid(row) ? int64_t(pool.intern(v.str(row), hashes_[size_t(i)])) : -1;
+    for (int first = 0; first < piece.n; first += kTextsAtOnce) {
+      const int end = std::min(piece.n, first + kTextsAtOnce);
+      for (int i = first; i < end; ++i) {
+        hashes[i] = hash_value(v.str(at(i)));
+        pool.prefetch(hashes[i]);
+      }
+      if (large) {
+        for (int i = first; i < end; ++i) likely[i - first] = pool.likely(hashes[i]);
+        for (int i = first; i < end; ++i)
+          if (likely[i - first] != TagTable::none) pool.prefetch_text(likely[i - first]);
+      }
+      for (int i = first; i < end; ++i) {
+        const int64_t row = at(i);
+        values[i] = v.valid(row) ? int64_t(pool.intern(v.str(row), hashes[i])) : -1;
+      }
     }
   });
 }

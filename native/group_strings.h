@@ -3,6 +3,7 @@
 // What `at` gives is good until the next string is added.
 #pragma once
 
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
@@ -24,6 +25,19 @@ class StringPool {
   void prefetch(uint64_t hash) const {
     slots_.prefetch(TagTable::tag_of(hash));
   }
+  // Texts of large pools lie anywhere in memory, so they are asked for before they are compared: after `prefetch`, and with what `likely`
+  // gives then, which may be none.
+  bool is_large() const { return slots_.bytes() > kCached; }
+  uint32_t likely(uint64_t hash) const {
+    const uint32_t id = slots_.likely(TagTable::tag_of(hash));
+    if (id != TagTable::none) __builtin_prefetch(ends_.data() + id);
+    return id;
+  }
+  void prefetch_text(uint32_t id) const {
+    const std::string_view text = at(id);
+    __builtin_prefetch(text.data());
+    if (text.size() > 1) __builtin_prefetch(text.data() + std::min<size_t>(text.size() - 1, 64));
+  }
   // Makes room, so that the next `n` calls do not rehash between a prefetch and its use.
   void reserve(int64_t n);
   // The same in steps of some milliseconds, if there are many entries; false while there is more to do.  What is left is done at the next use.
@@ -40,6 +54,7 @@ class StringPool {
   const VectorPtr& vector();
 
  private:
+  static constexpr int64_t kCached = 1 << 18;
   uint64_t end(uint32_t id) const { return ends_[id] | (far_.empty() ? 0 : uint64_t(far_[id]) << 32); }
   void push_back(std::string_view text);
 

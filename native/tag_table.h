@@ -58,6 +58,14 @@ class TagTable {
   void prefetch(uint32_t tag) const {
     if (!slots_.empty()) __builtin_prefetch(&slots_[place(tag)], 1);
   }
+  // The number of the first entry with this tag, or `none`: most likely the one that is looked for.
+  static constexpr uint32_t none = UINT32_MAX;
+  uint32_t likely(uint32_t tag) const {
+    const Slot* const slots = slots_.data();
+    const size_t count = slots_.size();
+    for (size_t i = place(tag);; i = i + 1 == count ? 0 : i + 1)
+      if (!slots[i].entry || slots[i].tag == tag) return slots[i].entry - 1;  // 0 - 1 is none
+  }
   // The slot of the entry with this tag that is the `same`, or the empty one where it would be.
   template <class Same> Slot& find(uint32_t tag, Same same) {
     Slot* const slots = slots_.data();

@@ -5,6 +5,7 @@ from __future__ import annotations
 import decimal
 import math
 import statistics
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -369,6 +370,25 @@ def test_many_string_keys():
     assert table.groups == 30_000
     assert set(_stored(table.keys(0, 30_000)[0])) == set(texts)
     assert set(_stored(table.results(0, 30_000)[0])) == {3}
+
+
+@pytest.mark.parametrize("keys", [[STRING], [STRING, STRING, BIGINT]])
+def test_texts_of_a_pool_beyond_the_caches(keys):
+    random = np.random.default_rng(5)
+    distinct = [f"{i:x}" * (1 + i % 40) if i % 1000 else None for i in range(120_000)]
+    chosen = [distinct[i] for i in random.integers(0, len(distinct), 300_000).tolist()]
+    texts = Column(STRING, pa.array(chosen))
+    rest = [
+        Column(STRING, pa.array([text and text[:3] for text in chosen])),
+        Column(BIGINT, pa.nulls(len(chosen), pa.int64())),
+    ]
+    table = GroupTable(keys, [Aggregate("count", (), (), BIGINT)])
+    for start in range(0, len(chosen), 50_000):
+        table.update([one.slice(start, 50_000) for one in (texts, *rest)][: len(keys)], [], 50_000)
+    counted = dict(
+        zip(_stored(table.keys(0, table.groups)[0]), _stored(table.results(0, table.groups)[0]), strict=True)
+    )
+    assert counted == Counter(chosen)
 
 
 def test_dictionaries_may_change_from_batch_to_batch():
