@@ -24,6 +24,7 @@ void register_window(nb::module_& m);
 void register_storage(nb::module_& m);
 void register_number_set(nb::module_& m);
 void register_text(nb::module_& m);
+void register_text_search(nb::module_& m);
 
 namespace {
 
@@ -58,4 +59,5 @@ NB_MODULE(_native, m) {
   register_storage(m);
   register_number_set(m);
   register_text(m);
+  register_text_search(m);
 }
