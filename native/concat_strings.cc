@@ -15,12 +15,14 @@ bool is_dictionary(const Rows& part) { return part.vector->kind == Kind::Dict; }
 
 const Vector& strings_of(const Rows& part) { return is_dictionary(part) ? *part.vector->dictionary : *part.vector; }
 
-// Copies short strings as whole words where the source has bytes to spare; the target is padded.
+// Copies strings that are not long as whole words where the source has bytes to spare; the target is padded, and written in order.
 inline void copy_bytes(char* to, std::string_view from, const char* source_end) {
-  if (from.size() <= 16 && from.data() + 16 <= source_end) {
-    std::memcpy(to, from.data(), 16);
+  constexpr size_t word = 32, most = 128;
+  const size_t size = from.size();
+  if (size <= most && size_t(source_end - from.data()) >= (size + word - 1) / word * word) {
+    for (size_t done = 0; done < size; done += word) std::memcpy(to + done, from.data() + done, word);
   } else {
-    std::memcpy(to, from.data(), from.size());
+    std::memcpy(to, from.data(), size);
   }
 }
 

@@ -48,8 +48,11 @@ class StringBuilder {
   void add(const uint8_t* from, int64_t length) {
     if (size_ + length > int64_t(bytes_->size())) grow(length);
     uint8_t* to = bytes_->data() + size_;
-    if (length <= 32) std::memcpy(to, from, 32);
-    else std::memcpy(to, from, size_t(length));
+    if (length <= 128) {
+      for (int64_t done = 0; done < length; done += 32) std::memcpy(to + done, from + done, 32);
+    } else {
+      std::memcpy(to, from, size_t(length));
+    }
     size_ += length;
     *next_++ = int32_t(size_);
   }

@@ -65,7 +65,7 @@ def test_what_a_try_has_shown_is_not_tried_again(files):
     folder, _ = files
     some = [like("text", "page%"), like("skewed", "%")]
     found, counts = scanned(folder / "plain.parquet", NAMES, some)
-    tried = ROWS // 3 // 2  # a batch of the first row group
+    tried = ROWS // 3  # both batches of the first row group
     left_out = [i for i in range(tried) if i % 11 == 0]
     assert counts["rows_filtered"] == len(left_out)
     assert found["n"].to_pylist() == [i for i in range(ROWS) if i not in set(left_out)]
@@ -79,3 +79,11 @@ def test_several_conjuncts(files):
         kept = [i for i in range(ROWS) if i % 11 and i % 50 == 7 and i % 2 and i % 10]
         assert set(kept) <= set(found["n"].to_pylist())
         assert found.equals(table.take(found["n"].to_pylist()).select(NAMES))
+
+
+@pytest.mark.parametrize("use_dictionary", [False, True])
+def test_texts_of_every_length(tmp_path, use_dictionary):
+    table = pa.table({"text": [chr(97 + i % 26) * (i * 7 % 300) for i in range(900)], "n": range(900)})
+    options = {"use_dictionary": use_dictionary, "dictionary_pagesize_limit": 20_000, "write_batch_size": 50}
+    pq.write_table(table, tmp_path / "t.parquet", data_page_size=4000, **options)
+    assert scanned(tmp_path / "t.parquet", ["text", "n"], [], 350)[0].equals(table)

@@ -69,6 +69,14 @@ def test_concat_shares_a_dictionary(data):
         assert made.array.dictionary.buffers()[2].address == array.dictionary.buffers()[2].address
 
 
+def test_strings_of_every_length():
+    texts = [chr(97 + i % 26) * i for i in range(300)]
+    for storage in (pa.array(texts), pa.array(texts, pa.large_string()), pa.array(texts).dictionary_encode()):
+        for rows in (range(300), [299, 0, 33, 32, 31, 128, 129, 127, 0, 64, 96, 298]):
+            found = gather.take(Column(t.STRING, storage), np.array(rows, np.uint32))
+            assert found.array.to_pylist() == [texts[row] for row in rows]
+
+
 def test_large_dictionaries_of_repeated_entries_are_unified():
     parts = [
         Column(t.STRING, pa.array([f"{k % 3 + shift}" for k in range(30)]).dictionary_encode()) for shift in (0, 1)
