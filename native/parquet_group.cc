@@ -34,7 +34,7 @@ class Reading {
         column = filter.column;
         if (column >= readers_.size() || result_.columns[column]) throw std::out_of_range("a filter of no column");
         apply(filter);
-        ++result_.filtered;
+        result_.after.push_back(left());
         if (last && !result_.all && result_.at.empty()) return std::move(result_);
       }
       for (column = 0; column < readers_.size(); ++column)

@@ -23,7 +23,7 @@ struct GroupRows {
   std::vector<VectorPtr> columns;  // null where a reader was not asked any more
   std::vector<uint32_t> at;        // places of the rows that are left, unless these are all
   bool all = true;
-  size_t filtered = 0;             // filters that were applied
+  std::vector<int64_t> after;      // how many rows each filter that was applied left
   int64_t refused = -1;            // the column whose reader gave up; then those that are null have not moved on
 };
 

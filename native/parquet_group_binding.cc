@@ -52,7 +52,8 @@ class Filters {
   std::vector<ArrayIn<uint64_t>> bits_;
 };
 
-// Columns, places of rows or None for all, filters that were applied, and the column that gave up or -1; `read` runs without the GIL.
+// Columns, places of rows or None for all, how many rows each filter that was applied left, and the column that gave up or -1; `read` runs
+// without the GIL.
 template <class Read> nb::tuple rows_of(Read read) {
   GroupRows found;
   BufferPtr at;
@@ -66,7 +67,7 @@ template <class Read> nb::tuple rows_of(Read read) {
   }
   nb::object places = nb::none();
   if (!found.all) places = nb::cast(to_numpy<uint32_t>(std::move(at), found.at.size()));
-  return nb::make_tuple(std::move(found.columns), places, found.filtered, found.refused);
+  return nb::make_tuple(std::move(found.columns), places, std::move(found.after), found.refused);
 }
 
 class GroupReader : public Filters {

@@ -61,7 +61,6 @@ ColumnFilter GroupsReader::filter_of(const ColumnFilter& filter, size_t group, s
 
 GroupRows GroupsReader::read(std::span<const ColumnFilter> filters) {
   GroupRows all;
-  all.filtered = filters.size();
   all.all = true;
   std::vector<std::vector<Rows>> parts(entries_.size());
   std::vector<GroupRows> found(groups_.size());

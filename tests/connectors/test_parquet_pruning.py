@@ -11,9 +11,13 @@ import pytest
 
 import tableflow
 from tableflow import types as t
+from tableflow.columnar.column import Column
 from tableflow.columnar.representation import from_arrow_type
 from tableflow.connectors import Sources, file_provider
 from tableflow.connectors.filesystem import parquet_pruning
+from tableflow.connectors.filesystem.format import FileColumn
+from tableflow.connectors.filesystem.parquet_filter import ScanFilters
+from tableflow.connectors.pruning import ColumnRange
 from tableflow.expressions.evaluation import evaluate
 from tableflow.expressions.nodes import Call, ColumnRef, Literal
 from tableflow.runtime.source import Done
@@ -228,13 +232,65 @@ def test_values_decide_where_there_is_no_dictionary(mixed):
     assert scanned(folder / "plain.parquet", ["text", "i64"], high)[1]["rows_filtered"] == 0
 
 
-def test_a_promise_that_is_not_kept_ends_the_filter(tmp_path):
+def test_a_promise_that_is_not_kept_lets_the_filter_rest(tmp_path, monkeypatch):
     path = tmp_path / "t.parquet"
-    numbers = [10**6, *range(5000)]  # one value far away: statistics promise that few rows are small
+    numbers = [10**6, *range(20_000)]  # one value far away: statistics promise that few rows are small
     pq.write_table(pa.table({"n": numbers}), path, use_dictionary=False)
-    found, counts = scanned(path, ["n"], [call("lt", column("n"), literal(4500))], 1000)
-    assert counts["rows_filtered"] == 1  # in the first batch only
+    tried = []
+    observe = ScanFilters.observe
+    monkeypatch.setattr(ScanFilters, "observe", lambda of, *seen: (tried.append(seen), observe(of, *seen))[1])
+    found, counts = scanned(path, ["n"], [call("lt", column("n"), literal(20_000))], 1000)
+    assert counts["rows_filtered"] == 1
     assert found["n"].to_pylist() == numbers[1:]
+    # the first is large, because few rows were promised; of 18 batches the first, second, fourth, eighth and sixteenth
+    assert tried == [(4000, 3999), *[(1000, 1000)] * 4]
+
+
+def test_a_filter_is_tried_again_where_other_rows_begin(tmp_path):
+    path = tmp_path / "t.parquet"
+    numbers = [*[7] * 1000, *range(1000, 21_000), *[7] * 2000]  # rows that are alike lie together
+    pq.write_table(pa.table({"n": numbers, "m": range(len(numbers))}), path, use_dictionary=False)
+    found, counts = scanned(path, ["n", "m"], [call("lt", column("n"), literal(500))], 1000)
+    assert counts["rows_filtered"] == 20_000
+    assert found["m"].to_pylist() == [*range(1000), *range(21_000, 23_000)]
+
+
+def test_filters_go_by_what_they_were_seen_to_leave(tmp_path):
+    path = tmp_path / "t.parquet"
+    rows = 4000  # in four row groups
+    words = ["" if i % 8 else f"word {i}" for i in range(rows)]  # nearly all entries are accepted, and few rows
+    texts = [f"text {i}" if i % 1000 < 50 else "other" for i in range(rows)]  # the other way round
+    table = pa.table({"text": texts, "word": words, "n": range(rows), "m": range(rows)})
+    pq.write_table(table, path, row_group_size=1000)
+    conjuncts = [
+        call("eq", column("text", t.STRING), literal("other", t.STRING)),
+        call("ne", column("word", t.STRING), literal("", t.STRING)),
+    ]
+    filters = ScanFilters(
+        conjuncts, [FileColumn("text", t.STRING), FileColumn("word", t.STRING), FileColumn("n", t.BIGINT)]
+    )
+
+    class Coded:
+        def __init__(self, name):
+            self.name = name
+
+        def dictionary(self):
+            return Column(t.STRING, table[self.name].combine_chunks().unique())
+
+    def order():
+        columns = {0: Coded("text"), 1: Coded("word")}
+        found = filters.of_group(columns, lambda _, read: read, lambda _: ColumnRange(t.STRING), rows)
+        return found, [one.position for one in found]
+
+    found, before = order()
+    assert before == [0, 1]
+    filters.observe_each(found, 1000, [950, 119])
+    assert order()[1] == [1, 0]
+    names = ["text", "word", "n", "m"]
+    read, counts = scanned(path, names, conjuncts, 1000)
+    wanted = [i for i in range(rows) if texts[i] == "other" and words[i]]
+    assert read["n"].to_pylist() == wanted
+    assert counts["rows_filtered"] == rows - len(wanted)
 
 
 def test_a_reader_that_gives_up_keeps_all_rows(mixed, monkeypatch):

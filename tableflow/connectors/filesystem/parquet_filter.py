@@ -177,6 +177,14 @@ class ScanFilters:
         self._spares = len(columns) - len(found) >= _OTHERS
         self._useless = 0
         self._seen = self._kept = 0
+        self._passed: dict[int, tuple[int, int]] = {}
+
+    def observe_each(self, filters: Sequence[Filter], rows: int, after: Sequence[int]) -> None:
+        """Takes note of how many rows each of some filters left of those that the ones before it had left."""
+        for one, left in zip(filters, after, strict=False):  # the others were not applied
+            seen, kept = self._passed.get(one.position, (0, 0))
+            self._passed[one.position] = seen + rows, kept + left
+            rows = left
 
     def observe(self, seen: int, kept: int) -> None:
         """Takes note of how many rows were left of some."""
@@ -227,13 +235,17 @@ class ScanFilters:
             self._useless += 1
             return []
         self._useless = 0
-        return sorted(filters, key=_costliest_last)
+        return sorted(filters, key=self._costliest_last)
 
+    def _costliest_last(self, of: Filter) -> tuple[int, float]:
+        """What is looked up in a list comes after what is compared, and values are asked about last, for fewer rows.
 
-def _costliest_last(of: Filter) -> tuple[int, float]:
-    """What is looked up in a list comes after what is compared, and values are asked about last, for fewer rows."""
-    cost = 2 if isinstance(of, ValueFilter) else int(isinstance(of, IntervalFilter) and of.listed is not None)
-    return cost, of.share
+        What filters were seen to leave counts more than what was expected: one entry of a dictionary may stand for most rows, and of
+        pages without codes all rows are left, whose texts are copied for nothing if another filter rules them out.
+        """
+        seen, kept = self._passed.get(of.position, (0, 0))
+        cost = 2 if isinstance(of, ValueFilter) else int(isinstance(of, IntervalFilter) and of.listed is not None)
+        return cost, kept / seen if seen else of.share
 
 
 _INTEGER_FORMATS = ("c", "s", "i", "l", "tdD", "tt", "ts")

@@ -190,6 +190,7 @@ class GroupReader:
             self.close()
             raise
         self._position = self._seen = self._kept = 0
+        self._in_vain = self._resting = 0
 
     def seek(self, row: int) -> None:
         """Goes on at a row that is not before the current one."""
@@ -205,7 +206,7 @@ class GroupReader:
     def step(self) -> int:
         """How many rows are best read at once: more than a batch where filters leave so few that batches would be tiny."""
         most = self._scan.batch_rows
-        if not self._filters:
+        if not self._filters or self._resting:
             return most
         return wider(most, self._kept / self._seen if self._seen else math.prod(one.share for one in self._filters))
 
@@ -214,10 +215,11 @@ class GroupReader:
         self._position += rows
         found: dict[int, Column] = {}
         at: Selection | None = None
+        filters = self._filters_for_next()
         if self._together is not None:
-            at = self._read_together(rows, found)
-        elif self._filters:
-            at = self._read_filtered(rows, found)
+            at = self._read_together(rows, found, filters)
+        elif filters:
+            at = self._read_filtered(rows, found, filters)
         for i, column in self._native.items():
             if i not in found:
                 found[i] = column.read(rows) if at is None else column.read_at(rows, at)
@@ -228,26 +230,34 @@ class GroupReader:
         declared = self._of.declared
         return [declared(i, found[i]) for i in range(len(found))], left, at
 
-    def _read_together(self, rows: int, found: dict[int, Column]) -> Selection | None:
+    def _filters_for_next(self) -> Sequence[Filter]:
+        """The filters, or none while they rest."""
+        if not self._resting:
+            return self._filters
+        self._resting -= 1
+        return ()
+
+    def _read_together(self, rows: int, found: dict[int, Column], filters: Sequence[Filter]) -> Selection | None:
         """Reads all native columns at once; those behind one that gives up are left, and read one by one from now on."""
         assert self._together is not None
-        read, at, filtered, complete = self._together.read(rows)
+        read, at, after, complete = self._together.read(rows, filtered=bool(filters))
         found.update(read)
+        self._of.filters.observe_each(filters, rows, after)
         if complete:
-            if self._filters:
+            if filters:
                 self._judge(rows, at)
             return at
         self._together = None
-        return self._read_filtered(rows, found, at, filtered)
+        return self._read_filtered(rows, found, filters[len(after) :], at) if filters else at
 
     def _read_filtered(
-        self, rows: int, found: dict[int, Column], at: Selection | None = None, done: int = 0
+        self, rows: int, found: dict[int, Column], filters: Sequence[Filter], at: Selection | None = None
     ) -> Selection | None:
-        """Reads the columns that have filters, and gives the places of the rows that they leave; None: all.
+        """Reads columns that have filters, and gives the places of the rows that they leave; None: all.
 
-        Some filters may be done, and have left the rows ``at``.
+        Filters before may have left the rows ``at``.
         """
-        for one in self._filters[done:]:
+        for one in filters:
             column, kept = self._read_one(one, rows, at)
             if kept is not None:
                 for i, before in found.items():
@@ -258,16 +268,19 @@ class GroupReader:
         return at
 
     def _judge(self, rows: int, at: Selection | None) -> None:
-        """Counts what the filters have left of some rows, and drops them if it is more than was promised or hoped for."""
+        """Counts what the filters have left of some rows, and lets them rest where that is more than was promised or hoped for.
+
+        Rows that are alike lie together in many files, so the next ones are tried at once; what is in vain again and again rests longer each time.
+        """
         left = rows if at is None else len(at)
         self._scan.counts["rows_filtered"] += rows - left
         self._of.filters.observe(rows, left)
-        self._seen += rows
-        self._kept += left
-        if self._kept > self._seen * WORTHWHILE:
-            self._filters = []
-            if self._together is not None:
-                self._together.clear_filters()
+        self._seen, self._kept = rows, left
+        if left > rows * WORTHWHILE:
+            self._resting = (1 << self._in_vain) - 1
+            self._in_vain += 1
+        else:
+            self._in_vain = 0
 
     def _read_one(self, one: Filter, rows: int, at: Selection | None) -> tuple[Column, Selection | None]:
         """A column with a filter at some (None: all) of the next rows, and which of these it keeps (None: all)."""

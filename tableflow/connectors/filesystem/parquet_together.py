@@ -20,10 +20,13 @@ _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
 class ColumnsTogether:
     """Native columns by their position in the scan, none of which has given up."""
 
-    def __init__(self, columns: Mapping[int, NativeColumn], reader: ParquetGroupReader) -> None:
+    def __init__(
+        self, columns: Mapping[int, NativeColumn], reader: ParquetGroupReader, bare: ParquetGroupReader | None
+    ) -> None:
         self._columns = columns
         self._positions = list(columns)
         self._reader = reader
+        self._bare = bare or reader
 
     @classmethod
     def of(
@@ -41,24 +44,24 @@ class ColumnsTogether:
         if not readers or len(present) < len(readers):
             return None
         reader = ParquetGroupReader(present)
+        bare = ParquetGroupReader(present) if filters else None
         number = {position: i for i, position in enumerate(columns)}
         for one in filters:
             if not add_filter(reader, number[one.position], one, stored=is_stored(one.position)):
                 return None
-        return cls(columns, reader)
+        return cls(columns, reader, bare)
 
     @property
     def whole(self) -> bool:
         """Whether no column has given up."""
         return all(column.reader is not None for column in self._columns.values())
 
-    def clear_filters(self) -> None:
-        """Gives all rows from now on."""
-        self._reader.clear_filters()
+    def read(self, rows: int, *, filtered: bool = True) -> tuple[dict[int, Column], Selection | None, list[int], bool]:
+        """Columns by position, which of the rows they hold (None: all), how many each filter that was applied left, whether no column gave up.
 
-    def read(self, rows: int) -> tuple[dict[int, Column], Selection | None, int, bool]:
-        """Columns by position, which of the rows they hold (None: all), how many filters were applied, whether none gave up."""
-        vectors, at, filtered, refused = self._reader.read(rows)
+        Without ``filtered`` all rows are wanted.
+        """
+        vectors, at, after, refused = (self._reader if filtered else self._bare).read(rows)
         found: dict[int, Column] = {}
         for i, (position, vector) in enumerate(zip(self._positions, vectors, strict=True)):
             column = self._columns[position]
@@ -67,7 +70,7 @@ class ColumnsTogether:
                 found[position] = Column(column.type, vector=vector)
             elif i == refused:
                 column.passed(0, gives_up=True)
-        return found, at, filtered, refused < 0
+        return found, at, after, refused < 0
 
 
 def add_filter(
