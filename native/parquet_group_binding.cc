@@ -38,12 +38,6 @@ class Filters {
     if (bits) bits_.push_back(std::move(*bits));
   }
 
-  void clear_filters() {
-    filters_.clear();
-    accepted_.clear();
-    bits_.clear();
-  }
-
   std::span<const ColumnFilter> all() const { return filters_; }
 
  private:
@@ -142,7 +136,6 @@ void register_parquet_group(nb::module_& m) {
       .def("accept", &GroupReader::accept, nb::arg("column"), nb::arg("accepted"))
       .def("among", &GroupReader::among, nb::arg("column"), nb::arg("low"), nb::arg("high"), nb::arg("bits").none(),
            nb::arg("first"))
-      .def("clear_filters", &GroupReader::clear_filters)
       .def("read", &GroupReader::read, nb::arg("rows"));
   nb::class_<SmallGroupsReader>(m, "ParquetGroupsReader", "Decodes the chunks of several row groups together; see parquet_groups.h.")
       .def(nb::init<int, const std::vector<ColumnIn>&, const std::vector<NumbersIn>&, const std::vector<NumbersIn>&, const NumbersIn&>(),
