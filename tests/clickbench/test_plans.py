@@ -28,6 +28,9 @@ def test_only_columns_that_a_query_names_are_read(plans):
     for number, plan in plans.items():
         [scan] = re.findall(r"TableScan \S+ \[(.*?)\]", plan) or [""]
         read = set(scan.split(", ")) - {""}
+        if number == 6:  # the least and the greatest date are in the footer
+            assert "TableScan" not in plan
+            continue
         named = {name for name in HITS.names if re.search(rf"\b{name}\b", query_text(number))}
         assert read == (set(HITS.names) if number == 23 else named), f"q{number}"
 
