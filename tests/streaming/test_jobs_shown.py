@@ -241,7 +241,7 @@ def test_tables_are_called_as_they_are_written_where_one_is(tmp_path):
         assert "DROP TABLE S first" in str(caught.value)
         connection.execute("USE w")
         assert targets() == ["default.S", "R", "default.out"]
-        with pytest.raises(tableflow.ProgrammingError, match="while streaming table 'default.S' reads it") as caught:
+        with pytest.raises(tableflow.ProgrammingError, match=r"while streaming table 'default\.S' reads it") as caught:
             connection.execute("DROP TABLE default.t")
         assert "DROP TABLE default.S first" in str(caught.value)
         connection.execute("DROP TABLE R")
