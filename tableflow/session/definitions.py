@@ -52,7 +52,7 @@ class Definitions:
             case sql.CreateManagedTable():
                 return self.create_table(statement, script)
             case sql.Drop():
-                self._end_jobs(statement.names, pinned)
+                self._check_jobs(statement.names, pinned)
                 return self.drop(statement)
             case sql.CreateSchema():
                 return self.create_schema(statement)
@@ -60,7 +60,7 @@ class Definitions:
                 if statement.cascade:
                     held = [pinned.schemas.get(name.lower()) for name in statement.schemas]
                     names = [(one.name, entry) for one in held if one is not None for entry in one.permanent]
-                    self._end_jobs(names, pinned)
+                    self._check_jobs(names, pinned)
                 return self.drop_schema(statement)
             case sql.AlterTable():
                 self.check_not_kept(statement.name, pinned, "altered")
@@ -83,8 +83,8 @@ class Definitions:
                 span=place,
             )
 
-    def _end_jobs(self, names: Sequence[Sequence[str]], pinned: PinnedStates) -> None:
-        """The jobs of streaming tables that go; refused while others read what goes."""
+    def _check_jobs(self, names: Sequence[Sequence[str]], pinned: PinnedStates) -> None:
+        """Refuses to drop what jobs read or write, but for those of streaming tables that go as well."""
         entries = [entry for name in names if isinstance(entry := self._catalog.find(name, pinned), TableEntry)]
         gone = {entry.table: entry for entry in entries if entry.table is not None and not entry.temporary}
         self._keeper.check_unread(
@@ -92,9 +92,11 @@ class Definitions:
         )
         called = {folded_path(name, self._catalog.current): ".".join(name) for name in names}
         self._keeper.check_unused(called, gone, self._catalog.current)
-        for table, entry in gone.items():
-            if entry.streaming is not None:
-                self._keeper.forget(table)
+
+    def end_jobs(self, tables: frozenset[int]) -> None:
+        """Ends the jobs of streaming tables that go."""
+        for table in tables:
+            self._keeper.forget(table)
 
     @property
     def _keeper(self) -> JobKeeper:
@@ -156,7 +158,9 @@ class Definitions:
                 table = transaction.create(found.name, name, statement.description)
                 rows = self._fill(statement, table, transaction, script)
                 transaction.commit(ChangeKind.CREATE)
-            if statement.temporary:
+            if not statement.temporary:
+                self.end_jobs(replaced)
+            else:
                 self._catalog.create(
                     (found.name, name),
                     TableEntry(name, temporary=True, table=table),

@@ -78,6 +78,7 @@ class Session:
         self._many = ManyRows(self._prepared, self.writer, self.storage, self.jobs)
         self._queries = Queries(self.catalog, self.storage, self.jobs, lambda: self.settings)
         self._definitions = Definitions(self.catalog, self.storage, self.writer, self._queries.has_row)
+        self.storage.dropping = self._definitions.end_jobs
         self._streaming = StreamingTables(self.storage, self.catalog, sources, lambda: self.settings)
         self._streams = StreamStatements(self._streaming, shared.keeper, self.jobs, lambda: self.catalog.current)
         self.storage.changing = self._streams.changed

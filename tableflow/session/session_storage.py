@@ -61,6 +61,8 @@ class SessionStorage:
         self.shared = shared
         self.objects = objects
         self.interrupted: Callable[[], bool] = lambda: False
+        self.dropping: Callable[[frozenset[int]], None] = lambda _: None
+        """Is told of permanent tables that go, when nothing stands against it any more; so their writers can be ended."""
         self.changing: Callable[[frozenset[int]], None] = lambda _: None
         """Is told of permanent tables that the session is about to write to."""
         self._settings = settings
@@ -103,6 +105,7 @@ class SessionStorage:
         while True:
             schemas = self.shared.database.state().schemas
             wanted = _going(schemas, decide(schemas))
+            self.dropping(wanted)
             with self.begin(self.shared.database, wanted, catalog=True) as transaction:
                 changes = decide(transaction.state.schemas)
                 if not _going(transaction.state.schemas, changes) <= wanted:

@@ -81,6 +81,8 @@ class StreamingTables:
                 if not decisions.may_create(existing, wanted, flags):
                     return defined(statement, "streaming table", statement.name, "exists already")
                 old = existing.table if isinstance(existing, TableEntry) else None
+                if old is not None:
+                    _refuse_itself(statement.query, old, name)
                 if old is not None and old not in replaced:
                     self._storage.shared.keeper.check_unread({old: name}, "replaced", self._catalog.current)
                     self._storage.shared.keeper.forget(old)
@@ -185,6 +187,17 @@ class StreamingTables:
                         hint="declare a table with a connector, or use a database in memory",
                         span=span,
                     )
+
+
+def _refuse_itself(query: Query, table: int, name: str) -> None:
+    """A table that is replaced is gone before the new one could read it."""
+    for node in walk_plan(query.root):
+        if isinstance(node, Scan) and isinstance(node.provider, ManagedProvider) and node.provider.table_id == table:
+            raise UnsupportedError(
+                f"table {name!r} cannot be replaced by a query that reads it",
+                hint="create a streaming table of another name, or write what it was made of instead of its name",
+                span=node.span,
+            )
 
 
 def _target(name: str, description: TableDescription, sink: SinkSpec) -> StreamTarget:

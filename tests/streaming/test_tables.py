@@ -312,3 +312,49 @@ def test_rows_that_come_and_go_have_no_time_of_an_epoch(connection: tableflow.Co
         ):
             connection.execute(f"CREATE STREAMING TABLE s AS {query}")
     assert _rows(connection, "SELECT count(*) FROM v") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        "DROP TABLE s, nothing",
+        "DROP TABLE s, s",
+        "DROP TABLE s, v",
+        "DROP VIEW s",
+        "DROP SCHEMA default CASCADE",
+        "DROP SCHEMA w, nothing CASCADE",
+        "CREATE OR REPLACE STREAMING TABLE s AS SELECT k + 1 AS k FROM s",
+        "CREATE OR REPLACE STREAMING TABLE s AS SELECT k FROM t WHERE k IN (SELECT k FROM s)",
+        "CREATE OR REPLACE STREAMING TABLE s AS SELECT nothing FROM t",
+        "CREATE STREAMING TABLE s AS SELECT k FROM t",
+    ],
+)
+def test_what_is_refused_ends_no_job(connection: tableflow.Connection, refused: str) -> None:
+    execute = connection.execute
+    execute("CREATE TABLE t (k INT)")
+    execute("CREATE SCHEMA w")
+    execute("CREATE VIEW v AS SELECT 1 AS a")
+    execute("CREATE STREAMING TABLE s AS SELECT k FROM t")
+    execute("CREATE STREAMING TABLE w.s AS SELECT k FROM t")
+    with pytest.raises(tableflow.Error):
+        execute(refused)
+    execute("INSERT INTO t VALUES (1)")
+    assert _rows(connection, "SELECT * FROM s") == _rows(connection, "SELECT * FROM w.s") == [(1,)]
+    assert [row[2] for row in execute("SHOW JOBS").fetchall()] == ["running", "running"]
+
+
+def test_a_table_that_replaces_a_streaming_table_ends_its_job(connection: tableflow.Connection) -> None:
+    execute = connection.execute
+    execute("CREATE TABLE t (k INT)")
+    execute("CREATE STREAMING TABLE s AS SELECT k FROM t")
+    execute("CREATE OR REPLACE TABLE s AS SELECT 7 AS k")
+    execute("INSERT INTO t VALUES (1)")
+    execute("FLUSH")
+    assert execute("SHOW JOBS").fetchall() == []
+    assert _rows(connection, "SELECT * FROM s") == [(7,)]
+    execute("CREATE OR REPLACE STREAMING TABLE s AS SELECT k + 1 AS k FROM t")
+    execute("INSERT INTO t VALUES (5)")
+    assert _rows(connection, "SELECT * FROM s") == [(2,), (6,)]
+    execute("DROP SCHEMA IF EXISTS nothing CASCADE")
+    execute("DROP TABLE s, t")
+    assert execute("SHOW JOBS").fetchall() == []
