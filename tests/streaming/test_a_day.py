@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Semaphore
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +21,6 @@ ROWS = 4_000
 """Of a batch, which is two minutes: 33 rows a second."""
 BATCH_SECONDS = 120
 SECOND = 1_000_000
-ONCE = 16 * 1024
-"""Kilobytes by which state may still grow once, after the first two hours, and then no more; ten bytes for each row of a day would be too many."""
 MEASURED = (2 * 3600 // BATCH_SECONDS, HOURS * 3600 // BATCH_SECONDS - 1)
 
 COLUMNS = {"k": "BIGINT", "user": "BIGINT", "v": "BIGINT", "ts": "TIMESTAMP(6)"}
@@ -82,18 +81,30 @@ def _resident() -> int:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for the memory of the process")
 @pytest.mark.parametrize(("sql", "kinds"), QUERIES.values(), ids=QUERIES)
 def test_a_day_takes_no_more_memory_than_two_hours(sql: str, kinds: tuple[str, ...]) -> None:
-    """The whole process, within 5 % and :data:`ONCE`.  Each batch has had its effect before the next comes, as if two minutes had passed."""
+    """The whole process, within 5 %.  Each batch has had its effect before the next comes, as if two minutes had passed.
+
+    FLUSH knows of what the reading thread has taken, so that is waited for first: else a thread that gets no turn for a while lets
+    batches pile up in the test's own queue, which are megabytes.
+    """
     fed: SimpleQueue[pa.RecordBatch] = SimpleQueue()
+    taken = Semaphore(0)
     resident = {}
+
+    def feed() -> Iterator[pa.RecordBatch]:
+        while True:
+            yield fed.get()
+            taken.release()
+
     with tableflow.connect(settings={"parallelism.default": "2"}) as connection:
-        connection.register_stream("s", COLUMNS, iter(fed.get, None), watermark=("ts", timedelta(seconds=5)))
+        connection.register_stream("s", COLUMNS, feed, watermark=("ts", timedelta(seconds=5)))
         columns = ", ".join(f"c{i} {kind}" for i, kind in enumerate(kinds))
         connection.execute(f"CREATE TABLE dropped ({columns}) WITH ('connector' = 'blackhole')")
         connection.execute(f"INSERT INTO dropped {sql}")
         for number, batch in enumerate(_batches()):
             fed.put(batch)
+            assert taken.acquire(timeout=60)
             connection.execute("FLUSH")
             if number in MEASURED:
                 resident[number] = _resident()
     after_two_hours, after_a_day = resident.values()
-    assert after_a_day <= 1.05 * after_two_hours + ONCE
+    assert after_a_day <= 1.05 * after_two_hours
