@@ -67,6 +67,7 @@ class ChangingGroups:
         self._age.begin(context)
         self._context = context
         self._reservation: Reservation = context.reserve("groups", self._table.bytes)
+        self._reservation.rows = lambda: self._groups - self._vanished
 
     def room(self, batch: Batch) -> Emission:
         """Waits until there is room for the rows of a batch."""

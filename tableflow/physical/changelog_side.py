@@ -103,6 +103,7 @@ class ChangelogSide:
         """Accounts for the rows under this name."""
         self._age.begin(context)
         self._reservation: Reservation = context.reserve(name, self.state.bytes)
+        self._reservation.rows = lambda: self.state.rows
 
     def room(self, batch: Batch) -> Emission:
         """Waits until the directories have room for the rows of a batch."""

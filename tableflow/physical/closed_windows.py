@@ -79,6 +79,7 @@ class ClosedWindowsOperator(Operator):
         """Starts without rows."""
         self._context = context
         self._reservation = context.reserve("rows")
+        self._reservation.rows = lambda: self._rows
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """Rows wait; those whose window has closed are late."""

@@ -113,8 +113,13 @@ class EventTimeOverOperator(Operator):
         """Starts without rows."""
         self._context = context
         self._reservation = context.reserve("rows")
+        self._reservation.rows = self._held_rows
         for kept in self._states:
             kept.begin(context)
+
+    def _held_rows(self) -> int:
+        ahead = self._ahead
+        return self._waiting.count + (0 if ahead is None else ahead.length)
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """Rows wait; those behind the watermark are late."""

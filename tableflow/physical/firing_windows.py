@@ -45,6 +45,7 @@ class FiringOperator(Operator):
         """Reserves the empty states."""
         self._context = context
         self._reservation = context.reserve("windows", self._shown.bytes + self._pending.bytes)
+        self._reservation.rows = lambda: self._shown.groups + self._pending.groups
 
     def _add(self, batch: Batch, slots: Slots) -> None:
         """Rows become pending in their slots."""

@@ -60,6 +60,7 @@ class FirstRowsOperator(Operator):
         """Starts without rows."""
         self._context = context
         self._reservation: Reservation = context.reserve("rows", self._state.bytes)
+        self._reservation.rows = lambda: self._state.rows
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """What changes among the first rows."""

@@ -28,6 +28,7 @@ class HeldChanges:
         self._state = MultiState(types, range(keys), [True] * keys)
         self._everything = range(len(self._state.types))
         self._reservation = reservation
+        reservation.rows = lambda: self._state.rows
 
     def add(self, batch: Batch) -> None:
         """Adds a batch of changes."""

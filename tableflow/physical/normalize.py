@@ -50,6 +50,7 @@ class NormalizeOperator(Operator):
         self._context = context
         self._age.begin(context)
         self._reservation: Reservation = context.reserve("rows", self._state.bytes)
+        self._reservation.rows = lambda: self._state.rows
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """What the rows replace, and what they put in its place."""

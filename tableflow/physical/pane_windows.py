@@ -50,6 +50,7 @@ class PaneWindowsOperator(Operator):
         """Reserves the empty table."""
         self._context = context
         self._reservation = context.reserve("windows", self._state.bytes)
+        self._reservation.rows = lambda: self._state.groups
         self._merging = context.reserve("windows that close")
         self.late = LateRows(self._node, self._of, context)
 

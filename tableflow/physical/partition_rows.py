@@ -87,6 +87,7 @@ class PartitionRows:
         self._context = context
         self._age.begin(context)
         self._reservation: Reservation = context.reserve("rows", self.state.bytes)
+        self._reservation.rows = lambda: self.state.rows
         self._touched: Reservation = context.reserve("touched rows")
 
     def room(self, batch: Batch) -> Emission:

@@ -20,7 +20,7 @@ from tableflow.physical.row_constraints import RowConstraints
 from tableflow.records import dataclass
 from tableflow.runtime.events import Epoch
 from tableflow.runtime.graph import SinkSpec
-from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
+from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend, Wake
 from tableflow.serialization import serializable
 
 
@@ -78,6 +78,7 @@ class _Way:
         self._kind = route.kind
         self._rows = context.batch_rows
         self.sink = context.sink(route.sink)
+        self._context, self._table = context, route.table
         self._held = None
         if route.kind is not RouteKind.DIRECT:
             self._held = HeldChanges([types[column] for column in route.values], context.reserve("changes"))
@@ -107,12 +108,17 @@ class _Way:
                 self._held.clear()
         publishing = self.sink.publish(epoch)
         if publishing is not None:
-            yield Suspend(publishing)
+            yield from self._stand(publishing)
             publishing.result()
 
     def _wait(self) -> Emission:
         while (room := self.sink.room) is not None:
-            yield Suspend(room)
+            yield from self._stand(room)
+
+    def _stand(self, wake: Wake) -> Emission:
+        self._context.waits(f"the sink of {self._table}")
+        yield Suspend(wake)
+        self._context.waits(None)
 
 
 class RoutedWriteOperator(Operator):

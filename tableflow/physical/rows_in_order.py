@@ -65,6 +65,11 @@ class RowsInOrder:
         self._watermark = START_OF_TIME
         self.bytes = 0
 
+    @property
+    def count(self) -> int:
+        """How many rows wait; asked by anybody."""
+        return sum(map(len, tuple(self._waiting)))
+
     def add(self, batch: Batch) -> int:
         """Rows to wait; the number of those that are late."""
         batch = compact(batch)

@@ -55,6 +55,7 @@ class SessionWindowsOperator(Operator):
         """Reserves the empty table; opens the sink of late rows."""
         self._context = context
         self._reservation = context.reserve("sessions", self._state.bytes)
+        self._reservation.rows = lambda: self._state.groups
         self.late = LateRows(self._node, self._of, context)
 
     def _held(self) -> int:

@@ -96,7 +96,9 @@ class StreamWriteOperator(Operator):
     def _wait(self, wake: Wake) -> Emission:
         """Waits for the sink, and counts how long."""
         began = perf_counter_ns()
+        self._context.waits("its sink")
         yield Suspend(wake)
+        self._context.waits(None)
         self._waited += perf_counter_ns() - began
         if self._waited >= 1_000_000:
             self._context.count("waited_ms", self._waited // 1_000_000)

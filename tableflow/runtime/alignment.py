@@ -56,7 +56,7 @@ class Alignment:
         self.watermarks = [START_OF_TIME] * len(self.ports)
         self.held = [False] * len(self.ports)
         self.ended = [False] * len(self.ports)
-        self._idle = [False] * len(self.ports)
+        self.idle = [False] * len(self.ports)
         self._barrier: Epoch | Superstep | None = None
         self._open = {port: self.ports.count(port) for port in sorted(set(self.ports))}
         self._all_idle = False
@@ -69,9 +69,9 @@ class Alignment:
 
     def row(self, channel: int) -> tuple[Aligned, ...]:
         """A batch has come; it ends the channel's idleness.  Needed only while ``any_idle``."""
-        if not self._idle[channel]:
+        if not self.idle[channel]:
             return ()
-        self._idle[channel] = False
+        self.idle[channel] = False
         return self._time()
 
     def control(self, channel: int, event: Control) -> tuple[Aligned, ...]:
@@ -80,11 +80,11 @@ class Alignment:
             raise InternalError("an event came after the end of its input", detail=repr(event))
         match event:
             case Watermark(time=time):
-                self._idle[channel] = False
+                self.idle[channel] = False
                 self.watermarks[channel] = max(self.watermarks[channel], time)
                 return self._time()
             case Idle():
-                self._idle[channel] = True
+                self.idle[channel] = True
                 return self._time()
             case Epoch() | Superstep():
                 return self._hold(channel, event)
@@ -93,8 +93,8 @@ class Alignment:
 
     def _time(self) -> tuple[Aligned, ...]:
         """The watermark and idleness after a change, if the task must tell."""
-        active = [i for i in range(len(self.ports)) if not self.ended[i] and not self._idle[i]]
-        self.any_idle = any(self._idle)
+        active = [i for i in range(len(self.ports)) if not self.ended[i] and not self.idle[i]]
+        self.any_idle = any(self.idle)
         if not active:
             if all(self.ended) or self._all_idle:
                 return ()
@@ -127,7 +127,7 @@ class Alignment:
 
     def _end(self, channel: int) -> tuple[Aligned, ...]:
         self.ended[channel] = True
-        self._idle[channel] = False
+        self.idle[channel] = False
         self.watermarks[channel] = END_OF_TIME
         port = self.ports[channel]
         self._open[port] -= 1

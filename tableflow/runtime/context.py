@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from time import perf_counter_ns
 from typing import Any, Protocol
 
 from tableflow.config import Settings
@@ -115,6 +116,10 @@ class Context:
         """Adds to a named counter of this operator."""
         self._block.named[counter] += by
 
+    def waits(self, what: str | None) -> None:
+        """Says what the operator stands still for from now on, None: for nothing."""
+        self._block.waits = None if what is None else (what, perf_counter_ns())
+
     def now(self) -> int:
         """Processing time in microseconds since 1970."""
         return self._world.clock.now()
@@ -136,6 +141,7 @@ class Context:
             for lookup in self._lookups:
                 closing.callback(lookup.close)
         for reservation in self._reservations:
+            reservation.rows = None  # who looks at a job afterwards keeps no operator
             if not reservation.adopted:
                 reservation.release()
 

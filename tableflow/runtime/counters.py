@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from time import perf_counter_ns
 
 from tableflow.records import dataclass
 from tableflow.runtime.events import START_OF_TIME
 from tableflow.runtime.memory import PoolReservation
+from tableflow.runtime.split_time import SplitTime
 
 
 class OperatorBlock:
@@ -41,7 +43,9 @@ class OperatorBlock:
         "named",
         "rows_in",
         "rows_out",
+        "split_time",
         "splits",
+        "waits",
         "watermark",
     )
 
@@ -61,6 +65,10 @@ class OperatorBlock:
         self.named: Counter[str] = Counter()
         self.watermark = START_OF_TIME
         self.splits = 0
+        self.split_time: SplitTime | None = None
+        """The time of a source's splits."""
+        self.waits: tuple[str, int] | None = None
+        """What it stands still for, and since when (nanoseconds of the performance counter)."""
         self.idle = False
         self.ended = False
 
@@ -80,8 +88,8 @@ class TaskBlock:
     """One task: times in nanoseconds, watermark of each input, and its operators and exchanges."""
 
     __slots__ = (
-        "backpressured", "busy", "bytes_in", "closing", "edges", "longest", "operators", "source", "steps", "waiting",
-        "watermarks",
+        "backpressured", "busy", "bytes_in", "closing", "edges", "longest", "operators", "silent", "source", "steps", "told_by",
+        "waiting", "watermarks",
     )  # fmt: skip
 
     def __init__(self, operators: list[OperatorBlock], edges: list[EdgeBlock]) -> None:
@@ -96,6 +104,10 @@ class TaskBlock:
         self.closing = 0
         self.bytes_in = 0
         self.watermarks: list[int] = []
+        self.silent: list[bool] = []
+        """Of each input whether it says that nothing comes."""
+        self.told_by: list[int] = []
+        """The stage that each input comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +138,12 @@ class OperatorCounts:
     """The rows that a source gave before its last epoch."""
     state: int = 0
     """Bytes that it holds now."""
+    state_rows: int = 0
+    """Rows or groups that it holds now, as far as its structures can say."""
+    split: tuple[str, int] | None = None
+    """Of a source the split that holds time back, with its time; None where none counts."""
+    waits: tuple[str, int] | None = None
+    """What a task of it stands still for now, and the longest that one has (microseconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +184,8 @@ class StageCounts:
     closing: int
     bytes_in: int
     watermark: int
+    inputs: tuple[tuple[int, int], ...] = ()
+    """The stages that it is fed by and that do not say that nothing comes, with the least time that each has told it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +234,22 @@ def sum_operators(blocks: list[OperatorBlock]) -> OperatorCounts:
         first=min((block.first for block in blocks if block.first), default=0),
         last=max(block.last for block in blocks),
         state=sum(held.bytes for block in blocks for held in tuple(block.held)),
+        state_rows=sum(held.rows() for block in blocks for held in tuple(block.held) if held.rows is not None),
+        split=min((found for block in blocks if (found := _slowest(block))), key=lambda each: each[1], default=None),
+        waits=_longest_wait(blocks),
     )
+
+
+def _slowest(block: OperatorBlock) -> tuple[str, int] | None:
+    return None if block.split_time is None or block.ended else block.split_time.slowest
+
+
+def _longest_wait(blocks: list[OperatorBlock]) -> tuple[str, int] | None:
+    waiting = [waits for block in blocks if (waits := block.waits) is not None]
+    if not waiting:
+        return None
+    what, since = min(waiting, key=lambda each: each[1])
+    return what, (perf_counter_ns() - since) // 1000
 
 
 def _time(blocks: list[TaskBlock], sources: list[OperatorBlock]) -> int:
@@ -223,6 +258,15 @@ def _time(blocks: list[TaskBlock], sources: list[OperatorBlock]) -> int:
         return min((time for block in blocks for time in block.watermarks), default=START_OF_TIME)
     reading = [source.watermark for source in sources if source.splits and not source.idle]
     return min(reading) if reading else max(source.watermark for source in sources)
+
+
+def _inputs(blocks: list[TaskBlock]) -> tuple[tuple[int, int], ...]:
+    found: dict[int, int] = {}
+    for block in blocks:
+        for stage, time, silent in zip(block.told_by, block.watermarks, block.silent, strict=False):
+            if not silent:
+                found[stage] = min(time, found.get(stage, time))
+    return tuple(sorted(found.items()))
 
 
 def sum_tasks(stage: int, blocks: list[TaskBlock], targets: list[tuple[int, int, int, int, int, int]]) -> StageCounts:
@@ -257,4 +301,5 @@ def sum_tasks(stage: int, blocks: list[TaskBlock], targets: list[tuple[int, int,
         closing=sum(block.closing for block in blocks) // 1000,
         bytes_in=sum(block.bytes_in for block in blocks),
         watermark=_time(blocks, sources),
+        inputs=_inputs(blocks),
     )

@@ -221,6 +221,7 @@ class Deployment:
         for number in self.topology.incoming(stage.id):
             edge = self._graph.edges[number]
             arriving = self._wiring.arriving(number, index)
+            known = len(channels)
             if edge.feedback:
                 back += arriving
                 back_ports += [edge.port] * len(arriving)
@@ -230,6 +231,7 @@ class Deployment:
             else:
                 channels += arriving
                 ports += [edge.port] * len(arriving)
+            block.told_by += [edge.producer] * (len(channels) - known)
         gate = Gate(channels, ports)
         gate.count_in(block)
         return LoopGate(gate, back, back_ports, loop, timers) if back else gate

@@ -78,6 +78,7 @@ class Gate:
         """Counts bytes and watermarks there from now on."""
         self._block = block
         block.watermarks = self.alignment.watermarks
+        block.silent = self.alignment.idle
 
     def next(self, preferred: int | None) -> Taken | None:
         """The next batch or aligned event; None when there is none."""

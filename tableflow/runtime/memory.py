@@ -8,6 +8,7 @@ refusal there could not be answered by giving anything back.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from tableflow.errors import MemoryLimitError
 
@@ -66,7 +67,7 @@ class MemoryPool:
 class PoolReservation:
     """Bytes held by one structure; tasks that seal a build together may resize the same one."""
 
-    __slots__ = ("_pool", "adopted", "bytes", "owner")
+    __slots__ = ("_pool", "adopted", "bytes", "owner", "rows")
 
     def __init__(self, pool: MemoryPool, owner: str) -> None:
         self._pool = pool
@@ -76,6 +77,8 @@ class PoolReservation:
         """Bytes held now; changed by :meth:`resize` only."""
         self.adopted = False
         """Whether it outlives the task that made it, because a published build took it over."""
+        self.rows: Callable[[], int] | None = None
+        """How many rows or groups are in it, where whoever holds it can say; asked by anybody, and may be a moment behind."""
 
     def resize(self, bytes: int) -> None:
         """Holds ``bytes`` from now on, or raises and holds what it held."""

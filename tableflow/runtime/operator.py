@@ -13,7 +13,7 @@ again.  That is how an operator waits for others to finish a published build, or
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from tableflow.columnar.batch import Batch
@@ -54,6 +54,9 @@ Emission: TypeAlias = Iterator[Batch | Suspend | Watermark]
 
 class Reservation(Protocol):
     """A part of the memory budget held by one growing structure of one operator."""
+
+    rows: Callable[[], int] | None
+    """How many rows or groups the structure has, if it can say."""
 
     @property
     def bytes(self) -> int:
@@ -102,6 +105,10 @@ class OperatorContext(Protocol):
 
     def count(self, counter: str, by: int = 1) -> None:
         """Adds to a counter of this operator that EXPLAIN ANALYZE shows."""
+        ...
+
+    def waits(self, what: str | None) -> None:
+        """Says what the operator stands still for from now on, None: for nothing."""
         ...
 
     def sink(self, spec: SinkSpec) -> OpenSink:

@@ -87,7 +87,7 @@ class SplitInput:
         self._count_forms = count_forms
         self._open: deque[OpenSplit] = deque()
         self._finished: list[str] = []
-        self._time = SplitTime(source_time, task_index, drift)
+        self._time = block.split_time = SplitTime(source_time, task_index, drift)
         self._current = ""
         self._assignment: Wake | None = None
         self._exhausted = False
@@ -200,9 +200,11 @@ class SplitInput:
         waits = not self._at_end and pace.wait(self._sent, self._timers.wake)
         if waits:
             self._paused = self._paused or perf_counter_ns()
+            self._block.waits = f"epoch {self._sent} to pass", self._paused
         elif self._paused:
             self._block.named["paused_ms"] += (perf_counter_ns() - self._paused) // 1_000_000
             self._paused = 0
+            self._block.waits = None
         return waits
 
     def _caught_up(self) -> bool:
@@ -378,6 +380,7 @@ class SplitInput:
     def close(self) -> None:
         """Closes all readers."""
         self._exhausted = True
+        self._block.split_time = self._block.waits = None
         self._time.close()
         while self._open:
             reader = self._open.popleft().reader

@@ -122,6 +122,15 @@ class SplitTime:
             self._drift.close()
 
     @property
+    def slowest(self) -> tuple[str, int] | None:
+        """The split that holds time back, and its time; asked by anybody."""
+        try:
+            known = [(split, time) for split, time in tuple(self._times.items()) if split not in self._idle]
+        except RuntimeError:  # it changed meanwhile
+            return None
+        return min(known, key=lambda each: each[1], default=None)
+
+    @property
     def all_idle(self) -> bool:
         """Whether there are splits and none of them counts."""
         return bool(self._times) and len(self._idle) == len(self._times)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Container, Mapping, Sequence
 
 from tableflow.config import EPOCH_INTERVAL, PARALLELISM, Settings
@@ -30,6 +31,9 @@ from tableflow.session.job_description import JobDescription, JobState
 from tableflow.session.planned import Planned
 
 _STOP_SECONDS = 10.0
+_SAMPLE_SECONDS = 1.0
+_SAMPLES = 5
+"""How often a job is looked at, and how many looks are kept: rates are of so many seconds."""
 
 
 class BackgroundJob:
@@ -47,6 +51,7 @@ class BackgroundJob:
         self._job: Job | None = None
         self._thread: threading.Thread | None = None
         self._ending: JobState | None = None
+        self._samples: deque[tuple[float, JobCounters]] = deque(maxlen=_SAMPLES)
 
     def start(self, job: Job) -> None:
         """Sets it going."""
@@ -128,6 +133,11 @@ class BackgroundJob:
         """What it has done so far."""
         return None if self._job is None else self._job.counters()
 
+    def counters_before(self) -> tuple[float, JobCounters] | None:
+        """What it had done some seconds ago, and how many; None if it has just begun."""
+        samples = tuple(self._samples)
+        return None if not samples else (time.monotonic() - samples[0][0], samples[0][1])
+
     def _end(self, state: JobState) -> None:
         if not self.running or self._job is None:
             return
@@ -140,7 +150,7 @@ class BackgroundJob:
         job = self._job
         assert job is not None
         try:
-            job.wait()
+            self._wait(job)
             self.ended = time.perf_counter_ns()
             self._note()
             self.state = self._ending or JobState.FINISHED
@@ -155,6 +165,15 @@ class BackgroundJob:
     def _note(self) -> None:
         if self.description.reading is not None:
             self.description.reading.note()
+
+    def _wait(self, job: Job) -> None:
+        """Until it has ended; looks now and then at what it has done, so that it can be said how fast it is."""
+        while True:
+            try:
+                if job.next_batch(_SAMPLE_SECONDS) is None:
+                    return
+            except TimeoutError:
+                self._samples.append((time.monotonic(), job.counters()))
 
 
 class JobKeeper:

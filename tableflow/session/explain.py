@@ -9,12 +9,15 @@ from tableflow.physical.exchange import Exchange
 from tableflow.physical.node import PhysicalNode, positions
 from tableflow.physical.text import explain_physical
 from tableflow.planner.logical.text import explain_logical
-from tableflow.runtime.counters import JobCounters
+from tableflow.runtime.counters import JobCounters, OperatorCounts
 from tableflow.serialization import dumps
 from tableflow.session.job_result import JobResult, counts_at
 from tableflow.session.planned import Planned
 from tableflow.session.watermark_text import behind_text, time_text
 from tableflow.sql.statements import Explain, ExplainKind
+
+_LONG_WAIT = 100_000
+"""Microseconds after which it is said what an operator stands still for."""
 
 
 def explain(statement: Explain, planned: Planned) -> str:
@@ -47,12 +50,22 @@ def explain_analyzed(planned: Planned, result: JobResult) -> str:
     return plan_with_counters(planned, result.counters())
 
 
-def plan_with_counters(planned: Planned, counters: JobCounters, seconds: float | None = None) -> str:
-    """The plan with what has happened so far; of a job that has been at work for some ``seconds``, also how it stands."""
+def plan_with_counters(
+    planned: Planned,
+    counters: JobCounters,
+    seconds: float | None = None,
+    before: tuple[float, JobCounters] | None = None,
+) -> str:
+    """The plan with what has happened so far; of a job that has been at work for some ``seconds``, also how it stands.
+
+    ``before``: what it had done so many seconds ago, from which its present speed follows; None: the speed since the beginning.
+    """
 
     def annotate(node: PhysicalNode) -> str:
         actual = _actual(node, planned, counters)
-        return actual and f"  ({actual}{'' if seconds is None else _standing(node, planned, counters, seconds)})"
+        return (
+            actual and f"  ({actual}{'' if seconds is None else _standing(node, planned, counters, seconds, before)})"
+        )
 
     text = explain_physical(planned.root, annotate)
     moved = sum(edge.rows for stage in counters.stages for edge in stage.edges)
@@ -72,20 +85,39 @@ def _actual(node: PhysicalNode, planned: Planned, counters: JobCounters) -> str:
     return f"actual rows {counts.rows_out:,}, busy {counts.busy / 1e3:.2f} ms{named}"
 
 
-def _standing(node: PhysicalNode, planned: Planned, counters: JobCounters, seconds: float) -> str:
-    """Rows per second since the job began, what the operator holds, what waits in its exchange, and where its time is."""
+def _standing(
+    node: PhysicalNode,
+    planned: Planned,
+    counters: JobCounters,
+    seconds: float,
+    before: tuple[float, JobCounters] | None,
+) -> str:
+    """Rows per second, what it stands still for, what the operator holds, what waits in its exchange, and where its time is."""
     place = planned.lowered.places[id(node)]
     stage, counts = counters.stage(place[0]), counts_at(counters, place)
     assert counts is not None
-    found = [f"{counts.rows_out / max(seconds, 1e-3):,.0f} rows/s"]
+    found = [f"{_speed(counts, place, seconds, before):,.0f} rows/s"]
+    if counts.waits is not None and counts.waits[1] >= _LONG_WAIT:
+        found.append(f"waiting {counts.waits[1] / 1e6:.1f} s for {counts.waits[0]}")
     if isinstance(node, Exchange) and stage.edges:
         edge = max(stage.edges, key=lambda one: one.queued)
         found.append(
             f"queue {edge.queued} of {edge.capacity}, {sum(one.waiting for one in stage.edges):,} rows waiting"
         )
     elif counts.state:
-        found.append(f"state {counts.state:,} bytes")
+        found.append(f"state {counts.state_rows:,} rows, {counts.state:,} bytes")
     behind = behind_text(stage, counters)
     if behind is not None and not isinstance(node, Exchange):
         found.append(f"watermark {time_text(stage.watermark)}, {behind} behind")
     return "".join(f", {text}" for text in found)
+
+
+def _speed(
+    counts: OperatorCounts, place: tuple[int, int], seconds: float, before: tuple[float, JobCounters] | None
+) -> float:
+    """Rows per second of late."""
+    since, known = (seconds, 0)
+    if before is not None:
+        earlier = counts_at(before[1], place)
+        since, known = before[0], 0 if earlier is None else earlier.rows_out
+    return (counts.rows_out - known) / max(since, 1e-3)

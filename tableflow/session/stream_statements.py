@@ -162,7 +162,8 @@ class StreamStatements:
             rows = watermark_rows(job.planned, counters)
             return Outcome(FixedResult(list(COLUMNS), rows), warnings=_warnings(job.planned, counters))
         if statement.view is sql.JobView.ANALYZE:
-            text = plan_with_counters(job.planned, counters, time.time() - job.began if job.running else None)
+            seconds = time.time() - job.began if job.running else None
+            text = plan_with_counters(job.planned, counters, seconds, job.counters_before())
         else:
             text = explain_physical(job.planned.root)
         return Outcome(FixedResult(["plan"], [[line] for line in text.splitlines()]))

@@ -18,7 +18,9 @@ from tableflow.session.planned import Planned
 _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-COLUMNS = ("operator", "watermark", "idle", "late rows", "behind", "rows waiting", "state bytes")
+COLUMNS = (
+    "operator", "watermark", "idle", "held back by", "late rows", "behind", "rows waiting", "state rows", "state bytes",
+)  # fmt: skip
 
 
 def watermark_rows(planned: Planned | None, counters: JobCounters | None) -> list[list[str | None]]:
@@ -35,14 +37,34 @@ def watermark_rows(planned: Planned | None, counters: JobCounters | None) -> lis
             _name(stage, tables),
             time_text(stage.watermark),
             _idle_text(stage),
+            _held_back_by(stage, counters, tables),
             str(_late(stage)),
             behind_text(stage, counters),
             str(waiting[stage.stage]),
+            str(sum(operator.state_rows for operator in stage.operators)),
             str(sum(operator.state for operator in stage.operators)),
         ]
         for stage in counters.stages
         if stage.source is not None or stage.operators
     ]
+
+
+def _held_back_by(stage: StageCounts, counters: JobCounters, tables: dict[int, str]) -> str | None:
+    """What the watermark waits for: the split of a source that is furthest back, be it several operators before.
+
+    Where an operator itself is further back than all that it is told, it is the operator that holds rows, and it is named.
+    """
+    if stage.watermark == END_OF_TIME:
+        return None
+    if stage.source is not None:
+        table = tables.get(stage.stage, stage.source.name)
+        return None if stage.source.split is None else f"{table}: {stage.source.split[0]}"
+    if not stage.inputs:
+        return None
+    before = counters.stage(min(stage.inputs, key=lambda each: each[1])[0])
+    if before.source is None and before.watermark > stage.watermark:
+        return _name(before, tables)
+    return _held_back_by(before, counters, tables)
 
 
 def behind_text(stage: StageCounts, counters: JobCounters) -> str | None:

@@ -121,6 +121,24 @@ def _pattern(line):
     return re.escape(line).replace(r"\.\.\.", "[^\n]*")
 
 
+def test_a_grouping_at_work():
+    script = Script()
+    with tableflow.connect(settings=SETTINGS) as connection:
+        _register(connection, "readings", script)
+        connection.execute(
+            "CREATE STREAMING TABLE counts AS SELECT sensor, count(*) AS n FROM readings GROUP BY sensor"
+        )
+        script.rows(*[(name, datetime(2024, 1, 1, 9), 20) for name in "abca"])
+        connection.execute("FLUSH")
+        expected = [_pattern(line) for line in _block("grouping")[1:]]
+        limit = time.monotonic() + 30
+        shown = [""] * len(expected)
+        while not all(re.fullmatch(pattern, line) for pattern, line in zip(expected, shown, strict=False)):
+            assert time.monotonic() < limit, "\n".join(shown)
+            time.sleep(0.1)
+            shown = _shown(connection, "EXPLAIN ANALYZE JOB 1")[2:]
+
+
 def test_a_slow_sink_is_seen():
     def readings():
         for second in itertools.count():

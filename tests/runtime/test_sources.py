@@ -42,6 +42,21 @@ def test_splits_found_late_do_not_hold_time_back():
     assert time.watermark == 7
 
 
+def test_the_split_that_holds_time_back():
+    time = SplitTime()
+    assert time.slowest is None
+    for split, reached in (("a", 5), ("b", 3), ("c", 9)):
+        time.opened(split)
+        time.advanced(split, reached)
+    assert time.slowest == ("b", 3)
+    time.silent("b")
+    assert time.slowest == ("a", 5)
+    time.finished("a")
+    assert time.slowest == ("c", 9)
+    time.silent("c")
+    assert time.slowest is None
+
+
 def test_a_task_without_splits_goes_with_the_others():
     """Splits that are found one after the other go to either; none of them is overtaken, and in the end all come as far as any."""
     source = SourceTime()

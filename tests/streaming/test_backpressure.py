@@ -136,6 +136,9 @@ def test_a_sink_stalls_behind(connection: tableflow.Connection, behind: str) -> 
     connection.execute(f"INSERT INTO slow {query}")
     assert stall.stalled.wait(30)
     _comes_to_rest(read)
+    plan = "\n".join(row[0] for row in connection.execute("EXPLAIN ANALYZE JOB 1").fetchall())
+    assert "for its sink" in plan
+    assert " rows, " in plan
     held = connection.session.storage.shared.keeper.find(1).counters()
     assert held is not None
     assert held.memory_used < 64 << 20
@@ -264,8 +267,10 @@ def test_an_idle_source_beside_one_that_waits(connection: tableflow.Connection) 
     )
     assert stall.stalled.wait(30)
     _comes_to_rest(feeds)
-    idle = {row[1].split()[1]: row[3] for row in connection.execute("SHOW WATERMARKS").fetchall() if row[3]}
+    shown = connection.execute("SHOW WATERMARKS").fetchall()
+    idle = {row[1].split()[1]: row[3] for row in shown if row[3]}
     assert idle == {"a": "no", "b": "yes"}
+    assert {row[3]: row[4] for row in shown if row[3]} == {"no": "a: part 0", "yes": None}
     stall.goes_on.set()
     connection.execute("FLUSH")
     silent.set()

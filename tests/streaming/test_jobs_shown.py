@@ -125,16 +125,17 @@ def test_a_job_at_work_is_shown_with_how_it_stands():
         after = "".join(row[0] for row in connection.execute("EXPLAIN ANALYZE JOB 1").fetchall())
     (window,) = [line for line in plan if "WindowedAggregate" in line]
     assert re.search(
-        r", [\d,]+ rows/s, state [1-9][\d,]+ bytes, watermark 2024-01-01 08:59:59.000, 2 min behind\)$", window
+        r", [\d,]+ rows/s, state 1,000 rows, [1-9][\d,]+ bytes, watermark 2024-01-01 08:59:59.000, 2 min behind\)$",
+        window,
     )
     (scan,) = [line for line in plan if "TableScan fast" in line]
     assert re.search(r"actual rows 1,000, .* rows/s, watermark 2024-01-01 09:01:59.000, 0 s behind\)$", scan)
     assert "rows/s" not in after
     sources = {name: row for name, row in rows.items() if name.startswith("source")}
-    assert sorted(row[3] for row in sources.values()) == ["0 s", "2 min"]
+    assert sorted(row[4] for row in sources.values()) == ["0 s", "2 min"]
     (held,) = [row for name, row in rows.items() if "WindowedAggregate" in name]
-    assert held[3:5] == ("2 min", "0")
-    assert int(held[5]) > 1000
+    assert held[2:7] == ("slow: part 0", "0", "2 min", "0", "1000")
+    assert int(held[7]) > 1000
 
 
 @pytest.mark.slow

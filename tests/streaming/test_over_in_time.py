@@ -75,7 +75,7 @@ def test_late_rows_of_a_job_are_shown(connection: tableflow.Connection) -> None:
     script.rows((1, _at(2), 1), (1, _at(20), 2))
     _until(lambda: connection.execute("SELECT count(*) FROM kept").fetchone() == (1,))
     script.rows((1, _at(3), 4), (1, _at(14), 8))
-    _until(lambda: sum(int(row[4]) for row in connection.execute("SHOW WATERMARKS").fetchall()) == 2)
+    _until(lambda: sum(int(row[5]) for row in connection.execute("SHOW WATERMARKS").fetchall()) == 2)
 
 
 @pytest.mark.parametrize("parallelism", [1, 2])

@@ -50,7 +50,7 @@ def test_late_and_duplicate_rows(connection: tableflow.Connection) -> None:
     script.rows((3, at(4)), (4, at(9)), (1, at(12)), (1, at(30)))
     _until(lambda: _seconds(connection.execute("SELECT * FROM counts").fetchall()) == [(0, 4), (10, 2)])
     script.rows((5, at(15)), (6, at(26)))
-    _until(lambda: sum(int(row[4]) for row in connection.execute("SHOW WATERMARKS").fetchall()) == 1)
+    _until(lambda: sum(int(row[5]) for row in connection.execute("SHOW WATERMARKS").fetchall()) == 1)
     script.end()
     _until(lambda: len(connection.execute("SELECT * FROM counts").fetchall()) == 4)
     assert _seconds(connection.execute("SELECT * FROM counts").fetchall()) == [(0, 4), (10, 2), (20, 1), (30, 1)]
