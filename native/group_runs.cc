@@ -51,8 +51,9 @@ bool KeyIndex::find_runs(int n, const int64_t* values, uint32_t* groups) {
   size_ = int64_t(group) + 1;
   words_.resize_raw(size_t(size_));
   // What others read may come between two pieces that are far apart: these are segments of their own.
-  const uint64_t gap = before == segments_.end() ? UINT64_MAX : uint64_t(values[from]) - uint64_t(before->high);
-  if (gap <= uint64_t(high) - uint64_t(low) + usual_gap) {
+  const uint64_t width = uint64_t(high) - uint64_t(low);
+  const uint64_t most = width > UINT64_MAX - usual_gap ? UINT64_MAX : width + usual_gap;
+  if (before != segments_.end() && uint64_t(values[from]) - uint64_t(before->high) <= most) {
     before->high = values[to - 1];
     before->last = group;
   } else if (segments_.size() < most_segments) {

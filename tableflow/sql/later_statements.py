@@ -6,6 +6,7 @@ an option) is no syntax error.  Invariant: no statement that this version carrie
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ class _Later(NamedTuple):
     name: str
     missing: str | None = None
     instead: str | None = None
+    named: bool = False
+    """Whether it is one only if a name follows: else the last word is a name itself."""
 
 
 _NO_SNAPSHOTS = "jobs take no snapshots of their state yet"
@@ -57,13 +60,13 @@ _LATER: dict[str, _Later] = {
     "DROP JOB": _Later("DROP JOB", None, "CANCEL JOB id ends a job; DROP TABLE drops a streaming table with its job"),
     "CREATE FUNCTION": _Later("CREATE FUNCTION", _NO_FUNCTIONS, _BEFOREHAND),
     "CREATE AGGREGATE": _Later("CREATE AGGREGATE FUNCTION", _NO_FUNCTIONS, f"{_STATE}; or {_BEFOREHAND}"),
-    "CREATE TABLE FUNCTION": _Later("CREATE TABLE FUNCTION", _NO_FUNCTIONS, _BEFOREHAND),
+    "CREATE TABLE FUNCTION": _Later("CREATE TABLE FUNCTION", _NO_FUNCTIONS, _BEFOREHAND, named=True),
     "CREATE PROCESS FUNCTION": _Later("CREATE PROCESS FUNCTION", _NO_FUNCTIONS, f"{_STATE}; or {_BEFOREHAND}"),
     "CREATE WINDOW": _Later("CREATE WINDOW FUNCTION", _NO_FUNCTIONS, _WINDOWS),
     "CREATE MACRO": _Later("CREATE MACRO", _NO_FUNCTIONS, "CREATE VIEW gives a query a name"),
     "DROP FUNCTION": _Later("DROP FUNCTION", _NO_FUNCTIONS),
     "DROP AGGREGATE": _Later("DROP AGGREGATE FUNCTION", _NO_FUNCTIONS),
-    "DROP TABLE FUNCTION": _Later("DROP TABLE FUNCTION", _NO_FUNCTIONS),
+    "DROP TABLE FUNCTION": _Later("DROP TABLE FUNCTION", _NO_FUNCTIONS, named=True),
     "DROP WINDOW": _Later("DROP WINDOW FUNCTION", _NO_FUNCTIONS),
     "CREATE CATALOG": _Later("CREATE CATALOG", None, "a connection has one database; CREATE SCHEMA divides it"),
     "CREATE INDEX": _Later("CREATE INDEX", None, "PRIMARY KEY and UNIQUE make an index"),
@@ -99,13 +102,18 @@ def refuse_later(text: str, start: int) -> None:
     words = [first, *islice((each for each in lexemes if each.text.upper() not in _BETWEEN), _LONGEST - 1)]
     for length in range(len(words), 0, -1):
         later = _LATER.get(" ".join(_shown(each) for each in words[:length]))
-        if later is not None:
+        if later is not None and not (later.named and not _names(words[length:])):
             raise UnsupportedError(
                 f"{later.name} is not supported yet",
                 detail=later.missing,
                 hint=later.instead,
                 span=first.span.joined(words[length - 1].span).shifted(start),
             )
+
+
+def _names(following: Sequence[Lexeme]) -> bool:
+    """Whether a name comes next."""
+    return bool(following) and following[0].kind in {Kind.WORD, Kind.QUOTED} and following[0].text.upper() != "AS"
 
 
 def _shown(lexeme: Lexeme) -> str:

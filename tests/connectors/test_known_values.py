@@ -166,3 +166,23 @@ BOUNDS = {5: b"b", 6: b"a"}
 def test_bounds_that_are_values(said: dict[int, bool], leaf: Leaf, of: SqlType, expected: bool) -> None:
     assert bounds_are_values({**BOUNDS, **said}, leaf, of) is expected
     assert not bounds_are_values({**said, 5: b"b"}, leaf, of)
+
+
+def test_casts_that_give_null_where_a_value_does_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "n.parquet"
+    pq.write_table(pa.table({"n": pa.array([300, -4, 5], pa.int64())}), path)
+    tried = "TRY_CAST(n AS TINYINT)"
+    found, fired, _ = run(f"SELECT min({tried}), max({tried}), count({tried}) FROM '{path}'", {})
+    assert found == (-4, 5, 2)
+    assert not fired
+
+
+def test_nulls_that_the_declaration_rules_out_are_an_error_still(tmp_path: Path) -> None:
+    path = tmp_path / "n.parquet"
+    pq.write_table(pa.table({"n": pa.array([3, None, 5], pa.int64())}), path)
+    declared = (
+        f"CREATE TABLE d (n BIGINT NOT NULL) WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'parquet')"
+    )
+    for call in ("max(n)", "count(n)"):
+        with pytest.raises(ConnectorError, match="has a NULL in column 'n'"):
+            run(f"SELECT {call} FROM d", {}, declared)

@@ -57,6 +57,13 @@ def test_ascending_pieces_in_any_order(pieces, data):
     assert _grouped(pieces) == _expected(pieces)
 
 
+@pytest.mark.parametrize("margin", range(1023, 1027))
+def test_a_piece_as_wide_as_numbers_are(margin):
+    piece = [-(2**63), 2**63 - 1 - margin]
+    assert _grouped([piece]) == _expected([piece])
+    assert _grouped([piece, [0]]) == _expected([piece, [0]])
+
+
 @given(st.permutations(range(12)))
 def test_runs_that_several_tasks_read_meet_at_their_ends(order):
     """Row groups of 3,000 rows, whose first and last keys their neighbours have too, each cut in pieces."""

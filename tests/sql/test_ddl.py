@@ -3,6 +3,7 @@
 import pytest
 
 from tableflow.errors import BindError, CatalogError, SqlSyntaxError, UnsupportedError
+from tableflow.session import Session
 from tableflow.sql.statements import CreateTable, CreateView, Drop, ObjectKind
 from tests.sql.binding import bound, columns, fails
 from tests.sql.tables import catalog
@@ -149,3 +150,12 @@ def test_drop(text, kind, name, if_exists):
 )
 def test_drop_misuse(text, kind, message, at):
     fails(text, kind, message, at)
+
+
+@pytest.mark.parametrize("quoted", ['"function"', "function"])
+def test_a_table_may_be_called_function(quoted) -> None:
+    with Session() as session:
+        session.execute(f"CREATE TABLE {quoted} (a INT)")
+        session.execute(f"INSERT INTO {quoted} VALUES (1)")
+        session.execute(f"DROP TABLE {quoted}")
+        session.execute(f"CREATE TABLE {quoted} AS SELECT 1 AS a")

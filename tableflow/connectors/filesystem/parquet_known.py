@@ -23,7 +23,7 @@ def known_rows(
 
 
 def known_values(footers: Sequence[Footer], places: Sequence[FooterColumn], column: FileColumn) -> KnownValues:
-    """What all row groups together say of a column."""
+    """What all row groups together say of a column; nothing where it may have a NULL that its declaration rules out: reading says so."""
     nulls: int | None = 0
     least: list[Any] = []
     greatest: list[Any] = []
@@ -39,6 +39,8 @@ def known_values(footers: Sequence[Footer], places: Sequence[FooterColumn], colu
             exact = exact and footer.has_extremes(group, place)
             least.append(known.minimum)
             greatest.append(known.maximum)
+    if not column.nullable and nulls != 0:
+        return KnownValues()
     if not exact or not least or None in least or None in greatest:
         return KnownValues(nulls)
     return KnownValues(nulls, (min(least), max(greatest)))

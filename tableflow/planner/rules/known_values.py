@@ -85,7 +85,7 @@ def _column(call: AggregateCall, table: _Table, context: Context) -> ColumnRef |
                 return at
             case ColumnRef(id=number) if number in table.computed:
                 at = table.computed[number]
-            case Cast(operand=of) if _keeps_order(at) and context.movable(at):
+            case Cast(operand=of, lenient=False) if _keeps_order(at) and context.movable(at):
                 at = of
             case _:
                 return None
