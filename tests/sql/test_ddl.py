@@ -2,8 +2,8 @@
 
 import pytest
 
+import tableflow
 from tableflow.errors import BindError, CatalogError, SqlSyntaxError, UnsupportedError
-from tableflow.session import Session
 from tableflow.sql.statements import CreateTable, CreateView, Drop, ObjectKind
 from tests.sql.binding import bound, columns, fails
 from tests.sql.tables import catalog
@@ -154,8 +154,8 @@ def test_drop_misuse(text, kind, message, at):
 
 @pytest.mark.parametrize("quoted", ['"function"', "function"])
 def test_a_table_may_be_called_function(quoted) -> None:
-    with Session() as session:
-        session.execute(f"CREATE TABLE {quoted} (a INT)")
-        session.execute(f"INSERT INTO {quoted} VALUES (1)")
-        session.execute(f"DROP TABLE {quoted}")
-        session.execute(f"CREATE TABLE {quoted} AS SELECT 1 AS a")
+    with tableflow.connect() as connection:
+        connection.execute(f"CREATE TABLE {quoted} (a INT)")
+        connection.execute(f"INSERT INTO {quoted} VALUES (1)")
+        connection.execute(f"DROP TABLE {quoted}")
+        connection.execute(f"CREATE TABLE {quoted} AS SELECT 1 AS a")
