@@ -283,9 +283,13 @@ void Moments::merge(const Vector& counts, const Vector& means, const Vector& dev
 
 void Moments::merge(State& into, const State& other) {
   if (other.count == 0) return;
+  if (into.count == 0) {  // the square of what is apart from nothing may be infinite, and nothing times it no number
+    into = other;
+    return;
+  }
   const double total = double(into.count + other.count), apart = other.mean - into.mean;
   into.deviation += other.deviation + apart * apart * (double(into.count) * double(other.count) / total);
-  into.mean = into.count == 0 ? other.mean : into.mean + apart * (double(other.count) / total);
+  into.mean += apart * (double(other.count) / total);
   into.count += other.count;
 }
 

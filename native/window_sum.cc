@@ -188,9 +188,13 @@ struct Spread {
   }
   void add(const Spread& other) {
     if (!other.count) return;
+    if (!count) {  // nothing is apart from no values: the square of that may be infinite, and nothing times it no number
+      *this = other;
+      return;
+    }
     const double total = double(count + other.count), apart = other.mean - mean;
     deviation += other.deviation + apart * apart * (double(count) * double(other.count) / total);
-    mean = count == 0 ? other.mean : mean + apart * (double(other.count) / total);
+    mean += apart * (double(other.count) / total);
     count += other.count;
   }
 };
