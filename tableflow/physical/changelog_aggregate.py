@@ -203,9 +203,25 @@ class ChangelogAggregateOperator(Operator):
             closed = self._groups.close_groups(self._expiry.bound)
             if self._node.final:
                 return None if closed is None else closed.pieces(self._context.batch_rows)
+            if self._firings is not None:
+                return self._close(self._firings)
         step = self._node.every_of_time
         begun = step and before > START_OF_TIME
         return self._release() if begun and watermark.time // step > before // step else None
+
+    def _close(self, firings: RowFirings) -> Iterator[Batch]:
+        """What waits of groups that are complete: no rows come that it could wait for."""
+        assert self._node.closes is not None
+        assert self._expiry is not None
+        assert self._held is not None
+        bound = self._expiry.bound
+        if bound is None:
+            return
+        place = [key.id for key in self._node.keys].index(self._node.closes.column)
+        for part in self._held.take_below(place, bound, self._context.batch_rows):
+            yield Batch(part.columns, part.length) if self._appends else part
+        firings.forget_below(place, bound)
+        self._counted.resize(firings.held)
 
     def on_end(self, port: int) -> Emission | None:
         """The same at the end."""

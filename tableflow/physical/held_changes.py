@@ -58,6 +58,15 @@ class HeldChanges:
             self._state.remove(slots)
         self._reservation.resize(self._state.bytes)
 
+    def take_below(self, position: int, bound: int, rows: int) -> Iterator[Batch]:
+        """As :meth:`take`, of the changes whose value at ``position`` (a time, or a whole number) is below the bound."""
+        found = self._state.below(position, bound)
+        for start in range(0, len(found), rows):
+            slots = found[start : start + rows]
+            yield Batch(self._state.columns(self._everything, slots), len(slots), None, self._state.counts(slots))
+        self._state.remove(found)
+        self._reservation.resize(self._state.bytes)
+
     def clear(self) -> None:
         """Forgets everything."""
         self._state.clear()

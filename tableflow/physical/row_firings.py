@@ -9,6 +9,7 @@ import numpy as np
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import GroupTable
+from tableflow.physical.retention import timestamps
 from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.types import SqlType
 
@@ -40,6 +41,16 @@ class RowFirings:
         self._groups.retain(rest)
         self._arrived = self._arrived[rest]
         return columns
+
+    def forget_below(self, place: int, bound: int) -> None:
+        """Forgets groups whose key at ``place``, a timestamp, is below the bound: nothing fires for them any more."""
+        if not self._groups.groups:
+            return
+        keys = self._groups.keys_of(np.arange(self._groups.groups, dtype=np.uint32))
+        rest = np.flatnonzero(timestamps(keys[place], None) >= bound).astype(np.uint32)
+        if len(rest) < len(self._arrived):
+            self._groups.retain(rest)
+            self._arrived = self._arrived[rest]
 
     def clear(self) -> None:
         """Everything has fired."""
