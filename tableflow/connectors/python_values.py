@@ -22,11 +22,22 @@ def _fraction(value: Any) -> bool:
     return isinstance(value, numbers.Number) and not isinstance(value, int) and bool(value % 1)  # type: ignore[operator]
 
 
+def zoned(values: Sequence[Any]) -> bool:
+    """Whether a time among them has a zone, which Arrow would drop by going over to UTC."""
+    return any(map(_has_zone, values))
+
+
+def _has_zone(value: Any) -> bool:
+    return isinstance(value, dt.datetime) and value.tzinfo is not None
+
+
 def loses(value: Any, of: t.SqlType) -> bool:
-    """Whether Arrow would make less of the value than it is: cut a fraction, drop a field."""
+    """Whether Arrow would make less of the value than it is: cut a fraction, drop a field or a zone."""
     if value is None:
         return False
     match of:
+        case t.TimestampType(zoned=False):
+            return _fraction(value) or _has_zone(value)
         case t.IntegerType() | t.DateType() | t.TimeType() | t.TimestampType():
             return _fraction(value)
         case t.ArrayType(element=element):
@@ -66,7 +77,7 @@ def wanted(of: t.SqlType) -> str:
         case t.TimeType():
             return "a datetime.time"
         case t.TimestampType(zoned=zoned):
-            return "a datetime.datetime with a zone" if zoned else "a datetime.datetime"
+            return "a datetime.datetime with a zone" if zoned else "a datetime.datetime without a zone"
         case t.ArrayType(element=element):
             return f"a list, each element {wanted(element)}"
         case t.MapType(key=key, value=held):

@@ -16,7 +16,7 @@ from tableflow import types as t
 from tableflow.columnar import compute as pc
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.representation import declared, from_arrow
-from tableflow.connectors.python_values import fractional, loses, shown, wanted
+from tableflow.connectors.python_values import fractional, loses, shown, wanted, zoned
 from tableflow.connectors.text_check import check_text
 from tableflow.errors import DataError
 from tableflow.nearest import nearest
@@ -76,7 +76,10 @@ class RowShape:
             array = pa.array(values, self._storage[i])
         except _UNFIT:
             array = None
-        if array is None or (isinstance(of, _COUNTED) and fractional(values)) or isinstance(of, _NESTED):
+        lossy = (isinstance(of, _COUNTED) and fractional(values)) or (
+            isinstance(of, t.TimestampType) and not of.zoned and zoned(values)
+        )
+        if array is None or lossy or isinstance(of, _NESTED):
             for number, value in enumerate(values, before + 1):
                 self._check(i, value, number)
         assert array is not None
@@ -99,6 +102,8 @@ class RowShape:
             hint = f"{of} holds whole numbers from {-(2 ** (of.bits - 1))} to {2 ** (of.bits - 1) - 1}; declare a wider type"
         elif reason is None and isinstance(of, t.IntegerType):
             hint = "nothing is rounded here: round() it before, or declare the column DOUBLE or DECIMAL"
+        elif isinstance(of, t.TimestampType) and reason is None:
+            hint = f"{hint}: what its clock shows is not said; or declare the column TIMESTAMP_LTZ({of.precision})"
         elif isinstance(of, t.DecimalType) and not isinstance(value, str | bytes | float):
             hint = f"{of} holds {of.precision - of.scale} digits before and {of.scale} behind the point, and nothing is rounded here"
         return DataError(

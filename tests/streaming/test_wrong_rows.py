@@ -29,6 +29,8 @@ WRONG = [
     ({"a": "INT"}, ["x"], ["row 1 of stream 's' is 'x' (str), which is no row"]),
     ({"a": "INT"}, [(1,), pa.record_batch({"a": [2.0, 2.5]})], ["row 3 of stream 's' has 2.5 (float)"]),
     ({"a": "INT"}, [pa.record_batch({"a": [1], "z": [1]})], ["Arrow data of stream 's' has a column 'z'"]),
+    ({"a": "TIMESTAMP(3)"}, [(dt.datetime(2024, 1, 1, tzinfo=dt.UTC),)], ["row 1 of stream 's'", "without a zone", "TIMESTAMP_LTZ(3)"]),
+    ({"a": "ARRAY<TIMESTAMP>"}, [([dt.datetime(2024, 1, 1, tzinfo=dt.UTC)],)], ["row 1 of stream 's'", "without a zone"]),
 ]  # fmt: skip
 
 
