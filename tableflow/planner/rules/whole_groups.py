@@ -21,7 +21,7 @@ from tableflow.planner.logical.structure import with_inputs
 from tableflow.planner.logical.traversal import reference, walk_plan
 from tableflow.planner.rewriting import required_of_inputs
 from tableflow.planner.rules.column_classes import Classes
-from tableflow.planner.rules.common_subplans import merge
+from tableflow.planner.rules.merged_subplans import merge
 from tableflow.records import dataclass, replace
 from tableflow.types import DateType, DecimalType, Field, IntegerType, StringType, TimestampType
 
