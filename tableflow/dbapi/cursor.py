@@ -116,9 +116,9 @@ class Cursor(Closing):
         """Rows a statement changed; -1 for queries, whose rows are not counted beforehand."""
         return -1 if self._outcome is None else self._outcome.rowcount
 
-    def fetchone(self) -> Row | None:
-        """The next row, or None."""
-        found = self.fetchmany(1)
+    def fetchone(self, timeout: float | None = None) -> Row | None:
+        """The next row; None at the end, or after ``timeout`` seconds."""
+        found = self.fetchmany(1, timeout)
         return found[0] if found else None
 
     def fetchmany(self, size: int | None = None, timeout: float | None = None) -> list[Row]:
@@ -127,7 +127,7 @@ class Cursor(Closing):
         Of a result that changes the first value of each row is its kind, see :meth:`fetch_changes`.
         """
         wanted = self.arraysize if size is None else size
-        limit = None if timeout is None else time.monotonic() + timeout
+        limit = _limit(timeout)
         self._result()
         found: list[Row] = []
         while len(found) < wanted:
@@ -145,7 +145,7 @@ class Cursor(Closing):
         never takes one back, such as that of a table that ends, are all insertions.
         """
         changes = self._result().changes
-        limit = None if timeout is None else time.monotonic() + timeout
+        limit = _limit(timeout)
         if self._position >= len(self._pending) and not self._refill_until(limit):
             return []
         last = len(self._pending) if size is None else min(len(self._pending), self._position + size)
@@ -282,3 +282,12 @@ def _checked(parameters: Parameters) -> Sequence[Any] | Mapping[str, Any]:
             f"parameters are a sequence (for ?) or a mapping (for :name), not a {type(parameters).__name__}"
         )
     return parameters
+
+
+def _limit(timeout: float | None) -> float | None:
+    """When to stop waiting, on the monotonic clock."""
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0:
+        raise InterfaceError(f"a timeout is a number of seconds, 0 or more, not {timeout!r}; give timeout=1.5")
+    return time.monotonic() + timeout

@@ -125,3 +125,13 @@ def test_an_iterator_is_read_once():
             tableflow.Error, match="stream 's' cannot be read: the rows of an iterator can be read once"
         ):
             connection.execute("SELECT * FROM s").fetchall()
+
+
+@pytest.mark.parametrize("timeout", ["1 s", -1, True, float("nan")])
+def test_a_timeout_is_a_number_of_seconds(timeout):
+    with tableflow.connect() as connection:
+        cursor = connection.execute("SELECT 1")
+        for fetch in (cursor.fetchone, lambda timeout: cursor.fetchmany(1, timeout)):
+            with pytest.raises(tableflow.InterfaceError, match="a timeout is a number of seconds"):
+                fetch(timeout=timeout)
+        assert cursor.fetchone(timeout=5) == (1,)
