@@ -135,6 +135,10 @@ class CancelledError(TableFlowError, OperationalError):
     """The query was cancelled by its user."""
 
 
+class JobError(TableFlowError, OperationalError):
+    """A job behind the session has failed, so what a statement is asked for will not come; names the job and its error."""
+
+
 class SerializationError(TableFlowError, OperationalError):
     """A plan, program or snapshot could not be read: damaged or of another version."""
 

@@ -117,6 +117,21 @@ def tables_read(statement: sql.Statement) -> frozenset[int] | None:
             return frozenset() if isinstance(statement, _READ_NOTHING) else None
 
 
+def tables_shown(statement: sql.Statement, database: object) -> frozenset[int]:
+    """The tables of a database, by id, whose newest rows are in a statement's answer or in what it makes."""
+    if isinstance(statement, sql.Explain | sql.Describe):
+        return frozenset()  # what EXPLAIN carries out is a statement of its own
+    query = getattr(statement, "query", None)
+    return frozenset() if query is None else tables_scanned(query, database)
+
+
+def tables_scanned(query: Query, database: object) -> frozenset[int]:
+    """The tables of a database, by id, that a query reads without naming a version."""
+    read = [node.provider for node in walk_plan(query.root) if isinstance(node, Scan)]
+    managed = [one for one in read if isinstance(one, ManagedProvider)]
+    return frozenset([one.table_id for one in managed if one.database is database and not one.asked])
+
+
 def _scanned(query: Query) -> frozenset[int]:
     return _identified(node.provider for node in walk_plan(query.root) if isinstance(node, Scan))
 

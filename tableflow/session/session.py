@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import TIME_ZONE, Settings
 from tableflow.connectors.registry import Sources, create_provider, file_provider
-from tableflow.errors import CatalogError, InternalError
+from tableflow.errors import CatalogError, InternalError, TableFlowError
 from tableflow.expressions.functions.statement import JobClock, StatementClock
 from tableflow.planner.logical.nodes import Query
 from tableflow.planner.stream_facts import is_endless
 from tableflow.records import replace
 from tableflow.session import introspection
 from tableflow.session.appending import append
+from tableflow.session.awaiting import tables_scanned
 from tableflow.session.collection import collection_held
 from tableflow.session.databases import open_database
 from tableflow.session.definitions import Definitions
 from tableflow.session.explaining import Explanations
+from tableflow.session.failed_jobs import Subscription
 from tableflow.session.guard import guarded, only_statement, pointing, unicode_text
 from tableflow.session.job_result import JobResult
 from tableflow.session.jobs import Jobs
@@ -32,7 +34,6 @@ from tableflow.session.planned import plan
 from tableflow.session.prepared import PreparedInserts
 from tableflow.session.queries import ATTEMPTS, Queries, quoted
 from tableflow.session.registrations import Registrations
-from tableflow.session.restarting_result import RestartingResult
 from tableflow.session.session_storage import PinnedStates, SessionStorage
 from tableflow.session.sink_inserts import SinkInserts
 from tableflow.session.stream_inserts import StreamInserts
@@ -161,16 +162,22 @@ class Session:
         def run() -> Outcome:
             self._streams.settle(None)
             text = f"SELECT * FROM {quoted(name)}"
-            query = as_streams(
-                self._bind_query(text, self.catalog.current), self.storage.objects, self._streaming.appends
-            )
+            bound = self._bind_query(text, self.catalog.current)
+            tables = tables_scanned(bound, self.storage.shared.database)
+
+            def failure() -> TableFlowError | None:
+                return next((one.error() for one in self._streams.stale(tables)), None)
+
+            if (failed := failure()) is not None:
+                raise failed
+            query = as_streams(bound, self.storage.objects, self._streaming.appends)
             settings = streaming(self.settings)
 
             def start() -> JobResult:
                 written = with_late_sinks(query, self.storage.objects, settings)
                 return self.jobs.start(plan(written, settings), text, settings)
 
-            return Outcome(RestartingResult(start(), start))
+            return Outcome(Subscription(start(), start, failure))
 
         return guarded("subscribe", run)
 
@@ -243,7 +250,7 @@ class Session:
 
     def _carry_out(self, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
         with pointing(statement):
-            return self._carried_out(statement, pinned, rebind, script)
+            return self._streams.warned(statement, self._carried_out(statement, pinned, rebind, script))
 
     def _carried_out(self, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
         match statement:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from tableflow.errors import CancelledError, CatalogError, TableFlowError, UnsupportedError
+from tableflow.errors import CancelledError, CatalogError, UnsupportedError
 from tableflow.physical.text import explain_physical
+from tableflow.records import replace
 from tableflow.runtime.counters import JobCounters
-from tableflow.session.awaiting import Awaiting, tables_read
+from tableflow.session.awaiting import Awaiting, tables_read, tables_shown
 from tableflow.session.background import BackgroundJob, JobKeeper
 from tableflow.session.explain import plan_with_counters
+from tableflow.session.failed_jobs import Stale, flush_refusal, on_one_line, stale, told_of
 from tableflow.session.fixed_result import FixedResult
 from tableflow.session.job_description import JobState
 from tableflow.session.jobs import Jobs
@@ -43,6 +45,8 @@ class StreamStatements:
         self._jobs = jobs
         self._awaiting = Awaiting(keeper)
         self._stuck = False
+        self._told: set[int] = set()
+        """Failed jobs that FLUSH has told of and that no statement mends."""
 
     def changed(self, tables: frozenset[int]) -> None:
         """The session writes to tables, by id, that streaming tables may be made of."""
@@ -87,11 +91,7 @@ class StreamStatements:
                 with self.beginning():
                     return self._tables.create(statement, script)
             case sql.Flush():
-                running = self._keeper.running
-                self._keeper.flush(lambda: self._jobs.interrupted, everything=True)
-                self._check_interrupted()
-                self._awaiting.flushed(running)
-                return Outcome(message="all changes are in effect")
+                return self._flush()
             case sql.ShowJobs():
                 return self._show_jobs()
             case sql.ShowWatermarks():
@@ -101,6 +101,34 @@ class StreamStatements:
             case sql.ExplainJob():
                 return self._explain(statement)
 
+    def stale(self, tables: Set[int]) -> list[Stale]:
+        """Which of the database's tables, by id, show old rows because a job has failed or is lost."""
+        return stale(self._keeper, tables, self._schema())
+
+    def warned(self, statement: sql.Statement, outcome: Outcome) -> Outcome:
+        """The outcome of a statement, with a warning for each table that it read and that shows old rows."""
+        if all(job.error is None for job in self._keeper.jobs):
+            return outcome
+        found = self.stale(tables_shown(statement, self._tables.database))
+        return replace(outcome, warnings=(*outcome.warnings, *[one.warning() for one in found])) if found else outcome
+
+    def _flush(self) -> Outcome:
+        """FLUSH: an error where a job has failed.
+
+        What a streaming table lacks it lacks until it is dropped or replaced; of an INSERT, which nothing takes off the list, it is told once.
+        """
+        running = self._keeper.running
+        self._keeper.flush(lambda: self._jobs.interrupted, everything=True)
+        self._check_interrupted()
+        self._awaiting.flushed(running)
+        failed = [job for job in self._keeper.jobs if job.state is JobState.FAILED and job.id not in self._told]
+        if failed:
+            self._told.update(job.id for job in failed if job.description.table is None)
+            raise flush_refusal(failed, self._schema())
+        lost = {job.description.table for job in self._keeper.jobs if job.error is not None}
+        warnings = tuple([one.warning() for one in self.stale({table for table in lost if table is not None})])
+        return Outcome(message="all changes are in effect", warnings=warnings)
+
     def _check_interrupted(self) -> None:
         if self._jobs.interrupted:
             raise CancelledError("the statement was cancelled")
@@ -109,7 +137,7 @@ class StreamStatements:
         """All jobs of the process, and the streaming tables of a database that another process writes to."""
         rows = [_job_row(job, self._schema()) for job in self._keeper.jobs]
         elsewhere = self._tables.elsewhere()
-        rows += [[None, name, "elsewhere", None, None, _on_one_line(text)] for name, text in elsewhere]
+        rows += [[None, name, "elsewhere", None, None, on_one_line(text)] for name, text in elsewhere]
         told = "jobs run in the process that writes to the database; what is recorded of them is shown as 'elsewhere'"
         return Outcome(
             FixedResult(["id", "target", "state", "began", "error", "query"], rows),
@@ -135,7 +163,7 @@ class StreamStatements:
             state = "has failed" if job.state is JobState.FAILED else "is lost"
             raise CatalogError(
                 f"job {job.id} {state} already: there is nothing to {statement.action.name.lower()}",
-                detail=None if job.error is None else _on_one_line(job.error.message),
+                detail=None if job.error is None else on_one_line(job.error.message),
                 hint=job.advice(self._schema()),
             )
         if not job.running:
@@ -154,7 +182,7 @@ class StreamStatements:
         if job.planned is None or counters is None:
             raise UnsupportedError(
                 f"job {job.id} has not run",
-                detail=None if job.error is None else _on_one_line(job.error.message),
+                detail=None if job.error is None else on_one_line(job.error.message),
                 hint=job.advice(self._schema()),
                 span=statement.place,
             )
@@ -184,17 +212,5 @@ def _warnings(planned: Planned | None, counters: JobCounters | None) -> tuple[st
 
 def _job_row(job: BackgroundJob, schema: str) -> list[str | None]:
     began = datetime.fromtimestamp(job.began, UTC).isoformat(" ", "milliseconds")
-    error = None if job.error is None else f"{_told(job.error)}; {job.advice(schema)}"
-    return [str(job.id), job.called(schema), job.state.value, began, error, _on_one_line(job.description.text)]
-
-
-def _told(error: TableFlowError | None) -> str | None:
-    """What failed, with its detail, on one line."""
-    if error is None:
-        return None
-    told = f"{error.message} ({error.detail})" if error.detail else error.message
-    return _on_one_line(f"{told}; {error.hint}" if error.hint else told)
-
-
-def _on_one_line(text: str) -> str:
-    return " ".join(text.split())
+    error = None if job.error is None else f"{told_of(job.error)}; {job.advice(schema)}"
+    return [str(job.id), job.called(schema), job.state.value, began, error, on_one_line(job.description.text)]

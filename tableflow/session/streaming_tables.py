@@ -35,6 +35,7 @@ from tableflow.session.reading import JobReading
 from tableflow.session.session_storage import SessionStorage
 from tableflow.session.stream_plan import StreamPlan, StreamTarget, as_streams, finish_write, plan_changes
 from tableflow.sql import statements as sql
+from tableflow.storage.database import Database
 from tableflow.storage.description import ChangeKind, KeyConstraint, TableDescription
 
 Bind = Callable[[str, str], Query]
@@ -61,6 +62,11 @@ class StreamingTables:
         self._catalog = catalog
         self._sources = sources
         self._settings = settings
+
+    @property
+    def database(self) -> Database:
+        """Where they are."""
+        return self._storage.shared.database
 
     def create(self, statement: sql.CreateStreamingTable, script: str) -> Outcome:
         """CREATE STREAMING TABLE."""

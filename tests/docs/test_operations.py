@@ -101,7 +101,8 @@ def test_a_row_without_time_fails_the_job():
         _register(connection, "readings", script)
         connection.execute(JOB)
         script.rows(("a", None, 20))
-        connection.execute("FLUSH")
+        with pytest.raises(tableflow.OperationalError, match=r"job 1, which writes to .*, has failed"):
+            connection.execute("FLUSH")
         expected, shown = _block("nulls"), _shown(connection, "SHOW JOBS")
         assert expected[:2] == shown[:2]
         assert re.fullmatch(_pattern(expected[2]), shown[2])

@@ -75,9 +75,11 @@ def test_a_queue_is_read_by_one_job(threads: tableflow.Connection) -> None:
     threads.execute("CREATE STREAMING TABLE t AS SELECT k FROM s")
     threads.execute("FLUSH")
     threads.execute("CREATE STREAMING TABLE u AS SELECT k FROM s")
-    threads.execute("FLUSH")
+    with pytest.raises(tableflow.OperationalError, match="job 2, which writes to 'u', has failed"):
+        threads.execute("FLUSH")
     [failed] = [row for row in threads.execute("SHOW JOBS").fetchall() if row[2] == "failed"]
     assert "rows of a queue can be read once" in failed[4]
+    threads.execute("DROP TABLE u")
     source.put((1,))
     assert _flushed(threads, "t") == [(1,)]
 

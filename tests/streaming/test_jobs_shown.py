@@ -31,7 +31,10 @@ def test_a_failed_job_says_why_and_cannot_be_ended():
         connection.execute("-- first\nINSERT INTO taken SELECT CAST(v AS INT) FROM s")
         connection.execute("CREATE STREAMING TABLE kept AS SELECT v FROM s")
         script.rows(("x",))
-        connection.execute("FLUSH")
+        assert "not all changes are in effect: job 1, which writes to 'taken', has failed" in failure(
+            connection, "FLUSH"
+        )
+        connection.execute("FLUSH")  # told once: nothing mends it
         failed, running = _jobs(connection)
         assert failed[:3] == ("1", "taken", "failed")
         assert (

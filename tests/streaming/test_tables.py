@@ -191,7 +191,8 @@ def test_insert_from_rows_without_end_is_a_job(connection: tableflow.Connection)
     connection.execute("FLUSH")
     assert len(connection.execute("SHOW VERSIONS t").fetchall()) == versions
     script.rows((None, "c"))
-    connection.execute("FLUSH")
+    with pytest.raises(tableflow.OperationalError, match="job 2, which writes to 't', has failed"):
+        connection.execute("FLUSH")
     assert [row[2] for row in connection.execute("SHOW JOBS").fetchall()] == ["running", "failed"]
     with pytest.raises(tableflow.NotSupportedError, match="takes rows back"):
         connection.execute("INSERT INTO t (k) SELECT count(*) FROM e")

@@ -1,0 +1,128 @@
+"""A table whose job has failed keeps its rows; whoever reads it, waits for it or subscribes to it is told that they are old."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import tableflow
+from tableflow.connectors.script import Script
+from tableflow.shell.run import Target, run_script
+
+SCRIPT = """
+CREATE TABLE m (k STRING, v INT);
+CREATE STREAMING TABLE mk (PRIMARY KEY (k)) AS SELECT k, v FROM m;
+CREATE STREAMING TABLE twice AS SELECT v * 2 AS v FROM mk;
+CREATE STREAMING TABLE other AS SELECT v FROM m;
+INSERT INTO m VALUES ('a', 1);
+"""
+SECOND = "INSERT INTO m VALUES ('a', 2)"
+
+
+@pytest.fixture
+def connection() -> Iterator[tableflow.Connection]:
+    with tableflow.connect() as opened:
+        for _ in opened.session.script(SCRIPT):
+            pass
+        yield opened
+
+
+def _told(cursor: tableflow.Cursor) -> str:
+    return "\n".join(str(warning) for _, warning in cursor.messages)
+
+
+def test_a_reader_of_old_rows_is_told(connection: tableflow.Connection) -> None:
+    assert connection.execute("SELECT * FROM mk").messages == []
+    connection.execute(SECOND)
+    cursor = connection.execute("SELECT * FROM mk")
+    assert cursor.fetchall() == [("a", 1)]
+    assert "table 'mk' shows old rows: job 1, which kept it up to date, has failed" in _told(cursor)
+    assert "CREATE OR REPLACE STREAMING TABLE mk AS ... begins anew" in _told(cursor)
+    told = _told(connection.execute("SELECT * FROM twice"))
+    assert "table 'twice' shows old rows: job 1, which kept 'mk', which it is made of, up to date, has failed" in told
+    connection.execute("CREATE TABLE plain (k STRING)")
+    assert "table 'mk' shows old rows" in _told(connection.execute("INSERT INTO plain SELECT k FROM mk"))
+    for silent in ("SELECT * FROM m", "SELECT * FROM other", "SELECT * FROM plain", "EXPLAIN SELECT * FROM mk"):
+        assert connection.execute(silent).messages == []
+    connection.execute("DROP TABLE twice")
+    connection.execute("CREATE OR REPLACE STREAMING TABLE mk AS SELECT k, max(v) AS v FROM m GROUP BY k")
+    cursor = connection.execute("SELECT * FROM mk")
+    assert (cursor.fetchall(), cursor.messages) == ([("a", 2)], [])
+
+
+def test_flush_does_not_promise_what_a_failed_job_cannot_keep(connection: tableflow.Connection) -> None:
+    connection.execute("FLUSH")
+    connection.execute(SECOND)
+    for _ in range(2):
+        with pytest.raises(tableflow.OperationalError) as raised:
+            connection.execute("FLUSH")
+        assert "not all changes are in effect: job 1, which writes to 'mk', has failed" in str(raised.value)
+        assert "duplicate key" in str(raised.value)
+        assert "hint: CREATE OR REPLACE STREAMING TABLE mk AS" in str(raised.value)
+    assert sorted(connection.execute("SELECT * FROM other").fetchall()) == [(1,), (2,)]
+    connection.execute("DROP TABLE twice")
+    connection.execute("DROP TABLE mk")
+    connection.execute("FLUSH")
+
+
+@pytest.mark.parametrize("table", ["mk", "twice"])
+def test_a_subscription_ends_with_the_error_of_the_job(connection: tableflow.Connection, table: str) -> None:
+    cursor = connection.table(table).subscribe()
+    assert len(cursor.fetch_changes(timeout=30)) == 1
+    assert cursor.fetch_changes(timeout=0.3) == []
+    connection.execute(SECOND)
+    for _ in range(2):
+        with pytest.raises(tableflow.OperationalError, match=f"table '{table}' shows old rows: .* has failed"):
+            cursor.fetch_changes(timeout=30)
+    with pytest.raises(tableflow.OperationalError, match="has failed") as raised:
+        connection.table(table).subscribe()
+    assert "duplicate key" in str(raised.value)
+
+
+def test_what_came_before_the_failure_is_given_first() -> None:
+    with tableflow.connect() as connection:
+        script = Script()
+        connection.register_stream("s", {"v": "STRING"}, script)
+        connection.execute("CREATE STREAMING TABLE kept AS SELECT CAST(v AS INT) AS v FROM s")
+        cursor = connection.table("kept").subscribe()
+        script.rows(("1",))
+        connection.execute("FLUSH")
+        script.rows(("x",))
+        with pytest.raises(tableflow.OperationalError, match="cannot cast 'x'"):
+            connection.execute("FLUSH")
+        assert cursor.fetchone()[-1] == 1
+        with pytest.raises(tableflow.OperationalError, match="cannot cast 'x'"):
+            cursor.fetchone()
+
+
+def _run(script: str) -> tuple[int, str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    code = run_script(script, Target(), "csv", timing=False, out=out, err=err, stay=False)
+    return code, out.getvalue(), err.getvalue()
+
+
+def test_the_command_tells_on_standard_error() -> None:
+    code, out, err = _run(f"{SCRIPT}SELECT count(*) AS n FROM mk; {SECOND}; SELECT k, v FROM mk;")
+    assert (code, out) == (1, "n\n1\nk,v\na,1\n")
+    assert "warning: table 'mk' shows old rows: job 1" in err
+    code, out, err = _run(f"{SCRIPT}{SECOND}; FLUSH; SELECT k, v FROM mk;")
+    assert (code, out) == (1, "")
+    assert "error: not all changes are in effect: job 1, which writes to 'mk', has failed" in err
+
+
+def test_rows_of_a_lost_job_are_old(tmp_path: Path) -> None:
+    with tableflow.connect(tmp_path / "db") as connection:
+        connection.execute("CREATE TABLE t (k INT)")
+        connection.execute("INSERT INTO t VALUES (1)")
+        connection.execute("CREATE STREAMING TABLE s AS SELECT k FROM t")
+        connection.execute("FLUSH")
+        connection.execute("STOP JOB 1")
+        connection.execute("DROP TABLE t")
+    with tableflow.connect(tmp_path / "db") as connection:
+        for statement in ("SELECT * FROM s", "FLUSH"):
+            told = _told(connection.execute(statement))
+            assert "table 's' shows old rows: job 1, which kept it up to date, is lost" in told
+            assert "'t' does not exist" in told
