@@ -1,6 +1,6 @@
 """The command line: ``tableflow run`` and ``tableflow check-database``.
 
-Exit codes: 0 all is well, 1 a statement failed, 2 the command line is wrong, 130 interrupted.
+Exit codes: 0 all is well, 1 a statement failed, 2 the command line is wrong, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,9 @@ def main(arguments: Sequence[str] | None = None, *, own_process: bool = False) -
         code = _COMMANDS[given.command](given)
         sys.stdout.flush()
         return code
+    except _Terminated:
+        print("terminated", file=sys.stderr)
+        return 143
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -91,8 +95,12 @@ _COMMANDS = {"run": _run, "verify": _verify, "check-database": _check}
 def command() -> NoReturn:
     """The console script: :func:`main`, then gone at once; taking the interpreter apart costs more than most queries."""
     code = 130
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         code = main(own_process=True)
+    except _Terminated:
+        code = 143
     except SystemExit as error:  # argparse has spoken
         code = error.code if isinstance(error.code, int) else 2
     finally:
@@ -100,6 +108,16 @@ def command() -> NoReturn:
             with contextlib.suppress(OSError):
                 stream.flush()
         os._exit(code)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends what Ctrl-C ends, and as orderly."""
+
+
+def _terminate(number: int, _frame: object) -> NoReturn:
+    """Ends the command; another SIGTERM (`timeout` sends two) does not disturb jobs while they end."""
+    signal.signal(number, signal.SIG_IGN)
+    raise _Terminated
 
 
 def _write_utf8(*, exactly: bool) -> None:

@@ -61,6 +61,9 @@ def run_script(
         print(render(error, error.script or script), file=err)
         Watch(err).tell_failed(session)
         return 1
+    except KeyboardInterrupt:
+        session.storage.shared.keeper.stop()  # so that the metrics count what is written until then
+        raise
     finally:
         try:
             if target.metrics is not None:
