@@ -150,6 +150,11 @@ def replayable(provider: TableProvider) -> bool:
     return bool(getattr(provider, "replayable", True))
 
 
+def given_once(provider: TableProvider) -> tuple[str | None, bool]:
+    """What gives the rows to its first scan only (attribute ``once``; None: they can be scanned again), and whether there was one (``taken``)."""
+    return getattr(provider, "once", None), bool(getattr(provider, "taken", False))
+
+
 def is_made_up(provider: TableProvider) -> bool:
     """Whether rows come into being as they are read, without end or in their time, as its attribute ``made_up`` says."""
     return bool(getattr(provider, "made_up", False))

@@ -39,7 +39,13 @@ class Iteration:
                 f"a {type(source).__name__} gives no rows; an iterable, or a function that makes one, does"
             )
         self._source = source
-        self._taken = False
+        self.taken = False
+
+    @property
+    def once(self) -> str | None:
+        """See :class:`~tableflow.connectors.live.Feed`: an iterator, as opposed to an iterable, is its own."""
+        source = self._source
+        return "an iterator" if hasattr(source, "__next__") or hasattr(source, "__anext__") else None
 
     def start(self) -> Iterator[Any] | AsyncIterator[Any]:
         """An iterator over all rows; refused when those of an iterator are gone."""
@@ -48,12 +54,12 @@ class Iteration:
             source = source()
         begun: Iterator[Any] | AsyncIterator[Any] = aiter(source) if hasattr(source, "__aiter__") else iter(source)
         if begun is self._source:
-            if self._taken:
+            if self.taken:
                 raise ConnectorError(
                     "the rows of an iterator can be read once",
                     hint="register an iterable or a function that gives a new iterator each time",
                 )
-            self._taken = True
+            self.taken = True
         return begun
 
     def reader(

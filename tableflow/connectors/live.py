@@ -26,6 +26,16 @@ class Feed(Protocol):
         """How many parts are read side by side."""
         ...
 
+    @property
+    def once(self) -> str | None:
+        """What gives its rows to the first reader only; None: they can be read again."""
+        ...
+
+    @property
+    def taken(self) -> bool:
+        """Whether there has been a reader."""
+        ...
+
     def reader(
         self, split: int, shape: RowShape, offset: Any, batch_rows: int, *, inline: bool
     ) -> SplitReader | BlockingReader:
@@ -46,7 +56,18 @@ class LiveTable(ProjectedTable):
         self._name = name
         self._schema = schema
         self._objects = objects
+        self._feed = feed
         self._key = objects.add(feed)
+
+    @property
+    def once(self) -> str | None:
+        """See :func:`~tableflow.catalog.provider.given_once`."""
+        return self._feed.once
+
+    @property
+    def taken(self) -> bool:
+        """See :func:`~tableflow.catalog.provider.given_once`."""
+        return self._feed.taken
 
     @property
     def schema(self) -> TableSchema:

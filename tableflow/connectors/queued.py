@@ -26,19 +26,20 @@ class Queued:
     """See the module."""
 
     splits = 1
+    once: str | None = "a queue"
 
     def __init__(self, source: ItemQueue) -> None:
         self._source = source
-        self._taken = False
+        self.taken = False
 
     def reader(self, split: int, shape: RowShape, offset: Any, batch_rows: int, *, inline: bool) -> QueueReader:
         """See :class:`~tableflow.connectors.live.Feed`; refused when another reader takes the items."""
-        if self._taken:
+        if self.taken:
             raise ConnectorError(
                 f"{shape.subject} cannot be read: the rows of a queue can be read once",
                 hint="keep them: CREATE STREAMING TABLE ... AS SELECT * FROM it, and read that as often as you like",
             )
-        self._taken = True
+        self.taken = True
         return QueueReader(self._source, shape, batch_rows)
 
 

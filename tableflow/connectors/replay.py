@@ -15,6 +15,8 @@ class Replay:
     """One part with these batches, from the first one at each reading."""
 
     splits = 1
+    once: str | None = None
+    taken = False
 
     def __init__(self, batches: Sequence[pa.RecordBatch]) -> None:
         self.batches = [batch for batch in batches if batch.num_rows]

@@ -40,6 +40,9 @@ Event: TypeAlias = Rows | Watermark | Idle | Delay | Done
 class Script:
     """The parts of a live table as lists of events; a part that is not ended waits for more."""
 
+    once: str | None = None
+    taken = False
+
     def __init__(self, *parts: Sequence[Event]) -> None:
         self._parts = [list(part) for part in parts] or [[]]
         self._lock = threading.Lock()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from tableflow.catalog import decisions
 from tableflow.catalog.change import PutEntry, Schemas
 from tableflow.catalog.entry import StreamingDefinition, TableEntry, TableKind
+from tableflow.catalog.provider import given_once
 from tableflow.catalog.snapshot import shown_path, split_path
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import Settings
@@ -20,7 +21,7 @@ from tableflow.connectors.managed.epoch_sink import KeptTable
 from tableflow.connectors.managed.provider import ManagedProvider
 from tableflow.connectors.registry import Sources
 from tableflow.connectors.sink_control import SinkControl
-from tableflow.errors import TableFlowError, UnsupportedError
+from tableflow.errors import ConnectorError, TableFlowError, UnsupportedError
 from tableflow.planner.logical.nodes import Query, Scan
 from tableflow.planner.logical.traversal import walk_plan
 from tableflow.records import dataclass, replace
@@ -89,6 +90,7 @@ class StreamingTables:
                 old = existing.table if isinstance(existing, TableEntry) else None
                 if old is not None:
                     _refuse_itself(statement.query, old, name)
+                    _refuse_gone(statement.query, self._storage.shared.keeper.of_table(old), name)
                 if old is not None and old not in replaced:
                     self._storage.shared.keeper.check_unread({old: name}, "replaced", self._catalog.current)
                     self._storage.shared.keeper.forget(old)
@@ -204,6 +206,19 @@ def _refuse_itself(query: Query, table: int, name: str) -> None:
                 hint="create a streaming table of another name, or write what it was made of instead of its name",
                 span=node.span,
             )
+
+
+def _refuse_gone(query: Query, job: BackgroundJob | None, name: str) -> None:
+    """Rows that can be read once, and that the table's ``job`` or another reader has: the new job would fail, the old rows be lost."""
+    for node in walk_plan(query.root):
+        if isinstance(node, Scan):
+            once, taken = given_once(node.provider)
+            if once is not None and (taken or (job is not None and node.origin in job.description.sources)):
+                raise ConnectorError(
+                    f"table {name!r} cannot be replaced: its query reads {node.table!r}, and the rows of {once} can be read once",
+                    hint=f"the table is as it was; register {node.table!r} anew, or create a streaming table that reads {name!r}",
+                    span=node.span,
+                )
 
 
 def _target(name: str, description: TableDescription, sink: SinkSpec) -> StreamTarget:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import queue
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,3 +127,25 @@ def test_rows_of_a_lost_job_are_old(tmp_path: Path) -> None:
             told = _told(connection.execute(statement))
             assert "table 's' shows old rows: job 1, which kept it up to date, is lost" in told
             assert "'t' does not exist" in told
+
+
+@pytest.mark.parametrize("read", [False, True])
+@pytest.mark.parametrize("source", ["queue", "iterator"])
+def test_a_table_is_not_replaced_by_one_whose_rows_are_gone(source: str, read: bool) -> None:
+    given: queue.Queue[tuple[int]] = queue.Queue()
+    given.put((1,))
+    with tableflow.connect() as connection:
+        connection.register_stream("s", {"k": "INT"}, given if source == "queue" else iter([(1,)]))
+        connection.execute("CREATE STREAMING TABLE t AS SELECT k FROM s")
+        if read:
+            connection.execute("FLUSH")
+        with pytest.raises(tableflow.OperationalError, match="can be read once") as raised:
+            connection.execute("CREATE OR REPLACE STREAMING TABLE t AS SELECT k + 1 AS k FROM s")
+        assert "table 't' cannot be replaced: its query reads 's'" in str(raised.value)
+        connection.execute("FLUSH")
+        assert connection.execute("SELECT * FROM t").fetchall() == [(1,)]
+        assert len(connection.execute("SHOW JOBS").fetchall()) == 1
+        connection.register_stream("again", {"k": "INT"}, [(5,)])
+        connection.execute("CREATE OR REPLACE STREAMING TABLE t AS SELECT k FROM again")
+        connection.execute("FLUSH")
+        assert connection.execute("SELECT * FROM t").fetchall() == [(5,)]
