@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from tableflow.errors import Span, TableFlowError, UnsupportedError, render
+from tableflow.errors import JobError, Span, TableFlowError, UnsupportedError, render
 from tableflow.records import dataclass
 from tableflow.session import Outcome, Session
 from tableflow.shell.metrics import write_metrics
@@ -59,7 +59,8 @@ def run_script(
     except TableFlowError as error:
         out.flush()
         print(render(error, error.script or script), file=err)
-        Watch(err).tell_failed(session)
+        if not isinstance(error, JobError):  # that has told of them
+            Watch(err).tell_failed(session)
         return 1
     except KeyboardInterrupt:
         session.storage.shared.keeper.stop()  # so that the metrics count what is written until then

@@ -109,6 +109,10 @@ def test_the_command_tells_on_standard_error() -> None:
     code, out, err = _run(f"{SCRIPT}SELECT count(*) AS n FROM mk; {SECOND}; SELECT k, v FROM mk;")
     assert (code, out) == (1, "n\n1\nk,v\na,1\n")
     assert "warning: table 'mk' shows old rows: job 1" in err
+    code, _, err = _run(f"{SCRIPT}{SECOND}; SHOW JOBS; SELECT nothing")
+    assert code == 1
+    assert err.count("warning: job 1, which writes to mk, has failed") == 1
+    assert "column 'nothing' does not exist" in err
     code, out, err = _run(f"{SCRIPT}{SECOND}; FLUSH; SELECT k, v FROM mk;")
     assert (code, out) == (1, "")
     assert "error: not all changes are in effect: job 1, which writes to 'mk', has failed" in err
