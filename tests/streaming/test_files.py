@@ -57,6 +57,15 @@ def put(path: Path, content: bytes) -> None:
     hidden.rename(path)
 
 
+def test_a_directory_that_comes_later_is_waited_for(con: tableflow.Connection, tmp_path: Path) -> None:
+    watch(con, tmp_path / "later", "json")
+    with con.execute("SELECT a, b FROM t") as cursor:
+        assert cursor.fetchmany(1, timeout=0.05) == []
+        (tmp_path / "later").mkdir()
+        put(tmp_path / "later" / "1.json", b'{"a": 1, "b": "x"}\n')
+        assert rows(cursor, 1) == [(1, "x")]
+
+
 @pytest.mark.parametrize("format", ["csv", "json", "parquet"])
 def test_files_that_come_are_read_once(con: tableflow.Connection, tmp_path: Path, format: str) -> None:
     def write(number: int) -> None:

@@ -52,15 +52,16 @@ def create(definition: TableDefinition, options: dict[str, Any]) -> FileTable:
     partitions = tuple(_partition(definition, declared, name) for name in definition.partitioned_by)
     inside = file_format.resolve(files, tuple(c for c in declared if c not in partitions), options)
     found = {column.name: column for column in inside}
+    watch = watch_of(file_format, path, options)
     return FileTable(
         file_format,
         files,
         tuple(found.get(column.name, column) for column in declared),
         options,
         keys=keys,
-        watch=watch_of(file_format, path, options),
+        watch=watch,
         partitions=partitions,
-        missing=missing,
+        missing=missing if watch is None else None,  # who looks again and again waits for it
         sink=offer(definition, file_format, options),
     )
 
