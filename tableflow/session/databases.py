@@ -33,6 +33,11 @@ class SharedDatabase:
         """Whether it outlives its users."""
         return self._key is not None
 
+    @property
+    def apart(self) -> bool:
+        """Whether it is only read in this process, so that its jobs, if there are any, run in another one."""
+        return self._key is not None and not self._key[1]
+
     def close(self) -> None:
         """Lets go; again it does nothing."""
         with _lock:

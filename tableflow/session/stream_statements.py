@@ -118,6 +118,11 @@ class StreamStatements:
         What a streaming table lacks it lacks until it is dropped or replaced; of an INSERT, which nothing takes off the list, it is told once.
         """
         running = self._keeper.running
+        if not running and self._tables.apart:
+            raise UnsupportedError(
+                "FLUSH cannot wait for jobs of another process: this one only reads the database",
+                hint="FLUSH in the process that writes to it; what has been committed there is read here without",
+            )
         self._keeper.flush(lambda: self._jobs.interrupted, everything=True)
         self._check_interrupted()
         self._awaiting.flushed(running)
@@ -127,7 +132,8 @@ class StreamStatements:
             raise flush_refusal(failed, self._schema())
         lost = {job.description.table for job in self._keeper.jobs if job.error is not None}
         warnings = tuple([one.warning() for one in self.stale({table for table in lost if table is not None})])
-        return Outcome(message="all changes are in effect", warnings=warnings)
+        where = " in the jobs of this process, which only reads the database" if self._tables.apart else ""
+        return Outcome(message=f"all changes are in effect{where}", warnings=warnings)
 
     def _check_interrupted(self) -> None:
         if self._jobs.interrupted:
@@ -157,8 +163,19 @@ class StreamStatements:
             warnings += [f"{name}: {text}" for text in _warnings(planned, counters)]
         return Outcome(FixedResult(["job", *COLUMNS], rows), warnings=tuple(warnings))
 
+    def _find(self, statement: sql.EndJob | sql.ExplainJob) -> BackgroundJob:
+        try:
+            return self._keeper.find(statement.job)
+        except CatalogError:
+            if not self._tables.apart:
+                raise
+            raise CatalogError(
+                f"job {statement.job} runs in another process, if it runs: this one only reads the database",
+                hint="jobs are shown and ended in the process that writes to it; SHOW JOBS says here what is recorded of them",
+            ) from None
+
     def _end(self, statement: sql.EndJob) -> Outcome:
-        job = self._keeper.find(statement.job)
+        job = self._find(statement)
         if job.state in {JobState.FAILED, JobState.LOST}:
             state = "has failed" if job.state is JobState.FAILED else "is lost"
             raise CatalogError(
@@ -177,7 +194,7 @@ class StreamStatements:
         return Outcome(message=f"job {job.id} {job.state.value}")
 
     def _explain(self, statement: sql.ExplainJob) -> Outcome:
-        job = self._keeper.find(statement.job)
+        job = self._find(statement)
         counters = job.counters()
         if job.planned is None or counters is None:
             raise UnsupportedError(

@@ -69,6 +69,11 @@ class StreamingTables:
         """Where they are."""
         return self._storage.shared.database
 
+    @property
+    def apart(self) -> bool:
+        """Whether their jobs run, if at all, in another process."""
+        return self._storage.shared.apart
+
     def create(self, statement: sql.CreateStreamingTable, script: str) -> Outcome:
         """CREATE STREAMING TABLE."""
         schema, name = split_path(statement.name, self._catalog.current)

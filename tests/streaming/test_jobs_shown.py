@@ -178,6 +178,19 @@ def test_jobs_of_another_process_are_shown_by_their_record(tmp_path):
         cursor = connection.execute("SHOW JOBS")
         assert cursor.fetchall() == [(None, "kept", "elsewhere", None, None, query)]
         assert "in the process that writes" in str(cursor.messages[0][1])
+        for statement in ("STOP JOB 1", "CANCEL JOB 1", "EXPLAIN JOB 1", "EXPLAIN ANALYZE JOB 1"):
+            error = failure(connection, statement)
+            assert "job 1 runs in another process, if it runs: this one only reads the database" in error
+            assert "in the process that writes to it" in error
+            assert marked(error) == "1"
+        assert "FLUSH cannot wait for jobs of another process" in failure(connection, "FLUSH")
+        connection.register_stream("s", {"k": "INT"}, Script())
+        connection.register_sink("taken", {"k": "INT"}, lambda batch: None)
+        connection.execute("INSERT INTO taken SELECT k FROM s")
+        connection.execute("FLUSH")  # of its own job
+    with tableflow.connect(folder) as writer, tableflow.connect(folder, read_only=True) as reader:
+        reader.execute("FLUSH")
+        assert writer.execute("SHOW JOBS").fetchall() == reader.execute("SHOW JOBS").fetchall()
 
 
 def _run(script, **options):
