@@ -155,6 +155,13 @@ def given_once(provider: TableProvider) -> tuple[str | None, bool]:
     return getattr(provider, "once", None), bool(getattr(provider, "taken", False))
 
 
+def assure(provider: TableProvider) -> None:
+    """Raises an error if a scan could not begin, as far as its method ``assure`` can tell; what that opens is the next scan's."""
+    assured = getattr(provider, "assure", None)
+    if assured is not None:
+        assured()
+
+
 def is_made_up(provider: TableProvider) -> bool:
     """Whether rows come into being as they are read, without end or in their time, as its attribute ``made_up`` says."""
     return bool(getattr(provider, "made_up", False))

@@ -15,6 +15,7 @@ from tableflow.catalog.provider import (
     TableProvider,
     TableSchema,
     TableStatistics,
+    assure,
     is_made_up,
     partition_columns,
     replayable,
@@ -118,6 +119,10 @@ class DeclaredTable:
     def replayable(self) -> bool:
         """See :func:`~tableflow.catalog.provider.replayable`."""
         return replayable(self.provider)
+
+    def assure(self) -> None:
+        """See :func:`~tableflow.catalog.provider.assure`."""
+        assure(self.provider)
 
     @property
     def made_up(self) -> bool:

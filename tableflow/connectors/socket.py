@@ -12,6 +12,7 @@ import select
 import socket as sockets
 import sys
 import termios
+import time
 from typing import Any
 
 from tableflow.catalog.entry import TableDefinition
@@ -65,6 +66,32 @@ class SocketScan:
     format: LineFormat
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A connection that waits for its reader, and since when."""
+
+    connection: sockets.socket
+    since: float
+
+
+_opened: dict[tuple[str, int], _Opened] = {}
+"""By host and port: what was opened to see whether a scan could begin.  One reader takes it, at once or never."""
+
+
+def _close(opened: _Opened | None) -> None:
+    if opened is not None:
+        opened.connection.close()
+
+
+def _connected(host: str, port: int) -> sockets.socket:
+    """The connection that waits for a reader, or a new one."""
+    opened = _opened.pop((host, port), None)
+    if opened is not None and time.monotonic() - opened.since < _CONNECT_SECONDS:
+        return opened.connection
+    _close(opened)
+    return sockets.create_connection((host, port), _CONNECT_SECONDS)
+
+
 class SocketTable(ProjectedTable):
     """The provider of a declared table."""
 
@@ -79,6 +106,17 @@ class SocketTable(ProjectedTable):
             raise CatalogError(f"table {definition.name!r} of format 'raw' has one column of type STRING")
         self.schema = TableSchema(definition.columns, (definition.primary_key,) if definition.primary_key else ())
         self._options = options
+
+    def assure(self) -> None:
+        """See :func:`~tableflow.catalog.provider.assure`: a server that takes a connection may take no second one, so it is kept."""
+        host, port = self._options["hostname"], self._options["port"]
+        try:
+            opened = sockets.create_connection((host, port), _CONNECT_SECONDS)
+        except OSError as error:
+            told = "it did not answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
+            raise ConnectorError(f"socket {host}:{port} could not be connected to", detail=told) from error
+        _close(_opened.pop((host, port), None))
+        _opened[host, port] = _Opened(opened, time.monotonic())
 
     def source(self, accepted: Accepted) -> tuple[str, Any]:
         """See :class:`~tableflow.catalog.provider.TableProvider`."""
@@ -152,7 +190,7 @@ class SocketReader:
         """Takes what has come; whether anything has."""
         try:
             if self._connection is None:
-                self._connection = sockets.create_connection((self._scan.host, self._scan.port), _CONNECT_SECONDS)
+                self._connection = _connected(self._scan.host, self._scan.port)
                 self._connection.settimeout(0)
                 self._ready.register(self._connection, select.POLLIN)
             if not self._await():

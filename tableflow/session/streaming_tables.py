@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from tableflow.catalog import decisions
 from tableflow.catalog.change import PutEntry, Schemas
 from tableflow.catalog.entry import StreamingDefinition, TableEntry, TableKind
-from tableflow.catalog.provider import given_once
+from tableflow.catalog.provider import assure, given_once
 from tableflow.catalog.snapshot import shown_path, split_path
 from tableflow.catalog.store import CatalogStore
 from tableflow.config import Settings
@@ -98,6 +98,7 @@ class StreamingTables:
                     _refuse_gone(statement.query, self._storage.shared.keeper.of_table(old), name)
                 if old is not None and old not in replaced:
                     self._storage.shared.keeper.check_unread({old: name}, "replaced", self._catalog.current)
+                    _assure(statement.query)
                     self._storage.shared.keeper.forget(old)
                     replaced = frozenset({old})
                     continue
@@ -224,6 +225,17 @@ def _refuse_gone(query: Query, job: BackgroundJob | None, name: str) -> None:
                     hint=f"the table is as it was; register {node.table!r} anew, or create a streaming table that reads {name!r}",
                     span=node.span,
                 )
+
+
+def _assure(query: Query) -> None:
+    """What the query reads can be read: the old rows go before the new job begins."""
+    scans = {node.origin or node.table: node for node in walk_plan(query.root) if isinstance(node, Scan)}
+    for node in scans.values():
+        try:
+            assure(node.provider)
+        except TableFlowError as error:
+            error.at(node.span)
+            raise
 
 
 def _target(name: str, description: TableDescription, sink: SinkSpec) -> StreamTarget:

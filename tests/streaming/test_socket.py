@@ -106,6 +106,25 @@ def test_a_table_of_lines_that_are_gone_keeps_its_rows(tmp_path: Path) -> None:
         assert connection.execute("SELECT * FROM further").fetchall() == [(5,)]
 
 
+def test_a_table_is_replaced_only_if_its_server_can_be_reached() -> None:
+    """The server takes one connection: that which was made to see whether it is there."""
+    replaced = "CREATE OR REPLACE STREAMING TABLE kept AS SELECT a + 10 AS a FROM s"
+    with tableflow.connect() as connection:
+        with _server(lambda to: to.sendall(b"1\n2\n")) as port:
+            _declare(connection, port, "a INT", "")
+            connection.execute("CREATE STREAMING TABLE kept AS SELECT a FROM s")
+            assert connection.session.await_jobs(20)
+        with pytest.raises(tableflow.OperationalError, match=f"socket 127.0.0.1:{port} could not be connected to"):
+            connection.execute(replaced)
+        assert sorted(connection.execute("SELECT * FROM kept").fetchall()) == [(1,), (2,)]
+        with _server(lambda to: to.sendall(b"3\n")) as port:
+            connection.execute("DROP TABLE s")
+            _declare(connection, port, "a INT, b AS a + 1", "")
+            connection.execute(replaced)
+            assert connection.session.await_jobs(20)
+        assert connection.execute("SELECT * FROM kept").fetchall() == [(13,)]
+
+
 @pytest.mark.slow
 def test_a_slow_query_holds_back_the_server() -> None:
     """While the sink stalls the server cannot send; when it goes on all rows arrive."""
