@@ -17,6 +17,8 @@ import tableflow
 from tableflow.connectors.managed.epoch_sink import EpochSink
 from tableflow.runtime import pace
 
+pytestmark = pytest.mark.slow  # each waits until a source has stopped
+
 BATCH, BATCHES, KEYS = 2048, 1500, 5
 ROWS = BATCH * BATCHES
 TIME = {"k": "INT", "ts": "TIMESTAMP(6)"}
