@@ -17,7 +17,6 @@ from tableflow.connectors.iteration import Iteration
 from tableflow.connectors.live import Feed, LiveTable
 from tableflow.connectors.lookup import Asked, LookupTable
 from tableflow.connectors.memory import storage_type
-from tableflow.connectors.queued import Queued
 from tableflow.connectors.script import Script
 from tableflow.errors import InterfaceError, TableFlowError
 from tableflow.expressions.text import duration_text
@@ -62,7 +61,11 @@ def live_table(name: str, of: LiveDescription, source: Any, objects: ObjectStore
 def _feed(source: Any) -> Feed:
     if isinstance(source, Script):
         return source
-    return Queued(source) if isinstance(source, Queue | SimpleQueue) else Iteration(source)
+    if isinstance(source, Queue | SimpleQueue):
+        from tableflow.connectors.queued import Queued
+
+        return Queued(source)
+    return Iteration(source)
 
 
 def key_columns(key: Any, names: Sequence[str]) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from tableflow import types as t
 from tableflow.columnar import compute as pc
-from tableflow.columnar.kernels.text_search import containing
 from tableflow.errors import BindError
 from tableflow.expressions.function import Binding, Function, Kernel, Rule, overloads
 from tableflow.expressions.nodes import Call, Expression, Literal
@@ -61,7 +60,12 @@ def like(text: pa.Array, pattern: str, escape: str | None, *, ignore_case: bool)
         case [None, str(end)] if end:
             return pc.ends_with(text, end, **options)
         case [None, str(middle), None] if middle:
-            return pc.match_substring(text, middle, **options) if ignore_case else containing(text, middle)
+            if ignore_case:
+                return pc.match_substring(text, middle, **options)
+            # Few queries search texts outside of programs.
+            from tableflow.columnar.kernels.text_search import containing
+
+            return containing(text, middle)
     return pc.match_substring_regex(text, like_regex(parts), **options)
 
 
