@@ -26,6 +26,8 @@ from tableflow.session import Session
 from tableflow.types import BIGINT, BOOLEAN
 from tests.connectors.scanning import all_types, rows_of, scan
 
+pytestmark = pytest.mark.slow
+
 ALWAYS = {"optimizer.late-columns": "always", "parallelism.default": "2"}
 NEVER = {"optimizer.disabled-rules": "fetch_columns_late", "parallelism.default": "2"}
 FORMS = [

@@ -24,6 +24,8 @@ from tableflow.expressions.operand import Operand, numbers
 from tableflow.expressions.properties import can_raise
 from tests.expressions.binding import bind
 
+pytestmark = pytest.mark.slow
+
 
 @st.composite
 def decimal_types(draw):

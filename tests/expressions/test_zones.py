@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from tableflow import types as t
 from tableflow.expressions.casting.zones import offset_text, to_instant, to_wall
 
+pytestmark = pytest.mark.slow
+
 ZONES = (
     "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Africa/Casablanca", "Pacific/Apia",
     "Africa/Monrovia", "America/Sao_Paulo", "Europe/Dublin",

@@ -16,6 +16,8 @@ from tableflow.columnar.representation import canonical
 from tableflow.types import BIGINT, BOOLEAN, INT, STRING
 from tests.kernels.columns import plain
 
+pytestmark = pytest.mark.slow
+
 FILTERS = 10  # more than one set marks
 VALUES, NAMES = [BIGINT, STRING], ["value", "text"]
 BITS = st.lists(st.none() | st.booleans(), min_size=FILTERS, max_size=FILTERS)

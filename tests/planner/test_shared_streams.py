@@ -13,6 +13,8 @@ from tableflow.planner.logical.structure import inputs
 from tests.planner.catalog import Tables, described, optimized
 from tests.planner.validation import check
 
+pytestmark = pytest.mark.slow
+
 READINGS = {
     "columns": "SELECT k, v FROM s",
     "column": "SELECT k, 1 FROM s",

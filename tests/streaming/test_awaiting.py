@@ -13,6 +13,8 @@ import pytest
 import tableflow
 from tableflow.catalog.entry import TableEntry
 
+pytestmark = pytest.mark.slow
+
 
 class Gate:
     """Somebody who writes to a table: its job waits for its turn until the gate is opened."""

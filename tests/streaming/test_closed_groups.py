@@ -11,6 +11,8 @@ import pytest
 
 import tableflow
 
+pytestmark = pytest.mark.slow
+
 BEGIN = datetime(2026, 1, 1)
 A, B = "TUMBLE(a, ts, INTERVAL '10' SECOND) l", "TUMBLE(b, ts, INTERVAL '10' SECOND) r"
 JOINED = f"{A} JOIN {B} ON l.k = r.k AND l.window_start = r.window_start AND l.window_end = r.window_end"

@@ -12,6 +12,8 @@ import pytest
 
 import tableflow
 
+pytestmark = pytest.mark.slow
+
 ROWS = [(i % 7, i) for i in range(60)]
 PARTS = {
     "columns": "SELECT k, v FROM s",

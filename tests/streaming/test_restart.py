@@ -11,6 +11,8 @@ import pytest
 import tableflow
 from tableflow.connectors.managed import epoch_sink
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"parallelism.default": "2", "table.exec.epoch-interval": "10 ms"}
 
 

@@ -10,6 +10,8 @@ import pytest
 
 import tableflow
 
+pytestmark = pytest.mark.slow
+
 BEGIN = datetime(2026, 1, 1)
 WINDOWS = "SELECT * FROM TUMBLE(a, ts, INTERVAL '10' SECOND)"
 QUERIES = {

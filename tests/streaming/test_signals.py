@@ -11,6 +11,8 @@ import pytest
 
 from tests.front.command import COMMAND, environment
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("sent", "code", "told"), [(signal.SIGTERM, 143, "terminated\n"), (signal.SIGINT, 130, "interrupted\n")]
