@@ -32,7 +32,7 @@ class Pace:
     clock: Callable[[], int] = time.monotonic_ns
     began: int | None = None
     """When the first row comes, by the clock; None: when a reader is asked first."""
-    tick: int = 1_000
+    tick: int = 2_000
     """Microseconds between two batches, while there is a row at any time: to give them one by one would be all that is done."""
 
 

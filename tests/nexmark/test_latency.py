@@ -24,8 +24,13 @@ def test_every_window_arrives_after_its_end(keyed):
 
 
 def test_quantiles():
-    found = Latency(tuple(float(i) for i in range(1, 101)), 0.5)
+    found = Latency(tuple(float(i) for i in range(1, 101)), (1.0, 2.0, 3.0), 0.5, 0.02)
     assert (found.at(0.5), found.at(0.99), found.at(0.0), found.at(1.0)) == (51.0, 100.0, 1.0, 100.0)
+    assert "2.0% of the machine taken away; 3 undisturbed windows: p50 2.0 ms, p99 3.0 ms" in found.line
+
+
+def test_no_window_may_be_undisturbed():
+    assert "0 undisturbed windows: p50 nan ms" in Latency((1.0,), (), 0.5, 0.9).line
 
 
 def test_the_command_prints_a_line_and_draws(capsys, tmp_path):
