@@ -45,7 +45,7 @@ GroupTable::Selected& GroupTable::distinct_rows(std::span<const Input> arguments
       const Selected& all = *cache_[0];
       for (int i = 0; i < all.n; ++i) keep[i] = wanted[all.lanes[size_t(i)]];
       from = &next_selected();
-      from->distinct = -2;  // not to be found
+      from->distinct = Selected::on_the_way;
       keep_lanes(all, *from, keep);
     }
     place_values(*from, arguments, piece, set);
@@ -65,7 +65,7 @@ GroupTable::Selected& GroupTable::filtered_values(std::span<const Input> argumen
       for (int i = 0; i < from->n; ++i) keep[i] = row_is_valid(*input.vector, at(int(from->lanes[size_t(i)])));
     });
     Selected& next = next_selected();
-    next.distinct = -2;
+    next.distinct = Selected::on_the_way;
     keep_lanes(*from, next, keep);
     from = &next;
   }

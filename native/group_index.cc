@@ -239,8 +239,9 @@ VectorPtr KeyIndex::column(int c, const Groups& of) {
 }
 
 int64_t KeyIndex::bytes() const {
-  return keys_.bytes() + words_.held() +
-         int64_t(segments_.capacity() * sizeof(Segment)) + int64_t(word_slots_.size() * sizeof(WordSlot) + direct_.capacity() * 4 + grid_.capacity() * 4) + tags_.bytes();
+  const size_t slots = word_slots_.size() * sizeof(WordSlot);
+  const size_t lists = segments_.capacity() * sizeof(Segment) + (direct_.capacity() + grid_.capacity()) * sizeof(uint32_t);
+  return keys_.bytes() + words_.held() + tags_.bytes() + int64_t(slots + lists);
 }
 
 int64_t KeyIndex::bytes_after(int64_t rows) const {

@@ -6,6 +6,8 @@
 namespace tableflow {
 
 struct GroupTable::Selected {
+  static constexpr int on_the_way = -2;  // as `distinct`: rows of no call, made on the way to some; not found among those of a piece
+
   int filter = -1, argument = -1, distinct = -1;
   int n = 0;
   bool has_rows = false;

@@ -198,7 +198,7 @@ GroupTable::Selected& GroupTable::selected(std::span<const Input> arguments, con
   if (argument >= 0 && !may_hold_nulls(*arguments[size_t(argument)].vector)) argument = -1;
   for (size_t i = 0; i < cached_; ++i) {
     Selected& known = *cache_[i];
-    if (known.distinct < 0 && known.filter == filter && known.argument == argument) return known;
+    if (known.distinct == -1 && known.filter == filter && known.argument == argument) return known;
   }
   const Selected& from = argument >= 0 ? selected(arguments, piece, filter, -1) : *cache_[0];
   Selected& to = next_selected();

@@ -50,7 +50,7 @@ template <class T> int64_t safe_constant_divisor(Frame& f, const Instruction& in
 template <class T> void divide(Frame& f, const Instruction& in) {
   if (const int64_t by = safe_constant_divisor<T>(f, in)) {
     const Reciprocal reciprocal(by);
-    map_left<T, T>(f, in, [=](T a) { return T(reciprocal.quotient(int64_t(a))); });
+    map_unary<T, T>(f, in, [=](T a) { return T(reciprocal.quotient(int64_t(a))); });
     return;
   }
   constexpr T least = T(U<T>(1) << (sizeof(T) * 8 - 1));
@@ -65,7 +65,7 @@ template <class T> void divide(Frame& f, const Instruction& in) {
 template <class T> void modulo(Frame& f, const Instruction& in) {
   if (const int64_t by = safe_constant_divisor<T>(f, in)) {
     const Reciprocal reciprocal(by);
-    map_left<T, T>(f, in, [=](T a) { return T(reciprocal.rest(int64_t(a))); });
+    map_unary<T, T>(f, in, [=](T a) { return T(reciprocal.rest(int64_t(a))); });
     return;
   }
   map_binary_checked<T, T, T>(f, in, [](T a, T b, T* r) {

@@ -9,11 +9,13 @@
 namespace tableflow::program {
 inline namespace TABLEFLOW_PROCESSOR {
 
+// Of the first argument; further ones, which are the same for all lanes, are known to `op` and have a say in NULLs alone.
 template <class A, class R, class Op> void map_unary(Frame& f, const Instruction& in, Op op) {
   Register& r = strict(f, in);
-  const A* a = f.reg(in.args[0]).as<A>();
-  R* out = r.as<R>();
-  for (int i = 0; i < f.n; ++i) out[i] = op(a[i]);
+  const A* __restrict a = f.reg(in.args[0]).as<A>();
+  R* __restrict out = r.as<R>();
+  const int n = f.n;
+  for (int i = 0; i < n; ++i) out[i] = op(a[i]);
 }
 
 template <class A, class B, class R, class Op> void map_binary(Frame& f, const Instruction& in, Op op) {
@@ -33,15 +35,6 @@ template <class A, class B, class R, class Op> void map_binary(Frame& f, const I
   } else {
     for (int i = 0; i < n; ++i) out[i] = op(a[i], b[i]);
   }
-}
-
-// Of two arguments the first, where the second is the same for all lanes and `op` knows it.
-template <class A, class R, class Op> void map_left(Frame& f, const Instruction& in, Op op) {
-  Register& r = strict(f, in);
-  const A* __restrict a = f.reg(in.args[0]).as<A>();
-  R* __restrict out = r.as<R>();
-  const int n = f.n;
-  for (int i = 0; i < n; ++i) out[i] = op(a[i]);
 }
 
 // As above for what can fail: `op(a, b, out)` is true when it failed.  Usual chunks have no failure and no second pass.
