@@ -28,7 +28,11 @@ class PartitioningKind(enum.Enum):
 @serializable
 @dataclass(frozen=True, slots=True)
 class Partitioning:
-    """``keys`` are column ids: HASH rows with equal keys are in one task; RANGE tasks hold ascending key ranges."""
+    """``keys`` are column ids: rows with equal keys are in one task, for HASH and RANGE alike, and nothing more is promised.
+
+    A sort by ranges puts range i into task i, an exchange by boundaries that are given into task i modulo the number of
+    tasks.  So nobody may take RANGE for an order across tasks: a gather that is to keep one always merges.
+    """
 
     kind: PartitioningKind
     keys: tuple[int, ...] = ()

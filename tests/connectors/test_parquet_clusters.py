@@ -6,7 +6,6 @@ import pyarrow.parquet as pq
 import pytest
 
 import tableflow
-from tableflow.catalog.clustering import boundaries_of
 from tableflow.connectors import file_provider
 from tableflow.connectors.filesystem.table import FileTable
 
@@ -21,7 +20,7 @@ def write(path, keys, rows_per_group=50_000, **more):
 
 
 def boundaries(path, column="k"):
-    return boundaries_of(file_provider(str(path)), column)
+    return file_provider(str(path)).boundaries(column)
 
 
 def test_ranges_are_about_as_large_as_a_split(tmp_path):
@@ -121,3 +120,14 @@ def test_too_few_ranges_for_the_tasks(clustered, monkeypatch):
     monkeypatch.setattr(FileTable, "boundaries", lambda self, column: (10, 20, 30, 40, 50))
     assert "Exchange range by [k]" in exchanges(clustered, QUERIES[0], 2)
     assert "Exchange range by [k]" not in exchanges(clustered, QUERIES[0], 3)
+
+
+@pytest.mark.parametrize("limit", ["", " LIMIT 20000", " LIMIT 100 OFFSET 2000"])
+def test_ranges_are_dealt_out_in_turn_so_an_order_is_merged(clustered, limit, monkeypatch):
+    """Of ten ranges each task has several, so that its rows one after the other are in no order of all."""
+    monkeypatch.setattr(FileTable, "boundaries", lambda self, column: tuple(range(600, 6000, 600)))
+    query = "SELECT k, sum(v) FROM {t} WHERE k IS NOT NULL GROUP BY k ORDER BY k" + limit
+    assert any(line.startswith("Exchange range by [") for line in exchanges(clustered, query))
+    with tableflow.connect(settings={"parallelism.default": "2"}) as connection:
+        keys = [key for key, _ in connection.cursor().execute(query.format(t=f"'{clustered}'")).fetchall()]
+    assert keys == sorted(keys) and len(keys) > 90
