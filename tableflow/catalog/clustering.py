@@ -5,18 +5,16 @@ Nobody may rely on it for what a result is: it comes from statistics that others
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
-from tableflow.catalog.provider import TableProvider
+from typing import Protocol, TypeAlias, runtime_checkable
 
 Boundaries: TypeAlias = tuple[int, ...]
 """Ascending storage values that cut a column into ranges of about as many rows as are read at a time."""
 
 
-def boundaries_of(provider: TableProvider, column: str) -> Boundaries:
-    """Between which values of a column, stored as integers, rows lie together; nothing where they do not.
+@runtime_checkable
+class ClusteredProvider(Protocol):
+    """A :class:`~tableflow.catalog.provider.TableProvider` that may know which rows lie together."""
 
-    Asks the provider's method ``boundaries``, if it has one.
-    """
-    find = getattr(provider, "boundaries", None)
-    return () if find is None else find(column)
+    def boundaries(self, column: str) -> Boundaries:
+        """Between which values of a column, stored as integers, rows lie together; nothing where they do not."""
+        ...

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tableflow.catalog.clustering import Boundaries, boundaries_of
+from tableflow.catalog.clustering import Boundaries, ClusteredProvider
 from tableflow.expressions.nodes import ColumnRef
 from tableflow.physical.filter import FilterRows
 from tableflow.physical.hash_join import HashJoin, JoinDistribution
@@ -40,8 +40,10 @@ def _boundaries(search: Search, plan: PhysicalNode, key: int) -> Boundaries:
     while True:
         match plan:
             case TableScan():
-                scanned = search.scanned.get(key)
-                return boundaries_of(*scanned) if scanned is not None and _is_integer(plan, key) else ()
+                provider, column = search.scanned.get(key, (None, ""))
+                if not isinstance(provider, ClusteredProvider) or not _is_integer(plan, key):
+                    return ()
+                return provider.boundaries(column)
             case FilterRows():
                 plan = plan.input
             case ProjectColumns():
