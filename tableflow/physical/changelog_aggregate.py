@@ -116,10 +116,10 @@ class ChangelogAggregateOperator(Operator):
         return self._accumulate(batch) if self._node.final else self._changes(batch)
 
     def _accumulate(self, batch: Batch) -> Emission:
-        assert isinstance(self._groups, ChangingGroups)
+        groups = self._final_groups()
         for piece in batch.pieces(PIECE_ROWS):
-            yield from self._groups.room(piece)
-            self._groups.accumulate(piece)
+            yield from groups.room(piece)
+            groups.accumulate(piece)
             yield Suspend(READY)
 
     def _changes(self, batch: Batch) -> Emission:
@@ -199,24 +199,28 @@ class ChangelogAggregateOperator(Operator):
         """Groups may be complete, or an interval of event time over; the first watermark says when time begins."""
         before, self._watermark = self._watermark, watermark.time
         if self._expiry is not None:
-            self._expiry.advance(watermark.time)
-            closed = self._groups.close_groups(self._expiry.bound)
+            bound = self._expiry.advance(watermark.time)
             if self._node.final:
-                return None if closed is None else closed.pieces(self._context.batch_rows)
+                return self._given(self._final_groups().take_below(bound))
+            self._groups.forget_below(bound)
             if self._firings is not None:
-                return self._close(self._firings)
+                return self._close(self._firings, bound)
         step = self._node.every_of_time
         begun = step and before > START_OF_TIME
         return self._release() if begun and watermark.time // step > before // step else None
 
-    def _close(self, firings: RowFirings) -> Iterator[Batch]:
+    def _final_groups(self) -> ChangingGroups:
+        """The groups, of which rows come out when they are complete alone."""
+        assert isinstance(self._groups, ChangingGroups)
+        return self._groups
+
+    def _given(self, rows: Batch | None) -> Emission | None:
+        return None if rows is None else rows.pieces(self._context.batch_rows)
+
+    def _close(self, firings: RowFirings, bound: int) -> Iterator[Batch]:
         """What waits of groups that are complete: no rows come that it could wait for."""
         assert self._node.closes is not None
-        assert self._expiry is not None
         assert self._held is not None
-        bound = self._expiry.bound
-        if bound is None:
-            return
         place = [key.id for key in self._node.keys].index(self._node.closes.column)
         for part in self._held.take_below(place, bound, self._context.batch_rows):
             yield Batch(part.columns, part.length) if self._appends else part
@@ -226,8 +230,7 @@ class ChangelogAggregateOperator(Operator):
     def on_end(self, port: int) -> Emission | None:
         """The same at the end."""
         if self._node.final:
-            rest = self._groups.close_groups(None)
-            return None if rest is None else rest.pieces(self._context.batch_rows)
+            return self._given(self._final_groups().take_all())
         return self._release()
 
     def on_timer(self, time: int) -> Emission | None:

@@ -195,27 +195,34 @@ class ChangingGroups:
     def forget_old(self) -> None:
         """Forgets groups that have not changed for long; when a timer has come."""
         old = self._age.old()
-        if not len(old):
-            return
-        self._vanished -= int(np.count_nonzero(~self._results(old)[1]))
-        self._context.count("expired_groups", len(old))
-        self._drop(old)
+        if len(old):
+            self._context.count("expired_groups", len(old))
+            self._drop(old, self._results(old)[1])
 
-    def close_groups(self, bound: int | None) -> Batch | None:
-        """Forgets the groups whose key is below ``bound`` (None: all), and gives the rows of those that are visible."""
-        if bound is None:
-            closed = np.arange(self._groups, dtype=np.uint32)
-        else:
-            closed = self._closing.closed(bound)
+    def forget_below(self, bound: int) -> None:
+        """Forgets the groups whose key is below ``bound``."""
+        closed = self._closing.closed(bound)
+        if len(closed):
+            self._drop(closed, self._results(closed)[1])
+
+    def take_below(self, bound: int) -> Batch | None:
+        """The rows of the visible groups whose key is below ``bound``; these and others below it are forgotten."""
+        return self._take(self._closing.closed(bound))
+
+    def take_all(self) -> Batch | None:
+        """The rows of all visible groups; nothing is kept."""
+        return self._take(np.arange(self._groups, dtype=np.uint32))
+
+    def _take(self, closed: GroupNumbers) -> Batch | None:
         if not len(closed):
             return None
         results, there = self._results(closed)
         rows = Batch([*self._table.keys_of(closed), *results], len(closed))
-        self._vanished -= int(np.count_nonzero(~there))
-        self._drop(closed)
+        self._drop(closed, there)
         return rows if there.all() else rows.with_selection(np.flatnonzero(there).astype(np.uint32))
 
-    def _drop(self, groups: GroupNumbers) -> None:
+    def _drop(self, groups: GroupNumbers, visible: npt.NDArray[np.bool_]) -> None:
+        self._vanished -= int(np.count_nonzero(~visible))
         kept = np.ones(self._table.groups, np.bool_)
         kept[groups] = False
         self._keep(np.flatnonzero(kept).astype(np.uint32))

@@ -93,9 +93,9 @@ class RecomputedGroups:
         """Forgets groups that have not changed for long; when a timer has come."""
         self._rows.forget_old()
 
-    def close_groups(self, bound: int | None) -> None:
+    def forget_below(self, bound: int) -> None:
         """Forgets the groups whose key is below ``bound``."""
-        if self._closes is not None and bound is not None:
+        if self._closes is not None:
             self._rows.forget_below(self._closes, bound)
 
     def snapshot(self) -> bytes:

@@ -42,13 +42,9 @@ class Expiry:
         self._bound: int | None = None
         self._credit = 0
 
-    def advance(self, time: int) -> None:
-        """The watermark."""
+    def advance(self, time: int) -> int:
+        """The watermark; gives below which number of the column rows are of no use any more."""
         self._bound = min(max((time - self._behind) * self._unit, -(2**63)), 2**63 - 1)
-
-    @property
-    def bound(self) -> int | None:
-        """What is below it is of no use any more, None: nothing is."""
         return self._bound
 
     def timely(self, batch: Batch) -> Batch:
