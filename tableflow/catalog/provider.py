@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from tableflow.expressions.nodes import Expression
 from tableflow.records import dataclass
 from tableflow.serialization import serializable
 from tableflow.types import SqlType
+
+if TYPE_CHECKING:
+    from tableflow.catalog.entry import TableDefinition
 
 
 @serializable
@@ -225,6 +228,10 @@ class Catalog(Protocol):
 
         ``columns`` say what is in the files, where they should not be asked; ``options`` are the filesystem connector's.
         """
+        ...
+
+    def opened(self, definition: TableDefinition) -> TableProvider:
+        """The table that a declaration would make; errors of the connector pass through."""
         ...
 
     def names(self) -> Sequence[str]:

@@ -71,6 +71,10 @@ class ProviderCache:
             raise CatalogError(f"table {entry.name!r} has neither a provider nor a definition")
         return self._open_table(entry.definition)
 
+    def opened(self, definition: TableDefinition) -> TableProvider:
+        """The provider of a declaration that no entry has."""
+        return self._open_table(definition)
+
     def file(
         self, path: str, columns: Sequence[ColumnDefinition] = (), options: tuple[tuple[str, str], ...] = ()
     ) -> TableProvider:
@@ -145,6 +149,10 @@ class CatalogSnapshot:
     ) -> TableProvider:
         """See :class:`~tableflow.catalog.provider.Catalog`."""
         return self.providers.file(path, columns, options)
+
+    def opened(self, definition: TableDefinition) -> TableProvider:
+        """See :class:`~tableflow.catalog.provider.Catalog`."""
+        return self.providers.opened(definition)
 
     def names(self) -> Sequence[str]:
         """Names of all tables and views; those of other schemas than the current one qualified."""

@@ -87,3 +87,7 @@ class Connector:
     """Commits (True) or gives up the tokens of all writers of a sink, by the options of its spec."""
     metadata: tuple[str, ...] = ()
     """Keys of what it can tell of a row besides its columns (METADATA FROM 'key' VIRTUAL)."""
+    check: Callable[[TableDefinition, dict[str, Any]], object] | None = None
+    """Raises for a declaration that is wrong whatever there is outside; None: ``create`` does, and touches nothing outside."""
+    partitions: bool = False
+    """Whether PARTITIONED BY means something."""

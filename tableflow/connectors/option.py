@@ -38,6 +38,14 @@ class OptionError(CatalogError):
         self.value = value
 
 
+class ColumnError(CatalogError):
+    """A declared column that a connector or format cannot have; ``column`` is its name."""
+
+    def __init__(self, message: str, *, column: str, detail: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, detail=detail, hint=hint)
+        self.column = column
+
+
 def text(value: str) -> str:
     """Any text, as it is."""
     return value
@@ -82,7 +90,7 @@ def read_options(connector: str, declared: Sequence[Option], given: Mapping[str,
             values[name.lower() if "#" in option.name else option.name] = option.parse(value)
         except ValueError as error:
             raise OptionError(
-                f"option {option.name!r} of connector {connector!r} cannot be {value!r}",
+                f"option {name if '#' in option.name else option.name!r} of connector {connector!r} cannot be {value!r}",
                 option=name,
                 value=True,
                 detail=str(error),
@@ -110,7 +118,8 @@ def _matching(name: str, declared: Sequence[Option]) -> Option | None:
 
 def _unknown(connector: str, name: str, known: Mapping[str, Option]) -> OptionError:
     near = nearest(name, known)
-    hint = f"did you mean {near!r}?" if near else f"its options are {', '.join(sorted(known))}"
+    there = f"its options are {', '.join(sorted(known))}" if known else "it has none but 'connector'"
+    hint = f"did you mean {near!r}?" if near else there
     return OptionError(f"connector {connector!r} has no option {name!r}", option=name, hint=hint)
 
 

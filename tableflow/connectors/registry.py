@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tableflow.catalog.entry import TableDefinition
@@ -11,8 +11,8 @@ from tableflow.catalog.provider import TableProvider
 from tableflow.config import Settings
 from tableflow.connectors.connector import Connector, ObjectStore, OpenContext
 from tableflow.connectors.declared import alignment_of, declared, delivered, is_alignment
-from tableflow.connectors.option import OptionError, read_options
-from tableflow.errors import CatalogError, InternalError
+from tableflow.connectors.option import ColumnError, OptionError, read_options
+from tableflow.errors import InternalError
 from tableflow.nearest import nearest
 from tableflow.records import replace
 from tableflow.runtime.graph import SinkSpec, SourceSpec
@@ -79,19 +79,27 @@ def load_all() -> None:
 
 
 def check_definition(definition: TableDefinition) -> None:
-    """Raises for an unknown connector or wrong options, without touching what the table is about."""
-    _creation(definition)
+    """Raises for an unknown connector, wrong options or columns, without touching what the table is about."""
+    connector, options = _creation(definition)
+    if definition.partitioned_by and not connector.partitions:
+        raise ColumnError(
+            f"tables of connector {connector.name!r} are not partitioned",
+            column=definition.partitioned_by[0],
+            hint="leave PARTITIONED BY out",
+        )
+    check = connector.check or connector.create
+    assert check is not None
+    check(delivered(definition), options)
 
 
 def create_provider(definition: TableDefinition) -> TableProvider:
     """The provider of a declared table; :class:`CatalogError` names what is wrong with the declaration."""
-    create, options = _creation(definition)
-    return declared(definition, create(delivered(definition), options))
+    connector, options = _creation(definition)
+    assert connector.create is not None
+    return declared(definition, connector.create(delivered(definition), options))
 
 
-def _creation(
-    definition: TableDefinition,
-) -> tuple[Callable[[TableDefinition, dict[str, Any]], TableProvider], dict[str, Any]]:
+def _creation(definition: TableDefinition) -> tuple[Connector, dict[str, Any]]:
     connector = CONNECTORS.get(definition.connector.lower())
     if connector is None or connector.create is None:
         known = [name for name, one in CONNECTORS.items() if one.create is not None]
@@ -106,15 +114,16 @@ def _creation(
     for column in definition.columns:
         if column.metadata and column.metadata not in connector.metadata:
             there = ", ".join(connector.metadata)
-            raise CatalogError(
+            raise ColumnError(
                 f"connector {connector.name!r} has no metadata {column.metadata!r}",
+                column=column.name,
                 hint=f"there is: {there}" if there else "it has none",
             )
     alignment_of(definition)
     given = {
         name: value for name, value in definition.options if name.lower() != "connector" and not is_alignment(name)
     }
-    return connector.create, read_options(connector.name, connector.options, given)
+    return connector, read_options(connector.name, connector.options, given)
 
 
 def open_source(spec: SourceSpec, context: OpenContext) -> Source:

@@ -19,8 +19,9 @@ from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import Accepted, ProjectedTable, TableSchema
 from tableflow.columnar.batch import Batch
 from tableflow.connectors.connector import Connector, OpenContext
+from tableflow.connectors.filesystem.declared_columns import check_columns, check_formats
 from tableflow.connectors.lines import FORMATS, LineFormat, LineParser
-from tableflow.connectors.option import Option, boolean, character, choice, text
+from tableflow.connectors.option import ColumnError, Option, OptionError, boolean, character, choice, text
 from tableflow.connectors.reading import ListAssigner
 from tableflow.errors import CatalogError, ConnectorError
 from tableflow.records import dataclass
@@ -42,8 +43,9 @@ def _port(value: str) -> int:
     return number
 
 
+_HOST = "the server that rows come from"
 OPTIONS = (
-    Option("hostname", "text", text, "the server that rows come from", default="localhost"),
+    Option("hostname", "text", text, _HOST, default="localhost"),
     Option("port", "integer", _port, "its TCP port", required=True),
     Option(
         "format", "text", choice(*FORMATS), "what a line is: csv, json (one object), raw (the text of one STRING column)",
@@ -92,6 +94,26 @@ def _connected(host: str, port: int) -> sockets.socket:
     return sockets.create_connection((host, port), _CONNECT_SECONDS)
 
 
+def _check_columns(definition: TableDefinition, format: str) -> None:
+    """Raises for columns that lines of a format do not have."""
+    if format != "raw":
+        check_columns(definition.columns, format)
+        check_formats(definition, format, FORMATS)
+        return
+    wrong = next((column for column in definition.columns if column.type != STRING), None)
+    if wrong is not None or len(definition.columns) > 1:
+        wrong = wrong or definition.columns[1]
+        raise ColumnError(
+            f"column {wrong.name!r} has no place in format 'raw'"
+            if wrong.type == STRING
+            else f"column {wrong.name!r} is {wrong.type}",
+            column=wrong.name,
+            detail="a table of format 'raw' has one column of type STRING, the line; others are computed from it",
+            hint="'format' = 'csv' or 'json' takes lines apart",
+        )
+    check_formats(definition, format, FORMATS)
+
+
 class SocketTable(ProjectedTable):
     """The provider of a declared table."""
 
@@ -101,9 +123,9 @@ class SocketTable(ProjectedTable):
     def __init__(self, definition: TableDefinition, options: dict[str, Any]) -> None:
         if not definition.columns:
             raise CatalogError(f"table {definition.name!r} declares no columns", hint="lines do not tell them")
-        raw = options["format"] == "raw"
-        if raw and [column.type for column in definition.columns] != [STRING]:
-            raise CatalogError(f"table {definition.name!r} of format 'raw' has one column of type STRING")
+        if not options["hostname"].strip():
+            raise OptionError("a server has a name or an address", option="hostname", value=True, hint=_HOST)
+        _check_columns(definition, options["format"])
         self.schema = TableSchema(definition.columns, (definition.primary_key,) if definition.primary_key else ())
         self._options = options
 

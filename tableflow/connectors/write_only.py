@@ -9,7 +9,7 @@ from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import Accepted, ColumnDefinition, ProjectedTable, ScanRequest, TableSchema
 from tableflow.catalog.written import SinkOffer, SinkRequest, Takes
 from tableflow.connectors.connector import OpenContext
-from tableflow.errors import InternalError, UnsupportedError
+from tableflow.errors import CatalogError, InternalError, UnsupportedError
 from tableflow.runtime.source import Source
 
 
@@ -47,6 +47,10 @@ def write_only(
     """What makes the provider of a declared table; ``spec`` is given the options as read."""
 
     def create(definition: TableDefinition, options: dict[str, Any]) -> WriteOnlyTable:
+        if not definition.columns:
+            raise CatalogError(
+                f"table {definition.name!r} declares no columns", hint=f"name them: {definition.name} (id BIGINT, ...)"
+            )
         return WriteOnlyTable(
             definition.name,
             definition.columns,

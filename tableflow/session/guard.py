@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from tableflow.connectors.option import OptionError
+from tableflow.connectors.option import ColumnError, OptionError
 from tableflow.errors import (
     BindError,
     CatalogError,
@@ -48,6 +48,8 @@ def pointing(statement: Base) -> Iterator[None]:
     except (CatalogError, ConfigError) as error:
         if isinstance(error, OptionError) and isinstance(statement, CreateTable) and statement.options_at is not None:
             error.at(statement.options_at.of(error.option, value=error.value))
+        elif isinstance(error, ColumnError) and isinstance(statement, CreateTable):
+            error.at(statement.columns_at.get(error.column.lower(), statement.place))
         elif isinstance(error, ConfigError) and isinstance(statement, SetStatement) and error.detail is not None:
             error.at(statement.value_at)  # the detail says what the value should be
         elif statement.names_at:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import field
 from typing import TypeAlias
 
@@ -60,6 +61,8 @@ class CreateTable(Base):
     text: str = ""
     watermark: WatermarkDefinition | None = None
     options_at: OptionPlaces | None = field(default=None, compare=False)
+    columns_at: Mapping[str, Span] = field(default_factory=dict, compare=False)
+    """Where the names of columns stand, by name in small letters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tableflow import types
+from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import (
     Accepted,
     CatalogObject,
@@ -87,6 +88,9 @@ class DeclaredCatalog:
                 return DeclaredTable(columns)
             raise ConnectorError(f"file {path!r} does not exist")
         return self.tables["t"]
+
+    def opened(self, definition: TableDefinition) -> TableProvider:
+        raise ConnectorError(f"table {definition.name!r} cannot be looked at")
 
     def names(self) -> Sequence[str]:
         return [*self.tables, *self.views]

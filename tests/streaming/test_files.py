@@ -220,7 +220,7 @@ def test_a_followed_file_that_goes_has_ended(tmp_path: Path) -> None:
     [
         ("parquet", {"source.follow": "true"}, "cannot grow while they are read"),
         ("csv", {"source.monitor-interval": "soon"}, "a duration is"),
-        ("csv", {"source.monitor-interval": "0 s"}, "is not a time"),
+        ("csv", {"source.monitor-interval": "0 s"}, "has to be above 0"),
     ],
 )
 def test_wrong_options(
@@ -228,7 +228,6 @@ def test_wrong_options(
 ) -> None:
     with pytest.raises(tableflow.Error, match=message):
         watch(con, tmp_path, format, **options)
-        con.execute("SELECT * FROM t")
 
 
 def test_an_array_cannot_be_followed(con: tableflow.Connection, tmp_path: Path) -> None:

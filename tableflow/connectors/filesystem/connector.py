@@ -8,19 +8,26 @@ from typing import Any
 
 from tableflow.catalog.entry import TableDefinition
 from tableflow.connectors.connector import Connector, OpenContext
+from tableflow.connectors.filesystem.declared_columns import (
+    check_columns,
+    check_format,
+    check_formats,
+    check_sizes,
+    check_text,
+)
 from tableflow.connectors.filesystem.format import FileColumn, Format
 from tableflow.connectors.filesystem.formats import BY_SUFFIX, FORMATS, load_format
 from tableflow.connectors.filesystem.offer import offer
 from tableflow.connectors.filesystem.options import OPTIONS
 from tableflow.connectors.filesystem.partitions import can_partition
-from tableflow.connectors.filesystem.path import FileVersion, expand, suffix
+from tableflow.connectors.filesystem.path import FileVersion, expand, local_path, suffix
 from tableflow.connectors.filesystem.sink import open_sink, settle_sink
 from tableflow.connectors.filesystem.sink_options import SINKING
 from tableflow.connectors.filesystem.source import open_source
 from tableflow.connectors.filesystem.table import KIND, FileTable
 from tableflow.connectors.filesystem.watch_options import WATCHING, watch_of
 from tableflow.connectors.naming import distinct_names
-from tableflow.connectors.option import read_options
+from tableflow.connectors.option import ColumnError, OptionError, read_options
 from tableflow.errors import CatalogError, ConnectorError, TableFlowError
 from tableflow.nearest import nearest
 from tableflow.runtime.lookup import Lookup
@@ -44,12 +51,7 @@ def create(definition: TableDefinition, options: dict[str, Any]) -> FileTable:
     keys = (definition.primary_key,) if definition.primary_key else ()
     if not definition.columns:
         return _inferred(file_format, files, options, keys)
-    names, _ = distinct_names([column.name for column in definition.columns])
-    for column, name in zip(definition.columns, names, strict=True):
-        if column.name != name:
-            raise CatalogError(f"table {definition.name!r} declares column {column.name!r} twice")
-    declared = tuple(FileColumn(c.name, c.type, c.nullable) for c in definition.columns)
-    partitions = tuple(_partition(definition, declared, name) for name in definition.partitioned_by)
+    declared, partitions = _declared(definition)
     inside = file_format.resolve(files, tuple(c for c in declared if c not in partitions), options)
     found = {column.name: column for column in inside}
     watch = watch_of(file_format, path, options)
@@ -66,14 +68,62 @@ def create(definition: TableDefinition, options: dict[str, Any]) -> FileTable:
     )
 
 
-def _partition(definition: TableDefinition, columns: tuple[FileColumn, ...], name: str) -> FileColumn:
-    column = next(column for column in columns if column.name.lower() == name.lower())
-    if not can_partition(column.type):
+def check(definition: TableDefinition, options: dict[str, Any]) -> None:
+    """Raises for what is wrong with a declaration whatever files there are."""
+    path = options["path"]
+    try:
+        ending = suffix(local_path(path))
+    except ConnectorError as error:
+        raise OptionError(error.message, option="path", value=True, detail=error.detail, hint=error.hint) from None
+    if not path.strip():
+        raise OptionError("a path is not empty", option="path", value=True, hint="a file, a directory or a glob")
+    check_sizes(options)
+    _, partitions = _declared(definition)
+    format_name = options["format"] or BY_SUFFIX.get(ending)
+    if format_name is None:
+        return  # the files that are there when it is read will tell
+    check_formats(definition, format_name, BY_SUFFIX.values())
+    check_text(options, format_name)
+    apart = {column.name for column in partitions}
+    check_columns([column for column in definition.columns if column.name not in apart], format_name)
+    file_format = load_format(format_name)
+    check_format(definition, file_format, options)
+    watch_of(file_format, path, options)
+
+
+def _declared(definition: TableDefinition) -> tuple[tuple[FileColumn, ...], tuple[FileColumn, ...]]:
+    """The columns of a declaration, and those of them that directories tell."""
+    names, _ = distinct_names([column.name for column in definition.columns])
+    for column, name in zip(definition.columns, names, strict=True):
+        if column.name != name:
+            raise ColumnError(f"table {definition.name!r} declares column {column.name!r} twice", column=column.name)
+    columns = tuple(FileColumn(c.name, c.type, c.nullable) for c in definition.columns)
+    if not columns and definition.partitioned_by:
         raise CatalogError(
-            f"table {definition.name!r} cannot be partitioned by column {column.name!r}", detail=f"it is {column.type}"
+            f"table {definition.name!r} is partitioned and declares no columns",
+            hint="declare them: directories tell no types",
+        )
+    return columns, tuple(_partition(definition, columns, name) for name in definition.partitioned_by)
+
+
+def _partition(definition: TableDefinition, columns: tuple[FileColumn, ...], name: str) -> FileColumn:
+    column = next((column for column in columns if column.name.lower() == name.lower()), None)
+    if column is None:
+        raise ColumnError(
+            f"table {definition.name!r} cannot be partitioned by column {name!r}", column=name, detail="it is computed"
+        )
+    if not can_partition(column.type):
+        raise ColumnError(
+            f"table {definition.name!r} cannot be partitioned by column {column.name!r}",
+            column=column.name,
+            detail=f"it is {column.type}",
         )
     if len(definition.partitioned_by) == len(columns):
-        raise CatalogError(f"table {definition.name!r} has no columns besides those that it is partitioned by")
+        raise ColumnError(
+            f"table {definition.name!r} has no columns besides those that it is partitioned by",
+            column=column.name,
+            hint="files hold at least one",
+        )
     return column
 
 
@@ -149,4 +199,6 @@ CONNECTOR = Connector(
     open_lookup=_open_fetch,
     open_sink=open_sink,
     settle_sink=settle_sink,
+    check=check,
+    partitions=True,
 )

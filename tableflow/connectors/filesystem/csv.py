@@ -7,20 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, pairwise
 from typing import Any
 
-from tableflow import types as t
 from tableflow.connectors.filesystem.csv_block import Dialect, dialect_of
 from tableflow.connectors.filesystem.csv_delimiter import other_delimiter
 from tableflow.connectors.filesystem.csv_layout import Layout, infer_columns, read_layout
 from tableflow.connectors.filesystem.csv_rows import CsvParser
+from tableflow.connectors.filesystem.declared_columns import check_columns
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import read_blocks, record_starts
 from tableflow.connectors.reading import Chunk
-from tableflow.errors import CatalogError, ConnectorError
+from tableflow.errors import ConnectorError
 from tableflow.runtime.source import Split
 
 SPLIT_BYTES = 16 << 20
-_NESTED = (t.ArrayType, t.MapType, t.RowType, t.IntervalType)
 
 
 class CsvFormat(Format):
@@ -54,11 +53,7 @@ class CsvFormat(Format):
         self, files: Sequence[FileVersion], columns: tuple[FileColumn, ...], options: Mapping[str, Any]
     ) -> tuple[FileColumn, ...]:
         """Any atomic type can be declared."""
-        for column in columns:
-            if isinstance(column.type, _NESTED):
-                raise CatalogError(
-                    f"column {column.name!r} cannot be {column.type}", detail="the CSV format has no such values"
-                )
+        check_columns(columns, self.name)
         for file in files if options.get("csv.columns-by", "name") != "name" else ():
             dialect = dialect_of(options, file.path)
             _positions(file, read_layout(file, dialect, columns), columns, columns, dialect)

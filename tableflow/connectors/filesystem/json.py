@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, pairwise
 from typing import Any
 
-from tableflow import types as t
+from tableflow.connectors.filesystem.declared_columns import check_columns
 from tableflow.connectors.filesystem.encoding import check_utf8
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
 from tableflow.connectors.filesystem.json_block import JsonParser
@@ -19,7 +19,7 @@ from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.text_block import Block, content_start, read_blocks, record_starts
 from tableflow.connectors.filesystem.text_rows import Rows
 from tableflow.connectors.reading import Chunk
-from tableflow.errors import CatalogError, ConnectorError
+from tableflow.errors import ConnectorError
 from tableflow.runtime.source import Split
 
 SPLIT_BYTES = 16 << 20
@@ -54,9 +54,7 @@ class JsonFormat(Format):
         self, files: Sequence[FileVersion], columns: tuple[FileColumn, ...], options: Mapping[str, Any]
     ) -> tuple[FileColumn, ...]:
         """Every type but INTERVAL can be declared."""
-        for column in columns:
-            if isinstance(column.type, t.IntervalType):
-                raise CatalogError(f"column {column.name!r} cannot be INTERVAL", detail="JSON has no such values")
+        check_columns(columns, self.name)
         return columns
 
     def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:

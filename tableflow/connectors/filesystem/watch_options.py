@@ -8,8 +8,7 @@ from typing import Any
 from tableflow.config import duration
 from tableflow.connectors.filesystem.format import Format, Watch
 from tableflow.connectors.filesystem.formats import FORMATS
-from tableflow.connectors.option import Option, boolean
-from tableflow.errors import CatalogError
+from tableflow.connectors.option import Option, OptionError, boolean
 
 _FOLLOW_INTERVAL = 100_000
 
@@ -25,12 +24,11 @@ def watch_of(file_format: Format, path: str, options: Mapping[str, Any]) -> Watc
     """What a declared table waits for; None if it is the files there are, as they are."""
     interval, follow = options.get("source.monitor-interval"), bool(options.get("source.follow"))
     if follow and not file_format.follows:
-        raise CatalogError(
+        raise OptionError(
             f"files of format {file_format.name!r} cannot grow while they are read",
+            option="source.follow",
             hint="leave 'source.follow' out: with 'source.monitor-interval' new files are read as they come",
         )
-    if interval is not None and interval <= 0:
-        raise CatalogError("'source.monitor-interval' is not a time", hint="'source.monitor-interval' = '1 s'")
     if interval is None and not follow:
         return None
     endings = () if options["format"] else FORMATS[file_format.name].suffixes

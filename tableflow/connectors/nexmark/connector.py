@@ -11,8 +11,7 @@ from tableflow.catalog.provider import Accepted, ColumnDefinition, ProjectedTabl
 from tableflow.connectors.connector import Connector
 from tableflow.connectors.nexmark.source import KIND, NexmarkScan, open_source
 from tableflow.connectors.nexmark.tables import AUCTIONS, CYCLE, TABLES
-from tableflow.connectors.option import Option, boolean, choice
-from tableflow.errors import CatalogError
+from tableflow.connectors.option import ColumnError, Option, OptionError, boolean, choice
 
 _ROWS_PER_CYCLE = {"person": 1, "auction": AUCTIONS, "bid": CYCLE - AUCTIONS - 1, "events": CYCLE}
 
@@ -61,7 +60,9 @@ class NexmarkTable(ProjectedTable):
     def __init__(self, definition: TableDefinition, options: dict[str, Any]) -> None:
         self._options = options
         if options["preloaded"] and (options["events"] is None or options["paced"]):
-            raise CatalogError("events without end, or of their own pace, cannot be preloaded", hint="say 'events'")
+            what = "of their own pace" if options["paced"] else "without end"
+            hint = "leave 'paced' out" if options["paced"] else "say how many: 'events' = '1000000'"
+            raise OptionError(f"events {what} cannot be preloaded", option="preloaded", hint=hint)
         known = {name.lower(): (name, of) for name, of in TABLES[options["table"]].items()}
         declared = definition.columns or tuple(
             ColumnDefinition(name, of, nullable=options["table"] == "events") for name, of in known.values()
@@ -69,13 +70,17 @@ class NexmarkTable(ProjectedTable):
         self._names: dict[str, str] = {}
         for column in declared:
             if column.name.lower() not in known:
-                raise CatalogError(
+                raise ColumnError(
                     f"the {options['table']} table of {KIND} has no column {column.name!r}",
-                    hint=f"it has {', '.join(name for name, _ in known.values())}",
+                    column=column.name,
+                    hint=f"it has {', '.join(name for name, _ in known.values())}; those of other tables come with 'table' = "
+                    f"{', '.join(repr(one) for one in TABLES if one != options['table'])}",
                 )
             name, of = known[column.name.lower()]
             if column.type != of:
-                raise CatalogError(f"column {column.name!r} is declared as {column.type}", hint=f"it is {of}")
+                raise ColumnError(
+                    f"column {column.name!r} is declared as {column.type}", column=column.name, hint=f"it is {of}"
+                )
             self._names[column.name] = name
         keys = (definition.primary_key,) if definition.primary_key else ()
         self._schema = TableSchema(declared, keys)

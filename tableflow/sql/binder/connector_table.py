@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tableflow.catalog.entry import TableDefinition
 from tableflow.catalog.provider import ColumnDefinition, WatermarkDefinition
-from tableflow.errors import BindError, CatalogError, Span, UnsupportedError
+from tableflow.errors import BindError, CatalogError, Span, TableFlowError, UnsupportedError
 from tableflow.sql.binder.context import Source, StatementContext
 from tableflow.sql.binder.declared import ComputedText, bind_computed, bind_watermark
 from tableflow.sql.dml_syntax import Name
@@ -25,6 +26,8 @@ def bind_connector_table(context: StatementContext, source: Source, table: Table
             raise CatalogError(f"column {partition.text!r} is not declared", span=_place(source, partition))
     in_key = {name.lower() for name in key}
     columns, watermark = _columns(context, source, table, in_key)
+    if watermark is not None and not columns:
+        _check_event_time(context, source, table, watermark)
     return CreateTable(
         table.name,
         columns,
@@ -37,6 +40,7 @@ def bind_connector_table(context: StatementContext, source: Source, table: Table
         text=source.text,
         watermark=watermark,
         options_at=table.options_at.shifted(source.offset),
+        columns_at={column.name.text.lower(): _place(source, column.name) for column in table.columns},
     )
 
 
@@ -72,6 +76,20 @@ def _columns(
         text = "" if c.generated is None else c.generated.text
         columns.append(ColumnDefinition(c.name.text, field.type, field.nullable, computed=text, metadata=c.metadata))
     return tuple(columns), watermark
+
+
+def _check_event_time(
+    context: StatementContext, source: Source, table: TableSyntax, watermark: WatermarkDefinition
+) -> None:
+    """Event time over the columns that the connector tells, as far as it can by now."""
+    options = table.options or ()
+    definition = TableDefinition(table.name[-1], dict(options).get("connector", ""), (), options, watermark=watermark)
+    try:
+        columns = context.catalog.opened(definition).schema.columns
+    except TableFlowError:
+        return  # files may still come; what is wrong for good is told when the table is made
+    fields = {column.name.lower(): context.field(column.name, column.type) for column in columns}
+    bind_watermark(context, watermark, _at(source, table.watermarks[0].span), fields)
 
 
 def _at(source: Source, span: Span) -> Span:
