@@ -18,7 +18,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from time import perf_counter_ns
 
+from tableflow.runtime.counters import OperatorBlock
 from tableflow.runtime.timers import Timekeeper
 
 _LEAST = 1_000_000
@@ -74,3 +76,35 @@ class Pace:
         """Forgets whom it would wake."""
         with self._lock:
             self._waiting.clear()
+
+
+class Pause:
+    """Of one task of a source: whether it reads nothing because an epoch that it has sent has not passed."""
+
+    def __init__(self, pace: Pace, wake: Callable[[], None], block: OperatorBlock) -> None:
+        self._pace = pace
+        self._wake = wake
+        self._block = block
+        self._sent = 0
+        self._since = 0
+        """Nanoseconds of the performance counter; 0: it reads."""
+
+    def sent(self, number: int) -> None:
+        """It has sent this epoch."""
+        self._sent = number
+
+    def holds(self) -> bool:
+        """Whether nothing may be read for now; what that is for, and how long it was, is counted."""
+        if self._pace.wait(self._sent, self._wake):
+            self._since = self._since or perf_counter_ns()
+            self._block.waits = f"epoch {self._sent} to pass", self._since
+            return True
+        self.ends()
+        return False
+
+    def ends(self) -> None:
+        """It reads on, or has nothing more to read."""
+        if self._since:
+            self._block.named["paused_ms"] += (perf_counter_ns() - self._since) // 1_000_000
+            self._since = 0
+            self._block.waits = None

@@ -15,15 +15,17 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.representation import stored_as
 from tableflow.records import replace
 from tableflow.runtime.alignment import PortEnded
-from tableflow.runtime.backlog import Backlog
+from tableflow.runtime.backlog import Backlogs, Newest
 from tableflow.runtime.checkpoint import SourceState
 from tableflow.runtime.counters import OperatorBlock
 from tableflow.runtime.drift import SplitDrift
 from tableflow.runtime.events import Epoch, Idle, Watermark
 from tableflow.runtime.gate import Taken
+from tableflow.runtime.open_split import OpenSplit
 from tableflow.runtime.operator import Wake
-from tableflow.runtime.pace import Pace
-from tableflow.runtime.source import CatchingUp, Later, Split, SplitAssigner, SplitReader
+from tableflow.runtime.pace import Pace, Pause
+from tableflow.runtime.silence import Silence
+from tableflow.runtime.source import Later, Split, SplitAssigner, SplitReader
 from tableflow.runtime.split_time import SourceTime, SplitTime
 from tableflow.runtime.timers import TaskTimers, Timekeeper
 from tableflow.runtime.wake import After
@@ -31,25 +33,6 @@ from tableflow.runtime.wake import After
 _BOUNDED_READERS = 4
 _ASKED_AGAIN = 20_000
 """Microseconds after which an assigner is asked for more although its splits have rows all the time."""
-
-
-class OpenSplit:
-    """A split that is being read, and what its reader waits for."""
-
-    __slots__ = ("awaited", "idle", "reader", "silences", "silent_since", "split")
-
-    def __init__(self, split: Split, reader: SplitReader) -> None:
-        self.split = split
-        self.reader = reader
-        self.awaited: Wake | None = None
-        self.silences = 0
-        self.silent_since: int | None = None
-        self.idle = False
-
-    @property
-    def ready(self) -> bool:
-        """Whether it is worth polling."""
-        return self.awaited is None or self.awaited.ready
 
 
 class SplitInput:
@@ -82,7 +65,6 @@ class SplitInput:
         self._task_index = task_index
         self._timers = timers
         self._clock = clock
-        self._idle_timeout = idle_timeout
         self._block = block
         self._count_forms = count_forms
         self._open: deque[OpenSplit] = deque()
@@ -92,21 +74,13 @@ class SplitInput:
         self._assignment: Wake | None = None
         self._exhausted = False
         self._asked = 0
-        self._idle = False
-        self._empty_since: int | None = None
+        self._silence = Silence(idle_timeout, clock, self._time, block)
         self._epochs: deque[Epoch] = deque()
-        self._pace = pace
-        self._sent = 0
-        self._paused = 0
-        """Since when nothing is read because an epoch has not passed, in nanoseconds; 0: it is."""
-        self._targets: list[tuple[OpenSplit, CatchingUp, int]] | None = None
+        self._pause = None if pace is None else Pause(pace, timers.wake, block)
+        self._newest = Newest()
         self._pending: deque[Watermark | Idle] = deque()
-        self._asking: deque[Callable[[], None]] = deque()
-        self._backlogs: list[Backlog] = []
-
-    def ask(self, tell: Callable[[], None]) -> None:
-        """Has it told when all that is there now has been given; from any thread, followed by a wake-up of the task."""
-        self._asking.append(tell)
+        self.backlogs = Backlogs()
+        """Questions are asked from any thread, followed by a wake-up of the task."""
 
     def inject(self, epoch: Epoch) -> None:
         """Sends an epoch before the next batch; from any thread, followed by a wake-up of the task."""
@@ -128,13 +102,13 @@ class SplitInput:
 
     def next(self, preferred: int | None) -> Taken | None:
         """The next epoch, watermark, batch, or the end; None when every reader waits."""
-        if self._asking or self._backlogs:
+        if self.backlogs:
             self._answer()
         if self._pending:
             return self._pending.popleft()
         if self._epochs and not self._at_end and self._caught_up():
             return self._epoch()
-        if self._pace is not None and self._waits(self._pace):
+        if self._pause is not None and self._waits(self._pause):
             return None if self._bounded else self._tell_silence()
         began = perf_counter_ns()
         try:
@@ -142,7 +116,7 @@ class SplitInput:
         finally:
             self._block.busy += perf_counter_ns() - began
         if batch is not None:
-            self._wake_up()
+            self._silence.ends()
             self.deadline = None
             self._block.first = self._block.first or began
             self._block.rows_out += batch.rows
@@ -155,7 +129,7 @@ class SplitInput:
         if self._at_end:
             if self._pending:
                 return self._pending.popleft()
-            if self._backlogs:
+            if self.backlogs:
                 self._answer()
             self._block.ended = True
             self._block.cut = self._block.rows_out
@@ -167,20 +141,15 @@ class SplitInput:
             return self._pending.popleft()
         if self._epochs and self._caught_up():
             return self._epoch()  # the readers have nothing more, which they may have said just now
-        if self._backlogs:
+        if self.backlogs:
             self._answer()
         return None
 
     def _answer(self) -> None:
         """Tells those who have asked what has been given, if it has."""
-        while self._asking:
-            self._backlogs.append(Backlog(self._asking.popleft()))
+        if self.backlogs.begin():
             self._assignment = None  # so that the assigner looks now, and not when it would
-        known = self._exhausted or self._assignment is not None
-        answered = [each for each in self._backlogs if each.given(self._open, self._time.held) and known]
-        self._backlogs = [each for each in self._backlogs if each not in answered]
-        for each in answered:
-            each.tell()
+        self.backlogs.answer(self._open, self._time.held, known=self._exhausted or self._assignment is not None)
 
     @property
     def _at_end(self) -> bool:
@@ -188,37 +157,26 @@ class SplitInput:
         return self._exhausted and not self._open
 
     def _epoch(self) -> Epoch:
-        self._targets = None
+        self._newest.forget()
         self._block.cut = self._block.rows_out
         self.noted = self.state()
         epoch = self._epochs.popleft()
-        self._sent = epoch.number
+        if self._pause is not None:
+            self._pause.sent(epoch.number)
         return epoch
 
-    def _waits(self, pace: Pace) -> bool:
-        """Whether nothing may be read for now."""
-        waits = not self._at_end and pace.wait(self._sent, self._timers.wake)
-        if waits:
-            self._paused = self._paused or perf_counter_ns()
-            self._block.waits = f"epoch {self._sent} to pass", self._paused
-        elif self._paused:
-            self._block.named["paused_ms"] += (perf_counter_ns() - self._paused) // 1_000_000
-            self._paused = 0
-            self._block.waits = None
-        return waits
+    def _waits(self, pause: Pause) -> bool:
+        """Whether nothing may be read for now; at the end there is nothing to wait for."""
+        if self._at_end:
+            pause.ends()
+            return False
+        return pause.holds()
 
     def _caught_up(self) -> bool:
         """Whether all that was there when the next epoch was first seen has been given."""
         if not (self._bounded or self._exhausted or self._assignment is not None):
             return False  # what there is to read is not known before the assigner was asked for it
-        if self._targets is None:
-            readers: list[tuple[OpenSplit, Any]] = [(each, each.reader) for each in self._open]
-            self._targets = [(each, r, r.newest()) for each, r in readers if hasattr(r, "newest")]
-        # What waits for other sources has not been given yet.
-        return all(
-            each not in self._open or reader.reached(target) or self._time.held(each.split.id)
-            for each, reader, target in self._targets
-        )
+        return self._newest.reached(self._open, self._time.held)
 
     def _poll(self) -> Batch | None:
         """The next batch of any split: asks each that may have something once, then the assigner for more."""
@@ -260,20 +218,17 @@ class SplitInput:
         given = current.reader.poll()
         current.awaited = None
         if isinstance(given, Batch):
-            current.silent_since = None
-            current.idle = False
+            current.spoke()
             self._note(self._time.spoke(current.split.id))
             self._current = current.split.id
             return given if given.rows else None
         if isinstance(given, Later):
-            current.silences += 1
-            if current.silent_since is None:
-                current.silent_since = self._clock.now()
+            current.fell_silent(self._clock.now())
             current.awaited = self._subscribe(given.wake)
         elif isinstance(given, Watermark):
             self._note(self._time.spoke(current.split.id))
-            current.silent_since, current.idle = None, False
-            self._wake_up()
+            current.spoke()
+            self._silence.ends()
             self._note(self._time.advanced(current.split.id, given.time))
         elif isinstance(given, Idle):
             current.silent_since = self._clock.now()
@@ -308,14 +263,15 @@ class SplitInput:
             self._exhausted = True
             self._note(self._time.handed_out())
         elif isinstance(given, Later):
-            if self._open or not self._idle:  # a task that is idle must not be ahead of the first rows of another one
+            # A task that is idle must not be ahead of the first rows of another one.
+            if self._open or not self._silence.told:
                 self._note(self._time.handed_out())
             self._assignment = self._subscribe(given.wake)
         else:
             self._time.opened(given.id)
-            if self._idle and not self._open:
+            if self._silence.told and not self._open:
                 self._pending.append(Watermark(self._time.watermark))  # that it counts again
-                self._wake_up()
+                self._silence.ends()
             self._open.appendleft(OpenSplit(given, self._open_reader(given)))
             self._block.splits += 1
             return True
@@ -328,54 +284,10 @@ class SplitInput:
 
     def _tell_silence(self) -> Taken | None:
         """What follows from silence so far."""
-        silence = self._silence()
-        if silence is not None:
-            self._pending.append(silence)
+        if self._silence.judge(self._open, self._note):
+            self._pending.append(Idle())
+        self.deadline = self._silence.deadline
         return self._pending.popleft() if self._pending else None
-
-    def _silence(self) -> Idle | None:
-        """Takes silent splits out of the task's time; Idle, once, when none is left.
-
-        One that has something, and is not asked because nothing may be read for now, is not silent.
-        """
-        now = self._clock.now()
-        self.deadline = None
-        for each in self._open:
-            if each.silent_since is None or each.idle or each.ready:
-                continue
-            due = each.silent_since + self._idle_timeout
-            if now >= due:
-                each.idle = True
-                self._note(self._time.silent(each.split.id))
-            elif self.deadline is None or due < self.deadline:
-                self.deadline = due
-        if not self._all_silent(now):
-            return None
-        self._idle = True
-        self._block.idle = True
-        return Idle()
-
-    def _all_silent(self, now: int) -> bool:
-        """Whether it is to be said now that nothing comes: of no split here, or, where there is none, of no task of the source."""
-        if self._idle:
-            return False
-        if self._open:
-            return self._time.all_idle
-        if not self._time.none_counts:
-            self._empty_since = None
-            return False
-        if self._empty_since is None:
-            self._empty_since = now
-        due = self._empty_since + self._idle_timeout
-        if now < due:
-            self.deadline = due
-        return now >= due
-
-    def _wake_up(self) -> None:
-        self._empty_since = None
-        if self._idle:
-            self._idle = False
-            self._block.idle = False
 
     def close(self) -> None:
         """Closes all readers."""

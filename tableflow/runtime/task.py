@@ -186,7 +186,7 @@ class Task:
         """Has it told when all that this task of a source has to read now has been given; whether it is one.  From any thread."""
         if self._splits is None:
             return False
-        self._splits.ask(lambda: tell(self.id))
+        self._splits.backlogs.ask(lambda: tell(self.id))
         self.wake()
         return True
 
