@@ -127,7 +127,7 @@ bool KeyIndex::prepare(int64_t rows, const Deadline& deadline) {
       tags_.grow(size_t(size_ + rows));
     }
     while (tags_.moving()) {
-      tags_.move(size_t(Deadline::stride));
+      tags_.move(TagTable::stride);
       if (deadline.passed()) break;
     }
     return !tags_.moving();

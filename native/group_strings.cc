@@ -48,7 +48,7 @@ bool StringPool::prepare(int64_t n, const Deadline& deadline) {
     slots_.grow(ends_.size() + size_t(n));
   }
   while (slots_.moving()) {
-    slots_.move(size_t(Deadline::stride));
+    slots_.move(TagTable::stride);
     if (deadline.passed()) break;
   }
   return !slots_.moving();

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import Aggregate, AggregateOverflow, GroupTable
+from tableflow.columnar.kernels.hashing import hash_rows
 from tableflow.errors import UnsupportedError
 from tableflow.types import (
     BIGINT,
@@ -360,6 +361,25 @@ def test_tables_grow_in_steps_that_may_stop_anywhere(kind):
     assert steps > 0 or kind == "descending"
     found = table.keys(table.groups - 5, 5)[0].array.to_pylist()
     assert [int(v) for v in found] == values[np.sort(first)[-5:]].tolist()
+
+
+@pytest.mark.parametrize("where", ["first", "last", "both"])
+def test_a_table_grows_although_its_entries_lie_far_from_their_places(where):
+    """Texts whose hashes all belong to the first or last slots: one long run, which begins or goes on at the other end of the table."""
+    texts = pa.array(np.arange(1 << 20)).cast(pa.string())
+    tags = hash_rows([Column(STRING, texts)]) & 0xFFFFFFFF
+    near = {
+        "first": tags < 1 << 23,
+        "last": tags >= (1 << 32) - (1 << 23),
+        "both": tags + (1 << 22) & 0xFFFFFFFF < 1 << 23,
+    }
+    keys = texts.filter(pa.array(near[where]))
+    assert len(keys) > 1500  # so that the smallest table grows twice
+    table = GroupTable([STRING], [])
+    for start in range(0, len(keys), 100):
+        part = Column(STRING, keys[start : start + 100])
+        assert (table.number([part], [], len(part)) == np.arange(start, start + len(part))).all()
+    assert (table.number([Column(STRING, keys)], [], len(keys)) == np.arange(len(keys))).all()
 
 
 def test_many_string_keys():
