@@ -74,7 +74,9 @@ def only_statement(text: str) -> ScriptStatement:
     if len(parts) != 1:
         refusal = BindError(
             f"one statement is expected, not {len(parts)}",
-            hint="run a script with `tableflow run FILE.sql`",
+            hint="EXECUTE STATEMENT SET BEGIN INSERT ...; INSERT ...; END is one statement"
+            if parts and parts[0].text.upper().split()[:3] == ["BEGIN", "STATEMENT", "SET"]
+            else "run a script with `tableflow run FILE.sql`",
             span=parts[1].span if parts else None,
         )
         refusal.script = text

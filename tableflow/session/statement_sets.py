@@ -13,8 +13,9 @@ from tableflow.physical.routed_write import Route, RoutedWrite, RouteKind
 from tableflow.planner.stream_facts import is_streaming
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.planned import Planned, compute, finish
-from tableflow.session.sink_plan import declared_key, refused
+from tableflow.session.sink_plan import check_order, declared_key, refused
 from tableflow.session.stream_plan import streaming
+from tableflow.session.write_plan import sort_last
 from tableflow.sql import statements as sql
 from tableflow.types import Field
 
@@ -48,6 +49,7 @@ def _kind(insert: sql.InsertIntoSink, settings: Settings) -> tuple[RouteKind, tu
     offer = sink_of(insert.table)
     if offer is None:
         raise InternalError("a statement was bound to a table that takes no rows")
+    check_order(sort_last(insert.query.root), offer)
     computed = compute(insert.query, settings)
     if offer.takes is Takes.ANYTHING:
         return RouteKind.DIRECT, None

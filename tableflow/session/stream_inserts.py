@@ -26,6 +26,39 @@ from tableflow.sql import statements as sql
 from tableflow.storage.description import ChangeKind
 
 
+def refuse_more(statement: sql.Write) -> None:
+    """Refuses what a statement does besides adding rows: a job does that epoch by epoch, and looks at no other rows."""
+    if statement.conflict_at is not None:
+        order = "ts" if statement.conflict is None else "ts DESC"
+        which = "first" if statement.conflict is None else "newest"
+        raise UnsupportedError(
+            "ON CONFLICT needs rows that end",
+            detail="the query never ends, and its rows are added as they come",
+            hint=f"CREATE STREAMING TABLE ... AS SELECT ... QUALIFY row_number() OVER (PARTITION BY key ORDER BY {order}) = 1 "
+            f"keeps the {which} row of each key",
+            span=statement.conflict_at,
+        )
+    if statement.returning is not None:
+        raise UnsupportedError(
+            "RETURNING needs rows that end",
+            detail="the query never ends: INSERT begins a job, and returns at once",
+            hint="leave RETURNING out; con.table(...).subscribe() gives rows as they are added",
+            span=statement.returning_at,
+        )
+    if statement.checks:
+        raise UnsupportedError(
+            f"table {'.'.join(statement.target)!r} has CHECK constraints, and takes no rows without end",
+            hint="INSERT INTO a table without them, with their conditions in WHERE; or CREATE STREAMING TABLE ... AS",
+            span=statement.place,
+        )
+    if statement.kind is not ChangeKind.INSERT or statement.row_id is not None or statement.action is not None:
+        raise UnsupportedError(
+            "only INSERT takes rows without end",
+            hint="CREATE STREAMING TABLE ... AS keeps the result of a query that never ends",
+            span=statement.span,
+        )
+
+
 class StreamInserts:
     """Starts such jobs; they end with their input, or with the last connection to the database."""
 
@@ -60,13 +93,7 @@ class StreamInserts:
 
     def plan(self, statement: sql.Write, sink: SinkSpec) -> tuple[StreamPlan, Planned]:
         """The plan of its job; an error for what such a job does not do."""
-        plain = statement.row_id is None and statement.action is None and statement.returning is None
-        if statement.kind is not ChangeKind.INSERT or not plain or statement.checks or statement.conflict is not None:
-            raise UnsupportedError(
-                "only a plain INSERT takes rows without end",
-                hint="write INSERT INTO a table without CHECK constraints, or CREATE STREAMING TABLE ... AS",
-                span=statement.span,
-            )
+        refuse_more(statement)
         settings = self._settings()
         plan = plan_changes(statement.query, settings)
         name = ".".join(statement.target)

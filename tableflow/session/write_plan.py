@@ -97,27 +97,27 @@ def sort_last(root: Node) -> Node:
     if isinstance(root, Sort):
         return root
     found = _without_sort(root, joined=False)
-    return root if found is None else Sort(*found)
+    return root if found is None else found
 
 
-def _without_sort(node: Node, *, joined: bool) -> tuple[Node, tuple[SortKey, ...]] | None:
-    """The rows in any order, with the columns they were sorted by, and these keys; None if no sort orders them.
+def _without_sort(node: Node, *, joined: bool) -> Sort | None:
+    """The sort over the rows in any order, with the columns they are sorted by; None if no sort orders them.
 
     A limit's rows are in order unless they are ``joined``.
     """
     match node:
-        case Sort(input=child, keys=keys):
-            return child, keys
+        case Sort():
+            return node
         case Project(input=child):
             found = _without_sort(child, joined=joined)
-            return None if found is None else (_with_keys(node, *found), found[1])
+            return None if found is None else replace(found, input=_with_keys(node, found.input, found.keys))
         case Join(kind=JoinKind.ANTI, left=left):
             found = _without_sort(left, joined=True)
-            return None if found is None else (replace(node, left=found[0]), found[1])
+            return None if found is None else replace(found, input=replace(node, left=found.input))
         case Limit(input=child) if joined:
             # which rows there are depends on the order too
             found = _without_sort(child, joined=True)
-            return None if found is None else (replace(node, input=Sort(*found)), found[1])
+            return None if found is None else replace(found, input=replace(node, input=found))
         case _:
             return None
 

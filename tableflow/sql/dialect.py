@@ -121,7 +121,8 @@ def _explained(error: ParseError, text: str, tokens: list[Token]) -> TableFlowEr
     expected = _expected(str(error))
     message = f"syntax error at {found}" + (f": {expected}" if expected else "")
     hint = (
-        _file_hint(text, span.start)
+        (error.hint if isinstance(error, UnreadableError) else None)
+        or _file_hint(text, span.start)
         or _quote_hint(tokens, index)
         or _top_hint(tokens, index)
         or _nearest_keyword(tokens, index)

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from tableflow.errors import Span
 from tableflow.records import dataclass
+from tableflow.sql.reader import UnreadableError
 
 if TYPE_CHECKING:
     from tableflow.sql.parser import TableFlowParser
@@ -43,8 +44,26 @@ class EmitSyntax:
     late_name_span: Span | None = None
 
 
+CLAUSES = (
+    "EMIT ON WINDOW CLOSE | ON UPDATE | EVERY INTERVAL '10' SECOND [OF EVENT TIME] | EVERY 1000 ROWS [, more of them] "
+    "[KEEP LAST 100 ROWS | KEEP LAST INTERVAL '1' MINUTE] [WITH LATENESS INTERVAL '1' MINUTE] [LATE INTO late_rows]"
+)
+"""What can be written, for errors."""
+
+_UNITS = frozenset({"SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MILLISECOND", "MICROSECOND"})
+_TRIGGERS = (("ON", "WINDOW"), ("ON", "UPDATE"), ("EVERY",))
+
+
 def parse_emit(parser: TableFlowParser) -> tuple[str, exp.Expr]:
     """The clause from its keyword on, as sqlglot's parser of modifiers wants it."""
+    try:
+        return _emit(parser)
+    except UnreadableError as error:
+        error.hint = error.hint or CLAUSES
+        raise
+
+
+def _emit(parser: TableFlowParser) -> tuple[str, exp.Expr]:
     start = parser.span().start
     parser.step()
     found = EmitSyntax()
@@ -73,6 +92,8 @@ def parse_emit(parser: TableFlowParser) -> tuple[str, exp.Expr]:
         found.late_into = tuple(names)
         found.late_name_span = Span(at_name, parser.previous_span().end)
         found.late_span = Span(at, parser.previous_span().end)
+    if any(parser.ahead(*words) for words in _TRIGGERS):
+        parser.fail("triggers stand first in EMIT, with commas between")
     node = exp.Var(this="EMIT")
     node.meta.update({META: found, "start": start, "end": parser.previous_span().end - 1})
     return "emit", node
@@ -96,7 +117,11 @@ def _trigger(parser: TableFlowParser) -> TriggerSyntax:
     every = parser.operand(parser._parse_unary)
     if parser.accept("ROWS") or parser.accept("ROW"):
         return made("EVERY", every=every, rows=True)
+    if (parser.current.text or "").upper().removesuffix("S") in _UNITS:
+        parser.fail("a time is written as INTERVAL '10' SECOND")
     event_time = parser.accept("OF")
     if event_time:
+        if parser.ahead("PROCESSING"):
+            parser.fail("EVENT TIME is expected, or nothing: then it is processing time")
         parser.expect("EVENT", "TIME")
     return made("EVERY", every=every, event_time=event_time)

@@ -32,11 +32,12 @@ class RefusedError(ParseError):
 
 
 class UnreadableError(ParseError):
-    """A syntax error with its place."""
+    """A syntax error with its place; ``hint``: what to write, if the place tells."""
 
     def __init__(self, message: str, span: Span) -> None:
         super().__init__(message)
         self.span = span
+        self.hint: str | None = None
 
 
 class TokenReader(BaseParser):

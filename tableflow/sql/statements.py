@@ -214,6 +214,8 @@ class Write(Base):
     """ON CONFLICT DO NOTHING: of several new rows with one of these keys the first is kept, instead of an error."""
     conflict: str | None = None
     """ON CONFLICT DO UPDATE: the key constraint; two new rows with one key of it would affect a row twice."""
+    conflict_at: Span | None = field(default=None, compare=False)
+    returning_at: Span | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

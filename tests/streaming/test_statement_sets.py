@@ -84,8 +84,8 @@ def test_finished_data(connection: tableflow.Connection, tmp_path: Path, mode: s
         ("EXECUTE STATEMENT SET BEGIN END", "the statement set is empty"),
         ("EXECUTE STATEMENT SET BEGIN INSERT INTO b SELECT 1", "END is expected"),
         ("EXECUTE STATEMENT BEGIN END", "SET is expected"),
-        ("EXECUTE STATEMENT SET BEGIN SELECT 1; END", "a statement set has INSERTs into tables of connectors"),
-        ("EXECUTE STATEMENT SET BEGIN INSERT INTO m SELECT 1; END", "a statement set has INSERTs into tables of connectors"),
+        ("EXECUTE STATEMENT SET BEGIN SELECT 1; END", "a statement set has INSERTs only"),
+        ("EXECUTE STATEMENT SET BEGIN INSERT INTO m SELECT 1; END", "writes to tables of connectors"),
         ("EXECUTE STATEMENT SET BEGIN INSERT INTO f SELECT count(*) FROM s; END", "takes rows back"),
     ],
 )  # fmt: skip

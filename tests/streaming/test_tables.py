@@ -196,7 +196,7 @@ def test_insert_from_rows_without_end_is_a_job(connection: tableflow.Connection)
     assert [row[2] for row in connection.execute("SHOW JOBS").fetchall()] == ["running", "failed"]
     with pytest.raises(tableflow.NotSupportedError, match="takes rows back"):
         connection.execute("INSERT INTO t (k) SELECT count(*) FROM e")
-    with pytest.raises(tableflow.NotSupportedError, match="only a plain INSERT"):
+    with pytest.raises(tableflow.NotSupportedError, match="only INSERT takes rows"):
         connection.execute("UPDATE t SET v = 'x' FROM e WHERE t.k = e.k")
 
 

@@ -24,6 +24,7 @@ from tableflow.planner.implementation.upserts import assign, upserts_in_time
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.logical.late_into import LateInto
+from tableflow.planner.logical.structure import output
 from tableflow.planner.logical.traversal import walk_plan
 from tableflow.planner.processing_time import is_processing_time
 from tableflow.types import Field
@@ -155,9 +156,12 @@ def _order(search: Search, node: timed.WindowedAggregate, *, changing: bool) -> 
         and not (in_time or time.bounded or changing)
         and not isinstance(node.assigner, Tumble | Hop | Cumulate | Session)
     ):
+        times = [column.name for column in output(node.input) if column.id in time.event_time]
+        named = ", ".join([*times[:1], *[key.column.name for key in node.order]])
         raise refuse(
             f"rows in the order of {node.order[0].column.name!r} would wait for an end that does not come",
-            "order them by the event time of their table, or leave ORDER BY out: rows count as they arrive then",
+            f"order them by the event time of their table{f': ORDER BY ({named})' if times else ', with WATERMARK FOR it'}; or "
+            "leave ORDER BY out: rows count as they arrive then",
         )
     return order, in_time
 

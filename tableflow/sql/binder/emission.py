@@ -105,7 +105,11 @@ def _keep(binder: ExpressionBinder, syntax: EmitSyntax, table: WindowTable | Non
         return None, None
     place = _place(binder, syntax.keep_span)
     if table is None:
-        raise BindError("KEEP LAST needs a window", hint="GLOBAL(TABLE t) is one for ever", span=place)
+        raise BindError(
+            "KEEP LAST needs a window",
+            hint="GLOBAL is one for ever: FROM GLOBAL(TABLE t PARTITION BY k) GROUP BY k EMIT EVERY 100 ROWS KEEP LAST 100 ROWS",
+            span=place,
+        )
     if syntax.keep_rows:
         return row_count(binder, RowCount(syntax.keep), "number of KEEP LAST", place), None
     return None, duration(binder, syntax.keep, "interval of KEEP LAST", place)

@@ -13,6 +13,7 @@ from tableflow.expressions.literals import number_literal
 from tableflow.expressions.nodes import Expression, Literal
 from tableflow.planner.logical.nodes import Node, Project, SetKind, SetOperation, Values
 from tableflow.planner.logical.structure import output
+from tableflow.records import replace
 from tableflow.sql.binder.assignment import assigned, assigned_all
 from tableflow.sql.binder.block import Block
 from tableflow.sql.binder.conflict import resolved
@@ -41,11 +42,17 @@ def bind_insert(context: StatementContext, source: Source, node: Insert) -> Writ
     else:
         rows = _from_values(context, source, target, node, ctes)
     if isinstance(target.table, OutsideTable):
-        return into_sink(context, node, target, rows)
+        return into_sink(context, source, node, target, rows)
     writing = Writing(target, ChangeKind.INSERT, Action.INSERT, ctes=ctes)
     if node.conflict is not None:
         writing, rows = resolved(context, source, writing, rows, node.conflict)
-    return write(context, source, writing, rows, node.returning)
+    written = write(context, source, writing, rows, node.returning)
+    if node.conflict is None and not node.returning:
+        return written
+    conflict = None if node.conflict is None else source.place(node.conflict.span.start, node.conflict.span.end)
+    return replace(
+        written, conflict_at=conflict, returning_at=source.span(node.returning[0]) if node.returning else None
+    )
 
 
 def filled(source: Source, target: BoundTarget, names: Sequence[Name] | None) -> list[int]:

@@ -60,7 +60,13 @@ def refuse_event_time(source: Source, table: TableSyntax) -> None:
     """Only tables of connectors declare event time and metadata."""
     for watermark in table.watermarks:
         place = source.place(watermark.span.start, watermark.span.end)
-        raise UnsupportedError("WATERMARK FOR on a managed table is not supported yet", span=place)
+        raise UnsupportedError(
+            "WATERMARK FOR on a managed table is not supported yet",
+            detail="rows that TableFlow stores may come at any time, and be changed and deleted later",
+            hint="leave it out, and say EMIT ON UPDATE for windows over the table; tables with a connector, "
+            "WITH ('connector' = ...), and register_stream(..., watermark=(column, delay)) have event time",
+            span=place,
+        )
     for column in table.columns:
         if column.metadata:
             raise UnsupportedError("METADATA is for tables of connectors", span=place_of(source, column.name))

@@ -103,6 +103,12 @@ def _bound(text: str, start: int, context: StatementContext) -> Statement:
     if word in session_grammar.OWNED:
         return _command(text, start, context)
     span = first.span.shifted(start)
+    if (word == "BEGIN" and _words(text)[1:3] == ["STATEMENT", "SET"]) or word == "STATEMENT":
+        raise SqlSyntaxError(
+            f"{' '.join(_words(text)[:3])} begins no statement",
+            hint="EXECUTE STATEMENT SET BEGIN INSERT ...; INSERT ...; END is one statement",
+            span=span,
+        )
     if word in _TRANSACTIONS:
         raise UnsupportedError(
             f"{word} is not supported",
@@ -118,6 +124,10 @@ def _bound(text: str, start: int, context: StatementContext) -> Statement:
         hint=f"did you mean {near}?" if near else "begin with SELECT",
         span=span,
     )
+
+
+def _words(text: str) -> list[str]:
+    return text.upper().replace(";", " ").split()
 
 
 def _definition(word: str, text: str, start: int, context: StatementContext) -> Statement:

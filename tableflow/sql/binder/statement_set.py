@@ -16,7 +16,7 @@ from tableflow.sql.binder.changes import bind_change
 from tableflow.sql.binder.context import StatementContext
 from tableflow.sql.lexer import Kind, Lexeme, lex
 from tableflow.sql.splitter import split
-from tableflow.sql.statements import InsertIntoSink, StatementSet
+from tableflow.sql.statements import InsertIntoSink, Statement, StatementSet, Write
 from tableflow.types import INT, Field
 
 BEGINS = ("EXECUTE", "STATEMENT", "SET", "BEGIN")
@@ -35,15 +35,27 @@ def bind_statement_set(
         first = part.text.split(None, 1)[0].upper()
         found = bind_change(part.text, span.start, context) if first in {"INSERT", "WITH"} else None
         if not isinstance(found, InsertIntoSink):
-            raise UnsupportedError(
-                "a statement set has INSERTs into tables of connectors",
-                hint="a statement that changes a table of TableFlow stands for itself; CREATE STREAMING TABLE ... AS keeps one",
-                span=span,
-            )
+            raise _refused(first, found, span)
         inserts.append(replace(found, span=span))
     if not inserts:
         raise SqlSyntaxError("the statement set is empty", span=Span(start, start + len(text)))
     return StatementSet(tuple(inserts), _united(context, inserts))
+
+
+def _refused(first: str, found: Statement | None, span: Span) -> UnsupportedError:
+    """The error for what is no INSERT into a connector's table."""
+    if isinstance(found, Write) and first in {"INSERT", "WITH"}:
+        return UnsupportedError(
+            f"table {'.'.join(found.target)!r} is stored by TableFlow, and a statement set writes to tables of connectors",
+            hint="write the INSERT as a statement of its own, or keep the table with CREATE STREAMING TABLE ... AS",
+            span=found.place or span,
+        )
+    word = "a query" if first in {"SELECT", "VALUES", "FROM", "WITH"} or first.startswith("(") else first
+    return UnsupportedError(
+        f"a statement set has INSERTs only, not {word}",
+        hint="write INSERT INTO a table of a connector SELECT ...; what shows rows, or makes tables, is a statement of its own",
+        span=span,
+    )
 
 
 def _inside(text: str, start: int, begins: Sequence[str]) -> Span:

@@ -142,6 +142,17 @@ class _Function:
         hidden = tuple(column for relation in relations for column in relation.hidden)
         return Relation(alias, (*columns, *windows.fields), (), self.span, hidden)
 
+    def _unbracketed(self) -> str | None:
+        """What to write if an argument may have been meant as one more column of ORDER BY or PARTITION BY."""
+        syntax, extra = self.syntax, self.syntax.arguments[0].value
+        if not isinstance(extra, exp.Expr):
+            return None
+        for clause, items in (("ORDER BY", syntax.order), ("PARTITION BY", [] if syntax.order else syntax.partition)):
+            if len(items) == 1:
+                written = [self.block.source.slice(one) for one in (items[0], extra)]
+                return f"several columns stand in parentheses: {clause} ({', '.join(written)})"
+        return None
+
     def _given(self) -> dict[str, Argument]:
         """Arguments by the name of their parameter."""
         syntax = self.syntax
@@ -155,7 +166,9 @@ class _Function:
             if named and not argument.name:
                 raise BindError(f"an argument of {syntax.name} without name stands behind one with a name", span=span)
             if not argument.name and position >= len(names):
-                raise BindError(f"{syntax.name} takes no more than {self._list(names)}", span=span)
+                raise BindError(
+                    f"{syntax.name} takes no more than {self._list(names)}", hint=self._unbracketed(), span=span
+                )
             name = argument.name or names[position]
             if name not in names:
                 hint = did_you_mean(name, ["DATA", *names]) or f"it takes {self._list(names)}"

@@ -1,0 +1,149 @@
+"""A statement that is refused says what is wrong, where, and what to write instead; what it tells works."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+
+import tableflow
+from tests.front.test_bad_input import failure, marked
+
+ROWS = [(number % 3, number, dt.datetime(2024, 1, 1) + dt.timedelta(seconds=number)) for number in range(9)]
+CLAUSES = "EMIT ON WINDOW CLOSE | ON UPDATE | EVERY INTERVAL '10' SECOND [OF EVENT TIME] | EVERY 1000 ROWS"
+
+
+@pytest.fixture
+def con() -> Iterator[tableflow.Connection]:
+    with tableflow.connect(settings={"parallelism.default": "2"}) as connection:
+        schema = {"id": "INT", "price": "INT", "ts": "TIMESTAMP(3)"}
+        connection.register_stream("bid", schema, lambda: iter(ROWS), watermark=("ts", dt.timedelta(0)))
+        connection.execute("CREATE TABLE m (id INT PRIMARY KEY, n INT)")
+        connection.execute("CREATE TABLE c (id INT, n INT CHECK (n > 0))")
+        connection.execute("CREATE TABLE plain (id INT, n INT, ts TIMESTAMP(3))")
+        connection.execute("CREATE TABLE out (id INT, n INT) WITH ('connector' = 'print')")
+        connection.execute("CREATE TABLE gone (id INT, n INT) WITH ('connector' = 'blackhole')")
+        yield connection
+
+
+@pytest.mark.parametrize(
+    ("sql", "underlined", "said"),
+    [
+        ("INSERT INTO m SELECT id, price FROM bid ON CONFLICT DO NOTHING", "ON CONFLICT", "keeps the first row"),
+        ("INSERT INTO m SELECT id, price FROM bid ON CONFLICT (id) DO UPDATE SET n = 1", "ON CONFLICT (id)",
+         "keeps the newest row"),
+        ("INSERT INTO m SELECT id, price FROM bid RETURNING id", "id", "leave RETURNING out"),
+        ("INSERT INTO c SELECT id, price FROM bid", "c", "has CHECK constraints"),
+        ("INSERT INTO out SELECT id, price FROM bid ON CONFLICT DO NOTHING", "ON CONFLICT", "CREATE STREAMING TABLE"),
+        ("INSERT INTO out SELECT id, price FROM bid ORDER BY price", "price", "leave ORDER BY out"),
+        ("EXECUTE STATEMENT SET BEGIN INSERT INTO out SELECT id, price FROM bid ORDER BY price; END", "price",
+         "leave ORDER BY out"),
+        ("EXECUTE STATEMENT SET BEGIN INSERT INTO out SELECT id, price FROM bid; SELECT 1; END", "SELECT 1", "not a query"),
+        ("EXECUTE STATEMENT SET BEGIN CREATE TABLE x (a INT); END", "CREATE TABLE x (a INT)", "not CREATE"),
+        ("EXECUTE STATEMENT SET BEGIN INSERT INTO m SELECT id, price FROM bid; END", "m", "a statement of its own"),
+        ("BEGIN STATEMENT SET; INSERT INTO out SELECT 1, 1; END", "INSERT INTO out SELECT 1, 1", "EXECUTE STATEMENT SET BEGIN"),
+        ("STATEMENT SET BEGIN INSERT INTO out SELECT 1, 1; END", "STATEMENT", "EXECUTE STATEMENT SET BEGIN"),
+        ("CREATE TABLE w (ts TIMESTAMP(3), WATERMARK FOR ts AS ts)", "WATERMARK FOR ts AS ts", "say EMIT ON UPDATE"),
+        ("SELECT count(*) FROM TUMBLE(TABLE bid ORDER BY ts, id, 3 ROWS) GROUP BY window_start, window_end", "3 ROWS",
+         "several columns stand in parentheses: ORDER BY (ts, id)"),
+        ("SELECT count(*) FROM TUMBLE(TABLE bid PARTITION BY id, price, 3 ROWS) GROUP BY window_start, window_end", "3 ROWS",
+         "PARTITION BY (id, price)"),
+        ("SELECT count(*) FROM TUMBLE(TABLE bid ORDER BY price, 3 ROWS) GROUP BY window_start, window_end",
+         "TUMBLE(TABLE bid ORDER BY price, 3 ROWS)", "ORDER BY (ts, price)"),
+        ("SELECT id, count(*) FROM bid GROUP BY id EMIT ON UPDATE KEEP LAST 5 ROWS", "KEEP LAST 5 ROWS",
+         "FROM GLOBAL(TABLE t PARTITION BY k) GROUP BY k EMIT EVERY 100 ROWS KEEP LAST 100 ROWS"),
+    ],
+)  # fmt: skip
+def test_advice(con: tableflow.Connection, sql: str, underlined: str, said: str) -> None:
+    text = failure(con, sql)
+    assert said in text
+    assert marked(text) == underlined
+    assert con.execute("SHOW JOBS").fetchall() == []
+
+
+@pytest.mark.parametrize(
+    ("emit", "underlined", "said"),
+    [
+        ("EMIT CHANGES", "CHANGES", "ON or EVERY is expected"),
+        ("EMIT ON CLOSE", "CLOSE", "WINDOW CLOSE or UPDATE is expected"),
+        ("EMIT EVERY 5 SECONDS", "SECONDS", "a time is written as INTERVAL '10' SECOND"),
+        ("EMIT EVERY INTERVAL '5' SECOND OF PROCESSING TIME", "PROCESSING", "then it is processing time"),
+        ("EMIT ON UPDATE KEEP 5 ROWS", "5", "LAST is expected"),
+        ("EMIT ON UPDATE WITH DELAY INTERVAL '1' SECOND", "DELAY", "LATENESS is expected"),
+        ("EMIT ON UPDATE LATE ROWS", "ROWS", "INTO is expected"),
+        ("EMIT WITH LATENESS INTERVAL '1' SECOND ON UPDATE", "ON", "triggers stand first in EMIT"),
+    ],
+)
+def test_what_emit_can_say(con: tableflow.Connection, emit: str, underlined: str, said: str) -> None:
+    text = failure(con, f"SELECT id, count(*) FROM bid GROUP BY id {emit}")
+    assert said in text
+    assert CLAUSES in text
+    assert marked(text) == underlined
+
+
+@pytest.mark.parametrize(
+    "emit",
+    [
+        "ON UPDATE",
+        "EVERY INTERVAL '10' SECOND",
+        "EVERY INTERVAL '10' SECOND OF EVENT TIME",
+        "EVERY 1000 ROWS",
+        "EVERY 1000 ROWS, EVERY INTERVAL '10' SECOND",
+    ],
+)
+def test_emit_does_what_it_is_told(con: tableflow.Connection, emit: str) -> None:
+    con.execute(f"CREATE STREAMING TABLE counts AS SELECT id, count(*) AS n FROM bid GROUP BY id EMIT {emit}")
+    con.execute("FLUSH")
+    assert sorted(con.execute("SELECT * FROM counts").fetchall()) == [(0, 3), (1, 3), (2, 3)]
+
+
+def test_the_parts_of_emit_together(con: tableflow.Connection) -> None:
+    con.execute(
+        "CREATE STREAMING TABLE late_too AS SELECT window_end, count(*) AS n FROM TUMBLE(bid, ts, INTERVAL '10' SECOND) "
+        "GROUP BY window_start, window_end EMIT ON WINDOW CLOSE, EVERY 1000 ROWS WITH LATENESS INTERVAL '1' MINUTE "
+        "LATE INTO late_rows"
+    )
+    con.execute("FLUSH")
+    assert con.execute("SELECT n FROM late_too").fetchall() == [(9,)]
+    assert con.execute("SELECT count(*) FROM late_rows").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize(("order", "prices"), [("ts", [0, 1, 2]), ("ts DESC", [6, 7, 8])])
+def test_one_row_of_each_key(con: tableflow.Connection, order: str, prices: list[int]) -> None:
+    con.execute(
+        f"CREATE STREAMING TABLE one AS SELECT * FROM bid QUALIFY row_number() OVER (PARTITION BY id ORDER BY {order}) = 1"
+    )
+    con.execute("FLUSH")
+    assert sorted(price for _, price, _ in con.execute("SELECT * FROM one").fetchall()) == prices
+
+
+def test_windows_over_a_table_of_the_database(con: tableflow.Connection) -> None:
+    con.execute(
+        "CREATE STREAMING TABLE windowed AS SELECT window_end, count(*) AS n FROM TUMBLE(plain, ts, INTERVAL '1' MINUTE) "
+        "GROUP BY window_start, window_end EMIT ON UPDATE"
+    )
+    con.cursor().executemany("INSERT INTO plain VALUES (?, ?, ?)", ROWS)
+    assert con.execute("SELECT n FROM windowed").fetchall() == [(9,)]
+
+
+def test_windows_of_rows_in_the_order_of_two_columns(con: tableflow.Connection) -> None:
+    sql = "SELECT sum(price) AS s FROM TUMBLE(TABLE bid ORDER BY (ts, price), 3 ROWS) GROUP BY window_start, window_end"
+    con.execute(f"CREATE STREAMING TABLE threes AS {sql}")
+    con.execute("FLUSH")
+    assert sorted(con.execute("SELECT * FROM threes").fetchall()) == [(3,), (12,), (21,)]
+
+
+def test_the_newest_rows_of_each_key(con: tableflow.Connection) -> None:
+    con.execute(
+        "CREATE STREAMING TABLE fires AS SELECT id, sum(price) AS s FROM GLOBAL(TABLE bid PARTITION BY id) GROUP BY id "
+        "EMIT EVERY 3 ROWS KEEP LAST 2 ROWS"
+    )
+    con.execute("FLUSH")
+    assert sorted(con.execute("SELECT id, s FROM fires").fetchall()) == [(0, 9), (1, 11), (2, 13)]
+
+
+def test_an_order_means_nothing_to_what_keeps_nothing(con: tableflow.Connection) -> None:
+    con.execute("INSERT INTO gone SELECT id, price FROM bid ORDER BY price")
+    con.execute("FLUSH")
+    assert [row[2] for row in con.execute("SHOW JOBS").fetchall()] == ["finished"]
