@@ -18,6 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Protocol
 
 from tableflow.config import EPOCH_INTERVAL, PARALLELISM, Settings
 from tableflow.connectors.registry import Sources
@@ -176,14 +177,26 @@ class BackgroundJob:
                 self._samples.append((time.monotonic(), job.counters()))
 
 
-class JobKeeper:
-    """All jobs of one database, on worker threads of their own."""
+class Door(Protocol):
+    """What lets other processes ask about jobs."""
 
-    def __init__(self) -> None:
+    def close(self) -> None:
+        """Ends that."""
+        ...
+
+
+class JobKeeper:
+    """All jobs of one database, on worker threads of their own, numbered from ``first``; ``door`` lets others ask about them."""
+
+    def __init__(self, first: int = 1, door: Callable[[JobKeeper], Door] | None = None) -> None:
         self._lock = threading.Lock()
         self._jobs: list[BackgroundJob] = []
-        self._ids = itertools.count(1)
+        self._ids = itertools.count(first)
         self._pool: WorkerPool | None = None
+        self._open_door = door
+        self._door: Door | None = None
+        self.unheard: OSError | None = None
+        """Why no other process can ask."""
 
     @property
     def jobs(self) -> Sequence[BackgroundJob]:
@@ -224,6 +237,11 @@ class JobKeeper:
         with self._lock:
             job = BackgroundJob(next(self._ids), description, planned)
             self._jobs.append(job)
+            if self._open_door is not None and self._door is None:
+                try:
+                    self._door = self._open_door(self)
+                except OSError as error:  # the jobs themselves are none the worse
+                    self._open_door, self.unheard = None, error
         return job
 
     def find(self, id: int) -> BackgroundJob:
@@ -298,6 +316,10 @@ class JobKeeper:
 
     def close(self) -> None:
         """Stops all jobs, and ends the worker threads."""
+        with self._lock:
+            door, self._door, self._open_door = self._door, None, None
+        if door is not None:
+            door.close()
         self.stop()
         if self._pool is not None:
             self._pool.close()

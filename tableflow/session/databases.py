@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tableflow.config import Settings
 from tableflow.errors import ConnectorError
-from tableflow.session.background import JobKeeper
+from tableflow.session.background import Door, JobKeeper
 from tableflow.storage.database import Database
 from tableflow.storage.local_disk import LocalDisk
 from tableflow.storage.memory_disk import MemoryDisk
@@ -54,6 +54,8 @@ class SharedDatabase:
             self.database.close()
 
 
+_FIRST_APART = 1_000_001
+"""The first job of a process that only reads: its numbers are none of those of the process that writes."""
 _lock = threading.Lock()
 _shared: dict[tuple[str, bool], tuple[Database, JobKeeper, int]] = {}
 
@@ -83,8 +85,17 @@ def open_database(path: str | Path | None, settings: Settings, *, read_only: boo
         key = (real, not read_only)
         if key not in _shared:
             opened = Database.open(LocalDisk(real), writable=not read_only, settings=settings)
-            _shared[key] = (opened, JobKeeper(), 0)
+            keeper = JobKeeper(_FIRST_APART) if read_only else JobKeeper(door=lambda keeper: _open_door(opened, keeper))
+            _shared[key] = (opened, keeper, 0)
         return _join(key, writable=not read_only)
+
+
+def _open_door(database: Database, keeper: JobKeeper) -> Door:
+    """Loaded with the first job."""
+    from tableflow.session.job_door import JobDoor
+
+    assert database.lease is not None
+    return JobDoor(database, keeper, database.lease)
 
 
 def _make(folder: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tableflow.catalog import decisions
-from tableflow.catalog.change import PutEntry, Schemas
+from tableflow.catalog.change import PutEntry
 from tableflow.catalog.entry import StreamingDefinition, TableEntry, TableKind
 from tableflow.catalog.provider import assure, given_once
 from tableflow.catalog.snapshot import shown_path, split_path
@@ -44,7 +44,7 @@ Bind = Callable[[str, str], Query]
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class Kept:
     """A streaming table: where it is, what it is, what it is kept by."""
 
     path: tuple[str, str]
@@ -68,6 +68,11 @@ class StreamingTables:
     def database(self) -> Database:
         """Where they are."""
         return self._storage.shared.database
+
+    @property
+    def durable(self) -> bool:
+        """Whether they outlive this process."""
+        return self._storage.shared.durable
 
     @property
     def apart(self) -> bool:
@@ -106,7 +111,7 @@ class StreamingTables:
                 transaction.change_catalog(PutEntry(found.name, replace(wanted, table=table)))
                 transaction.commit(ChangeKind.CREATE)
             break
-        self._start(_Kept((found.name, name), table, description, definition), plan, control, script, replaces=False)
+        self._start(Kept((found.name, name), table, description, definition), plan, control, script, replaces=False)
         outcome = defined(statement, "streaming table", statement.name, "created")
         return replace(outcome, warnings=(*outcome.warnings, *plan.computed.warnings))
 
@@ -116,15 +121,9 @@ class StreamingTables:
         target = _target(".".join(statement.name), statement.description, SinkSpec(epoch_sink.KIND, {}))
         return finish_write(plan, target, self._settings())
 
-    def elsewhere(self) -> list[tuple[str, str]]:
-        """Names and queries of streaming tables whose jobs run, if at all, in another process."""
-        keeper = self._storage.shared.keeper
-        kept = [one for one in self._all(self._storage.pin().schemas) if keeper.of_table(one.table) is None]
-        return [(shown_path(one.path, self._catalog.current), one.definition.text) for one in kept]
-
     def restart(self, bind: Bind) -> None:
         """Starts the jobs of all streaming tables, which this process did not have open before."""
-        for kept in self._all(self._storage.pin().schemas):
+        for kept in kept_tables(self.database):
             again = True
             try:
                 control = SinkControl()
@@ -141,22 +140,10 @@ class StreamingTables:
 
     def appends(self, table: ManagedProvider) -> bool:
         """Whether rows of a table are never taken back."""
-        schemas = self._storage.pin().schemas
-        kept = next((one for one in self._all(schemas) if one.table == table.table_id), None)
+        kept = next((one for one in kept_tables(self.database) if one.table == table.table_id), None)
         job = None if kept is None else self._storage.shared.keeper.of_table(kept.table)
         # A job that was started again replaces all rows once.
         return kept is not None and kept.definition.kind is TableKind.APPEND and job is not None and not job.replaces
-
-    def _all(self, schemas: Schemas) -> Sequence[_Kept]:
-        """All streaming tables, those first that others may read."""
-        found = []
-        state = self._storage.shared.database.state()
-        for schema in schemas.values():
-            for entry in schema.permanent.values():
-                if isinstance(entry, TableEntry) and entry.streaming is not None and entry.table is not None:
-                    description = state.table(entry.table).at().description
-                    found.append(_Kept((schema.name, entry.name), entry.table, description, entry.streaming))
-        return sorted(found, key=lambda kept: kept.table)
 
     def _planned(self, query: Query, control: SinkControl) -> StreamPlan:
         objects, settings = self._storage.objects, self._settings()
@@ -164,7 +151,7 @@ class StreamingTables:
         return plan_changes(as_streams(query, objects, self.appends), settings)
 
     def _start(
-        self, kept: _Kept, plan: StreamPlan, control: SinkControl, script: str, *, replaces: bool
+        self, kept: Kept, plan: StreamPlan, control: SinkControl, script: str, *, replaces: bool
     ) -> BackgroundJob:
         database = self._storage.shared.database
         name = shown_path(kept.path, kept.definition.schema)
@@ -201,6 +188,18 @@ class StreamingTables:
                         hint="declare a table with a connector, or use a database in memory",
                         span=span,
                     )
+
+
+def kept_tables(database: Database) -> Sequence[Kept]:
+    """All streaming tables of a database, those first that others may read."""
+    found = []
+    state = database.state()
+    for schema in state.schemas.values():
+        for entry in schema.permanent.values():
+            if isinstance(entry, TableEntry) and entry.streaming is not None and entry.table is not None:
+                description = state.table(entry.table).at().description
+                found.append(Kept((schema.name, entry.name), entry.table, description, entry.streaming))
+    return sorted(found, key=lambda kept: kept.table)
 
 
 def _refuse_itself(query: Query, table: int, name: str) -> None:

@@ -9,7 +9,6 @@ from typing import TextIO
 from tableflow.errors import render
 from tableflow.session.job_description import JobState
 from tableflow.session.session import Session
-from tableflow.session.stream_statements import job_warnings
 
 _COUNT = re.compile(r"\b[\d,]+ rows?\b")
 
@@ -32,6 +31,8 @@ class Watch:
 
     def look_at(self, session: Session) -> bool:
         """Warnings of running jobs, and which have failed since the last look or could not begin; whether any has failed."""
+        from tableflow.session.job_statements import job_warnings  # few commands stay for jobs
+
         self.warn(job_warnings(session.storage.shared.keeper))
         return self.tell_failed(session)
 

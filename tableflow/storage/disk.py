@@ -143,6 +143,10 @@ class Disk(Protocol):
         """Takes the lock of a file, which is made if need be; None if another holds it."""
         ...
 
+    def locked(self, name: str) -> bool | None:
+        """Whether somebody holds the lock of a file that is there; None where there are no locks."""
+        ...
+
     def read(self, name: str, start: int = 0, length: int = -1) -> bytes:
         """Bytes of a file; fewer at its end."""
         ...

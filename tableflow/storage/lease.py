@@ -16,11 +16,13 @@ import enum
 import json
 import os
 import socket
+import threading
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 
 from tableflow.errors import ConnectorError
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.storage.disk import Disk, Lock
 from tableflow.storage.failure import disk_error
 
@@ -28,16 +30,28 @@ LEASE = "lease"
 SILENCE = 30_000_000
 """Microseconds after which one who gives no sign of life is taken for gone, where there are no locks."""
 
+_READS = 20
+"""How often a file that makes no sense is read again: it is being written."""
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds (or held) a lease; times in microseconds since 1970 (UTC)."""
+    """Who holds (or held) a lease; times in microseconds since 1970 (UTC).
+
+    ``address``: the socket at which it answers questions about its jobs, a path from the database's folder; empty: it has none.
+    """
 
     pid: int
     host: str
     started: int
     heartbeat: int
     token: str
+    address: str = ""
+
+    @property
+    def near(self) -> bool:
+        """Whether it is a process of this machine."""
+        return self.host == socket.gethostname()
 
 
 class Outcome(enum.Enum):
@@ -84,11 +98,14 @@ def decide(facts: LeaseFacts) -> Outcome:
 class Lease:
     """The right to write to a database, while :meth:`holds`."""
 
-    def __init__(self, disk: Disk, lock: Lock, holder: Holder, outcome: Outcome) -> None:
+    def __init__(self, disk: Disk, lock: Lock, holder: Holder, outcome: Outcome, before: Holder | None = None) -> None:
         self.outcome = outcome
+        self.before = before
+        """Who had it, and did not give it back."""
         self.holder = holder
         self._disk = disk
         self._lock = lock
+        self._writing = threading.Lock()
 
     @classmethod
     def acquire(cls, disk: Disk, now: int, token: str) -> Lease:
@@ -111,7 +128,7 @@ class Lease:
                 lock.release()
             raise refused(disk, before)
         holder = Holder(os.getpid(), socket.gethostname(), now, now, token)
-        lease = cls(disk, lock, holder, outcome)
+        lease = cls(disk, lock, holder, outcome, before)
         lock.write(json.dumps(asdict(holder)).encode() + b"\n")
         return lease
 
@@ -132,9 +149,19 @@ class Lease:
         """Says that the holder is alive; False if the lease is lost."""
         if not self.holds():
             return False
-        holder = Holder(self.holder.pid, self.holder.host, self.holder.started, now, self.holder.token)
-        self._lock.write(json.dumps(asdict(holder)).encode() + b"\n")
+        with self._writing:
+            self._say(replace(self.holder, heartbeat=now))
         return True
+
+    def announce(self, address: str) -> None:
+        """Says where questions about jobs are answered, or (empty) that they are no longer."""
+        if self.holds():
+            with self._writing:
+                self.holder = replace(self.holder, address=address)
+                self._say(self.holder)
+
+    def _say(self, holder: Holder) -> None:
+        self._lock.write(json.dumps(asdict(holder)).encode() + b"\n")
 
     def release(self) -> None:
         """Gives the lease back."""
@@ -149,6 +176,32 @@ class Lease:
             detail="its file 'lease' was removed or replaced while it was open; nothing of the statement was kept",
             hint="close the connection and open it again",
         )
+
+
+class Life(enum.Enum):
+    """What can be told of who wrote into a lease last."""
+
+    CLOSED = "closed"
+    """Nobody: it was given back, or never taken."""
+    ENDED = "ended"
+    """A process that has ended without giving it back."""
+    WRITING = "writing"
+
+
+def last_holder(disk: Disk, now: int) -> tuple[Life, Holder | None]:
+    """Who writes to a database or was the last to do so, seen from a process that does not; :class:`OSError` if it cannot be found out."""
+    holder = _read(disk)
+    for _ in range(_READS):
+        if holder is not None or not getattr(disk.facts(LEASE), "size", 0):
+            break
+        time.sleep(0.001)
+        holder = _read(disk)
+    if holder is None:
+        return Life.CLOSED, None
+    locked = disk.locked(LEASE)
+    if locked is None:
+        locked = not _gone(holder) and now - holder.heartbeat <= SILENCE
+    return (Life.WRITING if locked else Life.ENDED), holder
 
 
 def refused(disk: Disk, holder: Holder | None) -> ConnectorError:
@@ -166,7 +219,7 @@ def refused(disk: Disk, holder: Holder | None) -> ConnectorError:
 
 
 def _gone(holder: Holder | None) -> bool:
-    if holder is None or holder.host != socket.gethostname():
+    if holder is None or not holder.near:
         return False
     try:
         os.kill(holder.pid, 0)
@@ -181,6 +234,7 @@ def _read(disk: Disk) -> Holder | None:
     if disk.facts(LEASE) is None:
         return None
     try:
-        return Holder(**json.loads(disk.read(LEASE)))
+        found = json.loads(disk.read(LEASE))
+        return Holder(**{name: found[name] for name in Holder.__slots__ if name in found})
     except (ValueError, TypeError):
         return None

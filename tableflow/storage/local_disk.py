@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,26 @@ from typing import Any
 import pyarrow as pa
 
 from tableflow.storage.disk import FileFacts, Lock, PlainFile
+
+_TAKEN = {errno.EWOULDBLOCK, errno.EACCES}
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+_TRIES = 5
+"""How often a lock is asked for: somebody who looks whether it is held has it for an instant."""
+
+
+def _flock(descriptor: int) -> bool:
+    """Takes the lock of an open file; False if another holds it."""
+    for left in reversed(range(_TRIES)):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
+            if left:
+                time.sleep(0.002)
+        else:
+            return True
+    return False
 
 
 @cache
@@ -64,12 +85,12 @@ class LocalDisk:
         self.root.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._prefix + name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _flock(descriptor):
+                os.close(descriptor)
+                return None
         except OSError as error:
             os.close(descriptor)
-            if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
-                return None
-            if error.errno not in {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}:
+            if error.errno not in _NO_LOCKS:
                 raise
             return _LocalLock(
                 self._prefix + name, os.open(self._prefix + name, os.O_RDWR | os.O_CLOEXEC), certain=False
@@ -79,6 +100,21 @@ class LocalDisk:
             return lock
         lock.release()  # it was replaced between opening and locking
         return None
+
+    def locked(self, name: str) -> bool | None:
+        """See :class:`~tableflow.storage.disk.Disk`; a lock that others may share is held for an instant."""
+        descriptor = os.open(self._prefix + name, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                return None
+            if error.errno not in _TAKEN:
+                raise
+            return True
+        finally:
+            os.close(descriptor)
+        return False
 
     def read(self, name: str, start: int = 0, length: int = -1) -> bytes:
         """See :class:`~tableflow.storage.disk.Disk`."""

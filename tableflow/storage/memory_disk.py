@@ -49,6 +49,10 @@ class MemoryDisk:
             self.create(name)
         return _MemoryLock(self, name, self._files[name])
 
+    def locked(self, name: str) -> bool | None:
+        """See :class:`~tableflow.storage.disk.Disk`."""
+        return name in self._locked
+
     def read(self, name: str, start: int = 0, length: int = -1) -> bytes:
         """See :class:`~tableflow.storage.disk.Disk`."""
         data = self._content(name).data

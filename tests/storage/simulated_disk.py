@@ -141,6 +141,10 @@ class SimulatedDisk:
         self._locked.add(name)
         return _Lock(self, name, self._names[name])
 
+    def locked(self, name: str) -> bool | None:
+        self._look()
+        return name in self._locked
+
     def read(self, name: str, start: int = 0, length: int = -1) -> bytes:
         self._look()
         data = self._inode(name).data

@@ -176,14 +176,14 @@ def test_jobs_of_another_process_are_shown_by_their_record(tmp_path):
         connection.execute(f"CREATE STREAMING TABLE kept AS {query}")
     with tableflow.connect(folder, read_only=True) as connection:
         cursor = connection.execute("SHOW JOBS")
-        assert cursor.fetchall() == [(None, "kept", "elsewhere", None, None, query)]
-        assert "in the process that writes" in str(cursor.messages[0][1])
+        assert cursor.fetchall() == [(None, "kept", "waiting", None, None, query)]
+        assert "no process has the database open for writing: jobs begin when one does" in str(cursor.messages[0][1])
         for statement in ("STOP JOB 1", "CANCEL JOB 1", "EXPLAIN JOB 1", "EXPLAIN ANALYZE JOB 1"):
             error = failure(connection, statement)
-            assert "job 1 runs in another process, if it runs: this one only reads the database" in error
-            assert "in the process that writes to it" in error
+            assert "job 1 does not run: no process has the database open for writing" in error
+            assert "the jobs begin when a process opens the database for writing" in error
             assert marked(error) == "1"
-        assert "FLUSH cannot wait for jobs of another process" in failure(connection, "FLUSH")
+        assert "FLUSH would wait for ever: no process has the database open for writing" in failure(connection, "FLUSH")
         connection.register_stream("s", {"k": "INT"}, Script())
         connection.register_sink("taken", {"k": "INT"}, lambda batch: None)
         connection.execute("INSERT INTO taken SELECT k FROM s")
