@@ -40,6 +40,16 @@ template <class Cell> class Directory {
     --used_;
   }
 
+  // No more room than its cells need; nothing may be growing.
+  void shrink() {
+    if (slots_for(int64_t(used_)) >= cells_.size()) return;
+    old_.swap(cells_);
+    cells_.release();
+    cells_.resize_zero(slots_for(int64_t(used_)));
+    mask_ = cells_.size() - 1;
+    moved_ = 0;
+    move(SIZE_MAX);
+  }
   // Room for n more.
   void reserve(int64_t n) {
     if (begin(n)) move(SIZE_MAX);

@@ -98,6 +98,12 @@ template <class T> class Array {
     }
     capacity_ = wanted;
   }
+  // The first n, and no memory for more.
+  void shrink(size_t n) {
+    Array kept;
+    if (const size_t left = std::min(n, size_)) kept.append(data_, left);
+    swap(kept);
+  }
   void clear() { size_ = 0; }
   void release() {
     if (mapped_) {

@@ -181,6 +181,15 @@ void register_multi(nb::module_& m) {
       .def("prepare", &MultiState::prepare, nb::call_guard<nb::gil_scoped_release>())
       .def("bytes_after", &MultiState::bytes_after)
       .def("clear", &MultiState::clear)
+      .def("compact", [](MultiState& state) {
+        std::vector<uint32_t> from, to;
+        {
+          nb::gil_scoped_release released;
+          state.compact(from, to);
+        }
+        return nb::make_tuple(array_of(from), array_of(to));
+      })
+      .def_prop_ro("sparse", &MultiState::sparse)
       .def_prop_ro("rows", &MultiState::rows)
       .def_prop_ro("slots", &MultiState::slots)
       .def_prop_ro("keys", &MultiState::keys)

@@ -73,6 +73,9 @@ class MultiState {
   int64_t bytes() const;
   int64_t bytes_after(int64_t rows) const;
   void clear();
+  // Whether most of the slots have no row; compact() then gives their memory back, and says which rows have moved where.
+  bool sparse() const;
+  void compact(std::vector<uint32_t>& from, std::vector<uint32_t>& to);
 
  private:
   static constexpr uint32_t freed = UINT32_MAX;
@@ -99,6 +102,7 @@ class MultiState {
   uint32_t store(int i);
   uint32_t take_slot();
   void give_slot(uint32_t slot);
+  void move(uint32_t from, uint32_t to);
   bool goes_before(int i, uint32_t slot, std::span<const SlotOrder> order) const;
   struct Led;
   void lead_piece(const Piece& piece, std::span<const SlotOrder> order, int64_t limit, std::vector<Led>& keys,

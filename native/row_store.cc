@@ -181,6 +181,37 @@ void RowStore::drop(uint32_t slot) {
   }
 }
 
+void RowStore::move(uint32_t from, uint32_t to) {
+  for (Stored& column : columns_) {
+    const size_t width = size_t(column.width);
+    std::memcpy(column.data.data() + to * width, column.data.data() + from * width, width);
+    if (column.text()) column.set(from, Text{});
+    if (!column.nulls.empty()) column.nulls[to] = column.nulls[from];
+  }
+}
+
+void RowStore::shrink(size_t rows, size_t slots) {
+  TextBlocks blocks;
+  for (Stored& column : columns_) {
+    column.data.shrink(rows * size_t(column.width));
+    column.data.resize_zero(slots * size_t(column.width));
+    if (!column.nulls.empty()) {
+      column.nulls.shrink(rows);
+      column.nulls.resize_zero(slots);
+    }
+    for (uint32_t slot = 0; column.text() && slot < rows; ++slot) {
+      Text text = column.get<Text>(slot);
+      if (text.length <= sizeof(text.bytes)) continue;
+      char* const at = blocks.take(text.length);
+      std::memcpy(at, text.data(), text.length);
+      text.point_to(at);
+      column.set(slot, text);
+    }
+  }
+  blocks_ = std::move(blocks);
+  slots_ = slots;
+}
+
 VectorPtr RowStore::gather(int c, const uint32_t* slots, int64_t n, bool nullable) const {
   const Stored& column = columns_[size_t(c)];
   const KeyColumn& type = column.type;

@@ -41,6 +41,8 @@ class RowStore {
   void resize(size_t slots);  // never less than before
   void put(int c, const LoadedColumn& from, int i, uint32_t slot);
   void drop(uint32_t slot);  // its strings are given back
+  void move(uint32_t from, uint32_t to);  // where there is no row
+  void shrink(size_t rows, size_t slots);  // only the first have a row; room for `slots` remains
   // The values at these slots; with `nullable` no_slot gives NULL.
   VectorPtr gather(int c, const uint32_t* slots, int64_t n, bool nullable) const;
   int64_t bytes() const;

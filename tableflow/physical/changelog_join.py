@@ -132,6 +132,7 @@ class ChangelogJoinOperator(Operator):
         only_appends = {HashJoinKind.INNER, HashJoinKind.SEMI}
         self._appends = node.left_appends and node.right_appends and node.kind in only_appends
         self._suspects: list[Slots] = []
+        self._sides[0].moves = node.kind is not HashJoinKind.SINGLE  # suspects are slots
         self._ended: set[int] = set()
         self._time = START_OF_TIME
 

@@ -63,6 +63,8 @@ class ChangelogSide:
         self._appends = appends
         self._age = StateAge(ttl)
         self._expiry: Expiry | None = None
+        self.moves = True
+        """Whether rows may move to other slots: nobody keeps these between calls."""
         self.state = MultiState([e.type for e in expressions], self.keys, null_safe, counted=not appends)
 
     def expire(self, retention: Retention, inputs: tuple[Field, ...]) -> None:
@@ -89,9 +91,10 @@ class ChangelogSide:
         return NO_SLOTS if self._expiry is None else self._expiry.expired(self.state, at_once=at_once)
 
     def forget(self, slots: Slots) -> None:
-        """Rows go."""
+        """Rows go; the others may be in other slots then."""
         if len(slots):
             self.state.remove(slots)
+            self.settle()
 
     def advance(self, time: int) -> None:
         """Forgets rows when the watermark allows it."""
@@ -138,14 +141,17 @@ class ChangelogSide:
         return self.state.columns(positions, slots)
 
     def settle(self) -> None:
-        """What happened so far is over."""
-        self.state.settle()
+        """What happened so far is over; rows may be in other slots then."""
+        if self.moves:
+            self._age.compact(self.state)
+        else:
+            self.state.settle()
         self._reservation.resize(self.state.bytes + self._age.held)
 
     def forget_old(self) -> None:
         """Forgets rows that have not changed for long; when a timer has come."""
         self._age.forget_rows(self.state)
-        self._reservation.resize(self.state.bytes + self._age.held)
+        self.settle()
 
     def snapshot(self) -> bytes:
         """The rows."""

@@ -75,7 +75,7 @@ class FirstRowsOperator(Operator):
             made = self._made(self._added(piece))
             if made.length:
                 yield from made.pieces(self._context.batch_rows)
-            self._state.settle()
+            self._state.compact()
             self._reservation.resize(self._state.bytes)
 
     def _added(self, batch: Batch) -> LeadingChanges:

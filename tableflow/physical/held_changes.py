@@ -36,7 +36,7 @@ class HeldChanges:
             return
         self._reservation.resize(self._state.bytes_after(batch.columns, batch.rows))
         self._state.apply(batch.columns, batch.length, batch.selection, batch.weights)
-        self._state.settle()
+        self._state.compact()
         self._reservation.resize(self._state.bytes)
 
     @property
@@ -56,6 +56,7 @@ class HeldChanges:
             yield Batch(self._state.columns(self._everything, slots), len(slots), None, self._state.counts(slots))
         for slots in found:
             self._state.remove(slots)
+        self._state.compact()
         self._reservation.resize(self._state.bytes)
 
     def take_below(self, position: int, bound: int, rows: int) -> Iterator[Batch]:
@@ -65,6 +66,7 @@ class HeldChanges:
             slots = found[start : start + rows]
             yield Batch(self._state.columns(self._everything, slots), len(slots), None, self._state.counts(slots))
         self._state.remove(found)
+        self._state.compact()
         self._reservation.resize(self._state.bytes)
 
     def clear(self) -> None:

@@ -80,7 +80,7 @@ class NormalizeOperator(Operator):
         self._reservation.resize(self._state.bytes_after(both.columns, both.length))
         changes = self._state.apply(both.columns, both.length, None, both.weights)
         self._age.touch(changes.slots)
-        self._state.settle()
+        self._age.compact(self._state)
         self._reservation.resize(self._state.bytes + self._age.held)
         columns = take_columns([both.columns[i] for i in self._output], changes.rows)
         return Batch(columns, len(changes.rows), None, changes.deltas)
@@ -98,6 +98,7 @@ class NormalizeOperator(Operator):
     def on_timer(self, time: int) -> Emission | None:
         """What has not changed for long is forgotten."""
         self._age.forget_rows(self._state)
+        self._age.compact(self._state)
         self._reservation.resize(self._state.bytes + self._age.held)
         return None
 

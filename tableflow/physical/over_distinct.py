@@ -40,7 +40,7 @@ class DistinctValues:
         changes = self._state.apply([*keys, take(values, rows)], len(rows))
         found = np.zeros(len(values), np.bool_)
         found[rows[changes.rows[changes.before == 0]]] = True
-        self._state.settle()
+        self._age.compact(self._state)
         if self._ages:
             self._age.touch(rows_of(self._state, partitions)[1])
         return found
@@ -52,11 +52,17 @@ class DistinctValues:
     def forget_old(self) -> None:
         """Forgets partitions to which nothing has been added for long."""
         self._age.forget_rows(self._state)
+        self._age.compact(self._state)
+
+    @property
+    def rows(self) -> int:
+        """Values that have come."""
+        return self._state.rows
 
     @property
     def held(self) -> int:
         """Bytes held now."""
-        return self._state.bytes + self._age.held if self._state.rows else 0
+        return self._state.bytes + self._age.held
 
     def snapshot(self) -> bytes:
         """The values."""

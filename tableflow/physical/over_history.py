@@ -185,6 +185,7 @@ class OverHistory:
             self._state.clear()
         else:
             self._forget(self._bound(watermark))
+            self._age.compact(self._state)
 
     def reads(self, rows: int) -> int:
         """About how many rows are looked at to compute so many."""
@@ -198,11 +199,17 @@ class OverHistory:
     def forget_old(self) -> None:
         """Forgets partitions to which nothing has been added for long; when a timer has come."""
         self._age.forget_rows(self._state)
+        self._age.compact(self._state)
+
+    @property
+    def rows(self) -> int:
+        """Rows that frames still need."""
+        return self._state.rows
 
     @property
     def held(self) -> int:
         """Bytes held now."""
-        return self._state.bytes + self._age.held if self._state.rows else 0
+        return self._state.bytes + self._age.held
 
     def snapshot(self) -> bytes:
         """The rows, behind the number of the next one."""

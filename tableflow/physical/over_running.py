@@ -124,6 +124,7 @@ class RunningOver:
     def forget_old(self) -> None:
         """Forgets partitions to which nothing has been added for long; when a timer has come."""
         self._age.forget_rows(self._state)
+        self._age.compact(self._state)
         for kept in self._distinct.values():
             kept.forget_old()
 
@@ -133,12 +134,18 @@ class RunningOver:
             self._state.clear()
             for kept in self._distinct.values():
                 kept.clear()
+        else:
+            self._age.compact(self._state)
+
+    @property
+    def rows(self) -> int:
+        """Partitions, and values that DISTINCT has seen in them."""
+        return self._state.rows + sum(kept.rows for kept in self._distinct.values())
 
     @property
     def held(self) -> int:
         """Bytes held now."""
-        own = self._state.bytes + self._age.held if self._state.rows else 0
-        return own + sum(kept.held for kept in self._distinct.values())
+        return self._state.bytes + self._age.held + sum(kept.held for kept in self._distinct.values())
 
     def snapshot(self) -> bytes:
         """A row for each partition, and the values that have come."""

@@ -89,6 +89,7 @@ class PartitionRows:
         self._reservation: Reservation = context.reserve("rows", self.state.bytes)
         self._reservation.rows = lambda: self.state.rows
         self._touched: Reservation = context.reserve("touched rows")
+        self._touched.rows = lambda: 0  # a copy, for as long as changes are computed
 
     def room(self, batch: Batch) -> Emission:
         """Waits until the directories have room for the rows of a batch."""
@@ -153,15 +154,20 @@ class PartitionRows:
         return sort_indices(Batch(compared, len(partitions)), keys)
 
     def settle(self) -> None:
-        """What happened so far is over."""
-        self.state.settle()
+        """What happened so far is over; rows may be in other slots then."""
+        before = self.state.slots
+        moved = self._age.compact(self.state)
+        if self.state.slots < before:
+            self._scratch = np.zeros(0, np.int64)
+        if moved and self._sorted is not None:
+            self._sorted.renew()
         self._touched.resize(0)
         self._reservation.resize(self._bytes)
 
     def forget_old(self) -> None:
         """Forgets partitions that have not changed for long; when a timer has come."""
         self._age.forget_rows(self.state)
-        self._reservation.resize(self._bytes)
+        self.settle()
 
     def forget_below(self, column: int, bound: int) -> None:
         """Forgets the partitions in which the column (a timestamp, by id) is less than this."""

@@ -71,6 +71,16 @@ class StateAge:
         if self.ttl:
             self._times = self._times[numbers]
 
+    def compact(self, state: MultiState) -> bool:
+        """Gives memory of the rows back if most have gone, with their times; whether rows have moved to other slots."""
+        before = state.slots
+        moved = state.compact()
+        if self.ttl and state.slots < before:
+            if moved is not None:
+                self._times[moved[1]] = self._times[moved[0]]
+            self._times = self._times[: state.slots].copy()
+        return moved is not None
+
     def times(self, count: int) -> bytes:
         """The times of the first numbers, for a snapshot."""
         known = self._times[:count]

@@ -227,6 +227,7 @@ class VersionedJoinOperator(Operator):
         state = self._right.state
         if self._time == END_OF_TIME or not state.rows:
             return
+        self._credit += state.slots // 64
         if state.slots > _PIECE_ROWS and 4 * self._credit < state.slots:
             return
         self._credit = 0
@@ -240,8 +241,7 @@ class VersionedJoinOperator(Operator):
         newest = np.full(int(lanes.max()) + 1, np.iinfo(np.int64).min)
         np.maximum.at(newest, lanes[passed], versions[passed])
         gone = slots[passed & (versions < newest[lanes])]
-        if len(gone):
-            state.remove(gone)
+        self._right.forget(gone)
 
     def snapshot(self) -> bytes:
         """Waiting rows, versions, and the watermark."""

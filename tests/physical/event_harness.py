@@ -38,6 +38,7 @@ class Reservation:
     def __init__(self) -> None:
         self.bytes = 0
         self.most = 0
+        self.rows: Callable[[], int] | None = None
 
     def resize(self, bytes: int) -> None:
         self.bytes = bytes
@@ -126,6 +127,11 @@ class HarnessContext:
     def state_bytes(self) -> int:
         """Bytes held by all reservations."""
         return sum(reservation.bytes for reservation in self.reservations.values())
+
+    @property
+    def state_rows(self) -> int:
+        """Rows and groups in all reservations that can tell them."""
+        return sum(reservation.rows() for reservation in self.reservations.values() if reservation.rows is not None)
 
 
 class EventHarness:

@@ -148,3 +148,49 @@ def test_over_and_keys_that_are_put(rebuild: bool) -> None:
     harness.clock(400)
     harness.rows([(1, 8)])
     assert harness.take() == [(1, 8, 1)]
+
+
+def _kept_for_a_while() -> dict[str, Any]:
+    """A node of each kind that keeps state for :data:`TTL`; rows are (key, number)."""
+    given, other = Input(fields=(K, V)), Input(fields=(L, W))
+    pairs = {"left_keys": (ref(K),), "right_keys": (ref(L),), "null_safe": (False,)}
+    first = {"partition": (K.id,), "order": (OrderingKey(V.id),)}
+    calls = (AggregateCall(BIGINT, "count", (ref(V),)),)
+    rows = (AggregateCall(ArrayType(INT), "array_agg", (ref(V),)),)
+    listed = Field(7, "list", ArrayType(INT))
+    return {
+        "groups": ChangelogAggregate(fields=(K, R), input=given, keys=(K,), calls=calls, retracting=True, ttl=TTL),
+        "rows of groups": ChangelogAggregate(
+            fields=(K, listed), input=given, keys=(K,), calls=rows, retracting=True, ttl=TTL
+        ),
+        "join": ChangelogJoin(
+            fields=(K, V, L, W), left=given, right=other, kind=HashJoinKind.FULL, left_ttl=TTL, right_ttl=TTL, **pairs
+        ),
+        "first rows": ChangelogTopN(fields=(K, V), input=given, limit=2, ttl=TTL, **first),
+        "over": ChangelogOver(
+            fields=(K, V, R), input=given, results=(R,), calls=(WindowCall(BIGINT, "row_number"),), ttl=TTL, **first
+        ),
+        "keys that are put": Normalize(fields=(K, V), input=given, key=(K.id,), ttl=TTL),
+    }
+
+
+@pytest.mark.parametrize("kind", _kept_for_a_while())
+def test_a_long_stream_of_keys_that_come_once_holds_what_a_short_one_holds(kind: str) -> None:
+    node = _kept_for_a_while()[kind]
+    inputs = ((K, V), (L, W)) if kind == "join" else ((K, V),)
+    harness = harness_of(node, False, *inputs)
+    sizes = []
+    for number in range(60):
+        for port in range(len(inputs)):
+            harness.rows([(number * 500 + i // 2, i) for i in range(500)], port)
+        harness.clock(number * TTL // 2)
+        sizes.append(harness.context.state_bytes)
+        harness.take()
+    assert max(sizes[30:]) <= 1.1 * max(sizes[5:30])
+    for port in range(len(inputs)):
+        harness.rows([(1_000_000 + i, i) for i in range(20_000)], port)
+    full = harness.context.state_bytes
+    harness.clock(10_000 * TTL)
+    assert harness.context.state_rows == 0
+    assert harness.context.state_bytes <= full / 4
+    harness.close()

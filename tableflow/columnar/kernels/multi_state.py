@@ -25,6 +25,8 @@ from tableflow.types import SqlType, TypeFamily, family
 Slots = npt.NDArray[np.uint32]
 Numbers = npt.NDArray[np.int64]
 
+_PIECE_ROWS = 65_536
+
 NO_SLOT = np.uint32(0xFFFFFFFF)
 """Stands for a missing row where that is allowed."""
 
@@ -215,6 +217,17 @@ class MultiState:
         text = sum(c.nbytes for c in columns)
         return self.native.bytes_after(rows) + 2 * text
 
+    def compact(self) -> tuple[Slots, Slots] | None:
+        """Gives memory back if most slots have no row, and settles; the slots that rows had, and have now, None where none has moved.
+
+        Whoever keeps slots has to say so of those that moved.  A state whose marks have not been taken stays as it is.
+        """
+        self.native.settle()
+        if not self.native.sparse:
+            return None
+        moved = self.native.compact()
+        return moved if len(moved[0]) else None
+
     def clear(self) -> None:
         """Forgets all rows and gives their memory back."""
         self.native.clear()
@@ -227,8 +240,15 @@ class SortedRows:
     """
 
     def __init__(self, state: MultiState, order: Sequence[tuple[int, bool, bool]]) -> None:
-        flat = [(part, down, first) for position, down, first in order for part in state.parts(position)]
-        self.native = _native.SortedSlots(state.native, flat)
+        self._flat = [(part, down, first) for position, down, first in order for part in state.parts(position)]
+        self._state = state
+        self.native = _native.SortedSlots(state.native, self._flat)
+
+    def renew(self) -> None:
+        """Rows of the settled state have moved to other slots."""
+        self.native = _native.SortedSlots(self._state.native, self._flat)
+        for slots in self._state.pieces(_PIECE_ROWS):
+            self.native.insert(slots)
 
     def change(self, come: Slots, gone: Slots) -> None:
         """Puts rows in, takes rows out."""
