@@ -101,6 +101,7 @@ class ChangelogAggregateOperator(Operator):
             self._held = HeldChanges(types, context.reserve("changes"), len(self._node.keys))
         if self._firings is not None:
             self._counted = context.reserve("rows of groups", self._firings.held)
+            self._counted.rows = lambda: 0  # the groups are counted already
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """What changes in the groups of these rows."""

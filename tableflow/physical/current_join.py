@@ -74,6 +74,7 @@ class CurrentJoinOperator(Operator):
         self._context = context
         self._table.open(context, "right rows")
         self._reservation = context.reserve("waiting rows")
+        self._reservation.rows = lambda: sum(batch.length for batch in tuple(self._waiting))
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """Keeps the rows."""

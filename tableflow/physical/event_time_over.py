@@ -119,7 +119,8 @@ class EventTimeOverOperator(Operator):
 
     def _held_rows(self) -> int:
         ahead = self._ahead
-        return self._waiting.count + (0 if ahead is None else ahead.length)
+        waiting = self._waiting.count + (0 if ahead is None else ahead.length)
+        return waiting + sum(batch.length for batch in tuple(self._passed)) + sum(kept.rows for kept in self._states)
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """Rows wait; those behind the watermark are late."""

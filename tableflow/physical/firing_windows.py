@@ -45,7 +45,7 @@ class FiringOperator(Operator):
         """Reserves the empty states."""
         self._context = context
         self._reservation = context.reserve("windows", self._shown.bytes + self._pending.bytes)
-        self._reservation.rows = lambda: self._shown.groups + self._pending.groups
+        self._reservation.rows = self._held_rows
 
     def _add(self, batch: Batch, slots: Slots) -> None:
         """Rows become pending in their slots."""
@@ -57,6 +57,10 @@ class FiringOperator(Operator):
         if self._rows:
             self._arrived += np.bincount(groups, minlength=len(self._arrived))
         self._reservation.resize(self._held())
+
+    def _held_rows(self) -> int:
+        """Groups that have fired, and groups of what has come since."""
+        return self._shown.groups + self._pending.groups
 
     def _held(self) -> int:
         return self._shown.bytes + self._pending.bytes + self._arrived.nbytes

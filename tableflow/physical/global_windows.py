@@ -47,6 +47,9 @@ class GlobalWindowOperator(FiringOperator):
         self._reservation.resize(self._held())
         return None
 
+    def _held_rows(self) -> int:
+        return super()._held_rows() + (0 if self._order is None else self._order.count)
+
     def _held(self) -> int:
         return super()._held() + self._fired.nbytes + (0 if self._order is None else self._order.bytes)
 

@@ -53,6 +53,11 @@ class GroupedRows:
         """Bytes held now."""
         return sum(run.rows.nbytes + run.groups.nbytes for run in self._runs)
 
+    @property
+    def rows(self) -> int:
+        """How many rows there are; asked by anybody."""
+        return sum(run.rows.length for run in tuple(self._runs))
+
     def add(self, rows: Batch, groups: GroupNumbers) -> None:
         """Rows (without a selection), each in its group."""
         if not len(groups):

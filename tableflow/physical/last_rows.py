@@ -76,6 +76,11 @@ class LastRows:
         """Bytes held now."""
         return self._groups.bytes + self._tails.nbytes + 3 * self._counts.nbytes
 
+    @property
+    def rows(self) -> int:
+        """Groups, and rows that are kept for their firings; asked by anybody."""
+        return self._groups.groups + self._tails.rows
+
     def bytes_with(self, batch: Batch) -> int:
         """What a batch may add."""
         return self._groups.bytes_with(batch) - self._groups.bytes + 2 * batch.nbytes

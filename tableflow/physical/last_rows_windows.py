@@ -67,6 +67,7 @@ class LastRowsOperator(Operator):
         """Reserves the empty state; opens the sink of late rows."""
         self._context = context
         self._reservation = context.reserve("windows", self._held())
+        self._reservation.rows = lambda: self._last.rows + (0 if self._order is None else self._order.count)
         self.late = None if self._time is None else LateRows(self._node, self._of, context)
 
     def _held(self) -> int:

@@ -85,6 +85,11 @@ class LookupCache:
         """Keys that are known."""
         return self._known.rows
 
+    @property
+    def rows(self) -> int:
+        """Rows of these keys."""
+        return self._rows.state.rows
+
     def take(self, keys: Sequence[Column], count: int, now: int) -> tuple[npt.NDArray[np.bool_], Batch | None]:
         """Which of the distinct keys are known, and the rows of those."""
         heads = self._known.probe(keys, count).heads()

@@ -105,6 +105,7 @@ class LookupJoinOperator(Operator):
         self._ordered = context.settings.get(LOOKUP_OUTPUT) == "ordered"
         self._capacity = context.settings.get(LOOKUP_CAPACITY)
         self._reservation = context.reserve("waiting rows")
+        self._reservation.rows = self._held_rows
         self._condition.prepare(context.settings, domains_of(self._node.input))
         self._questions.begin(context, context.lookup(self._node.lookup))
 
@@ -127,6 +128,11 @@ class LookupJoinOperator(Operator):
         known, questions = self._questions.ask([columns[i] for i in self._node.asked], length, selection)
         self._waiting.append(_Waiting(rows, known, questions))
         self._account()
+
+    def _held_rows(self) -> int:
+        """Rows that wait for answers, and what is known for them."""
+        waiting = [each for each in tuple(self._waiting) if isinstance(each, _Waiting)]
+        return sum(part.rows for each in waiting for part in (each.rows, *each.known))
 
     def _account(self) -> None:
         held = sum(

@@ -59,6 +59,18 @@ class Questions:
         self._context = context
         self._lookup = lookup
         self._reservation = context.reserve("cache")
+        self._reservation.rows = self._held_rows
+
+    def _held_rows(self) -> int:
+        """Keys that are asked for, keys that are known, and the rows of those."""
+        asked = sum(question.count for question in tuple(self._open.values()))
+        return asked + (0 if self._cache is None else self._cache.keys + self._cache.rows)
+
+    def _account(self) -> None:
+        held = sum(column.nbytes for question in self._open.values() for column in question.keys)
+        if self._cache is not None:
+            held += self._cache.bytes + self._flying.bytes
+        self._reservation.resize(held)
 
     @property
     def open(self) -> int:
@@ -83,7 +95,9 @@ class Questions:
             numbers = self._flying.columns([len(self._types)], heads[flying])[0].array
             waited = [self._open[number] for number in sorted(set(numbers.to_pylist()))]
             asked, count = _without(asked, ~flying)
-        return known, [*waited, *self._asked(asked, count)]
+        fresh = list(self._asked(asked, count))
+        self._account()
+        return known, [*waited, *fresh]
 
     def _asked(self, keys: list[Column], count: int) -> Iterator[Question]:
         for start in range(0, count, self._batch_keys):
@@ -117,7 +131,7 @@ class Questions:
                 heads = self._flying.probe(question.keys, question.count).heads()
                 self._flying.remove(heads[heads != NO_SLOT])
                 self._cache.put(question.keys, question.count, question.rows, self._context.now())
-                self._reservation.resize(self._cache.bytes + self._flying.bytes)
+        self._account()
 
     def close(self) -> None:
         """Gives the memory back."""

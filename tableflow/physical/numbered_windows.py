@@ -51,6 +51,12 @@ class NumberedWindowsOperator(Operator):
         """Reserves the empty tables."""
         self._context = context
         self._reservation = context.reserve("windows", self._held())
+        self._reservation.rows = self._held_rows
+
+    def _held_rows(self) -> int:
+        """Open windows, partitions (their numbering goes on for ever), and rows that wait."""
+        waiting = 0 if self._order is None else self._order.count
+        return int(self._open.sum()) + self._partitions.groups + waiting
 
     def _held(self) -> int:
         waiting = 0 if self._order is None else self._order.bytes

@@ -52,6 +52,7 @@ class PaneWindowsOperator(Operator):
         self._reservation = context.reserve("windows", self._state.bytes)
         self._reservation.rows = lambda: self._state.groups
         self._merging = context.reserve("windows that close")
+        self._merging.rows = lambda: 0  # while windows are put together from panes, which are counted
         self.late = LateRows(self._node, self._of, context)
 
     def process(self, batch: Batch, port: int) -> Emission | None:
