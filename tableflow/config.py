@@ -157,6 +157,7 @@ ROWTIME_NULLS = Key(
     "fail",
     "what becomes of a row without event time: fail, drop it, or pass it on without moving time",
 )
+NULL_TIME_ADVICE = f"SET '{ROWTIME_NULLS.name}' = 'drop' leaves such rows out, 'pass' hands them on without moving time"
 EPOCH_INTERVAL = Key(
     "table.exec.epoch-interval",
     _duration,

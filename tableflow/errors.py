@@ -127,6 +127,21 @@ class DataError(TableFlowError):
     """A row's value could not be computed: overflow, division by zero, a cast that fails."""
 
 
+class RowError(DataError):
+    """A row of a batch cannot be taken.
+
+    ``row`` is its place among the ``rows`` of the batch as it came, so that whoever knows where the batch is from can say which row it is.
+    """
+
+    row: int | None = None
+    rows = 0
+
+    def within(self, row: int, rows: int) -> RowError:
+        """The same error, of a row of a batch."""
+        self.row, self.rows = row, rows
+        return self
+
+
 class MemoryLimitError(TableFlowError, OperationalError):
     """A growing structure was refused memory; names the operator, the bytes and ``memory.limit``."""
 

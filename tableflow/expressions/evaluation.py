@@ -18,7 +18,7 @@ import pyarrow as pa
 from tableflow import types as t
 from tableflow.columnar.batch import Batch, Selection
 from tableflow.columnar.column import Column
-from tableflow.errors import InternalError
+from tableflow.errors import InternalError, RowError
 from tableflow.expressions import arms
 from tableflow.expressions.arms import outcomes, with_errors
 from tableflow.expressions.casting import convert
@@ -184,7 +184,9 @@ def filter_rows(
         if not kept.all():
             chosen, failed, whole = chosen[kept], failed[kept], False
     if failed.any():
-        raise _failure(conjuncts, _frame(batch, positions, chosen[failed][:1], entries))
+        first = chosen[failed][:1]
+        error = _failure(conjuncts, _frame(batch, positions, first, entries))
+        raise error.within(int(first[0]), batch.length) if isinstance(error, RowError) else error
     return chosen
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tableflow.errors import DataError, InternalError, TableFlowError
+from tableflow.errors import DataError, InternalError, RowError, TableFlowError
 from tableflow.expressions.evaluation import compute
 from tableflow.expressions.frame import Frame
 from tableflow.expressions.functions.logic import truth
@@ -73,6 +73,8 @@ def _worded(of: Expression, row: Frame, target: str | None) -> TableFlowError:
     if isinstance(of, Call):
         failure = function(of.function).failure
         message = failure if isinstance(failure, str) else failure(values, of.type)
+        if advice := function(of.function).advice:
+            return RowError(message, detail=_detail(of, row).partition(" where ")[2], hint=advice)
     elif isinstance(of, Cast):
         message = f"cannot cast {literal_text(values[0], of.operand.type)[:_LONGEST]} to {of.type}"
     else:

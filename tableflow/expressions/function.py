@@ -53,7 +53,7 @@ class Function:
 
     ``strict``: NULL if any argument is NULL.  ``lazy``: evaluated argument by argument, each for the rows that the ones
     before left open.  ``bind`` replaces rule and kernel for names that mean another expression.  ``failure`` words a
-    row's error, given its arguments' storage values.
+    row's error, given its arguments' storage values, ``advice`` what to do about a row that cannot be taken at all.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Function:
     lazy: bool = False
     can_raise: Callable[[Call], bool] = never
     failure: str | Callable[[Sequence[Any], SqlType], str] = "the result is out of range"
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
-from tableflow.errors import DataError
+from tableflow.config import NULL_TIME_ADVICE
+from tableflow.errors import RowError
 from tableflow.expressions.casting.calendar import limits
 from tableflow.expressions.evaluation import project
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal, children, transform, walk
@@ -122,10 +123,11 @@ class AssignWatermarksOperator(Operator):
         kept = rows[present[rows]]
         if self._node.nulls is TimeNulls.FAIL and len(kept) < len(rows):
             name = next(f.name for f in self._node.input.fields if f.id == self._node.column)
-            raise DataError(
+            first = int(rows[~present[rows]][0])
+            raise RowError(
                 f"event time {name!r} of a row{f' of {self._node.table!r}' if self._node.table else ''} is NULL",
-                hint="SET 'table.exec.source.rowtime-null-handling' = 'drop' or 'pass'",
-            )
+                hint=NULL_TIME_ADVICE,
+            ).within(first, batch.length)
         return batch.with_selection(kept)
 
 

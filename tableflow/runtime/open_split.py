@@ -7,14 +7,15 @@ from tableflow.runtime.source import Split, SplitReader
 
 
 class OpenSplit:
-    """``silences`` is how often its reader had nothing to give, ``silent_since`` when it began to have nothing."""
+    """``rows`` are those that its reader has given, ``silences`` is how often its reader had nothing to give, ``silent_since`` when it began to have nothing."""
 
-    __slots__ = ("awaited", "idle", "reader", "silences", "silent_since", "split")
+    __slots__ = ("awaited", "idle", "reader", "rows", "silences", "silent_since", "split")
 
     def __init__(self, split: Split, reader: SplitReader) -> None:
         self.split = split
         self.reader = reader
         self.awaited: Wake | None = None
+        self.rows = 0
         self.silences = 0
         self.silent_since: int | None = None
         self.idle = False

@@ -71,6 +71,8 @@ class SplitInput:
         self._finished: list[str] = []
         self._time = block.split_time = SplitTime(source_time, task_index, drift)
         self._current = ""
+        self._before = self._length = 0
+        """Of the batch given last: the rows of its split before it, and its own."""
         self._assignment: Wake | None = None
         self._exhausted = False
         self._asked = 0
@@ -99,6 +101,12 @@ class SplitInput:
             # The task tells it now; what it was to tell next lies behind it.
             self._pending = deque(event for event in self._pending if not isinstance(event, Watermark))
         return advanced
+
+    def place_of(self, row: int, rows: int) -> str | None:
+        """Which row a place in the batch given last is, if that batch has so many rows."""
+        if rows != self._length:
+            return None
+        return f"it is row {self._before + row + 1:,} of {self._current!r}"
 
     def next(self, preferred: int | None) -> Taken | None:
         """The next epoch, watermark, batch, or the end; None when every reader waits."""
@@ -221,6 +229,8 @@ class SplitInput:
             current.spoke()
             self._note(self._time.spoke(current.split.id))
             self._current = current.split.id
+            self._before, self._length = current.rows, given.length
+            current.rows += given.length
             return given if given.rows else None
         if isinstance(given, Later):
             current.fell_silent(self._clock.now())

@@ -11,7 +11,7 @@ from time import perf_counter_ns
 from typing import Protocol
 
 from tableflow.columnar.batch import Batch
-from tableflow.errors import InternalError, MemoryLimitError, TableFlowError
+from tableflow.errors import InternalError, MemoryLimitError, RowError, TableFlowError
 from tableflow.runtime.chain import Chain, Progress
 from tableflow.runtime.checkpoint import TaskId, TaskSnapshot
 from tableflow.runtime.context import Context
@@ -276,6 +276,9 @@ class Task:
 
     def _named(self, error: Exception) -> TableFlowError:
         """The error as the user sees it."""
+        if isinstance(error, RowError) and error.row is not None and self._splits is not None:
+            place = self._splits.place_of(error.row, error.rows)
+            error.detail = "; ".join(part for part in (place, error.detail) if part) or None
         if isinstance(error, TableFlowError):
             return error
         position = self._chain.current

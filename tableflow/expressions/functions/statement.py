@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from tableflow import types as t
+from tableflow.config import NULL_TIME_ADVICE
 from tableflow.errors import Span
 from tableflow.expressions.coercion import cast
 from tableflow.expressions.function import Binding, Function, always, overloads
@@ -170,7 +171,7 @@ FUNCTIONS = (
         ("has_event_time(TIMESTAMP '2024-01-01 00:00:00')", "true"), "statement",
         rule=overloads(((t.TIMESTAMP,), t.BOOLEAN)),
         kernel=_has_event_time, strict=False, can_raise=always,
-        failure="an event time is NULL (SET 'table.exec.source.rowtime-null-handling' = 'drop' or 'pass')",
+        failure="an event time is NULL", advice=NULL_TIME_ADVICE,
     ),
     Function(
         "ingestion_time", "ingestion_time()", "When the row came into its table, a TIMESTAMP_LTZ(3).",
