@@ -20,7 +20,7 @@ from tableflow.types import TypeFamily
 
 __all__ = [
     "can_cast", "cast", "common_type", "decimal_type", "exact_view", "implicit_cast", "typed_literal", "unify",
-    "unify_comparison",
+    "unify_comparison", "without_widening",
 ]  # fmt: skip
 
 _READ_FROM_TEXT = frozenset({
@@ -120,6 +120,18 @@ def cast(expression: Expression, to: t.SqlType, lenient: bool = False) -> Expres
         if folded is not None:
             return folded
     return Cast(to, expression, lenient, span)
+
+
+def without_widening(expression: Expression) -> Expression:
+    """What was cast to a finer type of time, as times of different precision are where they are compared: the same moment."""
+    while isinstance(expression, Cast) and not expression.lenient:
+        of, to = expression.operand.type, expression.type
+        if not (isinstance(of, t.TimestampType) and isinstance(to, t.TimestampType)):
+            break
+        if of.zoned != to.zoned or of.precision > to.precision:
+            break
+        expression = expression.operand
+    return expression
 
 
 def typed_literal(text: str, to: t.SqlType, span: Span | None = None) -> Expression | None:

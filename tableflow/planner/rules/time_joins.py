@@ -6,7 +6,7 @@ maximum of these numbers tells each left row which right row is next to it; an o
 
 from __future__ import annotations
 
-from tableflow.expressions.coercion import cast
+from tableflow.expressions.coercion import cast, common_type
 from tableflow.expressions.keys import is_nested_key, keyed
 from tableflow.expressions.nodes import (
     Call,
@@ -63,10 +63,11 @@ def expand_asof_join(node: Node, required: frozenset[int], context: Context) -> 
     descending = node.match in {"le", "lt"}
     pairs = [_sides(each, node, context) for each in node.conjuncts]
     # the left side's columns are made anew above the join: below it they have other ids
-    given = _side(node.left, [a for a, _ in pairs], node.time, context)
+    common = common_type([node.time.type, node.versions.type]) or node.time.type
+    given = _side(node.left, [a for a, _ in pairs], cast(node.time, common), context)
     plan, names = copy_plan(given.plan, context)
     left = _Side(plan, tuple([names[f.id] for f in given.keys]), names[given.time.id])
-    versions = cast(reference(node.versions), left.time.type)
+    versions = cast(reference(node.versions), common)
     right = _numbered(node.right, [b for _, b in pairs], versions, node.versions, context, descending=descending)
     copied, renamed = copy_plan(right.plan, context)
     assert right.number is not None

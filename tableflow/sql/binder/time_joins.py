@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from tableflow.errors import BindError, Span, SqlSyntaxError
+from tableflow.expressions.coercion import without_widening
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, column_ids
 from tableflow.expressions.registry import resolve_call
 from tableflow.planner.logical.copying import passing
@@ -98,6 +99,8 @@ def asof_join(
         raise BindError("the inequality of ASOF JOIN compares the two sides", span=match.span or span)
     equalities = [each for each in conjuncts if each is not match]
     _equalities(equalities, left, right, span)
+    # Moments compare as they are: a column that is cast would not be the event time of its side any more.
+    first, second = without_widening(first), without_widening(second)
     right_plan, versions = _as_column(block.context, right.plan, second)
     plan = AsofJoin(
         kind, left.plan, right_plan, tuple(equalities), function, first, versions, block=block.number, span=span
