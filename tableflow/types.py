@@ -116,8 +116,18 @@ class TimestampType(SqlType):
     precision: int = 6
     zoned: bool = False
 
+    @property
+    def tick(self) -> int:
+        """Microseconds from a value to the next; 1 also where values are finer."""
+        return int(10 ** max(6 - self.precision, 0))
+
     def __str__(self) -> str:
         return f"TIMESTAMP{'_LTZ' if self.zoned else ''}({self.precision})"
+
+
+def tick_of(of: SqlType) -> int:
+    """Microseconds from a time of this type to the next; 1 for what is no time."""
+    return of.tick if isinstance(of, TimestampType) else 1
 
 
 @dataclass(frozen=True, slots=True)

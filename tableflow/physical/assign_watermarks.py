@@ -25,7 +25,7 @@ from tableflow.records import dataclass
 from tableflow.runtime.events import Watermark
 from tableflow.runtime.operator import Emission, Operator
 from tableflow.serialization import serializable
-from tableflow.types import IntervalType, SqlType, TimestampType
+from tableflow.types import IntervalType, SqlType, TimestampType, tick_of
 
 _DAY = 86_400_000_000
 
@@ -54,8 +54,6 @@ class AssignWatermarks(UnaryNode):
     upserts: bool = False
     table: str = ""
     """Whose rows they are, for errors."""
-    unit: int = 1
-    """Watermarks are multiples of so many microseconds, as the values of all event times that they meet."""
 
 
 class AssignWatermarksOperator(Operator):
@@ -69,7 +67,7 @@ class AssignWatermarksOperator(Operator):
         # What cannot be computed for another reason than where time ends is an error still.
         self._marks = [within_time(node.expression), *(within_time(arg) for arg in moved if can_raise(arg))]
         of = next(f.type for f in node.input.fields if f.id == node.column)
-        self._unit = 10 ** max(6 - of.precision, 0) if isinstance(of, TimestampType) else 1
+        self._tick = tick_of(of)
         self._follows_time = keeps_order(node.expression, node.column)
         self._moves = constant_moves(node.expression) if self._follows_time else None
         self._type = next(f.type for f in node.input.fields if f.id == node.column)
@@ -87,8 +85,7 @@ class AssignWatermarksOperator(Operator):
         latest = self._latest(batch)
         yield replace_event_time(batch, self._time)
         if latest is not None:
-            time = -(-latest // self._unit) * self._unit
-            yield Watermark(time - time % self._node.unit)
+            yield Watermark(-(-latest // self._tick) * self._tick)
 
     def _latest(self, batch: Batch) -> int | None:
         """The greatest mark of the rows: that of the latest row where marks follow event time, unless it has none."""

@@ -128,6 +128,7 @@ class ChangelogJoinOperator(Operator):
         for side, child, retention in zip(self._sides, node.inputs, timed, strict=True):
             if retention is not None:
                 side.expire(retention, child.fields)
+        self.time_unit = max((each.unit for each in timed if each is not None), default=1)
         self._counts_partners = COUNTS_PARTNERS[node.kind]
         only_appends = {HashJoinKind.INNER, HashJoinKind.SEMI}
         self._appends = node.left_appends and node.right_appends and node.kind in only_appends

@@ -33,7 +33,7 @@ from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, Epoch, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
 from tableflow.serialization import serializable
-from tableflow.types import BYTES, Field
+from tableflow.types import BYTES, Field, tick_of
 
 _DAY = 86_400_000_000
 _HOLD = 50_000
@@ -82,6 +82,7 @@ class EventTimeOverOperator(Operator):
         self._partitions = PartitionKeys(fields, node.partition)
         self._waiting = RowsInOrder(fields, node.order, in_time=True, behind=node.behind)
         self._behind = node.behind
+        self.time_unit = tick_of(fields[self._time].type)
         self._ahead: Batch | None = None
         self._passed: list[Batch] = []
         self._held: int | None = None  # the watermark that has passed these rows, and has not been told

@@ -25,10 +25,12 @@ class Retention:
 
     Rows that arrive later than that are late.  An interval join's left row that matches right rows up to one minute after it has
     ``behind`` 60,000,000; a window's rows are of use until the watermark reaches the window's end, which is ``behind`` -1 of the end.
+    Watermarks count as multiples of ``unit``, see :attr:`~tableflow.runtime.operator.Operator.time_unit`.
     """
 
     column: int
     behind: int
+    unit: int = 1
 
 
 class Expiry:

@@ -34,17 +34,15 @@ from tableflow.serialization import serializable
 class TimedJoin(ChangelogJoin):
     """A join of two inputs that only add rows, which does the same: INNER, LEFT, RIGHT, FULL, SEMI, ANTI (not NULL-aware).
 
-    A side whose rows come out without a partner has a retention.  ``delay``: microseconds by which watermarks are held back, to a multiple of
-    ``unit``: the last moment of a window is a unit of its column before the end, and its row comes as long as time has not reached that.
+    A side whose rows come out without a partner has a retention.  ``delay``: microseconds by which watermarks are held back.
     """
 
     delay: int
-    unit: int = 1
 
 
-def timed(of: ChangelogJoin, delay: int, unit: int = 1) -> TimedJoin:
+def timed(of: ChangelogJoin, delay: int) -> TimedJoin:
     """The same join, whose output does not change."""
-    return TimedJoin(**{each.name: getattr(of, each.name) for each in fields(of)}, delay=delay, unit=unit)
+    return TimedJoin(**{each.name: getattr(of, each.name) for each in fields(of)}, delay=delay)
 
 
 class TimedJoinOperator(ChangelogJoinOperator):
@@ -53,7 +51,7 @@ class TimedJoinOperator(ChangelogJoinOperator):
     def __init__(self, node: TimedJoin) -> None:
         super().__init__(node)
         self._appends = True
-        self._delay, self._unit = node.delay, node.unit
+        self._delay = node.delay
         self._looked = START_OF_TIME
         counted = COUNTS_PARTNERS[node.kind]
         self._lone = (False, False) if node.kind is HashJoinKind.SEMI else counted
@@ -129,8 +127,7 @@ class TimedJoinOperator(ChangelogJoinOperator):
     def _held_back(self) -> int:
         if self._looked in {START_OF_TIME, END_OF_TIME}:
             return self._looked
-        time = self._looked - self._delay
-        return max(time - time % self._unit, START_OF_TIME)
+        return max(self._looked - self._delay, START_OF_TIME)
 
     def _without_partner(self, port: int, old: Slots) -> Emission:
         side, size = self._sides[port], self._context.batch_rows

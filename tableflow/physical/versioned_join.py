@@ -29,7 +29,7 @@ from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.serialization import serializable
-from tableflow.types import BYTES, INT, TIMESTAMP, DateType, IntegerType, TimestampType
+from tableflow.types import BYTES, INT, TIMESTAMP, DateType, IntegerType, TimestampType, tick_of
 
 _PIECE_ROWS = 8192
 
@@ -80,6 +80,9 @@ class VersionedJoinOperator(Operator):
         self._time_at = positions(self._left.fields)[time.id]
         self._version_at = positions(self._right.fields)[versions.id]
         self._units = [_unit(self._left, self._time_at), _unit(self._right, self._version_at)]
+        self.time_unit = max(
+            tick_of(self._left.fields[self._time_at].type), tick_of(self._right.fields[self._version_at].type)
+        )
         arriving = positions(node.left.fields), positions(node.right.fields)
         self._arriving = arriving[0][time.id], arriving[1][versions.id]
         self._time = START_OF_TIME

@@ -17,11 +17,18 @@ from tableflow.physical.untimed_windows import UntimedWindowsOperator
 from tableflow.physical.updating_windows import UpdatingWindowsOperator
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.operator import Operator
-from tableflow.types import TimestampType
+from tableflow.types import TimestampType, tick_of
 
 
 def windowed_operator(node: WindowedAggregate) -> Operator:
     """A new operator; :class:`~tableflow.errors.UnsupportedError` for what none of them computes."""
+    made = _made(node)
+    judged = {node.time, *(key.column for key in node.order[:1] if node.in_time)}
+    made.time_unit = max((tick_of(f.type) for f in node.input.fields if f.id in judged), default=1)
+    return made
+
+
+def _made(node: WindowedAggregate) -> Operator:
     windows = _last_rows(node) if node.emit.evicts else _in_time(node)
     if windows is not None:
         if node.processing_time:

@@ -8,8 +8,9 @@ matches are there.  When a row is of no more use its partners are known, so that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from tableflow.expressions.coercion import without_widening
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.physical.retention import Retention
 from tableflow.planner.logical import nodes as logical
@@ -17,7 +18,7 @@ from tableflow.planner.logical.nodes import JoinKind
 from tableflow.planner.sealed_joins import passing_side
 from tableflow.planner.window_closings import closings, same_window
 from tableflow.records import dataclass
-from tableflow.types import TimestampType
+from tableflow.types import TimestampType, tick_of
 
 if TYPE_CHECKING:
     from tableflow.planner.stream_facts import StreamFacts
@@ -51,6 +52,14 @@ class JoinTimes:
     event_time: frozenset[int] = frozenset()
 
 
+class _Columns(NamedTuple):
+    """A column of each side that are compared, and how many microseconds two values of the coarser one are apart."""
+
+    left: int
+    right: int
+    tick: int
+
+
 def join_times(node: logical.Join, stream: Callable[[logical.Node], StreamFacts]) -> JoinTimes:
     """What time says of a join in a streaming plan."""
     left, right = stream(node.left), stream(node.right)
@@ -82,12 +91,14 @@ def _equal_windows(node: logical.Join, stream: Callable[[logical.Node], StreamFa
     if same is None:
         return None
     one, other = same
-    return Retention(one, left[one].behind), Retention(other, right[other].behind)
+    # Until no more rows of the window come on either side.
+    behind = max(left[one].behind, right[other].behind)
+    return Retention(one, behind), Retention(other, behind)
 
 
 def _interval(left: frozenset[int], right: frozenset[int], conjuncts: Iterable[Expression]) -> _Pair:
-    low: dict[tuple[int, int], int] = {}
-    high: dict[tuple[int, int], int] = {}
+    low: dict[_Columns, int] = {}
+    high: dict[_Columns, int] = {}
     for conjunct in conjuncts:
         bound = _bound(conjunct, left, right)
         if bound is None:
@@ -97,14 +108,12 @@ def _interval(left: frozenset[int], right: frozenset[int], conjuncts: Iterable[E
             low[pair] = max(offset, low.get(pair, offset))
         if function in {"le", "lt", "eq"}:
             high[pair] = min(offset, high.get(pair, offset))
-    lefts = [Retention(pair[0], max(0, -offset)) for pair, offset in low.items()]
-    rights = [Retention(pair[1], max(0, offset)) for pair, offset in high.items()]
+    lefts = [Retention(pair.left, max(0, -offset), pair.tick) for pair, offset in low.items()]
+    rights = [Retention(pair.right, max(0, offset), pair.tick) for pair, offset in high.items()]
     return (lefts[0] if lefts else None), (rights[0] if rights else None)
 
 
-def _bound(
-    conjunct: Expression, left: frozenset[int], right: frozenset[int]
-) -> tuple[str, tuple[int, int], int] | None:
+def _bound(conjunct: Expression, left: frozenset[int], right: frozenset[int]) -> tuple[str, _Columns, int] | None:
     """(comparison, (left column, right column), offset) of ``left - right >= offset`` and its like."""
     if not isinstance(conjunct, Call) or conjunct.function not in _MIRRORED:
         return None
@@ -112,26 +121,29 @@ def _bound(
     if sides[0] is None or sides[1] is None:
         return None
     (a, more), (b, other) = sides[0], sides[1]
-    if a in left and b in right:
-        return conjunct.function, (a, b), other - more
-    if b in left and a in right:
-        return _MIRRORED[conjunct.function], (b, a), more - other
+    tick = max(tick_of(a.type), tick_of(b.type))
+    if a.id in left and b.id in right:
+        return conjunct.function, _Columns(a.id, b.id, tick), other - more
+    if b.id in left and a.id in right:
+        return _MIRRORED[conjunct.function], _Columns(b.id, a.id, tick), more - other
     return None
 
 
-def _shifted(expression: Expression) -> tuple[int, int] | None:
+def _shifted(expression: Expression) -> tuple[ColumnRef, int] | None:
     """A timestamp column and the microseconds that are added to it."""
+    expression = without_widening(expression)
     if isinstance(expression, ColumnRef):
-        return (expression.id, 0) if isinstance(expression.type, TimestampType) else None
+        return (expression, 0) if isinstance(expression.type, TimestampType) else None
     if not isinstance(expression, Call) or expression.function not in {"add", "subtract"} or len(expression.args) != 2:
         return None
     column, length = expression.args
     if isinstance(column, Literal) and expression.function == "add":
         column, length = length, column
+    column = without_widening(column)
     if not (isinstance(column, ColumnRef) and isinstance(column.type, TimestampType) and isinstance(length, Literal)):
         return None
     match length.value:
         case (0, int(days), int(micros)):
             shift = days * _DAY + micros
-            return column.id, shift if expression.function == "add" else -shift
+            return column, shift if expression.function == "add" else -shift
     return None

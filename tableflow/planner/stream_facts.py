@@ -15,12 +15,12 @@ from tableflow.physical.properties import ChangelogMode
 from tableflow.planner.join_times import join_times
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
-from tableflow.planner.logical.structure import inputs
+from tableflow.planner.logical.structure import inputs, output
 from tableflow.planner.logical.traversal import walk_plan
 from tableflow.planner.over_times import waited_for
 from tableflow.planner.window_closings import closing_column, closings, final_groups, waiting
 from tableflow.records import dataclass
-from tableflow.types import TimestampType
+from tableflow.types import tick_of
 
 _APPEND, _RETRACT = ChangelogMode.APPEND, ChangelogMode.RETRACT
 
@@ -42,16 +42,6 @@ class StreamFacts:
 def is_endless(root: logical.Node) -> bool:
     """Whether a query reads something that has no end."""
     return _endless(root) is not None
-
-
-def time_unit(root: logical.Node) -> int:
-    """The coarsest unit of all event times of a query, in microseconds.
-
-    A watermark between two values of a column would say of the earlier one that it does not come, which the last moment of a window
-    does until time has reached its end.
-    """
-    columns = [node.column.type for node in walk_plan(root) if isinstance(node, timed.AssignWatermarks)]
-    return max((10 ** max(6 - of.precision, 0) for of in columns if isinstance(of, TimestampType)), default=1)
 
 
 def _endless(root: logical.Node) -> logical.Scan | None:
@@ -165,9 +155,18 @@ class Streams:
         return left.event_time & {node.time.id, *waiting(closings(node.left, self.of), node.time.id)}
 
     def _window_times(self, node: logical.Node, below: list[StreamFacts]) -> frozenset[int]:
-        """Of rows that come no later than when their window closes: its last moment."""
-        known = frozenset[int]().union(*(one.event_time for one in below))
-        return frozenset(column for column, each in closings(node, self.of).items() if each.behind >= 0) & known
+        """Of rows that come no later than when their window closes: its last moment.
+
+        Whoever reads such a column takes watermarks between two of its values for the earlier one, so its rows may come as long as that
+        does not make them late.
+        """
+        known = {f.id: f.type for f in output(node)}
+        given = frozenset[int]().union(*(one.event_time for one in below)) & known.keys()
+        return frozenset(
+            column
+            for column, each in closings(node, self.of).items()
+            if column in given and 0 <= each.behind < tick_of(known[column])
+        )
 
     def _common_time(self, node: logical.SetOperation, below: list[StreamFacts]) -> frozenset[int]:
         return frozenset(

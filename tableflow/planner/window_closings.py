@@ -63,7 +63,8 @@ def closings(node: logical.Node, stream: Callable[[logical.Node], StreamFacts]) 
             left, right = closings(node.left, stream), closings(node.right, stream)
             same = same_window(node.conjuncts, left, right)
             if same is not None:
-                return _joined(node, waiting(left, same[0]), waiting(right, same[1]))
+                behind = max(left[same[0]].behind, right[same[1]].behind)
+                return _joined(node, _behind(left, same[0], behind), _behind(right, same[1], behind))
             return _in_time(node, left, right, stream)
         case timed.AsofJoin() | timed.TemporalJoin():
             return _after_time(node, stream)
@@ -139,8 +140,12 @@ def _kept(known: Closings, kept: Retention | None, delay: int) -> Closings:
     """Of rows that find partners as long as one of their columns says; what comes out has its time so far behind."""
     if kept is None:
         return {}
-    late = kept.behind - delay
-    return {c: Closing(max(each.behind, late), each.since) for c, each in waiting(known, kept.column).items()}
+    return _behind(known, kept.column, kept.behind - delay)
+
+
+def _behind(known: Closings, waited: int, behind: int) -> Closings:
+    """Of rows that find partners until the watermark is so far behind one of their columns."""
+    return {c: Closing(max(each.behind, behind), each.since) for c, each in waiting(known, waited).items()}
 
 
 def _after_time(node: timed.AsofJoin | timed.TemporalJoin, stream: Callable[[logical.Node], StreamFacts]) -> Closings:
@@ -207,5 +212,5 @@ def _made(node: timed.WindowTable | timed.WindowedAggregate, stream: Callable[[l
         found[end.id] = Closing(-1, since)
     if time is not None and isinstance(time.type, TimestampType):
         # It is one unit of its precision before the end.
-        found[time.id] = Closing(10 ** max(6 - time.type.precision, 0) - 1, since)
+        found[time.id] = Closing(time.type.tick - 1, since)
     return found

@@ -103,6 +103,7 @@ class Chain:
         self._may_finish = [type(operator).finished is not Operator.finished for operator in operators]
         self._contributes = [operator.contributes for operator in operators]
         self._makes_time = [operator.generates_watermarks for operator in operators]
+        self._units = [operator.time_unit for operator in operators]
         self._delays_time = [operator.delays_watermarks for operator in operators]
         self.has_preference = bool(operators) and (type(operators[0]).preferred_port is not Operator.preferred_port)
 
@@ -275,6 +276,7 @@ class Chain:
         emission: Iterator[Any] | None = None
         match event:
             case Watermark():
+                event = event.rounded_down(self._units[index])
                 delays = self._delays_time[index]
                 if not self._makes_time[index] and not delays:
                     stack.append((index + 1, None, event))

@@ -20,6 +20,13 @@ class Watermark:
 
     time: int
 
+    def rounded_down(self, unit: int) -> Watermark:
+        """To a multiple of so many microseconds; where time begins and ends stays."""
+        beyond = self.time % unit
+        if not beyond or self.time in {START_OF_TIME, END_OF_TIME}:
+            return self
+        return Watermark(max(self.time - beyond, START_OF_TIME))
+
 
 @dataclass(frozen=True, slots=True)
 class Idle:

@@ -140,6 +140,12 @@ class OperatorContext(Protocol):
 class Operator(ABC):
     """One parallel instance of a physical operator; only :meth:`process` is required."""
 
+    time_unit: int = 1
+    """Microseconds between two values of the times that it compares with watermarks (of the coarsest of them): it and those behind it
+    are told of watermarks that are multiples of it.  A row that waits elsewhere until time has reached the next value, as the last moment of a
+    window does, comes behind a watermark between the two, and would be late.
+    """
+
     def open(self, context: OperatorContext) -> None:  # noqa: B027 - optional hook
         """Called once, before anything else, in the task's own thread of control."""
 

@@ -173,9 +173,10 @@ class EventHarness:
         if time <= self._time:
             return
         self._time = time
-        self._take(self.operator.on_watermark(Watermark(time)))
+        watermark = Watermark(time).rounded_down(self.operator.time_unit)
+        self._take(self.operator.on_watermark(watermark))
         if not (self.operator.generates_watermarks or self.operator.delays_watermarks):
-            self.said.append(Watermark(time))
+            self.said.append(watermark)
         self._renew()
 
     def epoch(self, number: int | None = None, time: int = START_OF_TIME) -> None:

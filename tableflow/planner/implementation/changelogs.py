@@ -102,7 +102,7 @@ def implement_stream_join(search: Search, node: logical.Join, required: Required
         span=node.span,
     )
     warn_of_growth(search, plan)
-    yield plan if times.delay is None else timed(plan, times.delay, search.time_unit)
+    yield plan if times.delay is None else timed(plan, times.delay)
 
 
 def _placed(node: logical.Join, left: PhysicalNode) -> Partitioning:

@@ -24,7 +24,7 @@ from tableflow.planner.implementation.needed import needed_columns
 from tableflow.planner.implementation.requirements import NOTHING, Required
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical.structure import inputs, output, place
-from tableflow.planner.stream_facts import StreamFacts, Streams, time_unit
+from tableflow.planner.stream_facts import StreamFacts, Streams
 from tableflow.planner.window_closings import closing_column
 from tableflow.records import dataclass, replace
 from tableflow.types import Field
@@ -104,8 +104,6 @@ class Search:
         """Columns of tables, by id."""
         self.alternatives: dict[int, Any] = {}
         """What the rule of a join found, by node, as far as it does not depend on what is required."""
-        self.time_unit = time_unit(root) if streaming else 1
-        """Of how many microseconds the values of all event times are multiples, if they are not finer."""
         self._needed = needed_columns(root, wanted)
         self._adopted: list[logical.Node] = []  # nodes are known by identity, so they must not go
         self._rules = rules

@@ -90,7 +90,6 @@ def assign(
         nulls=TimeNulls(node.nulls.value),
         upserts=upserts,
         table=node.table,
-        unit=search.time_unit,
     )
 
 
