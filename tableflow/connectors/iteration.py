@@ -26,6 +26,8 @@ _MOST_ROWS = 4096
 """Rows that the user's thread may be ahead of the reader."""
 
 _PATIENCE_SECONDS = 0.5
+_IS_COROUTINE = 0x80
+"""inspect.CO_COROUTINE, which is not worth the import."""
 
 
 class Iteration:
@@ -34,9 +36,14 @@ class Iteration:
     splits = 1
 
     def __init__(self, source: Any) -> None:
-        if not (hasattr(source, "__iter__") or hasattr(source, "__aiter__") or callable(source)):
+        given = hasattr(source, "__iter__") or hasattr(source, "__aiter__") or callable(source)
+        if not given or isinstance(source, str | bytes):
             raise InterfaceError(
                 f"a {type(source).__name__} gives no rows; an iterable, or a function that makes one, does"
+            )
+        if getattr(getattr(source, "__code__", None), "co_flags", 0) & _IS_COROUTINE:
+            raise InterfaceError(
+                f"coroutine function {source.__name__!r} gives no rows; an asynchronous generator, async def with yield, does"
             )
         self._source = source
         self.taken = False
@@ -52,6 +59,11 @@ class Iteration:
         source = self._source
         if callable(source) and not hasattr(source, "__iter__") and not hasattr(source, "__aiter__"):
             source = source()
+            if not hasattr(source, "__iter__") and not hasattr(source, "__aiter__"):
+                raise ConnectorError(
+                    f"its function has returned {source!r}, which gives no rows"[:300],
+                    hint="return an iterable of rows, or make the function a generator with yield",
+                )
         begun: Iterator[Any] | AsyncIterator[Any] = aiter(source) if hasattr(source, "__aiter__") else iter(source)
         if begun is self._source:
             if self.taken:
@@ -193,7 +205,7 @@ class PumpedReader:
     def _guarded(self, work: Callable[[Any], None], rows: Any) -> None:
         try:
             work(rows)
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever reads
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever reads: rows that stop are no end
             self._failure = _failed(error, self._shape)
         finally:
             with self._changed:
@@ -226,7 +238,8 @@ class PumpedReader:
         try:
             asyncio.run(pump())
         except asyncio.CancelledError:
-            pass
+            if not self._stopped:
+                raise
         finally:
             with self._changed:
                 self._stop_async = None
@@ -303,7 +316,8 @@ def batch_of(items: list[Any], shape: RowShape, before: int) -> Batch:
     return concat(parts)
 
 
-def _failed(error: Exception, shape: RowShape) -> Exception:
+def _failed(error: BaseException, shape: RowShape) -> Exception:
     if isinstance(error, TableFlowError):
         return error
-    return ConnectorError(f"the iterator of {shape.subject} failed", detail=f"{type(error).__name__}: {error}")
+    said = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return ConnectorError(f"the iterator of {shape.subject} failed", detail=said)

@@ -76,6 +76,15 @@ class Asked:
     options: Mapping[str, str] | None = None
 
 
+def _texts(options: Any) -> dict[str, str]:
+    """Options as WITH (...) would have them."""
+    if not isinstance(options, Mapping | None):
+        raise InterfaceError(f"options are a dictionary such as {{'lookup.cache': 'partial'}}, not {options!r}")
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in (options or {}).items()
+    }
+
+
 class LookupTable(ProjectedTable):
     """A :class:`~tableflow.catalog.lookup.LookupProvider` over a function of this process."""
 
@@ -88,7 +97,7 @@ class LookupTable(ProjectedTable):
         for column in asked.key:
             if column not in names:
                 raise InterfaceError(f"key column {column!r} is no column of lookup table {name!r}")
-        values = read_options(KIND, OPTIONS, dict(asked.options or {}))
+        values = read_options(KIND, OPTIONS, _texts(asked.options))
         part = "lookup.partial-cache."
         self.key = asked.key
         self.batch_keys: int = values["lookup.batch-size"]

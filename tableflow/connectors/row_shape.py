@@ -170,7 +170,9 @@ class RowShape:
             raise DataError(
                 f"row {number} of {self.subject} has {values} instead of {len(self.names)}",
                 detail=f"the row is {str(row)[:200]}; {self._declared()}",
-                hint="give a value for each column, None where there is none",
+                hint="each item of the iterator is one row: give these one by one, or as Arrow data"
+                if row and all(isinstance(item, tuple | list | dict) for item in row)
+                else "give a value for each column, None where there is none",
             )
         return row
 

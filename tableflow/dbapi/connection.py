@@ -17,7 +17,7 @@ from tableflow.dbapi.closing import Closing
 from tableflow.dbapi.cursor import Cursor, Parameters, may_wait
 from tableflow.errors import InterfaceError, NotSupportedError
 from tableflow.session import Session
-from tableflow.session.live_tables import LiveDescription
+from tableflow.session.live_tables import LiveDescription, names_given
 
 
 def connect(
@@ -30,6 +30,8 @@ def connect(
     """
     if not isinstance(database, str | Path | None):
         raise InterfaceError(f"a database is the path of a directory, not a {type(database).__name__}")
+    if not isinstance(settings, Mapping | None):
+        raise InterfaceError(f"settings are a dictionary such as {{'parallelism.default': '2'}}, not {settings!r}")
     texts = {name: str(value) for name, value in (settings or {}).items()}
     return Connection(Session(texts, database, read_only=read_only))
 
@@ -101,7 +103,7 @@ class Connection(Closing):
         source: Any,
         *,
         watermark: tuple[str, timedelta | int] | None = None,
-        key: Sequence[str] = (),
+        key: str | Sequence[str] = (),
         changelog: Changelog = "append",
         alignment: tuple[str, timedelta | int] | None = None,
     ) -> None:
@@ -125,7 +127,7 @@ class Connection(Closing):
         schema: Any,
         fetch: Callable[[Any], Any],
         *,
-        key: Sequence[str] = (),
+        key: str | Sequence[str] = (),
         arrow: bool = False,
         options: Mapping[str, str] | None = None,
     ) -> None:
@@ -137,10 +139,10 @@ class Connection(Closing):
         the join compares, in the order of the schema.  ``options``: ``lookup.cache`` = ``partial`` keeps answers, as long as
         ``lookup.partial-cache.max-rows``, ``.expire-after-write`` and ``.expire-after-access`` say.
         """
-        self.session.registrations.lookup(name, schema, Asked(fetch, tuple(key), arrow, options))
+        self.session.registrations.lookup(name, schema, Asked(fetch, names_given("key", key), arrow, options))
 
     def register_sink(
-        self, name: str, schema: Any, function: Callable[[pa.RecordBatch], object], *, key: Sequence[str] = ()
+        self, name: str, schema: Any, function: Callable[[pa.RecordBatch], object], *, key: str | Sequence[str] = ()
     ) -> None:
         """Makes ``function`` what ``INSERT INTO name`` gives its rows to, as Arrow record batches.
 

@@ -126,7 +126,7 @@ class Cursor(Closing):
 
         Of a result that changes the first value of each row is its kind, see :meth:`fetch_changes`.
         """
-        wanted = self.arraysize if size is None else size
+        wanted = self.arraysize if size is None else _size(size)
         limit = _limit(timeout)
         self._result()
         found: list[Row] = []
@@ -282,6 +282,12 @@ def _checked(parameters: Parameters) -> Sequence[Any] | Mapping[str, Any]:
             f"parameters are a sequence (for ?) or a mapping (for :name), not a {type(parameters).__name__}"
         )
     return parameters
+
+
+def _size(size: int) -> int:
+    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise InterfaceError(f"how many rows is a number, 0 or more, not {size!r}; give fetchmany(100)")
+    return size
 
 
 def _limit(timeout: float | None) -> float | None:

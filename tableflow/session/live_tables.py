@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from queue import Queue, SimpleQueue
 from typing import Any
 
@@ -26,6 +27,11 @@ from tableflow.sql.tokens import tokenize
 from tableflow.sql.type_names import parse_type
 from tableflow.types import SqlType, TimestampType
 
+_LIKE: Mapping[Any, str] = {
+    int: "'BIGINT'", str: "'STRING'", float: "'DOUBLE'", bool: "'BOOLEAN'", bytes: "'BYTES'", datetime: "'TIMESTAMP(3)'",
+    date: "'DATE'", Decimal: "'DECIMAL(18, 2)'", timedelta: "'INTERVAL'",
+}  # fmt: skip
+"""What to write for classes that hold such values."""
 _NOT_NULL = re.compile(r"\s+NOT\s+NULL\s*$", re.IGNORECASE)
 
 
@@ -42,7 +48,7 @@ class LiveDescription:
 
 def live_table(name: str, of: LiveDescription, source: Any, objects: ObjectStore) -> LiveTable:
     """A table over the rows of ``source``; :class:`InterfaceError` says what is wrong with the description."""
-    columns = tuple(columns_of(of.schema))
+    columns = columns_of(of.schema)
     names = [column.name for column in columns]
     keys = (key_columns(of.key, names),) if of.key else ()
     weighted = isinstance(source, Script)  # rows of others do not say whether they come or go
@@ -68,9 +74,18 @@ def _feed(source: Any) -> Feed:
     return Iteration(source)
 
 
+def names_given(argument: str, of: Any) -> tuple[str, ...]:
+    """Names of columns: one alone, or several."""
+    if isinstance(of, str):
+        return (of,)
+    if not isinstance(of, Sequence | Set) or not all(isinstance(name, str) for name in of):
+        raise InterfaceError(f"{argument} is the name of a column, or a list of names such as ['id'], not {of!r}")
+    return tuple(of)
+
+
 def key_columns(key: Any, names: Sequence[str]) -> tuple[str, ...]:
     """The columns of a key, which have to be there."""
-    columns = (key,) if isinstance(key, str) else tuple(key)
+    columns = names_given("key", key)
     for column in columns:
         if column not in names:
             raise InterfaceError(f"key column {column!r} is none of {', '.join(names)}")
@@ -100,19 +115,32 @@ def _alignment(of: Any) -> Alignment:
 
 def lookup_table(name: str, schema: Any, asked: Asked, objects: ObjectStore) -> LookupTable:
     """A table behind a function that is asked for the rows of keys."""
-    return LookupTable(name, TableSchema(tuple(columns_of(schema))), asked, objects)
+    return LookupTable(name, TableSchema(columns_of(schema)), asked, objects)
 
 
-def columns_of(schema: Any) -> Iterable[ColumnDefinition]:
+def columns_of(schema: Any) -> tuple[ColumnDefinition, ...]:
     """The columns of an Arrow schema, or of types by name."""
+    columns = tuple(_columns(schema))
+    seen: set[str] = set()
+    for column in columns:
+        if column.name.lower() in seen:
+            raise InterfaceError(f"the schema has column {column.name!r} twice, and case makes no difference")
+        seen.add(column.name.lower())
+    return columns
+
+
+def _columns(schema: Any) -> Iterator[ColumnDefinition]:
     if isinstance(schema, pa.Schema):
         for field in schema:
             yield ColumnDefinition(field.name, from_arrow_type(storage_type(field.type)), field.nullable)
         return
-    pairs = list(schema.items() if isinstance(schema, Mapping) else schema)
+    given = schema.items() if isinstance(schema, Mapping) else schema
+    pairs = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else []
     if not pairs or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
         raise InterfaceError("schema is an Arrow schema, or SQL types by column name, such as {'id': 'BIGINT'}")
     for name, of in pairs:
+        if not isinstance(name, str) or not name:
+            raise InterfaceError(f"the name of a column is a text, not {name!r}")
         text, required = _NOT_NULL.subn("", of) if isinstance(of, str) else (of, 0)
         yield ColumnDefinition(name, _type(name, text), nullable=not required)
 
@@ -127,7 +155,9 @@ def _type(name: str, of: Any) -> SqlType:
         return from_arrow_type(of)
     if isinstance(of, SqlType):
         return of
-    raise InterfaceError(f"column {name!r}: a {type(of).__name__} is no type; 'BIGINT' or pyarrow.int64() are")
+    shown = f"Python's {of.__name__}" if isinstance(of, type) else f"a {type(of).__name__}"
+    like = _LIKE.get(of if isinstance(of, type) else None, "'BIGINT' or pyarrow.int64()")
+    raise InterfaceError(f"column {name!r}: {shown} is no type; {like} is one")
 
 
 def _microseconds(of: Any, what: str) -> int:

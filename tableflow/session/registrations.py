@@ -15,6 +15,7 @@ from tableflow.catalog.store import CatalogStore
 from tableflow.connectors.callback import callback_table
 from tableflow.connectors.connector import ObjectStore
 from tableflow.connectors.lookup import Asked
+from tableflow.errors import InterfaceError
 from tableflow.session.guard import guarded
 from tableflow.session.live_tables import LiveDescription, columns_of, key_columns, live_table, lookup_table
 
@@ -46,12 +47,18 @@ class Registrations:
         """Makes a function writable: INSERT INTO gives it rows with their kinds."""
 
         def made() -> TableProvider:
-            columns = tuple(columns_of(schema))
+            if not callable(function):
+                raise InterfaceError(
+                    f"a {type(function).__name__} takes no rows; a function that is given Arrow data does"
+                )
+            columns = columns_of(schema)
             keys = key_columns(key, [column.name for column in columns])
             return callback_table(name, columns, function, self._objects, keys)
 
         self._put(name, made)
 
     def _put(self, name: str, made: Callable[[], TableProvider]) -> None:
+        if not isinstance(name, str) or not name:
+            raise InterfaceError(f"the name of a table is a text, not {name!r}")
         provider = guarded(name, made)
         self._catalog.create_table((name,), provider=provider, or_replace=True, temporary=True)

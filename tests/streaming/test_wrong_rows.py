@@ -104,7 +104,7 @@ def test_text_that_is_not_utf_8_is_not_appended():
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        (lambda: None, "the iterator of stream 's' failed"),
+        (lambda: None, "its function has returned None"),
         (lambda: 1 / 0, "ZeroDivisionError"),
         (lambda: ((1 // each,) for each in (1, 0)), "ZeroDivisionError"),
     ],
