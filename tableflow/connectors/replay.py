@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from tableflow.connectors.row_shape import RowShape
-from tableflow.runtime.source import Done, Poll
+from tableflow.runtime.source import Done, Later, Poll
+from tableflow.runtime.wake import After
 
 
 class Replay:
@@ -18,24 +19,30 @@ class Replay:
     once: str | None = None
     taken = False
 
-    def __init__(self, batches: Sequence[pa.RecordBatch]) -> None:
+    def __init__(self, batches: Sequence[pa.RecordBatch], *, pauses: bool = False) -> None:
+        """``pauses``: a reader is silent for a moment first, so that it is known to be the only one before its first row."""
+        self.pauses = pauses
         self.batches = [batch for batch in batches if batch.num_rows]
 
     def reader(self, split: int, shape: RowShape, offset: Any, batch_rows: int, *, inline: bool) -> ReplayReader:
         """See :class:`~tableflow.connectors.live.Feed`."""
-        return ReplayReader(self.batches, shape, offset or 0)
+        return ReplayReader(self.batches, shape, offset or 0, pauses=self.pauses)
 
 
 class ReplayReader:
     """Gives a batch at each poll."""
 
-    def __init__(self, batches: Sequence[pa.RecordBatch], shape: RowShape, position: int) -> None:
+    def __init__(self, batches: Sequence[pa.RecordBatch], shape: RowShape, position: int, *, pauses: bool) -> None:
+        self._pauses = pauses
         self._batches = batches
         self._shape = shape
         self._position = position
 
     def poll(self) -> Poll:
         """The next batch."""
+        if self._pauses:
+            self._pauses = False
+            return Later(After(1))
         if self._position == len(self._batches):
             return Done()
         self._position += 1

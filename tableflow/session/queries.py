@@ -110,7 +110,7 @@ class Queries:
         assert isinstance(view, sql.Describe)
         return self.describe(view)
 
-    def verify(self, text: str) -> Iterator[Leg]:
+    def verify(self, text: str, *, late: bool) -> Iterator[Leg]:
         """Runs a query over finished data as batch and as streams; what came of each, one after the other."""
         from tableflow.session.verification import Verification  # it draws in all that feeds streams
 
@@ -120,15 +120,18 @@ class Queries:
                 "only a query can be verified", hint="make a SELECT the last statement of the script"
             )
 
-        def run(query: Query, settings: Settings) -> tuple[list[pa.RecordBatch], pa.Schema]:
+        def run(query: Query, settings: Settings) -> tuple[list[pa.RecordBatch], pa.Schema, int]:
             result = self._jobs.start(plan(query, settings), text, settings)
             try:
-                return list(iter(result.next_batch, None)), result.schema
+                found = list(iter(result.next_batch, None))
             finally:
                 result.close()
+            operators = [each for stage in result.counters().stages for each in stage.operators]
+            late = sum(count for each in operators for name, count in each.named if name == "late_rows")
+            return found, result.schema, late
 
         query = without_late_rows(statement.query)
-        return Verification(query, self._settings(), self._storage.objects, run).legs()
+        return Verification(query, self._settings(), self._storage.objects, run).legs(late=late)
 
     def has_row(self, query: Query, script: str) -> bool:
         """Whether a query gives a row."""

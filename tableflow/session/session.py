@@ -150,10 +150,13 @@ class Session:
             ),
         )
 
-    def verify(self, text: str) -> Iterator[Leg]:
-        """Runs a query over finished data as batch and as streams; what came of each, one after the other."""
+    def verify(self, text: str, *, late: bool = False) -> Iterator[Leg]:
+        """Runs a query over finished data as batch and as streams, ``late``: also with rows beyond what their watermark allows.
+
+        Gives what came of each, one after the other.
+        """
         self.jobs.begin_statement()
-        return self._queries.verify(text)
+        return self._queries.verify(text, late=late)
 
     def subscribe(self, name: tuple[str, ...]) -> Outcome:
         """The rows of a table and then all its changes, without end."""

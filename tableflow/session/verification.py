@@ -3,7 +3,7 @@
 Every table that the query reads is read once; then it is fed as a stream that ends.  *In order* is the order of event time;
 *shuffled* is any order in which no row is late: a row may come as much later as its watermark allows.  Tables without event
 time come in any order.  Rows are compared as bags, DOUBLE values at 1e-9, and without what depends on the order in which they arrive
-(``comparison.py``).
+(``comparison.py``).  Asked for *late rows*, it also feeds some beyond what their watermark allows (``late_verification.py``).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
+from tableflow.catalog.provider import ColumnDefinition
 from tableflow.config import BATCH_ROWS, MINI_BATCH, PARALLELISM, SCHEDULER_SEED, Settings
 from tableflow.connectors.connector import ObjectStore
 from tableflow.connectors.live import LiveTable
@@ -27,12 +28,13 @@ from tableflow.planner.logical.structure import inputs, output
 from tableflow.planner.logical.time_nodes import AssignWatermarks
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
 from tableflow.records import dataclass, replace
-from tableflow.session.comparison import comparison
+from tableflow.session.comparison import Comparison, comparison
+from tableflow.session.late_verification import OnTime, passed_before, precision_unit, straggling, windows_of
 from tableflow.session.stream_plan import batch, streaming
 from tableflow.types import Field
 
-Run = Callable[[Query, Settings], tuple[list[pa.RecordBatch], pa.Schema]]
-"""Runs a query to its end."""
+Run = Callable[[Query, Settings], tuple[list[pa.RecordBatch], pa.Schema, int]]
+"""Runs a query to its end; the last is how many late rows were counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,24 @@ WAYS = (
 
 
 @dataclass(frozen=True, slots=True)
+class LateWay:
+    """One way to feed late rows: so many in a batch, drawn with this seed."""
+
+    seed: int
+    size: int = 1
+    micro_batches: bool = False
+
+    @property
+    def name(self) -> str:
+        """As the user sees it."""
+        kind = f", {self.size} in a batch" if self.size > 1 else ", micro-batches" if self.micro_batches else ""
+        return f"late rows ({self.seed}){kind}"
+
+
+LATE_WAYS = (LateWay(1), LateWay(2), LateWay(3, size=5), LateWay(4, micro_batches=True))
+
+
+@dataclass(frozen=True, slots=True)
 class Leg:
     """What came of one way: nothing is wrong when there is no ``difference``."""
 
@@ -66,6 +86,8 @@ class Leg:
     """Of the first: what is compared, where that is not everything."""
     compared: bool = True
     """Whether anything is."""
+    late: int | None = None
+    """How many rows were late for a window, where some may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +96,12 @@ class _Table:
 
     scan: Scan
     data: pa.Table
-    earliest: list[int] | None
+    earliest: list[float] | None
     slack: int
+    marks: list[int | None]
+    """What each row says of the time, in microseconds."""
+    unit: int = 1
+    """Of how many microseconds its watermarks are multiples."""
 
     @property
     def stored(self) -> list[str]:
@@ -101,8 +127,13 @@ class Verification:
         self._objects = objects
         self._run = run
 
-    def legs(self) -> Iterator[Leg]:
-        """The batch run, then each way as it is done; :class:`UnsupportedError` if there is no plan for streams."""
+    def legs(self, *, late: bool = False) -> Iterator[Leg]:
+        """The batch run, then each way as it is done, those with ``late`` rows last.
+
+        :class:`UnsupportedError` if there is no plan for streams, or if nobody can say beforehand what becomes of late rows.
+        """
+        if late:
+            list(windows_of(self._query.root))
         sources = list(_sources(self._query.root))
         tables = [self._read(node, parent) for node, parent in sources]
         compared = comparison(self._query, streaming(self._settings), lambda query: self._known(query, tables))
@@ -121,17 +152,71 @@ class Verification:
             if differs is None and among:
                 differs = compared.stranger(among[0], found)
             yield Leg(way.name, len(found), differs, (), certain)
+        for feed in LATE_WAYS if late else ():
+            yield self._late_leg(feed, tables, compared)
+
+    def _late_leg(self, way: LateWay, tables: Sequence[_Table], compared: Comparison) -> Leg:
+        """Rows beyond the bound, one part of each table in one task: so it is known what is late, and what is left of the answer."""
+        by_provider = {id(table.scan.provider): table for table in tables}
+        fed = {at: self._straggling(table, way) for at, table in by_provider.items()}
+
+        def passed(scan: Scan) -> list[int | None]:
+            _, order = fed[id(scan.provider)]
+            table = by_provider[id(scan.provider)]
+            return passed_before([table.marks[number] for number in order], way.size, table.unit)
+
+        def marked(scan: Scan, told: pa.Array, mark: Field) -> Scan:
+            data, _ = fed[id(scan.provider)]
+            schema = scan.provider.schema
+            schema = replace(schema, columns=(*schema.columns, ColumnDefinition(mark.name, mark.type)))
+            batches = data.append_column(mark.name, told).combine_chunks().to_batches()
+            provider = LiveTable(scan.table, schema, Replay(batches), self._objects, bounded=True)
+            return replace(scan, provider=provider, fields=(*scan.fields, mark), columns=(*scan.columns, mark.name))
+
+        whole = {at: self._live(by_provider[at], data, data.num_rows) for at, (data, _) in fed.items()}
+        judged = OnTime(self._query, passed, marked)
+        expected = self._answer(_over(judged.answer(self._query), whole), batch(self._settings))
+        late = sum(
+            int(row[0]) for query in judged.counts() for row in self._answer(_over(query, whole), batch(self._settings))
+        )
+        settings = streaming(self._settings).with_value(PARALLELISM.name, "1")
+        settings = settings.with_value(BATCH_ROWS.name, str(way.size))
+        if way.micro_batches:
+            settings = settings.with_value(MINI_BATCH.name, "true")
+        streams = {at: self._live(by_provider[at], data, way.size) for at, (data, _) in fed.items()}
+        answer, _, counted = self._run(_over(self._query, streams), settings)
+        found = [row for part in answer for row in rows(part)]
+        differs = compared.difference(expected, found)
+        if differs is None and compared.among is not None:
+            among = self._answer(_over(judged.answer(compared.among), whole), batch(self._settings))
+            differs = compared.stranger(among, found)
+        if differs is None and judged.countable and counted != late:
+            differs = f"{late} rows are late, the stream counts {counted}"
+        return Leg(way.name, len(found), differs, (), compared.columns is not None, late)
+
+    def _straggling(self, table: _Table, way: LateWay) -> tuple[pa.Table, list[int]]:
+        """A table's rows in an order in which some come beyond the bound; those of a table without event time as they are."""
+        order = list(range(table.data.num_rows))
+        if table.earliest is not None:
+            order = straggling(table.earliest, table.slack, random.Random(way.seed))
+        data = table.data.take(pa.array(order, pa.int64())) if order else table.data
+        return data.rename_columns(table.stored), order
+
+    def _live(self, table: _Table, data: pa.Table, size: int) -> LiveTable:
+        batches = data.combine_chunks().to_batches(max_chunksize=max(1, size))
+        feed = Replay(batches, pauses=True)
+        return LiveTable(table.scan.table, table.scan.provider.schema, feed, self._objects, bounded=True)
 
     def _answer(self, query: Query, settings: Settings) -> list[Row]:
-        found, _ = self._run(query, settings)
+        found, *_ = self._run(query, settings)
         return [row for part in found for row in rows(part)]
 
     def _read(self, scan: Scan, event_time: AssignWatermarks | None) -> _Table:
         """All rows of a table, and what its event time allows."""
         settings = batch(self._settings).with_value(PARALLELISM.name, "1")
         if event_time is None:
-            found, schema = self._run(Query(scan, scan.fields), settings)
-            return _Table(scan, pa.Table.from_batches(found, schema), None, 0)
+            found, schema, _ = self._run(Query(scan, scan.fields), settings)
+            return _Table(scan, pa.Table.from_batches(found, schema), None, 0, [])
         below = event_time.input
         there = {f.id for f in output(below)}
         kept = tuple(f for f in scan.fields if f.id in there)
@@ -142,13 +227,14 @@ class Verification:
         plan = Project(
             below, (*kept, mark, time), (*passing(kept), within_time(event_time.expression), *passing((column,)))
         )
-        found, schema = self._run(Query(plan, plan.fields), settings)
+        found, schema, _ = self._run(Query(plan, plan.fields), settings)
         data = pa.Table.from_batches(found, schema)
         marks, times = (_micros(data.column(len(kept) + i)) for i in range(2))
         known = [t - m for t, m in zip(times, marks, strict=True) if t is not None and m is not None]
         earliest = [math.inf if t is None else t for t in times]
         data = data.select(range(len(kept)))
-        return _Table(replace(scan, fields=kept), data, earliest, max(0, min(known, default=0)))  # type: ignore[arg-type]
+        slack, unit = max(0, min(known, default=0)), precision_unit(column)
+        return _Table(replace(scan, fields=kept), data, earliest, slack, marks, unit)
 
     def _fed(self, query: Query, tables: Sequence[_Table], way: Way) -> Query:
         """A query over these tables as streams in this way."""
@@ -185,7 +271,9 @@ def _over(query: Query, providers: Mapping[int, LiveTable]) -> Query:
     """The query over other tables, by identity of those it reads."""
 
     def fed(node: Node) -> Node:
-        return replace(node, provider=providers[id(node.provider)]) if isinstance(node, Scan) else node
+        if not isinstance(node, Scan):
+            return node
+        return replace(node, provider=providers.get(id(node.provider), node.provider))
 
     return Query(transform_plan(query.root, fed), query.columns)
 

@@ -77,9 +77,8 @@ def _verify(given: argparse.Namespace) -> int:
 
     script = _script(given)
     _write_utf8(exactly=False)
-    return run_verify(
-        script, Target(given.set, given.database, read_only=given.database is not None), sys.stdout, sys.stderr
-    )
+    target = Target(given.set, given.database, read_only=given.database is not None)
+    return run_verify(script, target, sys.stdout, sys.stderr, late=given.late)
 
 
 def _check(given: argparse.Namespace) -> int:
@@ -160,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("-c", dest="sql", metavar="SQL", help="the script itself")
     verify.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", type=_setting, help="a setting")
     verify.add_argument("--database", metavar="DIR", help="the database in a directory, which is only read")
+    verify.add_argument("--late", action="store_true", help="also feed rows later than their watermark allows")
     check = commands.add_parser(
         "check-database",
         help="look for damage in a database",

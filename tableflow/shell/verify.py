@@ -10,8 +10,8 @@ from tableflow.shell.run import Target
 from tableflow.sql.splitter import split
 
 
-def run_verify(script: str, target: Target, out: TextIO, err: TextIO) -> int:
-    """Runs all statements but the last, then that one in every way; 0 if all agree."""
+def run_verify(script: str, target: Target, out: TextIO, err: TextIO, *, late: bool = False) -> int:
+    """Runs all statements but the last, then that one in every way, also with ``late`` rows; 0 if all agree."""
     text = script
     session = None
     try:
@@ -24,15 +24,16 @@ def run_verify(script: str, target: Target, out: TextIO, err: TextIO) -> int:
                 outcome.result.close()
         text = parts[-1].text if parts else ""
         differing = ways = compared = 0
-        for leg in session.verify(text):
+        for leg in session.verify(text, late=late):
             for notice in leg.notices:
                 print(notice, file=out, flush=True)
             ways += 1
             differing += leg.difference is not None
             compared += leg.compared
             count = f"{leg.rows:,} row{'' if leg.rows == 1 else 's'}"
+            told = "" if leg.late is None else f", {leg.late:,} late"
             print(
-                f"{leg.name:<34} {count:>14}  {leg.difference or ('agrees' if leg.compared else 'not compared')}",
+                f"{leg.name:<34} {count:>14}{told}  {leg.difference or ('agrees' if leg.compared else 'not compared')}",
                 file=out,
                 flush=True,
             )
