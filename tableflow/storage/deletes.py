@@ -19,7 +19,7 @@ NEVER = np.iinfo(np.int64).max
 class DeleteLayer:
     """Pairs in order of row id; those of a file are read when they are first needed."""
 
-    __slots__ = ("__weakref__", "_load", "_pairs", "file", "rows")
+    __slots__ = ("__weakref__", "_load", "_newest", "_pairs", "file", "rows")
 
     def __init__(
         self, rows: int, pairs: tuple[Ids, Ids] | None = None, load: Callable[[], tuple[Ids, Ids]] | None = None,
@@ -29,6 +29,7 @@ class DeleteLayer:
         self.file = file
         self._pairs = pairs
         self._load = load
+        self._newest = 0
 
     @property
     def pairs(self) -> tuple[Ids, Ids]:
@@ -37,6 +38,13 @@ class DeleteLayer:
             assert self._load is not None
             self._pairs = self._load()
         return self._pairs
+
+    @property
+    def newest(self) -> int:
+        """The last version that deleted one of its rows."""
+        if not self._newest:
+            self._newest = int(self.pairs[1].max(initial=1))
+        return self._newest
 
 
 class Deletes:
@@ -83,6 +91,11 @@ class Deletes:
 
         Rows that a truncation names may have gaps: ids that no row has any more.
         """
+        if not any(after < by <= last for _, by in self.truncations):
+            # What is asked for most is the newest version: old layers, which may be large, have nothing of it.
+            ids, versions = merged_pairs(self._within(0, end, after))
+            chosen = (versions > after) & (versions <= last)
+            return ids[chosen], versions[chosen]
         ids, versions = merged_pairs(self._within(0, end))
         for below, by in self.truncations:
             # Rows that an earlier version deleted keep that version; the truncation takes the others.
@@ -110,8 +123,10 @@ class Deletes:
             found = np.where((ids < end) & (found > version), version, found)
         return found
 
-    def _within(self, first: int, end: int) -> Iterable[tuple[Ids, Ids]]:
+    def _within(self, first: int, end: int, after: int = 0) -> Iterable[tuple[Ids, Ids]]:
         for layer in self.layers:
+            if layer.newest <= after:
+                continue
             ids, versions = layer.pairs
             if ids[-1] < first or ids[0] >= end:
                 continue

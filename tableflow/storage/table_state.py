@@ -8,7 +8,7 @@ from dataclasses import field
 from tableflow.columnar.batch import Batch
 from tableflow.errors import CatalogError, ConnectorError
 from tableflow.records import dataclass, replace
-from tableflow.storage.changes import changes
+from tableflow.storage.changes import changes, net_changes
 from tableflow.storage.deletes import Deletes
 from tableflow.storage.description import ChangeKind, TableDescription, VersionFacts
 from tableflow.storage.disk import Disk
@@ -70,6 +70,10 @@ class TableState:
     def changes(self, after: int, last: int, ids: Sequence[int | None]) -> Iterator[tuple[Batch, Ids]]:
         """What the versions after ``after``, up to ``last``, changed; see :func:`~tableflow.storage.changes.changes`."""
         return changes(self, after, last, ids)
+
+    def net_changes(self, after: int, last: int, ids: Sequence[int | None]) -> Iterator[Batch]:
+        """See :func:`~tableflow.storage.changes.net_changes`."""
+        return net_changes(self, after, last, ids)
 
     def versions(self) -> list[VersionFacts]:
         """All retained versions, the oldest first."""

@@ -6,6 +6,8 @@ there, so nobody sees half of a commit.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -18,11 +20,14 @@ from tableflow.connectors.connector import ObjectStore, OpenContext
 from tableflow.connectors.managed.provider import ManagedProvider
 from tableflow.connectors.reading import ListAssigner
 from tableflow.connectors.storage import NATURAL, represent
+from tableflow.errors import CatalogError
 from tableflow.records import dataclass, replace
 from tableflow.runtime.source import Later, Poll, Split
 from tableflow.runtime.wake import Signal
+from tableflow.storage.changes import changes_since
 from tableflow.storage.database import Database
 from tableflow.storage.description import ROW_ID
+from tableflow.storage.table_state import TableState
 from tableflow.storage.table_view import TableView
 
 KIND = "managed-stream"
@@ -83,7 +88,13 @@ class ManagedStreamSource:
 
 
 class ManagedStreamReader:
-    """Implements :class:`~tableflow.runtime.source.SplitReader` and ``CatchingUp``."""
+    """Implements :class:`~tableflow.runtime.source.SplitReader` and ``CatchingUp``.
+
+    However slow it is, nobody waits for it, and it falls no further behind than one table: what has come when it has given a version is
+    one step, in which rows that came and went are not.  Invariant: ``_pinned`` knows the version that was given last, whatever
+    ``storage.retention`` forgets; it is replaced when a fold has made a newer state that knows the version, so that it keeps no more
+    than that version's files.
+    """
 
     def __init__(self, table: StreamedTable, columns: list[int | None], representation: str, batch_rows: int) -> None:
         self._table = table
@@ -94,7 +105,10 @@ class ManagedStreamReader:
         self._next = table.view.version.number
         self._batches: Iterator[Batch] | None = self._snapshot()
         self._more = Signal()
+        self._lock = threading.Lock()
+        self._pinned = self._reading = table.view.state
         self._unsubscribe = table.database.subscribe(self._committed)
+        self._end_holding = table.database.on_fold(self._folded)
 
     def poll(self) -> Poll:
         """Rows of the version that is being read, or of the next one."""
@@ -103,14 +117,15 @@ class ManagedStreamReader:
                 batch = next(self._batches, None)
                 if batch is not None:
                     return batch
-                self._batches, self._version = None, self._next
+                with self._lock:
+                    self._batches, self._version, self._pinned = None, self._next, self._reading
             if self._more.ready:
                 self._more = Signal()
             more, state = self._more, self._table.database.state().table(self._table.table)
             if state.version == self._version:
                 return Later(more)
-            self._next = state.version
-            self._batches = self._cut(batch for batch, _ in state.changes(self._version, self._next, self._columns))
+            self._next, self._reading = state.version, state
+            self._batches = self._cut(self._changed(state))
 
     def newest(self) -> int:
         """The newest version that is published."""
@@ -127,9 +142,23 @@ class ManagedStreamReader:
     def close(self) -> None:
         """Commits wake nobody any more."""
         self._unsubscribe()
+        self._end_holding()
 
     def _committed(self) -> None:
         self._more.set()
+
+    def _folded(self) -> None:
+        """On any thread: what was pinned need not keep files that a fold has replaced."""
+        with self._lock, contextlib.suppress(CatalogError):  # it may be dropped while its reader closes
+            state = self._table.database.state().table(self._table.table)
+            if self._version and state.history.find(self._version) is not None:
+                self._pinned = state
+
+    def _changed(self, state: TableState) -> Iterator[Batch]:
+        """From the version that was given last to that of a state."""
+        if state.history.find(self._version) is not None:
+            return state.net_changes(self._version, state.version, self._columns)
+        return changes_since(self._pinned.at(self._version), state.at(), self._columns)
 
     def _snapshot(self) -> Iterator[Batch]:
         view = self._table.view
