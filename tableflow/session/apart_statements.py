@@ -7,6 +7,7 @@ records is shown as ``waiting``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from tableflow.errors import CatalogError, UnsupportedError
 from tableflow.records import replace
@@ -78,11 +79,11 @@ class ApartStatements:
         """What the catalog knows of jobs that nobody tells of."""
         rows = unkept_rows(self._database, self._keeper, schema, state)
         warnings = (f"{told}; what is recorded of them is shown as '{state}'",) if rows else ()
-        return Outcome(FixedResult(JOB_COLUMNS, rows), warnings=warnings)
+        return Outcome(FixedResult.of(JOB_COLUMNS, rows), warnings=warnings)
 
     def _no_watermarks(self) -> Outcome:
         warnings = (f"{self._nobody()}: no job runs",) if kept_tables(self._database) else ()
-        return Outcome(FixedResult(WATERMARK_COLUMNS, []), warnings=warnings)
+        return Outcome(FixedResult.of(WATERMARK_COLUMNS, []), warnings=warnings)
 
     def _flush(self, statement: sql.Flush, schema: str, own: JobStatements) -> Outcome:
         """First there, so that jobs of this process that read the tables see what it wrote."""
@@ -106,9 +107,9 @@ def _joined(first: Outcome, second: Outcome) -> Outcome:
     """The rows of both, which have the same columns."""
     assert first.result is not None
     assert second.result is not None
-    rows: list[Sequence[str | None]] = []
+    rows: list[Sequence[Any]] = []
     for result in (first.result, second.result):
         while (batch := result.next_batch()) is not None:
             rows += zip(*[column.to_pylist() for column in batch.columns], strict=True)
-    names = [column.name for column in first.result.columns]
-    return Outcome(FixedResult(names, rows), warnings=(*first.warnings, *second.warnings))
+    columns = {column.name: column.type for column in first.result.columns}
+    return Outcome(FixedResult.of(columns, rows), warnings=(*first.warnings, *second.warnings))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -34,6 +34,11 @@ class FixedResult:
         self.schema = pa.schema([pa.field(name, kind) for name, kind in zip(names, arrow, strict=True)])
         arrays = [pa.array([row[i] for row in rows], kind) for i, kind in enumerate(arrow)]
         self._batch: pa.RecordBatch | None = pa.RecordBatch.from_arrays(arrays, schema=self.schema) if rows else None
+
+    @classmethod
+    def of(cls, columns: Mapping[str, SqlType], rows: Sequence[Sequence[Any]]) -> FixedResult:
+        """Rows under columns whose types are known."""
+        return cls(list(columns), rows, list(columns.values()))
 
     def next_batch(self, timeout: float | None = None) -> pa.RecordBatch | None:
         """All rows, once."""

@@ -25,6 +25,7 @@ from typing import Any
 import pyarrow as pa
 
 from tableflow import errors
+from tableflow.columnar.representation import from_arrow_type
 from tableflow.errors import SerializationError, Span, TableFlowError
 from tableflow.records import dataclass
 from tableflow.session.fixed_result import FixedResult
@@ -32,7 +33,7 @@ from tableflow.session.job_statements import JobStatement
 from tableflow.session.outcome import Outcome
 from tableflow.sql import statements as sql
 
-FORMAT = 1
+FORMAT = 2
 JSON, WORKING, ROWS = b"J", b"W", b"R"
 BEAT_SECONDS = 1.0
 """How often a process that works on an answer says so."""
@@ -120,8 +121,8 @@ class Answer:
             if found["rows"]:
                 with pa.ipc.open_stream(read_rows()) as reader:
                     table = reader.read_all()
-                columns = [column.to_pylist() for column in table.columns]
-                result = FixedResult(table.schema.names, list(zip(*columns, strict=True)))
+                rows = list(zip(*[column.to_pylist() for column in table.columns], strict=True))
+                result = FixedResult.of({field.name: from_arrow_type(field.type) for field in table.schema}, rows)
             return cls(Outcome(result, str(found["message"]), warnings=tuple(map(str, found["warnings"]))), told)
         except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
             raise SerializationError("an answer about jobs makes no sense", detail=repr(error)) from None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from tableflow.catalog.snapshot import shown_path
 from tableflow.errors import CancelledError, CatalogError, UnsupportedError
@@ -23,10 +23,13 @@ from tableflow.session.streaming_tables import kept_tables
 from tableflow.session.watermark_text import COLUMNS, idle_warning, late_warning, watermark_rows
 from tableflow.sql import statements as sql
 from tableflow.storage.database import Database
+from tableflow.types import BIGINT, STRING, SqlType, TimestampType
 
 JobStatement: TypeAlias = sql.Flush | sql.ShowJobs | sql.ShowWatermarks | sql.EndJob | sql.ExplainJob
-JOB_COLUMNS = ("id", "target", "state", "began", "error", "query")
-WATERMARK_COLUMNS = ("job", *COLUMNS)
+JOB_COLUMNS: Mapping[str, SqlType] = {
+    "id": BIGINT, "target": STRING, "state": STRING, "began": TimestampType(3), "error": STRING, "query": STRING,
+}  # fmt: skip
+WATERMARK_COLUMNS: Mapping[str, SqlType] = {"job": BIGINT, **COLUMNS, "query": BIGINT}
 WAITING = "waiting"
 """The state of a job that begins when the database is opened for writing."""
 
@@ -85,20 +88,21 @@ class JobStatements:
             if unheard is None
             else (f"other processes cannot ask about jobs: no socket could be made: {unheard.strerror}",)
         )
-        return Outcome(FixedResult(JOB_COLUMNS, rows), warnings=told)
+        return Outcome(FixedResult.of(JOB_COLUMNS, rows), warnings=told)
 
     def show_watermarks(self, endless: Sequence[JobResult] = ()) -> Outcome:
         """Time in all jobs, and in queries without end."""
-        running = [(str(job.id), f"job {job.id}", job.planned, job.counters()) for job in self._keeper.running]
-        for query in endless:
-            name = f"query {query.number}"
-            running.append((name, name, query.planned, query.counters()))
-        rows: list[list[str | None]] = []
+        rows: list[list[Any]] = []
         warnings: list[str] = []
-        for shown, name, planned, counters in running:
-            rows += [[shown, *row] for row in watermark_rows(planned, counters)]
-            warnings += [f"{name}: {text}" for text in _warnings(planned, counters)]
-        return Outcome(FixedResult(WATERMARK_COLUMNS, rows), warnings=tuple(warnings))
+        for job in self._keeper.running:
+            counters = job.counters()
+            rows += [[job.id, *row, None] for row in watermark_rows(job.planned, counters)]
+            warnings += [f"job {job.id}: {text}" for text in _warnings(job.planned, counters)]
+        for query in endless:
+            done = query.counters()
+            rows += [[None, *row, query.number] for row in watermark_rows(query.planned, done)]
+            warnings += [f"query {query.number}: {text}" for text in _warnings(query.planned, done)]
+        return Outcome(FixedResult.of(WATERMARK_COLUMNS, rows), warnings=tuple(warnings))
 
     def end(self, statement: sql.EndJob) -> Outcome:
         """STOP JOB and CANCEL JOB."""
@@ -133,7 +137,7 @@ class JobStatements:
             )
         if statement.view is sql.JobView.WATERMARK:
             rows = watermark_rows(job.planned, counters)
-            return Outcome(FixedResult(COLUMNS, rows), warnings=_warnings(job.planned, counters))
+            return Outcome(FixedResult.of(COLUMNS, rows), warnings=_warnings(job.planned, counters))
         if statement.view is sql.JobView.ANALYZE:
             seconds = time.time() - job.began if job.running else None
             text = plan_with_counters(job.planned, counters, seconds, job.counters_before())
@@ -142,7 +146,7 @@ class JobStatements:
         return Outcome(FixedResult(["plan"], [[line] for line in text.splitlines()]))
 
 
-def unkept_rows(database: Database, keeper: JobKeeper, schema: str, state: str) -> list[list[str | None]]:
+def unkept_rows(database: Database, keeper: JobKeeper, schema: str, state: str) -> list[list[Any]]:
     """Rows of SHOW JOBS for the streaming tables that no job of a process keeps."""
     kept = [one for one in kept_tables(database) if keeper.of_table(one.table) is None]
     return [[None, shown_path(one.path, schema), state, None, None, on_one_line(one.definition.text)] for one in kept]
@@ -161,7 +165,8 @@ def _warnings(planned: Planned | None, counters: JobCounters | None) -> tuple[st
     return tuple([warning for warning in found if warning is not None])
 
 
-def _job_row(job: BackgroundJob, schema: str) -> list[str | None]:
-    began = datetime.fromtimestamp(job.began, UTC).isoformat(" ", "milliseconds")
+def _job_row(job: BackgroundJob, schema: str) -> list[Any]:
+    began = datetime.fromtimestamp(job.began, UTC).replace(tzinfo=None)
+    began = began.replace(microsecond=began.microsecond // 1000 * 1000)
     error = None if job.error is None else f"{told_of(job.error)}; {job.advice(schema)}"
-    return [str(job.id), job.called(schema), job.state.value, began, error, on_one_line(job.description.text)]
+    return [job.id, job.called(schema), job.state.value, began, error, on_one_line(job.description.text)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.closed_windows import ClosedWindows
@@ -14,16 +16,20 @@ from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.counters import JobCounters, StageCounts
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME
 from tableflow.session.planned import Planned
+from tableflow.types import BIGINT, STRING, TIMESTAMP, SqlType
 
 _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The first moment of the year 1 and the last of 9999, in microseconds since 1970."""
 
 
-COLUMNS = (
-    "operator", "watermark", "idle", "held back by", "late rows", "behind", "rows waiting", "state rows", "state bytes",
-)  # fmt: skip
+COLUMNS: Mapping[str, SqlType] = {
+    "operator": STRING, "watermark": TIMESTAMP, "idle": STRING, "held_back_by": STRING, "late_rows": BIGINT, "behind_ms": BIGINT,
+    "rows_waiting": BIGINT, "state_rows": BIGINT, "state_bytes": BIGINT,
+}  # fmt: skip
 
 
-def watermark_rows(planned: Planned | None, counters: JobCounters | None) -> list[list[str | None]]:
+def watermark_rows(planned: Planned | None, counters: JobCounters | None) -> list[list[Any]]:
     """A row per stage: what it begins with, the least watermark of its inputs, and what it has and waits for."""
     if counters is None:
         return []
@@ -35,14 +41,14 @@ def watermark_rows(planned: Planned | None, counters: JobCounters | None) -> lis
     return [
         [
             _name(stage, tables),
-            time_text(stage.watermark),
+            _shown_time(stage.watermark),
             _idle_text(stage),
             _held_back_by(stage, counters, tables),
-            str(_late(stage)),
-            behind_text(stage, counters),
-            str(waiting[stage.stage]),
-            str(sum(operator.state_rows for operator in stage.operators)),
-            str(sum(operator.state for operator in stage.operators)),
+            _late(stage),
+            None if (behind := _behind(stage, counters)) is None else behind // 1000,
+            waiting[stage.stage],
+            sum(operator.state_rows for operator in stage.operators),
+            sum(operator.state for operator in stage.operators),
         ]
         for stage in counters.stages
         if stage.source is not None or stage.operators
@@ -68,12 +74,18 @@ def _held_back_by(stage: StageCounts, counters: JobCounters, tables: dict[int, s
 
 
 def behind_text(stage: StageCounts, counters: JobCounters) -> str | None:
-    """How far the time of a stage is behind that of the job's furthest source."""
+    """How far the time of a stage is behind that of the job's furthest source, for people."""
+    behind = _behind(stage, counters)
+    return None if behind is None else _duration(behind)
+
+
+def _behind(stage: StageCounts, counters: JobCounters) -> int | None:
+    """The same in microseconds; None before the first row and after the last."""
     sources = [one.watermark for one in counters.stages if one.source is not None]
     furthest = max((time for time in sources if time != END_OF_TIME), default=START_OF_TIME)
     if START_OF_TIME in (furthest, stage.watermark) or stage.watermark == END_OF_TIME:
         return None
-    return _duration(max(0, furthest - stage.watermark))
+    return max(0, furthest - stage.watermark)
 
 
 def _duration(micros: int) -> str:
@@ -146,11 +158,20 @@ def _tables(planned: Planned | None) -> dict[int, str]:
 
 
 def _idle_text(stage: StageCounts) -> str | None:
-    """Of a source whether it is idle, or how many of its tasks are."""
+    """Of a source whether it is idle, or how many of its tasks are; of every stage whether all rows have come."""
+    if stage.watermark == END_OF_TIME:
+        return "ended"
     if stage.source is None:
         return None
     idle = stage.source.idle
     return "no" if not idle else "yes" if idle + stage.source.ended == stage.tasks else f"{idle} of {stage.tasks} tasks"
+
+
+def _shown_time(time: int) -> datetime | None:
+    """A watermark, or the nearest moment that Python has; None where it is none."""
+    if time in {START_OF_TIME, END_OF_TIME}:
+        return None
+    return (_ZERO + timedelta(microseconds=min(max(time, _FIRST), _LAST))).replace(tzinfo=None)
 
 
 def time_text(time: int) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import datetime
 
 import pytest
 
@@ -12,6 +13,7 @@ from tableflow.errors import SerializationError, Span, TableFlowError
 from tableflow.session.fixed_result import FixedResult
 from tableflow.session.job_messages import JSON, ROWS, STATEMENTS, Answer, Request, frame, read_frame, statement_name
 from tableflow.session.outcome import Outcome
+from tableflow.types import BIGINT, STRING, TimestampType
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
@@ -39,14 +41,16 @@ def _sent(answer: Answer) -> Answer:
 
 
 def test_answers() -> None:
-    rows = [["1", None], ["ü", ""]]
-    outcome = _sent(Answer(Outcome(FixedResult(["a", "b"], rows), warnings=("w",)), frozenset({4}))).outcome
+    rows = [["1", None, 7, datetime(2024, 1, 1)], ["ü", "", None, None]]
+    types = {"a": STRING, "b": STRING, "n": BIGINT, "t": TimestampType(3)}
+    outcome = _sent(Answer(Outcome(FixedResult.of(types, rows), warnings=("w",)), frozenset({4}))).outcome
     assert isinstance(outcome, Outcome)
     assert outcome.warnings == ("w",)
     assert outcome.result is not None
     batch = outcome.result.next_batch()
     assert batch is not None
-    assert batch.to_pylist() == [{"a": "1", "b": None}, {"a": "ü", "b": ""}]
+    assert [tuple(row.values()) for row in batch.to_pylist()] == [tuple(row) for row in rows]
+    assert [str(column.type)[:9] for column in outcome.result.columns][2:] == ["BIGINT", "TIMESTAMP"]
     none = _sent(Answer(Outcome(FixedResult(["a", "b"], [])))).outcome
     assert isinstance(none, Outcome)
     assert none.result is not None

@@ -78,7 +78,7 @@ def test_jobs_are_seen_and_stopped_from_outside_while_rows_flow(tmp_path: Path) 
         cursor = reader.execute("SHOW JOBS")
         assert cursor.messages == []
         (job,) = cursor.fetchall()
-        assert (job[0], job[1], job[2], job[4], job[5]) == ("1", "counts", "running", None, QUERY)
+        assert (job[0], job[1], job[2], job[4], job[5]) == (1, "counts", "running", None, QUERY)
         assert reader.execute("USE default").messages == []
         reader.execute("FLUSH")
         first = _counts(reader)[0]
@@ -88,7 +88,7 @@ def test_jobs_are_seen_and_stopped_from_outside_while_rows_flow(tmp_path: Path) 
         marks = reader.execute("SHOW WATERMARKS")
         assert marks.description is not None
         assert [column[0] for column in marks.description][:3] == ["job", "operator", "watermark"]
-        assert {row[0] for row in marks.fetchall()} == {"1"}
+        assert {row[0] for row in marks.fetchall()} == {1}
         assert any("source made" in row[0] for row in reader.execute("EXPLAIN WATERMARK JOB 1").fetchall())
         plan = "\n".join(row[0] for row in reader.execute("EXPLAIN ANALYZE JOB 1").fetchall())
         assert "rows/s" in plan
@@ -214,7 +214,7 @@ def test_a_killed_writer_is_named_and_the_next_one_answers(tmp_path: Path) -> No
             reader, "FLUSH"
         )
         with _writer(folder, "SELECT 1;") as process:
-            assert [row[:3] for row in _jobs(reader)] == [("1", "counts", "running")]
+            assert [row[:3] for row in _jobs(reader)] == [(1, "counts", "running")]
             assert stat.S_IMODE((folder / "jobs.socket").stat().st_mode) == 0o600
             process.send_signal(signal.SIGTERM)
             process.wait(30)
@@ -283,8 +283,8 @@ def test_own_jobs_of_a_reader_have_numbers_of_their_own(tmp_path: Path) -> None:
         rows.rows((1,), (2,))
         reader.execute("FLUSH")
         assert sum(taken) == 2
-        assert [row[:3] for row in _jobs(reader)] == [("1", "counts", "running"), ("1000001", "taken", "running")]
-        assert {row[0] for row in reader.execute("SHOW WATERMARKS").fetchall()} == {"1", "1000001"}
+        assert [row[:3] for row in _jobs(reader)] == [(1, "counts", "running"), (1000001, "taken", "running")]
+        assert {row[0] for row in reader.execute("SHOW WATERMARKS").fetchall()} == {1, 1000001}
         reader.execute("STOP JOB 1000001")
         assert [row[2] for row in _jobs(reader)] == ["running", "stopped"]
 
@@ -296,7 +296,7 @@ def test_what_is_no_question_is_refused_and_harms_nobody(tmp_path: Path) -> None
         for sent, told in [
             (b"G\0\0\0\0", b"no frame"),
             (b"J\0\0\0\x02{}", b"has format None"),
-            (b"J\0\0\0\x0c" + b'{"format":1}', b"makes no sense"),
+            (b"J\0\0\0\x0c" + b'{"format":2}', b"makes no sense"),
             (b"R\0\0\0\0", b"another frame"),
             (b"J\xff\xff\xff\xff", b"no frame"),
             (b"J\0\0\0\x05\xff\xff\xff\xff\xff", b"no JSON object"),

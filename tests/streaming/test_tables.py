@@ -112,7 +112,7 @@ def test_jobs_are_shown_stopped_cancelled_and_dropped(connection: tableflow.Conn
     execute("CANCEL JOB 2")
     execute("DROP TABLE c")
     states = [row[:3] for row in execute("SHOW JOBS").fetchall()]
-    assert states == [("1", "a", "stopped"), ("2", "b", "cancelled")]
+    assert states == [(1, "a", "stopped"), (2, "b", "cancelled")]
     assert _rows(connection, "SELECT * FROM a") == [(1,)]
     with pytest.raises(tableflow.ProgrammingError, match="no job 9"):
         execute("STOP JOB 9")
