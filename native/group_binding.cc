@@ -82,6 +82,13 @@ std::vector<VectorPtr> results(const GroupTable& table, int64_t from, int64_t n)
   return results_of(table, Groups(from, n));
 }
 
+VectorPtr result(const GroupTable& table, int call, int64_t from, int64_t n) {
+  nb::gil_scoped_release released;
+  check_range(table, from, n);
+  if (call < 0 || call >= table.call_count()) throw std::out_of_range("a call the table does not have");
+  return table.result(call, Groups(from, n));
+}
+
 std::vector<VectorPtr> states(const GroupTable& table, int64_t from, int64_t n) {
   nb::gil_scoped_release released;
   check_range(table, from, n);
@@ -201,6 +208,7 @@ void register_group(nb::module_& m) {
       .def("keys", &keys)
       .def("key", &key, nb::arg("column"), nb::arg("start"), nb::arg("count"))
       .def("results", &results)
+      .def("result", &result, nb::arg("call"), nb::arg("start"), nb::arg("count"))
       .def("states", &states)
       .def("listed_keys", &listed_keys)
       .def("listed_results", &listed_results)

@@ -134,9 +134,9 @@ RUNTIME_FILTERS = Key(
 )
 LATE_COLUMNS = Key(
     "optimizer.late-columns",
-    _choice("auto", "always"),
+    _choice("auto", "always", "off"),
     "auto",
-    "columns that only the result reads are fetched from files for the first rows alone: where that promises something, always",
+    "columns that only the result reads are fetched from files, or copied out of groups, for the first rows alone: where that promises something, always, never",
 )
 RUNTIME_MODE = Key(
     "execution.runtime-mode", _choice("auto", "batch", "streaming"), "auto", "auto is batch if all sources are bounded"

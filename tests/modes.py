@@ -32,6 +32,8 @@ class Evidence:
     """Columns of sources by how they are stored, counted where that is forced."""
     fetched: int = 0
     """Rows of which columns were fetched by their positions."""
+    groups_left_out: int = 0
+    """Groups whose keys were not copied, because they were not among the first."""
     fired: frozenset[str] = frozenset()
     """Rules that fired."""
     held: int = 0
@@ -61,6 +63,7 @@ class Evidence:
             self.serialized + result.planned.serialized,
             self.stored + Counter({n: v for s in sources for n, v in s.named if n.endswith("_columns")}),
             self.fetched + sum(value for name, value in named if name == "fetched_rows"),
+            self.groups_left_out + sum(value for name, value in named if name == "groups_left_out"),
             self.fired | {firing.rule for firing in result.planned.optimized.trace if firing.count},
             self.held + sum(value for name, value in named if name == "held_changes"),
             self.written + sum(value for name, value in named if name == "changes"),
@@ -160,6 +163,11 @@ SHAPES = [
         {"optimizer.late-columns": "always", "parallelism.default": "2"},
         lambda e: e.fetched > 0,
         files=True,
+    ),
+    Mode(
+        "never-late",
+        {"optimizer.late-columns": "off", "parallelism.default": "2"},
+        lambda e: e.fetched == 0 and e.groups_left_out == 0,
     ),
 ]
 SEEDS = [

@@ -17,6 +17,7 @@ from tableflow.errors import InternalError, MemoryLimitError
 from tableflow.expressions.nodes import AggregateCall
 from tableflow.physical.aggregate_states import AggregateInputs, merging_inputs, row_inputs, state_types, too_large
 from tableflow.physical.node import UnaryNode, positions
+from tableflow.physical.properties import OrderingKey
 from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
@@ -42,6 +43,15 @@ class AggregatePhase(enum.Enum):
 
 
 @serializable
+@dataclass(frozen=True, slots=True)
+class FirstGroups:
+    """The first ``limit`` groups of each task in this order of some of its columns."""
+
+    keys: tuple[OrderingKey, ...]
+    limit: int
+
+
+@serializable
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HashAggregate(UnaryNode):
     """Groups by ``keys`` (fields of the input, kept first in ``fields``).
@@ -54,6 +64,8 @@ class HashAggregate(UnaryNode):
     phase: AggregatePhase
     keys: tuple[Field, ...]
     calls: tuple[AggregateCall, ...]
+    first: FirstGroups | None = None
+    """Groups that are not among these are of no use to anybody; SINGLE and FINAL with keys only."""
 
 
 class HashAggregateOperator(Operator):
@@ -171,14 +183,30 @@ class HashAggregateOperator(Operator):
         return self._emit() if self._table.bytes > _PARTIAL_BYTES else None
 
     def _emit(self) -> Emission:
-        groups, most = self._table.groups, self._context.batch_rows
-        for start in range(0, groups, most):
-            count = min(most, groups - start)
-            yield Batch([*self._table.keys(start, count), *self._values(self._table, start, count)], count)
+        groups, most, first = self._table.groups, self._context.batch_rows, self._node.first
+        if first is not None and groups > first.limit:
+            yield from self._emit_first(first)
+        else:
+            for start in range(0, groups, most):
+                count = min(most, groups - start)
+                yield Batch([*self._table.keys(start, count), *self._values(self._table, start, count)], count)
         self._context.count("groups", groups)
         self._table.clear()
         self._reservation.resize(self._table.bytes)
         self._rows = 0
+
+    def _emit_first(self, first: FirstGroups) -> Emission:
+        """Emits the groups that are wanted, and copies the keys of these alone."""
+        from tableflow.physical.first_groups import first_groups
+
+        try:
+            numbers = yield from first_groups(self._context, self._table, self._node.fields, self._node.calls, first)
+            self._context.count("groups_left_out", self._table.groups - len(numbers))
+            for start in range(0, len(numbers), self._context.batch_rows):
+                some = numbers[start : start + self._context.batch_rows]
+                yield Batch([*self._table.keys_of(some), *self._table.results_of(some)], len(some))
+        except AggregateOverflow as overflow:
+            raise too_large(self._node.calls, overflow) from None
 
     def _values(self, table: GroupTable, start: int, count: int) -> list[Column]:
         try:

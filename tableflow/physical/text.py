@@ -115,7 +115,8 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
             return f"NestedLoopJoin {node.kind.value} on {on}"
         case HashAggregate():
             calls = ", ".join(map(to_sql, node.calls))
-            return f"HashAggregate {node.phase.value}{_by(node.keys)} {calls}".rstrip()
+            first = "" if node.first is None else f" first {node.first.limit} by {_order(node.first.keys, names)}"
+            return f"HashAggregate {node.phase.value}{_by(node.keys)} {calls}".rstrip() + first
         case CollectAggregate():
             calls = ", ".join(map(to_sql, node.calls))
             return f"CollectAggregate{_by(node.keys)} {calls}".rstrip()

@@ -128,6 +128,14 @@ def test_mode_was_in_force(mode: Mode) -> None:
 
 
 @pytest.mark.slow
+def test_groups_behind_a_limit_are_left_out() -> None:
+    """Unless columns are never late."""
+    ordering = next(path for path in FILES if path.stem == "ordering")
+    never = next(mode for mode in modes.ALL if mode.name == "never-late")
+    assert _check(ordering, modes.DEFAULT).groups_left_out > 0
+    assert _check(ordering, never).groups_left_out == 0
+
+
 def test_each_rule_that_is_switched_off_fires_when_it_is_on() -> None:
     """A mode without a rule that never fires would show nothing."""
     fired = set(_check_large(modes.DEFAULT, Evidence()).fired)

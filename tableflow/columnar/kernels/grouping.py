@@ -181,6 +181,10 @@ class GroupTable:
         """One column per call; raises :class:`AggregateOverflow`."""
         return _columns(self._results, self._table.results(start, count))
 
+    def result(self, call: int, start: int, count: int) -> Column:
+        """What one call gives for groups ``[start, start + count)``; raises :class:`AggregateOverflow`."""
+        return Column(self._results[call], vector=self._table.result(call, start, count))
+
     def states(self, start: int, count: int) -> list[Column]:
         """The state columns of all calls in order; raises :class:`AggregateOverflow`."""
         return _columns(self._states, self._table.states(start, count))

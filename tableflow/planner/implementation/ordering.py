@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from tableflow.expressions.nodes import SortKey
+from tableflow.config import LATE_COLUMNS
+from tableflow.expressions.nodes import ColumnRef, SortKey
+from tableflow.expressions.properties import can_raise
+from tableflow.physical.hash_aggregate import AggregatePhase, FirstGroups, HashAggregate
 from tableflow.physical.node import PhysicalNode
+from tableflow.physical.project import ProjectColumns
 from tableflow.physical.properties import SINGLE, OrderingKey, Partitioning, PartitioningKind
 from tableflow.physical.sort import LimitRows, SortRows, TopN
 from tableflow.planner.implementation import costs
@@ -78,6 +82,8 @@ def _limit(search: Search, node: logical.Limit, child: PhysicalNode, limit: int 
 def _top_n(search: Search, node: logical.Limit, sort: logical.Sort, reach: int) -> PhysicalNode:
     ordering = ordering_of(sort)
     child = search.best(sort.input, NOTHING)
+    if reach and search.settings.get(LATE_COLUMNS) != "off":
+        child = _only_first(search, child, FirstGroups(ordering, reach))
     rows = child.facts.estimate.rows
     partitioning = child.facts.properties.partitioning
     if partitioning.kind is not PartitioningKind.SINGLE and search.parallelism > 1:
@@ -91,3 +97,23 @@ def _top_n(search: Search, node: logical.Limit, sort: logical.Sort, reach: int) 
     facts = search.facts(node, child.fields, (child,), work, SINGLE, ordering)
     assert node.limit is not None
     return TopN(fields=child.fields, facts=facts, input=child, keys=ordering, limit=node.limit, offset=node.offset)
+
+
+def _only_first(search: Search, node: PhysicalNode, first: FirstGroups) -> PhysicalNode:
+    """The node over a grouping that gives nothing but its first groups, if their order follows from what it gives."""
+    match node:
+        case ProjectColumns():
+            given = dict(zip([f.id for f in node.fields], node.expressions, strict=True))
+            names = [given[key.column] for key in first.keys]
+            if any(can_raise(e, search.cardinality.domains) for e in node.expressions):
+                return node  # a group that is left out might fail
+            columns = [e.id for e in names if isinstance(e, ColumnRef)]
+            if len(columns) < len(names):
+                return node
+            below = tuple([replace(key, column=column) for key, column in zip(first.keys, columns, strict=True)])
+            return node.with_inputs((_only_first(search, node.input, replace(first, keys=below)),))
+        case HashAggregate(phase=AggregatePhase.SINGLE | AggregatePhase.FINAL):
+            ordered = {key.column for key in first.keys}
+            return node if all(f.id in ordered for f in node.keys) else replace(node, first=first)
+        case _:
+            return node

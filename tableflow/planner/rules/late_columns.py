@@ -31,7 +31,7 @@ def fetch_columns_late(node: Node, required: frozenset[int], context: Context) -
     """Below a LIMIT over a sort of files' rows: what only the result reads comes last, by position, and is computed with then."""
     assert isinstance(node, Limit)
     sort = node.input
-    if node.limit is None or not isinstance(sort, Sort):
+    if node.limit is None or not isinstance(sort, Sort) or context.settings.get(LATE_COLUMNS) == "off":
         return None
     above = _computed_above(node, sort, required, context)
     if above is not None:
