@@ -49,6 +49,8 @@ class BackgroundJob:
         self.began = time.time()
         self.ended = 0
         """When all its input had ended, in nanoseconds of the performance counter."""
+        self.until: float | None = None
+        """When it was over, in seconds since 1970."""
         self._job: Job | None = None
         self._thread: threading.Thread | None = None
         self._ending: JobState | None = None
@@ -154,14 +156,19 @@ class BackgroundJob:
             self._wait(job)
             self.ended = time.perf_counter_ns()
             self._note()
-            self.state = self._ending or JobState.FINISHED
+            self._over(self._ending or JobState.FINISHED)
         except TableFlowError as error:
             error.script = error.script or self.description.script or self.description.text
             self._note()
-            self.state = self._ending or JobState.FAILED
             self.error = None if self._ending else error
+            self._over(self._ending or JobState.FAILED)
         finally:
             job.close()
+
+    def _over(self, state: JobState) -> None:
+        """It has ended; whoever sees the state sees the rest."""
+        self.until = time.time()
+        self.state = state
 
     def _note(self) -> None:
         if self.description.reading is not None:

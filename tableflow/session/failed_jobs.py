@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -62,6 +63,30 @@ def stale(keeper: JobKeeper, tables: Set[int], schema: str) -> list[Stale]:
                 Stale(one.called(schema), job, schema) for one in (job, *behind) if one.description.table in tables
             ]
     return found
+
+
+def ended_notices(jobs: Sequence[BackgroundJob], tables: Set[int], schema: str) -> list[str]:
+    """Of tables, by id, that are as they were when somebody ended a job: a line each."""
+    told = []
+    for job in jobs:
+        table = job.description.table
+        if table is None or job.until is None or job.state not in {JobState.STOPPED, JobState.CANCELLED}:
+            continue
+        when = datetime.fromtimestamp(job.until, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        for one in (job, *following(jobs, {table})):
+            if one.description.table in tables and one.error is None:
+                kept = "it" if one is job else f"{job.called(schema)!r}, which it is made of,"
+                told.append(
+                    f"table {one.called(schema)!r} is as of {when} UTC: job {job.id}, which kept {kept} up to date, was "
+                    f"{job.state.value} then; {job.advice(schema)}"
+                )
+    return told
+
+
+def insert_warning(job: BackgroundJob, schema: str) -> str:
+    """What to say of an INSERT whose job has failed."""
+    told = "" if job.error is None else f" ({told_of(job.error)})"
+    return f"table {job.called(schema)!r} lacks rows: job {job.id}, an INSERT, has failed{told}; {job.advice(schema)}"
 
 
 def flush_refusal(failed: Sequence[BackgroundJob], schema: str) -> JobError:

@@ -83,13 +83,16 @@ class Session:
         self._streaming = StreamingTables(self.storage, self.catalog, sources, lambda: self.settings)
         self._streams = StreamStatements(self._streaming, shared.keeper, self.jobs, lambda: self.catalog.current)
         self.storage.changing = self._streams.changed
-        self._inserts = StreamInserts(shared.keeper, sources, lambda: self.settings, lambda: self.catalog.current)
+        self._inserts = StreamInserts(
+            shared.keeper, sources, lambda: self.settings, lambda: self.catalog.current, self._streams.begun_insert
+        )
         self._explanations = Explanations(
             self.jobs, lambda: self.settings, self._carry_out, self._streaming, self._inserts
         )
         self._sink_inserts = SinkInserts(
-            self.jobs, shared.keeper, sources, lambda: self.settings, lambda: self.catalog.current
-        )
+            self.jobs, shared.keeper, sources, lambda: self.settings, lambda: self.catalog.current,
+            self._streams.begun_insert,
+        )  # fmt: skip
         if shared.first and shared.writable:
             self._streaming.restart(self._bind_query)
 
@@ -99,7 +102,7 @@ class Session:
         if parameters:
             outcome = guarded(text, lambda: self._prepared.execute(text, parameters))
             if outcome is not None:
-                return self._news.told_with(outcome)
+                return self._told_with(outcome)
         part = only_statement(text)
         return self._run(part.text, part.start, text, parameters)
 
@@ -226,7 +229,16 @@ class Session:
             statement, pinned = self._with_late_tables(bound, self.storage.pin(), script)
             return self._carry_out(statement, pinned, bound, script)
 
-        return self._news.told_with(guarded(script, run))
+        return self._told_with(guarded(script, run))
+
+    def _told_with(self, outcome: Outcome) -> Outcome:
+        """The outcome with what has happened behind the session."""
+        return self._news.told_with(self._streams.told_with(outcome))
+
+    @property
+    def told_jobs(self) -> frozenset[int]:
+        """Failed jobs, by id, that statements have told of."""
+        return self._streams.told
 
     def _bound_in_time(self, bound: Rebind, pinned: PinnedStates, script: str) -> tuple[sql.Statement, PinnedStates]:
         """The statement; what it names may be a version that is still to come."""

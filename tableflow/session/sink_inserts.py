@@ -15,7 +15,7 @@ from tableflow.errors import CancelledError
 from tableflow.planner.logical.nodes import Query
 from tableflow.planner.stream_facts import is_endless
 from tableflow.records import replace
-from tableflow.session.background import JobKeeper
+from tableflow.session.background import BackgroundJob, JobKeeper
 from tableflow.session.guard import notices, statement_text
 from tableflow.session.job_description import JobDescription
 from tableflow.session.job_result import JobResult, counts_at
@@ -39,7 +39,10 @@ class SinkInserts:
         sources: Sources,
         settings: Callable[[], Settings],
         schema: Callable[[], str],
+        begun: Callable[[BackgroundJob], None],
     ) -> None:
+        """``begun`` is told of each job, and raises if it has failed already."""
+        self._begun = begun
         self._schema = schema
         self._jobs = jobs
         self._keeper = keeper
@@ -98,6 +101,7 @@ class SinkInserts:
             targets=frozenset([folded_path(target, self._schema()) for target in targets]),
         )
         job = self._keeper.start(description, planned, self._sources, settings)
+        self._begun(job)
         return Outcome(message=f"job {job.id} writes to {name}", warnings=(*notices(statement), *planned.warnings))
 
     def _run(self, planned: Planned, script: str, settings: Settings) -> int:

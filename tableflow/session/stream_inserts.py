@@ -14,7 +14,7 @@ from tableflow.connectors.sink_control import SinkControl
 from tableflow.errors import UnsupportedError
 from tableflow.records import replace
 from tableflow.runtime.graph import SinkSpec
-from tableflow.session.background import JobKeeper
+from tableflow.session.background import BackgroundJob, JobKeeper
 from tableflow.session.guard import notices, statement_text
 from tableflow.session.job_description import JobDescription
 from tableflow.session.late_sinks import with_late_sinks, written_tables
@@ -63,8 +63,15 @@ class StreamInserts:
     """Starts such jobs; they end with their input, or with the last connection to the database."""
 
     def __init__(
-        self, keeper: JobKeeper, sources: Sources, settings: Callable[[], Settings], schema: Callable[[], str]
+        self,
+        keeper: JobKeeper,
+        sources: Sources,
+        settings: Callable[[], Settings],
+        schema: Callable[[], str],
+        begun: Callable[[BackgroundJob], None],
     ) -> None:
+        """``begun`` is told of each job, and raises if it has failed already."""
+        self._begun = begun
         self._schema = schema
         self._keeper = keeper
         self._sources = sources
@@ -89,6 +96,7 @@ class StreamInserts:
             targets=frozenset({folded_path(statement.target, self._schema())}),
         )
         job = self._keeper.start(description, planned, self._sources, settings)
+        self._begun(job)
         return Outcome(message=f"job {job.id} writes to {name}", warnings=(*notices(statement), *planned.warnings))
 
     def plan(self, statement: sql.Write, sink: SinkSpec) -> tuple[StreamPlan, Planned]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from tableflow.errors import CancelledError, JobError
 from tableflow.records import replace
 from tableflow.session.awaiting import Awaiting, tables_read, tables_shown
-from tableflow.session.background import JobKeeper
-from tableflow.session.failed_jobs import Stale, stale
+from tableflow.session.background import BackgroundJob, JobKeeper
+from tableflow.session.failed_jobs import Stale, ended_notices, insert_warning, stale
+from tableflow.session.job_description import JobState
 from tableflow.session.jobs import Jobs
 from tableflow.session.outcome import Outcome
 from tableflow.session.streaming_tables import StreamingTables
@@ -28,6 +29,7 @@ StreamStatement: TypeAlias = (
 
 
 _PATIENCE_SECONDS = 5.0
+_AT_ONCE_SECONDS = 0.05
 _ABOUT_JOBS = (sql.ShowJobs, sql.ShowWatermarks, sql.EndJob, sql.ExplainJob)
 
 
@@ -43,7 +45,23 @@ class StreamStatements:
         self._stuck = False
         self._apart: ApartStatements | None = None
         self._told: set[int] = set()
-        """Failed jobs that FLUSH has told of and that no statement mends."""
+        """Failed jobs that FLUSH, or the INSERT itself, has told of and that no statement mends."""
+        self._warned: set[int] = set()
+        """Failed INSERTs that a warning has told of."""
+        self._inserts: list[BackgroundJob] = []
+        """Jobs of INSERTs of this session that may still fail."""
+
+    @property
+    def told(self) -> frozenset[int]:
+        """Failed jobs that somebody knows of."""
+        return frozenset(self._told | self._warned)
+
+    def begun_insert(self, job: BackgroundJob) -> None:
+        """An INSERT has begun a job; one that fails at once is an error of the statement."""
+        self._inserts.append(job)
+        if job.wait(_AT_ONCE_SECONDS) and job.error is not None:
+            self._told.add(job.id)
+            raise job.error
 
     def changed(self, tables: frozenset[int]) -> None:
         """The session writes to tables, by id, that streaming tables may be made of."""
@@ -120,10 +138,29 @@ class StreamStatements:
 
     def warned(self, statement: sql.Statement, outcome: Outcome) -> Outcome:
         """The outcome of a statement, with a warning for each table that it read and that shows old rows."""
-        if all(job.error is None for job in self._keeper.jobs):
+        jobs = self._keeper.jobs
+        if all(job.running or job.state is JobState.FINISHED for job in jobs):
             return outcome
-        found = self.stale(tables_shown(statement, self._tables.database))
-        return replace(outcome, warnings=(*outcome.warnings, *[one.warning() for one in found])) if found else outcome
+        tables, schema = tables_shown(statement, self._tables.database), self._schema()
+        told = [one.warning() for one in self.stale(tables)] + ended_notices(jobs, tables, schema)
+        for job in jobs:
+            if job.state is JobState.FAILED and job.description.inserts & tables and job.id not in self.told:
+                self._warned.add(job.id)
+                told.append(insert_warning(job, schema))
+        return replace(outcome, warnings=(*outcome.warnings, *told)) if told else outcome
+
+    def told_with(self, outcome: Outcome) -> Outcome:
+        """The outcome of a statement, with a warning for each INSERT of this session whose job has failed meanwhile."""
+        if not self._inserts:
+            return outcome
+        ended = [job for job in self._inserts if not job.running]
+        told = []
+        for job in ended:
+            self._inserts.remove(job)
+            if job.state is JobState.FAILED and job.id not in self.told:
+                self._warned.add(job.id)
+                told.append(insert_warning(job, self._schema()))
+        return replace(outcome, warnings=(*outcome.warnings, *told)) if told else outcome
 
     def _check_interrupted(self) -> None:
         if self._jobs.interrupted:

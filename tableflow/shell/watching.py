@@ -40,6 +40,7 @@ class Watch:
         """Which jobs have failed since the last look or could not begin; whether any has failed."""
         schema = session.catalog.current
         ended = [job for job in session.storage.shared.keeper.jobs if job.error is not None]
+        self._told |= session.told_jobs
         for job in ended:
             if job.id not in self._told and job.error is not None:
                 self._told.add(job.id)

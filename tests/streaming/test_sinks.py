@@ -121,8 +121,8 @@ def test_what_a_function_raises_fails_the_statement_and_the_job(connection: tabl
         connection.execute("INSERT INTO bad VALUES (1)")
     assert "no room" in str(caught.value)
     connection.register_stream("s", {"a": "INT"}, [(1,), (2,)])
-    connection.execute("INSERT INTO bad SELECT a FROM s")
     with pytest.raises(tableflow.Error, match="the function of sink 'bad' failed"):
+        connection.execute("INSERT INTO bad SELECT a FROM s")  # which raises if it fails at once
         _finished(connection)
 
 
