@@ -31,6 +31,8 @@ class GlobalWindowOperator(FiringOperator):
     def __init__(self, node: WindowedAggregate) -> None:
         super().__init__(node)
         self._fired = np.empty(0, np.int64)
+        if self._on_update and not node.changing:
+            self._rows = 1  # each firing is a row of its own, so how many there are must not depend on batches
         self._order = (
             RowsInOrder(node.input.fields, node.order, in_time=node.in_time)
             if node.order and not node.changing

@@ -145,7 +145,18 @@ def _sorted(value: Any) -> Any:
 
 
 def _order(row: Row) -> list[tuple[bool, str]]:
-    return [(value is None, f"{value:.6g}" if isinstance(value, float) else repr(value)) for value in row]
+    return [(value is None, _place(value)) for value in row]
+
+
+def _place(value: Any) -> str:
+    """A text by which values are sorted: the same for those that are equal, -0.0 and 0.0 included, wherever they stand."""
+    if isinstance(value, float):
+        return f"{value + 0.0:.6g}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_place, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key!r}: {_place(each)}' for key, each in value.items())}}}"
+    return repr(value)
 
 
 def _same(one: Sequence[Any], other: Sequence[Any]) -> bool:

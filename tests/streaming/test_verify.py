@@ -120,6 +120,7 @@ def test_what_cannot_be_verified_is_said(script: str, message: str) -> None:
 def test_bags_are_compared_with_care() -> None:
     assert difference([(1, 0.1 + 0.2), (2, None)], [(2, None), (1, 0.3)]) is None
     assert difference([([math.nan, 0.3], {"x": (math.nan,)})], [([math.nan, 0.1 + 0.2], {"x": (math.nan,)})]) is None
+    assert difference([(-0.0, "b"), (0.0, "a"), ([-0.0], "d")], [(0.0, "b"), (-0.0, "a"), ([0.0], "d")]) is None
     assert difference([([1.0],)], [([2.0],)]) == "batch has ([1.0],), the stream ([2.0],)"
     assert difference([(1,), (2,)], [(2,)]) == "batch has (1,), the stream (2,)"
     assert difference([(1,)], [(1,), (1,)]) == "the stream has (1,) too"
