@@ -49,7 +49,19 @@ class RemoveEntry:
     name: str
 
 
-CatalogChange: TypeAlias = PutSchema | RemoveSchema | PutEntry | RemoveEntry
+@serializable
+@dataclass(frozen=True, slots=True)
+class NoteRead:
+    """Remembers how many rows each source of a streaming table's job had given; nothing happens if the table is gone.
+
+    It changes nothing that another change says, so no turn is needed for it.
+    """
+
+    table: int
+    read: tuple[tuple[str, int], ...]
+
+
+CatalogChange: TypeAlias = PutSchema | RemoveSchema | PutEntry | RemoveEntry | NoteRead
 
 Schemas: TypeAlias = Mapping[str, SchemaEntries]
 """Schemas by lower-case name; in a database their entries are all ``permanent``."""
@@ -75,8 +87,19 @@ def apply_change(schemas: Schemas, change: CatalogChange) -> Schemas:
                 return schemas
             kept = {folded: entry for folded, entry in held.permanent.items() if folded != name.lower()}
             return {**schemas, schema.lower(): replace(held, permanent=kept)}
+        case NoteRead(table, read):
+            return _noted(schemas, table, read)
         case _:
             assert_never(change)
+
+
+def _noted(schemas: Schemas, table: int, read: tuple[tuple[str, int], ...]) -> Schemas:
+    for folded, schema in schemas.items():
+        for name, entry in schema.permanent.items():
+            if isinstance(entry, TableEntry) and entry.table == table and entry.streaming is not None:
+                noted = replace(entry, streaming=replace(entry.streaming, read=read))
+                return {**schemas, folded: replace(schema, permanent={**schema.permanent, name: noted})}
+    return schemas
 
 
 def managed_tables(schemas: Schemas) -> dict[int, str]:

@@ -10,7 +10,7 @@ from time import perf_counter_ns
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact
-from tableflow.errors import Span
+from tableflow.errors import MemoryLimitError, Span
 from tableflow.physical.held_changes import HeldChanges
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.row_constraints import RowConstraints
@@ -19,6 +19,15 @@ from tableflow.runtime.events import Epoch
 from tableflow.runtime.graph import SinkSpec
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend, Wake
 from tableflow.serialization import serializable
+
+_SMALLER = (
+    "raise memory.limit, or SET 'table.exec.epoch-interval' to less before the job begins: the rows of an epoch are kept in memory"
+    " until it ends, and so is which rows the table has if it takes any back"
+)
+_CATCHING_UP = (
+    "raise memory.limit: until a job that began again has passed where it was, what its table will show is kept in memory;"
+    " the table shows what it showed"
+)
 
 
 @serializable
@@ -56,6 +65,9 @@ class StreamWriteOperator(Operator):
         """Opens the task's writer."""
         self._context = context
         self._sink = context.sink(self._node.sink)
+        self._written = context.reserve("rows of the epoch") if self._sink.buffers else None
+        if self._written is not None:
+            self._written.rows = lambda: self._sink.rows
         self._held = None if self._node.appends else HeldChanges(self._types, context.reserve("changes"))
 
     def process(self, batch: Batch, port: int) -> Emission:
@@ -64,9 +76,12 @@ class StreamWriteOperator(Operator):
         self._constraints.check(batch.columns, batch.columns, None, None)
         self._context.count("changes", batch.length)
         if self._held is None:
-            self._sink.write(batch)
+            self._write(batch)
         else:
-            self._held.add(batch)
+            try:
+                self._held.add(batch)
+            except MemoryLimitError as error:
+                raise self._refused(error) from None
         yield from self._wait_for_room()
 
     def on_epoch(self, epoch: Epoch) -> Emission:
@@ -81,13 +96,38 @@ class StreamWriteOperator(Operator):
     def _publish(self, epoch: int) -> Emission:
         if self._held is not None:
             for part in self._held.parts(self._context.batch_rows):
-                self._sink.write(part)
+                self._write(part)
                 yield from self._wait_for_room()
             self._held.clear()
         publishing = self._sink.publish(epoch)
         if publishing is not None:
             yield from self._wait(publishing)
             publishing.result()
+        if self._written is not None:
+            self._reserve(0)
+
+    def _write(self, batch: Batch) -> None:
+        """Gives rows to the sink; of one that holds them in memory they are accounted for before."""
+        if self._written is not None:
+            try:
+                self._written.resize(self._sink.held + batch.nbytes)
+            except MemoryLimitError:
+                self._sink.give_back()
+                self._reserve(batch.nbytes)
+        self._sink.write(batch)
+        if self._written is not None:
+            self._reserve(0)
+
+    def _reserve(self, more: int) -> None:
+        assert self._written is not None
+        try:
+            self._written.resize(self._sink.held + more)
+        except MemoryLimitError as error:
+            raise self._refused(error) from None
+
+    def _refused(self, error: MemoryLimitError) -> MemoryLimitError:
+        error.hint = _CATCHING_UP if self._sink.catching_up else _SMALLER
+        return error
 
     def _wait_for_room(self) -> Emission:
         while (room := self._sink.room) is not None:

@@ -51,6 +51,16 @@ class BufferingWriter:
         """Bytes that it holds."""
         raise NotImplementedError
 
+    @property
+    def rows(self) -> int:
+        """How many rows it holds; asked by anybody, and may be a moment behind."""
+        return 0
+
+    @property
+    def catching_up(self) -> bool:
+        """Whether what it holds waits for longer than the end of an epoch."""
+        return False
+
     def give_back(self) -> None:
         """Holds as little as it can, from now on."""
         raise NotImplementedError
@@ -137,6 +147,21 @@ class OpenSink:
     def held(self) -> int:
         """Bytes that the writer holds in memory."""
         return 0 if self._buffering is None else self._buffering.held
+
+    @property
+    def buffers(self) -> bool:
+        """Whether the writer holds rows in memory, which its operator accounts for."""
+        return self._buffering is not None
+
+    @property
+    def rows(self) -> int:
+        """See :class:`BufferingWriter`."""
+        return 0 if self._buffering is None else self._buffering.rows
+
+    @property
+    def catching_up(self) -> bool:
+        """See :class:`BufferingWriter`."""
+        return self._buffering is not None and self._buffering.catching_up
 
     def give_back(self) -> None:
         """See :class:`BufferingWriter`."""

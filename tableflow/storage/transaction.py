@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from tableflow.catalog.change import CatalogChange, PutEntry
+from tableflow.catalog.change import CatalogChange, NoteRead, PutEntry
 from tableflow.catalog.entry import TableEntry
 from tableflow.errors import IntegrityError, InterfaceError, UnsupportedError
 from tableflow.records import replace
@@ -123,7 +123,7 @@ class Transaction:
 
     def change_catalog(self, change: CatalogChange) -> None:
         """Changes the catalog; a managed table that no entry names any more is dropped."""
-        if CATALOG not in self._turn.events:
+        if CATALOG not in self._turn.events and not isinstance(change, NoteRead):
             raise InterfaceError("the transaction was not begun with catalog=True")
         self._catalog.append(change)
 

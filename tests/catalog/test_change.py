@@ -7,6 +7,7 @@ import pytest
 from tableflow.catalog.change import (
     EMPTY,
     CatalogChange,
+    NoteRead,
     PutEntry,
     PutSchema,
     RemoveEntry,
@@ -14,7 +15,7 @@ from tableflow.catalog.change import (
     apply_change,
     managed_tables,
 )
-from tableflow.catalog.entry import TableDefinition, TableEntry, ViewEntry
+from tableflow.catalog.entry import StreamingDefinition, TableDefinition, TableEntry, TableKind, ViewEntry
 from tableflow.catalog.provider import ColumnDefinition
 from tableflow.serialization import dumps, loads
 from tableflow.types import INT
@@ -27,6 +28,7 @@ CHANGES: list[CatalogChange] = [
     PutEntry("default", TableEntry("f", definition=DEFINITION)),
     RemoveEntry("sales", "V"),
     RemoveSchema("sales"),
+    NoteRead(3, (("made 1", 7), ("made 2", 0))),
 ]
 
 
@@ -53,3 +55,17 @@ def test_removing_what_is_not_there_changes_nothing() -> None:
     assert apply_change(EMPTY, RemoveEntry("default", "x")) == EMPTY
     assert apply_change(EMPTY, RemoveSchema("nowhere")) == EMPTY
     assert apply_change(EMPTY, PutSchema("DEFAULT")) == EMPTY
+
+
+def test_what_a_job_has_read_is_noted_whatever_became_of_its_name() -> None:
+    kept = StreamingDefinition("SELECT 1", TableKind.APPEND, (), "default")
+    schemas = apply_change(EMPTY, PutEntry("default", TableEntry("Renamed", table=4, streaming=kept)))
+    noted = apply_change(schemas, NoteRead(4, (("made 1", 7),)))
+    entry = noted["default"].permanent["renamed"]
+    assert isinstance(entry, TableEntry)
+    assert entry.streaming is not None
+    assert entry.streaming.read == (("made 1", 7),)
+    assert managed_tables(noted) == {4: "default.Renamed"}
+    assert apply_change(schemas, NoteRead(3, (("made 1", 7),))) is schemas
+    dropped = apply_change(noted, RemoveEntry("default", "renamed"))
+    assert apply_change(dropped, NoteRead(4, (("made 1", 9),))) is dropped

@@ -138,8 +138,7 @@ def test_changes_that_are_held_back_are_summed_up(tmp_path: Path, query: str, mo
         assert _number(connection, total) >= shown
 
 
-def test_after_a_crash_what_was_noted_last_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(epoch_sink, "_NOTED_SECONDS", 0.0)
+def test_after_a_crash_what_was_noted_last_counts(tmp_path: Path) -> None:
     with _open(tmp_path / "db") as connection:
         connection.execute("CREATE TABLE g (k INT) WITH ('connector' = 'datagen', 'rows-per-second' = '5000')")
         connection.execute("CREATE STREAMING TABLE s AS SELECT count(*) AS n FROM g")

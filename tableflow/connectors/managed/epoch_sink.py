@@ -8,21 +8,20 @@ because they wait for the disk and for other writers, and a task must not.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from tableflow.catalog.change import PutEntry
-from tableflow.catalog.entry import TableEntry
+from tableflow.catalog.change import NoteRead
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact, concat, take_columns
 from tableflow.columnar.kernels.multi_state import MultiState, consolidated
 from tableflow.connectors.connector import OpenContext
 from tableflow.errors import InternalError
-from tableflow.records import dataclass, replace
+from tableflow.records import dataclass
+from tableflow.runtime.sink import BufferingWriter
 from tableflow.storage.database import Database
 from tableflow.storage.description import ChangeKind
 from tableflow.storage.transaction import Transaction
@@ -38,7 +37,6 @@ Ids = npt.NDArray[np.int64]
 Rows: TypeAlias = tuple[tuple[str, int], ...]
 """How many rows sources have given, by name."""
 
-_NOTED_SECONDS = 5.0
 _HELD_ROWS = 1 << 17
 """Held changes are summed up when they are more than this, and twice as many as were left the last time."""
 
@@ -48,7 +46,7 @@ class KeptTable:
     """What a sink's key stands for.  ``appends``: no row is ever taken back.
 
     ``replaces``: the job began again; the first version replaces all rows, and comes with the first epoch from ``passed`` on, or
-    with the end of all input.  ``read`` tells how far sources have read that the catalog is to remember.
+    with the end of all input.  ``read`` tells how far sources have read, which the catalog remembers with each version.
     """
 
     database: Database
@@ -59,23 +57,13 @@ class KeptTable:
     cancelled: Callable[[], bool] = lambda: False
     passed: int | None = None
     read: Callable[[], Rows] | None = None
-    noted: float = 0.0
-    """When the catalog was told last, by the monotonic clock."""
 
     def note(self) -> None:
         """Has the catalog remember how far sources have read."""
         if self.read is not None:
-            with self.database.transaction([self.table], catalog=True, cancelled=self.cancelled) as transaction:
-                self.note_in(transaction, self.read())
+            with self.database.transaction([self.table], cancelled=self.cancelled) as transaction:
+                transaction.change_catalog(NoteRead(self.table, self.read()))
                 transaction.commit(ChangeKind.ALTER)
-
-    def note_in(self, transaction: Transaction, rows: Rows) -> None:
-        """The same as a part of a transaction that may change the catalog."""
-        for schema in transaction.state.schemas.values():
-            for entry in schema.permanent.values():
-                if isinstance(entry, TableEntry) and entry.table == self.table and entry.streaming is not None:
-                    noted = replace(entry, streaming=replace(entry.streaming, read=rows))
-                    transaction.change_catalog(PutEntry(schema.name, noted))
 
 
 class RowIds:
@@ -86,6 +74,16 @@ class RowIds:
         self._first = np.full(1024, -1, np.int64)
         self._others: dict[int, list[int]] = {}
         """Ids of rows that are there more than once, but for one each."""
+
+    @property
+    def rows(self) -> int:
+        """Different rows."""
+        return self._state.rows
+
+    @property
+    def bytes(self) -> int:
+        """Bytes held; an id that is one of several of a row is a Python object with its place in a list."""
+        return self._state.bytes + self._first.nbytes + 48 * sum(map(len, self._others.values()))
 
     def apply(self, batch: Batch, first_id: int) -> tuple[Batch | None, Ids]:
         """Rows to add, whose ids will begin with ``first_id``, and the ids of those to remove; each row of a batch once."""
@@ -147,13 +145,15 @@ class Publication:
         self._future.result()
 
 
-class EpochSink:
-    """The writer of the one task that keeps a table."""
+class EpochSink(BufferingWriter):
+    """The writer of the one task that keeps a table; its operator accounts for what it holds (:attr:`held`)."""
 
     def __init__(self, kept: KeptTable) -> None:
         self._kept = kept
         self._waiting: list[Batch] = []
-        self._held = 0
+        self._bytes = 0
+        """Of the rows that wait."""
+        self._left = 0
         """How many rows were left when they were summed up last."""
         self._several = False
         """Whether they are of more than one epoch."""
@@ -166,6 +166,30 @@ class EpochSink:
     def write(self, batch: Batch) -> None:
         """Changes: the table's columns in order, with weights."""
         self._waiting.append(compact(batch))
+        self._bytes += self._waiting[-1].nbytes
+
+    @property
+    def held(self) -> int:
+        """Bytes of the rows that wait, and of the row ids by value, which are to grow by as much."""
+        if self._kept.appends:
+            return self._bytes
+        return 2 * self._bytes + (0 if self._rows is None else self._rows.bytes)
+
+    @property
+    def rows(self) -> int:
+        """Rows that wait, and rows of the table whose ids are known."""
+        waiting = sum(batch.length for batch in tuple(self._waiting))
+        return waiting + (0 if self._rows is None else self._rows.rows)
+
+    @property
+    def catching_up(self) -> bool:
+        """Whether rows wait until the job has passed where it was before."""
+        return self._kept.replaces
+
+    def give_back(self) -> None:
+        """Sums up what waits."""
+        if len(self._waiting) > 1 and not self._kept.appends:
+            self._sum_up()
 
     def publish(self, epoch: int) -> Publication | None:
         """Commits what came since the last epoch; None while the table keeps what it showed before."""
@@ -173,7 +197,7 @@ class EpochSink:
         if self._kept.replaces and epoch >= 0 and (passed is None or epoch < passed):
             self._hold()
             return None
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._bytes = self._waiting, [], 0
         several, self._several = self._several, False
         if several and waiting and not self._kept.appends:
             waiting = [consolidated(concat(waiting))]  # a row may have come and gone
@@ -183,9 +207,12 @@ class EpochSink:
         """Keeps the changes for a later epoch."""
         self._several = True
         rows = sum(batch.length for batch in self._waiting)
-        if not self._kept.appends and rows > max(_HELD_ROWS, 2 * self._held):
-            self._waiting = [consolidated(concat(self._waiting))]
-            self._held = self._waiting[0].length
+        if not self._kept.appends and rows > max(_HELD_ROWS, 2 * self._left):
+            self._sum_up()
+
+    def _sum_up(self) -> None:
+        self._waiting = [consolidated(concat(self._waiting))]
+        self._left, self._bytes = self._waiting[0].length, self._waiting[0].nbytes
 
     def prepare(self) -> None:
         """Everything was published before."""
@@ -203,20 +230,17 @@ class EpochSink:
         kept = self._kept
         if not waiting and not kept.replaces:
             return
-        now = time.monotonic()
-        notes = kept.read is not None and now - kept.noted > _NOTED_SECONDS
 
         def cancelled() -> bool:
             return self._stopped.is_set() or kept.cancelled()
 
-        with kept.database.transaction([kept.table], catalog=notes, cancelled=cancelled) as transaction:
+        with kept.database.transaction([kept.table], cancelled=cancelled) as transaction:
             if kept.replaces:
                 transaction.truncate(kept.table)
             if waiting and waiting[0].length:
                 self._stage(transaction, concat(waiting))
-            if notes and kept.read is not None:
-                kept.note_in(transaction, kept.read())
-                kept.noted = now
+            if kept.read is not None:
+                transaction.change_catalog(NoteRead(kept.table, kept.read()))
             transaction.commit(ChangeKind.STREAM)
         kept.replaces = False
 
