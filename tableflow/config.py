@@ -281,6 +281,12 @@ class Settings:
         return Settings(tuple(item for item in self.texts if item[0] != key.name))
 
 
+_INSTEAD = {
+    "table.exec.mini-batch.allow-latency": f"micro-batches end with the epoch: SET '{EPOCH_INTERVAL.name}' says how long one is",
+    "table.exec.resource.default-parallelism": f"SET '{PARALLELISM.name}'",
+    "pipeline.name": "a job has the name of the table that it writes to",
+}
+"""What there is instead of settings of Flink."""
 _OF_SNAPSHOTS = (
     "execution.savepoint",
     "execution.checkpointing",
@@ -303,5 +309,6 @@ def find_key(name: str) -> Key[Any]:
             )
         near = nearest(name, KEYS)
         hint = f"did you mean {near!r}?" if near else "SET; lists all settings"
+        hint = _INSTEAD.get(name.lower(), hint)
         raise ConfigError(f"unknown setting {name!r}", hint=hint)
     return key

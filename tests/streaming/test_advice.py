@@ -53,6 +53,11 @@ def con() -> Iterator[tableflow.Connection]:
          "TUMBLE(TABLE bid ORDER BY price, 3 ROWS)", "ORDER BY (ts, price)"),
         ("SELECT id, count(*) FROM bid GROUP BY id EMIT ON UPDATE KEEP LAST 5 ROWS", "KEEP LAST 5 ROWS",
          "FROM GLOBAL(TABLE t PARTITION BY k) GROUP BY k EMIT EVERY 100 ROWS KEEP LAST 100 ROWS"),
+        ("SELECT count(*) FROM DELTA(TABLE bid, DESCRIPTOR(ts), price, 5) GROUP BY window_start, window_end", "5",
+         "DELTA(TABLE t PARTITION BY k ORDER BY ts, value, threshold)"),
+        ("EXPLAIN PLAN FOR SELECT * FROM bid", "PLAN", "leave PLAN FOR out"),
+        ("SHOW CATALOGS", "CATALOGS", "a connection has one database"),
+        ("SET 'table.exec.mini-batch.allow-latency' = '5 s'", "'table.exec.mini-batch.allow-latency'", "table.exec.epoch-interval"),
     ],
 )  # fmt: skip
 def test_advice(con: tableflow.Connection, sql: str, underlined: str, said: str) -> None:

@@ -44,6 +44,13 @@ _PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "LANDMARK": ("CONDITION",),
     "DELTA": ("VALUE", "THRESHOLD"),
 }
+_USAGE = {
+    "GLOBAL": "GLOBAL(TABLE t PARTITION BY k ORDER BY ts)",
+    "PUNCTUATED": "PUNCTUATED(TABLE t PARTITION BY k ORDER BY ts, condition)",
+    "LANDMARK": "LANDMARK(TABLE t PARTITION BY k ORDER BY ts, condition)",
+    "DELTA": "DELTA(TABLE t PARTITION BY k ORDER BY ts, value, threshold)",
+}
+"""How windows that are not of time are written, for errors."""
 _OF_ROWS: Mapping[str, tuple[str, ...]] = {"TUMBLE": ("SIZE",), "HOP": ("SLIDE", "SIZE")}
 
 
@@ -146,12 +153,12 @@ class _Function:
         """What to write if an argument may have been meant as one more column of ORDER BY or PARTITION BY."""
         syntax, extra = self.syntax, self.syntax.arguments[0].value
         if not isinstance(extra, exp.Expr):
-            return None
+            return _USAGE.get(syntax.name)
         for clause, items in (("ORDER BY", syntax.order), ("PARTITION BY", [] if syntax.order else syntax.partition)):
             if len(items) == 1:
                 written = [self.block.source.slice(one) for one in (items[0], extra)]
                 return f"several columns stand in parentheses: {clause} ({', '.join(written)})"
-        return None
+        return _USAGE.get(syntax.name)
 
     def _given(self) -> dict[str, Argument]:
         """Arguments by the name of their parameter."""
