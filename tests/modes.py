@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from tableflow.planner.driver import RULES
-from tableflow.runtime.counters import JobCounters
+from tableflow.runtime.counts import JobCounters
 
 
 @dataclass(frozen=True, slots=True)

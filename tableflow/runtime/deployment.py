@@ -23,7 +23,8 @@ from tableflow.runtime.chain import Chain
 from tableflow.runtime.channel import Channel
 from tableflow.runtime.checkpoint import RestoredAssigner, TaskId, TaskSnapshot
 from tableflow.runtime.context import Context, TaskWorld
-from tableflow.runtime.counters import EdgeBlock, JobCounters, OperatorBlock, TaskBlock, sum_tasks
+from tableflow.runtime.counters import EdgeBlock, OperatorBlock, TaskBlock
+from tableflow.runtime.counts import JobCounters, sum_tasks
 from tableflow.runtime.drift import DriftGroup, SplitDrift
 from tableflow.runtime.events import Watermark
 from tableflow.runtime.exchange import Outputs, Writer

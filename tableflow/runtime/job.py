@@ -23,7 +23,7 @@ from tableflow.config import CHANNEL_BATCHES, MEMORY_LIMIT, SCHEDULER_SEED, Sett
 from tableflow.errors import CancelledError, InternalError, TableFlowError
 from tableflow.runtime.channel import Channel
 from tableflow.runtime.checkpoint import Acknowledgement, Beginning, Checkpoints, TaskId, TaskSnapshot
-from tableflow.runtime.counters import JobCounters
+from tableflow.runtime.counts import JobCounters
 from tableflow.runtime.deployment import Build, Deployment, Sources, Surroundings
 from tableflow.runtime.epochs import Epochs
 from tableflow.runtime.events import EndOfInput, Epoch

@@ -11,9 +11,9 @@ from typing import Any
 
 from tableflow.errors import CatalogError, UnsupportedError
 from tableflow.records import replace
-from tableflow.session.background import JobKeeper
 from tableflow.session.fixed_result import FixedResult
 from tableflow.session.job_asker import JobAsker, UnaskedError
+from tableflow.session.job_keeper import JobKeeper
 from tableflow.session.job_result import JobResult
 from tableflow.session.job_statements import (
     JOB_COLUMNS,

@@ -17,7 +17,8 @@ from tableflow.planner.logical.traversal import walk_plan
 from tableflow.sql import statements as sql
 
 if TYPE_CHECKING:
-    from tableflow.session.background import BackgroundJob, JobKeeper
+    from tableflow.session.background_job import BackgroundJob
+    from tableflow.session.job_keeper import JobKeeper
 
 _READ_NOTHING = (
     sql.CreateTable, sql.CreateView, sql.CreateSchema, sql.CreateStreamingTable, sql.Describe, sql.Drop, sql.DropSchema,

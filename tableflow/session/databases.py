@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tableflow.config import Settings
 from tableflow.errors import ConnectorError
-from tableflow.session.background import Door, JobKeeper
+from tableflow.session.job_keeper import Door, JobKeeper
 from tableflow.storage.database import Database
 from tableflow.storage.local_disk import LocalDisk
 from tableflow.storage.memory_disk import MemoryDisk

@@ -1,4 +1,4 @@
-"""CREATE, DROP, ALTER, TRUNCATE: statements that change what there is rather than rows.
+"""CREATE and DROP: statements that change what there is rather than rows; ALTER, TRUNCATE and VACUUM have files of their own.
 
 A managed table and its entry in the catalog are made, changed and dropped in one transaction.  Changes of the catalog wait for
 each other, and before that for nobody; so what a statement has looked at is what it changes.
@@ -6,25 +6,28 @@ each other, and before that for nobody; so what a statement has looked at is wha
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from tableflow.catalog import decisions
-from tableflow.catalog.change import PutEntry, RemoveEntry
+from tableflow.catalog.change import RemoveEntry
 from tableflow.catalog.entry import TableDefinition, TableEntry
 from tableflow.catalog.snapshot import folded_path, split_path
 from tableflow.catalog.store import CatalogStore
 from tableflow.connectors.registry import check_definition
-from tableflow.errors import CatalogError, IntegrityError, InternalError, Span, UnsupportedError
+from tableflow.errors import CatalogError, InternalError, Span
 from tableflow.planner.logical.nodes import Query
-from tableflow.session.background import JobKeeper
+from tableflow.session.job_keeper import JobKeeper
 from tableflow.session.outcome import Outcome
 from tableflow.session.session_storage import PinnedStates, SessionStorage
 from tableflow.session.write_plan import Writing
-from tableflow.session.writing import Rebind, Writer, provider_of
+from tableflow.session.writing import Rebind, Writer
 from tableflow.sql import statements as sql
-from tableflow.storage.description import ChangeKind, TableDescription
+from tableflow.storage.description import ChangeKind
 from tableflow.storage.transaction import Transaction
+
+if TYPE_CHECKING:
+    from tableflow.session.upkeep import Upkeep
 
 
 class Definitions:
@@ -64,12 +67,15 @@ class Definitions:
                 return self.drop_schema(statement)
             case sql.AlterTable():
                 self.check_not_kept(statement.name, pinned, "altered")
-                return self.alter(statement, pinned, rebind, script)
+                from tableflow.session.alterations import Alterations  # few processes alter
+
+                altering = Alterations(self._catalog, self._storage, self._has_row)
+                return altering.alter(statement, pinned, rebind, script)
             case sql.Truncate():
                 self.check_not_kept(statement.name, pinned, "truncated")
-                return self.truncate(statement)
+                return self._upkeep().truncate(statement)
             case sql.Vacuum():
-                return self.vacuum(statement)
+                return self._upkeep().vacuum(statement)
         raise InternalError(f"a {type(statement).__name__} is not carried out")
 
     def check_not_kept(self, name: Sequence[str], pinned: PinnedStates, doing: str, place: Span | None = None) -> None:
@@ -97,6 +103,11 @@ class Definitions:
         """Ends the jobs of streaming tables that go."""
         for table in tables:
             self._keeper.forget(table)
+
+    def _upkeep(self) -> Upkeep:
+        from tableflow.session.upkeep import Upkeep  # few processes truncate or vacuum
+
+        return Upkeep(self._catalog, self._storage)
 
     @property
     def _keeper(self) -> JobKeeper:
@@ -209,102 +220,6 @@ class Definitions:
             *statement.schemas, if_exists=statement.if_exists, cascade=statement.cascade, places=statement.names_at
         )
         return defined(statement, "schema", (statement.schemas[-1],), "dropped" if done else "does not exist")
-
-    def alter(self, statement: sql.AlterTable, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
-        """ALTER TABLE: another name, or another description once the rows are found to satisfy it."""
-        while True:
-            if statement.table is None:
-                return defined(statement, "table", statement.name, "does not exist")
-            table = provider_of(statement)
-            with self._storage.begin(table.database, frozenset({table.table_id}), catalog=True) as transaction:
-                if transaction.state.sequence != pinned.sequence(table.database):
-                    pinned = pinned.within(table.database, transaction.state)
-                    again = rebind(pinned)
-                    assert isinstance(again, sql.AlterTable)
-                    statement = again
-                    if statement.table is None or provider_of(statement).table_id != table.table_id:
-                        continue
-                for validation in statement.validations:
-                    if self._has_row(validation.query, script):
-                        hint = "correct the rows first; a column that is added may have a DEFAULT"
-                        refused = IntegrityError(validation.message, detail="nothing was changed", hint=hint)
-                        raise refused.at(statement.span)
-                if statement.rename is not None or _takes_away(table.description, statement.description):
-                    self._keeper.check_unread(
-                        {table.table_id: statement.name[-1]}, "altered like this", self._catalog.current
-                    )
-                if statement.rename is not None:
-                    self._rename(statement, statement.rename, table.table_id, transaction)
-                elif statement.description is not None:
-                    transaction.describe(table.table_id, statement.description)
-                transaction.commit(ChangeKind.ALTER)
-            return defined(statement, "table", statement.name, "altered")
-
-    def _rename(self, statement: sql.AlterTable, new: str, table: int, transaction: Transaction) -> None:
-        schema, name = split_path(statement.name, self._catalog.current)
-        entry = self._catalog.find(statement.name)
-        if not isinstance(entry, TableEntry):
-            raise InternalError(f"table {name!r} has no entry")
-        if entry.temporary:
-            raise UnsupportedError(f"temporary table {name!r} cannot be renamed", hint="create it under the other name")
-        held = decisions.schema_of(transaction.state.schemas, schema)
-        existing = held.permanent.get(new.lower())
-        if existing is not None and new.lower() != name.lower():
-            raise CatalogError(f"{existing.kind} {existing.name!r} exists already", span=statement.names_at[1])
-        transaction.change_catalog(PutEntry(held.name, TableEntry(new, table=table)))
-        if new.lower() != name.lower():
-            transaction.change_catalog(RemoveEntry(held.name, name))
-
-    def vacuum(self, statement: sql.Vacuum) -> Outcome:
-        """VACUUM of a table, or of all: the log becomes files, files become few, and what nobody needs goes."""
-        if statement.name:
-            entry = self._managed(statement.name, statement, "vacuumed")
-            database = self._storage.of(temporary=entry.temporary)
-            tables = [entry.table or 0]
-        else:
-            database = self._storage.of(temporary=False)
-            tables = list(database.state().tables)
-        self._storage.begin(database).abort()  # an error if the session only reads
-        database.fold(tables)
-        gc.collect()  # jobs that have ended are cycles, which hold the files that they read until Python looks for such
-        removed = database.collect()
-        what = f"vacuumed, {removed:,} file{'' if removed == 1 else 's'} removed"
-        return defined(
-            statement, "table" if statement.name else "database", statement.name or (database.disk.place,), what
-        )
-
-    def _managed(
-        self, name: tuple[str, ...], statement: sql.Base, doing: str, pinned: PinnedStates | None = None
-    ) -> TableEntry:
-        entry = self._catalog.find(name, pinned)
-        if not isinstance(entry, TableEntry):
-            raise decisions.missing(name, "table", self._catalog.snapshot().names()).at(statement.place)
-        if entry.table is None:
-            detail = "its rows are not stored by TableFlow"
-            raise CatalogError(f"table {entry.name!r} cannot be {doing}", detail=detail, span=statement.place)
-        return entry
-
-    def truncate(self, statement: sql.Truncate) -> Outcome:
-        """TRUNCATE."""
-        while True:
-            entry = self._managed(statement.name, statement, "truncated")
-            table = entry.table or 0
-            database = self._storage.of(temporary=entry.temporary)
-            with self._storage.begin(database, frozenset({table})) as transaction:
-                if table not in transaction.state.tables:
-                    continue  # dropped meanwhile, or replaced
-                rows = transaction.state.table(table).at().rows
-                transaction.truncate(table)
-                transaction.commit(ChangeKind.TRUNCATE)
-            return defined(statement, "table", statement.name, "truncated", rows)
-
-
-def _takes_away(old: TableDescription, new: TableDescription | None) -> bool:
-    """Whether a column is not what it was: readers know columns by name and type."""
-    if new is None:
-        return False
-    left = {(column.id, column.name, column.type) for column in new.columns}
-    return any((column.id, column.name, column.type) not in left for column in old.columns)
 
 
 def defined(statement: sql.Base, kind: str, name: Sequence[str], what: str, rows: int = 0) -> Outcome:

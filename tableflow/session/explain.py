@@ -9,7 +9,7 @@ from tableflow.physical.exchange import Exchange
 from tableflow.physical.node import PhysicalNode, positions
 from tableflow.physical.text import explain_physical
 from tableflow.planner.logical.text import explain_logical
-from tableflow.runtime.counters import JobCounters, OperatorCounts
+from tableflow.runtime.counts import JobCounters, OperatorCounts
 from tableflow.serialization import dumps
 from tableflow.session.job_result import JobResult, counts_at
 from tableflow.session.planned import Planned

@@ -20,7 +20,8 @@ from tableflow.session.job_description import JobState
 from tableflow.session.restarting_result import RestartingResult
 
 if TYPE_CHECKING:
-    from tableflow.session.background import BackgroundJob, JobKeeper
+    from tableflow.session.background_job import BackgroundJob
+    from tableflow.session.job_keeper import JobKeeper
     from tableflow.session.job_result import JobResult
 
 _SLICE_SECONDS = 0.2

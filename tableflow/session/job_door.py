@@ -22,8 +22,8 @@ import time
 from pathlib import Path
 
 from tableflow.errors import ConnectorError, SerializationError, TableFlowError
-from tableflow.session.background import JobKeeper
 from tableflow.session.guard import guarded
+from tableflow.session.job_keeper import JobKeeper
 from tableflow.session.job_messages import (
     BEAT_SECONDS,
     JSON,

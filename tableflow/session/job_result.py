@@ -15,7 +15,7 @@ from tableflow.columnar.representation import boundary, declared
 from tableflow.errors import InternalError, TableFlowError
 from tableflow.physical.node import positions
 from tableflow.physical.text import summary
-from tableflow.runtime.counters import JobCounters, OperatorCounts
+from tableflow.runtime.counts import JobCounters, OperatorCounts
 from tableflow.runtime.job import Job
 from tableflow.runtime.memory import PoolReservation
 from tableflow.runtime.sink import Prepared

@@ -10,12 +10,13 @@ from typing import Any, TypeAlias
 from tableflow.catalog.snapshot import shown_path
 from tableflow.errors import CancelledError, CatalogError, UnsupportedError
 from tableflow.physical.text import explain_physical
-from tableflow.runtime.counters import JobCounters
-from tableflow.session.background import BackgroundJob, JobKeeper
+from tableflow.runtime.counts import JobCounters
+from tableflow.session.background_job import BackgroundJob
 from tableflow.session.explain import plan_with_counters
 from tableflow.session.failed_jobs import flush_refusal, on_one_line, stale, told_of
 from tableflow.session.fixed_result import FixedResult
 from tableflow.session.job_description import JobState
+from tableflow.session.job_keeper import JobKeeper
 from tableflow.session.job_result import JobResult
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import Planned

@@ -7,8 +7,8 @@ import pyarrow as pa
 from tableflow.columnar.representation import boundary, declared
 from tableflow.config import TIME_ZONE, Settings
 from tableflow.planner.logical.nodes import Query
-from tableflow.session.batches_result import BatchesResult
 from tableflow.session.direct_rows import is_constant, is_direct, rows_of
+from tableflow.session.fixed_result import BatchesResult
 from tableflow.session.outcome import ResultColumn
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
-from tableflow.runtime.counters import JobCounters
+from tableflow.runtime.counts import JobCounters
 from tableflow.session.job_result import JobResult
 from tableflow.session.outcome import OperatorTime, ResultColumn
 from tableflow.session.planned import Planned

@@ -6,6 +6,7 @@ A statement's rows count when all of them have been written, those of a job epoc
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from tableflow.catalog.snapshot import folded_path, split_path
 from tableflow.config import Settings
@@ -15,9 +16,9 @@ from tableflow.errors import CancelledError
 from tableflow.planner.logical.nodes import Query
 from tableflow.planner.stream_facts import is_endless
 from tableflow.records import replace
-from tableflow.session.background import BackgroundJob, JobKeeper
 from tableflow.session.guard import notices, statement_text
 from tableflow.session.job_description import JobDescription
+from tableflow.session.job_keeper import JobKeeper
 from tableflow.session.job_result import JobResult, counts_at
 from tableflow.session.jobs import Jobs
 from tableflow.session.late_sinks import with_late_sinks, written_tables
@@ -27,6 +28,9 @@ from tableflow.session.sink_plan import plan_insert
 from tableflow.session.statement_sets import plan_statement_set
 from tableflow.session.stream_plan import sources_of
 from tableflow.sql import statements as sql
+
+if TYPE_CHECKING:
+    from tableflow.session.background_job import BackgroundJob
 
 
 class SinkInserts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from tableflow.catalog.entry import TableKind
 from tableflow.catalog.snapshot import folded_path, split_path
@@ -14,9 +15,9 @@ from tableflow.connectors.sink_control import SinkControl
 from tableflow.errors import UnsupportedError
 from tableflow.records import replace
 from tableflow.runtime.graph import SinkSpec
-from tableflow.session.background import BackgroundJob, JobKeeper
 from tableflow.session.guard import notices, statement_text
 from tableflow.session.job_description import JobDescription
+from tableflow.session.job_keeper import JobKeeper
 from tableflow.session.late_sinks import with_late_sinks, written_tables
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import Planned
@@ -24,6 +25,9 @@ from tableflow.session.stream_plan import StreamPlan, StreamTarget, finish_write
 from tableflow.session.writing import provider_of
 from tableflow.sql import statements as sql
 from tableflow.storage.description import ChangeKind
+
+if TYPE_CHECKING:
+    from tableflow.session.background_job import BackgroundJob
 
 
 def refuse_more(statement: sql.Write) -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from tableflow.errors import CancelledError, JobError
 from tableflow.records import replace
 from tableflow.session.awaiting import Awaiting, tables_read, tables_shown
-from tableflow.session.background import BackgroundJob, JobKeeper
 from tableflow.session.failed_jobs import Stale, ended_notices, insert_warning, stale
 from tableflow.session.job_description import JobState
+from tableflow.session.job_keeper import JobKeeper
 from tableflow.session.jobs import Jobs
 from tableflow.session.outcome import Outcome
 from tableflow.session.streaming_tables import StreamingTables
@@ -21,6 +21,7 @@ from tableflow.sql import statements as sql
 
 if TYPE_CHECKING:
     from tableflow.session.apart_statements import ApartStatements
+    from tableflow.session.background_job import BackgroundJob
     from tableflow.session.job_statements import JobStatement
 
 StreamStatement: TypeAlias = (

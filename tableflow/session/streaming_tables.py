@@ -8,6 +8,7 @@ inputs from the start and replaces the table's rows in one transaction with the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from tableflow.catalog import decisions
 from tableflow.catalog.change import PutEntry
@@ -26,7 +27,6 @@ from tableflow.planner.logical.nodes import Query, Scan
 from tableflow.planner.logical.traversal import walk_plan
 from tableflow.records import dataclass, replace
 from tableflow.runtime.graph import SinkSpec
-from tableflow.session.background import BackgroundJob
 from tableflow.session.definitions import defined
 from tableflow.session.job_description import JobDescription
 from tableflow.session.late_sinks import late_tables, with_late_sinks
@@ -38,6 +38,9 @@ from tableflow.session.stream_plan import StreamPlan, StreamTarget, as_streams, 
 from tableflow.sql import statements as sql
 from tableflow.storage.database import Database
 from tableflow.storage.description import ChangeKind, KeyConstraint, TableDescription
+
+if TYPE_CHECKING:
+    from tableflow.session.background_job import BackgroundJob
 
 Bind = Callable[[str, str], Query]
 """Binds the text of a query in a schema, to what there is now."""

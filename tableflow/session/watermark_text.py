@@ -13,7 +13,7 @@ from tableflow.physical.event_time_over import EventTimeOver
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.scan import TableScan
 from tableflow.physical.windowed_aggregate import WindowedAggregate
-from tableflow.runtime.counters import JobCounters, StageCounts
+from tableflow.runtime.counts import JobCounters, StageCounts
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME
 from tableflow.session.planned import Planned
 from tableflow.types import BIGINT, STRING, TIMESTAMP, SqlType

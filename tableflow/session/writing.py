@@ -27,10 +27,10 @@ from tableflow.physical.table_write import COUNTERS, TableWrite
 from tableflow.physical.value_rows import ONE_ROW
 from tableflow.records import dataclass
 from tableflow.runtime.graph import SinkSpec
-from tableflow.session.batches_result import BatchesResult
 from tableflow.session.committing import commit, end_statement
 from tableflow.session.direct import DirectWrite
 from tableflow.session.direct_rows import is_direct
+from tableflow.session.fixed_result import BatchesResult
 from tableflow.session.guard import notices
 from tableflow.session.job_result import counts_at
 from tableflow.session.jobs import Jobs

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tableflow.records import dataclass
-from tableflow.runtime.counters import JobCounters
+from tableflow.runtime.counts import JobCounters
 from tableflow.session import Session
 
 _WRITING = {"changes", "inserted", "updated", "deleted"}

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import tableflow
-from tableflow.runtime.counters import JobCounters
+from tableflow.runtime.counts import JobCounters
 
 LIMIT = 0.1
 """Seconds of processor time: the longest step, and closing."""

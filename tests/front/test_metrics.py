@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tableflow.runtime.counters import JobCounters
+from tableflow.runtime.counts import JobCounters
 from tableflow.shell.metrics import JobFigures, figures_of, summed
 from tableflow.shell.run import Target, run_script
 

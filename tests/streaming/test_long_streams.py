@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 import tableflow
-from tableflow.runtime.counters import OperatorCounts
+from tableflow.runtime.counts import OperatorCounts
 
 SECOND = 1_000_000
 STEP = 120

@@ -19,7 +19,7 @@ import tableflow
 import tableflow.physical
 from tableflow.connectors.script import Script
 from tableflow.runtime.context import Context
-from tableflow.runtime.counters import OperatorCounts
+from tableflow.runtime.counts import OperatorCounts
 from tableflow.runtime.memory import PoolReservation
 from tableflow.runtime.operator import Operator
 
