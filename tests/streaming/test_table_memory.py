@@ -11,7 +11,7 @@ import pytest
 
 import tableflow
 from tableflow.connectors.script import Script
-from tableflow.session.background import BackgroundJob
+from tableflow.session.background_job import BackgroundJob
 
 pytestmark = pytest.mark.slow
 
