@@ -86,7 +86,7 @@ class Question:
         text = ", ".join(str(key[0]) if len(key) == 1 else str(key) for key in shown) + (
             f" and {more} more" if more else ""
         )
-        said = str(error) if isinstance(error, TableFlowError) else f"{type(error).__name__}: {error}"
+        said = error.message if isinstance(error, TableFlowError) else f"{type(error).__name__}: {error}"
         detail = error.detail if isinstance(error, TableFlowError) else None
         if times > 1:
             said = f"{said} (asked {times} times)"

@@ -33,7 +33,8 @@ class Awaiting:
     def __init__(self, keeper: JobKeeper) -> None:
         self._keeper = keeper
         self._changed: set[int] = set()
-        self._begun: set[int] = set()
+        self._begun: dict[int, Set[int]] = {}
+        """What jobs of the connection write to, by their numbers, as long as they were at work when that was asked last."""
         self._flushed: set[int] = set()
 
     def changed(self, tables: Set[int]) -> None:
@@ -44,11 +45,18 @@ class Awaiting:
 
     def begun(self, jobs: Iterable[BackgroundJob]) -> None:
         """The connection has begun jobs."""
-        self._begun.update(job.id for job in jobs)
+        self._begun.update({job.id: job.description.writes for job in jobs})
+
+    def _note_ended(self, running: Sequence[BackgroundJob]) -> None:
+        """What a job of the connection has written by its end is what the connection has changed."""
+        for number in self._begun.keys() - {job.id for job in running}:
+            self.changed(self._begun.pop(number))
 
     def due(self, tables: Set[int] | None) -> list[BackgroundJob]:
         """The jobs to wait for before these tables are read, or any (None)."""
         running = self._keeper.running
+        if self._begun:
+            self._note_ended(running)
         if not running or not (self._changed or self._begun):
             return []
         own = [job for job in running if job.id in self._begun]

@@ -110,6 +110,8 @@ class StreamingTables:
                     self._storage.shared.keeper.forget(old)
                     replaced = frozenset({old})
                     continue
+                if old is None:
+                    _assure(statement.query)
                 table = transaction.create(found.name, name, description)
                 transaction.change_catalog(PutEntry(found.name, replace(wanted, table=table)))
                 transaction.commit(ChangeKind.CREATE)
@@ -230,7 +232,7 @@ def _refuse_gone(query: Query, job: BackgroundJob | None, name: str) -> None:
 
 
 def _assure(query: Query) -> None:
-    """What the query reads can be read: the old rows go before the new job begins."""
+    """What the query reads can be read: the old rows go before the new job begins, and a new table would never have any."""
     scans = {node.origin or node.table: node for node in walk_plan(query.root) if isinstance(node, Scan)}
     for node in scans.values():
         try:

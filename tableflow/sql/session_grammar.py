@@ -96,6 +96,7 @@ _MEANT = {
     "COLUMNS": "DESCRIBE t shows the columns of a table", "DATABASES": "SELECT * FROM information_schema.schemata",
     "SCHEMAS": "SELECT * FROM information_schema.schemata", "TABLE": "SHOW TABLES lists tables, SHOW CREATE TABLE t shows one",
     "CATALOGS": "a connection has one database; SELECT * FROM information_schema.schemata", "FULL": "SELECT * FROM information_schema.tables",
+    "STREAMING": "SHOW TABLES lists all tables, DESCRIBE t tells the kind of one, SHOW JOBS what is at work",
     "PARTITIONS": "SELECT DISTINCT the columns of PARTITIONED BY", "PLAN": "leave PLAN FOR out: EXPLAIN SELECT ...",
     "ESTIMATED_COST": "EXPLAIN COST SELECT ...", "CHANGELOG_MODE": "EXPLAIN CHANGELOG SELECT ...",
     "JSON_EXECUTION_PLAN": "EXPLAIN JSON SELECT ...",

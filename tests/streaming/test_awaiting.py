@@ -155,3 +155,13 @@ def test_an_insert_without_end_is_awaited_by_what_follows_from_its_table() -> No
         connection.execute("INSERT INTO t SELECT k FROM e")
         connection.execute("FLUSH")
         assert _rows(connection, "SELECT n FROM s") == [(2,)]
+
+
+def test_what_an_insert_has_written_that_has_ended_is_awaited(connection: tableflow.Connection, gate: Gate) -> None:
+    connection.register_stream("e", {"k": "INT"}, [(1,), (2,)])
+    connection.execute("INSERT INTO t SELECT k FROM e")
+    insert = connection.session.storage.shared.keeper.jobs[-1]
+    assert insert.wait(20)
+    assert _waits(connection, "SELECT k FROM slow")
+    gate.open()
+    assert _rows(connection, "SELECT k FROM slow") == [(1,), (2,)]

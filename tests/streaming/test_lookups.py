@@ -284,3 +284,13 @@ def test_a_question_that_is_never_answered_holds_nobody_up(connection: tableflow
     cursor.close()
     assert time.monotonic() - began < 10
     answer.set()
+
+
+def test_an_answer_that_does_not_fit_is_told_with_one_hint() -> None:
+    with tableflow.connect() as connection:
+        connection.register_stream("s", {"k": "INT"}, [(1,)])
+        connection.register_lookup("l", {"k": "INT", "v": "STRING"}, lambda keys: [("x", "y")])
+        sql = "SELECT q.v FROM (SELECT *, PROCTIME() AS p FROM s) t JOIN l FOR SYSTEM_TIME AS OF t.p AS q ON t.k = q.k"
+        with pytest.raises(tableflow.Error, match="row 1 of the answer has 'x'") as caught:
+            connection.execute(sql).fetchall()
+        assert str(caught.value).count("give an int") == 1

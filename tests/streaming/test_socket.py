@@ -157,3 +157,32 @@ def test_a_slow_query_holds_back_the_server() -> None:
         goes_on.set()
         assert connection.session.await_jobs(30)
     assert rows == 1600 * 4096
+
+
+def test_a_table_is_made_only_if_its_server_can_be_reached() -> None:
+    with tableflow.connect() as connection:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            port = listening.getsockname()[1]
+        _declare(connection, port, "a INT", "")
+        for word in ("CREATE STREAMING TABLE", "CREATE OR REPLACE STREAMING TABLE"):
+            with pytest.raises(tableflow.OperationalError, match="could not be connected to") as caught:
+                connection.execute(f"{word} kept AS SELECT a FROM s")
+            assert "^" in str(caught.value)
+        connection.execute("EXPLAIN CREATE STREAMING TABLE kept AS SELECT a FROM s")
+        assert [row[0] for row in connection.execute("SHOW TABLES").fetchall()] == ["s"]
+        assert connection.execute("SHOW JOBS").fetchall() == []
+
+
+@pytest.mark.slow
+def test_a_server_that_comes_again_is_read_on() -> None:
+    with tableflow.connect() as connection:
+        connection.execute("CREATE TABLE kept (a INT)")
+        connection.execute("CREATE STREAMING TABLE total AS SELECT sum(a) AS a FROM kept")
+        for number, expected in enumerate((3, 10), 1):
+            lines = b"1\n2\n" if number == 1 else b"3\n4\n"
+            with _server(lambda to, lines=lines: to.sendall(lines)) as port:  # type: ignore[misc]
+                connection.execute("DROP TABLE IF EXISTS s")
+                _declare(connection, port, "a INT", "")
+                connection.execute("INSERT INTO kept SELECT a FROM s")
+                assert connection.session.storage.shared.keeper.jobs[number].wait(20)
+            assert connection.execute("SELECT a FROM total").fetchall() == [(expected,)]
