@@ -74,9 +74,25 @@ class Writer:
         What failed because of others (a commit that was taken back, files that are gone) is tried once more if it may be
         carried out ``again``: nothing of it was kept.
         """
+
+        def attempt(bound: sql.Write, state: PinnedStates) -> Outcome | None:
+            return self._attempt(bound, state, rebind, script)
+
+        return self._until_done(statement, pinned, attempt, rebind, again=again)
+
+    def _until_done(
+        self,
+        statement: sql.Write,
+        pinned: PinnedStates,
+        attempt: Callable[[sql.Write, PinnedStates], Outcome | None],
+        rebind: Rebind,
+        *,
+        again: bool = True,
+    ) -> Outcome:
+        """What an attempt gives; bound to what there is then another one follows if it gives nothing, or (``again``) after an error that may pass."""
         while True:
             try:
-                outcome = self._attempt(statement, pinned, rebind, script)
+                outcome = attempt(statement, pinned)
             except TableFlowError as error:
                 if not error.retryable or not again or self._jobs.interrupted:
                     raise
@@ -113,21 +129,11 @@ class Writer:
 
         ``first`` is what the first of them was bound to; errors name the row.
         """
-        again = True
-        while True:
-            try:
-                outcome = self._attempt_all(first, pinned, bind, rows, script)
-            except TableFlowError as error:
-                if not error.retryable or not again or self._jobs.interrupted:
-                    raise
-                again = False
-                outcome = None
-            if outcome is not None:
-                return outcome
-            pinned = self._storage.pin()
-            bound = bind(pinned, rows[0])
-            assert isinstance(bound, sql.Write)
-            first = bound
+
+        def attempt(bound: sql.Write, state: PinnedStates) -> Outcome | None:
+            return self._attempt_all(bound, state, bind, rows, script)
+
+        return self._until_done(first, pinned, attempt, lambda state: bind(state, rows[0]))
 
     def _attempt_all(
         self, first: sql.Write, pinned: PinnedStates, bind: BindRow, rows: Sequence[Parameters], script: str

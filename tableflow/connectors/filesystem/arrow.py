@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,8 +12,8 @@ import pyarrow.ipc
 
 from tableflow.catalog.provider import ColumnStatistics, TableStatistics
 from tableflow.columnar.representation import from_arrow_type
-from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Reading
-from tableflow.connectors.filesystem.matching import inferred, matched, resolved
+from tableflow.connectors.filesystem.format import FileColumn, FileScan, Reading
+from tableflow.connectors.filesystem.matching import SelfDescribing, matched
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.reading import Chunk, read_error
 from tableflow.connectors.storage import column_from_arrow
@@ -23,20 +23,14 @@ from tableflow.runtime.source import Split
 _FILE_MAGIC = b"ARROW1"
 
 
-class ArrowFormat(Format):
+class ArrowFormat(SelfDescribing):
     """See the module."""
 
     name = "arrow"
 
-    def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:
-        """The schema of the first file; all files must have its columns."""
-        return inferred(files, file_columns)
-
-    def resolve(
-        self, files: Sequence[FileVersion], columns: tuple[FileColumn, ...], options: Mapping[str, Any]
-    ) -> tuple[FileColumn, ...]:
-        """Declared columns are found by name without regard to case; types may widen."""
-        return resolved(files, columns, file_columns)
+    def columns_of(self, file: FileVersion) -> Sequence[FileColumn]:
+        """Those of its schema."""
+        return file_columns(file)
 
     def statistics(self, files: Sequence[FileVersion], columns: Sequence[FileColumn]) -> TableStatistics:
         """Rows, where no stream has to be read for them."""

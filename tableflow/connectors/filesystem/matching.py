@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tableflow import types as t
-from tableflow.connectors.filesystem.format import FileColumn
+from tableflow.connectors.filesystem.format import FileColumn, Format
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.widening import fits
 from tableflow.errors import ConnectorError
 from tableflow.nearest import nearest
 
-ColumnsOf = Callable[[FileVersion], Sequence[FileColumn]]
 
+class SelfDescribing(Format):
+    """A format whose files say which columns they have."""
 
-def inferred(files: Sequence[FileVersion], columns_of: ColumnsOf) -> tuple[FileColumn, ...]:
-    """The columns of the first file, which all files must have."""
-    columns = tuple(columns_of(files[0]))
-    for file in files[1:]:
-        matched(file, columns_of(file), columns)
-    return columns
+    @abstractmethod
+    def columns_of(self, file: FileVersion) -> Sequence[FileColumn]:
+        """The columns of one file."""
 
-
-def resolved(
-    files: Sequence[FileVersion], columns: tuple[FileColumn, ...], columns_of: ColumnsOf
-) -> tuple[FileColumn, ...]:
-    """Declared columns with their names in the files, found without regard to case; types may widen."""
-    if not files:
+    def infer(self, files: Sequence[FileVersion], options: Mapping[str, Any]) -> tuple[FileColumn, ...]:
+        """The columns of the first file, which all files must have."""
+        columns = tuple(self.columns_of(files[0]))
+        for file in files[1:]:
+            matched(file, self.columns_of(file), columns)
         return columns
-    names = {column.name.lower(): column.name for column in reversed(columns_of(files[0]))}
-    found = tuple(FileColumn(c.name, c.type, c.nullable, names.get(c.name.lower(), c.name)) for c in columns)
-    for file in files:
-        matched(file, columns_of(file), found)
-    return found
+
+    def resolve(
+        self, files: Sequence[FileVersion], columns: tuple[FileColumn, ...], options: Mapping[str, Any]
+    ) -> tuple[FileColumn, ...]:
+        """Declared columns with their names in the files, found without regard to case; types may widen."""
+        if not files:
+            return columns
+        names = {column.name.lower(): column.name for column in reversed(self.columns_of(files[0]))}
+        found = tuple(FileColumn(c.name, c.type, c.nullable, names.get(c.name.lower(), c.name)) for c in columns)
+        for file in files:
+            matched(file, self.columns_of(file), found)
+        return found
 
 
 def listed(names: Sequence[str]) -> str:
