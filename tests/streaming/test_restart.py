@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 import tableflow
 from tableflow.connectors.managed import epoch_sink
+from tests.front.command import COMMAND, environment
 
 pytestmark = pytest.mark.slow
 
@@ -149,6 +151,26 @@ def test_after_a_crash_what_was_noted_last_counts(tmp_path: Path) -> None:
     with _open(tmp_path / "crashed") as connection:
         before = _number(connection)
         assert before >= 1000
+        _check_never_back(connection, before)
+
+
+def test_a_process_that_is_killed_does_not_take_its_table_back(tmp_path: Path) -> None:
+    folder = str(tmp_path / "db")
+    script = (
+        "CREATE TABLE g (k INT) WITH ('connector' = 'datagen', 'rows-per-second' = '5000');"
+        "CREATE STREAMING TABLE s AS SELECT count(*) AS n FROM g"
+    )
+    command = [*COMMAND, "run", "--database", folder, "-c", script]
+    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, env=environment()) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("running")
+        with tableflow.connect(folder, read_only=True) as reader:
+            seen = _await(reader, 3000)
+        process.kill()
+        process.wait(30)
+    with _open(tmp_path / "db") as connection:
+        before = _number(connection)
+        assert before >= seen
         _check_never_back(connection, before)
 
 
