@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 import tableflow
+from tableflow import types
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
+from tableflow.connectors.managed.epoch_sink import RowIds
 from tableflow.connectors.script import Script
 from tableflow.session.background_job import BackgroundJob
 
@@ -95,6 +102,43 @@ def test_which_rows_a_table_has_is_accounted_for() -> None:
         assert "state 20,000 rows, " in plan
         connection.execute("STOP JOB 1")
         assert _used(connection) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_row_ids_are_those_of_the_rows_that_are_there(seed: int) -> None:
+    """However many come and go, equal ones among them; after a flood its memory is given back."""
+    draw = random.Random(seed)
+    ids = RowIds([types.BIGINT])
+    there: dict[int, list[int]] = {}
+    end, flood = 0, 0
+    for step in range(60):
+        weights: Counter[int] = Counter()
+        if step % 20 == 5:
+            weights.update(range(1000, 9000))
+        elif step % 20 == 10:
+            weights.update({k: -len(held) for k, held in there.items() if k >= 1000})
+        for _ in range(20):
+            key = draw.randrange(50)
+            low = -len(there.get(key, ())) - weights[key]
+            weights[key] += draw.randint(low, 3) if low < 0 else draw.randint(0, 3)
+        rows = [k for k, weight in weights.items() if weight]
+        batch = Batch(
+            [Column(types.BIGINT, pa.array(rows, pa.int64()))], len(rows), None, np.array([weights[k] for k in rows])
+        )
+        added, removed = ids.apply(batch, end)
+        owners = {row: k for k, held in there.items() for row in held}
+        assert Counter(owners[row] for row in removed.tolist()) == Counter(
+            {k: -weight for k, weight in weights.items() if weight < 0}
+        )
+        there = {k: [row for row in held if row not in set(removed.tolist())] for k, held in there.items()}
+        come = [] if added is None else added.columns[0].array.to_pylist()
+        assert Counter(come) == Counter({k: weight for k, weight in weights.items() if weight > 0})
+        for k in come:
+            there.setdefault(k, []).append(end)
+            end += 1
+        assert ids.rows == sum(bool(held) for held in there.values())
+        flood = max(flood, ids.bytes)
+    assert ids.bytes < flood / 4
 
 
 def test_what_waits_until_a_job_has_passed_where_it_was(tmp_path: Path) -> None:

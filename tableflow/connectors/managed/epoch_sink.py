@@ -37,6 +37,7 @@ Ids = npt.NDArray[np.int64]
 Rows: TypeAlias = tuple[tuple[str, int], ...]
 """How many rows sources have given, by name."""
 
+_LEAST_SLOTS = 1024
 _HELD_ROWS = 1 << 17
 """Held changes are summed up when they are more than this, and twice as many as were left the last time."""
 
@@ -71,7 +72,7 @@ class RowIds:
 
     def __init__(self, types: Sequence[SqlType]) -> None:
         self._state = MultiState(types)
-        self._first = np.full(1024, -1, np.int64)
+        self._first = np.full(_LEAST_SLOTS, -1, np.int64)
         self._others: dict[int, list[int]] = {}
         """Ids of rows that are there more than once, but for one each."""
 
@@ -101,7 +102,7 @@ class RowIds:
         self._first[slots[come]] = starts[come]
         for i in np.flatnonzero(~simple):
             removed.append(self._change_many(int(slots[i]), int(before[i]), int(after[i]), int(starts[i])))
-        self._state.settle()
+        self._give_back()
         rows = np.repeat(changes.rows.astype(np.int64), new)
         added = Batch(take_columns(batch.columns, rows), len(rows)) if len(rows) else None
         return added, np.sort(np.concatenate(removed))
@@ -118,6 +119,20 @@ class RowIds:
         if held:
             self._others[slot] = held
         return np.array(removed, np.int64)
+
+    def _give_back(self) -> None:
+        """The memory of rows of which most have gone."""
+        before = self._state.slots
+        moved = self._state.compact()
+        if self._state.slots >= before:
+            return
+        if moved is not None:
+            old, new = moved
+            self._first[new] = self._first[old]
+            self._first[old] = -1
+            places = dict(zip(old.tolist(), new.tolist(), strict=True))
+            self._others = {places.get(slot, slot): held for slot, held in self._others.items()}
+        self._first = self._first[: max(_LEAST_SLOTS, self._state.slots)].copy()
 
     def _make_room(self, slot: int) -> None:
         if slot >= len(self._first):
