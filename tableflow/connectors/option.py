@@ -116,10 +116,18 @@ def _matching(name: str, declared: Sequence[Option]) -> Option | None:
     return None
 
 
+_ELSEWHERE = {
+    "scan.watermark.idle-timeout": "SET 'table.exec.source.idle-timeout' = '5 s' holds for the jobs that begin after it",
+    "scan.parallelism": "SET 'parallelism.default' holds for the jobs that begin after it",
+    "sink.parallelism": "SET 'parallelism.default' holds for the jobs that begin after it",
+}
+"""Options of Flink's tables that are settings here."""
+
+
 def _unknown(connector: str, name: str, known: Mapping[str, Option]) -> OptionError:
     near = nearest(name, known)
     there = f"its options are {', '.join(sorted(known))}" if known else "it has none but 'connector'"
-    hint = f"did you mean {near!r}?" if near else there
+    hint = _ELSEWHERE.get(name.lower()) or (f"did you mean {near!r}?" if near else there)
     return OptionError(f"connector {connector!r} has no option {name!r}", option=name, hint=hint)
 
 

@@ -141,6 +141,21 @@ _PLAIN = re.compile(r"a \S+ b|\S+ ?a")
 """A signature that says nothing of its operands."""
 
 
+_OF_NUMBERS = "TIMESTAMP '1970-01-01 00:00:00' + n * INTERVAL '1' MILLISECOND is n milliseconds since 1970 (or SECOND)"
+_INSTEAD = {
+    "to_timestamp": f"CAST(text AS TIMESTAMP(3)) reads a text; {_OF_NUMBERS}",
+    "to_timestamp_ltz": f"{_OF_NUMBERS}, in UTC",
+    "from_unixtime": _OF_NUMBERS,
+    "epoch_ms": _OF_NUMBERS,
+    "unix_timestamp": "epoch(timestamp) gives seconds since 1970",
+    "timestampdiff": "date_diff('second', start, end)",
+    "timestampadd": "timestamp + n * INTERVAL '1' SECOND",
+    "source_watermark": "say how late rows may come: WATERMARK FOR ts AS ts - INTERVAL '5' SECOND",
+    "current_row_timestamp": "current_timestamp, or PROCTIME() in a computed column",
+}
+"""What to write for functions of other engines that are not here."""
+
+
 def check_known(name: str, span: Span | None) -> None:
     """:class:`BindError` with the nearest names if no function is called so."""
     if name.lower() not in _FUNCTIONS and not is_aggregate(name) and not is_window_function(name):
@@ -150,6 +165,7 @@ def check_known(name: str, span: Span | None) -> None:
 def _unknown(name: str, span: Span | None) -> BindError:
     near = nearest_names(name, [*_FUNCTIONS, *_AGGREGATES, *_WINDOWS, *_OF_WINDOWS], 3)
     hint = f"did you mean {' or '.join(near)}?" if near else "SHOW FUNCTIONS; lists all"
+    hint = _INSTEAD.get(name.lower(), hint)
     return BindError(f"unknown function {name!r}", hint=hint, span=span)
 
 

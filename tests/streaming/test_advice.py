@@ -57,6 +57,10 @@ def con() -> Iterator[tableflow.Connection]:
          "DELTA(TABLE t PARTITION BY k ORDER BY ts, value, threshold)"),
         ("EXPLAIN PLAN FOR SELECT * FROM bid", "PLAN", "leave PLAN FOR out"),
         ("SHOW CATALOGS", "CATALOGS", "a connection has one database"),
+        ("SELECT TO_TIMESTAMP_LTZ(price, 3) FROM bid", "TO_TIMESTAMP_LTZ(price, 3)",
+         "TIMESTAMP '1970-01-01 00:00:00' + n * INTERVAL '1' MILLISECOND"),
+        ("CREATE TABLE w (a INT) WITH ('connector' = 'datagen', 'scan.parallelism' = '2')", "'scan.parallelism'",
+         "SET 'parallelism.default'"),
         ("SET 'table.exec.mini-batch.allow-latency' = '5 s'", "'table.exec.mini-batch.allow-latency'", "table.exec.epoch-interval"),
     ],
 )  # fmt: skip
