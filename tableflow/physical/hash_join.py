@@ -102,6 +102,11 @@ class HashJoin(BinaryNode):
     described: tuple[int, ...] = ()
     span: Span | None = field(default=None, compare=False)
 
+    @property
+    def prefers_port(self) -> bool:
+        """Whether one input is read to its end before another: where each task builds its own table."""
+        return self.distribution is not JoinDistribution.PUBLISHED
+
 
 _KEEPS_PROBE = frozenset({HashJoinKind.SEMI, HashJoinKind.ANTI, HashJoinKind.MARK})
 _KEEPS_BUILD = frozenset({HashJoinKind.BUILD_SEMI, HashJoinKind.BUILD_ANTI})

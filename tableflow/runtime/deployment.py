@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from tableflow.config import (
     BATCH_ROWS,
     BUFFER_TIMEOUT,
-    FORCE_REPRESENTATION,
-    RUNTIME_MODE,
     SCHEDULER_SEED,
-    SOURCE_IDLE_TIMEOUT,
     Settings,
 )
 from tableflow.errors import InternalError
 from tableflow.records import dataclass
-from tableflow.runtime.blocking import ReadAhead, ReadInline
 from tableflow.runtime.chain import Chain
 from tableflow.runtime.channel import Channel
-from tableflow.runtime.checkpoint import RestoredAssigner, TaskId, TaskSnapshot
+from tableflow.runtime.checkpoint import TaskId, TaskSnapshot
 from tableflow.runtime.context import Context, TaskWorld
 from tableflow.runtime.counters import EdgeBlock, OperatorBlock, TaskBlock
 from tableflow.runtime.counts import JobCounters, sum_tasks
-from tableflow.runtime.drift import DriftGroup, SplitDrift
-from tableflow.runtime.events import Watermark
 from tableflow.runtime.exchange import Outputs, Writer
 from tableflow.runtime.gate import Gate, Inlet, TaskInput
 from tableflow.runtime.graph import JobGraph, OperatorSpec, SinkSpec, SourceSpec, Stage
@@ -35,16 +28,14 @@ from tableflow.runtime.lookup import Lookups, OpenLookup, no_lookups, open_looku
 from tableflow.runtime.loop import LoopControl, LoopGate
 from tableflow.runtime.memory import MemoryPool
 from tableflow.runtime.merge import MergedChannels
-from tableflow.runtime.narrowing import NarrowedSource
 from tableflow.runtime.operator import Operator
 from tableflow.runtime.pace import Pace
 from tableflow.runtime.published import PublishedBuild
 from tableflow.runtime.scheduler import Scheduler
 from tableflow.runtime.simulation import SimulatedScheduler
 from tableflow.runtime.sink import OpenSink, Prepared, Sinks, no_sinks
-from tableflow.runtime.source import Narrowable, Source, Split, SplitAssigner, SplitReader
-from tableflow.runtime.split_input import SplitInput
-from tableflow.runtime.split_time import SourceTime
+from tableflow.runtime.source import Source, SplitAssigner
+from tableflow.runtime.source_inputs import SourceInputs
 from tableflow.runtime.task import Supervisor, Task
 from tableflow.runtime.timers import TaskTimers
 from tableflow.runtime.topology import Topology
@@ -90,10 +81,7 @@ class Deployment:
             for stage in graph.stages
             for key in stage.publishes
         }
-        self._sources = {s.id: self._source(s, s.source) for s in graph.stages if s.source is not None}
-        self._times = {stage: SourceTime() for stage in self._sources}
-        self._groups: defaultdict[str, DriftGroup] = defaultdict(DriftGroup)
-        self._batch_mode = self._runs_as_batch()
+        self._sources = SourceInputs(graph, self.topology, around, self._publication)
         self._wiring = Wiring(graph, self.topology, around.settings, around.memory, around.result)
         self._contexts: list[Context] = []
         self.prepared: list[Prepared] = []
@@ -101,20 +89,6 @@ class Deployment:
         self.first: list[Task] = []
         for stage in graph.stages:
             self._deploy(stage)
-
-    def _source(self, stage: Stage, spec: SourceSpec) -> Source:
-        around = self._around
-        source = around.sources(spec)
-        # a saved split must mean the same when it is restored, so it must not depend on what a build held
-        saved = around.keeps_snapshots or around.restored
-        if not stage.narrowings or saved or not source.bounded or not isinstance(source, Narrowable):
-            return source
-        return NarrowedSource(source, stage.narrowings, self._publication)
-
-    def _runs_as_batch(self) -> bool:
-        """Whether time stays at its beginning until the end, so that no row is late."""
-        mode = self._around.settings.get(RUNTIME_MODE)
-        return mode == "batch" or (mode == "auto" and all(source.bounded for source in self._sources.values()))
 
     def _publication(self, key: str) -> PublishedBuild:
         build = self.builds.get(key)
@@ -124,12 +98,7 @@ class Deployment:
 
     def _deploy(self, stage: Stage) -> None:
         """Makes the tasks of one stage."""
-        assigner = None
-        if stage.id in self._sources:
-            assigner = self._sources[stage.id].assigner()
-            saved = [s.source for task, s in sorted(self._around.restored.items()) if task[0] == stage.id and s.source]
-            if saved:
-                assigner = RestoredAssigner(assigner, saved)
+        assigner = self._sources.assigner(stage)
         loop = LoopControl(stage.parallelism)
         for index in range(stage.parallelism):
             task = self._make_task(stage, index, assigner, loop)
@@ -149,8 +118,7 @@ class Deployment:
             taken_from: TaskInput = self._gate(stage, index, block, loop, timers)
             judge_time = None
         else:
-            splits = self._splits(stage, index, block, assigner, timers)
-            taken_from, judge_time = splits, (_no_time if self._batch_mode else splits.judge_time)
+            taken_from, judge_time = self._sources.of_task(stage, index, block, assigner, timers)
         world = TaskWorld(
             index, stage.parallelism, self._batch_rows, around.settings, around.memory, around.scheduler,
             self._publication, timers.set, lambda spec: self._open_sink(spec, (stage.id, index)),
@@ -237,35 +205,6 @@ class Deployment:
         gate.count_in(block)
         return LoopGate(gate, back, back_ports, loop, timers) if back else gate
 
-    def _splits(
-        self, stage: Stage, index: int, block: TaskBlock, assigner: SplitAssigner, timers: TaskTimers
-    ) -> SplitInput:
-        around, source = self._around, self._sources[stage.id]
-        block.source = OperatorBlock(stage.source.kind if stage.source is not None else "")
-        simulated = isinstance(around.scheduler, SimulatedScheduler)
-        forced = around.settings.get(FORCE_REPRESENTATION) != "natural"
-
-        def open_reader(split: Split) -> SplitReader:
-            reader: Any = source.reader(split, self._batch_rows)
-            if not hasattr(reader, "interrupt"):  # isinstance of a protocol takes longer than to make a reader
-                opened: SplitReader = reader
-                return opened
-            return ReadInline(reader) if simulated else ReadAhead(reader, around.memory, split.id)
-
-        idle_timeout = around.settings.get(SOURCE_IDLE_TIMEOUT)
-        return SplitInput(
-            source.bounded, assigner, open_reader, index, timers, around.scheduler, idle_timeout, block.source,
-            source_time=self._times[stage.id], drift=self._drift(stage, index, timers), count_forms=forced,
-            pace=around.pace if self.topology.keeps_pace(stage.id) else None,
-        )  # fmt: skip
-
-    def _drift(self, stage: Stage, index: int, timers: TaskTimers) -> SplitDrift | None:
-        """How a task's splits keep together with others, where the table wants it and time moves."""
-        alignment = None if stage.source is None or self._batch_mode else stage.source.alignment
-        if alignment is None:
-            return None
-        return SplitDrift(self._groups[alignment.group], alignment.max_drift, (stage.id, index), timers)
-
     def counters(self) -> JobCounters:
         """A picture of all counters."""
         scheduler = self._scheduler
@@ -300,10 +239,5 @@ class Deployment:
         self.tasks.clear()
         self.first.clear()
         self._contexts.clear()
-        self._sources.clear()
+        self._sources.dispose()
         del self._around  # it knows the job
-
-
-def _no_time(_: int) -> Watermark | None:
-    """In batch mode time stays where it is."""
-    return None

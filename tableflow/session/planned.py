@@ -10,7 +10,7 @@ from tableflow.physical.changelog_result import ChangelogResult
 from tableflow.physical.current_join import CurrentJoin
 from tableflow.physical.epoch_time import EpochTime
 from tableflow.physical.fusion import fuse
-from tableflow.physical.heads import prefers_port
+from tableflow.physical.hash_join import HashJoin
 from tableflow.physical.lowering import Lowered, lower
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.runtime_filters import place_runtime_filters
@@ -119,7 +119,8 @@ def finish(computed: Computed, root: PhysicalNode, columns: tuple[Field, ...], s
     root, fused = _through_json(root, settings)
     lowered = lower(root, settings)
     graph, lowest = _through_json(lowered.graph, settings)
-    check_diamonds(graph, {stage.id: prefers_port(stage) for stage in graph.stages})
+    heads = {stage.id: stage.operators[0].definition for stage in graph.stages if stage.operators}
+    check_diamonds(graph, {stage: isinstance(head, HashJoin) and head.prefers_port for stage, head in heads.items()})
     return Planned(
         computed.optimized, root, replace(lowered, graph=graph), columns, computed.warnings, settings.get(TIME_ZONE),
         computed.serialized + fused + lowest,
