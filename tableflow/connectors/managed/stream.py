@@ -106,7 +106,9 @@ class ManagedStreamReader:
         self._batches: Iterator[Batch] | None = self._snapshot()
         self._more = Signal()
         self._lock = threading.Lock()
-        self._pinned = self._reading = table.view.state
+        self._pinned = table.view.state
+        self._reading: TableState | None = table.view.state
+        """The state that ``_batches`` come from; None while nothing is read."""
         self._unsubscribe = table.database.subscribe(self._committed)
         self._end_holding = table.database.on_fold(self._folded)
 
@@ -118,7 +120,9 @@ class ManagedStreamReader:
                 if batch is not None:
                     return batch
                 with self._lock:
-                    self._batches, self._version, self._pinned = None, self._next, self._reading
+                    if self._reading is not None:
+                        self._version, self._pinned = self._next, self._reading
+                    self._batches, self._reading = None, None
             if self._more.ready:
                 self._more = Signal()
             more, state = self._more, self._table.database.state().table(self._table.table)
