@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -144,10 +144,7 @@ class StreamStatements:
             return outcome
         tables, schema = tables_shown(statement, self._tables.database), self._schema()
         told = [one.warning() for one in self.stale(tables)] + ended_notices(jobs, tables, schema)
-        for job in jobs:
-            if job.state is JobState.FAILED and job.description.inserts & tables and job.id not in self.told:
-                self._warned.add(job.id)
-                told.append(insert_warning(job, schema))
+        told += self._failed_inserts([job for job in jobs if job.description.inserts & tables])
         return replace(outcome, warnings=(*outcome.warnings, *told)) if told else outcome
 
     def told_with(self, outcome: Outcome) -> Outcome:
@@ -155,13 +152,15 @@ class StreamStatements:
         if not self._inserts:
             return outcome
         ended = [job for job in self._inserts if not job.running]
-        told = []
-        for job in ended:
-            self._inserts.remove(job)
-            if job.state is JobState.FAILED and job.id not in self.told:
-                self._warned.add(job.id)
-                told.append(insert_warning(job, self._schema()))
+        self._inserts = [job for job in self._inserts if job not in ended]
+        told = self._failed_inserts(ended)
         return replace(outcome, warnings=(*outcome.warnings, *told)) if told else outcome
+
+    def _failed_inserts(self, jobs: Sequence[BackgroundJob]) -> list[str]:
+        """A warning for each of these that has failed, unless somebody knows of it."""
+        failed = [job for job in jobs if job.state is JobState.FAILED and job.id not in self.told]
+        self._warned.update(job.id for job in failed)
+        return [insert_warning(job, self._schema()) for job in failed]
 
     def _check_interrupted(self) -> None:
         if self._jobs.interrupted:

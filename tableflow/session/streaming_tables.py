@@ -29,6 +29,7 @@ from tableflow.records import dataclass, replace
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.definitions import defined
 from tableflow.session.job_description import JobDescription
+from tableflow.session.job_keeper import JobKeeper
 from tableflow.session.late_sinks import late_tables, with_late_sinks
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import Planned
@@ -82,6 +83,10 @@ class StreamingTables:
         """Whether their jobs run, if at all, in another process."""
         return self._storage.shared.apart
 
+    @property
+    def _keeper(self) -> JobKeeper:
+        return self._storage.shared.keeper
+
     def create(self, statement: sql.CreateStreamingTable, script: str) -> Outcome:
         """CREATE STREAMING TABLE."""
         schema, name = split_path(statement.name, self._catalog.current)
@@ -101,17 +106,17 @@ class StreamingTables:
                 if not decisions.may_create(existing, wanted, flags):
                     return defined(statement, "streaming table", statement.name, "exists already")
                 old = existing.table if isinstance(existing, TableEntry) else None
-                if old is not None:
-                    _refuse_itself(statement.query, old, name)
-                    _refuse_gone(statement.query, self._storage.shared.keeper.of_table(old), name)
-                if old is not None and old not in replaced:
-                    self._storage.shared.keeper.check_unread({old: name}, "replaced", self._catalog.current)
-                    _assure(statement.query)
-                    self._storage.shared.keeper.forget(old)
-                    replaced = frozenset({old})
-                    continue
                 if old is None:
                     _assure(statement.query)
+                else:
+                    _refuse_itself(statement.query, old, name)
+                    _refuse_gone(statement.query, self._keeper.of_table(old), name)
+                    if old not in replaced:
+                        self._keeper.check_unread({old: name}, "replaced", self._catalog.current)
+                        _assure(statement.query)
+                        self._keeper.forget(old)
+                        replaced = frozenset({old})
+                        continue  # with a transaction that waits for the old table as well
                 table = transaction.create(found.name, name, description)
                 transaction.change_catalog(PutEntry(found.name, replace(wanted, table=table)))
                 transaction.commit(ChangeKind.CREATE)
@@ -141,12 +146,12 @@ class StreamingTables:
                 self._start(kept, plan, control, kept.definition.text, replaces=True)
             except TableFlowError as error:
                 description = JobDescription((kept.path,), kept.definition.text, kept.table, replayable=again)
-                self._storage.shared.keeper.lose(description, error)
+                self._keeper.lose(description, error)
 
     def appends(self, table: ManagedProvider) -> bool:
         """Whether rows of a table are never taken back."""
         kept = next((one for one in kept_tables(self.database) if one.table == table.table_id), None)
-        job = None if kept is None else self._storage.shared.keeper.of_table(kept.table)
+        job = None if kept is None else self._keeper.of_table(kept.table)
         # A job that was started again replaces all rows once.
         return kept is not None and kept.definition.kind is TableKind.APPEND and job is not None and not job.replaces
 
@@ -178,7 +183,7 @@ class StreamingTables:
             sources=plan.sources,
             script=script,
         )
-        return self._storage.shared.keeper.start(description, planned, self._sources, self._settings())
+        return self._keeper.start(description, planned, self._sources, self._settings())
 
     def _refuse_temporary(self, query: Query) -> None:
         """A table that outlives the session cannot be kept by what does not."""

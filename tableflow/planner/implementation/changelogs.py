@@ -144,10 +144,8 @@ def _over(
     fields = (*(f for f in child.fields if f.id in wanted), *results)
     work = costs.window_cost(child.facts.estimate.rows, len(calls))
     facts = search.facts(node, fields, (child,), work, child.facts.properties.partitioning)
-    ttl, waited = (
-        search.state_ttl(node.input),
-        waited_for(node, search.stream(node.input), closings(node.input, search.stream)),
-    )
+    ttl = search.state_ttl(node.input)
+    waited = waited_for(node, search.stream(node.input), closings(node.input, search.stream))
     plan: PhysicalNode = ChangelogOver(
         fields=fields, facts=facts, input=child, partition=partition, order=order, results=results, calls=calls, ttl=ttl
     )
