@@ -112,8 +112,12 @@ class WindowState:
 
     def results_of(self, groups: GroupNumbers) -> list[Column]:
         """One column per call; :class:`~tableflow.errors.DataError` for a sum that is too large."""
+        return self._results(groups)[: len(self._node.calls)]
+
+    def _results(self, groups: GroupNumbers) -> list[Column]:
+        """Those, and over changing input the number of rows."""
         try:
-            return self._table.results_of(groups)[: len(self._node.calls)]
+            return self._table.results_of(groups)
         except AggregateOverflow as overflow:
             raise too_large(self._node.calls, overflow) from None
 
@@ -125,7 +129,7 @@ class WindowState:
         """Those of these groups that have rows."""
         if not self._node.changing or not len(groups):
             return groups
-        counts = self._table.results_of(groups)[-1].array.to_numpy()
+        counts = self._results(groups)[-1].array.to_numpy()
         visible: GroupNumbers = groups[counts > 0]
         return visible
 

@@ -86,6 +86,30 @@ def test_nanoseconds_are_verified(tmp_path: Path) -> None:
     assert (code, err) == (0, ""), out
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT window_fire, sum(n) FROM {} ORDER BY (n, k)) GROUP BY window_fire EMIT ON UPDATE",
+        "SELECT window_fire, sum(n) FROM {} ORDER BY (n, k)) GROUP BY window_fire EMIT EVERY 2 ROWS",
+        "SELECT sum(n) FROM {} ORDER BY (n, k)) EMIT EVERY 2 ROWS",
+        "SELECT sum(n) FROM {} ORDER BY (n, k)) WHERE n > 1",
+        "SELECT k, window_start, sum(n) FROM {} PARTITION BY k) GROUP BY k, window_start, window_end",
+    ],
+)
+def test_one_window_for_ever_over_changing_rows_has_one_answer(query: str) -> None:
+    changing = "GLOBAL(TABLE (SELECT k, count(*) AS n FROM t WHERE v < 13 GROUP BY k)"
+    code, out, err = _verify(TABLES + query.format(changing))
+    assert (code, err) == (0, ""), out
+
+
+def test_firings_of_changing_rows_need_an_order() -> None:
+    changing = "GLOBAL(TABLE (SELECT k, count(*) AS n FROM t GROUP BY k))"
+    code, _, err = _verify(f"{TABLES} SELECT window_fire, sum(n) FROM {changing} GROUP BY window_fire EMIT ON UPDATE")
+    assert code == 1
+    assert "rows that may be taken back are not known without an order" in err
+    assert "GLOBAL(TABLE t ... ORDER BY ...)" in err
+
+
 def test_rows_of_a_generator_are_drawn_once() -> None:
     code, out, err = _verify(
         "CREATE TABLE g (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND) WITH"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
 
 import tableflow
-from tableflow.connectors.script import Rows, Script
+from tableflow.connectors.script import Delay, Rows, Script
 from tableflow.runtime.source import Done
 
 BASE = datetime(2026, 1, 1)
@@ -266,3 +267,30 @@ def test_what_cannot_be_said_is_refused(connection: tableflow.Connection, query:
 def _forever() -> Iterator[tuple[int, int, datetime]]:
     while True:
         yield (1, 1, BASE)
+
+
+_TOO_LARGE = [
+    "TUMBLE(t, ts, INTERVAL '10' SECOND) GROUP BY window_start, window_end EMIT ON UPDATE",
+    "HOP(t, ts, INTERVAL '2' SECOND, INTERVAL '10' SECOND) GROUP BY window_start, window_end",
+    "GLOBAL(TABLE t ORDER BY ts) EMIT EVERY 2 ROWS",
+]
+
+
+@pytest.mark.parametrize(
+    ("windows", "changelog"),
+    [
+        *((windows, changelog) for windows in _TOO_LARGE for changelog in ("append", "retract")),
+        ("SESSION(t, ts, INTERVAL '5' SECOND) GROUP BY window_start, window_end", "append"),
+    ],
+)
+def test_a_sum_that_is_too_large_is_an_error_of_the_data(windows: str, changelog: str) -> None:
+    """Also where it becomes so when parts of a window come together."""
+    large = Decimal("9" * 36 + ".99")
+    told = Script([Delay(1), *(Rows([(large, datetime(2024, 1, 1, 0, 0, second))]) for second in (4, 3, 6, 1)), Done()])
+    settings = {"execution.batch-rows": "1", "parallelism.default": "1"}
+    with tableflow.connect(settings=settings) as connection:
+        behind = ("ts", timedelta(seconds=5))
+        columns = {"d": "DECIMAL(38, 2)", "ts": "TIMESTAMP(3)"}
+        connection.register_stream("t", columns, told, watermark=behind, changelog=changelog)
+        with pytest.raises(tableflow.DataError, match="decimal overflow"):
+            connection.execute(f"SELECT sum(d) FROM {windows}").fetchall()

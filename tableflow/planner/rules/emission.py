@@ -48,16 +48,22 @@ def settle_emission(node: Node, required: frozenset[int], context: Context) -> N
 
 
 def fire_when_closed(node: Node, required: frozenset[int], context: Context) -> Node | None:
-    """KEEP LAST as of finished data: in sessions and windows of rows, which are known when they close, and over rows that may be taken back.
+    """Firings of their own as of finished data: of KEEP LAST in sessions and windows of rows, which are known when they close, and those
+    of KEEP LAST and GLOBAL over rows that may be taken back.
 
-    Firings of such a window come out together when it closes; those of changing rows are what the rows so far say.
+    Firings of such a window come out together when it closes; those of changing rows are what the rows so far say.  GLOBAL over these
+    without EMIT is a grouping.
     """
     assert isinstance(node, Aggregate)
     emit = node.emit
-    if emit is None or node.fire is None or not emit.evicts:
+    if emit is None:
+        return _without_firings(node, required, context)
+    if node.fire is None:
         return None
     table = _window_table(node.input)
     changing = not Streams(node.input).of(node.input).appends
+    if not emit.evicts and not (changing and isinstance(table.assigner, Global)):
+        return None
     if isinstance(table.assigner, _KEPT) and not changing:
         return None
     if emit.lateness is not None:
@@ -86,6 +92,20 @@ def fire_when_closed(node: Node, required: frozenset[int], context: Context) -> 
     rows = expand_window_table(table, required, context)
     assert rows is not None
     return transform_plan(fired, lambda each: rows if each is table else each)
+
+
+def _without_firings(node: Aggregate, required: frozenset[int], context: Context) -> Node | None:
+    """GLOBAL over rows that may be taken back has one result, which changes with them."""
+    table: Node = node.input
+    while isinstance(table, Filter | Project):
+        table = table.input
+    if not isinstance(table, WindowTable) or not isinstance(table.assigner, Global):
+        return None
+    if Streams(node.input).of(node.input).appends:
+        return None
+    rows = expand_window_table(table, required, context)
+    assert rows is not None
+    return transform_plan(node, lambda each: rows if each is table else each)
 
 
 def _firings(node: Aggregate, emit: Emit, fire: Field, context: Context) -> Node:
