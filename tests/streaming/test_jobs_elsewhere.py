@@ -315,6 +315,23 @@ def test_what_is_no_question_is_refused_and_harms_nobody(tmp_path: Path) -> None
             assert [row[2] for row in _jobs(reader)] == ["running"]
 
 
+def test_more_askers_than_there_are_places_are_told_so(tmp_path: Path) -> None:
+    with _writer(tmp_path / "d") as process, _reader(tmp_path / "d") as reader:
+        reader.execute("FLUSH")
+        with contextlib.ExitStack() as silent:
+            for _ in range(64):
+                one = silent.enter_context(socket.socket(socket.AF_UNIX))
+                one.connect(os.fspath(tmp_path / "d" / "jobs.socket"))
+            assert f"process {process.pid} carries out 64 statements about jobs already" in failure(reader, "SHOW JOBS")
+        limit = time.monotonic() + 30
+        while True:
+            try:
+                assert [row[2] for row in _jobs(reader)] == ["running"]
+                break
+            except ConnectorError:  # they have gone, and it has not noticed yet
+                assert time.monotonic() < limit
+
+
 def test_a_writer_on_another_machine_cannot_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with _writer(tmp_path / "d") as process, _reader(tmp_path / "d") as reader:
         monkeypatch.setattr(socket, "gethostname", lambda: "another")
