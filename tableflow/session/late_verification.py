@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import accumulate
 
 import pyarrow as pa
@@ -22,7 +22,7 @@ from tableflow.errors import Span, UnsupportedError
 from tableflow.expressions.nodes import AggregateCall, Call, Expression, column_ids
 from tableflow.expressions.window_assigner import Cumulate, Hop, Tumble
 from tableflow.planner.logical.copying import passing
-from tableflow.planner.logical.nodes import Aggregate, Filter, Node, Project, Query, Scan
+from tableflow.planner.logical.nodes import Aggregate, Filter, Limit, Node, Project, Query, Scan, Sort
 from tableflow.planner.logical.structure import inputs, output, with_inputs
 from tableflow.planner.logical.time_nodes import AssignWatermarks, WindowTable
 from tableflow.planner.logical.traversal import reference, walk_plan
@@ -69,6 +69,7 @@ class OnTime:
         passed: Callable[[Scan], Sequence[int | None]],
         marked: Callable[[Scan, pa.Array, Field], Scan],
     ) -> None:
+        self._root = query.root
         self._passed = passed
         self._mark = marked
         self._next = 1 + max(f.id for node in walk_plan(query.root) for f in output(node))
@@ -77,8 +78,13 @@ class OnTime:
 
     @property
     def countable(self) -> bool:
-        """Whether streams count exactly these rows as late: not where a condition leaves out whole windows, of which they may count some."""
-        return not any(_leaves_out(aggregate.input, window) for aggregate, window in self._pairs)
+        """Whether streams count exactly these rows as late: not where a condition leaves out windows or groups, as a join does, too.
+
+        It may be judged before the windows are, or behind them.
+        """
+        return _takes_all(self._root, self._windows) and not any(
+            _leaves_out(aggregate.input, window) for aggregate, window in self._pairs
+        )
 
     def answer(self, query: Query) -> Query:
         """What it gives for rows that are on time."""
@@ -151,6 +157,22 @@ def windows_of(root: Node) -> Iterator[tuple[WindowTable, Aggregate]]:
         raise UnsupportedError(
             "no row can be late: the query reads no table with a watermark", hint="verify it without late rows"
         )
+
+
+def _takes_all(node: Node, windows: Container[int]) -> bool:
+    """Whether no node above these windows leaves out rows by their values."""
+    if id(node) in windows:
+        return True
+    if isinstance(node, Aggregate) and _reaches(node.input, windows):
+        return True
+    plain = isinstance(node, Project | Aggregate | Sort | Limit | WindowTable)
+    return plain and all(_takes_all(child, windows) for child in inputs(node))
+
+
+def _reaches(node: Node, windows: Container[int]) -> bool:
+    while isinstance(node, Filter | Project):
+        node = node.input
+    return id(node) in windows
 
 
 def _leaves_out(above: Node, window: WindowTable) -> bool:

@@ -40,6 +40,8 @@ QUERIES = {
     "windows of windows": """SELECT window_end, sum(n) FROM TUMBLE((SELECT window_time AS t, count(*) AS n
         FROM TUMBLE(e, ts, INTERVAL '5' SECOND) GROUP BY window_start, window_end, window_time), t, INTERVAL '15' SECOND)
         GROUP BY window_start, window_end""",
+    "some groups": f"""SELECT k, n FROM (SELECT k, window_end, count(*) AS n FROM TUMBLE(e, ts, INTERVAL '5' SECOND) {WINDOW}) q
+        WHERE k > 1""",
     "a limit": """SELECT window_start, count(*) FROM TUMBLE(e, ts, INTERVAL '2' SECOND) GROUP BY window_start, window_end
         ORDER BY 2 DESC LIMIT 3""",
 }
