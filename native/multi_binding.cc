@@ -145,6 +145,10 @@ void register_multi(nb::module_& m) {
   nb::class_<MultiState>(m, "MultiState", "Rows with counts by key; single owner.")
       .def(nb::init<const std::vector<std::string>&, std::vector<int>, std::vector<uint8_t>, bool>(), nb::arg("formats"), nb::arg("keys"),
            nb::arg("null_safe"), nb::arg("counted"))
+      .def("share", [](MultiState& state, int64_t rows, int states) {
+        if (rows < 0 || states < 1) throw std::invalid_argument("a batch has rows, and is dealt out to one state at least");
+        state.share(rows, states);
+      })
       .def("apply", &apply, nb::arg("columns"), nb::arg("length"), nb::arg("selection") = nb::none(), nb::arg("weights") = nb::none())
       .def("lead", &lead, nb::arg("columns"), nb::arg("length"), nb::arg("selection").none(), nb::arg("order"), nb::arg("limit"),
            nb::arg("placed"))

@@ -87,6 +87,7 @@ LeadingChanges MultiState::lead(std::span<const Input> inputs, const uint32_t* r
   for (const SlotOrder& key : order)
     if (key.column < 0 || key.column >= store_.columns()) throw std::out_of_range("an order has a column that is not there");
   settle();
+  store_.begin(inputs);
   std::vector<Led> keys;
   std::vector<uint32_t> before, fresh;
   for (int64_t first = 0; first < n; first += piece_rows) {
@@ -96,6 +97,7 @@ LeadingChanges MultiState::lead(std::span<const Input> inputs, const uint32_t* r
     key_cells_.reserve(piece.n);
     lead_piece(piece, order, limit, keys, before, fresh);
   }
+  store_.end();
   LeadingChanges out;
   if (placed) {
     tell_places(keys, before, out);

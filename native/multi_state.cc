@@ -5,6 +5,7 @@ namespace tableflow {
 namespace {
 
 constexpr int prefetch_distance = 12;
+constexpr size_t tidied_at_once = 1 << 16;
 
 }  // namespace
 
@@ -117,6 +118,7 @@ RowChanges MultiState::apply(std::span<const Input> inputs, const uint32_t* rows
   if (weights && !counted_) throw std::invalid_argument("a state of new rows has no use for weights");
   if (int(inputs.size()) != store_.columns()) throw std::invalid_argument("a row has as many columns as its state");
   settle();
+  store_.begin(inputs);
   RowChanges out;
   for (int64_t first = 0; first < n; first += piece_rows) {
     const Piece piece{rows ? rows + first : nullptr, first, int(std::min<int64_t>(piece_rows, n - first))};
@@ -174,6 +176,7 @@ RowChanges MultiState::apply(std::span<const Input> inputs, const uint32_t* rows
       counts_[slot] += weight;
     }
   }
+  store_.end();
   if (!counted_) return out;
   size_t kept = 0;
   for (size_t i = 0; i < out.slots.size(); ++i) {
@@ -197,6 +200,7 @@ void MultiState::settle() {
   dead_.clear();
   for (const uint32_t slot : parted_) give_slot(slot);
   parted_.clear();
+  store_.tidy(tidied_at_once);
 }
 
 void MultiState::give_slot(uint32_t slot) {

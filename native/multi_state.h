@@ -36,6 +36,9 @@ class MultiState {
   // Keys are columns of the rows.  `counted`: equal rows share a slot; else each has its own, counts once and weights are refused.
   MultiState(const std::vector<std::string>& formats, std::vector<int> keys, std::vector<uint8_t> null_safe, bool counted);
 
+  // What comes next is of a batch of which `rows` rows are for this one of so many states: long texts may be kept in its memory.
+  void share(int64_t rows, int states) { store_.share(rows, states); }
+
   // `weights` (may be null: one each) belong to stored rows, as the vectors' values do.
   RowChanges apply(std::span<const Input> inputs, const uint32_t* rows, int64_t n, const int64_t* weights);
   // The same where only the first `limit` rows of a key by `order` are kept, in chains from the last of them to the first (so nothing

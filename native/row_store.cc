@@ -142,6 +142,40 @@ void RowStore::resize(size_t slots) {
   slots_ = slots;
 }
 
+void RowStore::begin(std::span<const Input> inputs) {
+  for (size_t c = 0; c < columns_.size(); ++c)
+    if (columns_[c].text()) columns_[c].pin = pins_.begin(*inputs[c].vector);
+}
+
+void RowStore::end() { pins_.end(); }
+
+RowStore::Text RowStore::copied(std::string_view value, TextBlocks& blocks) {
+  Text text;
+  text.length = uint32_t(value.size());
+  text.point_to(blocks.take(value.size()), 0);
+  std::memcpy(text.data(), value.data(), value.size());
+  return text;
+}
+
+void RowStore::give(const Text& text) {
+  if (!text.is_long()) return;
+  if (text.pin()) pins_.drop(text.pin(), text.length);
+  else blocks_.give(text.data(), text.length);
+}
+
+void RowStore::tidy(size_t slots) {
+  for (; slots && slots_ && pins_.wasteful(); --slots, ++tidied_) {
+    if (tidied_ >= slots_) tidied_ = 0;
+    for (Stored& column : columns_) {
+      if (!column.text()) continue;
+      const Text text = column.get<Text>(uint32_t(tidied_));
+      if (!text.is_long() || !text.pin() || !pins_.sparse(text.pin())) continue;
+      column.set(uint32_t(tidied_), copied(text.view(), blocks_));
+      give(text);
+    }
+  }
+}
+
 void RowStore::put(int c, const LoadedColumn& from, int i, uint32_t slot) {
   Stored& column = columns_[size_t(c)];
   const bool null = from.any_null && from.nulls[size_t(i)];
@@ -152,11 +186,13 @@ void RowStore::put(int c, const LoadedColumn& from, int i, uint32_t slot) {
     if (!null) {
       const std::string_view value = from.texts[size_t(i)];
       text.length = uint32_t(value.size());
-      if (value.size() > sizeof(text.bytes)) {
-        text.point_to(blocks_.take(value.size()));
-        std::memcpy(text.data(), value.data(), value.size());
-      } else if (!value.empty()) {
-        std::memcpy(text.bytes, value.data(), value.size());
+      if (!text.is_long()) {
+        if (!value.empty()) std::memcpy(text.bytes, value.data(), value.size());
+      } else if (column.pin) {
+        text.point_to(value.data(), column.pin);
+        pins_.hold(column.pin, value.size());
+      } else {
+        text = copied(value, blocks_);
       }
     }
     column.set(slot, text);
@@ -175,8 +211,7 @@ void RowStore::put(int c, const LoadedColumn& from, int i, uint32_t slot) {
 void RowStore::drop(uint32_t slot) {
   for (Stored& column : columns_) {
     if (!column.text()) continue;
-    const Text text = column.get<Text>(slot);
-    if (text.length > sizeof(text.bytes)) blocks_.give(text.data(), text.length);
+    give(column.get<Text>(slot));
     column.set(slot, Text{});
   }
 }
@@ -200,12 +235,10 @@ void RowStore::shrink(size_t rows, size_t slots) {
       column.nulls.resize_zero(slots);
     }
     for (uint32_t slot = 0; column.text() && slot < rows; ++slot) {
-      Text text = column.get<Text>(slot);
-      if (text.length <= sizeof(text.bytes)) continue;
-      char* const at = blocks.take(text.length);
-      std::memcpy(at, text.data(), text.length);
-      text.point_to(at);
-      column.set(slot, text);
+      const Text text = column.get<Text>(slot);
+      if (!text.is_long() || (text.pin() && !pins_.sparse(text.pin()))) continue;
+      column.set(slot, copied(text.view(), blocks));
+      if (text.pin()) pins_.drop(text.pin(), text.length);
     }
   }
   blocks_ = std::move(blocks);
@@ -277,7 +310,7 @@ VectorPtr RowStore::gather(int c, const uint32_t* slots, int64_t n, bool nullabl
 }
 
 int64_t RowStore::bytes() const {
-  int64_t total = blocks_.bytes();
+  int64_t total = blocks_.bytes() + pins_.bytes();
   for (const Stored& column : columns_) total += int64_t(column.data.capacity() + column.nulls.capacity());
   return total;
 }
@@ -294,7 +327,8 @@ void RowStore::clear() {
     column.nulls.release();
   }
   blocks_.clear();
-  slots_ = 0;
+  pins_.clear();
+  slots_ = tidied_ = 0;
 }
 
 }  // namespace tableflow

@@ -1,4 +1,5 @@
-// Rows by slot: a column is an array of values of one width, strings of more than twelve bytes lie in blocks that die with their row.
+// Rows by slot: a column is an array of values of one width, strings of more than twelve bytes lie in blocks that die with their row,
+// or in the memory of the batch they came in.
 //
 // What a piece of a batch holds is loaded first, whatever its representation; then rows of it are compared with stored ones, hashed
 // and stored.  Equality is that of grouping: NULL equals NULL, -0.0 equals 0.0, one NaN, intervals by their length.
@@ -8,6 +9,7 @@
 
 #include "group_keys.h"
 #include "group_memory.h"
+#include "pinned_texts.h"
 #include "text_blocks.h"
 
 namespace tableflow {
@@ -38,6 +40,15 @@ class RowStore {
   int64_t integer(int c, uint32_t slot) const;  // of a column of class Integer
   bool is_null(int c, uint32_t slot) const { return columns_[size_t(c)].is_null(slot); }
 
+  // What is put next is of a batch of which so many rows are for this one of `stores` stores: memory of it may be kept instead of
+  // copying strings.  No rows, as at first: it may not.
+  void share(int64_t rows, int stores) { pins_.share(rows, stores); }
+  // Rows of a batch are put only between these two.
+  void begin(std::span<const Input> inputs);
+  void end();
+  // Copies strings out of memory that few of them keep alive, when that is worth while; looks at no more than so many slots.
+  void tidy(size_t slots);
+
   void resize(size_t slots);  // never less than before
   void put(int c, const LoadedColumn& from, int i, uint32_t slot);
   void drop(uint32_t slot);  // its strings are given back
@@ -50,7 +61,7 @@ class RowStore {
   void clear();
 
  private:
-  // Up to twelve bytes are here; of longer ones the last eight of these say where they lie.
+  // Up to twelve bytes are here; of longer ones the last eight of these say where they lie, the first four in which pin, or 0.
   struct Text {
     uint32_t length = 0;
     char bytes[12] = {};
@@ -59,13 +70,23 @@ class RowStore {
       std::memcpy(&at, bytes + 4, sizeof(at));
       return at;
     }
-    void point_to(char* at) { std::memcpy(bytes + 4, &at, sizeof(at)); }
-    std::string_view view() const { return {length <= sizeof(bytes) ? bytes : data(), length}; }
+    uint32_t pin() const {
+      uint32_t number;
+      std::memcpy(&number, bytes, sizeof(number));
+      return number;
+    }
+    void point_to(const char* at, uint32_t pin) {
+      std::memcpy(bytes, &pin, sizeof(pin));
+      std::memcpy(bytes + 4, &at, sizeof(at));
+    }
+    bool is_long() const { return length > sizeof(bytes); }
+    std::string_view view() const { return {is_long() ? data() : bytes, length}; }
   };
   struct Stored {
     explicit Stored(const std::string& format) : type(format) {}
     KeyColumn type;
     int width = 0;
+    uint32_t pin = 0;  // where the strings of the batch at hand are
     Array<uint8_t> data;
     Array<uint8_t> nulls;  // empty until there is one
     template <class T> T get(uint32_t slot) const {
@@ -79,8 +100,13 @@ class RowStore {
     int64_t integer(uint32_t slot) const;
   };
   std::vector<Stored> columns_;
+  static Text copied(std::string_view value, TextBlocks& blocks);
+  void give(const Text& text);
+
   TextBlocks blocks_;
+  PinnedTexts pins_;
   size_t slots_ = 0;
+  size_t tidied_ = 0;  // the slot that is looked at next
 };
 
 }  // namespace tableflow

@@ -2,7 +2,8 @@
 
 A batch is immutable.  ``selection`` (ascending row numbers, uint32) says which rows count; operators that only
 drop rows set it instead of copying.  ``weights`` (int64, one per stored row) make it a changelog; None means +1
-each.  ``event_time`` is the position of the column that watermarks speak of.
+each.  ``event_time`` is the position of the column that watermarks speak of.  ``dealt_to`` is among how many tasks nearly all of the
+stored rows were dealt out, each of which has the batch with a selection of its own; 1 if others have no part of it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Weights: TypeAlias = npt.NDArray[np.int64]
 class Batch:
     """Columns of equal length; see the module for the rest."""
 
-    __slots__ = ("columns", "event_time", "length", "selection", "weights")
+    __slots__ = ("columns", "dealt_to", "event_time", "length", "selection", "weights")
 
     def __init__(
         self,
@@ -31,12 +32,14 @@ class Batch:
         selection: Selection | None = None,
         weights: Weights | None = None,
         event_time: int | None = None,
+        dealt_to: int = 1,
     ) -> None:
         self.columns = tuple(columns)
         self.length = length
         self.selection = selection
         self.weights = weights
         self.event_time = event_time
+        self.dealt_to = dealt_to
 
     @property
     def rows(self) -> int:
@@ -55,11 +58,15 @@ class Batch:
 
     def with_columns(self, columns: Sequence[Column]) -> Batch:
         """Other columns of the same length under the same selection and weights."""
-        return Batch(columns, self.length, self.selection, self.weights, self.event_time)
+        return Batch(columns, self.length, self.selection, self.weights, self.event_time, self.dealt_to)
 
     def with_selection(self, selection: Selection | None) -> Batch:
         """The same rows under another selection (row numbers of the stored rows)."""
-        return Batch(self.columns, self.length, selection, self.weights, self.event_time)
+        return Batch(self.columns, self.length, selection, self.weights, self.event_time, self.dealt_to)
+
+    def dealt_among(self, tasks: int) -> Batch:
+        """The same rows, before each of so many tasks gets its part of them."""
+        return Batch(self.columns, self.length, self.selection, self.weights, self.event_time, tasks)
 
     def project(self, positions: Sequence[int]) -> Batch:
         """The columns at these positions, in this order."""

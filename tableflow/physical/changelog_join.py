@@ -159,6 +159,7 @@ class ChangelogJoinOperator(Operator):
         return None
 
     def _changes(self, batch: Batch, port: int) -> Emission:
+        self._sides[port].begin(batch)
         for piece in batch.pieces(min(_PIECE_ROWS, self._context.batch_rows)):
             yield from self._sides[port].room(piece)
             for made in self._meet(piece, port):

@@ -108,6 +108,11 @@ class ChangelogSide:
         self._reservation: Reservation = context.reserve(name, self.state.bytes)
         self._reservation.rows = lambda: self.state.rows
 
+    def begin(self, batch: Batch) -> None:
+        """Rows of this batch arrive next, maybe in pieces."""
+        if not self._values.computes:  # else columns are gathered, which is a copy already
+            self.state.share(batch)
+
     def room(self, batch: Batch) -> Emission:
         """Waits until the directories have room for the rows of a batch."""
         while not self.state.prepare(batch.rows):

@@ -91,6 +91,7 @@ class CurrentJoinOperator(Operator):
         self._reservation.resize(sum(batch.nbytes for batch in self._waiting))
 
     def _change(self, batch: Batch) -> Emission:
+        self._table.begin(batch)
         for piece in batch.pieces(_PIECE_ROWS):
             yield from self._table.room(piece)
             self._table.arrive(piece)

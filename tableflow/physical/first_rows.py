@@ -69,6 +69,7 @@ class FirstRowsOperator(Operator):
         return self._changes(batch) if batch.rows else None
 
     def _changes(self, batch: Batch) -> Emission:
+        self._state.share(batch)
         for piece in batch.pieces(_PIECE_ROWS):
             while not self._state.prepare(piece.rows):
                 yield Suspend(READY)

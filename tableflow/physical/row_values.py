@@ -35,6 +35,11 @@ class RowValues:
         self._bare = {i: self._where[e.id] for i, e in enumerate(expressions) if isinstance(e, ColumnRef)}
         self._computed = [(i, e) for i, e in enumerate(expressions) if not isinstance(e, ColumnRef)]
 
+    @property
+    def computes(self) -> bool:
+        """Whether some values are no columns of the input."""
+        return bool(self._computed)
+
     def mixed(self, batch: Batch) -> tuple[list[Column], list[bool]]:
         """One column per expression, and whether it is dense; raises the error of a row that counts."""
         columns: dict[int, Column] = {i: batch.columns[position] for i, position in self._bare.items()}

@@ -101,6 +101,7 @@ class VersionedJoinOperator(Operator):
 
     def _take(self, batch: Batch, port: int) -> Emission:
         side = (self._left, self._right)[port]
+        side.begin(batch)
         for piece in batch.pieces(min(_PIECE_ROWS, self._context.batch_rows)):
             timed, timeless = self._by_time(piece, port)
             if timed.rows:

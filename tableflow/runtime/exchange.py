@@ -22,6 +22,8 @@ from tableflow.runtime.memory import MemoryPool
 
 _SPARSE = 8
 """A batch of which less than this part counts is copied before it waits."""
+_DENSE = 0.75
+"""A batch of which this part counts may be kept alive by a few of its rows: others of them do so as well."""
 
 
 class Buffer:
@@ -38,7 +40,7 @@ class Buffer:
         self.lane = lane
         self._compacts = compacts
         self._batch_rows = batch_rows
-        self._direct = max(1, batch_rows // 4)
+        self._direct = max(1, batch_rows // 8)
         self._block = block
         self._memory = memory
         self._pending: list[Batch] = []
@@ -54,7 +56,7 @@ class Buffer:
     def rows(self, batch: Batch, count: int) -> None:
         """Takes a batch of ``count`` rows; large ones go on by reference."""
         if count >= self._direct and not self._pending:
-            self._send(compact(batch) if self._compacts else batch, count)
+            self._send(compact(batch) if self._compacts and batch.dealt_to == 1 else batch, count)
             return
         if self._rows + count > self._batch_rows:
             self.flush()
@@ -101,7 +103,7 @@ class Buffer:
         block = self._block
         block.rows += rows
         block.batches += 1
-        block.bytes += size
+        block.bytes += size if batch.selection is None else size * rows // batch.length
         self.lane.rows(batch, size)
 
 
@@ -138,6 +140,8 @@ class HashWriter(Writer):
         """Deals the rows out."""
         hashes = hash_rows([batch.columns[key] for key in self._keys], batch.selection)
         parts = partition(hashes, len(self.buffers), batch.selection)
+        if count >= _DENSE * batch.length:
+            batch = batch.dealt_among(len(parts))
         for buffer, selection in zip(self.buffers, parts, strict=True):
             rows = len(selection)
             if rows and not buffer.lane.closed:

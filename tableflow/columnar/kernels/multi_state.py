@@ -94,6 +94,10 @@ class MultiState:
             kinds = ", ".join(sorted({str(of) for of in types}))
             raise UnsupportedError(f"rows of {kinds} cannot be kept", detail=str(error)) from error
 
+    def share(self, batch: Batch) -> None:
+        """What comes next is of this batch: long texts may stay in its memory, which is kept as long as most of it is wanted."""
+        self.native.share(batch.rows, batch.dealt_to)
+
     def apply(
         self,
         columns: Sequence[Column],
