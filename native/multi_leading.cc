@@ -97,7 +97,6 @@ LeadingChanges MultiState::lead(std::span<const Input> inputs, const uint32_t* r
     key_cells_.reserve(piece.n);
     lead_piece(piece, order, limit, keys, before, fresh);
   }
-  store_.end();
   LeadingChanges out;
   if (placed) {
     tell_places(keys, before, out);

@@ -176,7 +176,6 @@ RowChanges MultiState::apply(std::span<const Input> inputs, const uint32_t* rows
       counts_[slot] += weight;
     }
   }
-  store_.end();
   if (!counted_) return out;
   size_t kept = 0;
   for (size_t i = 0; i < out.slots.size(); ++i) {

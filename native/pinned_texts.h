@@ -16,9 +16,18 @@ namespace tableflow {
 
 class PinnedTexts {
  public:
-  // What comes is of a batch of which `rows` rows are for this state, and the others for the other ones of so many `states` among which
-  // it was dealt out.  No rows: nothing is pinned.
+  // What comes, maybe in pieces, is of a batch of which `rows` rows are for this state, and the others for the other ones of so many
+  // `states` among which it was dealt out.  No rows: nothing is pinned.  Memory of the batch before that nothing points to is given up.
   void share(int64_t rows, int states) {
+    for (const uint32_t pin : open_) {
+      pins_[pin - 1].open = false;
+      vain_ = std::clamp(vain_ + (sparse(pin) ? 1 : -1), 0, most_vain);
+      if (pins_[pin - 1].wanted == 0) give(pin);
+    }
+    // Where most rows go again at once, to copy those that stay is cheaper; now and then it is tried again.
+    if (rows && vain_ == most_vain && ++passed_ % 32) rows = 0;
+    if (!open_.empty()) recent_.swap(open_);
+    open_.clear();
     rows_ = rows;
     states_ = states;
   }
@@ -29,6 +38,7 @@ class PinnedTexts {
     if (rows_ == 0 || vector.kind == Kind::Null) return 0;
     const bool coded = vector.kind == Kind::Dict;
     const Vector& texts = coded ? *vector.dictionary : vector;
+    if ((texts.kind != Kind::Str && texts.kind != Kind::LargeStr) || !texts.keepable) return 0;
     if (texts.length == 0 || rows_ * states_ * 4 < texts.length * 3) return 0;
     const std::string_view first = texts.str(0), last = texts.str(texts.length - 1);
     const int64_t size = (last.data() + last.size() - first.data()) / states_;
@@ -50,29 +60,17 @@ class PinnedTexts {
       pin = uint32_t(pins_.size());
     }
     Pin& made = pins_[pin - 1];
-    made = {vector.owners, coded ? vector.dictionary : nullptr, first.data(), size, 0, true, 0};
+    made = {coded ? std::vector<std::shared_ptr<void>>() : vector.owners, coded ? vector.dictionary : nullptr, first.data(), size, 0, true, 0};
     open_.push_back(pin);
     bytes_ += size;
     return pin;
   }
-  // The batch at hand is stored: memory that nothing points to is given up.
-  void end() {
-    for (const uint32_t pin : open_) {
-      pins_[pin - 1].open = false;
-      if (pins_[pin - 1].wanted == 0) give(pin);
-    }
-    recent_.swap(open_);
-    open_.clear();
-  }
-
   void hold(uint32_t pin, size_t bytes) {
-    pins_[pin - 1].wanted += int64_t(bytes);
-    wanted_ += int64_t(bytes);
+    change(pins_[pin - 1], int64_t(bytes));
   }
   void drop(uint32_t pin, size_t bytes) {
     Pin& from = pins_[pin - 1];
-    from.wanted -= int64_t(bytes);
-    wanted_ -= int64_t(bytes);
+    change(from, -int64_t(bytes));
     if (from.wanted == 0 && !from.open) give(pin);
   }
   // Whether its texts are better copied; entries of a dictionary count as often as they are pointed at.
@@ -100,8 +98,14 @@ class PinnedTexts {
     uint32_t next = 0;   // free one
   };
   static constexpr int64_t least = 1 << 14;  // what a pin itself takes must not matter
+  static constexpr int most_vain = 4;
   static constexpr int64_t slack = 1 << 21;
 
+  void change(Pin& pin, int64_t by) {
+    wanted_ -= std::min(pin.wanted, pin.size);
+    pin.wanted += by;
+    wanted_ += std::min(pin.wanted, pin.size);
+  }
   void give(uint32_t pin) {
     bytes_ -= pins_[pin - 1].size;
     pins_[pin - 1] = {};
@@ -111,10 +115,12 @@ class PinnedTexts {
 
   int64_t rows_ = 0;
   int states_ = 1;
+  int vain_ = 0;  // how many more of the latest pins were sparse when their batch had come than were not
+  uint32_t passed_ = 0;
   std::vector<Pin> pins_;
   std::vector<uint32_t> open_, recent_;  // of the batch at hand, and of the one before
   uint32_t free_ = 0;
-  int64_t bytes_ = 0, wanted_ = 0;
+  int64_t bytes_ = 0, wanted_ = 0;  // of each pin no more than its size is wanted
 };
 
 }  // namespace tableflow

@@ -147,8 +147,6 @@ void RowStore::begin(std::span<const Input> inputs) {
     if (columns_[c].text()) columns_[c].pin = pins_.begin(*inputs[c].vector);
 }
 
-void RowStore::end() { pins_.end(); }
-
 RowStore::Text RowStore::copied(std::string_view value, TextBlocks& blocks) {
   Text text;
   text.length = uint32_t(value.size());

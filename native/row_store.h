@@ -43,9 +43,8 @@ class RowStore {
   // What is put next is of a batch of which so many rows are for this one of `stores` stores: memory of it may be kept instead of
   // copying strings.  No rows, as at first: it may not.
   void share(int64_t rows, int stores) { pins_.share(rows, stores); }
-  // Rows of a batch are put only between these two.
+  // Before rows of these are put.
   void begin(std::span<const Input> inputs);
-  void end();
   // Copies strings out of memory that few of them keep alive, when that is worth while; looks at no more than so many slots.
   void tidy(size_t slots);
 

@@ -119,6 +119,7 @@ VectorPtr import_part(const ArrowSchema& schema, const ArrowArray& array, const 
   resolve(*v, array);
   if (v->dictionary) v->nbytes += v->dictionary->nbytes;
   v->owners.push_back(keep);
+  v->keepable = false;  // until someone who knows says that it is
   return v;
 }
 

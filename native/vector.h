@@ -93,6 +93,7 @@ class Vector {
   VectorPtr dictionary;               // Dict: the values (Str)
   std::vector<std::shared_ptr<void>> owners;
   int64_t nbytes = 0;
+  bool keepable = true;               // the memory is this vector's own: not mapped from a file, not a small part of something larger
 
   bool has_nulls() const { return null_count != 0; }
   bool valid(int64_t i) const { return !validity || bit(validity, offset + i); }

@@ -48,5 +48,6 @@ void register_vector(nb::module_& m) {
       .def_ro("null_count", &Vector::null_count)
       .def_ro("nbytes", &Vector::nbytes)
       .def_ro("format", &Vector::format)
+      .def("allow_keeping", [](Vector& v) { (v.dictionary ? *v.dictionary : v).keepable = true; })
       .def_prop_ro("dictionary", [](const Vector& v) { return v.dictionary; });
 }

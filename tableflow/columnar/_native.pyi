@@ -13,6 +13,7 @@ class Vector:
     null_count: int
     nbytes: int
     format: str
+    def allow_keeping(self) -> None: ...
     @property
     def dictionary(self) -> Vector | None: ...
 

@@ -57,8 +57,8 @@ class Batch:
         return total
 
     def with_columns(self, columns: Sequence[Column]) -> Batch:
-        """Other columns of the same length under the same selection and weights."""
-        return Batch(columns, self.length, self.selection, self.weights, self.event_time, self.dealt_to)
+        """Other columns of the same length under the same selection and weights; they are this task's own."""
+        return Batch(columns, self.length, self.selection, self.weights, self.event_time)
 
     def with_selection(self, selection: Selection | None) -> Batch:
         """The same rows under another selection (row numbers of the stored rows)."""
@@ -70,7 +70,8 @@ class Batch:
 
     def project(self, positions: Sequence[int]) -> Batch:
         """The columns at these positions, in this order."""
-        return self.with_columns([self.columns[i] for i in positions])
+        columns = [self.columns[i] for i in positions]
+        return Batch(columns, self.length, self.selection, self.weights, self.event_time, self.dealt_to)
 
     def slice(self, offset: int, length: int) -> Batch:
         """Rows ``[offset, offset + length)`` of those that count, without copying columns."""

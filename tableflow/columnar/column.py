@@ -13,6 +13,8 @@ import pyarrow as pa
 from tableflow.columnar._native import Vector
 from tableflow.types import SqlType
 
+_TEXTS = (pa.StringArray, pa.BinaryArray, pa.LargeStringArray, pa.LargeBinaryArray)
+
 
 class Column:
     """Immutable values of one SQL type; see :mod:`tableflow.columnar.representation` for how they are stored."""
@@ -37,6 +39,8 @@ class Column:
         """The values as kernels see them; not available for nested types (:class:`TypeError`)."""
         if self._vector is None:
             self._vector = Vector(self._array)
+            if _owns_texts(self._array):
+                self._vector.allow_keeping()
         vector: Vector = self._vector
         return vector
 
@@ -61,3 +65,18 @@ class Column:
 
     def __repr__(self) -> str:
         return f"Column({self.type}, {self.array.type}, {len(self)} rows)"
+
+
+def _owns_texts(array: pa.Array) -> bool:
+    """Whether the memory of an array's texts is its own, so that it may be kept as long as any of them is wanted.
+
+    What is mapped from a file changes with the file; what is a part of something larger would keep that alive.
+    """
+    texts = array.dictionary if isinstance(array, pa.DictionaryArray) else array
+    if not isinstance(texts, _TEXTS) or texts.offset:
+        return False
+    _, offsets, data = texts.buffers()
+    if offsets is None or data is None or offsets.parent is not None or data.parent is not None:
+        return False
+    width = 8 if isinstance(texts, (pa.LargeStringArray, pa.LargeBinaryArray)) else 4
+    return bool(offsets.size <= 2 * width * (len(texts) + 64))

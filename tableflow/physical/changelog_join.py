@@ -167,6 +167,7 @@ class ChangelogJoinOperator(Operator):
                     yield Suspend(READY)
                 elif made.rows:
                     yield Batch(made.columns, made.length, made.selection) if self._appends else made
+        self._sides[port].end()
 
     def _meet(self, piece: Batch, port: int) -> Iterator[Batch | None]:
         """What comes out for a piece; None where nothing does for a while."""

@@ -113,6 +113,10 @@ class ChangelogSide:
         if not self._values.computes:  # else columns are gathered, which is a copy already
             self.state.share(batch)
 
+    def end(self) -> None:
+        """All rows of the batch have arrived."""
+        self.state.end_sharing()
+
     def room(self, batch: Batch) -> Emission:
         """Waits until the directories have room for the rows of a batch."""
         while not self.state.prepare(batch.rows):

@@ -96,6 +96,7 @@ class CurrentJoinOperator(Operator):
             yield from self._table.room(piece)
             self._table.arrive(piece)
             self._table.settle()
+        self._table.end()
 
     def on_watermark(self, watermark: Watermark) -> Emission | None:
         """It waits until the rows before it have come out."""

@@ -78,6 +78,7 @@ class FirstRowsOperator(Operator):
                 yield from made.pieces(self._context.batch_rows)
             self._state.compact()
             self._reservation.resize(self._state.bytes)
+        self._state.end_sharing()
 
     def _added(self, batch: Batch) -> LeadingChanges:
         columns = [batch.columns[i] for i in self._read]

@@ -14,8 +14,10 @@ from tableflow.config import PARALLELISM, Settings
 from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import column_ids
 from tableflow.physical.changelog_join import ChangelogJoin
+from tableflow.physical.changelog_top_n import ChangelogTopN
 from tableflow.physical.current_join import CurrentJoin
 from tableflow.physical.exchange import Exchange
+from tableflow.physical.first_rows import keeps_first_rows
 from tableflow.physical.fork import Fork
 from tableflow.physical.hash_build import HashBuild
 from tableflow.physical.hash_join import BUILD_MARKING, HashJoin, HashJoinKind, JoinDistribution
@@ -115,6 +117,8 @@ class _Lowering:
                 return self._shared(node)
             case Fork():
                 return self._fork(node)
+            case ChangelogTopN(input=Exchange(kind=ExchangeKind.HASH) as dealt) if keeps_first_rows(node):
+                return self._append(self._exchange(dealt, shared=True), node)
             case _ if node.inputs:
                 return self._append(self.lower(node.inputs[0]), node)
             case _:
@@ -145,6 +149,7 @@ class _Lowering:
         *,
         blocking: bool = False,
         boundaries: tuple[int, ...] = (),
+        shared: bool = False,
     ) -> _Chain:
         """A new chain that receives the rows of ``chain`` on port 0."""
         where = positions(chain.fields)
@@ -159,6 +164,7 @@ class _Lowering:
                 tuple((where[key.column], key.descending, key.nulls_first) for key in ordering),
                 blocking,
                 boundaries=boundaries,
+                shared=shared,
             )
         )
         return head
@@ -193,12 +199,19 @@ class _Lowering:
         self.places[id(node)] = (chain.id, -1)
         return chain
 
-    def _exchange(self, node: Exchange) -> _Chain:
+    def _exchange(self, node: Exchange, *, shared: bool = False) -> _Chain:
         chain = self.lower(node.input)
         parallelism = node.parallelism or self.parallelism
         self.places[id(node)] = (chain.id, len(chain.operators) - 1)
         return self.exchange(
-            chain, node.kind, parallelism, node.keys, node.ordering, blocking=node.blocking, boundaries=node.boundaries
+            chain,
+            node.kind,
+            parallelism,
+            node.keys,
+            node.ordering,
+            blocking=node.blocking,
+            boundaries=node.boundaries,
+            shared=shared,
         )
 
     def _published_join(self, node: HashJoin) -> _Chain:
@@ -275,7 +288,8 @@ class _Lowering:
         for port, (producer, kind, keys, parallelism, boundaries) in enumerate(producers):
             if kind is ExchangeKind.FORWARD and parallelism != head.parallelism:
                 kind = ExchangeKind.REBALANCE
-            self.edges.append(Edge(producer, head.id, port, kind, keys, boundaries=boundaries))
+            shared = kind is ExchangeKind.HASH and isinstance(node, ChangelogJoin | VersionedJoin | CurrentJoin)
+            self.edges.append(Edge(producer, head.id, port, kind, keys, boundaries=boundaries, shared=shared))
         return self._append(head, node)
 
     def _common_parallelism(self, node: PhysicalNode, offered: list[int]) -> int:

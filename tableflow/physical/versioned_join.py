@@ -115,6 +115,7 @@ class VersionedJoinOperator(Operator):
             for rows in timeless:
                 if rows.rows and port == 0 and self._node.kind is HashJoinKind.LEFT:
                     yield self._joined(rows.columns, None, weights_of(rows))
+        side.end()
 
     def _by_time(self, piece: Batch, port: int) -> tuple[Batch, list[Batch]]:
         """Rows that are in time, and those that have none; the left's late ones are neither."""

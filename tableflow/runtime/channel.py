@@ -100,7 +100,7 @@ class Channel:
             events = tuple(self._queue)
         except RuntimeError:  # it changed meanwhile
             return 0
-        return sum(event.length for event, _ in events if isinstance(event, Batch))
+        return sum(event.rows for event, _ in events if isinstance(event, Batch))
 
     def put(self, event: Event, size: int = 0) -> None:
         """Appends an event (a batch of ``size`` bytes) and wakes the consumer."""

@@ -22,6 +22,8 @@ from tableflow.runtime.memory import MemoryPool
 
 _SPARSE = 8
 """A batch of which less than this part counts is copied before it waits."""
+_SMALL = 8
+"""A part of a shared batch of less than this part of a full batch is copied, to wait for others."""
 _DENSE = 0.75
 """A batch of which this part counts may be kept alive by a few of its rows: others of them do so as well."""
 
@@ -40,7 +42,7 @@ class Buffer:
         self.lane = lane
         self._compacts = compacts
         self._batch_rows = batch_rows
-        self._direct = max(1, batch_rows // 8)
+        self._direct = max(1, batch_rows // 4)
         self._block = block
         self._memory = memory
         self._pending: list[Batch] = []
@@ -56,7 +58,7 @@ class Buffer:
     def rows(self, batch: Batch, count: int) -> None:
         """Takes a batch of ``count`` rows; large ones go on by reference."""
         if count >= self._direct and not self._pending:
-            self._send(compact(batch) if self._compacts and batch.dealt_to == 1 else batch, count)
+            self._send(compact(batch) if self._compacts else batch, count)
             return
         if self._rows + count > self._batch_rows:
             self.flush()
@@ -68,6 +70,13 @@ class Buffer:
         self._rows += count
         if self._rows >= self._batch_rows // 2:
             self.flush()
+
+    def part(self, batch: Batch, count: int) -> None:
+        """Takes its part of a batch that is dealt out whole: it goes on by reference unless it is small."""
+        if count * _SMALL < self._batch_rows or self._pending:
+            self.rows(batch, count)
+        else:
+            self._send(batch, count, batch.nbytes * count // batch.length)
 
     def control(self, event: Control) -> None:
         """Takes a control event behind all rows so far."""
@@ -98,12 +107,12 @@ class Buffer:
             self._memory.account(-self._bytes)
             self._bytes = 0
 
-    def _send(self, batch: Batch, rows: int) -> None:
-        size = batch.nbytes
+    def _send(self, batch: Batch, rows: int, size: int | None = None) -> None:
+        size = batch.nbytes if size is None else size
         block = self._block
         block.rows += rows
         block.batches += 1
-        block.bytes += size if batch.selection is None else size * rows // batch.length
+        block.bytes += size
         self.lane.rows(batch, size)
 
 
@@ -132,16 +141,22 @@ class Writer:
 class HashWriter(Writer):
     """Each row goes to the target that the high bits of its keys' hash name."""
 
-    def __init__(self, buffers: Sequence[Buffer], keys: Sequence[int]) -> None:
+    def __init__(self, buffers: Sequence[Buffer], keys: Sequence[int], *, shared: bool = False) -> None:
+        """``shared``: parts of a batch of which nearly all rows count go on by reference."""
         super().__init__(buffers)
         self._keys = list(keys)
+        self._shared = shared
 
     def rows(self, batch: Batch, count: int) -> None:
         """Deals the rows out."""
         hashes = hash_rows([batch.columns[key] for key in self._keys], batch.selection)
         parts = partition(hashes, len(self.buffers), batch.selection)
-        if count >= _DENSE * batch.length:
-            batch = batch.dealt_among(len(parts))
+        if self._shared and count >= _DENSE * batch.length:
+            whole = batch.dealt_among(len(parts))
+            for buffer, selection in zip(self.buffers, parts, strict=True):
+                if len(selection) and not buffer.lane.closed:
+                    buffer.part(whole.with_selection(selection), len(selection))
+            return
         for buffer, selection in zip(self.buffers, parts, strict=True):
             rows = len(selection)
             if rows and not buffer.lane.closed:

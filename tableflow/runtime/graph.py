@@ -70,7 +70,8 @@ class Edge:
     key: the range between two of them goes to one task, the next range to the next task.  ``ordering`` is (position, descending, nulls_first) for
     a GATHER that merges sorted inputs, and then the consumer sees one sorted stream.  ``blocking``: nothing is
     handed on before the producer has ended; rows are held under the memory budget meanwhile.  ``feedback``: the way
-    back from the tail of a loop to its head, outside the credits.
+    back from the tail of a loop to its head, outside the credits.  ``shared`` (HASH): the consumer keeps rows, and need not copy them if it
+    gets its part of a batch by reference.
     """
 
     producer: int
@@ -82,6 +83,7 @@ class Edge:
     blocking: bool = False
     feedback: bool = False
     boundaries: tuple[int, ...] = ()
+    shared: bool = False
 
 
 @serializable

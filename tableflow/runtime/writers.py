@@ -27,7 +27,8 @@ def writer(
     match edge.kind:
         case ExchangeKind.HASH:
             lanes = [SingleLane([channel]) for channel in channels]
-            return HashWriter([Buffer(lane, batch_rows, block, memory, compacts=True) for lane in lanes], edge.keys)
+            buffers = [Buffer(lane, batch_rows, block, memory, compacts=True) for lane in lanes]
+            return HashWriter(buffers, edge.keys, shared=edge.shared and not edge.blocking and not edge.feedback)
         case ExchangeKind.RANGE:
             lanes = [SingleLane([channel]) for channel in channels]
             buffers = [Buffer(lane, batch_rows, block, memory, compacts=True) for lane in lanes]

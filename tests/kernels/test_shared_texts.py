@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -93,6 +94,77 @@ def test_equal_rows_are_found_whoever_keeps_their_texts(form: str) -> None:
     assert state.rows == 0
 
 
+@pytest.mark.parametrize("tasks", [1, 2])
+def test_a_batch_stays_shared_though_it_comes_in_pieces(tasks: int) -> None:
+    rng = np.random.default_rng(9)
+    state = MultiState(TYPES, [0], [True], counted=False)
+    before, text = pa.total_allocated_bytes(), 0
+    for _ in range(4):
+        batch = drawn(rng, "plain", 30_000)
+        part = dealt(rng, batch, tasks)[0]
+        state.share(part)
+        for piece in part.pieces(3_000):
+            state.apply(piece.columns, piece.length, piece.selection)
+            state.settle()
+        state.end_sharing()
+        text += sum(c.array.buffers()[2].size for c in batch.columns[1:])
+    del batch, part, piece
+    gc.collect()
+    assert pa.total_allocated_bytes() - before > 0.9 * text
+
+
+def test_much_wanted_dictionaries_do_not_hide_memory_that_few_want() -> None:
+    rng = np.random.default_rng(10)
+    state = MultiState((t.BIGINT, t.STRING), [0], [True], counted=False)
+    words = pa.array([f"{i:04}" * 250 for i in range(20)])
+    coded = pa.DictionaryArray.from_arrays(pa.array(rng.integers(0, 20, 40_000), pa.int32()), words)
+    batch = Batch([Column(t.BIGINT, pa.array(np.arange(40_000))), Column(t.STRING, coded)], 40_000)
+    state.share(batch)
+    state.apply(batch.columns, batch.length)
+    state.end_sharing()
+    before = pa.total_allocated_bytes()
+    for number in range(6):
+        texts = pa.array([f"{number:08}" * 10] * 40_000)
+        batch = Batch([Column(t.BIGINT, pa.array(np.arange(40_000))), Column(t.STRING, texts)], 40_000)
+        state.share(batch)
+        slots = state.apply(batch.columns, batch.length).slots
+        state.end_sharing()
+        state.remove(np.delete(slots, slice(None, None, 1000)))
+    del batch, texts
+    for _ in range(50):
+        state.settle()
+    gc.collect()
+    assert pa.total_allocated_bytes() - before < 5_000_000
+
+
+@pytest.mark.parametrize("array", [pa.array([1, 2] * 2_000), pa.array(["a" * 50] * 4_000, pa.string_view())])
+def test_columns_that_are_no_texts_are_refused_as_without_sharing(array: pa.Array) -> None:
+    state = MultiState((t.STRING,), [0], [True])
+    batch = Batch([Column(t.STRING, array)], len(array))
+    state.share(batch)
+    with pytest.raises(ValueError, match="text"):
+        state.apply(batch.columns, batch.length)
+
+
+def test_memory_that_is_not_the_columns_own_is_not_kept(tmp_path: Path) -> None:
+    table = pa.table({"k": list(range(4_000)), "s": [f"{i:050}" for i in range(4_000)]})
+    with pa.ipc.new_file(tmp_path / "t.arrow", table.schema) as file:
+        file.write_table(table)
+    mapped = pa.ipc.open_file(pa.memory_map(str(tmp_path / "t.arrow"))).get_batch(0)
+    part = table.combine_chunks().to_batches()[0].slice(0, 1_000)
+    for rows in (mapped, part):
+        state = MultiState((t.BIGINT, t.STRING), [0], [True], counted=False)
+        batch = Batch([Column(t.BIGINT, rows.column(0)), Column(t.STRING, rows.column(1))], rows.num_rows)
+        state.share(batch)
+        slots = state.apply(batch.columns, batch.length).slots
+        kept = state.bytes
+        state.end_sharing()
+        copying = MultiState((t.BIGINT, t.STRING), [0], [True], counted=False)
+        copying.apply(batch.columns, batch.length)
+        assert kept == copying.bytes
+        assert state.columns([1], slots)[0].to_pylist() == rows.column(1).to_pylist()
+
+
 def test_memory_goes_when_the_last_row_that_wants_it_goes() -> None:
     rng = np.random.default_rng(3)
     state = MultiState(TYPES, [0], [True], counted=False)
@@ -102,6 +174,7 @@ def test_memory_goes_when_the_last_row_that_wants_it_goes() -> None:
         batch = drawn(rng, "plain", 20_000)
         state.share(batch)
         slots.append(state.apply(batch.columns, batch.length).slots)
+        state.end_sharing()
         text = sum(c.array.buffers()[2].size for c in batch.columns[1:])
     del batch
     gc.collect()
@@ -126,6 +199,7 @@ def test_texts_of_few_rows_are_copied_out_of_memory_that_no_others_want() -> Non
         batch = drawn(rng, "plain", 20_000)
         state.share(batch)
         slots = state.apply(batch.columns, batch.length).slots
+        state.end_sharing()
         state.remove(slots[number::20] if number == 3 else np.delete(slots, slice(number, None, 20)))
         if number < 3:
             rows += rows_of(batch)[number::20]
@@ -168,6 +242,7 @@ def test_batches_of_which_few_rows_are_wanted_are_not_kept(part: float) -> None:
     few = batch.with_selection(np.flatnonzero(rng.random(batch.length) < part).astype(np.uint32))
     state.share(few)
     state.apply(few.columns, few.length, few.selection)
+    state.end_sharing()
     expected = Counter(rows_of(few))
     del batch, few
     gc.collect()

@@ -40,15 +40,15 @@ def make(kind, targets, batch_rows=4, capacity=8, timeout=2000, **more):
 
 
 def test_large_batches_go_by_reference_and_small_ones_are_collected():
-    outputs, (channel,), block, _ = make(ExchangeKind.FORWARD, 1, batch_rows=16)
+    outputs, (channel,), block, _ = make(ExchangeKind.FORWARD, 1, batch_rows=8)
     large = batch(1, 2, 3)
     sent(outputs, large)
     assert channel.next()[0] is large
-    for value in range(8):
+    for value in range(4):
         sent(outputs, batch(value))
-    assert drained(channel) == [list(range(8))]
-    assert (block.rows, block.batches) == (11, 2)
-    assert block.bytes == 11 * 8
+    assert drained(channel) == [[0, 1, 2, 3]]
+    assert (block.rows, block.batches) == (7, 2)
+    assert block.bytes == 7 * 8
 
 
 def test_a_batch_is_never_larger_than_allowed():
@@ -59,27 +59,34 @@ def test_a_batch_is_never_larger_than_allowed():
 
 
 def test_a_watermark_waits_behind_rows_and_is_replaced():
-    outputs, (channel,), _, _ = make(ExchangeKind.FORWARD, 1, batch_rows=16)
+    outputs, (channel,), _, _ = make(ExchangeKind.FORWARD, 1, batch_rows=8)
     outputs.control(Watermark(1))
     assert drained(channel) == [Watermark(1)]
     sent(outputs, batch(1))
     outputs.control(Watermark(2))
     outputs.control(Watermark(3))
     assert drained(channel) == []
-    sent(outputs, batch(*range(2, 9)))
-    assert drained(channel) == [list(range(1, 9)), Watermark(3)]
+    sent(outputs, batch(2, 3, 4))
+    assert drained(channel) == [[1, 2, 3, 4], Watermark(3)]
 
 
 @pytest.mark.parametrize("dense", [True, False])
-def test_parts_of_a_dense_batch_share_it(dense):
-    outputs, channels, block, _ = make(ExchangeKind.HASH, 2, batch_rows=64, keys=(0,))
+@pytest.mark.parametrize("shared", [True, False])
+def test_parts_of_a_dense_batch_share_it_where_that_is_wanted(dense, shared):
+    outputs, channels, block, _ = make(ExchangeKind.HASH, 2, batch_rows=64, keys=(0,), shared=shared)
     whole = batch(*range(64))
-    sent(outputs, whole if dense else whole.with_selection(np.arange(0, 64, 2, dtype=np.uint32)))
-    parts = [channel.next()[0] for channel in channels]
-    assert [part.dealt_to for part in parts] == [2 if dense else 1] * 2
-    assert all((part.columns[0] is whole.columns[0]) == dense for part in parts)
-    assert sorted(value for part in parts for value in values(part)) == list(range(0, 64, 1 if dense else 2))
-    assert block.bytes == sum(part.nbytes * part.rows // part.length for part in parts)
+    chosen = np.arange(64 if dense else 44, dtype=np.uint32)
+    sent(outputs, whole if dense else whole.with_selection(chosen))
+    # A part that another exchange has dealt out is copied, however it came.
+    sent(outputs, whole.dealt_among(2).with_selection(np.arange(44, dtype=np.uint32)))
+    for number, of in enumerate((chosen, np.arange(44))):
+        parts = [channel.next()[0] for channel in channels]
+        whole_goes = dense and shared and number == 0
+        assert all((part.columns[0] is whole.columns[0]) == whole_goes for part in parts)
+        assert sorted(value for part in parts for value in values(part)) == of.tolist()
+        if number == 0:
+            assert [part.dealt_to for part in parts] == [2 if whole_goes else 1] * 2
+    assert block.bytes < 2 * whole.nbytes
 
 
 @pytest.mark.parametrize("event", [Epoch(1), EndOfInput(), Idle()])

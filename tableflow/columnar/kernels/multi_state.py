@@ -98,6 +98,10 @@ class MultiState:
         """What comes next is of this batch: long texts may stay in its memory, which is kept as long as most of it is wanted."""
         self.native.share(batch.rows, batch.dealt_to)
 
+    def end_sharing(self) -> None:
+        """All of the batch has come."""
+        self.native.share(0, 1)
+
     def apply(
         self,
         columns: Sequence[Column],
