@@ -26,7 +26,12 @@ def passing_side(node: Join, stream: Callable[[Node], StreamFacts]) -> Node | No
         return None
     if node.kind not in _PASSING["left" if right.bounded else "right"]:
         return None
-    ids = tuple({f.id for f in output(side)} for side in (node.left, node.right))
-    if all(key_pair(conjunct, *ids) is None for conjunct in node.conjuncts):
-        return None
+    if left.bounded and node.kind is not JoinKind.INNER and not has_keys(node):
+        return None  # rows that are compared one by one with all of a sealed side are those of the left
     return node.left if right.bounded else node.right
+
+
+def has_keys(node: Join) -> bool:
+    """Whether rows of both sides can meet by the hash of something."""
+    ids = tuple({f.id for f in output(side)} for side in (node.left, node.right))
+    return any(key_pair(conjunct, *ids) is not None for conjunct in node.conjuncts)

@@ -43,6 +43,8 @@ _FLIPPED = {
     JoinKind.SEMI: HashJoinKind.BUILD_SEMI,
     JoinKind.ANTI: HashJoinKind.BUILD_ANTI,
 }
+_LOOPING = frozenset({JoinKind.LEFT, JoinKind.SEMI, JoinKind.ANTI, JoinKind.SINGLE})
+"""Kinds whose left rows are compared with all of a sealed right side, one after the other."""
 _MARKS_BUILD = frozenset({HashJoinKind.RIGHT, HashJoinKind.FULL, HashJoinKind.BUILD_SEMI, HashJoinKind.BUILD_ANTI})
 
 
@@ -84,10 +86,14 @@ def _alternatives(search: Search, node: logical.Join) -> Alternatives:
     return Alternatives(tuple(drafts), orientations if advice.allows(JoinDistribution.PUBLISHED) else ())
 
 
-def published_join(search: Search, node: logical.Join, build: logical.Node) -> Draft | None:
+def published_join(search: Search, node: logical.Join, build: logical.Node) -> PhysicalNode | Draft | None:
     """A join whose side ``build`` is sealed before the other one is read; None if it cannot be done that way round."""
     condition = analyse(search, node)
-    if not condition.left or needs_three_values(node, condition):
+    if needs_three_values(node, condition):
+        return None
+    if not condition.left:
+        if node.kind is JoinKind.INNER or (node.kind in _LOOPING and not node.null_aware and build is node.right):
+            return _nested_loop(search, node, build)
         return None
     for orientation in _orientations(node, condition, JoinAdvice()):
         if orientation.build is build and orientation.kind not in _MARKS_BUILD:
@@ -269,11 +275,13 @@ def _delivered(kind: HashJoinKind, probe: Partitioning) -> Partitioning:
     return ANYWHERE if probe.kind is PartitioningKind.REPLICATED else probe
 
 
-def _nested_loop(search: Search, node: logical.Join) -> PhysicalNode:
+def _nested_loop(search: Search, node: logical.Join, sealed: logical.Node | None = None) -> PhysicalNode:
+    """``sealed``: the side that is published, if it is known; else the smaller one where that is free."""
     left, right = node.left, node.right
     kind = STRAIGHT[node.kind]
-    smaller_left = search.cardinality.rows(left) < search.cardinality.rows(right)
-    if node.kind is JoinKind.INNER and smaller_left:
+    if sealed is None and node.kind is JoinKind.INNER:
+        sealed = left if search.cardinality.rows(left) < search.cardinality.rows(right) else right
+    if sealed is left:
         left, right = right, left
     outer, inner = search.best(left, NOTHING), search.best(right, NOTHING)
     fields = join_output(search, node, kind, outer, inner)

@@ -12,7 +12,7 @@ from dataclasses import field
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression
 from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Tumble
 from tableflow.planner.logical.context import Context, substitute_columns
-from tableflow.planner.logical.nodes import Aggregate, Filter, Node, Project
+from tableflow.planner.logical.nodes import Aggregate, Filter, Join, JoinKind, Node, Project, Values
 from tableflow.planner.logical.time_nodes import WindowedAggregate, WindowTable
 from tableflow.planner.logical.traversal import reference
 from tableflow.planner.rules.filters import above, filtered
@@ -67,6 +67,8 @@ class _Pieces:
     """Columns that have another value each time they are computed, those first on which others depend."""
     windows: list[Expression] = field(default_factory=list)
     """Conjuncts that read nothing but the window: they let all of it pass or nothing."""
+    repeated: Values | None = None
+    """What each row is there once for: the numbers of grouping sets."""
 
 
 def make_windowed_aggregate(node: Node, required: frozenset[int], context: Context) -> Node | None:
@@ -97,20 +99,32 @@ def make_windowed_aggregate(node: Node, required: frozenset[int], context: Conte
 
 
 def _pieces(node: Aggregate, context: Context) -> _Pieces | None:
-    """The aggregation over the window table below it, through projections and filters."""
+    """The aggregation over the window table below it, through projections, filters and the repetition of grouping sets."""
     keys: list[Expression] = [reference(f) for f in node.keys]
     calls: tuple[Expression, ...] = node.calls
     late = () if node.late is None else node.late.values
     conjuncts: list[Expression] = []
     chance: list[tuple[Field, Expression]] = []
     below = node.input
+    repeated: Values | None = None
     while not isinstance(below, WindowTable):
+        if isinstance(below, Join):
+            if repeated is not None or below.kind is not JoinKind.INNER or below.conjuncts:
+                return None
+            sides = (below.left, below.right)
+            repeated = next((side for side in sides if isinstance(side, Values)), None)
+            if repeated is None:
+                return None
+            below = sides[0] if repeated is sides[1] else sides[1]
+            continue
         if isinstance(below, Filter):
             conjuncts += below.conjuncts
         elif isinstance(below, Project):
-            pairs = list(zip(below.fields, below.expressions, strict=True))
-            drawn = [(f, e) for f, e in pairs if not context.deterministic(e)]
-            by_id = {f.id: e for f, e in pairs if context.deterministic(e)}
+            columns = list(zip(below.fields, below.expressions, strict=True))
+            drawn = [(f, e) for f, e in columns if not context.deterministic(e)]
+            if drawn and repeated is not None:
+                return None  # they are drawn once, and not for each repetition
+            by_id = {f.id: e for f, e in columns if context.deterministic(e)}
             chance = [*drawn, *[(f, substitute_columns(e, by_id, context)) for f, e in chance]]
             keys = [substitute_columns(e, by_id, context) for e in keys]
             calls = tuple([substitute_columns(e, by_id, context) for e in calls])
@@ -120,7 +134,10 @@ def _pieces(node: Aggregate, context: Context) -> _Pieces | None:
             return None
         below = below.input
     named = list(zip(node.results, calls, strict=True))
-    return _Pieces(below, conjuncts, list(zip(node.keys, keys, strict=True)), named, late, chance=chance)
+    if repeated is not None and not isinstance(below.assigner, _BY_TIME):
+        return None
+    pairs = list(zip(node.keys, keys, strict=True))
+    return _Pieces(below, conjuncts, pairs, named, late, chance=chance, repeated=repeated)
 
 
 def _sorted_out(pieces: _Pieces, context: Context) -> bool:
@@ -187,6 +204,8 @@ def _key_of(pieces: _Pieces, made: Field | None) -> Field | None:
 def _below(pieces: _Pieces, context: Context) -> Node:
     """The window table's input, filtered, with the keys as columns under their own ids."""
     plan = pieces.table.input
+    if pieces.repeated is not None:
+        plan = Join(JoinKind.INNER, plan, pieces.repeated, ())
     for f, e in pieces.chance:
         plan = _with_columns(plan, [(f, e)], context)
     plan = filtered(plan, pieces.conjuncts, context)

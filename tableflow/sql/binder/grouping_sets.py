@@ -90,10 +90,11 @@ class SetAggregation:
         self._sets = sets
         self._number = context.field("grouping set", BIGINT, nullable=False)
         self._inner = keys
-        self.keys = {key: self._masked(field) for key, field in keys.items()}
+        self.keys = {key: self._masked(key, field) for key, field in keys.items()}
 
-    def _masked(self, field: Field) -> Field:
-        return self._context.field(field.name, field.type)
+    def _masked(self, key: Expression, field: Field) -> Field:
+        """A key of every set stays the column that it is, so that what is known of that (a window's end) is known of the groups."""
+        return field if all(key in members for members in self._sets) else self._context.field(field.name, field.type)
 
     def plan(self, below: Node, results: Mapping[AggregateCall, Field]) -> Node:
         """Groups ``below``, whose columns hold the keys and what the calls read; GROUPING is computed of the set."""
