@@ -133,7 +133,6 @@ class ChangelogJoinOperator(Operator):
         only_appends = {HashJoinKind.INNER, HashJoinKind.SEMI}
         self._appends = node.left_appends and node.right_appends and node.kind in only_appends
         self._suspects: list[Slots] = []
-        self._sides[0].moves = node.kind is not HashJoinKind.SINGLE  # suspects are slots
         self._ended: set[int] = set()
         self._time = START_OF_TIME
 
@@ -239,6 +238,7 @@ class ChangelogJoinOperator(Operator):
     def _suspect(self, slots: Slots) -> None:
         if self._node.kind is HashJoinKind.SINGLE and len(slots):
             self._suspects.append(slots)
+            self._sides[0].moves = False  # they are slots
 
     def _refuse_second(self) -> None:
         """Fails if a left row that is there has two partners now."""
@@ -251,7 +251,10 @@ class ChangelogJoinOperator(Operator):
                     hint="aggregate its rows, or add LIMIT 1",
                     span=self._node.span,
                 )
-        self._suspects.clear()
+        if self._suspects:
+            self._suspects.clear()
+            self._sides[0].moves = True
+            self._sides[0].settle()
 
     def on_epoch(self, epoch: Epoch) -> Emission | None:
         """A second match of SINGLE that stands now is an error."""

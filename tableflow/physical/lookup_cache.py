@@ -105,7 +105,9 @@ class LookupCache:
         if self._policy.after_access is not None:
             self._touch(chosen, slots[good], now)
         found = np.sort(all_slots(self._rows.state.probe(chosen, int(known.sum()))))
-        return known, self._rows.batch(found) if len(found) else None
+        rows = self._rows.batch(found) if len(found) else None
+        self._compact()
+        return known, rows
 
     def put(self, keys: Sequence[Column], count: int, rows: Batch, now: int) -> None:
         """Remembers the rows of distinct keys; there are rows of no other keys."""
@@ -118,6 +120,12 @@ class LookupCache:
             keys, count = take_columns(keys, there), len(there)
         self._know(keys, np.full(count, now), now)
         self._evict()
+        self._compact()
+
+    def _compact(self) -> None:
+        """Gives the memory of keys back that have gone, with their rows; nobody keeps slots between calls."""
+        self._known.compact()
+        self._rows.state.compact()
 
     def _know(self, keys: Sequence[Column], written: Numbers, now: int) -> None:
         times = [Column(BIGINT, pa.array(written)), Column(BIGINT, pa.array(np.full(len(written), now)))]

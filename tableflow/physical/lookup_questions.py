@@ -130,6 +130,7 @@ class Questions:
             if self._cache is not None:
                 heads = self._flying.probe(question.keys, question.count).heads()
                 self._flying.remove(heads[heads != NO_SLOT])
+                self._flying.compact()
                 self._cache.put(question.keys, question.count, question.rows, self._context.now())
         self._account()
 

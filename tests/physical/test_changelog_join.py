@@ -204,6 +204,26 @@ def test_a_second_match_of_a_scalar_is_an_error_only_when_it_stands(rebuild: boo
         harness.epoch()
 
 
+def test_the_memory_of_a_flood_of_scalars_is_given_back() -> None:
+    """Also when rows had two matches for a while: until the epoch's end these are remembered by where they lie."""
+    harness = EventHarness(lambda: build_operator(OperatorSpec("join", node_of(Kind.SINGLE), "join")), LEFT, RIGHT)
+    flood = [(k, f"left {k}", k) for k in range(20_000)]
+    for suspected in (False, True):
+        harness.rows(flood, 0, [1] * len(flood))
+        full = harness.context.state_bytes
+        for weight in (1, -1) if suspected else ():
+            harness.rows([(k, side, k) for k in range(50) for side in "pq"], 1, [weight] * 100)
+        harness.rows([*flood[:7000], *flood[7010:]], 0, [-1] * (len(flood) - 10))
+        harness.epoch()
+        assert harness.context.state_bytes < full / 3
+        harness.rows([(7003, "p", 1)], 1, [1])
+        harness.epoch()
+        harness.rows([(7003, "p", 1)], 1, [-1])
+        assert harness.changes() == Counter({(*row, None, None, None): 1 for row in flood[7000:7010]})
+        harness.rows(flood[7000:7010], 0, [-1] * 10)
+    harness.close()
+
+
 def test_a_key_with_many_rows_comes_out_in_pieces() -> None:
     node = node_of(Kind.LEFT)
     harness = EventHarness(lambda: build_operator(OperatorSpec("join", node, "join")), LEFT, RIGHT, batch_rows=500)

@@ -197,6 +197,26 @@ def test_the_oldest_answers_go_when_the_cache_is_full() -> None:
     assert len(harness.take()) == 7
 
 
+def test_the_memory_of_a_flood_of_answers_is_given_back() -> None:
+    outside = Outside()
+    node = node_of(cache=CachePolicy(None, after_write=100, after_access=None))
+    harness = EventHarness(operator_of(node), LEFT, outside=outside)
+    outside.rows = [(key, f"the row of key {key}", 0) for key in range(100, 3100)]
+    harness.rows([(key, 0) for key in range(100, 3100)])
+    for _ in range(len(outside.asked)):
+        harness.answer()
+    assert len(harness.take()) == 3000
+    full = harness.context.state_bytes
+    outside.rows = [(1, "again", 0)]
+    harness.clock(200)
+    harness.rows([(1, 0)])
+    harness.answer()
+    assert [row[2] for row in harness.take()] == ["again"]
+    assert harness.operator._questions._cache.keys == 1
+    assert harness.context.state_bytes < full / 4
+    harness.close()
+
+
 def test_without_a_cache_every_batch_asks() -> None:
     outside = Outside()
     harness = EventHarness(operator_of(node_of()), LEFT, outside=outside)
