@@ -171,7 +171,7 @@ STATE_TTL = Key(
     "table.exec.state.ttl",
     _duration,
     0,
-    "how long state of joins, groups and first rows that does not change is kept, in us of processing time; 0: for ever",
+    "how long state of joins (also newest versions), groups and first rows that does not change is kept, in us of processing time; 0: for ever",
 )
 LOOKUP_OUTPUT = Key(
     "table.exec.async-lookup.output-mode",

@@ -61,7 +61,8 @@ def describe_changelog(node: PhysicalNode, names: Mapping[int, str]) -> str | No
             version, time = (names.get(column, f"#{column}") for column in (node.versions, node.time))
             newest, sign = ("oldest", ">") if node.following else ("newest", "<")
             sign += "" if node.strict else "="
-            return f"VersionedJoin {node.kind.value} on {equal}, {newest} {version} {sign} {time}"
+            forgotten = f", versions kept{_kept(node.ttl)}" if node.ttl else ""
+            return f"VersionedJoin {node.kind.value} on {equal}, {newest} {version} {sign} {time}{forgotten}"
         case CurrentJoin():
             pairs = zip(node.left_keys, node.right_keys, strict=True)
             equal = " and ".join(f"{to_sql(left)} = {to_sql(right)}" for left, right in pairs)

@@ -43,7 +43,8 @@ class VersionedJoin(BinaryNode):
     before the time.  With ``following`` it is the least one not before (or after) the time.  ``at_end``: the columns are no event
     time (whole numbers and dates will do), all rows wait for the end; so they must with ``following``.  Of versions of one time the one that is greatest in its other columns, in order, counts.  Both inputs are
     hash-exchanged on the keys, or in one task.  ``fields``: columns of the left, then of the right.  The output has weights only
-    where the left input does; a version that is late, or taken back, changes nothing that has come out.
+    where the left input does; a version that is late, or taken back, changes nothing that has come out.  ``ttl``: a version is forgotten
+    so many microseconds after it has come, as if it had never been.
     """
 
     kind: HashJoinKind
@@ -56,6 +57,7 @@ class VersionedJoin(BinaryNode):
     following: bool = False
     at_end: bool = False
     left_appends: bool = False
+    ttl: int = 0
 
 
 class VersionedJoinOperator(Operator):
@@ -76,7 +78,9 @@ class VersionedJoinOperator(Operator):
             node.null_safe,
             appends=node.left_appends,
         )
-        self._right = ChangelogSide(node.right.fields, right, node.right_keys, node.null_safe, appends=False)
+        self._right = ChangelogSide(
+            node.right.fields, right, node.right_keys, node.null_safe, appends=False, ttl=node.ttl
+        )
         self._time_at = positions(self._left.fields)[time.id]
         self._version_at = positions(self._right.fields)[versions.id]
         self._units = [_unit(self._left, self._time_at), _unit(self._right, self._version_at)]
@@ -137,6 +141,11 @@ class VersionedJoinOperator(Operator):
     def on_watermark(self, watermark: Watermark) -> Emission | None:
         """Left rows whose time has passed come out."""
         return None if self._node.at_end else self._advance(watermark.time)
+
+    def on_timer(self, time: int) -> Emission | None:
+        """Versions that came long ago are forgotten, also the newest of a key."""
+        self._right.forget_old()
+        return None
 
     def on_end(self, port: int) -> Emission | None:
         """After both inputs everything has come."""

@@ -74,7 +74,7 @@ def _waits_for(node: PhysicalNode) -> str | None:
         case VersionedJoin(at_end=True):
             return "the end of its input"
         case VersionedJoin():
-            return "the time of each left row"
+            return f"the time of each left row; the newest version of each key is kept {_versions_kept(node)}"
         case TimedJoin() if node.kind in {HashJoinKind.INNER, HashJoinKind.SEMI}:
             return "nothing; rows are forgotten as time passes"
         case TimedJoin():
@@ -83,6 +83,13 @@ def _waits_for(node: PhysicalNode) -> str | None:
             return "nothing; rows are forgotten as time passes"
         case _:
             return None
+
+
+def _versions_kept(node: VersionedJoin) -> str:
+    """How long, and what lets keys go that never come again."""
+    if node.ttl:
+        return f"for {duration_text(node.ttl)}"
+    return "for ever: SET 'table.exec.state.ttl', or /*+ STATE_TTL('r' = '1 d') */, forgets keys that come no more"
 
 
 def _window_waits_for(node: WindowedAggregate) -> str:

@@ -16,12 +16,14 @@ from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.node import Input
 from tableflow.physical.normalize import Normalize
 from tableflow.physical.properties import OrderingKey
-from tableflow.types import BIGINT, INT, ArrayType, Field
+from tableflow.physical.versioned_join import VersionedJoin
+from tableflow.types import BIGINT, INT, TIMESTAMP, ArrayType, Field
 from tests.physical.changelogs import operator_of
 from tests.physical.event_harness import EventHarness
 
 K, V, R = Field(1, "k", INT), Field(2, "v", INT), Field(3, "r", BIGINT)
 L, W = Field(4, "l", INT), Field(5, "w", INT)
+S, T = Field(8, "s", TIMESTAMP), Field(9, "t", TIMESTAMP)
 TTL = 100
 REBUILD = pytest.mark.parametrize("rebuild", [False, True])
 
@@ -107,6 +109,29 @@ def test_rows_of_a_join_meet_no_more(rebuild: bool) -> None:
     harness.close()
 
 
+def _versions(ttl: int) -> VersionedJoin:
+    return VersionedJoin(
+        fields=(K, S, L, T), left=Input(fields=(K, S)), right=Input(fields=(L, T)), kind=HashJoinKind.LEFT,
+        left_keys=(ref(K),), right_keys=(ref(L),), null_safe=(False,), time=S.id, versions=T.id, left_appends=True, ttl=ttl,
+    )  # fmt: skip
+
+
+@REBUILD
+def test_the_newest_version_of_a_key_that_comes_no_more_is_forgotten(rebuild: bool) -> None:
+    harness = harness_of(_versions(TTL), rebuild, (K, S), (L, T))
+    harness.rows([(1, 5), (2, 5)], 1)
+    harness.clock(70)
+    harness.rows([(2, 6)], 1)
+    harness.watermark(10)
+    harness.clock(130)
+    harness.rows([(1, 20), (2, 20)], 0)
+    harness.watermark(30)
+    assert [(row[0], row[2]) for row in sorted(harness.take())] == [(1, None), (2, 2)]
+    harness.clock(10_000)
+    assert harness.context.state_rows == 0
+    harness.close()
+
+
 @REBUILD
 @pytest.mark.parametrize("appends", [True, False])
 def test_first_rows_are_forgotten_together(rebuild: bool, appends: bool) -> None:
@@ -166,6 +191,9 @@ def _kept_for_a_while() -> dict[str, Any]:
         "join": ChangelogJoin(
             fields=(K, V, L, W), left=given, right=other, kind=HashJoinKind.FULL, left_ttl=TTL, right_ttl=TTL, **pairs
         ),
+        "scalars": ChangelogJoin(
+            fields=(K, V, L, W), left=given, right=other, kind=HashJoinKind.SINGLE, left_ttl=TTL, right_ttl=TTL, **pairs
+        ),
         "first rows": ChangelogTopN(fields=(K, V), input=given, limit=2, ttl=TTL, **first),
         "over": ChangelogOver(
             fields=(K, V, R), input=given, results=(R,), calls=(WindowCall(BIGINT, "row_number"),), ttl=TTL, **first
@@ -177,12 +205,13 @@ def _kept_for_a_while() -> dict[str, Any]:
 @pytest.mark.parametrize("kind", _kept_for_a_while())
 def test_a_long_stream_of_keys_that_come_once_holds_what_a_short_one_holds(kind: str) -> None:
     node = _kept_for_a_while()[kind]
-    inputs = ((K, V), (L, W)) if kind == "join" else ((K, V),)
+    inputs = ((K, V), (L, W)) if isinstance(node, ChangelogJoin) else ((K, V),)
     harness = harness_of(node, False, *inputs)
+    twice = 1 if kind == "scalars" else 2
     sizes = []
     for number in range(60):
         for port in range(len(inputs)):
-            harness.rows([(number * 500 + i // 2, i) for i in range(500)], port)
+            harness.rows([(number * 500 + i // twice, i) for i in range(500)], port)
         harness.clock(number * TTL // 2)
         sizes.append(harness.context.state_bytes)
         harness.take()

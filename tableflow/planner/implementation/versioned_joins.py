@@ -137,6 +137,7 @@ def _versioned(search: Search, known: timed.TemporalJoin | timed.AsofJoin, node:
         following=following,
         at_end=not timely or following,
         left_appends=left_facts.appends,
+        ttl=search.state_ttl(node.right) if timely and not following else 0,
     )
 
 
