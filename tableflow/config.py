@@ -136,7 +136,7 @@ LATE_COLUMNS = Key(
     "optimizer.late-columns",
     _choice("auto", "always", "off"),
     "auto",
-    "columns that only the result reads are fetched from files, or copied out of groups, for the first rows alone: where that promises something, always, never",
+    "columns that only the result reads are fetched from files, or copied out of groups, for the first rows alone, and groups that a LIMIT in no order wants are settled before the others are made: where that promises something, always, never",
 )
 RUNTIME_MODE = Key(
     "execution.runtime-mode", _choice("auto", "batch", "streaming"), "auto", "auto is batch if all sources are bounded"

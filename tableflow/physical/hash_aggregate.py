@@ -66,6 +66,8 @@ class HashAggregate(UnaryNode):
     calls: tuple[AggregateCall, ...]
     first: FirstGroups | None = None
     """Groups that are not among these are of no use to anybody; SINGLE and FINAL with keys only."""
+    most: int | None = None
+    """So many groups are enough, whichever they are: only where there are keys and no calls."""
 
 
 class HashAggregateOperator(Operator):
@@ -94,6 +96,11 @@ class HashAggregateOperator(Operator):
         self._context = context
         self._table = self._new_table([key.type for key in self._node.keys])
         self._reservation: Reservation = context.reserve("groups", self._table.bytes)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there are as many groups as anybody wants."""
+        return self._node.most is not None and self._table.groups >= self._node.most
 
     def process(self, batch: Batch, port: int) -> Emission | None:
         """Takes rows (or states); only a partial phase emits before the end."""

@@ -49,6 +49,11 @@ class PipelineOperator(Operator):
         if self._terminal is not None:
             self._terminal.open(context)
 
+    @property
+    def finished(self) -> bool:
+        """Whether the terminal wants no more rows."""
+        return self._terminal is not None and self._terminal.finished
+
     def process(self, batch: Batch, port: int) -> Emission | None:
         """The rows that are left, or what the terminal emits for them."""
         self._context.count("fused_batches")

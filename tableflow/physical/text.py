@@ -116,7 +116,8 @@ def describe(node: PhysicalNode, names: dict[int, str]) -> str:
         case HashAggregate():
             calls = ", ".join(map(to_sql, node.calls))
             first = "" if node.first is None else f" first {node.first.limit} by {_order(node.first.keys, names)}"
-            return f"HashAggregate {node.phase.value}{_by(node.keys)} {calls}".rstrip() + first
+            enough = "" if node.most is None else f" any {node.most}"
+            return f"HashAggregate {node.phase.value}{_by(node.keys)} {calls}".rstrip() + first + enough
         case CollectAggregate():
             calls = ", ".join(map(to_sql, node.calls))
             return f"CollectAggregate{_by(node.keys)} {calls}".rstrip()

@@ -73,7 +73,7 @@ from tableflow.planner.rules.join_kinds import (
 from tableflow.planner.rules.join_predicates import derive_join_predicates
 from tableflow.planner.rules.known_values import answer_from_known_values
 from tableflow.planner.rules.late_columns import fetch_columns_late
-from tableflow.planner.rules.limits import drop_useless_sort, merge_limits, push_limit
+from tableflow.planner.rules.limits import drop_useless_sort, merge_limits, push_limit, settle_limited_groups
 from tableflow.planner.rules.projects import merge_projects, remove_trivial_project
 from tableflow.planner.rules.prune import prune_columns
 from tableflow.planner.rules.reduce_aggregate import reduce_aggregate_by_semi_join
@@ -185,6 +185,7 @@ RULES: tuple[Entry, ...] = (
     Entry("exists_with_inequality", exists_with_inequality, (_O,)),
     Entry("order_joins", order_joins, (_O,)),
     Entry("reduce_aggregate_by_semi_join", reduce_aggregate_by_semi_join, (_O,)),
+    Entry("settle_limited_groups", settle_limited_groups, (_O,)),
     Entry("share_common_subplans", share_common_subplans, (_S,)),
     Entry("share_streams", share_streams, (_S,), switchable=False),
     Entry("fetch_columns_late", fetch_columns_late, (_S,), (Limit,)),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tableflow.config import LATE_COLUMNS
 from tableflow.expressions.nodes import ColumnRef, SortKey
 from tableflow.expressions.properties import can_raise
+from tableflow.physical.exchange import Exchange
 from tableflow.physical.hash_aggregate import AggregatePhase, FirstGroups, HashAggregate
 from tableflow.physical.node import PhysicalNode
 from tableflow.physical.project import ProjectColumns
@@ -68,9 +69,27 @@ def implement_limit(search: Search, node: logical.Limit, required: Required) -> 
         yield _limit(search, node, ordered, node.limit, node.offset)
         return
     child = search.best(node.input, NOTHING)
+    if reach is not None:
+        child = _only_some(child, reach)
     if reach is not None and child.facts.properties.partitioning.kind is not PartitioningKind.SINGLE:
         child = _limit(search, node, child, reach, 0)
     yield _limit(search, node, enforce(search, child, IN_ONE_TASK), node.limit, node.offset)
+
+
+def _only_some(node: PhysicalNode, most: int) -> PhysicalNode:
+    """The node; a grouping without results ends when it has so many groups."""
+    match node:
+        case HashAggregate(phase=AggregatePhase.SINGLE, keys=(_, *_), calls=()):
+            return replace(node, most=most)
+        case HashAggregate(
+            phase=AggregatePhase.FINAL,
+            keys=(_, *_),
+            calls=(),
+            input=Exchange(input=HashAggregate() as partial) as moved,
+        ):
+            return replace(node, most=most, input=replace(moved, input=replace(partial, most=most)))
+        case _:
+            return node
 
 
 def _limit(search: Search, node: logical.Limit, child: PhysicalNode, limit: int | None, offset: int) -> PhysicalNode:

@@ -24,7 +24,7 @@ def drop_dependent_keys(node: Node, required: frozenset[int], context: Context) 
             return None
     made = {field.id: of for field, of in zip(below.fields, below.expressions, strict=True)}
     bare = {of.id: key for key in node.keys if isinstance(of := made[key.id], ColumnRef)}
-    usable = {number: reference(key) for number, key in bare.items() if _is_told_apart(key.type)}
+    usable = {number: reference(key) for number, key in bare.items() if is_told_apart(key.type)}
     read = frozenset[int]().union(*(context.columns(call) for call in node.calls))
     follows: dict[int, Expression] = {
         key.id: substitute_columns(made[key.id], dict(usable), context)
@@ -46,7 +46,7 @@ def drop_dependent_keys(node: Node, required: frozenset[int], context: Context) 
     return Project(replace(node, input=narrower, keys=keys), fields, expressions)
 
 
-def _is_told_apart(of: t.SqlType) -> bool:
+def is_told_apart(of: t.SqlType) -> bool:
     """Whether equal values of the type have one spelling."""
     if isinstance(of, t.StringType):
         return not of.fixed
