@@ -19,6 +19,7 @@ from tableflow.physical.current_join import CurrentJoin
 from tableflow.physical.exchange import Exchange
 from tableflow.physical.first_rows import keeps_first_rows
 from tableflow.physical.fork import Fork
+from tableflow.physical.hash_aggregate import HashAggregate
 from tableflow.physical.hash_build import HashBuild
 from tableflow.physical.hash_join import BUILD_MARKING, HashJoin, HashJoinKind, JoinDistribution
 from tableflow.physical.join_marks import marks_publication
@@ -118,6 +119,8 @@ class _Lowering:
             case Fork():
                 return self._fork(node)
             case ChangelogTopN(input=Exchange(kind=ExchangeKind.HASH) as dealt) if keeps_first_rows(node):
+                return self._append(self._exchange(dealt, shared=True), node)
+            case HashAggregate(input=Exchange(kind=ExchangeKind.HASH) as dealt):
                 return self._append(self._exchange(dealt, shared=True), node)
             case _ if node.inputs:
                 return self._append(self.lower(node.inputs[0]), node)
