@@ -70,8 +70,9 @@ class FiringOperator(Operator):
             self._context.set_timer((self._context.now() // self._clock + 1) * self._clock)
 
     def on_timer(self, time: int) -> Emission | None:
-        """Processing time has come to a firing."""
-        return self._fire(np.ones(self._pending.groups, np.bool_)) if self._pending.groups else None
+        """Processing time has come to a firing, or only to the end of a window, which is no firing of the others."""
+        due = bool(self._clock) and time % self._clock == 0
+        return self._fire(np.ones(self._pending.groups, np.bool_)) if due and self._pending.groups else None
 
     def _due(self) -> Mask:
         """Pending groups that fire because of the rows that came."""

@@ -126,8 +126,9 @@ class LastRowsOperator(Operator):
         return [Column(f.type, pa.nulls(len(slots), canonical(f.type))) for f in asked if f is not None]
 
     def on_timer(self, time: int) -> Emission:
-        """Processing time has come to a firing."""
-        yield from self._say(self._last.fire(self._last.pending()))
+        """Processing time has come to a firing, or only to the end of a window, which is no firing of the others."""
+        if self._clock and time % self._clock == 0:
+            yield from self._say(self._last.fire(self._last.pending()))
 
     def on_watermark(self, watermark: Watermark) -> Emission:
         """Rows whose turn has come, interval by interval of event time; then windows that close fire a last time."""
