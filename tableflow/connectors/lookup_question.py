@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat, take_columns
+from tableflow.columnar.kernels.multi_state import NO_SLOT, MultiState
 from tableflow.columnar.representation import boundary
 from tableflow.connectors.row_shape import RowShape
 from tableflow.errors import ConnectorError, TableFlowError
@@ -72,12 +75,17 @@ class Question:
         except Exception as error:
             raise self.failed(error, keys) from error
 
+    def of_keys(self, keys: Batch, rows: Batch) -> Batch:
+        """Those of the rows that were asked for."""
+        return _chosen(rows, _found(keys.columns, keys.rows, self._keys_of(rows), rows.rows))
+
     def missing(self, keys: Batch, rows: Batch) -> Batch | None:
         """The keys without rows; None if all have some."""
-        there = set(zip(*[boundary(rows.columns[i]).to_pylist() for i in self._places], strict=True))
-        asked = zip(*[boundary(column).to_pylist() for column in keys.columns], strict=True)
-        left = np.flatnonzero([key not in there for key in asked]).astype(np.uint32)
-        return Batch(take_columns(keys.columns, left), len(left)) if len(left) else None
+        there = _found(self._keys_of(rows), rows.rows, keys.columns, keys.rows)
+        return None if there.all() else _chosen(keys, ~there)
+
+    def _keys_of(self, rows: Batch) -> list[Column]:
+        return [rows.columns[i] for i in self._places]
 
     def failed(self, error: BaseException, keys: Batch, times: int = 1) -> TableFlowError:
         """The error as the user sees it: which table, which keys, after how many times."""
@@ -117,6 +125,8 @@ class Attempts:
         """What the function gave: all rows, or None if it is to be asked for the keys that are missing."""
         self._times += 1
         rows = self._question.rows(found, self.keys)
+        if self._retries.missing:  # rows of a key that is not asked for again would come once more
+            rows = self._question.of_keys(self.keys, rows)
         self._found.append(rows)
         if self._retries.missing and self._times <= self._retries.most:
             missing = self._question.missing(self.keys, rows)
@@ -124,3 +134,18 @@ class Attempts:
                 self.keys = missing
                 return None
         return concat(self._found) if len(self._found) > 1 else rows
+
+
+def _found(known: Sequence[Column], many: int, keys: Sequence[Column], count: int) -> npt.NDArray[np.bool_]:
+    """Which of the keys are among those that are known; as SQL compares them, so that a NULL is not."""
+    state = MultiState([column.type for column in known], range(len(known)), [False] * len(known))
+    state.apply(known, many)
+    found: npt.NDArray[np.bool_] = state.probe(keys, count).heads() != NO_SLOT
+    return found
+
+
+def _chosen(of: Batch, rows: npt.NDArray[np.bool_]) -> Batch:
+    if rows.all():
+        return of
+    chosen = np.flatnonzero(rows).astype(np.uint32)
+    return Batch(take_columns(of.columns, chosen), len(chosen))

@@ -1,12 +1,14 @@
 """The questions that a lookup join has open, and what it knows already.
 
 Invariants: the keys of one question are distinct and have no NULL; with a cache no key is asked for while a question about it is
-open; an answer has rows of the keys that were asked for and no others.
+open; an answer has rows of the keys that were asked for and no others.  Who is asked gets values of the columns; here keys have the
+type in which they are compared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +19,14 @@ from tableflow.columnar.batch import Batch, Selection
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take_columns
 from tableflow.columnar.kernels.multi_state import NO_SLOT, MultiState
-from tableflow.expressions.nodes import Expression
+from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.physical.lookup_cache import KeyedRows, LookupCache
 from tableflow.runtime.lookup import Call, OpenLookup
 from tableflow.runtime.operator import OperatorContext
 from tableflow.types import BIGINT, Field
+
+if TYPE_CHECKING:
+    from tableflow.physical.lookup_keys import ColumnKeys
 
 
 class Question:
@@ -44,6 +49,11 @@ class Questions:
         self._found = found
         self._keys = tuple(keys)
         self._types = [key.type for key in keys]
+        self._column_keys: ColumnKeys | None = None
+        if not all(isinstance(key, ColumnRef) for key in keys):
+            from tableflow.physical.lookup_keys import ColumnKeys  # most keys have their column's type
+
+            self._column_keys = ColumnKeys(keys)
         self._batch_keys = batch_keys
         self._cache = None if policy is None else LookupCache(policy, self._types, KeyedRows(found, keys))
         self._flying = self._keyed([BIGINT])
@@ -82,6 +92,9 @@ class Questions:
         distinct = MultiState(self._types, range(len(self._types)), [False] * len(self._types))
         rows = distinct.apply(keys, length, selection).rows
         asked, count = take_columns(keys, rows), len(rows)
+        if self._column_keys is not None and count:
+            rows = self._column_keys.held(asked, count)
+            asked, count = take_columns(asked, rows), len(rows)
         known: list[Batch] = []
         waited: list[Question] = []
         if self._cache is not None and count:
@@ -106,7 +119,8 @@ class Questions:
             self._context.count("lookups")
             self._context.count("looked_up_keys", length)
             self._number += 1
-            call = self._lookup.call(Batch(part, length))
+            columns = part if self._column_keys is None else self._column_keys.columns(part, length)
+            call = self._lookup.call(Batch(columns, length))
             question = Question(self._number, part, length, call)
             self._open[self._number] = question
             if self._cache is not None:

@@ -6,7 +6,8 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -242,9 +243,52 @@ def test_questions_are_asked_again(connection: tableflow.Connection, how: str) -
         assert len(asked) == times
 
 
+@pytest.mark.parametrize(
+    ("key", "column", "keys", "held"),
+    [
+        ("TIMESTAMP(3)", "DATE", ["2024-01-01 00:00:00", "2024-01-01 09:30:00"], [date(2024, 1, 1)]),
+        ("TIMESTAMP(3)", "TIMESTAMP_LTZ(3)", ["2024-01-01 00:00:00"], [datetime(2024, 1, 1, tzinfo=UTC)]),
+        ("BIGINT", "INT", ["5", "4294967301"], [5]),
+        ("DOUBLE", "INT", ["2.5", "-0.0", "7.0"], [0, 7]),
+        ("DECIMAL(10,3)", "DECIMAL(6,2)", ["1.500", "1.505"], [Decimal("1.50")]),
+        ("STRING", "CHAR(3)", ["ab", "abcd"], ["ab "]),
+    ],
+)
+def test_keys_of_other_types(
+    connection: tableflow.Connection, key: str, column: str, keys: list[str], held: list[Any]
+) -> None:
+    """The table is asked for values of its column; what that cannot hold is in no row of it."""
+    asked: list[Any] = []
+
+    def fetch(wanted: Any) -> Any:
+        asked.extend(k for (k,) in wanted)
+        return [(k, "found") for k in held]  # also what is not asked for
+
+    options = {"lookup.retry-predicate": "any", "lookup.max-retries": "3", "lookup.retry-delay": "1 ms"}
+    connection.register_lookup("d", {"id": column, "name": "STRING"}, fetch, options={**options, "lookup.batch-size": "1"})  # fmt: skip
+    connection.execute(f"CREATE TABLE t (k {key}, v INT)")
+    for number, text in enumerate(keys):
+        connection.execute(f"INSERT INTO t VALUES (CAST('{text}' AS {key}), {number}), (NULL, 9)")
+    rows = connection.execute(QUERY.format(table="t", kind="LEFT")).fetchall()
+    assert sorted(asked) == held
+    assert [name for _, name in rows].count("found") == len(held)
+    assert len(rows) == 2 * len(keys)
+
+
+def test_rows_that_come_again_count_once(connection: tableflow.Connection) -> None:
+    """A function that gives all it has when only some keys are asked for once more."""
+    connection.execute("CREATE TABLE t (k INT, v INT)")
+    connection.execute("INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)")
+    options = {"lookup.retry-predicate": "lookup_miss", "lookup.max-retries": "2", "lookup.retry-delay": "1 ms"}
+    connection.register_lookup("d", SCHEMA, lambda _: [(1, "a"), (1, "b"), (3, "c")], options=options)
+    rows = connection.execute(QUERY.format(table="t", kind="LEFT")).fetchall()
+    assert sorted(rows, key=repr) == [(1, "a"), (1, "b"), (2, None), (3, "c")]
+
+
 def test_what_is_refused(connection: tableflow.Connection) -> None:
     connection.register_lookup("d", SCHEMA, found, key=("id",))
-    connection.execute("CREATE TABLE t (k INT, name STRING)")
+    connection.register_lookup("e", {"at": "TIMESTAMP(3)"}, found)
+    connection.execute("CREATE TABLE t (k INT, name STRING, day DATE)")
     as_stream(connection)
     grouped = "(SELECT k, count(*) AS c FROM s GROUP BY k)"
     for query, error, text in (
@@ -252,6 +296,11 @@ def test_what_is_refused(connection: tableflow.Connection) -> None:
         ("SELECT * FROM t JOIN d ON t.k = d.id", UnsupportedError, "can only be asked"),
         ("SELECT * FROM t JOIN d FOR SYSTEM_TIME AS OF PROCTIME() ON t.name = d.name", UnsupportedError, "asked by id"),
         ("SELECT * FROM t JOIN d FOR SYSTEM_TIME AS OF PROCTIME() ON t.k < d.id", UnsupportedError, "asked by id"),
+        (
+            "SELECT * FROM t JOIN e FOR SYSTEM_TIME AS OF PROCTIME() ON CAST(e.at AS DATE) = t.day",
+            UnsupportedError,
+            "asked by at",
+        ),
         ("SELECT * FROM t JOIN t FOR SYSTEM_TIME AS OF PROCTIME() AS u ON t.k < u.k", BindError, "takes equalities"),
         (
             f"SELECT * FROM {grouped} t JOIN d FOR SYSTEM_TIME AS OF PROCTIME() ON t.k = d.id",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Set
 
 from tableflow.catalog.lookup import LookupProvider
 from tableflow.errors import UnsupportedError
-from tableflow.expressions.nodes import Call, Cast, ColumnRef, Expression, column_ids
+from tableflow.expressions.nodes import Call, Expression, column_ids
 from tableflow.expressions.properties import is_constant
 from tableflow.physical.lookup_join import LookupJoin
 from tableflow.physical.node import PhysicalNode
@@ -85,24 +85,22 @@ def _condition(search: Search, node: timed.TemporalJoin) -> JoinCondition:
 
 def _with_constant(of: Expression, asked: Set[int]) -> tuple[Expression, Expression] | None:
     """The constant and the column of ``column = constant``."""
+    from tableflow.physical.lookup_keys import asked_column  # most queries ask nobody
+
     if not isinstance(of, Call) or of.function != "eq":
         return None
     for constant, column in (of.args, of.args[::-1]):
-        if is_constant(constant) and isinstance(_below_casts(column), ColumnRef) and column_ids(column) <= asked:
+        if is_constant(constant) and asked_column(column) is not None and column_ids(column) <= asked:
             return constant, column
     return None
 
 
 def _column(key: Expression, names: dict[int, str]) -> str | None:
     """The column that a key is, apart from its type."""
-    key = _below_casts(key)
-    return names.get(key.id) if isinstance(key, ColumnRef) else None
+    from tableflow.physical.lookup_keys import asked_column  # most queries ask nobody
 
-
-def _below_casts(of: Expression) -> Expression:
-    while isinstance(of, Cast):
-        of = of.operand
-    return of
+    column = asked_column(key)
+    return None if column is None else names.get(column.id)
 
 
 def _asked(
