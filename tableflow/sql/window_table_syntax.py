@@ -2,6 +2,9 @@
 
 ``TUMBLE(TABLE t PARTITION BY k, DESCRIPTOR(ts), INTERVAL '1' HOUR)``, ``TUMBLE(t, ts, INTERVAL '1' HOUR)``, the same with
 named arguments, ``TABLE(TUMBLE(...))``, and ``TUMBLE(TABLE t, 100 ROWS)``.
+
+Several columns of PARTITION BY and ORDER BY may stand in parentheses.  Behind a bare comma there may be one more of them or the next
+argument: since a function with PARTITION BY or ORDER BY needs all its arguments, those too many in front are columns.
 """
 
 from __future__ import annotations
@@ -52,6 +55,18 @@ class WindowTableSyntax:
     partition: list[exp.Expr] = field(default_factory=list)
     order: list[exp.Ordered] = field(default_factory=list)
     arguments: list[Argument] = field(default_factory=list)
+    bare: bool = False
+    """Whether the last of PARTITION BY and ORDER BY has no parentheses, so that the first arguments may be more of its columns."""
+
+    def take(self, arguments: list[Argument]) -> None:
+        """These arguments are columns of the last clause."""
+        if self.order:
+            self.order += [
+                each.value if isinstance(each.value, exp.Ordered) else exp.Ordered(this=each.value)
+                for each in arguments
+            ]
+        else:
+            self.partition += [each.value for each in arguments]
 
 
 def begins(parser: RelationParser) -> bool:
@@ -115,6 +130,8 @@ def _arguments(parser: RelationParser, name: str) -> WindowTableSyntax:
             argument = _argument(parser)
             argument.name, argument.start, argument.end = label, start, parser.previous_span().end
             given.append(argument)
+            if found is not None and found.bare and all(map(_may_be_column, given)):
+                _go_on(parser, found, given)
         if not parser.accept_symbol(","):
             break
     if found is None:
@@ -137,10 +154,35 @@ def _relation(parser: RelationParser, name: str) -> WindowTableSyntax:
         parser.step()
     found = WindowTableSyntax(name, parser.operand_table())
     if parser._match(TokenType.PARTITION_BY):
+        found.bare = parser.current.token_type is not TokenType.L_PAREN
         found.partition = _one_or_more(parser, lambda: parser.operand(parser._parse_bitwise))
-    if parser._match(TokenType.ORDER_BY):
-        found.order = _one_or_more(parser, lambda: parser.operand(parser._parse_ordered))
+    _order(parser, found)
     return found
+
+
+def _order(parser: RelationParser, found: WindowTableSyntax) -> bool:
+    if not parser._match(TokenType.ORDER_BY):
+        return False
+    found.bare = parser.current.token_type is not TokenType.L_PAREN
+    found.order = _one_or_more(parser, lambda: parser.operand(parser._parse_ordered))
+    return True
+
+
+def _may_be_column(argument: Argument) -> bool:
+    return not argument.name and not argument.described and not isinstance(argument.value, RowCount)
+
+
+def _go_on(parser: RelationParser, found: WindowTableSyntax, given: list[Argument]) -> None:
+    """Where only a column can stand before what comes next, what was taken for arguments is columns."""
+    if not found.order and parser.current.token_type is TokenType.ORDER_BY:
+        found.take(given)
+        given.clear()
+        _order(parser, found)
+    elif found.order and parser.current.text.upper() in {"ASC", "DESC", "NULLS"}:
+        last = given[-1]
+        last.value = parser._parse_ordered(lambda: last.value)
+        found.take(given)
+        given.clear()
 
 
 def _one_or_more(parser: RelationParser, parse: Any) -> list[Any]:

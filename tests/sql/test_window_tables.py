@@ -48,6 +48,33 @@ def test_spellings(text: str) -> None:
     assert assigner(text) == Tumble(10 * SECOND)
 
 
+@pytest.mark.parametrize(
+    ("bare", "bracketed"),
+    [
+        ("SESSION(TABLE t PARTITION BY a, b, DESCRIPTOR(ts), INTERVAL '1' DAY)",
+         "SESSION(TABLE t PARTITION BY (a, b), DESCRIPTOR(ts), INTERVAL '1' DAY)"),
+        ("SESSION(t PARTITION BY a, b, c, ts, INTERVAL '1' DAY)", "SESSION(t PARTITION BY (a, b, c), ts, INTERVAL '1' DAY)"),
+        ("SESSION(DATA => t PARTITION BY a, b, GAP => INTERVAL '1' DAY, TIMECOL => ts)",
+         "SESSION(DATA => t PARTITION BY (a, b), GAP => INTERVAL '1' DAY, TIMECOL => ts)"),
+        ("TUMBLE(TABLE t PARTITION BY a, b + 1, 7 ROWS)", "TUMBLE(TABLE t PARTITION BY (a, b + 1), 7 ROWS)"),
+        ("HOP(t PARTITION BY a, b ORDER BY ts, c, 5 ROWS, 50 ROWS)", "HOP(t PARTITION BY (a, b) ORDER BY (ts, c), 5 ROWS, 50 ROWS)"),
+        ("HOP(t ORDER BY ts, a DESC, c NULLS FIRST, b, 5 ROWS, 50 ROWS)",
+         "HOP(t ORDER BY (ts, a DESC, c NULLS FIRST, b), 5 ROWS, 50 ROWS)"),
+        ("GLOBAL(t PARTITION BY a, b)", "GLOBAL(t PARTITION BY (a, b))"),
+        ("PUNCTUATED(t PARTITION BY a, b ORDER BY ts, a > 1)", "PUNCTUATED(t PARTITION BY (a, b) ORDER BY ts, a > 1)"),
+        ("LANDMARK(t PARTITION BY a, b ORDER BY ts, c, a > 1)", "LANDMARK(t PARTITION BY (a, b) ORDER BY (ts, c), a > 1)"),
+        ("DELTA(t PARTITION BY c, b, a, 3)", "DELTA(t PARTITION BY (c, b), a, 3)"),
+    ],
+)  # fmt: skip
+def test_several_columns_need_no_parentheses(bare: str, bracketed: str) -> None:
+    def divided(text: str) -> tuple[object, ...]:
+        (table,) = [node for node in nodes(query(f"SELECT * FROM {text}").root) if isinstance(node, WindowTable)]
+        order = [(key.column.name, key.descending, key.nulls_first) for key in table.order]
+        return table.assigner.__class__, [f.name for f in table.partition], order, table.time and table.time.name
+
+    assert divided(bare) == divided(bracketed)
+
+
 def test_assigners() -> None:
     assert assigner("HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND)") == Hop(
         5 * SECOND, 10 * SECOND

@@ -157,7 +157,7 @@ class _Function:
         for clause, items in (("ORDER BY", syntax.order), ("PARTITION BY", [] if syntax.order else syntax.partition)):
             if len(items) == 1:
                 written = [self.block.source.slice(one) for one in (items[0], extra)]
-                return f"several columns stand in parentheses: {clause} ({', '.join(written)})"
+                return f"several columns stand together: {clause} ({', '.join(written)})"
         return _USAGE.get(syntax.name)
 
     def _given(self) -> dict[str, Argument]:
@@ -165,6 +165,7 @@ class _Function:
         syntax = self.syntax
         of_rows = any(isinstance(argument.value, RowCount) for argument in syntax.arguments)
         names = _OF_ROWS.get(syntax.name, ()) if of_rows else _PARAMETERS[syntax.name]
+        self._take_columns(names, of_rows=of_rows)
         given: dict[str, Argument] = {}
         named = False
         for position, argument in enumerate(syntax.arguments):
@@ -187,6 +188,17 @@ class _Function:
         if missing:
             raise BindError(f"{syntax.name} needs {missing[0]}", hint=f"it takes {self._list(names)}", span=self.span)
         return given
+
+    def _take_columns(self, names: Sequence[str], *, of_rows: bool) -> None:
+        """Behind PARTITION BY and ORDER BY without parentheses the first ones of too many arguments are columns."""
+        syntax = self.syntax
+        more = len(syntax.arguments) - len(names)
+        by_time = syntax.name in _OF_ROWS and not of_rows
+        leading = syntax.arguments[: max(more, 0)]
+        if not syntax.bare or by_time or not all(isinstance(one.value, exp.Expr) and not one.name for one in leading):
+            return
+        syntax.take(leading)
+        syntax.arguments = syntax.arguments[len(leading) :]
 
     @staticmethod
     def _list(names: Sequence[str]) -> str:
