@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timedelta
 
+import duckdb
 import pytest
 
 import tableflow
@@ -38,3 +40,35 @@ def test_a_join_in_time_with_bounds_between_the_values_of_its_columns(unit: int,
         finished = finished.replace("JOIN b ON", "JOIN finished_b b ON")
         assert sorted(found) == sorted(connection.execute(finished).fetchall())
         assert found
+
+
+_MOMENTS = {
+    "s": (0, "TIMESTAMP_S", ["00:00:01", "00:00:02", "00:00:03"]),
+    "m": (3, "TIMESTAMP_MS", ["00:00:00.600", "00:00:01.000", "00:00:01.400", "00:00:02.999"]),
+    "u": (6, "TIMESTAMP", ["00:00:00.999999", "00:00:01.000001", "00:00:02.000000"]),
+    "n": (9, "TIMESTAMP_NS", ["00:00:00.999999999", "00:00:01.000000001", "00:00:02.000000000"]),
+}
+"""Tables: the precision here, the type in DuckDB, times."""
+
+
+def test_joins_in_time_compare_columns_of_different_precision_exactly() -> None:
+    """As DuckDB does, which has no interval that is finer than its TIMESTAMP_NS with an interval."""
+    other = duckdb.connect()
+    with tableflow.connect(settings={"parallelism.default": "1"}) as connection:
+        for name, (precision, theirs, times) in _MOMENTS.items():
+            connection.execute(f"CREATE TABLE {name} (v INT, ts TIMESTAMP({precision}))")
+            other.execute(f"CREATE TABLE {name} (v INT, ts {theirs})")
+            for v, time in enumerate(times):
+                text = f"'2024-01-01 {time}'"
+                connection.execute(f"INSERT INTO {name} VALUES ({v}, CAST({text} AS TIMESTAMP({precision})))")
+                other.execute(f"INSERT INTO {name} VALUES ({v}, {text}::{theirs})")
+        for a, b in itertools.permutations(_MOMENTS, 2):
+            asked = [f"{a} a JOIN {b} b ON a.ts {sign} b.ts" for sign in ("=", "<", ">=")]
+            asked += [f"{a} a ASOF LEFT JOIN {b} b ON a.ts {sign} b.ts" for sign in (">=", ">")]
+            for length in ("0.3", "0.0005", "0.000001") if "n" not in (a, b) else ():
+                span = f"INTERVAL '{length}' SECOND"
+                asked.append(f"{a} a JOIN {b} b ON b.ts BETWEEN a.ts - {span} AND a.ts + {span}")
+                asked.append(f"{a} a JOIN {b} b ON a.ts + {span} < b.ts")
+            for each in asked:
+                text = f"SELECT a.v, b.v AS w FROM {each} ORDER BY 1, 2"
+                assert connection.execute(text).fetchall() == other.execute(text).fetchall(), text

@@ -1,7 +1,7 @@
 """Arithmetic of dates, times, timestamps and intervals, which the operators + - * hand on to.
 
 A date moved by whole days or months stays a date; moved by an interval that has (or may have) hours it becomes a
-timestamp.  Months are added first; the day becomes the month's last where the month is shorter.
+timestamp; a timestamp moved by an interval that has (or may have) finer parts of a second becomes one as fine.  Months are added first; the day becomes the month's last where the month is shorter.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from tableflow.expressions.coercion import cast
 from tableflow.expressions.function import Binding
 from tableflow.expressions.nodes import Call, Expression, Literal
 from tableflow.expressions.operand import Array, Mask, Operand, both, build, numbers
+from tableflow.records import replace
 
 
 def _may_have_time(interval: Expression) -> bool:
@@ -40,10 +41,31 @@ def _may_have_time(interval: Expression) -> bool:
             return True
 
 
+def _digits(of: Expression) -> int:
+    """How many digits behind the second a value may have, of the six that an interval has."""
+    match of:
+        case Literal(value=None):
+            return 0
+        case Literal(value=(_, _, microseconds)):
+            return next(digits for digits in range(7) if microseconds % 10 ** (6 - digits) == 0)
+        case Call(type=t.IntervalType(), function="add" | "subtract" | "negate" | "multiply", args=args):
+            return max(_digits(a) for a in args)
+        case Expression(type=t.TimestampType(precision=precision) | t.TimeType(precision=precision)):
+            return min(precision, 6)
+        case Expression(type=t.DateType() | t.IntegerType()):
+            return 0
+        case _:
+            return 6
+
+
 def _shifted(moment: Expression, interval: Expression) -> Binding | None:
     match moment.type:
         case t.DateType() if _may_have_time(interval):
             return Binding((cast(moment, t.TIMESTAMP), interval), t.TIMESTAMP)
+        case t.TimestampType(precision=precision) if precision < _digits(interval):
+            # What is finer than the column is not lost: a condition on both would be about other moments than it says.
+            finer = replace(moment.type, precision=_digits(interval))
+            return Binding((cast(moment, finer), interval), finer)
         case t.DateType() | t.TimestampType() | t.TimeType():
             return Binding((moment, interval), moment.type)
         case _:
