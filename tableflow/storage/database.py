@@ -28,7 +28,7 @@ from tableflow.storage.failure import disk_error, read_only
 from tableflow.storage.folding import Folder, FoldPolicy
 from tableflow.storage.follower import Follower
 from tableflow.storage.garbage import Garbage
-from tableflow.storage.identity import is_database, write_identity
+from tableflow.storage.identity import is_database, raise_format, write_identity
 from tableflow.storage.lease import Lease
 from tableflow.storage.log import LogWriter
 from tableflow.storage.maintenance import Maintenance
@@ -107,6 +107,7 @@ class Database:
         try:
             if not there:
                 _create(disk)
+            raise_format(disk)
             follower = Follower(disk, everything=True)
             state = follower.refresh()
             log = LogWriter.resume(disk, follower.log.number, follower.log.position)

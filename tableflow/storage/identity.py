@@ -27,6 +27,12 @@ def write_identity(disk: Disk) -> None:
     disk.sync_folder("")
 
 
+def raise_format(disk: Disk) -> None:
+    """Makes a database of an older format one of this, before anything is written that an older version would not understand."""
+    if json.loads(disk.read(IDENTITY))[KEY] < FORMAT_VERSION:
+        write_identity(disk)
+
+
 def is_database(disk: Disk) -> bool:
     """Whether the folder is a database of a version that is known.
 

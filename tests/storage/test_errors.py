@@ -17,6 +17,7 @@ from tableflow.storage.check import check_database
 from tableflow.storage.damage import checksum
 from tableflow.storage.database import Database
 from tableflow.storage.failure import StaleStateError
+from tableflow.storage.format_version import FORMAT_VERSION
 from tableflow.storage.local_disk import LocalDisk
 from tests.storage.tables import KEYED, create, insert, rows_of
 
@@ -64,28 +65,51 @@ def test_a_manifest_of_a_newer_format_is_refused(place: Path) -> None:
     """So is the root; all other tables can be used."""
     newer, other = made(place, "newer", "other")
     (manifest,) = place.glob(f"tables/{newer}/manifest-*")
-    newer_format = ('"format_version":1', '"format_version":2')
+    newer_format = (f'"format_version":{FORMAT_VERSION}', '"format_version":77')
     rewritten(manifest, newer_format)
     database = Database.open(LocalDisk(place), background=False)
     insert(database, other, [(100_000, "x")])
     assert len(rows_of(database, other)) == 10_001
     with pytest.raises(
-        ConnectorError, match=f"file 'tables/{newer}/{manifest.name}' of .* has format version 2"
+        ConnectorError,
+        match=f"file 'tables/{newer}/{manifest.name}' of .* was written by a newer tableflow: it has format version 77",
     ) as error:
         database.state().table(newer)
     assert error.value.hint == "use the version of tableflow that wrote it, or a newer one"
     database.close()
     rewritten(place / "root", newer_format)
-    with pytest.raises(ConnectorError, match=r"file 'root' of .* has format version 2"):
+    with pytest.raises(ConnectorError, match=r"file 'root' of .* has format version 77"):
         Database.open(LocalDisk(place))
 
 
 def test_a_newer_format_is_refused(place: Path) -> None:
     made(place)
-    (place / "tableflow.json").write_text(json.dumps({"kind": "tableflow database", "format_version": 2}))
-    with pytest.raises(ConnectorError, match="has format version 2") as error:
-        Database.open(LocalDisk(place))
-    assert error.value.detail == "this version of tableflow reads format version 1"
+    for version in (FORMAT_VERSION + 1, 0, "2"):
+        (place / "tableflow.json").write_text(json.dumps({"kind": "tableflow database", "format_version": version}))
+        with pytest.raises(
+            ConnectorError, match=f"was written by a newer tableflow: it has format version {version}"
+        ) as error:
+            Database.open(LocalDisk(place))
+        assert error.value.detail == f"this version of tableflow reads format versions up to {FORMAT_VERSION}"
+
+
+def test_a_database_of_the_first_format_is_read_and_becomes_one_of_this_when_it_is_written(place: Path) -> None:
+    (table,) = made(place, "old")
+    now, first = f'"format_version":{FORMAT_VERSION}', '"format_version":1'
+    for path in (*place.glob(f"tables/{table}/manifest-*"), place / "root"):
+        assert now in path.read_text()
+        rewritten(path, (now, first))
+    identity = place / "tableflow.json"
+    identity.write_text(json.dumps({"kind": "tableflow database", "format_version": 1}))
+    reader = Database.open(LocalDisk(place), writable=False)
+    assert len(rows_of(reader, table)) == 10_000
+    reader.close()
+    assert json.loads(identity.read_text())["format_version"] == 1
+    database = Database.open(LocalDisk(place), background=False)
+    assert json.loads(identity.read_text())["format_version"] == FORMAT_VERSION
+    insert(database, table, [(100_000, "x")])
+    assert len(rows_of(database, table)) == 10_001
+    database.close()
 
 
 def test_a_second_writer_hears_who_has_it(place: Path) -> None:
