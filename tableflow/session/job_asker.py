@@ -105,7 +105,11 @@ class JobAsker:
                 else:
                     return connection, holder
             if time.monotonic() > begin:
-                why = "its socket is gone" if holder.address else "it has begun no job, or could not make a socket"
+                why = (
+                    f"its socket {holder.address!r} is not to be seen here"
+                    if holder.address
+                    else "it has begun no job, or could not make a socket"
+                )
                 raise UnaskedError(holder, why)
             self._check_interrupted()
             time.sleep(_SLICE_SECONDS / 2)

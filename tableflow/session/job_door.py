@@ -1,7 +1,8 @@
-r"""The way in to the jobs of a database from other processes: a socket in the folder of the process that holds the lease.
+r"""The way in to the jobs of a database from other processes: a socket in a temporary folder of the process that holds the lease.
 
-It is made with the first job and removed when the database is closed.  Only the user whose process it is may connect (mode 0600), and the lease
-says where it is, so that nobody asks at one that a process has left behind that was killed.  Each asker has a thread: who waits does not hold up others.
+It is made with the first job and removed when the database is closed.  Only the user whose process it is may connect (the folder has mode 0700), and the
+lease says where it is, so that nobody asks at one that a process has left behind that was killed.  It is not in the database's folder: programs that
+copy one take everything in it for a file.  Each asker has a thread: who waits does not hold up others.
 
 ::
 
@@ -39,8 +40,6 @@ from tableflow.storage.database import Database
 from tableflow.storage.lease import Holder, Lease
 
 SOCKET = "jobs.socket"
-LONGEST_PATH = 107
-"""Bytes of a socket's path on Linux, without the zero that ends it; other systems have a few fewer, and say so."""
 _PATIENCE_SECONDS = 10.0
 """How long an asker may take to send its question, and to take its answer."""
 _ASKERS = 64
@@ -205,33 +204,36 @@ def _exactly(connection: socket.socket, size: int) -> bytes:
     return found
 
 
-def _listen(folder: str, lease: Lease) -> tuple[socket.socket, Path, Path | None]:
-    """A socket that listens and whose place the lease tells, its path, and the folder that was made for it, if one was.
-
-    It is in the folder of the database, where all who may read that find it (services often have a temporary folder of their own).
-    """
-    _remove_left(lease.before)
-    path = Path(folder) / SOCKET
-    if len(os.fsencode(path)) <= LONGEST_PATH:
-        with contextlib.suppress(OSError):  # a file system without sockets
-            path.unlink(missing_ok=True)  # whose it was, they do not have the lease any more
-            return _bound(path, SOCKET, lease), path, None
-    own = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    try:
-        path = own / SOCKET
-        return _bound(path, str(path), lease), path, own
-    except BaseException:
-        _remove(path, own)
-        raise
+def _listen(folder: str, lease: Lease) -> tuple[socket.socket, Path, Path]:
+    """A socket that listens and whose place the lease tells, its path, and the folder that was made for it."""
+    _remove_left(folder, lease.before)
+    failed: OSError | None = None
+    for place in _places():
+        own: Path | None = None
+        try:
+            own = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
+            return _bound(own / SOCKET, lease), own / SOCKET, own
+        except OSError as error:  # no such folder, one that may not be written to, or too long a path
+            failed = failed or error
+            if own is not None:
+                _remove(own / SOCKET, own)
+    assert failed is not None
+    raise failed
 
 
-def _bound(path: Path, address: str, lease: Lease) -> socket.socket:
+def _places() -> list[str]:
+    """Where temporary folders may be, the best place first: that of a service, which others see, the usual one, that of a login."""
+    service = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    return [place for place in (service, tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp") if place]
+
+
+def _bound(path: Path, lease: Lease) -> socket.socket:
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listening.bind(str(path))
         path.chmod(0o600)  # before it listens: nobody can connect until then
         listening.listen(_ASKERS)
-        lease.announce(address)
+        lease.announce(str(path))
     except BaseException:
         listening.close()
         with contextlib.suppress(OSError):
@@ -240,16 +242,21 @@ def _bound(path: Path, address: str, lease: Lease) -> socket.socket:
     return listening
 
 
-def _remove_left(before: Holder | None) -> None:
-    """What a process that was killed has left in a folder of its own; that in the database's folder is replaced."""
-    if before is not None and before.near:
+def _remove_left(folder: str, before: Holder | None) -> None:
+    """What a process that was killed has left; one that runs may be that of which this database is a copy.
+
+    Older versions left it in the database's folder.
+    """
+    with contextlib.suppress(OSError):
+        if (Path(folder) / SOCKET).is_socket():
+            (Path(folder) / SOCKET).unlink()
+    if before is not None and before.gone:
         path = Path(before.address)
         if path.is_absolute() and path.name == SOCKET and path.parent.name.startswith(_PREFIX):
             _remove(path, path.parent)
 
 
-def _remove(path: Path, own: Path | None) -> None:
+def _remove(path: Path, own: Path) -> None:
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
-        if own is not None:
-            own.rmdir()
+        own.rmdir()

@@ -38,7 +38,7 @@ _READS = 20
 class Holder:
     """Who holds (or held) a lease; times in microseconds since 1970 (UTC).
 
-    ``address``: the socket at which it answers questions about its jobs, a path from the database's folder; empty: it has none.
+    ``address``: the socket at which it answers questions about its jobs, a path (older versions: from the database's folder); empty: it has none.
     """
 
     pid: int
@@ -52,6 +52,19 @@ class Holder:
     def near(self) -> bool:
         """Whether it is a process of this machine."""
         return self.host == socket.gethostname()
+
+    @property
+    def gone(self) -> bool:
+        """Whether it was a process of this machine and does not run any more."""
+        if not self.near:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        return False
 
 
 class Outcome(enum.Enum):
@@ -120,7 +133,13 @@ class Lease:
         named = lock is None or lock.holds()
         outcome = decide(
             LeaseFacts(
-                held=False, locked=locked, named=named, token=token, holder=before, silence=silence, gone=_gone(before)
+                held=False,
+                locked=locked,
+                named=named,
+                token=token,
+                holder=before,
+                silence=silence,
+                gone=before is not None and before.gone,
             )
         )
         if lock is None or outcome is Outcome.REFUSED:
@@ -200,7 +219,7 @@ def last_holder(disk: Disk, now: int) -> tuple[Life, Holder | None]:
         return Life.CLOSED, None
     locked = disk.locked(LEASE)
     if locked is None:
-        locked = not _gone(holder) and now - holder.heartbeat <= SILENCE
+        locked = not holder.gone and now - holder.heartbeat <= SILENCE
     return (Life.WRITING if locked else Life.ENDED), holder
 
 
@@ -216,18 +235,6 @@ def refused(disk: Disk, holder: Holder | None) -> ConnectorError:
         detail=who,
         hint="close that one, or connect with read_only (on the command line with --read-only) to read beside it",
     )
-
-
-def _gone(holder: Holder | None) -> bool:
-    if holder is None or not holder.near:
-        return False
-    try:
-        os.kill(holder.pid, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _read(disk: Disk) -> Holder | None:

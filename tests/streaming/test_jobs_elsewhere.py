@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -64,6 +66,12 @@ def _reader(folder: Path) -> tableflow.Connection:
     return tableflow.connect(folder, read_only=True)
 
 
+def _socket(folder: Path) -> Path | None:
+    """Where the process with the jobs of a database can be asked, as its lease says."""
+    text = (folder / "lease").read_text()
+    return Path(json.loads(text)["address"]) if text else None
+
+
 def _jobs(connection: tableflow.Connection) -> list[tuple[object, ...]]:
     return connection.execute("SHOW JOBS").fetchall()
 
@@ -101,7 +109,7 @@ def test_jobs_are_seen_and_stopped_from_outside_while_rows_flow(tmp_path: Path) 
         cursor = reader.execute("SHOW JOBS")
         assert cursor.fetchall() == [(None, "counts", "waiting", None, None, QUERY)]
         assert "no process has the database open for writing: jobs begin when one does" in str(cursor.messages[0][1])
-        assert not (tmp_path / "d" / "jobs.socket").exists()
+        assert _socket(tmp_path / "d") is None
 
 
 def test_a_job_is_cancelled_from_outside(tmp_path: Path) -> None:
@@ -202,7 +210,9 @@ def test_many_ask_at_once(tmp_path: Path) -> None:
 def test_a_killed_writer_is_named_and_the_next_one_answers(tmp_path: Path) -> None:
     folder = tmp_path / "d"
     with _reader_after_kill(folder) as (reader, pid):
-        assert (folder / "jobs.socket").exists()
+        left = _socket(folder)
+        assert left is not None
+        assert left.is_socket()
         cursor = reader.execute("SHOW JOBS")
         assert cursor.fetchall() == [(None, "counts", "waiting", None, None, QUERY)]
         assert f"process {pid}, which had, has ended without closing it" in str(cursor.messages[0][1])
@@ -215,10 +225,14 @@ def test_a_killed_writer_is_named_and_the_next_one_answers(tmp_path: Path) -> No
         )
         with _writer(folder, "SELECT 1;") as process:
             assert [row[:3] for row in _jobs(reader)] == [(1, "counts", "running")]
-            assert stat.S_IMODE((folder / "jobs.socket").stat().st_mode) == 0o600
+            assert not left.parent.exists(), "what a killed process has left is removed by the next"
+            made = _socket(folder)
+            assert made is not None
+            assert stat.S_IMODE(made.stat().st_mode) == 0o600
+            assert stat.S_IMODE(made.parent.stat().st_mode) == 0o700
             process.send_signal(signal.SIGTERM)
             process.wait(30)
-        assert not (folder / "jobs.socket").exists()
+        assert not made.parent.exists()
 
 
 @contextlib.contextmanager
@@ -253,24 +267,33 @@ def test_a_writer_that_hangs_is_named_in_time(tmp_path: Path, monkeypatch: pytes
         assert [row[2] for row in _jobs(reader)] == ["running"]
 
 
-def test_a_path_that_is_too_long_for_a_socket(tmp_path: Path) -> None:
-    folder = tmp_path / ("long" * 30)
+def test_a_database_is_copied_while_its_jobs_run(tmp_path: Path) -> None:
+    """The folder holds nothing but files; who opens the copy leaves the socket of the first one alone."""
+    folder, copy = tmp_path / ("long" * 30), tmp_path / "copy"
     with _writer(folder) as process, _reader(folder) as reader:
+        reader.execute("FLUSH")
+        assert all(path.is_file() or path.is_dir() for path in folder.rglob("*"))
+        shutil.copytree(folder, copy)
+        with _writer(copy, "SELECT 1;") as other:
+            with _reader(copy) as second:
+                second.execute("FLUSH")
+                n, total = _counts(second)
+                assert total == n * (n - 1) // 2
+            other.send_signal(signal.SIGTERM)
+            other.wait(30)
         assert [row[2] for row in _jobs(reader)] == ["running"]
-        address = job_asker.last_holder(reader.session.storage.shared.database.disk, 0)[1]
-        assert address is not None
-        left = Path(address.address)
-        assert left.is_absolute()
-        assert left.is_socket()
-        assert stat.S_IMODE(left.parent.stat().st_mode) == 0o700
-        process.kill()
+        process.send_signal(signal.SIGTERM)
         process.wait(30)
-        with _writer(folder, "SELECT 1;") as again:
-            assert not left.parent.exists(), "what a killed process has left is removed by the next"
-            assert [row[2] for row in _jobs(reader)] == ["running"]
-            again.send_signal(signal.SIGTERM)
-            again.wait(30)
-        assert [row[2] for row in _jobs(reader)] == ["waiting"]
+
+
+def test_temporary_folders_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    far = tmp_path / ("far" * 40)
+    far.mkdir()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "missing"))
+    monkeypatch.setenv("TMPDIR", str(far))
+    with _writer(tmp_path / "d"), _reader(tmp_path / "d") as reader:
+        assert [row[2] for row in _jobs(reader)] == ["running"]
+        assert list(far.iterdir()) == []
 
 
 def test_own_jobs_of_a_reader_have_numbers_of_their_own(tmp_path: Path) -> None:
@@ -303,7 +326,7 @@ def test_what_is_no_question_is_refused_and_harms_nobody(tmp_path: Path) -> None
         ]:
             with socket.socket(socket.AF_UNIX) as raw:
                 raw.settimeout(30)
-                raw.connect(os.fspath(folder / "jobs.socket"))
+                raw.connect(os.fspath(_socket(folder) or ""))
                 raw.sendall(sent)
                 received = b""
                 while more := raw.recv(1 << 16):
@@ -311,7 +334,7 @@ def test_what_is_no_question_is_refused_and_harms_nobody(tmp_path: Path) -> None
                 assert told in received
                 assert b'"SerializationError"' in received
         with socket.socket(socket.AF_UNIX) as silent:  # says nothing, and goes
-            silent.connect(os.fspath(folder / "jobs.socket"))
+            silent.connect(os.fspath(_socket(folder) or ""))
             assert [row[2] for row in _jobs(reader)] == ["running"]
 
 
@@ -321,7 +344,7 @@ def test_more_askers_than_there_are_places_are_told_so(tmp_path: Path) -> None:
         with contextlib.ExitStack() as silent:
             for _ in range(64):
                 one = silent.enter_context(socket.socket(socket.AF_UNIX))
-                one.connect(os.fspath(tmp_path / "d" / "jobs.socket"))
+                one.connect(os.fspath(_socket(tmp_path / "d") or ""))
             assert f"process {process.pid} carries out 64 statements about jobs already" in failure(reader, "SHOW JOBS")
         limit = time.monotonic() + 30
         while True:
