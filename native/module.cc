@@ -25,6 +25,7 @@ void register_storage(nb::module_& m);
 void register_number_set(nb::module_& m);
 void register_text(nb::module_& m);
 void register_text_search(nb::module_& m);
+void register_records(nb::module_& m);
 
 namespace {
 
@@ -60,4 +61,5 @@ NB_MODULE(_native, m) {
   register_number_set(m);
   register_text(m);
   register_text_search(m);
+  register_records(m);
 }

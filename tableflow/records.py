@@ -4,6 +4,9 @@ The standard decorator writes and compiles up to six methods of a class when its
 each class, and most classes are never used by one process.  :func:`dataclass` declares the same class, with the standard
 ``fields``, ``replace``, slots and patterns, and compiles ``__init__``, ``__eq__`` and ``__hash__`` when each is first called.
 
+Once a method was called, instances of a class with slots are made, compared, hashed and replaced by the extension module
+(``native/records.cc``), where that is built for one version of Python: planning one query makes thousands of them.
+
 Invariant: an instance behaves as one of the standard decorator with the same options does.
 """
 
@@ -15,6 +18,8 @@ from collections.abc import Callable
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tableflow.columnar import _native
+
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass  # noqa: PLC0414 - checkers see the standard one: it means the same
 
@@ -25,6 +30,10 @@ Record = TypeVar("Record")
 _REPLACING: dict[type, Callable[..., Any]] = {}
 
 
+_ADOPTED: dict[type, bool] = {}
+"""Classes that the extension module was told of, and whether it understands them."""
+
+
 def replace(of: Record, /, **changes: Any) -> Record:
     """As :func:`dataclasses.replace`, by a function that is written for each class when it is first called."""
     cls = of.__class__
@@ -33,6 +42,13 @@ def replace(of: Record, /, **changes: Any) -> Record:
         replacing = _REPLACING[cls] = _replacing(cls)
     made: Record = replacing(of, **changes)
     return made
+
+
+NATIVE = hasattr(_native, "adopt_record")
+"""Whether the extension module is built for one version of Python, so that it knows classes from the inside."""
+
+if NATIVE and not TYPE_CHECKING:
+    replace = _native.replacing(replace)
 
 
 def _declared(cls: type, *, frozen: bool, slots: bool, eq: bool, kw_only: bool) -> Any:
@@ -83,9 +99,33 @@ def _write_later(cls: type, name: str, own: set[str], write: Callable[[type], Ca
         method = write(cls)
         method.__qualname__ = f"{cls.__qualname__}.{name}"
         setattr(cls, name, method)
+        if _is_adopted(cls):
+            _native.take_over(cls, name)
         return method(self, *args, **named)
 
     setattr(cls, name, first_call)
+
+
+def _is_adopted(cls: type) -> bool:
+    """Whether the extension module knows where the fields of an instance lie."""
+    known = _ADOPTED.get(cls, None if NATIVE else False)
+    if known is None:
+        fields = [_told(cls, field) for field in dataclasses.fields(cls)]
+        known = _ADOPTED[cls] = _native.adopt_record(cls, fields, getattr(cls, "__post_init__", None))
+    return known
+
+
+def _told(cls: type, field: dataclasses.Field[Any]) -> tuple[Any, ...]:
+    """What the extension module has to know of a field, see there."""
+    otherwise, value = "missing" if field.init else "unset", None
+    if field.default_factory is not dataclasses.MISSING:
+        otherwise, value = "factory", field.default_factory
+    elif field.default is not dataclasses.MISSING:
+        otherwise, value = "value", field.default
+    hashed = field.compare if field.hash is None else field.hash
+    positional = field.init and not field.kw_only
+    slot = getattr(cls, field.name, None)
+    return field.name, slot, field.init, positional, field.compare, hashed, otherwise, value
 
 
 def _init(cls: type, *, frozen: bool, slots: bool) -> Callable[..., Any]:

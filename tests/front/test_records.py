@@ -138,3 +138,63 @@ def test_replace(options: dict[str, bool]) -> None:
         records.replace(items, later="never")
     with pytest.raises(TypeError):
         records.replace(1)
+
+
+def test_instances_hash_as_the_tuple_of_their_values() -> None:
+    @records.dataclass(frozen=True, slots=True)
+    class Nested:
+        point: Point
+        name: str
+        note: str = dataclasses.field(default="", compare=False)
+
+    one = Nested(Point(1, 2), "a", "x")
+    for _ in range(2):  # the first call writes the method
+        assert hash(one) == hash((Point(1, 2), "a"))
+        assert one == Nested(Point(1, 2), "a", "y")
+        assert one != Nested(Point(1, 3), "a")
+        assert one != (Point(1, 2), "a")
+
+
+def test_arguments_that_do_not_fit_are_told_of_as_ever() -> None:
+    Point(0)
+    for arguments, named in [((), {}), ((1, 2, 3), {}), ((1,), {"across": 2}), ((1,), {"down": 2})]:
+        with pytest.raises(TypeError, match=r"Point.__init__"):
+            Point(*arguments, **named)
+
+
+def test_a_class_below_that_is_no_record_is_one_of_its_own() -> None:
+    class Named(Point):
+        pass
+
+    for _ in range(2):
+        assert type(Named(1)) is Named
+        assert Named(1) == Named(1, up=0)
+        assert hash(Named(1)) == hash(Point(1))
+        assert Named(1) != Point(1)
+
+
+def test_what_an_instance_holds_that_fails_to_compare_or_hash_fails() -> None:
+    class Broken:
+        def __eq__(self, other: object) -> bool:
+            raise KeyError
+
+        def __hash__(self) -> int:
+            raise KeyError
+
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            hash(Point(Broken()))  # type: ignore[arg-type]
+        with pytest.raises(KeyError):
+            assert Point(Broken()) == Point(Broken())  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        hash(Point([]))  # type: ignore[arg-type]
+
+
+def test_hashing_and_comparing_deep_nests_ends_in_an_error_or_a_result() -> None:
+    inner, other = Point(0), Point(0)
+    for _ in range(100_000):
+        inner, other = Point(inner), Point(other)  # type: ignore[arg-type]
+    with pytest.raises(RecursionError):
+        hash(inner)
+    with pytest.raises(RecursionError):
+        assert inner == other
