@@ -196,6 +196,8 @@ JSON = JsonType()
 class TypeFamily(enum.Enum):
     """Coarse families that type rules speak of."""
 
+    __hash__ = object.__hash__  # members are single objects, and rules look for them in sets all the time
+
     NULL = "null"
     BOOLEAN = "boolean"
     INTEGER = "integer"

@@ -298,5 +298,5 @@ def _check_columns(root: Node, query: Query, phase: Phase) -> None:
 
 
 def _firings(trace: Trace) -> tuple[Firing, ...]:
-    names = [entry.name for entry in RULES if entry.name in trace.nanoseconds]
+    names = [entry.name for entry in RULES if entry.name in trace.nanoseconds or entry.name in trace.tried]
     return tuple([Firing(name, trace.fired.get(name, 0), trace.nanoseconds[name] / 1000) for name in names])

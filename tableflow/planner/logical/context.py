@@ -15,14 +15,19 @@ from tableflow.expressions.properties import can_raise, deterministic
 from tableflow.planner.logical.nodes import (
     Aggregate,
     Fetch,
+    Filter,
     Hint,
     Join,
     JoinKind,
     Limit,
     Node,
+    Project,
     Replicate,
+    Scan,
     SetOperation,
     Shared,
+    Sort,
+    Values,
     Window,
 )
 from tableflow.planner.logical.structure import inputs, output
@@ -168,9 +173,12 @@ class Context:
 
     def references(self, of: Node) -> frozenset[int]:
         """Ids that the node itself reads, whatever is read above it."""
+        read = self.columns
         found: set[int] = set()
         for expression in expressions(of):
-            found |= self.columns(expression)
+            found |= read(expression)
+        if type(of) in _ONLY_EXPRESSIONS:
+            return frozenset(found)
         match of:
             case Aggregate(keys=keys) | Window(partition=keys):
                 found.update([f.id for f in keys])
@@ -234,6 +242,9 @@ class Context:
         """Whether all expressions of the plan are deterministic; which rows of a tie come first may still differ."""
         return all(self.deterministic(expression) for node in walk_plan(of) for expression in expressions(node))
 
+
+_ONLY_EXPRESSIONS = frozenset({Filter, Join, Project, Scan, Sort, Values, Limit})
+"""Nodes that read nothing but what their expressions do."""
 
 _OF_PEERS = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
 _OF_ROWS = frozenset({"row_number", "ntile", "lag", "lead", "first_value", "last_value", "nth_value"})

@@ -31,6 +31,8 @@ class JoinKind(enum.Enum):
     which it is FALSE for every right row (NOT IN).
     """
 
+    __hash__ = object.__hash__  # members are single objects, and rules look for them in sets all the time
+
     INNER = "inner"
     LEFT = "left"
     RIGHT = "right"

@@ -5,6 +5,9 @@ Invariant: a node over the inputs it has is that very node, so that identity tel
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from tableflow.errors import Span
 from tableflow.planner.logical.nodes import (
     Aggregate,
@@ -37,38 +40,45 @@ from tableflow.types import Field
 
 def inputs(of: Node) -> tuple[Node, ...]:
     """Direct inputs, left to right."""
-    match of:
-        case Scan() | Values():
-            return ()
-        case Join():
-            return (of.left, of.right)
-        case SetOperation(inputs=many):
-            return many
-        case Filter() | Project() | Aggregate() | Window() | Sort() | Limit() | Replicate() | Shared() | Hinted():
-            return (of.input,)
-        case AssignWatermarks() | WindowTable() | WindowedAggregate() | Fetch():
-            return (of.input,)
-        case TemporalJoin() | AsofJoin():
-            return (of.left, of.right)
-        case _:
-            return ()
+    return _INPUTS[type(of)](of)
+
+
+def _none(_: Any) -> tuple[Node, ...]:
+    return ()
+
+
+def _only(of: Any) -> tuple[Node, ...]:
+    return (of.input,)
+
+
+def _both(of: Any) -> tuple[Node, ...]:
+    return (of.left, of.right)
+
+
+_ONE_INPUT: tuple[type[Node], ...] = (
+    Filter, Project, Aggregate, Window, Sort, Limit, Replicate, Shared, Hinted, AssignWatermarks, WindowTable,
+    WindowedAggregate, Fetch,
+)  # fmt: skip
+_INPUTS: dict[type[Node], Callable[[Any], tuple[Node, ...]]] = {
+    **dict.fromkeys((Scan, Values), _none),
+    **dict.fromkeys(_ONE_INPUT, _only),
+    **dict.fromkeys((Join, TemporalJoin, AsofJoin), _both),
+    SetOperation: lambda of: of.inputs,
+}
+"""By type: planning asks for inputs more often than for anything else."""
 
 
 def with_inputs(of: Node, new: tuple[Node, ...]) -> Node:
     """The same node over other inputs; itself when none changed."""
-    if all(a is b for a, b in zip(inputs(of), new, strict=True)):
+    kind = _INPUTS[type(of)]
+    if kind is _only:
+        return of if of.input is new[0] else replace(of, input=new[0])  # type: ignore[attr-defined]
+    if kind is _both:
+        same = of.left is new[0] and of.right is new[1]  # type: ignore[attr-defined]
+        return of if same else replace(of, left=new[0], right=new[1])
+    if kind is _none or all(a is b for a, b in zip(kind(of), new, strict=True)):
         return of
-    match of:
-        case Filter() | Project() | Aggregate() | Window() | Sort() | Limit() | Replicate() | Shared() | Hinted():
-            return replace(of, input=new[0])
-        case AssignWatermarks() | WindowTable() | WindowedAggregate() | Fetch():
-            return replace(of, input=new[0])
-        case Join() | TemporalJoin() | AsofJoin():
-            return replace(of, left=new[0], right=new[1])
-        case SetOperation():
-            return replace(of, inputs=new)
-        case _:
-            return of
+    return replace(of, inputs=new)
 
 
 def place(of: Node) -> Span | None:
@@ -96,23 +106,19 @@ def place(of: Node) -> Span | None:
 
 def output(of: Node) -> tuple[Field, ...]:
     """The node's output fields in order."""
+    kind = type(of)
+    while kind in _AS_BELOW:
+        of = of.input  # type: ignore[attr-defined]
+        kind = type(of)
+    if kind in _OWN_FIELDS:
+        return of.fields  # type: ignore[attr-defined,no-any-return]
     match of:
-        case Scan(fields=fields) | Values(fields=fields) | Project(fields=fields) | SetOperation(fields=fields):
-            return fields
-        case Shared(fields=fields):
-            return fields
-        case (
-            Filter(input=child) | Sort(input=child) | Limit(input=child) | Replicate(input=child) | Hinted(input=child)
-        ):
-            return output(child)
         case Aggregate(keys=keys, results=results, fire=fire):
             return (*keys, *results) if fire is None else (*keys, *results, fire)
         case Window(input=child, results=results):
             return (*output(child), *results)
         case Join():
             return _join_output(of)
-        case AssignWatermarks(input=child):
-            return output(child)
         case Fetch(input=child, row=row, fields=fields):
             return (*[f for f in output(child) if f.id != row.id], *fields)
         case WindowTable(input=child):
@@ -123,6 +129,10 @@ def output(of: Node) -> tuple[Field, ...]:
             kept = output(right) if of.kind is JoinKind.INNER else _nullable(output(right))
             return (*output(left), *kept)
     raise TypeError(type(of).__name__)
+
+
+_AS_BELOW = frozenset({Filter, Sort, Limit, Replicate, Hinted, AssignWatermarks})
+_OWN_FIELDS = frozenset({Scan, Values, Project, SetOperation, Shared})
 
 
 def _nullable(fields: tuple[Field, ...]) -> tuple[Field, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.expressions.nodes import Call, ColumnRef, Expression
 from tableflow.planner.logical.context import Context, substitute_columns
 from tableflow.planner.logical.known_predicates import is_known
 from tableflow.planner.logical.nodes import (
@@ -42,7 +42,10 @@ def above(kept: list[Expression], node: Node) -> Node:
 def split_conjuncts(node: Node, required: frozenset[int], context: Context) -> Node | None:
     """One conjunct per AND operand, each once."""
     assert isinstance(node, Filter | Join)
-    if not any(getattr(conjunct, "function", None) == "and" for conjunct in node.conjuncts):
+    for conjunct in node.conjuncts:
+        if isinstance(conjunct, Call) and conjunct.function == "and":
+            break
+    else:
         return None
     parts = [part for conjunct in node.conjuncts for part in split(conjunct)]
     return replace(node, conjuncts=tuple(_once(parts)))

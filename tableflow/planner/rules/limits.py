@@ -138,6 +138,9 @@ def drop_useless_sort(node: Node, required: frozenset[int], context: Context) ->
     """A sort below anything but a LIMIT, a projection or the result orders rows for nobody."""
     assert isinstance(node, Filter | Join | Aggregate | Window | SetOperation | Sort)
     old = inputs(node)
-    if not any(isinstance(child, Sort) for child in old):
+    for child in old:
+        if type(child) is Sort:
+            break
+    else:
         return None
     return with_inputs(node, tuple([child.input if isinstance(child, Sort) else child for child in old]))

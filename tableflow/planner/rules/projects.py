@@ -43,7 +43,10 @@ def is_trivial(node: Project) -> bool:
 def remove_trivial_project(node: Node, required: frozenset[int], context: Context) -> Node | None:
     """An input that only hands columns on is skipped; nodes above find columns by id, not by position."""
     old = inputs(node)
-    if not any(isinstance(child, Project) and is_trivial(child) for child in old):
+    for child in old:
+        if type(child) is Project and is_trivial(child):
+            break
+    else:
         return None
     return with_inputs(
         node, tuple([child.input if isinstance(child, Project) and is_trivial(child) else child for child in old])
