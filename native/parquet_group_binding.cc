@@ -85,9 +85,9 @@ using ColumnIn = std::tuple<bool, std::string, std::string, int, std::string>;
 using NumbersIn = ArrayIn<int64_t>;
 
 // The rows of several row groups, to be read once.
-class SmallGroupsReader : public Filters {
+class SeveralGroupsReader : public Filters {
  public:
-  SmallGroupsReader(int fd, const std::vector<ColumnIn>& columns, const std::vector<NumbersIn>& offsets,
+  SeveralGroupsReader(int fd, const std::vector<ColumnIn>& columns, const std::vector<NumbersIn>& offsets,
                     const std::vector<NumbersIn>& sizes, const NumbersIn& rows) {
     if (columns.size() != offsets.size() || columns.size() != sizes.size()) throw std::out_of_range("a column has no places");
     std::vector<ChunkDefinition> chunks;
@@ -137,12 +137,12 @@ void register_parquet_group(nb::module_& m) {
       .def("among", &GroupReader::among, nb::arg("column"), nb::arg("low"), nb::arg("high"), nb::arg("bits").none(),
            nb::arg("first"))
       .def("read", &GroupReader::read, nb::arg("rows"));
-  nb::class_<SmallGroupsReader>(m, "ParquetGroupsReader", "Decodes the chunks of several row groups together; see parquet_groups.h.")
+  nb::class_<SeveralGroupsReader>(m, "ParquetGroupsReader", "Decodes the chunks of several row groups together; see parquet_groups.h.")
       .def(nb::init<int, const std::vector<ColumnIn>&, const std::vector<NumbersIn>&, const std::vector<NumbersIn>&, const NumbersIn&>(),
            nb::arg("fd"), nb::arg("columns"), nb::arg("offsets"), nb::arg("sizes"), nb::arg("rows"))
-      .def("accept", &SmallGroupsReader::accept, nb::arg("column"), nb::arg("accepted"))
-      .def("among", &SmallGroupsReader::among, nb::arg("column"), nb::arg("low"), nb::arg("high"), nb::arg("bits").none(),
+      .def("accept", &SeveralGroupsReader::accept, nb::arg("column"), nb::arg("accepted"))
+      .def("among", &SeveralGroupsReader::among, nb::arg("column"), nb::arg("low"), nb::arg("high"), nb::arg("bits").none(),
            nb::arg("first"))
-      .def("dictionary", &SmallGroupsReader::dictionary, nb::arg("column"))
-      .def("read", &SmallGroupsReader::read);
+      .def("dictionary", &SeveralGroupsReader::dictionary, nb::arg("column"))
+      .def("read", &SeveralGroupsReader::read);
 }

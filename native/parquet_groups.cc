@@ -78,6 +78,8 @@ GroupRows GroupsReader::read(std::span<const ColumnFilter> filters) {
     const int64_t left = one.all ? groups_[g].rows : int64_t(one.at.size());
     all.all = all.all && one.all;
     total += left;
+    if (all.after.size() < one.after.size()) all.after.resize(one.after.size());
+    for (size_t f = 0; f < one.after.size(); ++f) all.after[f] += one.after[f];
     if (left || !may_stop)
       for (size_t c = 0; c < parts.size(); ++c) parts[c].push_back({std::move(one.columns[c]), left});
     groups_[g].readers.clear();

@@ -1,4 +1,4 @@
-// The same columns of several small row groups, read in one call and put together.
+// The same columns of several row groups, read in one call and put together.
 //
 // What one group costs besides its bytes is paid for all of them here, without the interpreter.
 #pragma once

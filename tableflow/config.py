@@ -124,7 +124,7 @@ def _machine_memory() -> int:
 PARALLELISM = Key(
     "parallelism.default", _at_least(1), len(os.sched_getaffinity(0)), "tasks per stage and worker threads"
 )
-BATCH_ROWS = Key("execution.batch-rows", _at_least(1), 65_536, "most rows of a batch")
+BATCH_ROWS = Key("execution.batch-rows", _at_least(1), 131_072, "most rows of a batch")
 FUSION = Key("execution.fusion", _boolean, default=True, doc="run chains of operators as one native call per batch")
 RUNTIME_FILTERS = Key(
     "optimizer.runtime-filters",

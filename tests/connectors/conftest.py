@@ -14,4 +14,4 @@ def table():
 @pytest.fixture
 def row_groups_alone(monkeypatch):
     """Small row groups of Parquet files are splits of their own, as large ones are."""
-    monkeypatch.setattr(parquet, "SMALL_ROWS", 0)
+    monkeypatch.setattr(parquet, "MIDDLING_ROWS", 0)

@@ -128,7 +128,7 @@ def test_rows_are_found_by_what_a_scan_says_of_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize("alone", [False, True], ids=["together", "alone"])
 def test_positions_are_places_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: bool) -> None:
     if alone:
-        monkeypatch.setattr(parquet, "SMALL_ROWS", 0)
+        monkeypatch.setattr(parquet, "MIDDLING_ROWS", 0)
     numbers = table(3000).append_column("part", pa.array(np.arange(3000) // 100 % 3, pa.int64()))
     with pq.ParquetWriter(tmp_path / "t.parquet", numbers.schema) as writer:
         for start in range(0, 3000, 100):

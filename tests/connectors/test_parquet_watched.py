@@ -21,7 +21,7 @@ def test_files_differ_in_the_order_of_their_columns_and_in_their_rows(tmp_path):
     for i, (table, rows) in enumerate([(small, 2), (large, 4), (small, 1)]):
         pq.write_table(table, tmp_path / f"{i}.parquet", row_group_size=rows)
     scan = FileScan("parquet", (), COLUMNS, (0, 1), watch=Watch(str(tmp_path), 1000, ("parquet",)))
-    source = WatchedSource(scan, load_format("parquet"), "natural")
+    source = WatchedSource(scan, load_format("parquet"), "natural", 2)
     assigner = source.assigner()
     found = []
     for _ in range(6):

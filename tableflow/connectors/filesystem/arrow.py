@@ -38,7 +38,7 @@ class ArrowFormat(SelfDescribing):
         rows = None if None in counts else sum(count for count in counts if count is not None)
         return TableStatistics(rows, {column.name: ColumnStatistics() for column in columns})
 
-    def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:
+    def splits(self, scan: FileScan, counts: Counter[str], tasks: int) -> Iterator[Split]:
         """One per record batch of a file; a stream is one split."""
         for number, file in enumerate(scan.files):
             if is_stream(file):

@@ -59,7 +59,7 @@ class CsvFormat(Format):
             _positions(file, read_layout(file, dialect, columns), columns, columns, dialect)
         return columns
 
-    def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:
+    def splits(self, scan: FileScan, counts: Counter[str], tasks: int) -> Iterator[Split]:
         """Ranges of about 16 MB of each file."""
         options = dict(scan.options)
         for number, file in enumerate(scan.files):

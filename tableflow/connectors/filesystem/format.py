@@ -165,8 +165,8 @@ class Format(ABC):
         """Whether :meth:`splits` can make use of a conjunct."""
         return False
 
-    def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:
-        """The parts of a scan, in order; a split's ``definition`` starts with the number of the file.
+    def splits(self, scan: FileScan, counts: Counter[str], tasks: int) -> Iterator[Split]:
+        """The parts of a scan, in order, for so many tasks; a split's ``definition`` starts with the number of the file.
 
         What is left out may be counted, for EXPLAIN ANALYZE.
         """

@@ -57,7 +57,7 @@ class JsonFormat(Format):
         check_columns(columns, self.name)
         return columns
 
-    def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:
+    def splits(self, scan: FileScan, counts: Counter[str], tasks: int) -> Iterator[Split]:
         """Ranges of about 16 MB of each file; a file that is one array is one split."""
         for number, file in enumerate(scan.files):
             start = content_start(file)

@@ -33,7 +33,7 @@ class OrcFormat(SelfDescribing):
         rows = sum(_open(file).nrows for file in files)
         return TableStatistics(rows, {column.name: ColumnStatistics() for column in columns})
 
-    def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:
+    def splits(self, scan: FileScan, counts: Counter[str], tasks: int) -> Iterator[Split]:
         """One per stripe."""
         for number, file in enumerate(scan.files):
             for stripe in range(_open(file).nstripes):

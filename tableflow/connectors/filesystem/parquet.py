@@ -21,10 +21,10 @@ from tableflow.connectors.filesystem.parquet_clusters import cluster_boundaries
 from tableflow.connectors.filesystem.parquet_fetch import fetch_rows
 from tableflow.connectors.filesystem.parquet_filter import ScanFilters
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn, read_footer
+from tableflow.connectors.filesystem.parquet_groups import GroupsScan, read_groups
 from tableflow.connectors.filesystem.parquet_known import known_rows
 from tableflow.connectors.filesystem.parquet_pruning import Pages, columns_of, matching_groups
 from tableflow.connectors.filesystem.parquet_reader import FileColumns, GroupScan, read_rows
-from tableflow.connectors.filesystem.parquet_small_groups import SmallGroups, read_small_groups
 from tableflow.connectors.filesystem.parquet_statistics import table_statistics
 from tableflow.connectors.filesystem.path import FileVersion
 from tableflow.connectors.filesystem.widening import fits
@@ -40,10 +40,12 @@ SPLIT_ROWS = 1 << 18
 """A row group with more rows is cut, so that tasks share it, unless that would mean to decode rows twice."""
 
 
-SMALL_ROWS = 1 << 14
-"""Row groups with at most so many rows are read several at once,"""
-TOGETHER_ROWS = 1 << 17
-"""which have at most so many."""
+MIDDLING_ROWS = 1 << 17
+"""Row groups with at most so many rows make splits together,"""
+TOGETHER_ROWS = 1 << 20
+"""which have at most so many, and towards the end of a file fewer, so that tasks end at the same time."""
+_TURNS = 2
+"""Splits of the rows that are left, for each task."""
 
 
 class ParquetFormat(Format):
@@ -110,13 +112,13 @@ class ParquetFormat(Format):
         """Row groups are skipped by what :mod:`tableflow.connectors.pruning` understands, rows by cheap conjuncts over one column."""
         return can_prune(predicate) or is_cheap(predicate)
 
-    def splits(self, scan: FileScan, counts: Counter[str]) -> Iterator[Split]:
-        """One per row group, more for a big one, one for many small ones; none for groups that cannot match, or after the limit."""
+    def splits(self, scan: FileScan, counts: Counter[str], tasks: int) -> Iterator[Split]:
+        """One per row group, more for a big one, one for several others; none for groups that cannot match, or after the limit."""
         left = scan.limit
         for number, file in enumerate(scan.files):
             file.check()
             footer = read_footer(file)
-            small: list[int] = []
+            several: list[int] = []
             waiting = 0
             for group in _matching_groups(footer, scan, counts):
                 if left is not None and left <= 0:
@@ -124,24 +126,24 @@ class ParquetFormat(Format):
                 rows = footer.group_rows[group]
                 if left is not None:
                     left -= rows
-                if small and (rows > SMALL_ROWS or waiting + rows > TOGETHER_ROWS):
-                    yield _together(file, number, small, waiting)
-                    small, waiting = [], 0
-                if rows <= SMALL_ROWS:
-                    small.append(group)
+                if several and (rows > MIDDLING_ROWS or waiting + rows > _together_rows(footer, several[0], tasks)):
+                    yield _together(file, number, several, waiting)
+                    several, waiting = [], 0
+                if rows <= MIDDLING_ROWS:
+                    several.append(group)
                     waiting += rows
                     continue
                 part = SPLIT_ROWS if rows > SPLIT_ROWS and _skips_cheaply(footer, group, scan) else rows
                 for start in range(0, rows, part):
                     count = min(part, rows - start)
                     yield Split(f"{file.path}#{group}+{start}", [number, group, start, count])
-            if small:
-                yield _together(file, number, small, waiting)
+            if several:
+                yield _together(file, number, several, waiting)
 
     def read(
         self, scan: FileScan, split: Split, offset: Any, batch_rows: int, representation: str, reading: Reading
     ) -> Iterator[Chunk]:
-        """Rows of one row group without those of pages that cannot match, or of several small ones."""
+        """Rows of one row group or of several without those of pages that cannot match."""
         number, group, start, count = split.definition
         file = scan.files[number]
         known: _FileScan | None = reading.shared.get(number)
@@ -149,8 +151,8 @@ class ParquetFormat(Format):
         if known is None or (known.file is not file and known.file != file):
             known = reading.shared[number] = self._file_scan(scan, file, reading, representation)
         if isinstance(group, list):
-            small = SmallGroups(known.columns, group, batch_rows, reading.counts, scan.numbered)
-            return read_small_groups(small, offset or 0)
+            several = GroupsScan(known.columns, group, known.pages.rows, batch_rows, reading.counts, scan.numbered)
+            return read_groups(several, offset or 0)
         end = start + count
         ranges = tuple((max(a, start), min(b, end)) for a, b in known.pages.rows(group) if a < end and b > start)
         pruned = 0 if offset else count - sum(b - a for a, b in ranges)
@@ -199,8 +201,14 @@ class ParquetFormat(Format):
         )
 
 
+def _together_rows(footer: Footer, group: int, tasks: int) -> int:
+    """How many rows the split that begins with a row group may have."""
+    left = footer.rows - footer.group_starts[group]
+    return max(MIDDLING_ROWS, min(TOGETHER_ROWS, left // (tasks * _TURNS)))
+
+
 def _together(file: FileVersion, number: int, groups: list[int], rows: int) -> Split:
-    """One row group that is small is read as others are."""
+    """A row group that is alone is read as larger ones are."""
     if len(groups) == 1:
         return Split(f"{file.path}#{groups[0]}+0", [number, groups[0], 0, rows])
     return Split(f"{file.path}#{groups[0]}+0", [number, groups, 0, rows])

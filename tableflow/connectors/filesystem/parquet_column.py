@@ -122,6 +122,8 @@ class NativeColumn:
     Every method that reads moves on by ``rows``; ``at`` are ascending places among them.
     """
 
+    bounds_its_entries = False
+
     def __init__(
         self,
         footer: Footer,

@@ -147,6 +147,9 @@ class ColumnFilter:
 class HasDictionary(Protocol):
     """A column that is about to be read."""
 
+    bounds_its_entries: bool
+    """Whether whoever reads it looks for bounds and listed values among the entries of dictionaries by himself."""
+
     def dictionary(self) -> Column | None:
         """The entries that its codes stand for; None if it has none."""
         ...
@@ -207,16 +210,19 @@ class ScanFilters:
         if self._useless >= _PATIENCE:
             return filters
         for one in self._columns:
-            if one.position not in native:
+            column = native.get(one.position)
+            if column is None:
                 continue
             interval = one.interval(range_of(one.position))
             most_entries = max(_FEW_ENTRIES, rows * _ENTRIES_PER_ROW)
-            if interval is not None and (interval.share >= 1 or interval.is_sparse(most_entries)):
+            if interval is not None and (
+                interval.share >= 1 or column.bounds_its_entries or interval.is_sparse(most_entries)
+            ):
                 if interval.share < 1:
                     filters.append(interval)
                 continue  # a dictionary is not read for nothing
             refines = one.is_cheap and self._spares
-            entries = native[one.position].dictionary()
+            entries = column.dictionary()
             if entries is not None and len(entries) <= most_entries:
                 accepted = one.accepted(declared(one.position, entries))
                 share = float(np.count_nonzero(accepted) / len(accepted))

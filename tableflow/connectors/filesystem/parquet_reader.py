@@ -34,8 +34,8 @@ from tableflow.connectors.reading import Chunk
 from tableflow.connectors.storage import NATURAL, convert, represent
 from tableflow.errors import ConnectorError
 
-_WIDE = 4
-_SURELY = 4
+_WIDEST = 8
+_SURELY = 2
 """Several batches are read at once where so many times the rows that are expected would still fit one."""
 
 
@@ -133,7 +133,7 @@ def read_rows(scan: GroupScan, ranges: Sequence[Rows], start: int, done: int) ->
 
 def wider(batch_rows: int, expected: float) -> int:
     """How many rows to read at once where this share of them is expected to be left."""
-    return batch_rows * _WIDE if expected * _WIDE * _SURELY <= 1 else batch_rows
+    return batch_rows * min(_WIDEST, max(1, int(1 / max(expected * _SURELY, 1 / _WIDEST))))
 
 
 def pieces(
@@ -183,7 +183,7 @@ class GroupReader:
             self._filters = of.filters.of_group(
                 self._native, of.declared, lambda position: of.range_of(group, position), rows
             )
-            quick = self._by_codes_and_bounds()
+            quick = by_codes_and_bounds(of, (group,), self._filters)
             if quick is not None:
                 self._together = ColumnsTogether.of(self._native, quick, of.is_stored)
         except BaseException:
@@ -297,19 +297,6 @@ class GroupReader:
             return column, None
         return take(column, kept), kept if before is None else before[kept]
 
-    def _by_codes_and_bounds(self) -> list[DictionaryFilter | IntervalFilter] | None:
-        """The filters, if conjuncts are not asked about values that these let through."""
-        found: list[DictionaryFilter | IntervalFilter] = []
-        for one in self._filters:
-            if isinstance(one, ValueFilter):
-                return None
-            if isinstance(one, DictionaryFilter) and one.refines:
-                chunk = self._of.footer.chunk(self._scan.group, self._of.places[one.position])
-                if chunk is None or chunk.plain_pages is not False:
-                    return None
-            found.append(one)
-        return found
-
     def close(self) -> None:
         """Closes all files; further calls do nothing."""
         for column in self._native.values():
@@ -319,6 +306,22 @@ class GroupReader:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def by_codes_and_bounds(
+    of: FileColumns, groups: Sequence[int], filters: Sequence[Filter]
+) -> list[DictionaryFilter | IntervalFilter] | None:
+    """The filters, if in none of these row groups conjuncts are asked about values that they let through."""
+    found: list[DictionaryFilter | IntervalFilter] = []
+    for one in filters:
+        if isinstance(one, ValueFilter):
+            return None
+        if isinstance(one, DictionaryFilter) and one.refines:
+            chunks = [of.footer.chunk(group, of.places[one.position]) for group in groups]
+            if any(chunk is None or chunk.plain_pages is not False for chunk in chunks):
+                return None
+        found.append(one)
+    return found
 
 
 def bare_rows(scan: GroupScan, first: int, last: int, start: int) -> Iterator[Chunk]:

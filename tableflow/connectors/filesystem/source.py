@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tableflow.columnar.column import Column
-from tableflow.config import FORCE_REPRESENTATION
+from tableflow.config import FORCE_REPRESENTATION, PARALLELISM
 from tableflow.connectors.connector import OpenContext
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Partitions, Reading
 from tableflow.connectors.filesystem.formats import load_format
@@ -97,7 +97,11 @@ class FileSource:
     longest_list = 64
     """How many values narrowing may list as a conjunct, which is looked through for each row group; all come as a list besides."""
 
-    def __init__(self, scan: FileScan, format: Format, representation: str, lists: Sequence[KeyList] = ()) -> None:
+    def __init__(
+        self, scan: FileScan, format: Format, representation: str, tasks: int, lists: Sequence[KeyList] = ()
+    ) -> None:
+        """``tasks``: how many will share the splits, as far as that is known."""
+        self._tasks = tasks
         files = matching_files(scan.files, scan.partitions)
         self._pruned = len(scan.files) - len(files)
         self._whole = scan
@@ -112,7 +116,7 @@ class FileSource:
         counts: Counter[str] = Counter()
         if self._pruned:
             counts["files_pruned"] = self._pruned
-        return ListAssigner(self._format.splits(self._scan, counts), counts)
+        return ListAssigner(self._format.splits(self._scan, counts, self._tasks), counts)
 
     def narrowed(self, predicates: Sequence[Expression], lists: Sequence[KeyList]) -> FileSource:
         """See :class:`~tableflow.runtime.source.Narrowable`; a limit counts rows that were not narrowed."""
@@ -127,7 +131,7 @@ class FileSource:
         if not (useful or lists or partitions != self._whole.partitions) or self._scan.limit is not None:
             return self
         narrower = replace(self._whole, predicates=(*self._scan.predicates, *useful), partitions=partitions)
-        return FileSource(narrower, self._format, self._representation, lists)
+        return FileSource(narrower, self._format, self._representation, self._tasks, lists)
 
     def reader(self, split: Split, batch_rows: int) -> ChunkReader:
         """A reader from the split's offset on."""
@@ -153,4 +157,5 @@ def open_source(options: Any, context: OpenContext) -> Source:
     if not isinstance(options, FileScan):
         raise SerializationError(f"a source of files is made from a FileScan, not from a {type(options).__name__}")
     kind = FileSource if options.watch is None else WatchedSource
-    return kind(options, load_format(options.format), context.settings.get(FORCE_REPRESENTATION))
+    settings = context.settings
+    return kind(options, load_format(options.format), settings.get(FORCE_REPRESENTATION), settings.get(PARALLELISM))

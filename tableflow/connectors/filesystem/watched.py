@@ -28,14 +28,15 @@ class WatchedSource:
 
     bounded = False
 
-    def __init__(self, scan: FileScan, format: Format, representation: str) -> None:
+    def __init__(self, scan: FileScan, format: Format, representation: str, tasks: int) -> None:
         self._scan = scan
         self._format = format
+        self._tasks = tasks
         self._reading = FileReading(scan, format, representation)
 
     def assigner(self) -> WatchingAssigner:
         """A fresh assigner: the files that are there, the oldest first, then those that come."""
-        return WatchingAssigner(self._scan, self._format)
+        return WatchingAssigner(self._scan, self._format, self._tasks)
 
     def reader(self, split: Split, batch_rows: int) -> ChunkReader | FollowingReader:
         """A reader of a part of a file that was complete when it was found, or of one that is followed for ever."""
@@ -49,11 +50,12 @@ class WatchedSource:
 class WatchingAssigner:
     """Hands out the parts of each file once; when there is none, it is asked again after the interval."""
 
-    def __init__(self, scan: FileScan, format: Format) -> None:
+    def __init__(self, scan: FileScan, format: Format, tasks: int) -> None:
         assert scan.watch is not None
         self._scan = scan
         self._watch = scan.watch
         self._format = format
+        self._tasks = tasks
         self._seen: set[str] = set()
         self._found: deque[FileVersion] = deque()
         self._splits: Iterator[Split] = iter(())
@@ -93,7 +95,7 @@ class WatchingAssigner:
             yield Split(file.path, [file.path, 0, GROWING, None])
             return
         alone = replace(self._scan, files=(file,))
-        for part in self._format.splits(alone, self._counts):
+        for part in self._format.splits(alone, self._counts, self._tasks):
             yield Split(part.id, [file.path, file.size, file.modified, list(part.definition[1:])], part.offset)
 
     def take_counts(self) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Row groups of few rows are read several at once, and give what each would give alone."""
+"""Row groups are read several at once, and give what each would give alone."""
 
 import datetime as dt
 from collections import Counter
@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tableflow.config import Settings
 from tableflow.connectors import Sources, file_provider
-from tableflow.connectors.filesystem import parquet, parquet_small_groups
+from tableflow.connectors.filesystem import parquet, parquet_groups, parquet_reader
 from tableflow.errors import ConnectorError
 from tableflow.expressions.nodes import Call, ColumnRef, Literal
 from tableflow.runtime.source import Done
@@ -41,8 +42,15 @@ TABLE = pa.table(
 )
 
 
+@pytest.fixture(params=["small", "middling"])
+def size(request, monkeypatch):
+    """Middling row groups have filters that need Python, and pages that are left out."""
+    if request.param == "middling":
+        monkeypatch.setattr(parquet_groups, "SMALL_ROWS", 0)
+
+
 @pytest.fixture(params=["zstd", "no dictionaries"])
-def path(tmp_path, request):
+def path(tmp_path, request, size):
     path = tmp_path / "t.parquet"
     compression = "none" if request.param == "no dictionaries" else request.param
     dictionaries = request.param != "no dictionaries"
@@ -190,8 +198,8 @@ def test_a_file_that_has_changed_is_noticed(path):
 
 
 def test_large_groups_between_small_ones_keep_their_place(tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet, "SMALL_ROWS", 100)
-    monkeypatch.setattr(parquet, "TOGETHER_ROWS", 250)
+    monkeypatch.setattr(parquet, "MIDDLING_ROWS", 100)
+    monkeypatch.setattr(parquet, "_together_rows", lambda footer, group, tasks: 250)
     path = tmp_path / "t.parquet"
     with pq.ParquetWriter(path, TABLE.schema) as writer:
         first = 0
@@ -203,6 +211,38 @@ def test_large_groups_between_small_ones_keep_their_place(tmp_path, monkeypatch)
     assert scan(file_provider(str(path)), columns=["id"]) == [(i,) for i in range(first)]
 
 
+def test_splits_get_smaller_towards_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet, "MIDDLING_ROWS", 20)
+    monkeypatch.setattr(parquet, "TOGETHER_ROWS", 150)
+    path = tmp_path / "t.parquet"
+    pq.write_table(TABLE, path, row_group_size=10)
+    for tasks, first in (1, 150), (8, 80):
+        settings = Settings().with_value("parallelism.default", str(tasks))
+        splits = splits_of(Sources(settings).open(spec_of(file_provider(str(path)))))
+        groups = [one if isinstance(one := split.definition[1], list) else [one] for split in splits]
+        assert [one for each in groups for one in each] == list(range(ROWS // 10))
+        rows = [len(each) * 10 for each in groups]
+        assert rows[0] == first
+        assert rows[-1] <= 20
+        assert rows == sorted(rows, reverse=True)
+
+
+def test_pages_of_middling_groups_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_groups, "SMALL_ROWS", 0)
+    path = tmp_path / "t.parquet"
+    pq.write_table(TABLE, path, row_group_size=400, write_page_index=True, data_page_size=64, write_batch_size=10)
+    low = [call("lt", ColumnRef(BIGINT, 0, "id"), Literal(BIGINT, 405))]
+    source = Sources().open(spec_of(file_provider(str(path)), ["id", "remark"], low))
+    counts, seen = Counter(), []
+    for split in splits_of(source):
+        reader = source.reader(split, 65_536)
+        while not isinstance(batch := reader.poll(), Done):
+            seen += [row[0] for row in rows_of(batch)]
+        counts.update(reader.take_counts())
+    assert [number for number in seen if number < 405] == list(range(405))
+    assert counts["rows_pruned_by_page"] > 300
+
+
 def test_steps_grow_where_little_is_left():
-    wider = parquet_small_groups.wider
-    assert (wider(100, 1.0), wider(100, 0.05)) == (100, 400)
+    wider = parquet_reader.wider
+    assert [wider(100, share) for share in (1.0, 0.3, 0.25, 0.1, 0.01, 0.0)] == [100, 100, 200, 500, 800, 800]

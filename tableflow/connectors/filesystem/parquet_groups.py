@@ -1,7 +1,8 @@
-"""Row groups of few rows, as many at once as make a batch.
+"""Several row groups at once: small ones as many as make a batch, larger ones where filters leave few rows of each.
 
 What a row group costs besides its bytes is paid once for all of them: one native call opens the chunks, looks at dictionaries, filters,
-decodes and puts the rows together.  It is all or nothing: when a chunk refuses, the groups are read one by one.
+decodes and puts the rows together.  It is all or nothing: when a chunk refuses, or larger groups have filters that only Python can
+apply, the groups are read one by one.
 """
 
 from __future__ import annotations
@@ -19,20 +20,33 @@ from tableflow.columnar.column import Column
 from tableflow.connectors.filesystem.parquet_column import REFUSALS
 from tableflow.connectors.filesystem.parquet_filter import WORTHWHILE, Filter, ValueFilter
 from tableflow.connectors.filesystem.parquet_footer import Layout
-from tableflow.connectors.filesystem.parquet_reader import FileColumns, GroupScan, bare_rows, pieces, read_rows, wider
+from tableflow.connectors.filesystem.parquet_pruning import Rows
+from tableflow.connectors.filesystem.parquet_reader import (
+    FileColumns,
+    GroupScan,
+    bare_rows,
+    by_codes_and_bounds,
+    pieces,
+    read_rows,
+    wider,
+)
 from tableflow.connectors.filesystem.parquet_together import add_filter
 from tableflow.connectors.pruning import ColumnRange
 from tableflow.connectors.reading import Chunk
 from tableflow.records import dataclass, replace
-from tableflow.types import JsonType, StringType
+
+SMALL_ROWS = 1 << 14
+"""Row groups with at most so many rows are read together although values would have to be asked about by Python, which is then not done."""
 
 
 @dataclass(frozen=True, slots=True)
-class SmallGroups:
+class GroupsScan:
     """One reading of row groups of a file, whose rows are numbered through all of them."""
 
     of: FileColumns
     groups: Sequence[int]
+    ranges: Callable[[int], Sequence[Rows]]
+    """The rows of a row group that lie in pages that may hold a matching row."""
     batch_rows: int
     counts: Counter[str]
     numbered: bool = False
@@ -41,7 +55,7 @@ class SmallGroups:
 class _Places:
     """Places in the file of rows that are numbered through some row groups, where they are told."""
 
-    def __init__(self, scan: SmallGroups, rows: Sequence[int]) -> None:
+    def __init__(self, scan: GroupsScan, rows: Sequence[int]) -> None:
         self._numbered = scan.numbered
         self._begins = np.cumsum([0, *rows[:-1]])
         self._shifts = np.array([scan.of.footer.group_starts[group] for group in scan.groups]) - self._begins
@@ -56,7 +70,7 @@ class _Places:
         return found
 
 
-def read_small_groups(scan: SmallGroups, done: int) -> Iterator[Chunk]:
+def read_groups(scan: GroupsScan, done: int) -> Iterator[Chunk]:
     """The rows from ``done`` on; the resume token of a chunk is the number of the next row."""
     of = scan.of
     rows = [of.footer.group_rows[group] for group in scan.groups]
@@ -75,14 +89,21 @@ def read_small_groups(scan: SmallGroups, done: int) -> Iterator[Chunk]:
                 begin += rows[first]
                 first += 1
                 continue
-            last = first + 1
-            inside = rows[first]
+            last = first
+            inside = 0
             most = scan.batch_rows if together is None or begin < done else together.step
-            while last < len(rows) and begin >= done and inside + rows[last] <= most:
+            while (
+                last < len(rows)
+                and begin >= done
+                and _is_whole(scan, last)
+                and (inside + rows[last] <= most or not inside)
+            ):
                 inside += rows[last]
                 last += 1
-            read = None if together is None or begin < done else together.read(scan.groups[first:last])
+            read = None if together is None or last == first else together.read(scan.groups[first:last])
             if read is None:
+                last = max(last, first + 1)
+                inside = sum(rows[first:last])
                 yield from _one_by_one(scan, scan.groups[first:last], begin, done)
             else:
                 columns, found, at = read
@@ -96,18 +117,32 @@ def read_small_groups(scan: SmallGroups, done: int) -> Iterator[Chunk]:
             together.close()
 
 
-def _one_by_one(scan: SmallGroups, groups: Sequence[int], begin: int, done: int) -> Iterator[Chunk]:
+def _is_whole(scan: GroupsScan, number: int) -> bool:
+    """Whether no page of a row group is left out."""
+    group = scan.groups[number]
+    rows = scan.of.footer.group_rows[group]
+    return rows <= SMALL_ROWS or tuple(scan.ranges(group)) == ((0, rows),)
+
+
+def _one_by_one(scan: GroupsScan, groups: Sequence[int], begin: int, done: int) -> Iterator[Chunk]:
     for group in groups:
         rows = scan.of.footer.group_rows[group]
         before = scan.of.footer.group_starts[group] if scan.numbered else None
         one = GroupScan(scan.of, group, scan.batch_rows, scan.counts, before)
-        for chunk in read_rows(one, ((0, rows),), 0, max(0, done - begin)):
+        passed = max(0, done - begin)
+        ranges = scan.ranges(group)
+        pruned = 0 if passed else rows - sum(b - a for a, b in ranges)
+        if pruned:
+            scan.counts["rows_pruned_by_page"] += pruned
+        for chunk in read_rows(one, ranges, 0, passed):
             yield Chunk(chunk.columns, chunk.rows, begin + chunk.resume, places=chunk.places)
         begin += rows
 
 
 class _Entries:
-    """The dictionaries of a column of texts in all row groups of one reading; those of numbers are nobody's concern here."""
+    """The dictionaries of a column in all row groups of one reading; the native reader looks for bounds there by itself."""
+
+    bounds_its_entries = True
 
     def __init__(self, reader: ParquetGroupsReader, number: int, layout: Layout) -> None:
         self._reader = reader
@@ -116,17 +151,16 @@ class _Entries:
 
     def dictionary(self) -> Column | None:
         """All entries; None if a row group has none."""
-        of = self._layout.place.type
-        if not isinstance(of, StringType | JsonType) or not self._layout.coded:
+        if not self._layout.coded:
             return None
         vector = self._reader.dictionary(self._number)
-        return None if vector is None else Column(of, vector=vector)
+        return None if vector is None else Column(self._layout.place.type, vector=vector)
 
 
 class _Together:
     """Reads several row groups in one call, with the filters that are worth it."""
 
-    def __init__(self, scan: SmallGroups, layouts: Sequence[Layout | None]) -> None:
+    def __init__(self, scan: GroupsScan, layouts: Sequence[Layout | None]) -> None:
         self._scan = scan
         self._layouts = [layout for layout in layouts if layout is not None]
         self._columns = [
@@ -141,6 +175,7 @@ class _Together:
             raise
         self._seen = self._kept = 0
         self._filters = True
+        self._alone = False
 
     @property
     def step(self) -> int:
@@ -148,9 +183,9 @@ class _Together:
         return wider(self._scan.batch_rows, self._kept / self._seen if self._seen else 1.0)
 
     def read(self, groups: Sequence[int]) -> tuple[list[Column], int, Selection | None] | None:
-        """The rows that may match, how many, and which of all they are (None: all); None: these cannot be read together."""
+        """The rows that may match, how many, and which of all they are (None: all); None: these are better not read together."""
         numbers = np.array(groups)
-        if not all(bool(layout.alike[numbers].all()) for layout in self._layouts):
+        if self._alone or not all(bool(layout.alike[numbers].all()) for layout in self._layouts):
             return None
         rows: npt.NDArray[np.int64] = self._layouts[0].rows[numbers]
         try:
@@ -161,15 +196,19 @@ class _Together:
                 [layout.sizes[numbers] for layout in self._layouts],
                 rows,
             )
-            filtered = self._filters and self._add_filters(reader, groups, int(rows.sum()))
-            vectors, at, _, _ = reader.read()
+            filters = self._add_filters(reader, groups, int(rows.sum())) if self._filters else []
+            if filters is None:
+                self._alone = True
+                return None
+            vectors, at, after, _ = reader.read()
         except REFUSALS:
             return None
         of, counts = self._scan.of, self._scan.counts
         counts["native_chunks"] += len(groups) * len(vectors)
         total = int(rows.sum())
         left = total if at is None else len(at)
-        if filtered:
+        if filters:
+            of.filters.observe_each(filters, total, after)
             counts["rows_filtered"] += total - left
             of.filters.observe(total, left)
             self._seen += total
@@ -178,15 +217,21 @@ class _Together:
         columns = [Column(layout.place.type, vector=one) for layout, one in zip(self._layouts, vectors, strict=True)]
         return [of.declared(i, column) for i, column in enumerate(columns)], left, at
 
-    def _add_filters(self, reader: ParquetGroupsReader, groups: Sequence[int], rows: int) -> bool:
-        """Has the reader apply what it can; whether there is something."""
+    def _add_filters(self, reader: ParquetGroupsReader, groups: Sequence[int], rows: int) -> list[Filter] | None:
+        """Has the reader apply what it can; which filters these are, None if large groups have others that are worth more."""
         of = self._scan.of
         entries = {i: _Entries(reader, i, layout) for i, layout in enumerate(self._layouts)}
         found: list[Filter] = of.filters.of_group(entries, of.declared, _ranges(of, groups), rows)
-        added = False
+        if rows > SMALL_ROWS * len(groups) and by_codes_and_bounds(of, groups, found) is None:
+            return None
+        added: list[Filter] = []
         for one in found:
-            if not isinstance(one, ValueFilter):
-                added |= add_filter(reader, one.position, one, stored=of.is_stored(one.position))
+            if isinstance(one, ValueFilter):
+                continue
+            if add_filter(reader, one.position, one, stored=of.is_stored(one.position)):
+                added.append(one)
+            elif rows > SMALL_ROWS * len(groups):
+                return None
         return added
 
     def close(self) -> None:
