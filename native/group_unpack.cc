@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "group_keys.h"
+#include "interval.h"
 
 namespace tableflow {
 
@@ -75,7 +76,10 @@ template <class Null, class Value> VectorPtr KeyWords::column_of(int c, int64_t 
     case Kind::I16: write(data->as<int16_t>()); break;
     case Kind::I32: write(data->as<int32_t>()); break;
     case Kind::I64: write(data->as<int64_t>()); break;
-    case Kind::I128: case Kind::Interval: write(data->as<int128>()); break;
+    case Kind::I128: write(data->as<int128>()); break;
+    case Kind::Interval:  // kept as their lengths
+      for (int64_t i = 0; i < n; ++i) data->as<int128>()[i] = interval_of_length(value(i));
+      break;
     case Kind::F32:
       for (int64_t i = 0; i < n; ++i) data->as<float>()[i] = float(from_ordered_bits(int64_t(value(i))));
       break;

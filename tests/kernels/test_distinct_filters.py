@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import Aggregate, GroupTable
 from tableflow.columnar.representation import canonical
-from tableflow.types import BIGINT, BOOLEAN, INT, STRING
+from tableflow.types import BIGINT, BOOLEAN, INT, INTERVAL, STRING
 from tests.kernels.columns import plain
 
 pytestmark = pytest.mark.slow
@@ -95,3 +95,29 @@ def moved(table: GroupTable, way: str, filters: list[int | None], changing: bool
     other = GroupTable([INT], calls(filters), changing=changing)
     other.absorb(table, everything) if way == "absorbed" else other.restore(table.snapshot())
     return other
+
+
+@pytest.mark.parametrize("way", ["absorbed", "saved", "retained"])
+@pytest.mark.parametrize("changing", [False, True])
+def test_equal_intervals_stay_one_value_wherever_groups_go(way: str, changing: bool) -> None:
+    """The longest and the shortest ones, too; they are kept by length, and written anew when they move."""
+    most, day = 2**31 - 1, 86_400_000_000_000
+    spellings = [
+        [(1, 0, 0), (0, 30, 0), (0, 0, 30 * day)], [(0, 1, 0), (0, 0, day), (1, -29, 0)], [(-1, 0, 0), (0, -30, 0)], [(0, 0, -1)],
+        [(most, most, 2**63 - 1)], [(-most - 1, -most - 1, -(2**63))], [(0, 0, 0)],
+    ]  # fmt: skip
+    values = [spelling for same in spellings for spelling in same]
+    made = [Aggregate("count", (0,), (INTERVAL,), BIGINT, None, distinct=True)]
+    column = Column(INTERVAL, pa.array([pa.MonthDayNano(value) for value in values], pa.month_day_nano_interval()))
+    keys = [Column(INT, pa.array([1] * len(values), pa.int32()))]
+    table = GroupTable([INT], made, changing=changing)
+    table.update(keys, [column], len(values))
+    first = np.zeros(1, np.uint32)
+    if way == "retained":
+        table.retain(first)
+    else:
+        moved = GroupTable([INT], made, changing=changing)
+        moved.restore(table.snapshot()) if way == "saved" else moved.absorb(table, first)
+        table = moved
+    table.update(keys, [column], len(values))
+    assert table.results_of(first)[0].array.to_pylist() == [len(spellings)]
