@@ -76,6 +76,14 @@ class SettledResultOperator(Operator):
             yield from repeated(part, self._context.batch_rows)
         self._held.clear()
 
+    def snapshot(self) -> bytes:
+        """The changes so far."""
+        return self._held.snapshot()
+
+    def restore(self, state: bytes) -> None:
+        """Puts them back."""
+        self._held.restore(state)
+
 
 class ChangelogResultOperator(Operator):
     """Keeps the sum of one epoch's changes."""
@@ -105,6 +113,14 @@ class ChangelogResultOperator(Operator):
     def on_end(self, port: int) -> Emission:
         """What came after the last epoch."""
         return self._changes()
+
+    def snapshot(self) -> bytes:
+        """The changes of an epoch that has not ended; at its end nothing is held."""
+        return self._held.snapshot()
+
+    def restore(self, state: bytes) -> None:
+        """Puts them back."""
+        self._held.restore(state)
 
     def _changes(self) -> Emission:
         return named_changes(self._held, self._key, self._context.batch_rows, upserts=self._upserts)

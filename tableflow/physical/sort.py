@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Generator
 
 from tableflow.columnar.batch import Batch
@@ -225,3 +226,12 @@ class LimitRowsOperator(Operator):
         if self._left is not None:
             self._left -= count
         return iter((batch if count == rows else batch.slice(first, count),))
+
+    def snapshot(self) -> bytes:
+        """How many rows are still to be left out, and to come."""
+        return struct.pack("<q?q", self._skip, self._left is not None, self._left or 0)
+
+    def restore(self, state: bytes) -> None:
+        """Takes what :meth:`snapshot` gave."""
+        self._skip, limited, left = struct.unpack("<q?q", state)
+        self._left = left if limited else None

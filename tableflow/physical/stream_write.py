@@ -93,6 +93,15 @@ class StreamWriteOperator(Operator):
         yield from self._publish(-1)
         self._sink.prepare()
 
+    def snapshot(self) -> bytes:
+        """Changes of an epoch that has not ended; at its end all of them are where others see them."""
+        return b"" if self._held is None else self._held.snapshot()
+
+    def restore(self, state: bytes) -> None:
+        """Puts them back."""
+        if self._held is not None:
+            self._held.restore(state)
+
     def _publish(self, epoch: int) -> Emission:
         if self._held is not None:
             for part in self._held.parts(self._context.batch_rows):
