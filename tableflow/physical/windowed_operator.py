@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeAlias
+
 from tableflow.errors import InternalError, UnsupportedError
 from tableflow.expressions.emit import Emit, OnWindowClose
 from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Session, Tumble
@@ -9,15 +11,21 @@ from tableflow.physical.global_windows import GlobalWindowOperator
 from tableflow.physical.last_rows_windows import LastRowsOperator
 from tableflow.physical.late_writing import LateWritingOperator
 from tableflow.physical.node import positions
-from tableflow.physical.numbered_windows import NumberedWindowsOperator
 from tableflow.physical.pane_windows import PaneWindowsOperator
 from tableflow.physical.processing_time_windows import ProcessingTimeOperator
-from tableflow.physical.session_windows import SessionWindowsOperator
 from tableflow.physical.untimed_windows import UntimedWindowsOperator
 from tableflow.physical.updating_windows import UpdatingWindowsOperator
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.operator import Operator
 from tableflow.types import TimestampType, tick_of
+
+if TYPE_CHECKING:
+    from tableflow.physical.session_windows import SessionWindowsOperator
+    from tableflow.physical.updating_sessions import UpdatingSessionsOperator
+
+    TimedWindows: TypeAlias = (
+        PaneWindowsOperator | UpdatingWindowsOperator | SessionWindowsOperator | UpdatingSessionsOperator
+    )
 
 
 def windowed_operator(node: WindowedAggregate) -> Operator:
@@ -35,14 +43,25 @@ def _made(node: WindowedAggregate) -> Operator:
             return ProcessingTimeOperator(node, windows, windows)
         written = windows if node.late is None else LateWritingOperator(windows, windows)
         return UntimedWindowsOperator(written) if node.untimed else written
-    match node.assigner:
-        case Global():
-            return GlobalWindowOperator(node)
-        case _ if closes_once(node.emit, node.changing) and not node.changing:
-            return NumberedWindowsOperator(node)
-    raise UnsupportedError(
-        "windows of rows give final results only", hint="leave EMIT out, or use TUMBLE or HOP over time"
-    )
+    return _of_rows(node)
+
+
+def _of_rows(node: WindowedAggregate) -> Operator:
+    """The operator of windows whose bounds are numbers of rows; what few queries need is loaded for them."""
+    if isinstance(node.assigner, Global):
+        return GlobalWindowOperator(node)
+    if node.changing:
+        raise UnsupportedError(
+            "windows of rows that may be taken back need an order, and an aggregation",
+            hint=f"GROUP BY the window of {type(node.assigner).__name__.removeprefix('Count').upper()}(TABLE t ... ORDER BY ...)",
+        )
+    if closes_once(node.emit, changing=False):
+        from tableflow.physical.numbered_windows import NumberedWindowsOperator
+
+        return NumberedWindowsOperator(node)
+    from tableflow.physical.updating_numbered import UpdatingNumberedOperator
+
+    return UpdatingNumberedOperator(node)
 
 
 def _last_rows(node: WindowedAggregate) -> LastRowsOperator:
@@ -61,17 +80,21 @@ def _last_rows(node: WindowedAggregate) -> LastRowsOperator:
     return LastRowsOperator(node)
 
 
-def _in_time(node: WindowedAggregate) -> PaneWindowsOperator | UpdatingWindowsOperator | SessionWindowsOperator | None:
+def _in_time(node: WindowedAggregate) -> TimedWindows | None:
     """The operator of windows that end at a time."""
     match node.assigner:
         case Tumble() | Hop() | Cumulate() if closes_once(node.emit, node.changing):
             return PaneWindowsOperator(node)
         case Tumble() | Hop() | Cumulate():
             return UpdatingWindowsOperator(node)
-        case Session() if closes_once(node.emit, node.changing) and not node.changing:
+        case Session() if closes_once(node.emit, node.changing):
+            from tableflow.physical.session_windows import SessionWindowsOperator
+
             return SessionWindowsOperator(node)
         case Session():
-            raise UnsupportedError("sessions give final results only", hint="leave EMIT out, or use TUMBLE or HOP")
+            from tableflow.physical.updating_sessions import UpdatingSessionsOperator
+
+            return UpdatingSessionsOperator(node)
         case _:
             return None
 

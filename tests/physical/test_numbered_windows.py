@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tableflow.errors import UnsupportedError
-from tableflow.expressions.emit import Emit, EveryRows
+from tableflow.expressions.emit import Emit, EveryRows, OnUpdate
 from tableflow.expressions.nodes import Literal
 from tableflow.expressions.registry import resolve_call
 from tableflow.expressions.window_assigner import CountHop, CountTumble, Delta, Landmark, Punctuated
 from tableflow.physical.properties import OrderingKey
-from tableflow.physical.windowed_operator import windowed_operator
 from tableflow.types import BIGINT, Field
+from tests.physical.event_harness import summed
 from tests.physical.test_pane_windows import EVENTS
+from tests.physical.test_updating_windows import TRIGGERS
 from tests.physical.windowed import CALLS, KEY, TEXT, TIME, VALUE, answers, grouped, harness_of, node_of, ref
 
 POSITIVE = resolve_call("gt", [ref(VALUE), Literal(BIGINT, 4)])
@@ -132,6 +132,59 @@ def test_memory_comes_back():
     assert max(sizes[30:]) <= 1.05 * max(sizes[5:30])
 
 
-def test_early_results_are_refused():
-    with pytest.raises(UnsupportedError, match="final results only"):
-        windowed_operator(node_with(CountTumble(3), emit=Emit((EveryRows(1),))))
+@pytest.mark.slow
+@settings(max_examples=60)
+@given(
+    ASSIGNERS, EVENTS, TRIGGERS, st.booleans(), st.sampled_from([(KEY,), (KEY, TEXT)]),
+    st.integers(2, 5) | st.just(65_536), st.booleans(),
+)  # fmt: skip
+def test_early_results_add_up(assigner, events, triggers, rebuild, keys, batch_rows, in_time):
+    """In the order of arrival, or of time; on update all rows that have had their turn are shown."""
+    order = tuple(OrderingKey(f.id) for f in (TIME, TEXT, VALUE)) if in_time else ()
+    triggers = triggers or (OnUpdate(),)
+    node = node_with(assigner, keys=keys, partition=(KEY.id,), order=order, emit=Emit(triggers))
+    harness = harness_of(node, rebuild=rebuild, batch_rows=batch_rows)
+    rows, mark = [], -(2**63)
+    for step, event in enumerate([*events, None]):
+        harness.clock(step * 7)
+        if event is None:
+            harness.end()
+            mark = 2**63 - 1
+        elif isinstance(event, int):
+            harness.watermark(event)
+            mark = max(mark, event)
+        else:
+            harness.rows(event)
+            rows += [row for row in event if not in_time or row[3] is None or row[3] >= mark]
+        shown = summed(harness.emitted)
+        assert all(weight == 1 for weight in shown.values())
+        due = rows
+        if in_time:
+            due = [row for row in rows if mark == 2**63 - 1 or (row[3] is not None and row[3] < mark)]
+            due.sort(key=lambda row: [(row[i] is None, row[i] or least) for i, least in ((3, 0), (1, ""), (2, 0))])
+        if OnUpdate() in triggers or event is None:
+            wanted = Counter({row[:-1]: 1 for row in answer(assigner, due, keys)})
+            assert shown == wanted
+    harness.close()
+
+
+def test_a_landmark_s_window_grows():
+    node = node_with(Landmark(POSITIVE), partition=(KEY.id,), calls=CALLS[:2], emit=Emit((EveryRows(2),)))
+    harness = harness_of(node, rebuild=True)
+    harness.rows([(1, "a", 1, 1), (1, "a", 5, 1), (1, "a", 2, 1)])
+    assert harness.take() == [(1, 2, 3, 2, 7, 1)]
+    harness.rows([(1, "a", 3, 1), (1, "a", 4, 1)])
+    assert sorted(harness.take()) == [(1, 2, 3, 2, 7, -1), (1, 2, 5, 4, 14, 1)]
+    harness.rows([(1, "a", 1, 1), (1, "a", 9, 1)])
+    assert sorted(harness.take()) == [(1, 2, 5, 4, 14, -1), (1, 2, 6, 5, 15, 1)]
+    harness.end()
+    assert harness.take() == [(1, 7, 7, 1, 9, 1)]
+
+
+def test_memory_of_windows_that_were_shown_comes_back():
+    harness = harness_of(node_with(CountTumble(3), partition=(KEY.id,), emit=Emit((OnUpdate(),))))
+    sizes = []
+    for step in range(60):
+        harness.rows([(key, "x", 1, step) for key in range(300)])
+        sizes.append(harness.context.state_bytes)
+    assert max(sizes[30:]) <= 1.05 * max(sizes[5:30])

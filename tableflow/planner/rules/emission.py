@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tableflow.errors import UnsupportedError
 from tableflow.expressions.coercion import cast
-from tableflow.expressions.emit import Emit, EveryInterval, EveryRows, OnUpdate
+from tableflow.expressions.emit import Emit, EveryInterval, EveryRows, OnUpdate, OnWindowClose
 from tableflow.expressions.nodes import (
     WHOLE_PARTITION,
     Expression,
@@ -21,7 +21,7 @@ from tableflow.expressions.nodes import (
 )
 from tableflow.expressions.over import aggregate_over
 from tableflow.expressions.registry import resolve_call, resolve_window
-from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Tumble
+from tableflow.expressions.window_assigner import CountHop, CountTumble, Cumulate, Global, Hop, Tumble
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.nodes import Aggregate, Filter, Node, Project, Window
@@ -52,14 +52,12 @@ def fire_when_closed(node: Node, required: frozenset[int], context: Context) -> 
     of KEEP LAST and GLOBAL over rows that may be taken back.
 
     Firings of such a window come out together when it closes; those of changing rows are what the rows so far say.  GLOBAL over these
-    without EMIT is a grouping.
+    without EMIT is a grouping, and so are so many rows of them in an order.
     """
     assert isinstance(node, Aggregate)
     emit = node.emit
-    if emit is None:
+    if emit is None or node.fire is None:
         return _without_firings(node, required, context)
-    if node.fire is None:
-        return None
     table = _window_table(node.input)
     changing = not Streams(node.input).of(node.input).appends
     if not emit.evicts and not (changing and isinstance(table.assigner, Global)):
@@ -95,13 +93,18 @@ def fire_when_closed(node: Node, required: frozenset[int], context: Context) -> 
 
 
 def _without_firings(node: Aggregate, required: frozenset[int], context: Context) -> Node | None:
-    """GLOBAL over rows that may be taken back has one result, which changes with them."""
+    """GLOBAL over rows that may be taken back has one result, which changes with them, and so has each window of so many rows."""
     table: Node = node.input
     while isinstance(table, Filter | Project):
         table = table.input
-    if not isinstance(table, WindowTable) or not isinstance(table.assigner, Global):
+    if not isinstance(table, WindowTable) or Streams(node.input).of(node.input).appends:
         return None
-    if Streams(node.input).of(node.input).appends:
+    if isinstance(table.assigner, CountTumble | CountHop) and table.order:
+        if node.emit is not None and any(isinstance(trigger, OnWindowClose) for trigger in node.emit.triggers):
+            raise UnsupportedError(
+                "a window of rows that may be taken back never closes", hint="EMIT ON UPDATE", span=node.emit.span
+            )
+    elif not isinstance(table.assigner, Global) or node.emit is not None:
         return None
     rows = expand_window_table(table, required, context)
     assert rows is not None

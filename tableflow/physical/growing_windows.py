@@ -1,0 +1,104 @@
+"""Windows that grow with their rows and say something before they close, or after: two states, as in :mod:`~tableflow.physical.firing_windows`.
+
+What was said of a window names its bounds.  Invariant: all that is shown of a window has the bounds that it had when one of its groups last
+fired, so where these have grown since, all of its groups are shown anew.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.gather import take_columns
+from tableflow.columnar.kernels.grouping import GroupNumbers
+from tableflow.physical.firing_windows import FiringOperator
+from tableflow.physical.row_changes import replaced, same_values
+from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Slots
+from tableflow.physical.window_times import Times
+from tableflow.physical.windowed_aggregate import WindowedAggregate
+from tableflow.runtime.operator import Emission, Suspend
+from tableflow.runtime.wake import READY
+
+_NONE = np.empty(0, np.int64)
+
+
+class GrowingWindowsOperator(FiringOperator):
+    """Groups by (slot, key) whose windows have the bounds of their slots; who has the slots says what these are."""
+
+    def __init__(self, node: WindowedAggregate) -> None:
+        super().__init__(node)
+        self._shown_starts = self._shown_ends = _NONE
+        # Where a window has one group, no other one shows its bounds.
+        self._one_group = {key.id for key in node.keys} <= set(node.partition)
+
+    def _bounds(self) -> tuple[Times, Times]:
+        """First and last of each slot as they are now."""
+        raise NotImplementedError
+
+    def _held(self) -> int:
+        return super()._held() + self._shown_starts.nbytes + self._shown_ends.nbytes
+
+    def _replace(self, groups: GroupNumbers) -> Batch | None:
+        starts, ends = self._bounds()
+        fresh = len(starts) - len(self._shown_starts)
+        self._shown_starts = np.append(self._shown_starts, np.zeros(fresh, np.int64))
+        self._shown_ends = np.append(self._shown_ends, np.zeros(fresh, np.int64))
+        firing = np.zeros(len(starts), np.bool_)
+        firing[self._pending.named(groups)[0]] = True
+        grown = firing & ((starts != self._shown_starts) | (ends != self._shown_ends))
+        known = self._shown.groups
+        numbers = self._shown.locate(self._pending, groups)
+        beside = (
+            numbers[:0] if self._one_group else np.flatnonzero(grown[self._shown.slots()[:known]]).astype(np.uint32)
+        )
+        old = np.union1d(numbers[numbers < known], beside)
+        before = self._output(old, self._shown.results_of(old))
+        self._shown.absorb(self._pending, groups)
+        self._shown_starts[grown], self._shown_ends[grown] = starts[grown], ends[grown]
+        new = np.union1d(numbers, beside)
+        after = self._output(new, self._shown.results_of(new))
+        # Those that are in both and show the same stay silent.
+        _, in_old, in_new = np.intersect1d(old, new, assume_unique=True, return_indices=True)
+        same = same_values(take_columns(before, in_old), take_columns(after, in_new), len(in_old))
+        gone, come = np.ones(len(old), np.bool_), np.ones(len(new), np.bool_)
+        gone[in_old[same]], come[in_new[same]] = False, False
+        if not come.any():
+            return None
+        lost, made = (
+            take_columns(columns, np.flatnonzero(which)) for columns, which in ((before, gone), (after, come))
+        )
+        return replaced(lost, int(gone.sum()), made, int(come.sum()))
+
+    def _taken_back(self, groups: GroupNumbers) -> Batch:
+        """What is shown of these groups, as an end of it."""
+        columns = self._output(groups, self._shown.results_of(groups))
+        return Batch(columns, len(groups), None, np.full(len(groups), -1, np.int64))
+
+    def _renumber(self, kept: Mask, new: Slots) -> Emission:
+        """Forgets all but the slots that are kept, which get new numbers."""
+        shown = self._shown.slots()
+        living = np.flatnonzero(kept[shown]).astype(np.uint32)
+        state = self._shown.fresh()
+        for at in range(0, len(living), MOVED_AT_ONCE):
+            some = living[at : at + MOVED_AT_ONCE]
+            self._reservation.resize(self._held() + state.bytes + state.bytes_with_groups(len(some)))
+            state.absorb(self._shown, some, new[shown[some]])
+            yield Suspend(READY)
+        pending, slots = self._pending.fresh(), self._pending.slots()
+        waiting = np.flatnonzero(kept[slots]).astype(np.uint32)  # all: what has closed has fired
+        pending.absorb(self._pending, waiting, new[slots[waiting]])
+        self._shown, self._pending, self._arrived = state, pending, self._arrived[waiting]
+        known = kept[: len(self._shown_starts)]
+        self._shown_starts, self._shown_ends = self._shown_starts[known], self._shown_ends[known]
+        self._reservation.resize(self._held())
+
+    def snapshot(self) -> bytes:
+        """The bounds that are shown, and the groups."""
+        return join_parts([self._shown_starts.tobytes(), self._shown_ends.tobytes(), super().snapshot()])
+
+    def restore(self, state: bytes) -> None:
+        """Takes what :meth:`snapshot` gave."""
+        starts, ends, rest = split_parts(state)
+        self._shown_starts, self._shown_ends = (np.frombuffer(part, np.int64).copy() for part in (starts, ends))
+        super().restore(rest)
