@@ -96,8 +96,12 @@ void decompress_fast(const uint8_t*& in_ref, const uint8_t* end, uint8_t*& out_r
     word = next;
     if (offset - 1 >= size_t(out - begin)) corrupt();
     const uint8_t* from = out - offset;
-    if (__builtin_expect(length <= 16 && offset >= 16, 1)) copy_16(from, out);
-    else copy_far(from, out, offset, length);
+    if (__builtin_expect(length <= 32 && offset >= 16, 1)) {  // whether it is longer than 16 is hard to foresee
+      copy_16(from, out);
+      copy_16(from + 16, out + 16);
+    } else {
+      copy_far(from, out, offset, length);
+    }
     out += length;
   }
   in_ref = in;
