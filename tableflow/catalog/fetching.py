@@ -48,3 +48,16 @@ class FetchProvider(Protocol):
     def fetch(self, columns: tuple[str, ...]) -> tuple[str, Any]:
         """(kind, options) of a lookup that is asked by ascending positions and answers with these columns, in that order."""
         ...
+
+
+@runtime_checkable
+class TellingProvider(Protocol):
+    """A :class:`~tableflow.catalog.provider.TableProvider` that may find out that a column's values are all different."""
+
+    def may_tell_apart(self, column: str) -> bool:
+        """Whether it is likely, as far as is known without reading, and can be found out for little."""
+        ...
+
+    def tells_apart(self, column: str) -> bool:
+        """Whether no two rows of what a scan gives have the same value, and none has NULL; reads the column, once for each version of the table."""
+        ...

@@ -8,7 +8,14 @@ from typing import Any
 
 from tableflow.catalog.clustering import Boundaries
 from tableflow.catalog.known_values import KnownRows
-from tableflow.catalog.provider import Accepted, ColumnDefinition, ScanRequest, TableSchema, TableStatistics
+from tableflow.catalog.provider import (
+    Accepted,
+    ColumnDefinition,
+    ColumnStatistics,
+    ScanRequest,
+    TableSchema,
+    TableStatistics,
+)
 from tableflow.catalog.written import SinkOffer
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Partitions, Watch
 from tableflow.connectors.filesystem.numbering import MOST_FILES
@@ -18,6 +25,9 @@ from tableflow.errors import InternalError, TableFlowError
 from tableflow.expressions.nodes import Expression
 
 KIND = "filesystem"
+_MOST_ROWS = 4_000_000
+"""Of more rows it takes too long to find out that all values of a column are different."""
+_LIKELY = 0.9
 
 
 class FileTable:
@@ -156,6 +166,27 @@ class FileTable:
         wanted = tuple([places[name] for name in columns])
         return KIND, FileScan(self._format.name, self._files, self._in_files, wanted, options)
 
+    def may_tell_apart(self, column: str) -> bool:
+        """See :class:`~tableflow.catalog.fetching.TellingProvider`."""
+        if (
+            self._watch is not None
+            or self._missing is not None
+            or not any(one.name == column for one in self._in_files)
+        ):
+            return False
+        known = self.statistics()
+        return known.rows is not None and may_be_key(known.rows, known.columns.get(column))
+
+    def tells_apart(self, column: str) -> bool:
+        """See :class:`~tableflow.catalog.fetching.TellingProvider`."""
+        if not self.may_tell_apart(column):
+            return False
+        from tableflow.connectors.filesystem.unique_values import are_all_different
+
+        place = next(i for i, one in enumerate(self._in_files) if one.name == column)
+        options = tuple((name, value) for name, value in self._options.items() if value is not None)
+        return are_all_different(FileScan(self._format.name, self._files, self._in_files, (place,), options))
+
     def _outside(self, wanted: tuple[str, ...], predicates: tuple[Expression, ...]) -> Partitions | None:
         """Which columns of a scan names of directories tell, and where they stand among the others."""
         if not self._partitions:
@@ -170,3 +201,13 @@ class FileTable:
                 read += 1
         judged = tuple([one for one in predicates if judges_partitions(one, self._partitions)])
         return Partitions(self._partitions, tuple(places), judged)
+
+
+def may_be_key(rows: int, column: ColumnStatistics | None) -> bool:
+    """Whether integers are likely to be all different, and there are few enough to find that out."""
+    if column is None or column.nulls != 0 or not 0 < rows <= _MOST_ROWS:
+        return False
+    low, high = column.minimum, column.maximum
+    if not isinstance(low, int) or not isinstance(high, int) or high - low + 1 < rows:
+        return False
+    return column.distinct is None or column.distinct >= rows * _LIKELY

@@ -10,7 +10,7 @@ from tableflow.catalog.fetching import FetchProvider
 from tableflow.config import LATE_COLUMNS
 from tableflow.expressions.nodes import ColumnRef, Expression
 from tableflow.planner.logical.context import Context
-from tableflow.planner.logical.nodes import Fetch, Filter, Limit, Node, Project, Scan, Sort
+from tableflow.planner.logical.nodes import Aggregate, Fetch, Filter, Limit, Node, Project, Scan, Sort
 from tableflow.planner.logical.traversal import reference
 from tableflow.records import replace
 from tableflow.types import BIGINT, Field
@@ -33,6 +33,10 @@ def fetch_columns_late(node: Node, required: frozenset[int], context: Context) -
     sort = node.input
     if node.limit is None or not isinstance(sort, Sort) or context.settings.get(LATE_COLUMNS) == "off":
         return None
+    if _is_over_groups(sort.input):
+        from tableflow.planner.rules.late_keys import fetch_keys_late
+
+        return fetch_keys_late(node, sort, required, context)
     above = _computed_above(node, sort, required, context)
     if above is not None:
         assert isinstance(above.input, Limit)
@@ -40,6 +44,12 @@ def fetch_columns_late(node: Node, required: frozenset[int], context: Context) -
         if fetched is not None:
             return replace(above, input=fetched)
     return _fetched(node, required, context)
+
+
+def _is_over_groups(node: Node) -> bool:
+    while isinstance(node, Filter | Project):
+        node = node.input
+    return isinstance(node, Aggregate) and len(node.keys) > 1
 
 
 def _computed_above(node: Limit, sort: Sort, required: frozenset[int], context: Context) -> Project | None:
@@ -116,13 +126,23 @@ def _pays(limit: Limit, sort: Sort, scan: Scan, late: list[Field], context: Cont
         return True
     assert limit.limit is not None
     statistics = context.statistics
+    columns = [f.id for f in late]
     table, found = statistics.table_rows(scan), statistics.rows(sort.input)
+    at_once = cost_of_all(scan, columns, min(table, found * _PAGE_ROWS), context)
     fetched = min(float(limit.limit), found)
-    row = len(late) * _VALUE + statistics.row_bytes(scan, [f.id for f in late]) * _BYTE
+    return at_once > _LEAST_GAIN * cost_of_some(scan, columns, table, fetched, context)
+
+
+def cost_of_all(scan: Scan, columns: list[int], rows: float, context: Context) -> float:
+    """Nanoseconds to read so many rows of some columns."""
+    return rows * (len(columns) * _VALUE + context.statistics.row_bytes(scan, columns) * _BYTE)
+
+
+def cost_of_some(scan: Scan, columns: list[int], table: float, fetched: float, context: Context) -> float:
+    """Nanoseconds to fetch so many rows of a ``table`` of so many, each with a page of each column."""
     places = min(fetched, table / _GROUP_ROWS + 1.0)
-    at_once = row * min(table, found * _PAGE_ROWS)
-    afterwards = row * min(table, fetched * _PAGE_ROWS) + places * len(late) * _OPEN + _ASK
-    return at_once > _LEAST_GAIN * afterwards
+    read = cost_of_all(scan, columns, min(table, fetched * _PAGE_ROWS), context)
+    return read + places * len(columns) * _OPEN + _ASK
 
 
 def _numbered(node: Node, gone: frozenset[int], row: Field) -> Node:
