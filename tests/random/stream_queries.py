@@ -222,7 +222,17 @@ class StreamQueryMaker(ExpressionMaker):
         rest = f"{{0}} w GROUP BY {grouping}"
         if self._chance(0.2):
             rest += f" HAVING count(*) > {self.random.randint(0, 1)}"
-        return self._select([*keys, *calls, *items], kinds + more + "t" * len(items), rest, source)
+        return self._emitting(self._select([*keys, *calls, *items], kinds + more + "t" * len(items), rest, source))
+
+    def _emitting(self, windows: Relation) -> Relation:
+        """Perhaps with early results, or corrected ones, which others replace in the end."""
+        if self._chance(0.6):
+            return windows
+        emit = self._one(
+            "ON UPDATE", "EVERY 2 ROWS", "EVERY INTERVAL '7' SECOND OF EVENT TIME", "EVERY 3 ROWS, ON WINDOW CLOSE",
+            "ON WINDOW CLOSE WITH LATENESS INTERVAL '10' SECOND",
+        )  # fmt: skip
+        return Relation(f"{windows.ours} EMIT {emit}", windows.theirs, windows.kinds)
 
     def _windowed_twice(self, _: int) -> Relation:
         """Windows over the results of windows, by window_time."""
@@ -249,20 +259,22 @@ class StreamQueryMaker(ExpressionMaker):
         partition = self._one("", "c0", "(c0, c2)")
         calls, kinds = self._calls("w", base.kinds)
         names = {"": [], "c0": ["c0"], "(c0, c2)": ["c0", "c2"]}[partition]
-        keys = [f"w.{name}" for name in names]
+        keys = ["w.c0", "w.c2"] if partition == "c0" and self._chance(0.5) else [f"w.{name}" for name in names]
         plain = f"PARTITION BY {', '.join(names)}" if names else ""
         table = f"SESSION(({base.ours}){f' PARTITION BY {partition}' if partition else ''}, DESCRIPTOR(c3), INTERVAL '{gap}' SECOND)"
         apart = f"CASE WHEN epoch(c3) - lag(epoch(c3)) OVER ({plain} ORDER BY c3) < {gap} THEN 0 ELSE 1 END"
         marked = f"SELECT *, {apart} AS opens FROM ({base.theirs}) x"
         counted = f"SELECT *, sum(opens) OVER ({plain} ORDER BY c3) AS session FROM ({marked}) y"
+        of_one = f"OVER (PARTITION BY {', '.join([*names, 'session'])})"
+        bounded = f"SELECT *, min(c3) {of_one} AS first, max(c3) {of_one} AS last FROM ({counted}) z"
         bounds = ["w.window_start", "w.window_end"]
         ours = self._select([*keys, *calls, *bounds], "", f"{table} w GROUP BY {', '.join([*keys, *bounds])}").ours
         theirs = self._select(
-            [*keys, *calls, "min(w.c3)", f"max(w.c3) + INTERVAL '{gap}' SECOND"],
+            [*keys, *calls, "w.first", f"w.last + INTERVAL '{gap}' SECOND"],
             "",
-            f"({counted}) w GROUP BY {', '.join([*keys, 'w.session'])}",
+            f"({bounded}) w GROUP BY {', '.join([*keys, 'w.session', 'w.first', 'w.last'])}",
         ).theirs
-        return Relation(ours, theirs, {"": "", "c0": "i", "(c0, c2)": "is"}[partition] + kinds + "tt")
+        return self._emitting(Relation(ours, theirs, ["", "i", "is"][len(keys)] + kinds + "tt"))
 
     def _interval_join(self, _: int) -> Relation:
         one, two = self._base(event_time=True), self._base(event_time=True)
