@@ -40,6 +40,10 @@ class Evidence:
     """Changes that groups have held back until an epoch's end."""
     written: int = 0
     """Changes that jobs have written."""
+    planned: int = 0
+    """Jobs, or what was planned as one."""
+    streamed: int = 0
+    """Those whose plan is one of streams, for rows that come and go."""
 
     def plus(self, result: Any) -> Evidence:
         """With another query's; ``result`` may be of one that needed no job."""
@@ -67,6 +71,8 @@ class Evidence:
             self.fired | {firing.rule for firing in result.planned.optimized.trace if firing.count},
             self.held + sum(value for name, value in named if name == "held_changes"),
             self.written + sum(value for name, value in named if name == "changes"),
+            self.planned + 1,
+            self.streamed + result.planned.optimized.streaming,
         )
 
     def and_of(self, other: Evidence) -> Evidence:

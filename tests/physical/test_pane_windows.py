@@ -145,6 +145,19 @@ def test_rows_may_be_taken_back_until_their_window_closes(assigner, kept, change
     assert summed(plain_times(harness.emitted)) == wanted
 
 
+def test_sliding_windows_share_what_they_have_in_common():
+    """A row is counted in one pane, however many windows it is in; so is what is kept of it."""
+    kept = {}
+    for size in (10, 600):
+        harness = harness_of(node_of(Hop(10, size)))
+        for pane in range(5):
+            harness.rows([(key, "x", 1, pane * 10 + row % 10) for key in range(20) for row in range(50)])
+        kept[size] = harness.context.state_rows, harness.context.state_bytes
+        harness.close()
+    assert kept[600] == kept[10]
+    assert kept[10][0] == 5 * 20
+
+
 def test_state_goes_with_its_windows():
     """Memory after many windows is that of a few."""
     harness = harness_of(node_of(Hop(10, 30)))

@@ -52,8 +52,10 @@ def test_streams_in_more_modes(mode: Mode) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("mode", modes.MORE_STREAMS, ids=lambda mode: mode.name)
 def test_streams_in_every_mode(mode: Mode) -> None:
+    evidence = Evidence()
     for path in FILES:
-        _check(path, mode)
+        evidence = evidence.and_of(_check(path, mode))
+    assert mode.proof(evidence), evidence
 
 
 def test_the_corpus_of_streams_is_not_empty() -> None:
