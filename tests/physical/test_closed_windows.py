@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tableflow.expressions.nodes import WindowCall
 from tableflow.physical.build import build_operator
@@ -10,6 +15,7 @@ from tableflow.physical.closed_windows import ClosedWindows
 from tableflow.physical.node import Input
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.retention import Retention
+from tableflow.runtime.events import END_OF_TIME
 from tableflow.runtime.graph import OperatorSpec
 from tableflow.serialization import dumps, loads
 from tableflow.types import BIGINT, INT, TIMESTAMP, Field
@@ -69,3 +75,30 @@ def test_nothing_comes_of_nothing() -> None:
     harness.watermark(5)
     harness.end()
     assert harness.take() == []
+
+
+ROWS = st.lists(st.tuples(st.none() | st.integers(1, 30), st.integers(0, 9)), max_size=8)
+
+
+@pytest.mark.slow
+@given(st.lists(ROWS | st.integers(0, 35), max_size=10), st.none() | st.integers(1, 3), st.booleans())
+def test_each_partition_is_what_its_rows_on_time_make(events: list[Any], limit: int | None, rebuild: bool) -> None:
+    """It comes out once, with the first watermark that has reached its end; a row behind that is late."""
+    harness = _harness(limit, rebuild=rebuild)
+    kept: defaultdict[int | None, list[int]] = defaultdict(list)
+    mark, late = 0, 0
+    for event in [*events, END_OF_TIME]:
+        if isinstance(event, list):
+            harness.rows(event)
+            for end, key in event:
+                if end is not None and end <= mark:
+                    late += 1
+                else:
+                    kept[end].append(key)
+            continue
+        harness.end() if event == END_OF_TIME else harness.watermark(event)
+        mark = max(mark, event)
+        over = [end for end in kept if event == END_OF_TIME or (end is not None and end <= mark)]
+        wanted = [(end, key, number, 1) for end in over for number, key in enumerate(sorted(kept.pop(end))[:limit], 1)]
+        assert sorted(plain_times(harness.take()), key=repr) == sorted(wanted, key=repr)
+    assert harness.context.counted["late_rows"] == late

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from statistics import median
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tableflow.expressions.nodes import AggregateCall
 from tableflow.physical.changelog_aggregate import ChangelogAggregate
 from tableflow.physical.node import Input
 from tableflow.physical.retention import Retention
+from tableflow.runtime.events import END_OF_TIME
 from tableflow.serialization import dumps, loads
 from tableflow.types import BIGINT, DOUBLE, INT, TIMESTAMP, Field
 from tests.physical.changelogs import operator_of
-from tests.physical.event_harness import EventHarness
+from tests.physical.event_harness import EventHarness, summed
 from tests.physical.test_changelog_aggregate import ref
 from tests.physical.windowed import plain_times
 
@@ -89,3 +96,49 @@ def test_what_is_kept_does_not_grow_with_the_windows_that_have_closed(names: tup
         held.append(sum(each.bytes for each in harness.context.reservations.values()))
     assert max(held[150:]) <= max(held[:30])
     harness.end()
+
+
+ROW = st.tuples(st.none() | st.integers(1, 30), st.integers(1, 2), st.none() | st.integers(-3, 3))
+
+
+@pytest.mark.slow
+@given(
+    st.lists(st.lists(ROW, max_size=8) | st.integers(0, 35), max_size=10),
+    st.sampled_from([("count", "sum"), ("count", "median"), ("median",)]), st.booleans(), st.booleans(),
+)  # fmt: skip
+def test_sum_of_changes_is_the_grouping_of_rows_on_time(
+    events: list[Any], names: tuple[str, ...], final: bool, rebuild: bool
+) -> None:
+    """Final groups are only added, each with the first watermark that has reached its end; a row behind that is late."""
+    final = final and "median" not in names
+    harness = _harness(*names, final=final, rebuild=rebuild)
+    rows: list[tuple[Any, ...]] = []
+    mark, late = 0, 0
+    for event in [*events, END_OF_TIME]:
+        if isinstance(event, list):
+            harness.rows(event)
+            on_time = [row for row in event if row[0] is None or row[0] > mark]
+            late += len(event) - len(on_time)
+            rows += on_time
+        elif event == END_OF_TIME:
+            harness.end()
+            mark = event
+        else:
+            harness.watermark(event)
+            mark = max(mark, event)
+        seen = [row for row in rows if not final or mark == END_OF_TIME or (row[0] is not None and row[0] <= mark)]
+        assert summed(plain_times(harness.emitted)) == grouping(seen, names)
+        assert not final or all(row[-1] > 0 for row in harness.emitted)
+    assert harness.context.counted["late_rows"] == late
+
+
+def grouping(rows: list[tuple[Any, ...]], names: tuple[str, ...]) -> Counter[Any]:
+    groups: defaultdict[Any, list[int | None]] = defaultdict(list)
+    for end, key, value in rows:
+        groups[key, end].append(value)
+    wanted: Counter[Any] = Counter()
+    for group, values in groups.items():
+        there = [value for value in values if value is not None]
+        known = {"count": len(values), "sum": sum(there) if there else None, "median": median(there) if there else None}
+        wanted[(*group, *[known[name] for name in names])] = 1
+    return wanted
