@@ -265,6 +265,23 @@ def test_a_long_step_lets_others_run(workers):
         job.close()
 
 
+@pytest.mark.parametrize("jump", [-3_600_000_000_000, 3_600_000_000_000])
+def test_a_clock_that_is_set_neither_stops_timers_nor_fires_them(monkeypatch, jump):
+    """An hour back or ahead: what waits for a moment waits as long as it would have."""
+    pool = WorkerPool(1)
+    try:
+        before, wall = pool.now(), time.time_ns
+        early, late = threading.Event(), threading.Event()
+        pool.call_at(before + 50_000, early.set)
+        pool.call_at(before + 600_000_000, late.set)
+        monkeypatch.setattr(time, "time_ns", lambda: wall() + jump)
+        assert before <= pool.now() < before + 60_000_000
+        assert early.wait(20)
+        assert not late.is_set()
+    finally:
+        pool.close()
+
+
 def test_no_thread_and_no_timer_is_left_behind():
     before = threading.active_count()
     pool = WorkerPool(3)
