@@ -28,7 +28,7 @@ def are_all_different(scan: FileScan) -> bool:
     reader, counts = load_format(scan.format), Counter[str]()
     reading = Reading(counts, {})
     parts: list[npt.NDArray[np.int64]] = []
-    for split in reader.splits(scan, counts):
+    for split in reader.splits(scan, counts, 1):
         for chunk in reader.read(scan, split, None, _ROWS, NATURAL, reading):
             values = widen(chunk.columns[0]).array
             if values.null_count:
