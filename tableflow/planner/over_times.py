@@ -36,3 +36,15 @@ def waited_for(node: logical.Window, below: StreamFacts, known: Closings) -> tup
     if first.descending or (first.nulls_first and time.nullable):
         return None
     return (time.id, behind) if all(reach(call) is not None for call in node.calls) else None
+
+
+def last_sort(root: logical.Node) -> logical.Sort | None:
+    """The sort in whose order a plan's rows are given, if there is one."""
+    while isinstance(root, logical.Project | logical.Hinted):
+        root = root.input
+    return root if isinstance(root, logical.Sort) else None
+
+
+def sorted_in_time(node: logical.Sort, below: StreamFacts, known: Closings) -> tuple[int, int] | None:
+    """:func:`waited_for` of rows that are given in this order: they can be, as time passes them."""
+    return waited_for(logical.Window(node.input, (), node.keys, (), ()), below, known)

@@ -10,8 +10,7 @@ from tableflow.config import TIME_ZONE, Settings
 from tableflow.errors import InternalError, Span, UnsupportedError
 from tableflow.physical.changelog_result import ChangelogResult
 from tableflow.physical.stream_write import StreamWrite
-from tableflow.planner.logical.nodes import Node, Query, Sort
-from tableflow.planner.stream_facts import Streams
+from tableflow.planner.logical.nodes import Query
 from tableflow.records import replace
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.planned import Computed, Planned, compute, finish
@@ -31,21 +30,10 @@ def plan_insert(statement: sql.InsertIntoSink, settings: Settings, control: str 
     if offer is None:
         raise InternalError("a statement was bound to a table that takes no rows")
     query = Query(sort_last(statement.query.root), statement.query.columns)
-    check_order(query.root, offer)
     anywhere = offer.takes is not Takes.UPSERTS  # rows of one key come in their order
     computed = compute(query, settings, anywhere=anywhere, changes=offer.takes is Takes.ANYTHING)
     node = sink_write(statement, computed, offer, settings, control)
     return finish(computed, node, (), settings)
-
-
-def check_order(root: Node, offer: SinkOffer) -> None:
-    """Refuses to write rows in an order that is not known before the last one has come, if an order means anything to the sink."""
-    if offer.takes is not Takes.ANYTHING and isinstance(root, Sort) and not Streams(root).of(root).bounded:
-        raise UnsupportedError(
-            "rows without end have no last one, and so no order in which they could be written",
-            hint="leave ORDER BY out: whoever reads them can sort them",
-            span=root.span,
-        )
 
 
 def sink_write(

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from tableflow.catalog.written import SinkRequest, Takes, sink_of
 from tableflow.config import TIME_ZONE, Settings
-from tableflow.errors import InternalError
+from tableflow.errors import InternalError, UnsupportedError
 from tableflow.physical.changelog_result import ChangelogResult, SettledResult
 from tableflow.physical.routed_write import Route, RoutedWrite, RouteKind
-from tableflow.planner.stream_facts import is_streaming
+from tableflow.planner.logical.nodes import Node
+from tableflow.planner.over_times import last_sort
+from tableflow.planner.stream_facts import Streams, is_streaming
 from tableflow.runtime.graph import SinkSpec
 from tableflow.session.planned import Planned, compute, finish
-from tableflow.session.sink_plan import check_order, declared_key, refused
+from tableflow.session.sink_plan import declared_key, refused
 from tableflow.session.stream_plan import streaming
 from tableflow.session.write_plan import sort_last
 from tableflow.sql import statements as sql
@@ -49,7 +51,7 @@ def _kind(insert: sql.InsertIntoSink, settings: Settings) -> tuple[RouteKind, tu
     offer = sink_of(insert.table)
     if offer is None:
         raise InternalError("a statement was bound to a table that takes no rows")
-    check_order(sort_last(insert.query.root), offer)
+    _check_order(insert.query.root)
     computed = compute(insert.query, settings)
     if offer.takes is Takes.ANYTHING:
         return RouteKind.DIRECT, None
@@ -66,6 +68,17 @@ def _kind(insert: sql.InsertIntoSink, settings: Settings) -> tuple[RouteKind, tu
             return RouteKind.SETTLED, None
         case _:
             return RouteKind.DIRECT, None
+
+
+def _check_order(root: Node) -> None:
+    """Statements of a set share their sources: the rows of one come among those of the others, in no order."""
+    sorts = last_sort(sort_last(root))
+    if sorts is not None and not Streams(root).of(sorts).bounded:
+        raise UnsupportedError(
+            "rows without end have no last one, and those of a statement set no order in which they could be written",
+            hint="leave ORDER BY out: whoever reads them can sort them; INSERT as a statement of its own keeps the order of event time",
+            span=sorts.span,
+        )
 
 
 def _route(

@@ -150,7 +150,39 @@ def test_the_newest_rows_of_each_key(con: tableflow.Connection) -> None:
     assert sorted(con.execute("SELECT id, s FROM fires").fetchall()) == [(0, 9), (1, 11), (2, 13)]
 
 
-def test_an_order_means_nothing_to_what_keeps_nothing(con: tableflow.Connection) -> None:
-    con.execute("INSERT INTO gone SELECT id, price FROM bid ORDER BY price")
+@pytest.mark.parametrize(
+    "into",
+    [
+        "INSERT INTO gone SELECT id, price",
+        "INSERT INTO m SELECT price, id",
+        "CREATE STREAMING TABLE u AS SELECT id, price",
+    ],
+)
+@pytest.mark.parametrize("order", ["price", "ts"])
+def test_an_order_means_nothing_to_what_keeps_none(con: tableflow.Connection, into: str, order: str) -> None:
+    (told,) = con.execute(f"{into} FROM bid ORDER BY {order}").messages
+    assert "ORDER BY is left out: rows without end have no last one" in str(told[1])
     con.execute("FLUSH")
     assert [row[2] for row in con.execute("SHOW JOBS").fetchall()] == ["finished"]
+    assert con.execute("CREATE STREAMING TABLE v AS SELECT id FROM bid ORDER BY price LIMIT 3").messages == []
+
+
+def test_rows_come_in_the_order_of_event_time(con: tableflow.Connection) -> None:
+    """As time passes them: those that come later but not late have their place."""
+    shuffled = [ROWS[i] for i in (2, 0, 1, 5, 3, 4, 8, 7, 6)]
+    con.register_stream("late", {"id": "INT", "price": "INT", "ts": "TIMESTAMP(3)"}, lambda: iter(shuffled),
+                        watermark=("ts", dt.timedelta(seconds=3)))  # fmt: skip
+    assert con.execute("SELECT price FROM late ORDER BY ts").fetchall() == [(price,) for _, price, _ in ROWS]
+    taken: list[tuple[int, ...]] = []
+    con.register_sink(
+        "taken", {"price": "INT"}, lambda batch: taken.extend(zip(batch["price"].to_pylist(), strict=True))
+    )
+    assert con.execute("INSERT INTO taken SELECT price FROM late ORDER BY ts, id DESC").messages == []
+    con.execute("FLUSH")
+    assert taken == [(price,) for _, price, _ in ROWS]
+    counts = """SELECT window_end, count(*) FROM TUMBLE(late, ts, INTERVAL '3' SECOND) GROUP BY window_start, window_end
+    ORDER BY window_end"""
+    ends = con.execute(counts).fetchall()
+    assert ends == [(dt.datetime(2024, 1, 1, 0, 0, second), 3) for second in (3, 6, 9)]
+    for other in ("ts DESC", "price, ts"):
+        assert "begin with the event time, ascending" in failure(con, f"SELECT price FROM late ORDER BY {other}")

@@ -113,6 +113,8 @@ class Search:
         self._fresh = itertools.count(_highest_id(root) + 1)
         self._publications = itertools.count(1)
         self._streams = Streams(root) if streaming else None
+        self.ordered: logical.Node | None = None
+        """The sort of a stream whose rows are given in its order, as time passes them."""
 
     def best(self, node: logical.Node, required: Required) -> PhysicalNode:
         """The cheapest plan of ``node`` that delivers ``required``."""

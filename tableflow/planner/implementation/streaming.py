@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tableflow.physical.changelog_result import ChangelogResult
+from tableflow.physical.event_time_over import EventTimeOver
 from tableflow.physical.fork import Fork
 from tableflow.physical.node import PhysicalNode
-from tableflow.physical.properties import ANYWHERE, ChangelogMode, Partitioning
+from tableflow.physical.properties import ANYWHERE, SINGLE, ChangelogMode, Partitioning
+from tableflow.planner.implementation import costs
 from tableflow.planner.implementation.aggregates import implement_replicate
 from tableflow.planner.implementation.chance import check_chance
 from tableflow.planner.implementation.changelog_aggregates import implement_stream_aggregate
@@ -43,6 +45,8 @@ from tableflow.planner.implementation.upserts import implement_stream_scan
 from tableflow.planner.implementation.versioned_joins import implement_stream_asof_join, implement_stream_temporal_join
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
+from tableflow.planner.over_times import last_sort, sorted_in_time
+from tableflow.planner.window_closings import closings
 from tableflow.records import replace
 from tableflow.types import STRING, Field
 
@@ -80,11 +84,36 @@ def _partitioned_for_reader(child: PhysicalNode, node: logical.Shared) -> Partit
 
 
 def _stream_sort(search: Search, node: logical.Sort, required: Required) -> Iterable[PhysicalNode]:
-    """Sorted when everything has come; below other nodes an order means nothing."""
+    """Sorted when everything has come, or as time passes; below other nodes an order means nothing."""
     if search.finishes(node):
         yield sort(search, settled(search, search.best(node.input, IN_ONE_TASK)), ordering_of(node))
-        return
-    yield search.best(node.input, required)
+    elif search.ordered is node:
+        yield _in_time(search, node)
+    else:
+        yield search.best(node.input, required)
+
+
+def _in_time(search: Search, node: logical.Sort) -> PhysicalNode:
+    """Rows that wait until time has passed them come in its order."""
+    waited = sorted_in_time(node, search.stream(node.input), closings(node.input, search.stream))
+    if waited is None:
+        raise refuse(
+            "rows without end have no last one, and so no order in which they could be given",
+            "begin with the event time, ascending: rows come as it passes; or add LIMIT to keep the first rows up to date, "
+            "or leave ORDER BY out",
+            node.span,
+        )
+    child = search.best(node.input, IN_ONE_TASK)
+    return EventTimeOver(
+        fields=child.fields,
+        facts=search.facts(node, child.fields, (child,), costs.sort_cost(child.facts.estimate.rows), SINGLE),
+        input=child,
+        partition=(),
+        order=ordering_of(node),
+        results=(),
+        calls=(),
+        behind=waited[1],
+    )
 
 
 STREAMING_RULES: Mapping[type, Rule] = {
@@ -113,6 +142,12 @@ def plan_changes(
     search: Search, query: logical.Query, *, anywhere: bool = False
 ) -> tuple[PhysicalNode, tuple[Field, ...]]:
     """The plan of a query over streams, in one task or ``anywhere``; its properties tell its changelog and keys."""
+    sorts = last_sort(query.root)
+    if sorts is not None and not search.stream(sorts).bounded:
+        search.warnings.append(
+            "ORDER BY is left out: rows without end have no last one, and what they are written to keeps no order; "
+            "ORDER BY where they are read"
+        )
     plan = search.best(query.root, NOTHING if anywhere else IN_ONE_TASK)
     check_chance(query.root, search.stream)
     return plan, query.columns
@@ -126,15 +161,12 @@ def plan_stream(
     ``anywhere``: rows that are not taken back may come in any tasks.
     """
     root = query.root
-    if isinstance(root, logical.Sort) and not search.stream(root).bounded:
-        raise refuse(
-            "rows without end have no last one, and so no order in which they could be given",
-            "add LIMIT to keep the first rows up to date, or leave ORDER BY out",
-            root.span,
-        )
+    sorts = last_sort(root)
+    if sorts is not None and not search.stream(sorts).bounded:
+        search.ordered = sorts
     plan = search.best(root, IN_ONE_TASK)
     check_chance(root, search.stream)
-    if anywhere and not isinstance(root, logical.Sort) and plan.facts.properties.changelog is ChangelogMode.APPEND:
+    if anywhere and sorts is None and plan.facts.properties.changelog is ChangelogMode.APPEND:
         return search.best(root, NOTHING), query.columns
     if search.stream(root).bounded:
         return settled(search, plan), query.columns
