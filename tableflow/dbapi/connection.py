@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -175,10 +176,14 @@ class Connection(Closing):
         raise NotSupportedError("a statement is a transaction of its own; there is nothing to roll back")
 
     def close(self) -> None:
-        """Cancels what runs and gives everything back; closing again does nothing."""
+        """Cancels what runs and gives everything back; closing again does nothing.
+
+        A RuntimeWarning tells of an INSERT without end that has failed since the last statement.
+        """
         if self._session is not None:
             session, self._session = self._session, None
-            session.close()
+            for text in session.close():
+                warnings.warn(text, RuntimeWarning, stacklevel=2)
 
     def __del__(self) -> None:
         if may_wait():

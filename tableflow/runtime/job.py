@@ -107,11 +107,15 @@ class Job:
         for task in last:
             task.report_epochs(self.epochs.arrived)
 
-    def start(self) -> None:
-        """Sets the tasks going; returns at once."""
-        for task in self._deployment.first:
+    def start(self, *, open_all: bool = False) -> None:
+        """Sets the tasks going; returns at once.  ``open_all``: also those that have to wait for rows open their writers now."""
+        for task in tuple(self._deployment.tasks if open_all else self._deployment.first):
             task.wake()
         self.epochs.start()
+
+    def begun(self) -> bool:
+        """Whether all tasks have had a turn, or the job has ended."""
+        return not self._open_tasks or all(task.begun for task in tuple(self._deployment.tasks))
 
     def next_batch(self, timeout: float | None = None, epoch: int | None = None) -> Batch | None:
         """The next batch of the result, or None at its end or that of an ``epoch``; raises the job's error, or TimeoutError.

@@ -81,6 +81,8 @@ class Task:
         self._restored = restored
         self._publishes = publishes
         self._opened = False
+        self.begun = False
+        """Whether it has had a turn: its operators and their writers are open, unless it waits for what it reads."""
         self._turns = Turns()
         self._since = perf_counter_ns()
         self._progress = Progress.FREE
@@ -118,6 +120,7 @@ class Task:
             self._since = elapsed(self._looks, self._chain.running)
             block.busy += self._since - began
             block.steps += 1
+            self.begun = True
             if self._turns.settle(outcome):
                 self._scheduler.submit(self)
         if outcome is Outcome.ENDED:

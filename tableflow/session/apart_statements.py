@@ -6,10 +6,11 @@ records is shown as ``waiting``.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tableflow.errors import CatalogError, UnsupportedError
+from tableflow.errors import CancelledError, CatalogError, TableFlowError, UnsupportedError
 from tableflow.records import replace
 from tableflow.session.fixed_result import FixedResult
 from tableflow.session.job_asker import JobAsker, UnaskedError
@@ -21,6 +22,7 @@ from tableflow.session.job_statements import (
     WATERMARK_COLUMNS,
     JobStatement,
     JobStatements,
+    TablesRead,
     unkept_rows,
 )
 from tableflow.session.outcome import Outcome
@@ -31,6 +33,11 @@ from tableflow.storage.lease import Life
 
 _ELSEWHERE = "elsewhere"
 """The state of a job in a process that cannot be asked."""
+_PATIENCE_SECONDS = 1.0
+_KNOWN_SECONDS = 1.0
+_QUIET_SECONDS = 30.0
+"""A reader of tables waits so long for what the process with the jobs says of them, takes that as known for a while, and leaves one
+that cannot be asked alone for longer."""
 _BEGIN = "the jobs begin when a process opens the database for writing: tableflow run --database DIR"
 
 
@@ -43,6 +50,26 @@ class ApartStatements:
         self._interrupted = interrupted
         self._asker = JobAsker(database.disk, database.clock, interrupted)
         self._told: set[int] = set()
+        self._known: dict[tuple[frozenset[int], str], tuple[float, tuple[str, ...]]] = {}
+        self._quiet_until = 0.0
+
+    def told_of_tables(self, tables: frozenset[int], schema: str) -> tuple[str, ...]:
+        """Warnings of the process with the jobs for who reads these tables, by id; none if there is none or it cannot be asked."""
+        now = time.monotonic()
+        self._known = {each: known for each, known in self._known.items() if known[0] > now}
+        known = self._known.get((tables, schema))
+        if known is not None or now < self._quiet_until:
+            return () if known is None else known[1]
+        try:
+            found = self._asker.ask(TablesRead(tables), schema, expected=False, patience=_PATIENCE_SECONDS)
+        except CancelledError:
+            raise
+        except TableFlowError:  # the rows are what the reader wants
+            self._quiet_until = now + _QUIET_SECONDS
+            return ()
+        told = () if found is None else found.warnings
+        self._known[tables, schema] = (now + _KNOWN_SECONDS, told)
+        return told
 
     def carry_out(self, statement: JobStatement, schema: str, endless: Sequence[JobResult]) -> Outcome:
         """See :meth:`JobStatements.carry_out`."""
@@ -55,6 +82,8 @@ class ApartStatements:
                 return _joined(there or self._no_watermarks(), own.show_watermarks(endless))
             case sql.Flush():
                 return self._flush(statement, schema, own)
+            case TablesRead():
+                return Outcome(warnings=self.told_of_tables(statement.tables, schema))
             case sql.EndJob() | sql.ExplainJob():
                 if any(job.id == statement.job for job in self._keeper.jobs):
                     return own.carry_out(statement, None)

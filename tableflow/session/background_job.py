@@ -18,13 +18,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from tableflow.errors import TableFlowError
+from tableflow.errors import CancelledError, TableFlowError
 from tableflow.runtime.counts import JobCounters
 from tableflow.runtime.job import Job
 from tableflow.session.job_description import JobDescription, JobState
 from tableflow.session.planned import Planned
 
 _STOP_SECONDS = 10.0
+_LOOK_SECONDS = 0.002
 _SAMPLE_SECONDS = 1.0
 _SAMPLES = 5
 """How often a job is looked at, and how many looks are kept: rates are of so many seconds."""
@@ -54,9 +55,17 @@ class BackgroundJob:
         self._job = job
         if self.description.reading is not None and self.planned is not None:
             self.description.reading.begin(job, self.planned)
-        job.start()
+        job.start(open_all=True)
         self._thread = threading.Thread(target=self._watch, name=f"tableflow-job-{self.id}", daemon=True)
         self._thread.start()
+
+    def await_begin(self, timeout: float, more: float) -> None:
+        """Returns when all its tasks are open, ``more`` seconds later, or when it has ended."""
+        limit = time.monotonic() + timeout
+        while self.running and self._job is not None and not self._job.begun() and time.monotonic() < limit:
+            if self.wait(_LOOK_SECONDS):
+                return
+        self.wait(more)
 
     def epoch_passed(self, number: int) -> None:
         """All its tasks have passed an epoch."""
@@ -113,6 +122,8 @@ class BackgroundJob:
             if self.description.control is not None:
                 self.description.control.ending = True
             self._job.flush(_STOP_SECONDS)
+            if not self._job.running:
+                self.wait(_STOP_SECONDS)  # it has failed or finished meanwhile
             self._end(JobState.STOPPED)
 
     def cancel(self) -> None:
@@ -153,8 +164,9 @@ class BackgroundJob:
         except TableFlowError as error:
             error.script = error.script or self.description.script or self.description.text
             self._note()
-            self.error = None if self._ending else error
-            self._over(self._ending or JobState.FAILED)
+            ending = self._ending if isinstance(error, CancelledError) else None
+            self.error = None if ending else error
+            self._over(ending or JobState.FAILED)
         finally:
             job.close()
 

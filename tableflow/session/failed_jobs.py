@@ -84,6 +84,12 @@ def ended_notices(jobs: Sequence[BackgroundJob], tables: Set[int], schema: str) 
     return told
 
 
+def read_warnings(keeper: JobKeeper, tables: Set[int], schema: str) -> list[str]:
+    """What to say to somebody who reads these tables, by id: which show old rows."""
+    told = [one.warning() for one in stale(keeper, tables, schema)]
+    return told + ended_notices(keeper.jobs, tables, schema)
+
+
 def insert_warning(job: BackgroundJob, schema: str) -> str:
     """What to say of an INSERT whose job has failed."""
     told = "" if job.error is None else f" ({told_of(job.error)})"

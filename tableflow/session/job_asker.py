@@ -53,12 +53,16 @@ class JobAsker:
         except OSError as error:
             raise disk_error(self._disk, error, "look who writes to it") from error
 
-    def ask(self, statement: JobStatement, schema: str, *, expected: bool = True) -> Outcome | None:
+    def ask(
+        self, statement: JobStatement, schema: str, *, expected: bool = True, patience: float | None = None
+    ) -> Outcome | None:
         """What the statement gives where the jobs run, or its error there; None where no process has the lease.
 
-        None also where one has it that has no job, and none is ``expected``.  :class:`UnaskedError` if it cannot be asked.
+        None also where one has it that has no job, and none is ``expected``.  :class:`UnaskedError` if it cannot be asked.  ``patience``:
+        after how many seconds of silence it is taken to hang.
         """
-        found = self._connected(expected=expected)
+        patience = SILENCE_SECONDS if patience is None else patience
+        found = self._connected(expected=expected, patience=patience)
         if found is None:
             return None
         connection, holder = found
@@ -66,7 +70,7 @@ class JobAsker:
             try:
                 told = self._told.get(holder.token, frozenset())
                 connection.sendall(frame(JSON, Request(statement, schema, told).to_bytes()))
-                answer = self._answer(connection, holder)
+                answer = self._answer(connection, holder, patience)
             except TimeoutError:
                 raise self._silent(holder) from None
             except OSError:
@@ -76,9 +80,10 @@ class JobAsker:
             raise answer.outcome
         return answer.outcome
 
-    def _connected(self, *, expected: bool) -> tuple[socket.socket, Holder] | None:
+    def _connected(self, *, expected: bool, patience: float) -> tuple[socket.socket, Holder] | None:
         """A connection to who has the lease; it may be about to open or to close the database."""
-        begin, silent = time.monotonic() + _BEGIN_SECONDS, time.monotonic() + SILENCE_SECONDS
+        begun = time.monotonic()
+        begin, silent = begun + min(_BEGIN_SECONDS, patience), begun + patience
         while True:
             life, holder = self.last_holder()
             if life is not Life.WRITING or holder is None:
@@ -99,7 +104,7 @@ class JobAsker:
                     connection.close()
                     if time.monotonic() > silent:
                         raise self._silent(holder) from None
-                    begin = time.monotonic() + _BEGIN_SECONDS
+                    begin = time.monotonic() + min(_BEGIN_SECONDS, patience)
                 except OSError:
                     connection.close()
                 else:
@@ -114,7 +119,7 @@ class JobAsker:
             self._check_interrupted()
             time.sleep(_SLICE_SECONDS / 2)
 
-    def _answer(self, connection: socket.socket, holder: Holder) -> Answer:
+    def _answer(self, connection: socket.socket, holder: Holder, patience: float) -> Answer:
         last = time.monotonic()
 
         def receive(size: int) -> bytes:
@@ -125,7 +130,7 @@ class JobAsker:
                 try:
                     more = connection.recv(min(size - len(found), 1 << 20))
                 except TimeoutError:
-                    if time.monotonic() - last > SILENCE_SECONDS:
+                    if time.monotonic() - last > patience:
                         raise
                     continue
                 if not more:

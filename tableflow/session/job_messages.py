@@ -10,7 +10,7 @@ A *frame* is a kind (one byte), a length (four bytes, the most significant first
 
 Requests and answers are JSON objects with ``format``, the number of what is described here.  A request has ``statement`` (one of
 :data:`STATEMENTS`), ``job`` (its id, of those that name one), ``place`` (where the statement names it: offsets in the asker's text), ``schema``
-(the current one) and ``told`` (failed jobs that FLUSH has told this asker of).  An answer has ``message``, ``warnings``, ``told`` and ``rows`` (whether a frame
+(the current one), ``told`` (failed jobs that FLUSH has told this asker of) and ``tables`` (ids, of TABLES READ).  An answer has ``message``, ``warnings``, ``told`` and ``rows`` (whether a frame
 with them follows), or ``error``: ``type`` (a class of :mod:`tableflow.errors`), ``message``, ``detail``, ``hint`` and ``place``.
 Who closes its end while the statement is at work does not want the answer: the statement stops waiting.
 """
@@ -27,9 +27,9 @@ import pyarrow as pa
 from tableflow import errors
 from tableflow.columnar.representation import from_arrow_type
 from tableflow.errors import SerializationError, Span, TableFlowError
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.session.fixed_result import FixedResult
-from tableflow.session.job_statements import JobStatement
+from tableflow.session.job_statements import JobStatement, TablesRead
 from tableflow.session.outcome import Outcome
 from tableflow.sql import statements as sql
 
@@ -50,6 +50,7 @@ STATEMENTS: Mapping[str, Callable[[Span | None, int], JobStatement]] = {
     "EXPLAIN JOB": lambda place, job: sql.ExplainJob(span=place, job=job, view=sql.JobView.PLAN),
     "EXPLAIN ANALYZE JOB": lambda place, job: sql.ExplainJob(span=place, job=job, view=sql.JobView.ANALYZE),
     "EXPLAIN WATERMARK JOB": lambda place, job: sql.ExplainJob(span=place, job=job, view=sql.JobView.WATERMARK),
+    "TABLES READ": lambda place, _: TablesRead(frozenset(), place),
 }
 
 
@@ -70,6 +71,7 @@ class Request:
             place=_of_place(place),
             schema=self.schema,
             told=sorted(self.told),
+            tables=sorted(getattr(self.statement, "tables", ())),
         )
 
     @classmethod
@@ -78,6 +80,8 @@ class Request:
         found = _object(data)
         try:
             statement = STATEMENTS[found["statement"]](_place(found["place"]), int(found["job"] or 0))
+            if isinstance(statement, TablesRead):
+                statement = replace(statement, tables=frozenset(map(int, found["tables"])))
             return cls(statement, str(found["schema"]), frozenset(map(int, found["told"])))
         except (KeyError, TypeError, ValueError) as error:
             raise SerializationError("a question about jobs makes no sense", detail=repr(error)) from None
@@ -131,6 +135,8 @@ class Answer:
 def statement_name(statement: JobStatement) -> str:
     """Its words without its number."""
     match statement:
+        case TablesRead():
+            return "TABLES READ"
         case sql.ShowJobs():
             return "SHOW JOBS"
         case sql.ShowWatermarks():

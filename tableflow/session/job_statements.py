@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from tableflow.catalog.snapshot import shown_path
-from tableflow.errors import CancelledError, CatalogError, UnsupportedError
+from tableflow.errors import CancelledError, CatalogError, Span, UnsupportedError
 from tableflow.physical.text import explain_physical
+from tableflow.records import dataclass
 from tableflow.runtime.counts import JobCounters
 from tableflow.session.background_job import BackgroundJob
 from tableflow.session.explain import plan_with_counters
-from tableflow.session.failed_jobs import flush_refusal, on_one_line, stale, told_of
+from tableflow.session.failed_jobs import flush_refusal, insert_warning, on_one_line, read_warnings, stale, told_of
 from tableflow.session.fixed_result import FixedResult
 from tableflow.session.job_description import JobState
 from tableflow.session.job_keeper import JobKeeper
@@ -26,7 +27,16 @@ from tableflow.sql import statements as sql
 from tableflow.storage.database import Database
 from tableflow.types import BIGINT, STRING, SqlType, TimestampType
 
-JobStatement: TypeAlias = sql.Flush | sql.ShowJobs | sql.ShowWatermarks | sql.EndJob | sql.ExplainJob
+
+@dataclass(frozen=True, slots=True)
+class TablesRead:
+    """No statement that people write: somebody reads these tables, by id, and wants to know which show old rows."""
+
+    tables: frozenset[int]
+    place: Span | None = None
+
+
+JobStatement: TypeAlias = sql.Flush | sql.ShowJobs | sql.ShowWatermarks | sql.EndJob | sql.ExplainJob | TablesRead
 JOB_COLUMNS: Mapping[str, SqlType] = {
     "id": BIGINT, "target": STRING, "state": STRING, "began": TimestampType(3), "error": STRING, "query": STRING,
 }  # fmt: skip
@@ -60,6 +70,16 @@ class JobStatements:
                 return self.end(statement)
             case sql.ExplainJob():
                 return self.explain(statement)
+            case TablesRead():
+                return self.tell(statement.tables)
+
+    def tell(self, tables: frozenset[int]) -> Outcome:
+        """Warnings for who reads these tables elsewhere; of a failed INSERT once."""
+        failed = [job for job in self._keeper.jobs if job.state is JobState.FAILED and job.description.inserts & tables]
+        fresh = [job for job in failed if job.id not in self._told]
+        self._told.update(job.id for job in fresh)
+        told = read_warnings(self._keeper, tables, self._schema)
+        return Outcome(warnings=(*told, *[insert_warning(job, self._schema) for job in fresh]))
 
     def flush(self) -> Outcome:
         """FLUSH: an error where a job has failed.

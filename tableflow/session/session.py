@@ -201,11 +201,12 @@ class Session:
         """Stops what runs or waits, from any thread."""
         self.jobs.cancel()
 
-    def close(self) -> None:
-        """Cancels what runs, ends the worker threads and lets the database go."""
+    def close(self) -> Sequence[str]:
+        """Cancels what runs, ends the worker threads and lets the database go; what nobody has been told of, a line each."""
         self.jobs.close()
         self.catalog.drop_temporary()
         self.storage.close()
+        return self._streams.untold()
 
     def _run(self, text: str, start: int, script: str, parameters: Parameters) -> Outcome:
         def bound(pinned: PinnedStates) -> sql.Statement:

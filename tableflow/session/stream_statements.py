@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from tableflow.errors import CancelledError, JobError
 from tableflow.records import replace
 from tableflow.session.awaiting import Awaiting, tables_read, tables_shown
-from tableflow.session.failed_jobs import Stale, ended_notices, insert_warning, stale
+from tableflow.session.failed_jobs import Stale, insert_warning, read_warnings, stale
 from tableflow.session.job_description import JobState
 from tableflow.session.job_keeper import JobKeeper
 from tableflow.session.jobs import Jobs
 from tableflow.session.outcome import Outcome
 from tableflow.session.streaming_tables import StreamingTables
 from tableflow.sql import statements as sql
+from tableflow.storage.lease import Life, last_holder
 
 if TYPE_CHECKING:
     from tableflow.session.apart_statements import ApartStatements
@@ -30,6 +31,7 @@ StreamStatement: TypeAlias = (
 
 
 _PATIENCE_SECONDS = 5.0
+_OPEN_SECONDS = 5.0
 _AT_ONCE_SECONDS = 0.05
 _ABOUT_JOBS = (sql.ShowJobs, sql.ShowWatermarks, sql.EndJob, sql.ExplainJob)
 
@@ -58,9 +60,10 @@ class StreamStatements:
         return frozenset(self._told | self._warned)
 
     def begun_insert(self, job: BackgroundJob) -> None:
-        """An INSERT has begun a job; one that fails at once is an error of the statement."""
+        """An INSERT has begun a job; one that fails at once, or cannot open what it reads and writes, is an error of the statement."""
         self._inserts.append(job)
-        if job.wait(_AT_ONCE_SECONDS) and job.error is not None:
+        job.await_begin(_OPEN_SECONDS, _AT_ONCE_SECONDS)
+        if job.error is not None:
             self._told.add(job.id)
             raise job.error
 
@@ -122,11 +125,7 @@ class StreamStatements:
 
     def _told_of_jobs(self, statement: JobStatement) -> Outcome:
         if self._tables.apart:
-            if self._apart is None:
-                from tableflow.session.apart_statements import ApartStatements
-
-                self._apart = ApartStatements(self._tables.database, self._keeper, lambda: self._jobs.interrupted)
-            return self._apart.carry_out(statement, self._schema(), self._jobs.endless)
+            return self._elsewhere().carry_out(statement, self._schema(), self._jobs.endless)
         from tableflow.session.job_statements import JobStatements
 
         here = JobStatements(self._keeper, self._schema(), lambda: self._jobs.interrupted, self._told)
@@ -139,13 +138,32 @@ class StreamStatements:
 
     def warned(self, statement: sql.Statement, outcome: Outcome) -> Outcome:
         """The outcome of a statement, with a warning for each table that it read and that shows old rows."""
-        jobs = self._keeper.jobs
-        if all(job.running or job.state is JobState.FINISHED for job in jobs):
+        jobs, apart = self._keeper.jobs, self._tables.apart
+        if not apart and all(job.running or job.state is JobState.FINISHED for job in jobs):
             return outcome
         tables, schema = tables_shown(statement, self._tables.database), self._schema()
-        told = [one.warning() for one in self.stale(tables)] + ended_notices(jobs, tables, schema)
+        told = read_warnings(self._keeper, tables, schema)
         told += self._failed_inserts([job for job in jobs if job.description.inserts & tables])
+        if apart and tables and self._answers():
+            told += self._elsewhere().told_of_tables(tables, schema)
         return replace(outcome, warnings=(*outcome.warnings, *told)) if told else outcome
+
+    def _answers(self) -> bool:
+        """Whether some process has said where it can be asked about jobs."""
+        database = self._tables.database
+        try:
+            life, holder = last_holder(database.disk, database.clock())
+        except OSError:
+            return False
+        return life is Life.WRITING and holder is not None and bool(holder.address)
+
+    def _elsewhere(self) -> ApartStatements:
+        """What asks the process that has the jobs; loaded when it is first wanted."""
+        if self._apart is None:
+            from tableflow.session.apart_statements import ApartStatements
+
+            self._apart = ApartStatements(self._tables.database, self._keeper, lambda: self._jobs.interrupted)
+        return self._apart
 
     def told_with(self, outcome: Outcome) -> Outcome:
         """The outcome of a statement, with a warning for each INSERT of this session whose job has failed meanwhile."""
@@ -155,6 +173,10 @@ class StreamStatements:
         self._inserts = [job for job in self._inserts if job not in ended]
         told = self._failed_inserts(ended)
         return replace(outcome, warnings=(*outcome.warnings, *told)) if told else outcome
+
+    def untold(self) -> list[str]:
+        """A warning for each INSERT of this session that has failed and of which nobody knows: no statement comes any more."""
+        return self._failed_inserts(self._inserts)
 
     def _failed_inserts(self, jobs: Sequence[BackgroundJob]) -> list[str]:
         """A warning for each of these that has failed, unless somebody knows of it."""

@@ -45,6 +45,7 @@ def run_script(
         return 2
     if target.metrics is not None:
         session.jobs.remembered = []
+    watch = Watch(err)
     try:
         start = time.perf_counter()
         for number, outcome in enumerate(session.script(script)):
@@ -55,15 +56,16 @@ def run_script(
             if timing:
                 _show_timing(outcome, time.perf_counter() - start, err)
             start = time.perf_counter()
-        return _stay(session, out, err) if stay else _leave(session, out, err)
+        return _stay(session, out, err, watch) if stay else _leave(session, out, watch)
     except TableFlowError as error:
         out.flush()
         print(render(error, error.script or script), file=err)
         if not isinstance(error, JobError):  # that has told of them
-            Watch(err).tell_failed(session)
+            watch.tell_failed(session)
         return 1
     except KeyboardInterrupt:
         session.storage.shared.keeper.stop()  # so that the metrics count what is written until then
+        watch.tell_failed(session)
         raise
     finally:
         try:
@@ -84,11 +86,10 @@ def _no_end(span: Span, script: str) -> TableFlowError:
     return error
 
 
-def _stay(session: Session, out: TextIO, err: TextIO) -> int:
+def _stay(session: Session, out: TextIO, err: TextIO, watch: Watch) -> int:
     """Waits until all jobs have ended, and tells of them; an interrupt stops them at an epoch when the session closes."""
     out.flush()
     keeper = session.storage.shared.keeper
-    watch = Watch(err)
     if running := keeper.running:
         names = ", ".join(job.called(session.catalog.current) for job in running)
         print(f"running: {names}; Ctrl-C stops", file=err, flush=True)
@@ -99,11 +100,11 @@ def _stay(session: Session, out: TextIO, err: TextIO) -> int:
     return 1 if watch.look_at(session) else 0
 
 
-def _leave(session: Session, out: TextIO, err: TextIO) -> int:
+def _leave(session: Session, out: TextIO, watch: Watch) -> int:
     """Stops all jobs at an epoch, and tells of those that have failed by then."""
     out.flush()
     session.storage.shared.keeper.stop()
-    return 1 if Watch(err).tell_failed(session) else 0
+    return 1 if watch.tell_failed(session) else 0
 
 
 def _show(outcome: Outcome, format: str, out: TextIO, err: TextIO) -> None:

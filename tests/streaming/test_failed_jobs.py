@@ -153,3 +153,49 @@ def test_a_table_is_not_replaced_by_one_whose_rows_are_gone(source: str, read: b
         connection.execute("CREATE OR REPLACE STREAMING TABLE t AS SELECT k FROM again")
         connection.execute("FLUSH")
         assert connection.execute("SELECT * FROM t").fetchall() == [(5,)]
+
+
+_SLOW = "CREATE TABLE made (k INT) WITH ('connector' = 'datagen', 'rows-per-second' = '1')"
+
+
+@pytest.mark.parametrize(
+    ("into", "query"),
+    [
+        ("files", "SELECT k FROM made WHERE k = 0"),
+        ("changes", "SELECT k, count(*) FROM made WHERE k = 0 GROUP BY k"),
+    ],
+)
+def test_a_sink_that_cannot_be_opened_is_an_error_of_the_statement(tmp_path: Path, into: str, query: str) -> None:
+    """Also where its first row never comes."""
+    (tmp_path / "file").write_text("")
+    place = f"'connector' = 'filesystem', 'path' = '{tmp_path / 'file' / 'folder'}'"
+    with tableflow.connect(settings={"parallelism.default": "2"}) as opened:
+        opened.execute(_SLOW)
+        opened.execute(f"CREATE TABLE files (k INT) WITH ({place}, 'format' = 'csv')")
+        opened.execute(f"CREATE TABLE changes (k INT, n BIGINT) WITH ({place}, 'format' = 'changelog-json')")
+        for statement in (
+            f"INSERT INTO {into} {query}",
+            f"EXECUTE STATEMENT SET BEGIN INSERT INTO {into} {query}; END",
+        ):
+            with pytest.raises(tableflow.OperationalError, match=r"files in .* could not be written"):
+                opened.execute(statement)
+        assert [row[2] for row in opened.execute("SHOW JOBS").fetchall()] == ["failed", "failed"]
+
+
+def test_closing_tells_of_an_insert_that_has_failed_since_the_last_statement() -> None:
+    script = Script()
+    opened = tableflow.connect()
+    opened.register_stream("s", {"v": "STRING"}, script)
+    opened.execute("CREATE TABLE numbers (v INT)")
+    opened.execute("INSERT INTO numbers SELECT CAST(v AS INT) FROM s")
+    script.rows(("x",))
+    assert opened.session.storage.shared.keeper.find(1).wait(30)
+    with pytest.warns(
+        RuntimeWarning, match=r"table 'numbers' lacks rows: job 1, an INSERT, has failed \(cannot cast 'x'"
+    ):
+        opened.close()
+    with tableflow.connect() as other:
+        other.register_stream("s", {"v": "STRING"}, lambda: iter([("x",)]))
+        other.execute("CREATE TABLE numbers (v INT)")
+        with pytest.raises(tableflow.DataError, match="cannot cast 'x'"):
+            other.execute("INSERT INTO numbers SELECT CAST(v AS INT) FROM s")

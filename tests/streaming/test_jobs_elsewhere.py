@@ -296,6 +296,45 @@ def test_temporary_folders_that_cannot_be_used(tmp_path: Path, monkeypatch: pyte
         assert list(far.iterdir()) == []
 
 
+def test_a_reader_is_told_of_tables_that_show_old_rows(tmp_path: Path) -> None:
+    """As a session is in the process with the jobs; while they run nothing is said."""
+    script = """
+        CREATE TABLE t (v STRING);
+        CREATE STREAMING TABLE numbers AS SELECT CAST(v AS INT) AS n FROM t;
+        CREATE STREAMING TABLE twice AS SELECT n * 2 AS n FROM numbers;
+        CREATE STREAMING TABLE other AS SELECT v FROM t;
+        INSERT INTO t VALUES ('1');
+    """
+
+    def told(query: str) -> str:
+        return "; ".join(str(text) for _, text in reader.execute(query).messages)
+
+    with _writer(tmp_path / "d", script + "INSERT INTO t SELECT '2';") as process, _reader(tmp_path / "d") as reader:
+        reader.execute("FLUSH")
+        assert told("SELECT * FROM numbers") == ""
+        reader.execute("STOP JOB 3")
+        time.sleep(1.1)  # what was said is known for a second
+        assert "table 'other' is as of " in told("SELECT * FROM other")
+        assert told("SELECT * FROM numbers") == ""
+        process.send_signal(signal.SIGSTOP)
+        try:
+            time.sleep(1.1)
+            began = time.monotonic()
+            assert told("SELECT * FROM other") == "", "what it says is not waited for"
+            assert told("SELECT * FROM twice") == ""
+            assert time.monotonic() - began < 4
+        finally:
+            process.send_signal(signal.SIGCONT)
+    failing = "CREATE STREAMING TABLE wrong AS SELECT CAST(concat(v, 'x') AS INT) AS n FROM t; CREATE VIEW w AS SELECT n FROM wrong;"
+    with _writer(tmp_path / "d", failing), _reader(tmp_path / "d") as reader:
+        limit = time.monotonic() + 30
+        while "has failed (cannot cast '1x'" not in told("SELECT * FROM w"):
+            assert time.monotonic() < limit
+            time.sleep(0.2)
+        assert "table 'wrong' shows old rows" in told("SELECT * FROM w")
+        assert told("SELECT * FROM numbers") == ""
+
+
 def test_own_jobs_of_a_reader_have_numbers_of_their_own(tmp_path: Path) -> None:
     with _writer(tmp_path / "d"), _reader(tmp_path / "d") as reader:
         taken: list[int] = []

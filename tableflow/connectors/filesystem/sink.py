@@ -13,6 +13,7 @@ leaves hidden the next writer of the directory removes (:mod:`~tableflow.connect
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 import uuid
@@ -220,7 +221,19 @@ class FileSink(BlockingSink):
 def open_sink(spec: FileSinkSpec, context: OpenContext) -> FileSink:
     """The writer of one task."""
     control = None if spec.control is None else context.objects.get(spec.control)
+    if spec.endless:
+        _check_folder(spec.path)
     return FileSink(spec, control, context.task_index)
+
+
+def _check_folder(path: str) -> None:
+    """Makes the folder that a job will write into: that it cannot is said when the job begins, not when its first rows come."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise _failed(path, error) from error
 
 
 def settle_sink(spec: FileSinkSpec, tokens: Sequence[Any], commit: bool) -> None:
