@@ -54,6 +54,12 @@ class Column:
             self._nbytes = int(self._array.nbytes if self._vector is None else self._vector.nbytes)
         return self._nbytes
 
+    def nbytes_of(self, rows: int) -> int:
+        """About how many bytes so many of its rows take; a dictionary counts in full, each of them may have any of its values."""
+        length = len(self)
+        coded = self._vector.dictionary if self._array is None else pa.types.is_dictionary(self._array.type)
+        return self.nbytes if coded or rows >= length else -(-self.nbytes * rows // length)
+
     def slice(self, offset: int, length: int) -> Column:
         """Rows ``[offset, offset + length)`` without copying."""
         return Column(self.type, self.array.slice(offset, length))

@@ -160,6 +160,21 @@ def test_marks_say_what_they_were() -> None:
     assert len(state.take_marked()[0]) == 0
 
 
+def test_room_for_a_piece_of_a_batch_is_that_of_the_piece() -> None:
+    rows = 100_000
+    state = MultiState((t.BIGINT, t.STRING), (0,), (False,), counted=False)
+    texts = [f"{i} is a text of more than twelve bytes" for i in range(rows)]
+    columns = [Column(t.BIGINT, pa.array(np.arange(rows))), Column(t.STRING, pa.array(texts))]
+    whole = sum(column.nbytes for column in columns)
+    for start in range(0, rows, 5000):
+        announced = state.bytes_after(columns, 5000)
+        assert announced < state.bytes * 1.6 + whole / 2
+        state.apply(columns, rows, np.arange(start, start + 5000, dtype=np.uint32))
+        assert state.bytes <= announced
+    codes = Column(t.STRING, pa.array(texts).dictionary_encode())
+    assert codes.nbytes_of(1) == codes.nbytes, "a row may be any entry"
+
+
 def test_a_large_state_grows_in_steps_and_shrinks_to_nothing() -> None:
     rng = np.random.default_rng(7)
     rows = 200_000

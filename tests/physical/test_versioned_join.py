@@ -129,3 +129,17 @@ def test_old_versions_are_forgotten() -> None:
 def test_other_kinds_are_none(kind: HashJoinKind) -> None:
     with pytest.raises(InternalError, match="versions"):
         operator_of(node_of(kind))()
+
+
+def test_rare_watermarks_leave_no_more_than_what_has_come_since_the_last() -> None:
+    """However many versions there are of few keys: each watermark lets all go but the newest ones."""
+    harness = EventHarness(operator_of(node_of(HashJoinKind.LEFT)), LEFT, RIGHT)
+    full = []
+    for step in range(1, 9):
+        harness.rows([(i % 100, f"rate {i}", (step * 1_000_000 + i) * 1000) for i in range(30_000)], 1)
+        full.append(harness.context.state_bytes)
+        harness.watermark(step * 1_000_000 + 500_000)
+        assert harness.context.state_rows == 100
+        assert harness.context.state_bytes < full[0] / 4
+    assert max(full) <= 1.1 * full[0]
+    harness.close()

@@ -86,6 +86,7 @@ def test_readers_in_other_connections_are_told_once(tmp_path) -> None:
         assert "table 'kept' lacks rows: job 1" in _told(cursor)[0]
         assert cursor.fetchall() == [(1,)]
         assert _told(other.execute("SELECT k FROM kept")) == []
+        assert "table 'kept' lacks rows: job 1" in _told(con.execute("SELECT 1"))[0]
 
 
 @pytest.mark.parametrize(("word", "state"), [("STOP", "stopped"), ("CANCEL", "cancelled")])

@@ -163,9 +163,11 @@ class GroupTable:
         return self._table.bytes
 
     def bytes_after(self, keys: Sequence[Column], arguments: Sequence[Column], rows: int) -> int:
-        """An upper bound of :attr:`bytes` after these columns (``rows`` rows of them) were taken."""
+        """About how many :attr:`bytes` there are at most when ``rows`` rows of these columns have been taken."""
         text = sum(
-            c.nbytes for c in (*keys, *arguments) if c.vector.format in {"u", "U", "z", "Z"} or c.vector.dictionary
+            c.nbytes_of(rows)
+            for c in (*keys, *arguments)
+            if c.vector.format in {"u", "U", "z", "Z"} or c.vector.dictionary
         )
         return self._table.bytes_after(rows) + 2 * text
 

@@ -26,6 +26,7 @@ Slots = npt.NDArray[np.uint32]
 Numbers = npt.NDArray[np.int64]
 
 _PIECE_ROWS = 65_536
+_TEXT_PAGE = 1 << 20
 
 NO_SLOT = np.uint32(0xFFFFFFFF)
 """Stands for a missing row where that is allowed."""
@@ -221,9 +222,10 @@ class MultiState:
         return self.native.bytes
 
     def bytes_after(self, columns: Sequence[Column], rows: int) -> int:
-        """An upper bound of :attr:`bytes` after these columns (``rows`` rows of them) were added."""
-        text = sum(c.nbytes for c in columns)
-        return self.native.bytes_after(rows) + 2 * text
+        """About how many :attr:`bytes` there are at most when ``rows`` rows of these columns have been added."""
+        text = sum(c.nbytes_of(rows) for c in columns)
+        # Texts lie in pages, of which one may have to be begun.
+        return self.native.bytes_after(rows) + 2 * text + min(_TEXT_PAGE, self.bytes)
 
     def compact(self) -> tuple[Slots, Slots] | None:
         """Gives memory back if most slots have no row, and settles; the slots that rows had, and have now, None where none has moved.
