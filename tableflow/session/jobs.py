@@ -79,6 +79,11 @@ class Jobs:
         return writer
 
     @property
+    def running(self) -> list[JobResult]:
+        """Those at work, or whose rows wait; from any thread."""
+        return list(self._running)
+
+    @property
     def endless(self) -> list[JobResult]:
         """The queries without end that run, in the order in which they began."""
         return [result for result in self._running if result.endless]

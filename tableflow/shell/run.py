@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tableflow.session.outcome import Result
 
 _SLICE_SECONDS = 0.5
+_PATIENCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ def run_script(
         return 2
     if target.metrics is not None:
         session.jobs.remembered = []
-    watch = Watch(err)
+    watch, done = Watch(err), threading.Event()
+    threading.Thread(target=_tell_progress, args=(session, err, done), daemon=True).start()
     try:
         start = time.perf_counter()
         for number, outcome in enumerate(session.script(script)):
@@ -56,6 +59,7 @@ def run_script(
             if timing:
                 _show_timing(outcome, time.perf_counter() - start, err)
             start = time.perf_counter()
+        done.set()
         return _stay(session, out, err, watch) if stay else _leave(session, out, watch)
     except TableFlowError as error:
         out.flush()
@@ -68,11 +72,20 @@ def run_script(
         watch.tell_failed(session)
         raise
     finally:
+        done.set()
         try:
             if target.metrics is not None:
                 write_metrics(session, target.metrics)
         finally:
             session.close()
+
+
+def _tell_progress(session: Session, err: TextIO, done: threading.Event) -> None:
+    """Loads what tells it when a script has taken long enough."""
+    if not done.wait(_PATIENCE_SECONDS):
+        from tableflow.shell.progress import tell_progress
+
+        tell_progress(session, err, done)
 
 
 def _no_end(span: Span, script: str) -> TableFlowError:

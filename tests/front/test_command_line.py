@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -253,3 +254,20 @@ def test_control_c(settle):
 def test_version_and_help():
     assert tableflow("--version").stdout.startswith("tableflow 0.")
     assert "run a SQL script" in tableflow("--help").stdout
+
+
+@pytest.mark.slow
+def test_a_statement_that_waits_for_rows_at_a_rate_says_how_many_have_come():
+    """And Ctrl-C ends it."""
+    made = (
+        "CREATE TABLE made (k INT) WITH ('connector' = 'datagen', 'rows-per-second' = '20', 'number-of-rows' = '4000');"
+    )
+    script = f"SELECT 1 AS started; {made} CREATE TABLE kept (k INT); INSERT INTO kept SELECT k FROM made;"
+    code, _, err, seconds = _interrupted(script, 5.0)
+    assert code == 130
+    assert seconds < 2
+    told = re.findall(
+        r"waiting for 'made', whose rows come at a rate: ([\d,]+) of 4,000 so far; Ctrl-C ends", err.decode()
+    )
+    assert told
+    assert 20 <= int(told[0].replace(",", "")) <= 400
