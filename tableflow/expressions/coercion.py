@@ -16,6 +16,7 @@ from tableflow.expressions.casting.rules import zone_matters
 from tableflow.expressions.literals import operand_of, storage_values
 from tableflow.expressions.nodes import Cast, Expression, Literal
 from tableflow.expressions.padding import without_padding
+from tableflow.expressions.ranges import rescaled, scale_of, type_range
 from tableflow.types import TypeFamily
 
 __all__ = [
@@ -146,10 +147,26 @@ def _folded(literal: Literal, to: t.SqlType, *, lenient: bool) -> Literal | None
         return Literal(to, None, literal.span)
     if isinstance(literal.type, t.StringType) and (value := iso_value(literal.value, to)) is not None:
         return Literal(to, value, literal.span)
+    if (exact := _exact_value(literal, to)) is not None:
+        return Literal(to, exact, literal.span)
     result = convert(operand_of(literal), to)
     if result.errors is not None and result.errors.any():
         return Literal(to, None, literal.span) if lenient else None
     return Literal(to, storage_values(result)[0], literal.span)
+
+
+def _exact_value(literal: Literal, to: t.SqlType) -> int | None:
+    """An exact number's storage value in another exact type, as a cast gives it; None if it does not fit, or is none."""
+    value, of = literal.value, literal.type
+    if type(value) is not int or not isinstance(of, _EXACT) or not isinstance(to, _EXACT):
+        return None
+    digits = scale_of(to) - scale_of(of)
+    (found, _) = rescaled((value, value), digits)
+    limits = type_range(to)
+    return found if limits is not None and limits[0] <= found <= limits[1] else None
+
+
+_EXACT = (t.IntegerType, t.DecimalType)
 
 
 def implicit_cast(expression: Expression, to: t.SqlType) -> Expression | None:

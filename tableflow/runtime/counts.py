@@ -116,29 +116,46 @@ class JobCounters:
 
 
 def sum_operators(blocks: list[OperatorBlock]) -> OperatorCounts:
-    """One operator over all its tasks."""
+    """One operator over all its tasks, in one go: each query is summed up when it ends."""
+    rows_out = batches_out = busy = longest = idle = ended = largest = cut = first = last = state = state_rows = 0
     named: Counter[str] = Counter()
     for block in blocks:
-        named.update(dict(block.named))
-    ports = range(max(len(block.rows_in) for block in blocks))
+        rows_out += block.rows_out
+        batches_out += block.batches_out
+        busy += block.busy
+        longest = max(longest, block.longest)
+        idle += block.idle
+        ended += block.ended
+        largest = max(largest, block.largest)
+        cut += block.cut
+        if block.first and (first == 0 or block.first < first):
+            first = block.first
+        last = max(last, block.last)
+        for held in tuple(block.held):
+            state += held.bytes
+            if held.rows is not None:
+                state_rows += held.rows()
+        if block.named:
+            named.update(dict(block.named))
+    slowest = [found for block in blocks if (found := _slowest(block)) is not None]
     return OperatorCounts(
         name=blocks[0].name,
-        rows_in=tuple(sum(block.rows_in[port] for block in blocks) for port in ports),
-        batches_in=tuple(sum(block.batches_in[port] for block in blocks) for port in ports),
-        rows_out=sum(block.rows_out for block in blocks),
-        batches_out=sum(block.batches_out for block in blocks),
-        busy=sum(block.busy for block in blocks) // 1000,
-        longest=max(block.longest for block in blocks) // 1000,
+        rows_in=tuple(map(sum, zip(*[block.rows_in for block in blocks], strict=True))),
+        batches_in=tuple(map(sum, zip(*[block.batches_in for block in blocks], strict=True))),
+        rows_out=rows_out,
+        batches_out=batches_out,
+        busy=busy // 1000,
+        longest=longest // 1000,
         named=tuple(sorted(named.items())),
-        idle=sum(block.idle for block in blocks),
-        ended=sum(block.ended for block in blocks),
-        largest=max(block.largest for block in blocks),
-        cut=sum(block.cut for block in blocks),
-        first=min((block.first for block in blocks if block.first), default=0),
-        last=max(block.last for block in blocks),
-        state=sum(held.bytes for block in blocks for held in tuple(block.held)),
-        state_rows=sum(held.rows() for block in blocks for held in tuple(block.held) if held.rows is not None),
-        split=min((found for block in blocks if (found := _slowest(block))), key=lambda each: each[1], default=None),
+        idle=idle,
+        ended=ended,
+        largest=largest,
+        cut=cut,
+        first=first,
+        last=last,
+        state=state,
+        state_rows=state_rows,
+        split=min(slowest, key=lambda each: each[1], default=None),
         waits=_longest_wait(blocks),
     )
 

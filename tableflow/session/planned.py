@@ -65,11 +65,14 @@ class Planned:
     @property
     def waits_for_epochs(self) -> bool:
         """Whether some rows come out, or count, only when an epoch ends."""
-        return self.changes or any(
-            isinstance(node, CurrentJoin | EpochTime)
-            or (isinstance(node, ChangelogAggregate) and node.per_epoch)
-            or (isinstance(node, WindowedAggregate) and node.late is not None)
-            for node, _ in self.lowered.nodes()
+        return self.optimized.streaming and (
+            self.changes
+            or any(
+                isinstance(node, CurrentJoin | EpochTime)
+                or (isinstance(node, ChangelogAggregate) and node.per_epoch)
+                or (isinstance(node, WindowedAggregate) and node.late is not None)
+                for node, _ in self.lowered.nodes()
+            )
         )
 
 

@@ -70,9 +70,7 @@ class Lexeme(NamedTuple):
         return Span(self.start, self.end)
 
 
-_PATTERN = re.compile(
-    r"""(?P<SPACE>\s+)
-      | (?P<COMMENT>--[^\n\r]*|/\*)
+_NO_SPACE = r"""(?P<COMMENT>--[^\n\r]*|/\*)
       | (?P<BYTES>[xX]'[^']*')
       | (?P<ESCAPED>[eE]'(?:[^'\\]|''|\\.)*')
       | (?P<WORD>[^\W\d][\w$]*)
@@ -81,10 +79,11 @@ _PATTERN = re.compile(
       | (?P<QUOTED>"(?:[^"]|"")*"|`(?:[^`]|``)*`)
       | (?P<DOLLAR>\$(?:[^\W\d]\w*)?\$)
       | (?P<OPERATOR>::|\|\||<>|!=|<=|>=|==|//|=>|->>|->|:=|[()\[\]{},;.:+\-*/%<>=?&|^~@])
-      | (?P<ERROR>.)""",
-    re.VERBOSE | re.DOTALL,
-)
-_KINDS = {kind.name: kind for kind in Kind}
+      | (?P<ERROR>.)"""
+_PATTERN = re.compile(rf"(?P<SPACE>\s+) | {_NO_SPACE}", re.VERBOSE | re.DOTALL)
+SPACED = re.compile(rf"\s*+(?:{_NO_SPACE})", re.VERBOSE | re.DOTALL)
+"""A lexeme with the space before it; what it is called is the group that matched last."""
+KINDS = {kind.name: kind for kind in Kind}
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{1,3}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
@@ -95,7 +94,7 @@ _UNTERMINATED = {"'": "string", '"': "quoted identifier", "`": "quoted identifie
 def lex(text: str, start: int = 0) -> Iterator[Lexeme]:
     """All lexemes of the text in order, without gaps, from a place where one begins."""
     position, size = start, len(text)
-    match, kinds, plain = _PATTERN.match, _KINDS, _PLAIN
+    match, kinds, plain = _PATTERN.match, KINDS, PLAIN
     while position < size:
         found = match(text, position)
         if found is None or found.lastgroup is None:
@@ -106,22 +105,22 @@ def lex(text: str, start: int = 0) -> Iterator[Lexeme]:
             yield Lexeme(kinds[name], position, end, found.group())
             position = end
             continue
-        kind, end, reason = _closer(text, position, kinds[name], found)
+        kind, end, reason = closer(text, position, kinds[name], found)
         yield Lexeme(kind, position, end, text[position:end], reason)
         position = end
 
 
-_PLAIN = frozenset({"SPACE", "BYTES", "ESCAPED", "WORD", "STRING", "QUOTED", "OPERATOR"})
+PLAIN = frozenset({"SPACE", "BYTES", "ESCAPED", "WORD", "STRING", "QUOTED", "OPERATOR"})
 """Kinds that are what the pattern says."""
 
 
-def _closer(text: str, position: int, kind: Kind, found: re.Match[str]) -> tuple[Kind, int, str]:
+def closer(text: str, position: int, kind: Kind, found: re.Match[str]) -> tuple[Kind, int, str]:
     """What a lexeme is that has to be looked at again, where it ends, and what is wrong with it."""
     end = found.end()
     if kind is Kind.COMMENT and text.startswith("/*", position):
         return _block_comment(text, position)
     if kind is Kind.DOLLAR:
-        return _dollar_string(text, position, found.group())
+        return _dollar_string(text, position, text[position:end])
     if kind is Kind.NUMBER and end < len(text) and _WORD_START.match(text, end):
         return _malformed_number(text, end)
     if kind is Kind.ERROR:

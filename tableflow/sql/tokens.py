@@ -12,7 +12,7 @@ from typing import Final
 from sqlglot.tokenizer_core import Token, TokenType
 
 from tableflow.errors import SqlSyntaxError
-from tableflow.sql.lexer import Kind, Lexeme, significant
+from tableflow.sql.lexer import KINDS, PLAIN, SPACED, Kind, Lexeme, closer, significant
 
 RESERVED: Final[dict[str, TokenType]] = {
     name: TokenType[name]
@@ -81,33 +81,52 @@ _BY_KIND: Final = {
 
 
 def tokenize(text: str, begin: int = 0) -> list[Token]:
-    """Tokens with their character offsets (``end`` is the last character, as in sqlglot)."""
+    """Tokens with their character offsets (``end`` is the last character, as in sqlglot).
+
+    It reads what :func:`~tableflow.sql.lexer.significant` gives, without making a lexeme of every word.
+    """
     tokens: list[Token] = []
-    lexemes = significant(text, begin)
-    skip = False
-    for index, lexeme in enumerate(lexemes):
-        if skip:
-            skip = False
-            continue
-        start, end = lexeme.start, lexeme.end
-        if lexeme.kind is Kind.WORD:
-            upper = lexeme.text.upper()
-            if upper in _FIRST_OF_PAIR and (pair := _pair(upper, lexemes, index)) is not None:
-                skip, end = True, lexemes[index + 1].end
-                tokens.append(Token(pair, text[start:end], 1, 1, start, end - 1))
+    match, position, size = SPACED.match, begin, len(text)
+    half: tuple[str, int] | None = None  # a word that may be the first of a pair, and where it begins
+    while position < size and (found := match(text, position)) is not None:
+        group = found.lastgroup
+        assert group is not None
+        start, position = found.span(group)
+        if group == "WORD":
+            word = text[start:position]
+            upper = word.upper()
+            pair = None if half is None else _PAIRS.get((half[0], upper))
+            if half is not None and pair is not None:
+                tokens[-1] = Token(pair, text[half[1] : position], 1, 1, half[1], position - 1)
+                half = None
                 continue
-            tokens.append(Token(_KEYWORDS.get(upper, TokenType.VAR), lexeme.text, 1, 1, start, end - 1))
-        elif lexeme.kind is Kind.OPERATOR:
-            tokens.append(Token(_OPERATORS[lexeme.text], lexeme.text, 1, 1, start, end - 1))
+            tokens.append(Token(_KEYWORDS.get(upper, TokenType.VAR), word, 1, 1, start, position - 1))
+            half = (upper, start) if upper in _FIRST_OF_PAIR else None
+            continue
+        if group == "OPERATOR":
+            symbol = text[start:position]
+            tokens.append(Token(_OPERATORS[symbol], symbol, 1, 1, start, position - 1))
         else:
-            tokens.append(Token(_BY_KIND[lexeme.kind], _checked_value(lexeme), 1, 1, start, end - 1))
+            kind = KINDS[group]
+            if group not in PLAIN:
+                kind, position, _ = closer(text, start, kind, found)
+                if kind is Kind.COMMENT:
+                    continue
+            tokens.append(_valued(text, begin, Lexeme(kind, start, position, text[start:position])))
+        half = None
     return tokens
 
 
-def _pair(upper: str, lexemes: list[Lexeme], index: int) -> TokenType | None:
-    if index + 1 >= len(lexemes) or lexemes[index + 1].kind is not Kind.WORD:
-        return None
-    return _PAIRS.get((upper, lexemes[index + 1].text.upper()))
+def _valued(text: str, begin: int, lexeme: Lexeme) -> Token:
+    """A token that stands for something else than its characters; an error if the text cannot be read there."""
+    if lexeme.kind is Kind.ERROR:
+        significant(text, begin)  # it says what is wrong
+    try:
+        value = _checked_value(lexeme)
+    except SqlSyntaxError:
+        significant(text, begin)  # text that cannot be read is told of first
+        raise
+    return Token(_BY_KIND[lexeme.kind], value, 1, 1, lexeme.start, lexeme.end - 1)
 
 
 def _checked_value(lexeme: Lexeme) -> str:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from tableflow import types as t
 from tableflow.errors import BindError
+from tableflow.expressions.casting import convert
+from tableflow.expressions.coercion import cast
 from tableflow.expressions.literals import (
     literal_from_python,
     number_literal,
@@ -19,7 +21,8 @@ from tableflow.expressions.literals import (
     python_from_storage,
     storage_values,
 )
-from tableflow.expressions.nodes import Literal
+from tableflow.expressions.nodes import Cast, Literal
+from tableflow.expressions.ranges import type_range
 from tableflow.serialization import dumps, loads
 
 
@@ -73,3 +76,28 @@ def test_nested_storage():
 def test_intervals_with_months_stay_triples():
     assert python_from_storage((1, 2, 3), t.INTERVAL) == (1, 2, 3)
     assert python_from_storage((0, 2, 3), t.INTERVAL) == dt.timedelta(days=2, microseconds=3)
+
+
+_EXACT = [
+    t.TINYINT,
+    t.INT,
+    t.BIGINT,
+    t.DecimalType(1, 0),
+    t.DecimalType(5, 2),
+    t.DecimalType(18, 18),
+    t.DecimalType(38, 6),
+]
+
+
+@pytest.mark.parametrize("of", _EXACT, ids=str)
+@pytest.mark.parametrize("to", _EXACT, ids=str)
+def test_a_literal_is_cast_as_a_column_is(of: t.SqlType, to: t.SqlType) -> None:
+    low, high = type_range(of) or (0, 0)
+    for value in (0, 1, -1, 4, 5, -5, 49, 50, -50, 127, 128, 99_999, 12_345_678, low, high):
+        if not low <= value <= high:
+            continue
+        literal = Literal(of, value)
+        result = convert(operand_of(literal), to)
+        fails = result.errors is not None and bool(result.errors.any())
+        expected = Cast(to, literal) if fails else Literal(to, storage_values(result)[0])
+        assert cast(literal, to) == expected

@@ -67,7 +67,7 @@ class ProgramDefinition:
     @property
     def reads(self) -> frozenset[int]:
         """Positions of the columns that it computes with."""
-        return frozenset(int(i.immediates[0]) for i in self.instructions if i.op.startswith("load."))
+        return frozenset([int(i.immediates[0]) for i in self.instructions if i.op.startswith("load.")])
 
     @property
     def filters(self) -> bool:
@@ -88,6 +88,9 @@ class RowError(DataError):
         self.row = row
 
 
+_TEXTS = frozenset({TypeFamily.STRING, TypeFamily.BYTES, TypeFamily.JSON})
+
+
 class Program:
     """A loaded program; single-owner."""
 
@@ -104,9 +107,9 @@ class Program:
         except (ValueError, TypeError, IndexError, OverflowError, RuntimeError) as error:
             raise SerializationError("an expression program cannot be loaded", detail=str(error)) from error
         self._reads = definition.reads
-        flat = {i for i, f in enumerate(definition.inputs) if family(f.type) is not TypeFamily.NESTED}
-        kinds = {i: family(f.type) for i, f in enumerate(definition.inputs)}
-        self._text = {i for i, kind in kinds.items() if kind in {TypeFamily.STRING, TypeFamily.BYTES, TypeFamily.JSON}}
+        kinds = [family(f.type) for f in definition.inputs]
+        flat = {i for i, kind in enumerate(kinds) if kind is not TypeFamily.NESTED}
+        self._text = {i for i, kind in enumerate(kinds) if kind in _TEXTS}
         self._gathers = frozenset(o.column for o in definition.outputs if o.column in flat)
         self._nested = any(o.column >= 0 and o.column not in flat for o in definition.outputs)
         self._computes = any(o.register >= 0 for o in definition.outputs)
