@@ -26,6 +26,6 @@ def lengthened(before: Expression, taken: Expression) -> Expression | None:
             so_far = Chain(before.type, start, (known,), (middle,))
         case _:
             return None
-    if before.type != taken.type or not isinstance(taken.type, IntegerType | DecimalType | FloatType):
+    if before.type != taken.type or not isinstance(taken.type, (IntegerType, DecimalType, FloatType)):
         return None
     return Chain(taken.type, so_far.first, (*so_far.operators, name), (*so_far.operands, last), taken.span)

@@ -32,25 +32,29 @@ def fold(expression: Expression) -> Expression:
 
 def fold_node(of: Expression) -> Expression:
     """One step of :func:`fold`, for an expression whose operands are folded."""
-    match of:
-        case Call(function="and"):
+    if isinstance(of, Call):
+        return _fold_call(of)
+    return _fold_case(of) if isinstance(of, Case) else _computed(of)
+
+
+def _fold_call(of: Call) -> Expression:
+    match of.function:
+        case "and":
             return _fold_connective(of, FALSE, TRUE)
-        case Call(function="or"):
+        case "or":
             return _fold_connective(of, TRUE, FALSE)
-        case Call(function="not", args=(operand,)):
-            return _negated(operand, of)
-        case Call(function="coalesce"):
+        case "not":
+            return _negated(of.args[0], of)
+        case "coalesce":
             return _fold_coalesce(of)
-        case Case():
-            return _fold_case(of)
-        case Call(function="try", args=(operand,)) if not can_raise(operand):
-            return operand
+        case "try" if not can_raise(of.args[0]):
+            return of.args[0]
     return _computed(of)
 
 
 def _computed(of: Expression) -> Expression:
     """A constant's value, unless it fails."""
-    if not isinstance(of, Call | Cast | Case | Chain):
+    if not isinstance(of, (Call, Cast, Case, Chain)):
         return of
     if not all(isinstance(operand, Literal) for operand in children(of)) and not _may_save(of):
         return of  # an operand that is not a constant by now has columns in it, or fails

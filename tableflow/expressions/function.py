@@ -113,7 +113,7 @@ def accept(argument: Expression, parameter: SqlType) -> Expression | None:
     if isinstance(argument.type, t.NullType):
         return cast(argument, parameter)
     same = isinstance(argument.type, type(parameter))
-    if same and isinstance(parameter, t.StringType | t.TimeType | t.TimestampType | t.BytesType):
+    if same and isinstance(parameter, (t.StringType, t.TimeType, t.TimestampType, t.BytesType)):
         return argument
     return implicit_cast(argument, parameter)
 

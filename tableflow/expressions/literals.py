@@ -90,7 +90,7 @@ def literal_from_python(value: Any, span: Span | None = None) -> Literal:
             return Literal(t.INTERVAL, (0, value.days, value.seconds * 1_000_000 + value.microseconds), span)
         case uuid.UUID():
             return Literal(t.STRING, canonical_uuid(str(value)), span)
-    several = isinstance(value, list | tuple | set | frozenset)
+    several = isinstance(value, (list, tuple, set, frozenset))
     raise BindError(
         f"a Python {type(value).__name__} has no SQL type",
         hint="write one ? for each value: IN (?, ?, ?); or con.register() the values as a table: IN (SELECT ...)"

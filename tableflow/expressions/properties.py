@@ -57,7 +57,7 @@ def deterministic(of: Expression) -> bool:
 def is_constant(of: Expression) -> bool:
     """Whether the value is the same for all rows: no columns, no aggregates, nothing non-deterministic."""
     for node in walk(of):
-        if isinstance(node, ColumnRef | AggregateCall | WindowCall):
+        if isinstance(node, (ColumnRef, AggregateCall, WindowCall)):
             return False
         if isinstance(node, Call) and not function(node.function).deterministic:
             return False

@@ -65,7 +65,7 @@ def scale_of(of: t.SqlType) -> int:
 
 def is_exact(of: t.SqlType) -> bool:
     """Whether the type's values are integers or decimals."""
-    return isinstance(of, t.IntegerType | t.DecimalType)
+    return isinstance(of, (t.IntegerType, t.DecimalType))
 
 
 def _cut(found: Range, of: t.SqlType) -> Range:

@@ -72,11 +72,11 @@ class Fusion:
 
     def fused(self, node: PhysicalNode) -> PhysicalNode:
         """The node over fused inputs; a run that ends in it as pipelines."""
-        if not isinstance(node, FilterRows | ProjectColumns):
+        if not isinstance(node, (FilterRows, ProjectColumns)):
             return _with_terminal(node.with_inputs(tuple(self.fused(child) for child in node.inputs)))
         steps: list[Step] = []
         below: PhysicalNode = node
-        while isinstance(below, FilterRows | ProjectColumns):
+        while isinstance(below, (FilterRows, ProjectColumns)):
             steps.append(below)
             below = below.input
         result = self.fused(below)

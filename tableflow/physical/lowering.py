@@ -291,7 +291,7 @@ class _Lowering:
         for port, (producer, kind, keys, parallelism, boundaries) in enumerate(producers):
             if kind is ExchangeKind.FORWARD and parallelism != head.parallelism:
                 kind = ExchangeKind.REBALANCE
-            shared = kind is ExchangeKind.HASH and isinstance(node, ChangelogJoin | VersionedJoin | CurrentJoin)
+            shared = kind is ExchangeKind.HASH and isinstance(node, (ChangelogJoin, VersionedJoin, CurrentJoin))
             self.edges.append(Edge(producer, head.id, port, kind, keys, boundaries=boundaries, shared=shared))
         return self._append(head, node)
 

@@ -98,7 +98,7 @@ def scale_of(of: t.SqlType) -> int:
 
 def is_exact(of: t.SqlType) -> bool:
     """Integers and decimals."""
-    return isinstance(of, t.IntegerType | t.DecimalType)
+    return isinstance(of, (t.IntegerType, t.DecimalType))
 
 
 def storage_format(of: t.SqlType, kind: str) -> str:

@@ -181,7 +181,7 @@ class Compiler:
         if self._in_block or isinstance(expression, ColumnRef):
             return False
         reads = self._reads(expression)
-        return len(reads) == 1 and isinstance(self.inputs[min(reads)].type, t.StringType | t.BytesType)
+        return len(reads) == 1 and isinstance(self.inputs[min(reads)].type, (t.StringType, t.BytesType))
 
     def _in_new_block(self, expression: Expression) -> Value:
         outside, self._memo = self._memo, {}

@@ -18,7 +18,7 @@ _DAY = 86_400_000_000
 
 def unit_of(of: t.SqlType) -> int:
     """Stored units per microsecond of a time or timestamp."""
-    return 1000 if isinstance(of, t.TimestampType | t.TimeType) and of.precision > 6 else 1
+    return 1000 if isinstance(of, (t.TimestampType, t.TimeType)) and of.precision > 6 else 1
 
 
 def moved(compiler: Compiler, op: str, call: Call, error: int) -> Value:
@@ -28,7 +28,7 @@ def moved(compiler: Compiler, op: str, call: Call, error: int) -> Value:
     base, by = call.args
     if op == "sub" and isinstance(base.type, t.DateType) and isinstance(by.type, t.DateType):
         return compiler.numbers.arithmetic(op, compiler.value(base), compiler.value(by), (0, 0), call.type, error)
-    if op == "add" and isinstance(base.type, t.IntervalType | t.IntegerType):
+    if op == "add" and isinstance(base.type, (t.IntervalType, t.IntegerType)):
         base, by = by, base
     if op == "mul" or base.type != call.type:
         raise NotCompilableError(call.function)

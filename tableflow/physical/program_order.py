@@ -44,7 +44,7 @@ def _range_part(conjunct: Expression, domains: Mapping[int, Domain]) -> float | 
         domain is None
         or domain.minimum is None
         or domain.maximum is None
-        or not isinstance(constant.value, int | float)
+        or not isinstance(constant.value, (int, float))
     ):
         return None
     at = constant.value * 10.0 ** (scale_of(column.type) - scale_of(constant.type))

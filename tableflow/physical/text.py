@@ -47,7 +47,7 @@ def explain_physical(root: PhysicalNode, annotate: Annotation | None = None) -> 
         lines.append(f"{'  ' * depth}{describe(node, names)}  {{{expectation(node, names)}}}{note}")
         for step in node.steps if isinstance(node, Pipeline) else ():
             lines.append(f"{'  ' * depth}  | {describe(step, names)}")
-        if isinstance(node, SharedResult | Fork):
+        if isinstance(node, (SharedResult, Fork)):
             key = node.publication if isinstance(node, SharedResult) else node.key
             if key in seen:
                 return

@@ -282,7 +282,7 @@ def _all(pieces: Iterator[tuple[Slots, Slots]]) -> tuple[Slots, Slots]:
 def _unit(side: ChangelogSide, at: int) -> int:
     """How many units of a timestamp's numbers are a microsecond."""
     of = side.fields[at].type
-    if not isinstance(of, TimestampType | DateType | IntegerType):
+    if not isinstance(of, (TimestampType, DateType, IntegerType)):
         raise InternalError("versions are told apart by a time or a whole number")
     return 1000 if isinstance(of, TimestampType) and of.precision > 6 else 1
 

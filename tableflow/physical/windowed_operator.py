@@ -71,7 +71,7 @@ def _last_rows(node: WindowedAggregate) -> LastRowsOperator:
             "with KEEP LAST each firing is a row of its own, which a late row could not correct",
             hint="leave LATENESS out; a WATERMARK FOR that stays further behind waits for more rows",
         )
-    if node.changing or not isinstance(node.assigner, Global | Tumble | Hop | Cumulate):
+    if node.changing or not isinstance(node.assigner, (Global, Tumble, Hop, Cumulate)):
         raise InternalError("KEEP LAST of windows that are told when they close")
     if node.emit.keep_last is not None and isinstance(node.assigner, Global):
         first = None if not node.order else node.input.fields[positions(node.input.fields)[node.order[0].column]].type

@@ -164,7 +164,7 @@ class Dependences:
             return _but(node, {f.id for f in (*node.partition, *node.made)}, below)
         columns = {**below.columns, **dict.fromkeys((f.id for f in node.made), False)}
         return Dependence(
-            columns, below.rows or isinstance(node.assigner, CountHop | Landmark) or node.time is not None
+            columns, below.rows or isinstance(node.assigner, (CountHop, Landmark)) or node.time is not None
         )
 
     def _windowed(self, node: timed.WindowedAggregate, below: Dependence) -> Dependence:
@@ -184,7 +184,7 @@ class Dependences:
         partition = {f.id for f in node.partition}
         whole = all(f.id in partition for f in node.keys)
         emit = node.emit or Emit()
-        by_number = isinstance(node.assigner, CountTumble | CountHop) and whole
+        by_number = isinstance(node.assigner, (CountTumble, CountHop)) and whole
         by_rows = arrival.numbering_reason(node, self._rows) is None and not arrival.fires_by_time(emit)
         if by_number or by_rows:
             return self._grouped(node, below, members=True, groups=False)

@@ -160,7 +160,7 @@ def firing_reason(node: WindowedAggregate, known: RowFacts) -> str | None:
     emit = node.emit or Emit()
     if fires_by_time(emit):
         return "EMIT EVERY INTERVAL, of rows that have come by then"
-    by_rows = any(isinstance(trigger, EveryRows | OnUpdate) for trigger in emit.triggers)
+    by_rows = any(isinstance(trigger, (EveryRows, OnUpdate)) for trigger in emit.triggers)
     if emit.keep_last is not None or not (by_rows or emit.evicts):
         return None  # a firing sees all rows up to its time
     order = node.order
@@ -185,7 +185,7 @@ def _follow_from(columns: frozenset[int], below: Node) -> set[int]:
     """Bounds of windows that follow from others."""
     found: set[int] = set()
     for node in walk_plan(below):
-        if isinstance(node, WindowTable | WindowedAggregate) and isinstance(node.assigner, Tumble | Hop | Cumulate):
+        if isinstance(node, (WindowTable, WindowedAggregate)) and isinstance(node.assigner, (Tumble, Hop, Cumulate)):
             ends = {f.id for f in (node.end, node.window_time) if f is not None}
             if ends & columns:
                 found |= {f.id for f in (node.start, node.end, node.window_time) if f is not None}

@@ -92,7 +92,7 @@ class ColumnEstimate:
         """After a comparison with a constant."""
         if function == "eq":
             return replace(self, distinct=1.0, minimum=value, maximum=value, guessed=False, unknown=False)
-        if not isinstance(value, int | float) or not isinstance(self.minimum, int | float):
+        if not isinstance(value, (int, float)) or not isinstance(self.minimum, (int, float)):
             return self
         low, high = self.minimum, self.maximum
         if high is None or high <= low:
@@ -116,7 +116,7 @@ class ColumnEstimate:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def width(of: SqlType | None) -> float:
@@ -154,7 +154,7 @@ def of_scan_column(scan: Scan, column: int, rows: float) -> ColumnEstimate:
     bytes_of = known.average_bytes or bytes_of
     low, high = known.minimum, known.maximum
     distinct, limited, guessed = rows, True, False
-    if isinstance(of, IntegerType | DateType | DecimalType) and isinstance(low, int) and isinstance(high, int):
+    if isinstance(of, (IntegerType, DateType, DecimalType)) and isinstance(low, int) and isinstance(high, int):
         span = float(high - low + 1)
         distinct, limited = min(span, rows), span > rows / 2
         if known.distinct is not None and known.distinct < distinct:

@@ -65,7 +65,7 @@ def _periods(
     length = _DAYS.get(unit)
     if column is not None and length is not None and isinstance(of, ColumnRef):
         low, high = column.minimum, column.maximum
-        if isinstance(low, int) and isinstance(high, int) and isinstance(of.type, DateType | TimestampType):
+        if isinstance(low, int) and isinstance(high, int) and isinstance(of.type, (DateType, TimestampType)):
             periods = (high - low) / _units_a_day(of.type) / length + 1.0
             most = periods if most is None else min(most, periods)
     return None if most is None else min(inputs, most)

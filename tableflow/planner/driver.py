@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import time
+from typing import TypeAlias
 
 from tableflow.config import DISABLED_RULES, Settings
 from tableflow.errors import InternalError
@@ -219,15 +220,13 @@ def optimize(query: Query, settings: Settings) -> Optimized:
     context = Context(query.root, settings)
     trace = Trace()
     streaming = is_streaming(query.root, settings)
-    disabled = _disabled(settings, context) | (NOT_FOR_STREAMS.keys() if streaming else ONLY_FOR_STREAMS.keys())
+    elsewhere = NOT_FOR_STREAMS.keys() if streaming else ONLY_FOR_STREAMS.keys()
+    disabled = frozenset(_disabled(settings, context) | elsewhere)
     required = frozenset([f.id for f in query.columns])
     root = query.root
-    for phase in Phase:
-        entries = [e for e in RULES if phase in e.phases and e.name not in disabled]
-        for entry in entries:
-            if not entry.on:
-                root = _apply_to_whole(entry, root, required, context, trace)
-        local = _dispatch(entries)
+    for phase, whole, local in _by_phase(disabled):
+        for entry in whole:
+            root = _apply_to_whole(entry, root, required, context, trace)
         if local:
             root = Rewriter(local, context, trace).rewrite(root, required)
         root = _with_one_input_each(root)
@@ -239,6 +238,8 @@ def optimize(query: Query, settings: Settings) -> Optimized:
 
 def _disabled(settings: Settings, context: Context) -> frozenset[str]:
     wanted = settings.get(DISABLED_RULES)
+    if not wanted:
+        return frozenset()
     switchable = {entry.name for entry in RULES if entry.switchable}
     for name in sorted(wanted - switchable):
         if any(entry.name == name for entry in RULES):
@@ -260,24 +261,29 @@ def _apply_to_whole(entry: Entry, root: Node, required: frozenset[int], context:
     return new
 
 
-_DISPATCH: dict[tuple[str, ...], dict[type[Node], tuple[tuple[str, Rule], ...]]] = {}
+_Local: TypeAlias = dict[type[Node], tuple[tuple[str, Rule], ...]]
+_Phases: TypeAlias = tuple[tuple[Phase, tuple[Entry, ...], _Local], ...]
+_KNOWN: dict[frozenset[str], tuple[tuple[Entry, ...], _Phases]] = {}
 
 
-def _dispatch(entries: list[Entry]) -> dict[type[Node], tuple[tuple[str, Rule], ...]]:
-    """Rules by node type; the table is built once per set of rules."""
-    names = tuple([entry.name for entry in entries])
-    found = _DISPATCH.get(names)
-    if found is None:
-        types = {kind for entry in entries for kind in entry.on}
-        found = _DISPATCH[names] = {
-            kind: tuple([(entry.name, entry.function) for entry in entries if kind in entry.on]) for kind in types
-        }
-    return found
+def _by_phase(disabled: frozenset[str]) -> _Phases:
+    """Of each phase the rules over the whole plan, and the others by node type; made once per set of rules."""
+    known = _KNOWN.get(disabled)
+    if known is None or known[0] is not RULES:
+        known = _KNOWN[disabled] = (RULES, tuple([_of_phase(phase, disabled) for phase in Phase]))
+    return known[1]
+
+
+def _of_phase(phase: Phase, disabled: frozenset[str]) -> tuple[Phase, tuple[Entry, ...], _Local]:
+    entries = [e for e in RULES if phase in e.phases and e.name not in disabled]
+    types = {kind for entry in entries for kind in entry.on}
+    local = {kind: tuple([(entry.name, entry.function) for entry in entries if kind in entry.on]) for kind in types}
+    return phase, tuple([entry for entry in entries if not entry.on]), local
 
 
 def _with_one_input_each(root: Node) -> Node:
     """All readers of a shared plan read the very same one, also after each was rewritten by itself."""
-    if not any(isinstance(node, Shared) for node in walk_plan(root)):
+    if not [node for node in walk_plan(root) if type(node) is Shared]:
         return root
     first: dict[int, Node] = {}
 

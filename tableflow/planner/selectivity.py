@@ -106,7 +106,7 @@ def _range_bound(lookup: Lookup, of: Expression) -> tuple[int, float, float] | N
             function = MIRRORED[function]
         case _:
             return None
-    if function in {"eq", "ne"} or isinstance(value, bool) or not isinstance(value, int | float):
+    if function in {"eq", "ne"} or isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     column = _column(lookup, a)
     if column is None:
@@ -125,6 +125,6 @@ def _descaled(value: float, outer: SqlType, inner: SqlType) -> float:
     """A scaled constant in the units of what was cast."""
     outer_scale = outer.scale if isinstance(outer, DecimalType) else 0
     inner_scale = inner.scale if isinstance(inner, DecimalType) else 0
-    if isinstance(outer, DecimalType | IntegerType) or isinstance(inner, DecimalType):
+    if isinstance(outer, (DecimalType, IntegerType)) or isinstance(inner, DecimalType):
         return value * 10.0 ** (inner_scale - outer_scale)
     return value

@@ -184,7 +184,7 @@ class Statistics:
                 low, high = domain.minimum, domain.maximum
             case _:
                 return None
-        return (low, high) if isinstance(low, int | float) and isinstance(high, int | float) else None
+        return (low, high) if isinstance(low, (int, float)) and isinstance(high, (int, float)) else None
 
     def _derive_rows(self, node: Node) -> float:
         match node:

@@ -77,9 +77,9 @@ class Streams:
     def __init__(self, root: logical.Node) -> None:
         self._known: dict[int, tuple[logical.Node, StreamFacts]] = {}
         self.finishing: logical.Node | None = None
-        while isinstance(root, logical.Project | logical.Hinted):
+        while isinstance(root, (logical.Project, logical.Hinted)):
             root = root.input
-        if isinstance(root, logical.Limit | logical.Sort) and self.of(root).bounded:
+        if isinstance(root, (logical.Limit, logical.Sort)) and self.of(root).bounded:
             self.finishing = root
             self._known[id(root)] = (root, StreamFacts(bounded=True, changelog=_APPEND))
 
@@ -180,7 +180,7 @@ def _in_windows(node: timed.WindowTable, below: StreamFacts) -> StreamFacts:
     """Rows that wait for their window come when their own time has passed; others come as they do."""
     given = node.time is not None and node.time.id in below.event_time
     made = frozenset({node.window_time.id}) if given and node.window_time is not None else frozenset[int]()
-    at_once = isinstance(node.assigner, Tumble | Hop | Cumulate)
+    at_once = isinstance(node.assigner, (Tumble, Hop, Cumulate))
     return StreamFacts(below.bounded, below.changelog, below.event_time | made if at_once else made)
 
 

@@ -77,7 +77,7 @@ def _depends(node: Node, domain: Domain, context: Context) -> bool:
 
 def _may_fail(node: Node, context: Context) -> bool:
     """Whether the node is one that is evaluated for each row and fails for some: then not where there is no outer row."""
-    return isinstance(node, Filter | Project) and fails_for_some_row(node, context)
+    return isinstance(node, (Filter, Project)) and fails_for_some_row(node, context)
 
 
 def bind(node: Node, domain: Domain, context: Context) -> Bound:
@@ -138,7 +138,7 @@ def _bind_window_table(node: WindowTable, bound: Bound, context: Context) -> Bou
 
 
 def _bind_leaf(node: Node, domain: Domain, context: Context) -> Bound:
-    if isinstance(node, AsofJoin | TemporalJoin):
+    if isinstance(node, (AsofJoin, TemporalJoin)):
         raise UnsupportedError(
             "a join as of a time in a subquery that refers to the outer row is not supported over streams",
             span=node.span,

@@ -200,7 +200,7 @@ def same_window(conjuncts: Iterable[Expression], left: Closings, right: Closings
 
 
 def _made(node: timed.WindowTable | timed.WindowedAggregate, stream: Callable[[logical.Node], StreamFacts]) -> Closings:
-    at_once = isinstance(node, timed.WindowTable) and isinstance(node.assigner, Tumble | Hop | Cumulate)
+    at_once = isinstance(node, timed.WindowTable) and isinstance(node.assigner, (Tumble, Hop, Cumulate))
     found = dict(closings(node.input, stream)) if at_once else {}
     if node.time is None or node.time.id not in stream(node.input).event_time:
         return found

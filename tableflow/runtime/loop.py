@@ -113,7 +113,7 @@ class LoopGate:
                     self._rows += event.rows
                     return event
                 # The tail ends only by itself if nobody wants its rows any more.
-                self._arrived[index] = isinstance(event, Superstep | EndOfInput)
+                self._arrived[index] = isinstance(event, (Superstep, EndOfInput))
         if all(self._arrived):
             self._decided = self._control.report(self._rows)
             self._decided.subscribe(self._timers.wake)

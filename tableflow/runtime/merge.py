@@ -73,7 +73,7 @@ class MergedChannels:
             if isinstance(event, Batch):
                 self._merge.push(index, event)
                 return True
-            if isinstance(event, Epoch | Superstep | EndOfInput):
+            if isinstance(event, (Epoch, Superstep, EndOfInput)):
                 self._barriers[index] = event
                 self._merge.finish(index)
                 return True

@@ -128,7 +128,7 @@ def tables_read(statement: sql.Statement) -> frozenset[int] | None:
 
 def tables_shown(statement: sql.Statement, database: object) -> frozenset[int]:
     """The tables of a database, by id, whose newest rows are in a statement's answer or in what it makes."""
-    if isinstance(statement, sql.Explain | sql.Describe):
+    if isinstance(statement, (sql.Explain, sql.Describe)):
         return frozenset()  # what EXPLAIN carries out is a statement of its own
     query = getattr(statement, "query", None)
     return frozenset() if query is None else tables_scanned(query, database)
@@ -147,4 +147,4 @@ def _scanned(query: Query) -> frozenset[int]:
 
 def _identified(providers: Iterable[object]) -> frozenset[int]:
     """Tables that live in the session only may have the number of another one: then a statement waits that need not."""
-    return frozenset([one.table_id for one in providers if isinstance(one, ManagedProvider | ChangesProvider)])
+    return frozenset([one.table_id for one in providers if isinstance(one, (ManagedProvider, ChangesProvider))])

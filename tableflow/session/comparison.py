@@ -141,7 +141,7 @@ def difference(expected: Sequence[Row], found: Sequence[Row]) -> str | None:
 
 
 def _sorted(value: Any) -> Any:
-    return sorted(value, key=repr) if isinstance(value, list | str) else value
+    return sorted(value, key=repr) if isinstance(value, (list, str)) else value
 
 
 def _order(row: Row) -> list[tuple[bool, str]]:
@@ -152,7 +152,7 @@ def _place(value: Any) -> str:
     """A text by which values are sorted: the same for those that are equal, -0.0 and 0.0 included, wherever they stand."""
     if isinstance(value, float):
         return f"{value + 0.0:.6g}"
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_place, value))}]"
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key!r}: {_place(each)}' for key, each in value.items())}}}"
@@ -166,7 +166,7 @@ def _same(one: Sequence[Any], other: Sequence[Any]) -> bool:
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(one) and math.isnan(other))
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
         return len(one) == len(other) and _same(one, other)
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and _same(list(one.values()), [other[key] for key in one])

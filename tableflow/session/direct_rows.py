@@ -139,7 +139,7 @@ def runs_of_distinct_keys(query: Query, parameters: Batch, where: Mapping[int, i
     As long as can be; a row whose own rows have a key twice is a range by itself.
     """
     node = query.root
-    while isinstance(node, Project | Filter):
+    while isinstance(node, (Project, Filter)):
         node = node.input
     if parameters.length < 2 or not isinstance(node, Join):
         return [(0, parameters.length)]

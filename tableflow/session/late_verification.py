@@ -110,7 +110,7 @@ class OnTime:
             if isinstance(node, WindowTable) and id(node) in self._windows:
                 given, mark = visit(node.input, node)
                 return (node if mark is None else self._chosen(node, given, mark, late=late)), None
-            if isinstance(node, Project | Filter | AssignWatermarks) and above is not None:
+            if isinstance(node, (Project, Filter, AssignWatermarks)) and above is not None:
                 given, mark = visit(node.input, above)
                 if mark is not None and isinstance(node, Project):
                     return Project(given, (*node.fields, mark), (*node.expressions, reference(mark))), mark
@@ -165,12 +165,12 @@ def _takes_all(node: Node, windows: Container[int]) -> bool:
         return True
     if isinstance(node, Aggregate) and _reaches(node.input, windows):
         return True
-    plain = isinstance(node, Project | Aggregate | Sort | Limit | WindowTable)
+    plain = isinstance(node, (Project, Aggregate, Sort, Limit, WindowTable))
     return plain and all(_takes_all(child, windows) for child in inputs(node))
 
 
 def _reaches(node: Node, windows: Container[int]) -> bool:
-    while isinstance(node, Filter | Project):
+    while isinstance(node, (Filter, Project)):
         node = node.input
     return id(node) in windows
 
@@ -185,11 +185,11 @@ def _leaves_out(above: Node, window: WindowTable) -> bool:
 
 
 def _judging(source: AssignWatermarks, path: tuple[Node, ...]) -> tuple[WindowTable, Aggregate]:
-    above = iter([node for node in path if not isinstance(node, Project | Filter)])
+    above = iter([node for node in path if not isinstance(node, (Project, Filter))])
     window = next(above, None)
     if (
         not isinstance(window, WindowTable)
-        or not isinstance(window.assigner, Tumble | Hop | Cumulate)
+        or not isinstance(window.assigner, (Tumble, Hop, Cumulate))
         or window.time is None
         or window.time.id != source.column.id
     ):

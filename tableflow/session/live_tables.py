@@ -67,7 +67,7 @@ def live_table(name: str, of: LiveDescription, source: Any, objects: ObjectStore
 def _feed(source: Any) -> Feed:
     if isinstance(source, Script):
         return source
-    if isinstance(source, Queue | SimpleQueue):
+    if isinstance(source, (Queue, SimpleQueue)):
         from tableflow.connectors.queued import Queued
 
         return Queued(source)
@@ -78,7 +78,7 @@ def names_given(argument: str, of: Any) -> tuple[str, ...]:
     """Names of columns: one alone, or several."""
     if isinstance(of, str):
         return (of,)
-    if not isinstance(of, Sequence | Set) or not all(isinstance(name, str) for name in of):
+    if not isinstance(of, (Sequence, Set)) or not all(isinstance(name, str) for name in of):
         raise InterfaceError(f"{argument} is the name of a column, or a list of names such as ['id'], not {of!r}")
     return tuple(of)
 
@@ -93,7 +93,7 @@ def key_columns(key: Any, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _watermark(of: Any, columns: Sequence[ColumnDefinition]) -> WatermarkDefinition:
-    if not isinstance(of, tuple | list) or len(of) != 2:
+    if not isinstance(of, (tuple, list)) or len(of) != 2:
         raise InterfaceError("watermark is a pair of a column and a delay, such as ('ts', timedelta(seconds=5))")
     name, delay = of
     found = next((column for column in columns if column.name == name), None)
@@ -106,7 +106,7 @@ def _watermark(of: Any, columns: Sequence[ColumnDefinition]) -> WatermarkDefinit
 
 
 def _alignment(of: Any) -> Alignment:
-    if not isinstance(of, tuple | list) or len(of) != 2 or not isinstance(of[0], str) or not of[0]:
+    if not isinstance(of, (tuple, list)) or len(of) != 2 or not isinstance(of[0], str) or not of[0]:
         raise InterfaceError(
             "alignment is a pair of a group and how far to be ahead at most, such as ('g', timedelta(minutes=1))"
         )
@@ -135,8 +135,8 @@ def _columns(schema: Any) -> Iterator[ColumnDefinition]:
             yield ColumnDefinition(field.name, from_arrow_type(storage_type(field.type)), field.nullable)
         return
     given = schema.items() if isinstance(schema, Mapping) else schema
-    pairs = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else []
-    if not pairs or not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
+    pairs = list(given) if isinstance(given, Iterable) and not isinstance(given, (str, bytes)) else []
+    if not pairs or not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs):
         raise InterfaceError("schema is an Arrow schema, or SQL types by column name, such as {'id': 'BIGINT'}")
     for name, of in pairs:
         if not isinstance(name, str) or not name:

@@ -61,7 +61,7 @@ class ManyRows:
         pinned = self._storage.pin()
         with naming_row(0):
             first = bind(pinned, rows[0])
-        if isinstance(first, sql.QueryStatement | sql.Explain | sql.Show | sql.ShowVersions | sql.Describe):
+        if isinstance(first, (sql.QueryStatement, sql.Explain, sql.Show, sql.ShowVersions, sql.Describe)):
             raise _no_queries()
         if isinstance(first, sql.Write):
             return self._one_by_one(first, rows, pinned, bind, text)

@@ -222,7 +222,7 @@ def _column(values: Sequence[Any], kinds: set[type]) -> Column | None:
 
 def _plain(value: Any) -> Any:
     """Numbers of numpy as Python's."""
-    return value.item() if isinstance(value, np.integer | np.floating | np.bool_) else value
+    return value.item() if isinstance(value, (np.integer, np.floating, np.bool_)) else value
 
 
 @contextmanager

@@ -68,7 +68,7 @@ class Planned:
         return self.optimized.streaming and (
             self.changes
             or any(
-                isinstance(node, CurrentJoin | EpochTime)
+                isinstance(node, (CurrentJoin, EpochTime))
                 or (isinstance(node, ChangelogAggregate) and node.per_epoch)
                 or (isinstance(node, WindowedAggregate) and node.late is not None)
                 for node, _ in self.lowered.nodes()

@@ -99,7 +99,7 @@ def _duration(micros: int) -> str:
 def idle_warning(planned: Planned, counters: JobCounters) -> str | None:
     """What to say of windows that cannot close because nothing moves time: every source that has not ended is idle."""
     nodes = [node for node, _ in planned.lowered.nodes()]
-    windows = any(isinstance(node, WindowedAggregate | ClosedWindows) or _is_final(node) for node in nodes)
+    windows = any(isinstance(node, (WindowedAggregate, ClosedWindows)) or _is_final(node) for node in nodes)
     if not windows and not any(isinstance(node, EventTimeOver) for node in nodes):
         return None
     tables = _tables(planned)

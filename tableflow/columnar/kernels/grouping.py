@@ -275,7 +275,7 @@ def _columns(types: Sequence[SqlType], vectors: Sequence[_native.Vector]) -> lis
 
 
 def _spec(of: Aggregate, changing: bool) -> _native.AggregateSpec:
-    if of.function not in _COUNTS and any(isinstance(argument, ArrayType | MapType | RowType) for argument in of.types):
+    if of.function not in _COUNTS and any(isinstance(argument, (ArrayType, MapType, RowType)) for argument in of.types):
         raise ValueError(f"{of.function} keeps single values only")
     return _native.AggregateSpec(
         function=of.function,

@@ -116,7 +116,7 @@ class CsvRecords(_Decoder):
         )
         plain = plain and len(quote) <= 1 and quote.isascii() and quote not in (delimiter, b"\r", b"\n")
         plain = plain and len(null) <= _LONGEST_NULL and not any(end in null for end in b"\r\n") and fields > 0
-        nested = any(isinstance(of, t.ArrayType | t.MapType | t.RowType) for _, of in columns)
+        nested = any(isinstance(of, (t.ArrayType, t.MapType, t.RowType)) for _, of in columns)
         texts = [("", t.STRING if isinstance(of, t.JsonType) else of) for _, of in columns]
         definitions = None if nested or not plain else _definitions(texts)
         places = [place for place, _ in columns]

@@ -57,7 +57,7 @@ def is_cheap(conjunct: Expression) -> bool:
     if single_column(conjunct) is None:
         return False
     parts = list(walk(conjunct))
-    plain = all(isinstance(node, ColumnRef | Literal | Call) for node in parts)
+    plain = all(isinstance(node, (ColumnRef, Literal, Call)) for node in parts)
     return plain and all(node.function in _CHEAP for node in parts if isinstance(node, Call))
 
 

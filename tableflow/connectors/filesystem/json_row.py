@@ -95,7 +95,7 @@ def _expect(value: Any, kind: type, spelled: str) -> Any:
 
 
 def _scalar(value: Any) -> Any:
-    if isinstance(value, bool | list | dict):
+    if isinstance(value, (bool, list, dict)):
         raise ValueError(f"a number is expected, not {_text(value):.80}")  # noqa: TRY004
     return value
 

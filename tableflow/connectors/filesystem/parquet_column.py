@@ -265,7 +265,7 @@ def _positions(footer: Footer, places: Sequence[FooterColumn], schema: pa.Schema
 def _is_dictionary(footer: Footer, group: int, place: FooterColumn) -> bool:
     """Whether pyarrow should keep the codes of a string column."""
     chunk = footer.chunk(group, place)
-    if chunk is None or chunk.dictionary_offset is None or not isinstance(place.type, t.StringType | t.JsonType):
+    if chunk is None or chunk.dictionary_offset is None or not isinstance(place.type, (t.StringType, t.JsonType)):
         return False
     if chunk.plain_pages is not None:
         return not chunk.plain_pages

@@ -61,7 +61,7 @@ def _merge(
     maximum = _bound(max, [one.maximum for one in present])
     counted = [one.nulls for one in ranges if one.nulls is not None]
     nulls = sum(counted) if len(counted) == len(ranges) else None
-    if minimum is not None and maximum is not None and isinstance(of, t.IntegerType | t.DateType | t.DecimalType):
+    if minimum is not None and maximum is not None and isinstance(of, (t.IntegerType, t.DateType, t.DecimalType)):
         most = float(min(maximum - minimum + 1, rows))
         distinct = most if distinct is None else min(distinct, most)
     elif isinstance(of, t.BooleanType):
@@ -78,7 +78,7 @@ def _bound(choose: Any, bounds: Sequence[Any]) -> Any:
 
 def _average_bytes(footers: Sequence[Footer], places: Sequence[FooterColumn], of: t.SqlType, rows: int) -> float | None:
     """Bytes of a value in memory: the width of fixed types, else the uncompressed size in the files."""
-    if isinstance(of, t.IntegerType | t.FloatType):
+    if isinstance(of, (t.IntegerType, t.FloatType)):
         return of.bits / 8
     if type(of) in _FIXED_BYTES:
         return _FIXED_BYTES[type(of)]

@@ -36,7 +36,7 @@ def add_months(days: Array, months: Array) -> Array:
 
 def per_second(of: t.SqlType) -> int:
     """Storage units of a TIME or TIMESTAMP in a second."""
-    return 1_000_000 if isinstance(of, t.TimeType | t.TimestampType) and of.precision <= 6 else 1_000_000_000
+    return 1_000_000 if isinstance(of, (t.TimeType, t.TimestampType)) and of.precision <= 6 else 1_000_000_000
 
 
 def limits(of: t.SqlType) -> tuple[int, int]:

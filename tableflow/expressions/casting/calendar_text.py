@@ -82,7 +82,7 @@ def _offset(text: pa.Array) -> Array:
 
 def _units(nanoseconds: Array, of: t.SqlType) -> Array:
     """Nanoseconds in the type's storage unit, cut to its precision."""
-    precision = of.precision if isinstance(of, t.TimeType | t.TimestampType) else 6
+    precision = of.precision if isinstance(of, (t.TimeType, t.TimestampType)) else 6
     step = 10 ** (9 - precision)
     result: Array = nanoseconds // step * step // (1_000_000_000 // per_second(of))
     return result

@@ -36,7 +36,7 @@ def convert_temporal(of: Operand, to: t.SqlType, zone: str | None = None) -> Ope
         errors = either(errors, wide)
     elif target < source:
         values = values // 1000
-    precision = to.precision if isinstance(to, t.TimeType | t.TimestampType) else 6
+    precision = to.precision if isinstance(to, (t.TimeType, t.TimestampType)) else 6
     step = max(target // 10**precision, 1)
     values = values // step * step
     if is_instant(to) and not is_instant(of.type) and zone is not None:

@@ -33,7 +33,7 @@ def _average(args: Sequence[Expression]) -> Binding | None:
     args = numeric_nulls(args)
     if len(args) != 1 or not t.is_numeric(args[0].type):
         return None
-    exact = isinstance(args[0].type, t.IntegerType | t.DecimalType)
+    exact = isinstance(args[0].type, (t.IntegerType, t.DecimalType))
     return Binding((args[0] if exact else cast(args[0], t.DOUBLE),), t.DOUBLE)
 
 

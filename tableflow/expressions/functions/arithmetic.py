@@ -30,7 +30,7 @@ def _numeric(decimals: _DecimalRule) -> Rule:
         if len(args) != 2 or not all(t.is_numeric(a.type) for a in args):
             return None
         common = common_type([a.type for a in args])
-        if isinstance(common, t.IntegerType | t.FloatType):
+        if isinstance(common, (t.IntegerType, t.FloatType)):
             return Binding(tuple(cast(a, common) for a in args), common)
         views = [exact_view(a) for a in args]
         result = decimals(views[0], views[1])
@@ -156,7 +156,7 @@ def _division_rule(args: Sequence[Expression]) -> Binding | None:
 
 
 def _is_exact(of: t.SqlType) -> bool:
-    return isinstance(of, t.IntegerType | t.DecimalType)
+    return isinstance(of, (t.IntegerType, t.DecimalType))
 
 
 def _divide_to_scale(args: Sequence[Operand], to: t.SqlType) -> Operand:
@@ -212,7 +212,7 @@ def _sign(args: Sequence[Operand], to: t.SqlType) -> Operand:
 
 
 def _when_integer(call: Call) -> bool:
-    return isinstance(call.type, t.IntegerType | t.IntervalType)
+    return isinstance(call.type, (t.IntegerType, t.IntervalType))
 
 
 def _decimals_can_overflow(call: Call) -> bool:

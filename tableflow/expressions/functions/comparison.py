@@ -51,11 +51,11 @@ def length(of: Operand) -> Array:
 
 def compare(kind: str, a: Operand, b: Operand) -> Mask:
     """Where ``a`` stands in this relation to ``b``; rows with a NULL hold anything."""
-    if isinstance(a.type, t.StringType | t.JsonType | t.BytesType):
+    if isinstance(a.type, (t.StringType, t.JsonType, t.BytesType)):
         result = from_arrow(t.BOOLEAN, _ARROW[kind](a.datum, b.datum)).array
         filled: Mask = result.fill_null(fill_value=False).to_numpy(zero_copy_only=False)
         return filled
-    if isinstance(a.type, t.ArrayType | t.MapType | t.RowType):
+    if isinstance(a.type, (t.ArrayType, t.MapType, t.RowType)):
         return _compare_nested(kind, a, b)
     left, right = comparable(a), comparable(b)
     if isinstance(a.type, t.FloatType) or isinstance(b.type, t.FloatType):
@@ -96,7 +96,7 @@ def _rank(x: Any, y: Any) -> int:
         return (x is None) - (y is None)
     if isinstance(x, dict):
         x, y = list(x.values()), list(y.values())
-    if isinstance(x, list | tuple):
+    if isinstance(x, (list, tuple)):
         for left, right in zip(x, y, strict=False):
             if rank := _rank(left, right):
                 return rank
@@ -132,13 +132,13 @@ def _stored_alike(a: Operand, b: Operand) -> bool:
     """Whether equal values are equal int64 storage."""
     if isinstance(a.type, t.DecimalType):
         return a.type == b.type and numbers(a).dtype != object and numbers(b).dtype != object
-    return isinstance(a.type, t.IntegerType | t.DateType | t.TimestampType | t.TimeType)
+    return isinstance(a.type, (t.IntegerType, t.DateType, t.TimestampType, t.TimeType))
 
 
 def _in_kernel(args: Sequence[Operand], to: t.SqlType) -> Operand:
     value, *items = args
     present = [item for item in items if item.valid is None]
-    if isinstance(value.type, t.StringType | t.BytesType | t.JsonType):
+    if isinstance(value.type, (t.StringType, t.BytesType, t.JsonType)):
         entries = pa.concat_arrays([item.plain for item in present]) if present else value.plain.slice(0, 0)
         found = pc.is_in(value.plain, value_set=entries).to_numpy(zero_copy_only=False)
     elif present and all(_stored_alike(value, item) for item in present):

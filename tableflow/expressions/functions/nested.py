@@ -143,7 +143,7 @@ def _entry(array: pa.Array, of: t.MapType, keys: pa.Array, to: t.SqlType) -> Ope
 
 
 def _cardinality_rule(args: Sequence[Expression]) -> Binding | None:
-    nested = len(args) == 1 and isinstance(args[0].type, t.ArrayType | t.MapType)
+    nested = len(args) == 1 and isinstance(args[0].type, (t.ArrayType, t.MapType))
     return Binding(tuple(args), t.BIGINT) if nested else None
 
 

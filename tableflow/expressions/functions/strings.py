@@ -160,7 +160,7 @@ def _concat_rule(args: Sequence[Expression]) -> Binding | None:
 
 
 def _as_text(argument: Expression) -> Expression | None:
-    nested = isinstance(argument.type, t.ArrayType | t.MapType | t.RowType | t.BytesType)
+    nested = isinstance(argument.type, (t.ArrayType, t.MapType, t.RowType, t.BytesType))
     return None if nested else cast(argument, t.STRING)
 
 

@@ -186,7 +186,7 @@ def _rule(read: Callable[[str], tuple[_Piece, ...]]) -> Callable[[Sequence[Expre
         if isinstance(value.type, t.NullType):
             value = cast(value, t.TIMESTAMP)
         text = accept(pattern, t.STRING)
-        if text is None or not isinstance(value.type, t.DateType | t.TimestampType):
+        if text is None or not isinstance(value.type, (t.DateType, t.TimestampType)):
             return None
         if not isinstance(text, Literal):
             raise BindError("the pattern of a time's text is a constant", span=getattr(pattern, "span", None))

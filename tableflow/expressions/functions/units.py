@@ -46,7 +46,7 @@ def _bind_trunc(args: Sequence[Expression], span: Span | None) -> Expression:
         raise BindError("DATE_TRUNC takes a unit and a value", hint="date_trunc('month', value)", span=span)
     value = cast(args[1], t.TIMESTAMP) if isinstance(args[1].type, t.NullType) else args[1]
     unit = unit_of(args[0], _TRUNCATIONS, "DATE_TRUNC", span)
-    if not isinstance(value.type, t.DateType | t.TimestampType):
+    if not isinstance(value.type, (t.DateType, t.TimestampType)):
         raise BindError(
             f"DATE_TRUNC does not take {value.type}",
             hint="cast it to DATE or TIMESTAMP",
@@ -107,7 +107,7 @@ def _bind_difference(args: Sequence[Expression], span: Span | None) -> Expressio
     unit = unit_of(args[0], _TRUNCATIONS, "DATE_DIFF", span)
     sides = [cast(a, t.TIMESTAMP) if isinstance(a.type, t.NullType) else a for a in args[1:]]
     for side in sides:
-        if not isinstance(side.type, t.DateType | t.TimestampType):
+        if not isinstance(side.type, (t.DateType, t.TimestampType)):
             raise BindError(f"DATE_DIFF does not take {side.type}", hint="cast it to DATE or TIMESTAMP", span=span)
     return Call(_N, "date_diff", (Literal(t.STRING, unit), *sides), span)
 

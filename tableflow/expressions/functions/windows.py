@@ -30,7 +30,7 @@ def _number(result: t.SqlType) -> Rule:
 
 
 def _count(argument: Expression) -> Expression | None:
-    return implicit_cast(argument, t.BIGINT) if isinstance(argument.type, t.IntegerType | t.NullType) else None
+    return implicit_cast(argument, t.BIGINT) if isinstance(argument.type, (t.IntegerType, t.NullType)) else None
 
 
 def _ntile(args: Sequence[Expression]) -> Binding | None:

@@ -24,7 +24,7 @@ def _zone_rule(args: Sequence[Expression]) -> Binding | None:
         raise BindError(
             f"unknown time zone {zone.value!r}", hint="zones are named as in 'Europe/Berlin'", span=zone.span
         ) from None
-    if isinstance(value.type, t.DateType | t.NullType):
+    if isinstance(value.type, (t.DateType, t.NullType)):
         value = cast(value, t.TIMESTAMP)
     if not isinstance(value.type, t.TimestampType):
         return None

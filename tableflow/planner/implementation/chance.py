@@ -27,11 +27,11 @@ def check_chance(root: logical.Node, stream: Callable[[logical.Node], StreamFact
     """Refuses what could not be computed again for rows that are taken back, or is not known where it stands."""
     for node in walk_plan(root):
         # That a join is as of processing time is not computed.
-        computed = node.conjuncts if isinstance(node, timed.TemporalJoin | timed.AsofJoin) else expressions(node)
+        computed = node.conjuncts if isinstance(node, (timed.TemporalJoin, timed.AsofJoin)) else expressions(node)
         chance = _chance(computed)
         if chance is None:
             continue
-        if not isinstance(node, logical.Filter | logical.Project) and chance.function in _READ:
+        if not isinstance(node, (logical.Filter, logical.Project)) and chance.function in _READ:
             raise UnsupportedError(
                 f"{_READ[chance.function]} cannot be read here: it is told row by row",
                 hint="compute it in the SELECT list of a subquery, and read that column here",

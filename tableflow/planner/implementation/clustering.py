@@ -41,7 +41,7 @@ def _boundaries(search: Search, plan: PhysicalNode, key: int) -> Boundaries:
         match plan:
             case TableScan():
                 provider, column = search.scanned.get(key, (None, ""))
-                if not isinstance(provider, ClusteredProvider) or not _is_integer(plan, key):
+                if provider is None or not _is_integer(plan, key) or not isinstance(provider, ClusteredProvider):
                     return ()
                 return provider.boundaries(column)
             case FilterRows():

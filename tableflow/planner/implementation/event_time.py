@@ -43,7 +43,7 @@ def implement_stream_window_table(
     search: Search, node: timed.WindowTable, required: Required
 ) -> Iterable[PhysicalNode]:
     """Windows that follow from a row's time are found row by row; others only together with what is computed in them."""
-    if isinstance(node.assigner, Tumble | Hop | Cumulate):
+    if isinstance(node.assigner, (Tumble, Hop, Cumulate)):
         yield from implement_window_table(search, node, required)
         return
     if isinstance(node.assigner, Global):
@@ -74,7 +74,7 @@ def _windowed(
     _check_windows(search, node, changing=changing, by_clock=by_clock)
     order, in_time = _order(search, node, changing=changing)
     meeting = tuple(f.id for f in node.partition)
-    if isinstance(node.assigner, Tumble | Hop | Cumulate | Global):
+    if isinstance(node.assigner, (Tumble, Hop, Cumulate, Global)):
         meeting = tuple(dict.fromkeys([*meeting, *(f.id for f in node.keys)]))
     child = search.best(node.input, hashed(meeting, exact=False) if meeting else IN_ONE_TASK)
     kept: tuple[Field, ...] = ()
@@ -118,7 +118,7 @@ def _windowed(
 
 def _check_windows(search: Search, node: timed.WindowedAggregate, *, changing: bool, by_clock: bool) -> None:
     """Refuses windows that cannot be kept up to date, or never close."""
-    if changing and isinstance(node.assigner, Session | Punctuated | Landmark | Delta):
+    if changing and isinstance(node.assigner, (Session, Punctuated, Landmark, Delta)):
         raise refuse(
             f"windows of {type(node.assigner).__name__.upper()} over rows that may be taken back would have to be cut anew",
             "use TUMBLE, HOP or CUMULATE, or group rows that are only added",
@@ -154,7 +154,7 @@ def _order(search: Search, node: timed.WindowedAggregate, *, changing: bool) -> 
     if (
         order
         and not (in_time or time.bounded or changing)
-        and not isinstance(node.assigner, Tumble | Hop | Cumulate | Session)
+        and not isinstance(node.assigner, (Tumble, Hop, Cumulate, Session))
     ):
         times = [column.name for column in output(node.input) if column.id in time.event_time]
         named = ", ".join([*times[:1], *[key.column.name for key in node.order]])
@@ -170,7 +170,7 @@ def check_late_rows(root: logical.Node) -> None:
     """Refuses a plan that computes an aggregation twice, which would write its late rows twice."""
     seen: set[int] = set()
     for node in walk_plan(root):
-        late = node.late if isinstance(node, logical.Aggregate | timed.WindowedAggregate) else None
+        late = node.late if isinstance(node, (logical.Aggregate, timed.WindowedAggregate)) else None
         if late is not None and late.made[0].id in seen:
             raise UnsupportedError(
                 "a query with LATE INTO would be computed twice, and write each late row twice",

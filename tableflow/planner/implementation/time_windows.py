@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def implement_window_table(search: Search, node: WindowTable, required: Required) -> Iterable[PhysicalNode]:
     """Windows that follow from a row's time alone; what is asked of the window's columns is enforced above."""
-    if node.time is None or not isinstance(node.assigner, Tumble | Hop | Cumulate):
+    if node.time is None or not isinstance(node.assigner, (Tumble, Hop, Cumulate)):
         raise InternalError(f"a window table function of {type(node.assigner).__name__} has no operator")
     made = {f.id for f in node.made}
     asked = {*required.partitioning.keys, *(key.column for key in required.ordering)}

@@ -98,7 +98,7 @@ def _versioned(search: Search, known: timed.TemporalJoin | timed.AsofJoin, node:
             "a join as of a time needs event time on both sides, for rows wait until it has passed",
             "declare WATERMARK FOR the columns that are compared",
         )
-    if not all(isinstance(of, TimestampType | DateType | IntegerType) for of in (node.time.type, node.versions.type)):
+    if not all(isinstance(of, (TimestampType, DateType, IntegerType)) for of in (node.time.type, node.versions.type)):
         raise refuse(
             f"a join as of a value of type {node.time.type} has no plan over streams", "compare times or whole numbers"
         )

@@ -188,7 +188,7 @@ class Canonical:
             return ("name", self._names.get(of.id, -of.id - 1))
         if isinstance(of, tuple):
             return tuple([self._expression(item) for item in of])
-        if isinstance(of, Expression | Frame | FrameBound):
+        if isinstance(of, (Expression, Frame, FrameBound)):
             return (type(of).__name__, *[self._expression(part) for part in _parts(of)])
         return (type(of).__name__, of)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from itertools import chain
 
-from tableflow.catalog.fetching import FetchProvider
 from tableflow.catalog.provider import ColumnStatistics
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.planner.logical.context import Context
@@ -62,8 +61,9 @@ def _unique_keys(of: Node, context: Context) -> Keys:
         case Scan(provider=provider, fields=fields, columns=columns):
             by_name = {name: f.id for name, f in zip(columns, fields, strict=True)}
             declared = [key for key in provider.schema.keys if all(name in by_name for name in key)]
-            if isinstance(provider, FetchProvider) and provider.position in by_name:
-                declared.append((provider.position,))
+            position = getattr(provider, "position", None)  # of a FetchProvider; asking for the protocol takes long
+            if position in by_name:
+                declared.append((position,))
             return tuple([frozenset([by_name[name] for name in key]) for key in declared])
         case Values(rows=rows):
             return ONE_ROW if len(rows) <= 1 else ()

@@ -127,7 +127,7 @@ def collect_columns(of: Expression, into: set[int]) -> None:
             collect_columns(child, into)
         if of.filter is not None:
             collect_columns(of.filter, into)
-    elif isinstance(of, Chain | WindowCall):
+    elif isinstance(of, (Chain, WindowCall)):
         for child in children(of):
             collect_columns(child, into)
 

@@ -122,7 +122,7 @@ def _saves_stream(node: Node, context: Context) -> bool:
 
 def _is_worth_it(node: Node, context: Context) -> bool:
     parts = list(walk_plan(node))
-    if not any(isinstance(part, Join | Aggregate | Window) for part in parts) or any(
+    if not any(isinstance(part, (Join, Aggregate, Window)) for part in parts) or any(
         isinstance(p, Shared) for p in parts
     ):
         return False

@@ -22,7 +22,7 @@ def is_disjunction(of: Expression) -> bool:
 
 def factor_disjunctions(node: Node, required: frozenset[int], context: Context) -> Node | None:
     """``(a AND b) OR (a AND c)`` is ``a AND (b OR c)``: what all arms ask for becomes a conjunct of its own."""
-    assert isinstance(node, Filter | Join)
+    assert isinstance(node, (Filter, Join))
     new: list[Expression] = []
     changed = False
     for conjunct in node.conjuncts:

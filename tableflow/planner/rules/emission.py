@@ -95,7 +95,7 @@ def fire_when_closed(node: Node, required: frozenset[int], context: Context) -> 
 def _without_firings(node: Aggregate, required: frozenset[int], context: Context) -> Node | None:
     """GLOBAL over rows that may be taken back has one result, which changes with them, and so has each window of so many rows."""
     table: Node = node.input
-    while isinstance(table, Filter | Project):
+    while isinstance(table, (Filter, Project)):
         table = table.input
     if not isinstance(table, WindowTable) or Streams(node.input).of(node.input).appends:
         return None
@@ -176,7 +176,7 @@ def _frame(emit: Emit, order: tuple[SortKey, ...]) -> Frame:
 
 def _window_table(node: Node) -> WindowTable:
     while not isinstance(node, WindowTable):
-        assert isinstance(node, Filter | Project)
+        assert isinstance(node, (Filter, Project))
         node = node.input
     return node
 
@@ -186,7 +186,7 @@ def _carrying(node: Node, columns: list[int], table: WindowTable, context: Conte
     missing = [i for i in columns if i not in context.output_ids(node)]
     if node is table or not missing:
         return node
-    assert isinstance(node, Filter | Project)
+    assert isinstance(node, (Filter, Project))
     below = _carrying(node.input, columns, table, context)
     if isinstance(node, Filter):
         return replace(node, input=below)

@@ -41,7 +41,7 @@ def above(kept: list[Expression], node: Node) -> Node:
 
 def split_conjuncts(node: Node, required: frozenset[int], context: Context) -> Node | None:
     """One conjunct per AND operand, each once."""
-    assert isinstance(node, Filter | Join)
+    assert isinstance(node, (Filter, Join))
     for conjunct in node.conjuncts:
         if isinstance(conjunct, Call) and conjunct.function == "and":
             break

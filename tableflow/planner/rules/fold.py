@@ -62,7 +62,7 @@ def _join(node: Join, context: Context) -> Join:
 
 def _folded(of: Expression, context: Context) -> Expression:
     """Folded; what was folded once, as a part of whatever expression, is not looked at again."""
-    if isinstance(of, ColumnRef | Literal):
+    if isinstance(of, (ColumnRef, Literal)):
         return of
     known = context.folded.get(id(of))
     if known is None:

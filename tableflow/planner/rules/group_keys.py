@@ -50,4 +50,4 @@ def is_told_apart(of: t.SqlType) -> bool:
     """Whether equal values of the type have one spelling."""
     if isinstance(of, t.StringType):
         return not of.fixed
-    return isinstance(of, t.IntegerType | t.DecimalType | t.BooleanType | t.DateType | t.TimestampType)
+    return isinstance(of, (t.IntegerType, t.DecimalType, t.BooleanType, t.DateType, t.TimestampType))

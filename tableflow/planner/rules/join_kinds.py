@@ -75,7 +75,7 @@ def null_aware_to_plain_anti(node: Node, required: frozenset[int], context: Cont
 
 def null_safe_to_equality(node: Node, required: frozenset[int], context: Context) -> Node | None:
     """``a IS NOT DISTINCT FROM b`` is ``a = b`` where one of them is never NULL and only TRUE counts."""
-    assert isinstance(node, Join | Filter)
+    assert isinstance(node, (Join, Filter))
     if isinstance(node, Join) and (node.kind is JoinKind.MARK or node.null_aware):
         return None
     new = tuple([_as_equality(conjunct, node, context) for conjunct in node.conjuncts])

@@ -97,7 +97,7 @@ def _fetched(node: Limit, required: frozenset[int], context: Context) -> Node | 
 
 
 def _scan_below(node: Node) -> Scan | None:
-    while isinstance(node, Filter | Project):
+    while isinstance(node, (Filter, Project)):
         node = node.input
     return node if isinstance(node, Scan) else None
 
@@ -108,7 +108,7 @@ def _only_handed_on(sort: Sort, scan: Scan, required: frozenset[int], context: C
     handed_on = required & context.output_ids(sort)
     node = sort.input
     while not isinstance(node, Scan):
-        assert isinstance(node, Filter | Project)
+        assert isinstance(node, (Filter, Project))
         if isinstance(node, Filter):
             read |= context.references(node)
         else:

@@ -121,7 +121,7 @@ def _with_settled_groups(node: Limit, context: Context) -> Node:
 def _is_read_twice_for_less(groups: Aggregate, most: int, context: Context) -> bool:
     """Whether the rows are those of one table, which are the same when they are read again, and have far more groups than are wanted."""
     table, statistics = groups.input, context.statistics
-    while isinstance(table, Filter | Project):
+    while isinstance(table, (Filter, Project)):
         table = table.input
     if not isinstance(table, Scan) or not table.provider.bounded or table.provider.statistics().rows is None:
         return False
@@ -136,7 +136,7 @@ def _is_read_twice_for_less(groups: Aggregate, most: int, context: Context) -> b
 
 def drop_useless_sort(node: Node, required: frozenset[int], context: Context) -> Node | None:
     """A sort below anything but a LIMIT, a projection or the result orders rows for nobody."""
-    assert isinstance(node, Filter | Join | Aggregate | Window | SetOperation | Sort)
+    assert isinstance(node, (Filter, Join, Aggregate, Window, SetOperation, Sort))
     old = inputs(node)
     for child in old:
         if type(child) is Sort:

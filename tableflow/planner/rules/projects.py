@@ -19,7 +19,7 @@ def merge_projects(node: Node, required: frozenset[int], context: Context) -> No
     for f, e in zip(inner.fields, inner.expressions, strict=True):
         if not (isinstance(e, ColumnRef) and e.id == f.id):
             by_id[f.id] = e
-    costly = {i for i, e in by_id.items() if not isinstance(e, ColumnRef | Literal)}
+    costly = {i for i, e in by_id.items() if not isinstance(e, (ColumnRef, Literal))}
     seen: set[int] = set()
     for expression in node.expressions:
         for i in _reads(expression):

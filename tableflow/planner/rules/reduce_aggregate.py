@@ -83,7 +83,7 @@ def _is_beneficial(side: Aggregate, other: Node, pairs: list[tuple[ColumnRef, Co
 
 def _is_plain(node: Node) -> bool:
     """Whether the subplan only reads, filters and joins."""
-    return isinstance(node, Scan | Filter | Project | Join) and all(_is_plain(child) for child in inputs(node))
+    return isinstance(node, (Scan, Filter, Project, Join)) and all(_is_plain(child) for child in inputs(node))
 
 
 def _read(node: Node, context: Context) -> float:

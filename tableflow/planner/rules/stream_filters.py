@@ -48,4 +48,4 @@ def _scan(node: Node) -> Scan | None:
 
 
 def _with_scan(node: Node, scan: Scan) -> Node:
-    return replace(node, input=_with_scan(node.input, scan)) if isinstance(node, AssignWatermarks | Project) else scan
+    return replace(node, input=_with_scan(node.input, scan)) if isinstance(node, (AssignWatermarks, Project)) else scan

@@ -114,7 +114,7 @@ def _numbered(
 
 
 def _has_order(of: SqlType) -> bool:
-    return not isinstance(of, JsonType | MapType) and (family(of) is not TypeFamily.NESTED or is_nested_key(of))
+    return not isinstance(of, (JsonType, MapType)) and (family(of) is not TypeFamily.NESTED or is_nested_key(of))
 
 
 def _united(

@@ -74,7 +74,7 @@ def _as(of: Expression, result: SqlType) -> Expression:
 def operands_of(node: exp.Anonymous, span: Span | None) -> tuple[bool, list[Any], list[exp.Ordered]]:
     """Whether an aggregate is DISTINCT, its argument nodes (COUNT(*) has none), and the items of its ORDER BY."""
     distinct, operands, items = False, list(node.expressions), []
-    while operands and isinstance(operands[-1], exp.Order | exp.Distinct | exp.Limit):
+    while operands and isinstance(operands[-1], (exp.Order, exp.Distinct, exp.Limit)):
         last = operands[-1]
         if isinstance(last, exp.Limit):
             raise refused("LIMIT inside an aggregate", span)

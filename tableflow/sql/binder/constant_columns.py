@@ -35,7 +35,7 @@ def check_constants(plan: Node, target: BoundTarget, given: Mapping[int, Field])
 
 def _constant(plan: Node, column: int) -> Literal | None:
     """The literal that a column of the plan is in every row."""
-    while isinstance(plan, Project | Filter | Sort | Limit):
+    while isinstance(plan, (Project, Filter, Sort, Limit)):
         if isinstance(plan, Project):
             by_id = {field.id: each for field, each in zip(plan.fields, plan.expressions, strict=True)}
             match by_id.get(column):

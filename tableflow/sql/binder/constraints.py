@@ -69,7 +69,7 @@ def bind_key(
         place = source.place(name.span.start, name.span.end)
         if column in found:
             raise CatalogError(f"column {column.name!r} is twice in a key", span=place)
-        if isinstance(column.type, types.ArrayType | types.MapType | types.RowType | types.JsonType):
+        if isinstance(column.type, (types.ArrayType, types.MapType, types.RowType, types.JsonType)):
             raise BindError(f"a {column.type} cannot be part of a key", span=place)
         found.append(column)
     ids = tuple(column.id for column in found)

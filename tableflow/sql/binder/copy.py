@@ -132,7 +132,7 @@ def _declared(kind: str, columns: Sequence[StoredColumn]) -> tuple[ColumnDefinit
     if kind not in _TEXT_FORMATS:
         return ()
     for column in columns:
-        if kind == "csv" and isinstance(column.type, types.ArrayType | types.MapType | types.RowType):
+        if kind == "csv" and isinstance(column.type, (types.ArrayType, types.MapType, types.RowType)):
             raise UnsupportedError(f"column {column.name!r} of type {column.type} cannot be read from CSV")
     return tuple(
         ColumnDefinition(each.name, types.STRING if isinstance(each.type, types.StringType) else each.type)

@@ -62,7 +62,7 @@ def check_governs(block: Block, *, aggregates: bool) -> None:
 
 def windows_of(plan: Node) -> WindowTable | None:
     """The window table whose rows the plan passes on."""
-    while isinstance(plan, Filter | Project):
+    while isinstance(plan, (Filter, Project)):
         plan = plan.input
     return plan if isinstance(plan, WindowTable) else None
 

@@ -163,11 +163,11 @@ class ExpressionBinder:
             return refused(what, span)
         if isinstance(node, exp.Star):
             return SqlSyntaxError("* can only stand alone, in SELECT or COUNT(*)", span=span)
-        if isinstance(node, exp.Alias | exp.Aliases):
+        if isinstance(node, (exp.Alias, exp.Aliases)):
             return SqlSyntaxError("an alias cannot stand inside an expression", span=span)
-        if isinstance(node, exp.Any | exp.All):
+        if isinstance(node, (exp.Any, exp.All)):
             return SqlSyntaxError("ANY and ALL follow a comparison", span=span)
-        if isinstance(node, exp.Distinct | exp.Order | exp.Ordered | exp.Limit):
+        if isinstance(node, (exp.Distinct, exp.Order, exp.Ordered, exp.Limit)):
             return SqlSyntaxError(f"{node.key.upper()} cannot stand here", span=span)
         return UnsupportedError(f"{node.key.upper()} is not supported", span=span)
 

@@ -60,7 +60,7 @@ def _option(block: Block, function: str, node: exp.Expr) -> CopyOption:
     span = block.source.span(node) or Span(0, 0)
     if isinstance(node, exp.EQ) and isinstance(node.this, exp.Column) and not node.this.table:
         value = node.expression
-        if isinstance(value, exp.Literal | exp.Boolean):
+        if isinstance(value, (exp.Literal, exp.Boolean)):
             text = str(value.this).lower() if isinstance(value, exp.Boolean) else str(value.this)
             return CopyOption(node.this.name.upper(), text, block.source.offsets(node.this))
         raise BindError(f"option {node.this.name.upper()} takes a constant", span=span)

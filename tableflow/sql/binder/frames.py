@@ -103,7 +103,7 @@ def _range(
         raise BindError("RANGE with an offset needs one ORDER BY key", span=span)
     item = order[0]
     key = _roomy(item.key)
-    if not types.is_numeric(key.type) and not isinstance(key.type, types.DateType | types.TimestampType):
+    if not types.is_numeric(key.type) and not isinstance(key.type, (types.DateType, types.TimestampType)):
         raise BindError(f"RANGE with an offset cannot be ordered by {item.key.type}", span=span)
     ends = [
         None

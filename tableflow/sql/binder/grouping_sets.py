@@ -35,7 +35,7 @@ class GroupBy:
 
 def is_set(node: exp.Expr) -> bool:
     """Whether an element of GROUP BY stands for several sets."""
-    return isinstance(node, exp.GroupingSets | exp.Cube | exp.Rollup)
+    return isinstance(node, (exp.GroupingSets, exp.Cube, exp.Rollup))
 
 
 def group_by(elements: Sequence[exp.Expr], bind: Callable[[Any], Expression], span: Span | None) -> GroupBy:
@@ -64,7 +64,7 @@ def _sets(element: exp.Expr) -> list[list[exp.Expr]]:
     """The sets of key nodes that an element stands for."""
     if isinstance(element, exp.GroupingSets):
         return [found for each in element.expressions for found in _sets(each)]
-    if not isinstance(element, exp.Cube | exp.Rollup):
+    if not isinstance(element, (exp.Cube, exp.Rollup)):
         return [_parts(element)]
     parts = [_parts(each) for each in element.expressions]
     if isinstance(element, exp.Rollup):

@@ -43,6 +43,6 @@ def _count(outside: Block, node: Any, what: str) -> Expression:
     if node is None or isinstance(node, exp.Var):
         return Literal(types.BIGINT, None)
     found = ExpressionBinder(outside, Clause(what)).bind(node)
-    if not isinstance(found.type, types.IntegerType | types.NullType):
+    if not isinstance(found.type, (types.IntegerType, types.NullType)):
         raise BindError(f"{what} is a whole number of rows, this is {found.type}", span=outside.source.span(node))
     return cast(found, types.BIGINT)

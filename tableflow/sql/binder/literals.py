@@ -195,9 +195,9 @@ def typed_string(text: str, to: types.SqlType, span: Span | None) -> Expression:
 def negated(literal: Literal, span: Span | None) -> Literal | None:
     """The literal with its sign turned, so that the smallest integers can be written; None if it is no number."""
     value, of = literal.value, literal.type
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    if isinstance(of, types.IntegerType | types.DecimalType):
+    if isinstance(of, (types.IntegerType, types.DecimalType)):
         for smaller in (types.INT, types.BIGINT):
             scale = of.scale if isinstance(of, types.DecimalType) else 0
             if scale == 0 and value == 2 ** (smaller.bits - 1):

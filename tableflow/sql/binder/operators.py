@@ -33,9 +33,9 @@ def binary(binder: ExpressionBinder, node: exp.Binary) -> Expression:
     """An operator with two sides."""
     name = OPERATORS[type(node)]
     left, right = node.this, node.expression
-    if isinstance(right, exp.Any | exp.All) or isinstance(left, exp.Any | exp.All):
+    if isinstance(right, (exp.Any, exp.All)) or isinstance(left, (exp.Any, exp.All)):
         return subqueries.quantified(binder, node, name)
-    of_rows = all(isinstance(side, exp.Tuple | exp.Query) for side in (left, right))
+    of_rows = all(isinstance(side, (exp.Tuple, exp.Query)) for side in (left, right))
     if name in _COMPARISONS and of_rows and not all(isinstance(side, exp.Query) for side in (left, right)):
         return _row_comparison(binder, node, name, left, right)
     if type(node) in _CHAINED and type(left) in _CHAINED:
@@ -49,7 +49,7 @@ def _steps(node: exp.Binary) -> list[exp.Binary]:
     """Operators that take the result of the one before on their left, the first one first."""
     found: list[exp.Binary] = []
     inner: exp.Expr = node
-    while type(inner) in _CHAINED and not isinstance(inner.expression, exp.Any | exp.All):
+    while type(inner) in _CHAINED and not isinstance(inner.expression, (exp.Any, exp.All)):
         assert isinstance(inner, exp.Binary)
         found.append(inner)
         inner = inner.this
@@ -163,7 +163,7 @@ def like(binder: ExpressionBinder, node: exp.Expr) -> Expression:
         escape, node = node.expression, node.this
         if isinstance(node, exp.SimilarTo):
             return similar(binder, node, escape)
-        if not isinstance(node, exp.Like | exp.ILike):
+        if not isinstance(node, (exp.Like, exp.ILike)):
             raise SqlSyntaxError("ESCAPE follows LIKE, ILIKE or SIMILAR TO", span=binder.source.span(node))
     name = "ilike" if isinstance(node, exp.ILike) else "like"
     args = binder.bind_all([node.this, node.expression] + ([escape] if escape is not None else []))

@@ -68,6 +68,8 @@ def modified(block: Block, node: exp.Expr, bound: Bound) -> Bound:
 
 def in_order(block: Block, node: exp.Expr) -> None:
     """Refuse clauses in the wrong order, which sqlglot forgives."""
+    if node.args.keys().isdisjoint(_ORDER_OF_CLAUSES):
+        return
     last, before = -1, ""
     for key in _ORDER_OF_CLAUSES:
         clause = node.args.get(key)

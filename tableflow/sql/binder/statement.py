@@ -173,7 +173,7 @@ def _command(text: str, start: int, context: StatementContext) -> Statement:
         command = replace(command, names_at=tuple(place.shifted(start) for place in command.names_at))
         if isinstance(command, SetStatement) and command.value_at is not None:
             command = replace(command, value_at=command.value_at.shifted(start))
-        if isinstance(command, Vacuum | ShowVersions) and command.name:
+        if isinstance(command, (Vacuum, ShowVersions)) and command.name:
             doing = "vacuumed" if isinstance(command, Vacuum) else "asked for its versions"
             find_managed(context, command.name, command.names_at[0], doing)
         return command

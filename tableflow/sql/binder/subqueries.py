@@ -75,7 +75,7 @@ def quantified(binder: ExpressionBinder, node: exp.Binary, name: str) -> Express
 def conjunct(binder: ExpressionBinder, node: Any) -> bool:
     """Join a conjunct of WHERE that is [NOT] EXISTS or [NOT] IN (subquery) right away; False if it is anything else."""
     inner, negated = node, False
-    while isinstance(inner, exp.Paren | exp.Not):
+    while isinstance(inner, (exp.Paren, exp.Not)):
         negated ^= isinstance(inner, exp.Not)
         inner = inner.this
     if isinstance(inner, exp.Exists):
@@ -94,7 +94,7 @@ def _quantified_conjunct(binder: ExpressionBinder, node: Any, *, negated: bool) 
 
     name = OPERATORS.get(type(node))
     if name not in {"eq", "ne"} or not any(
-        isinstance(each, exp.Any | exp.All) for each in (node.this, node.expression)
+        isinstance(each, (exp.Any, exp.All)) for each in (node.this, node.expression)
     ):
         return False
     operand, predicate, name = _sides(binder, node, name)
@@ -111,7 +111,7 @@ def _sides(binder: ExpressionBinder, node: exp.Binary, name: str) -> tuple[exp.E
     left, right = node.this, node.expression
     if name not in _MIRRORED:
         raise SqlSyntaxError("ANY and ALL follow a comparison", span=binder.source.span(node))
-    if isinstance(left, exp.Any | exp.All):
+    if isinstance(left, (exp.Any, exp.All)):
         raise SqlSyntaxError(
             "ANY and ALL stand on the right side of a comparison", hint="turn it around", span=binder.source.span(left)
         )

@@ -137,7 +137,7 @@ def _is_processing_time(context: StatementContext, of: Expression) -> bool:
 def _event_time(part: Part) -> Field | None:
     """The column of a relation that is its event time, if one can see it."""
     plan: Node = part.plan
-    while isinstance(plan, Filter | Project | Hinted):
+    while isinstance(plan, (Filter, Project, Hinted)):
         plan = plan.input
     if not isinstance(plan, AssignWatermarks):
         return None

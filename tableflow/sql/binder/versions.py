@@ -88,7 +88,7 @@ def _time(block: Block, node: exp.Expr, what: str) -> int:
     """Microseconds since 1970; text and times without zone are the session's wall clock."""
     found = _constant(block, node, what)
     span = block.source.span(node)
-    if not isinstance(found.type, types.TimestampType | types.DateType | types.StringType):
+    if not isinstance(found.type, (types.TimestampType, types.DateType, types.StringType)):
         raise BindError(f"{what} takes a time, this is {found.type}", span=span)
     instant = fold(localize(cast(found, types.TIMESTAMP_LTZ), block.context.zone))
     if not isinstance(instant, Literal) and isinstance(folded := fold(found), Literal):

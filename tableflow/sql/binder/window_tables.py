@@ -113,7 +113,7 @@ class _Function:
         assigner = make_assigner(self.binder, self.syntax.name, given, time, self.span)
         if time is not None:
             check_precision(assigner, time, self.syntax.name, self.span)
-        if self.syntax.partition and isinstance(assigner, Tumble | Hop | Cumulate):
+        if self.syntax.partition and isinstance(assigner, (Tumble, Hop, Cumulate)):
             raise self._misplaced("PARTITION BY", self.syntax.partition[0], "write the columns into GROUP BY")
         if self.syntax.order and time is not None:
             raise self._misplaced("ORDER BY", self.syntax.order[0], "the time column says the order")

@@ -79,7 +79,7 @@ def over(binder: ExpressionBinder, node: exp.Window) -> Expression:
 def _parts(binder: ExpressionBinder, node: exp.Window) -> tuple[exp.Anonymous, str, Any, bool | None]:
     """The call, its name, its FILTER, and whether it ignores NULLs (None: not said)."""
     call, condition, ignores = node.this, None, None
-    while isinstance(call, exp.IgnoreNulls | exp.RespectNulls | exp.Filter):
+    while isinstance(call, (exp.IgnoreNulls, exp.RespectNulls, exp.Filter)):
         if isinstance(call, exp.Filter):
             condition = call.expression.this
         else:
@@ -91,7 +91,7 @@ def _parts(binder: ExpressionBinder, node: exp.Window) -> tuple[exp.Anonymous, s
         raise SqlSyntaxError("OVER follows the call of a function", span=binder.source.span(node))
     operands = list(call.expressions)
     for index, operand in enumerate(operands):
-        if isinstance(operand, exp.IgnoreNulls | exp.RespectNulls):
+        if isinstance(operand, (exp.IgnoreNulls, exp.RespectNulls)):
             if ignores is not None:
                 raise SqlSyntaxError("IGNORE NULLS or RESPECT NULLS stands twice", span=binder.source.span(node))
             ignores = isinstance(operand, exp.IgnoreNulls)
@@ -131,7 +131,7 @@ def _aggregate(call: AggregateCall) -> WindowCall:
         if call.function == "grouping":
             raise BindError("'grouping' takes no OVER", span=call.span)
         return aggregate_over(call)
-    nested = isinstance(args[0].type, types.ArrayType | types.MapType | types.RowType) if args else False
+    nested = isinstance(args[0].type, (types.ArrayType, types.MapType, types.RowType)) if args else False
     if nested and call.function not in {"count", "any_value"}:
         raise refused(f"{call.function} over {args[0].type} with OVER", call.span)
     if call.distinct and nested:
@@ -188,7 +188,7 @@ def _order_item(binder: ExpressionBinder, item: exp.Ordered) -> OrderItem:
 
 
 def _check_comparable(key: Expression) -> None:
-    if isinstance(key.type, types.MapType | types.JsonType | types.ArrayType | types.RowType):
+    if isinstance(key.type, (types.MapType, types.JsonType, types.ArrayType, types.RowType)):
         raise refused(f"PARTITION BY a {key.type}", getattr(key, "span", None))
 
 
