@@ -17,6 +17,7 @@ from tableflow.columnar.column import Column
 from tableflow.config import NULL_TIME_ADVICE
 from tableflow.errors import RowError
 from tableflow.expressions.casting.calendar import limits
+from tableflow.expressions.coercion import without_widening
 from tableflow.expressions.evaluation import project
 from tableflow.expressions.nodes import Call, Cast, ColumnRef, Expression, Literal, children, transform, walk
 from tableflow.expressions.properties import can_raise
@@ -153,6 +154,7 @@ def keeps_order(expression: Expression, column: int) -> bool:
         months, days, _ = by.value
         if months or (days and zone):
             return False
+        expression = without_widening(expression)
     return isinstance(expression, ColumnRef) and expression.id == column
 
 
@@ -180,7 +182,7 @@ def constant_moves(expression: Expression) -> tuple[int, ...] | None:
             return None
         move = days * _DAY + microseconds
         found.append(-move if expression.function == "subtract" else move)
-        expression = moved
+        expression = without_widening(moved)
     return tuple(reversed(found))
 
 

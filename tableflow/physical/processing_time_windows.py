@@ -19,6 +19,7 @@ from tableflow.physical.node import positions
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import END_OF_TIME, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
+from tableflow.types import tick_of
 
 
 class ClosingOperator(Protocol):
@@ -52,7 +53,8 @@ class ProcessingTimeOperator(Operator):
 
     def process(self, batch: Batch, port: int) -> Emission:
         """The batch's rows, as of now."""
-        now = np.full(batch.length, self._now() * units_per_microsecond(self._of), np.int64)
+        tick = tick_of(self._of)
+        now = np.full(batch.length, self._now() // tick * tick * units_per_microsecond(self._of), np.int64)
         columns = list(batch.columns)
         columns[self._time] = time_column(self._of, now)
         yield from self._windows.process(batch.with_columns(columns), port) or ()

@@ -242,7 +242,7 @@ FUNCTIONS = (
     Function(
         "add", "a + b",
         "Sum. Decimals (p1,s1), (p2,s2): scale max(s1,s2), precision max(p1-s1, p2-s2) + scale + 1. A date plus an integer "
-        "is days later; a date, time or timestamp plus an interval is moved by it.",
+        "is days later; a date, time or timestamp plus an interval is moved by it, and has as many digits behind the second as the finer of both.",
         ("1.5 + 2", "3.5"), "arithmetic", rule=_first(_numeric(_sum_type), moments.addition),
         kernel=_linear(exact.add, np.add, moments.add), aliases=("+",), can_raise=_decimals_can_overflow, failure=_overflow,
     ),
