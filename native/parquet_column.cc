@@ -76,6 +76,12 @@ PageHeader ColumnChunkReader::next_header(bool passing) {
   }
 }
 
+bool ColumnChunkReader::has_texts(const PageHeader& header) const {
+  const bool coded = header.type != PageType::Dictionary &&
+                     (header.encoding == Encoding::PlainDictionary || header.encoding == Encoding::RleDictionary);
+  return chunk_.conversion == Conversion::String && !coded;
+}
+
 const uint8_t* ColumnChunkReader::contents(const PageHeader& header, int64_t at, int64_t plain_bytes, bool compressed,
                                            BufferPtr& buffer, size_t* size) {
   const int64_t stored = header.compressed_size - plain_bytes;
@@ -91,7 +97,10 @@ const uint8_t* ColumnChunkReader::contents(const PageHeader& header, int64_t at,
   if (wanted > most) throw Corrupt("a page is larger than its compressed bytes can tell");
   if (!buffer || int64_t(buffer->size()) < wanted) buffer = std::make_shared<Buffer>(size_t(wanted));
   switch (chunk_.codec) {
-    case Codec::Snappy: snappy_decompress(in, size_t(stored), buffer->data(), size_t(wanted)); break;
+    case Codec::Snappy:
+      if (has_texts(header)) snappy_texts_.decompress(in, size_t(stored), buffer->data(), size_t(wanted));
+      else snappy_decompress(in, size_t(stored), buffer->data(), size_t(wanted));
+      break;
     case Codec::Lz4: lz4_decompress(in, size_t(stored), buffer->data(), size_t(wanted)); break;
     case Codec::Zstd: zstd_decompress(in, size_t(stored), buffer->data(), size_t(wanted)); break;
     case Codec::Other: decompress_(in, size_t(stored), buffer->data(), size_t(wanted)); break;

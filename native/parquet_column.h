@@ -14,6 +14,7 @@
 #include "parquet_file.h"
 #include "parquet_page.h"
 #include "parquet_rle.h"
+#include "parquet_snappy.h"
 #include "vector.h"
 
 namespace tableflow::parquet {
@@ -124,6 +125,7 @@ class ColumnChunkReader {
   // Reads the dictionary that was passed, when something needs it.
   void read_dictionary();
   void open_page(const PageHeader& header);
+  bool has_texts(const PageHeader& header) const;
   // What is stored of a page at a position behind some plain bytes, decompressed if need be into the buffer, which stays null if not.
   const uint8_t* contents(const PageHeader& header, int64_t at, int64_t plain_bytes, bool compressed, BufferPtr& buffer, size_t* size);
   // Where levels and values lie in a page of version 1 or 2, decompressed; afterwards `page_.values` begins with values.
@@ -160,6 +162,7 @@ class ColumnChunkReader {
   int64_t dictionary_at_ = 0;
   Page page_;
   BufferPtr page_buffer_, plain_buffer_;
+  SnappyTexts snappy_texts_;
   std::vector<uint8_t> level_bytes_;  // levels that lie outside the compressed part, padded
   // The result of take, and scratch memory of its pages.
   BufferPtr taken_validity_;
