@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "vector.h"
@@ -65,6 +66,7 @@ class PinnedTexts {
     bytes_ += size;
     return pin;
   }
+
   void hold(uint32_t pin, size_t bytes) {
     change(pins_[pin - 1], int64_t(bytes));
   }

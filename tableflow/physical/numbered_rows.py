@@ -20,7 +20,7 @@ from tableflow.expressions.window_assigner import CountHop
 from tableflow.physical.node import positions
 from tableflow.physical.rows_in_order import RowsInOrder
 from tableflow.physical.window_numbers import Numbered, numbering_of
-from tableflow.physical.window_state import Mask, Part, Slots
+from tableflow.physical.window_state import Mask, Part, Slots, renumbered
 from tableflow.physical.window_times import Rows, Times
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.operator import OperatorContext
@@ -118,8 +118,7 @@ class NumberedRows:
     def renumber(self) -> Slots:
         """Forgets windows that are not open; the new number of each old slot."""
         kept = np.flatnonzero(self.open)
-        new = np.full(len(self.open), -1, np.int32)
-        new[kept] = np.arange(len(kept), dtype=np.int32)
+        new = renumbered(len(self.open), kept)
         self._windows.retain(kept.astype(np.uint32))
         self.starts, self.ends, self.open = self.starts[kept], self.ends[kept], self.open[kept]
         return new

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tableflow.physical.window_state import Mask, Slots
+from tableflow.physical.window_state import Mask, Slots, renumbered
 from tableflow.physical.window_times import Rows, Times
 from tableflow.records import dataclass
 
@@ -85,8 +85,7 @@ class OpenSessions:
 
     def renumber(self, kept: Rows, partitions: Rows) -> Slots:
         """Keeps these slots only, with partitions under new numbers; the new number of each old slot (-1: gone)."""
-        new = np.full(len(self), -1, np.int32)
-        new[kept] = np.arange(len(kept), dtype=np.int32)
+        new = renumbered(len(self), kept)
         self.partitions = partitions[self.partitions[kept]]
         self.starts, self.lasts, self.open = self.starts[kept], self.lasts[kept], self.open[kept]
         return new

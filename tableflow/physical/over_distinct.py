@@ -12,23 +12,17 @@ from tableflow.columnar.kernels.grouping import GroupTable
 from tableflow.columnar.kernels.multi_state import MultiState
 from tableflow.columnar.keys import encode
 from tableflow.physical.over_partitions import PartitionKeys, Partitions, first_rows, rows_of
-from tableflow.physical.state_age import StateAge
-from tableflow.runtime.operator import OperatorContext
+from tableflow.physical.state_age import AgedState
 from tableflow.types import BIGINT, BYTES, SqlType
 
 
-class DistinctValues:
-    """The values of one argument by partition."""
+class DistinctValues(AgedState):
+    """The values of one argument by partition; those of one to which nothing has been added for long are forgotten."""
 
     def __init__(self, keys: PartitionKeys, of: SqlType, ttl: int) -> None:
         places = range(len(keys.types))
-        self._state = MultiState([*keys.types, of], places, [True] * len(places))
+        super().__init__(MultiState([*keys.types, of], places, [True] * len(places)), ttl)
         self._ages = bool(ttl)
-        self._age = StateAge(ttl)
-
-    def begin(self, context: OperatorContext) -> None:
-        """Before anything is kept."""
-        self._age.begin(context)
 
     def take(self, values: Column, partitions: Partitions) -> npt.NDArray[np.bool_]:
         """Whether each row, in order, is the first of its partition with its value; takes the values."""
@@ -48,21 +42,6 @@ class DistinctValues:
     def clear(self) -> None:
         """Forgets everything."""
         self._state.clear()
-
-    def forget_old(self) -> None:
-        """Forgets partitions to which nothing has been added for long."""
-        self._age.forget_rows(self._state)
-        self._age.compact(self._state)
-
-    @property
-    def rows(self) -> int:
-        """Values that have come."""
-        return self._state.rows
-
-    @property
-    def held(self) -> int:
-        """Bytes held now."""
-        return self._state.bytes + self._age.held
 
     def snapshot(self) -> bytes:
         """The values."""

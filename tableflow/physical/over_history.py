@@ -16,7 +16,7 @@ import pyarrow as pa
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat_steps, take_columns, take_rows_steps
-from tableflow.columnar.kernels.multi_state import MultiState, Slots
+from tableflow.columnar.kernels.multi_state import Slots
 from tableflow.columnar.kernels.windows import key_changes
 from tableflow.expressions.evaluation import project
 from tableflow.expressions.nodes import Expression, WindowCall, column_ids
@@ -27,7 +27,7 @@ from tableflow.physical.over_computed import PARTITION, ComputedOver
 from tableflow.physical.over_frames import Reach
 from tableflow.physical.over_partitions import Numbers, PartitionKeys, Partitions, by_partition, rows_of
 from tableflow.physical.properties import OrderingKey
-from tableflow.physical.state_age import StateAge
+from tableflow.physical.state_age import AgedState
 from tableflow.physical.steps import pausing
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME
 from tableflow.runtime.operator import OperatorContext, Suspend
@@ -38,7 +38,7 @@ _CALENDAR = 2 * 86_400_000_000
 """Microseconds by which a later row's frame may begin earlier: months end on several days, and clocks are changed."""
 
 
-class OverHistory:
+class OverHistory(AgedState):
     """Calls with frames that begin, and the rows of ``fields`` that these still need."""
 
     def __init__(
@@ -60,7 +60,7 @@ class OverHistory:
         self._time = there[order[0].column]
         self._keys = keys
         self._first = len(keys.types)
-        self._state: MultiState = keys.state([*(f.type for f in self._fields), BIGINT])
+        super().__init__(keys.state([*(f.type for f in self._fields), BIGINT]), ttl)
         self._number = 0
         reaches = [reach for _, _, reach in calls]
         self._everything = any(reach.everything for reach in reaches)
@@ -71,7 +71,6 @@ class OverHistory:
         self._slack = 0 if fixed else _CALENDAR
         results = tuple(result for result, _, _ in calls)
         self._computed = ComputedOver((*self._fields, PARTITION), order, results, tuple(call for _, call, _ in calls))
-        self._age = StateAge(ttl)
         self._credit = 0
         self._bounded: tuple[int, int | None] = START_OF_TIME, None
 
@@ -191,25 +190,6 @@ class OverHistory:
         """About how many rows are looked at to compute so many."""
         keys = self._state.keys
         return self._state.rows * min(rows, keys) // keys if keys else 0
-
-    def begin(self, context: OperatorContext) -> None:
-        """Before anything is kept."""
-        self._age.begin(context)
-
-    def forget_old(self) -> None:
-        """Forgets partitions to which nothing has been added for long; when a timer has come."""
-        self._age.forget_rows(self._state)
-        self._age.compact(self._state)
-
-    @property
-    def rows(self) -> int:
-        """Rows that frames still need."""
-        return self._state.rows
-
-    @property
-    def held(self) -> int:
-        """Bytes held now."""
-        return self._state.bytes + self._age.held
 
     def snapshot(self) -> bytes:
         """The rows, behind the number of the next one."""

@@ -116,3 +116,30 @@ class StateAge:
         slots: Slots = load_rows(state, rows)
         if len(slots):
             self._put(slots, np.frombuffer(times, np.int64))
+
+
+class AgedState:
+    """Rows of a state that go when nothing has been added beside them for long: what owners of such have in common."""
+
+    def __init__(self, state: MultiState, ttl: int) -> None:
+        self._state = state
+        self._age = StateAge(ttl)
+
+    def begin(self, context: OperatorContext) -> None:
+        """Before anything is kept."""
+        self._age.begin(context)
+
+    def forget_old(self) -> None:
+        """Forgets what nothing has been added to for long; when a timer has come."""
+        self._age.forget_rows(self._state)
+        self._age.compact(self._state)
+
+    @property
+    def rows(self) -> int:
+        """Rows that are kept."""
+        return self._state.rows
+
+    @property
+    def held(self) -> int:
+        """Bytes held now."""
+        return self._state.bytes + self._age.held

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import GroupNumbers, GroupTable
-from tableflow.physical.window_state import Mask, Part, Slots
+from tableflow.physical.window_state import Mask, Part, Slots, renumbered
 from tableflow.physical.window_times import Times, WindowTimes
 from tableflow.types import BIGINT
 
@@ -53,8 +53,7 @@ class WindowSlots:
 
     def renumber(self, kept: GroupNumbers) -> Slots:
         """Keeps these slots only; the new number of each old one (-1: gone)."""
-        new = np.full(len(self.starts), -1, np.int32)
-        new[kept] = np.arange(len(kept), dtype=np.int32)
+        new = renumbered(len(self.starts), kept)
         self._table.retain(kept)
         self.starts, self.ends, self.closed_at = self.starts[kept], self.ends[kept], self.closed_at[kept]
         return new

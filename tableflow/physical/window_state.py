@@ -33,6 +33,13 @@ MOVED_AT_ONCE = 16_384
 _ROWS = AggregateCall(BIGINT, "count")
 
 
+def renumbered(count: int, kept: GroupNumbers | npt.NDArray[np.int64]) -> Slots:
+    """Of so many slots of which only these are kept, in this order, the new number of each (-1: gone)."""
+    new = np.full(count, -1, np.int32)
+    new[kept] = np.arange(len(kept), dtype=np.int32)
+    return new
+
+
 class WindowState:
     """Groups with a slot; over changing input those without rows are kept but not visible."""
 
