@@ -90,6 +90,14 @@ QUERIES = {
         f"SELECT sum(v) AS s FROM DELTA(TABLE a PARTITION BY user ORDER BY ts, v, 20) {ROW_WINDOW}",
         "WindowedAggregate",
     ),
+    "sessions with early results": (
+        f"SELECT k, sum(v) AS s FROM SESSION(a PARTITION BY k, ts, INTERVAL '20' SECOND) {WINDOW} EMIT ON UPDATE",
+        "WindowedAggregate",
+    ),
+    "windows of rows with early results": (
+        f"SELECT sum(v) AS s FROM PUNCTUATED(TABLE a PARTITION BY user ORDER BY ts, v = 7) {ROW_WINDOW} EMIT EVERY 2 ROWS",
+        "WindowedAggregate",
+    ),
     "windows of rows": (
         f"SELECT sum(v) AS s, max(t) AS t FROM HOP(TABLE a PARTITION BY user ORDER BY ts, 3 ROWS, 10 ROWS) {ROW_WINDOW}",
         "WindowedAggregate",
