@@ -164,6 +164,26 @@ def _scan(
         columns = provider.schema.columns
     except TableFlowError as error:
         raise error.at(span) from None
+    fields = _fields(block, columns, path[-1], span)
+    alias, called = _alias(node) or path[-1], table or ".".join(path)
+    delivered = [(f, column) for f, column in zip(fields, columns, strict=True) if not column.computed]
+    plan: Node = Scan(
+        called, provider, tuple([f for f, _ in delivered]), tuple([column.name for _, column in delivered]), alias,
+        block=block.number, span=span, origin=folded_path(path, block.context.catalog.current()) if stored else None,
+    )  # fmt: skip
+    watermark = provider.schema.watermark
+    if watermark is not None or len(delivered) < len(columns):
+        plan, fields = _declared(block, plan, fields, columns, watermark, called, span)
+    hidden = tuple([field for field, column in zip(fields, columns, strict=True) if column.hidden])
+    shown = tuple(fields if not hidden else [f for f, column in zip(fields, columns, strict=True) if not column.hidden])
+    return _relation(block, node, Bound(plan, shown), path[-1], span, path, hidden=hidden)
+
+
+def _fields(block: Block, columns: Sequence[ColumnDefinition], table: str, span: Span | None) -> list[Field]:
+    """A field for each column; those whose names differ in case alone are numbered."""
+    context = block.context
+    if len({column.name.lower() for column in columns}) == len(columns):
+        return [context.field(column.name, column.type, nullable=column.nullable) for column in columns]
     taken: set[str] = set()
     fields: list[Field] = []
     for column in columns:
@@ -172,21 +192,10 @@ def _scan(
             number += 1
             name = f"{column.name}_{number}"
         if number:
-            block.context.warn(f"column {column.name!r} of {path[-1]!r} is called {name!r}: names ignore case", span)
+            context.warn(f"column {column.name!r} of {table!r} is called {name!r}: names ignore case", span)
         taken.add(name.lower())
-        fields.append(block.context.field(name, column.type, nullable=column.nullable))
-    alias, called = _alias(node) or path[-1], table or ".".join(path)
-    delivered = [(f, column) for f, column in zip(fields, columns, strict=True) if not column.computed]
-    plan: Node = Scan(
-        called, provider, tuple(f for f, _ in delivered), tuple(column.name for _, column in delivered), alias,
-        block=block.number, span=span, origin=folded_path(path, block.context.catalog.current()) if stored else None,
-    )  # fmt: skip
-    watermark = provider.schema.watermark
-    if watermark is not None or len(delivered) < len(columns):
-        plan, fields = _declared(block, plan, fields, columns, watermark, called, span)
-    shown = tuple(field for field, column in zip(fields, columns, strict=True) if not column.hidden)
-    hidden = tuple(field for field, column in zip(fields, columns, strict=True) if column.hidden)
-    return _relation(block, node, Bound(plan, shown), path[-1], span, path, hidden=hidden)
+        fields.append(context.field(name, column.type, nullable=column.nullable))
+    return fields
 
 
 def _declared(
