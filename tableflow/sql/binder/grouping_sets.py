@@ -16,8 +16,9 @@ from tableflow.errors import BindError, Span, UnsupportedError
 from tableflow.expressions.nodes import AggregateCall, Call, Case, ColumnRef, Expression, Literal
 from tableflow.planner.logical.nodes import Aggregate, Join, JoinKind, Node, Project, Values
 from tableflow.planner.logical.structure import output
-from tableflow.records import dataclass
+from tableflow.records import dataclass, replace
 from tableflow.sql.binder.context import StatementContext
+from tableflow.sql.binder.scope import Scope
 from tableflow.types import BIGINT, BOOLEAN, Field
 
 _MOST_SETS = 1024
@@ -58,6 +59,31 @@ def group_by(elements: Sequence[exp.Expr], bind: Callable[[Any], Expression], sp
     if not any(map(is_set, elements)):
         return GroupBy(keys)
     return GroupBy(keys, [frozenset(one) for one in combined])
+
+
+def columns_apart(context: StatementContext, plan: Node, scope: Scope) -> tuple[Node, Scope]:
+    """The plan and scope with each column under an id of its own: of two that are the same one below, a set may have one alone."""
+    passed: dict[int, Field] = {}
+    copies: dict[Field, Expression] = {}
+
+    def own(column: Field) -> Field:
+        if passed.setdefault(column.id, column) is column:
+            return column
+        copy = context.renewed(column)
+        copies[copy] = _reference(column)
+        return copy
+
+    relations = [replace(each, columns=tuple([own(column) for column in each.columns])) for each in scope.relations]
+    if not copies:
+        return plan, scope
+    # A bare name sees what its relation has, or, of columns that USING joins, the one that was there first.
+    plain = [column.id for each in scope.relations for column in each.columns] == [
+        column.id for column in scope.columns
+    ]
+    columns = [column for each in relations for column in each.columns] if plain else scope.columns
+    fields = output(plan)
+    made = Project(plan, (*fields, *copies), (*map(_reference, fields), *copies.values()))
+    return made, Scope(relations, columns)
 
 
 def _sets(element: exp.Expr) -> list[list[exp.Expr]]:

@@ -16,7 +16,7 @@ from tableflow.sql.binder.block import Block, refused
 from tableflow.sql.binder.calls import has_aggregate
 from tableflow.sql.binder.distinct_on import first_rows
 from tableflow.sql.binder.expressions import Clause, ExpressionBinder
-from tableflow.sql.binder.grouping_sets import GroupBy, group_by, is_set
+from tableflow.sql.binder.grouping_sets import GroupBy, columns_apart, group_by, is_set
 from tableflow.sql.binder.hints import Hints
 from tableflow.sql.binder.items import SelectList
 from tableflow.sql.binder.late_into import check_late_into
@@ -51,6 +51,9 @@ def bind_select(block: Block, node: exp.Select) -> Bound:
         return Bound(block.plan, tuple(block.scope.columns), tuple(block.outer.values()))
     if not node.expressions:
         raise SqlSyntaxError("a select list is expected after SELECT", span=block.source.span(node))
+    group = node.args.get("group")
+    if group is not None and any(map(is_set, group.expressions)):
+        block.plan, block.scope = columns_apart(block.context, block.plan, block.scope)
     windows.define(block, node.args.get("windows") or ())
     group_windows.define(block, node)
     emission.bind_emit(block, node)
