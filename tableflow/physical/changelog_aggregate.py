@@ -204,8 +204,8 @@ class ChangelogAggregateOperator(Operator):
             if self._node.final:
                 return self._given(self._final_groups().take_below(bound))
             self._groups.forget_below(bound)
-            if self._firings is not None:
-                return self._close(self._firings, bound)
+            if self._held is not None:
+                return self._close(bound)
         step = self._node.every_of_time
         begun = step and before > START_OF_TIME
         return self._release() if begun and watermark.time // step > before // step else None
@@ -218,15 +218,16 @@ class ChangelogAggregateOperator(Operator):
     def _given(self, rows: Batch | None) -> Emission | None:
         return None if rows is None else rows.pieces(self._context.batch_rows)
 
-    def _close(self, firings: RowFirings, bound: int) -> Iterator[Batch]:
-        """What waits of groups that are complete: no rows come that it could wait for."""
+    def _close(self, bound: int) -> Iterator[Batch]:
+        """What waits of groups that are complete: no rows come that it could wait for, and later it would be late."""
         assert self._node.closes is not None
         assert self._held is not None
         place = [key.id for key in self._node.keys].index(self._node.closes.column)
         for part in self._held.take_below(place, bound, self._context.batch_rows):
             yield Batch(part.columns, part.length) if self._appends else part
-        firings.forget_below(place, bound)
-        self._counted.resize(firings.held)
+        if self._firings is not None:
+            self._firings.forget_below(place, bound)
+            self._counted.resize(self._firings.held)
 
     def on_end(self, port: int) -> Emission | None:
         """The same at the end."""

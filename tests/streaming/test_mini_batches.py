@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -55,3 +56,20 @@ def test_the_same_with_fewer_changes(query: str) -> None:
     assert none == 0
     assert held > 0
     assert few <= many / 2 or "DISTINCT" in query
+
+
+def test_groups_whose_window_closes_do_not_wait_for_the_epoch() -> None:
+    """Who ranks them by window would find them late, for time has passed the window when the epoch ends."""
+    base = datetime(2024, 1, 1)
+    rows = [(n, base + timedelta(seconds=5 * n)) for n in range(40)]
+    query = """SELECT e FROM (SELECT DISTINCT window_end AS e FROM SESSION(TABLE s PARTITION BY k, DESCRIPTOR(ts), INTERVAL '2' SECOND)
+        GROUP BY k, window_start, window_end) q QUALIFY row_number() OVER (PARTITION BY e ORDER BY e) <= 2"""
+    settings = {
+        "table.exec.mini-batch.enabled": "true",
+        "table.exec.epoch-interval": "30 d",
+        "execution.batch-rows": "3",
+    }
+    with tableflow.connect(settings=settings) as connection:
+        connection.register_stream("s", {"k": "INT", "ts": "TIMESTAMP(3)"}, rows, watermark=("ts", timedelta(0)))
+        found = connection.execute(query).fetchall()
+    assert sorted(row[-1] for row in found) == [at + timedelta(seconds=2) for _, at in rows]
