@@ -168,11 +168,10 @@ PyObject* replace(PyObject* fallback, PyObject* const* args, Py_ssize_t count, P
   return PyErr_Occurred() ? nullptr : PyObject_Vectorcall(fallback, args, count, names);
 }
 
-// A field's value; an error as for any attribute if it has none.  The reference is borrowed.
-PyObject* value_of(PyObject* self, const Member& member) {
+// A field's value, kept while Python compares or hashes it; an error as for any attribute if it has none.
+nb::object value_of(PyObject* self, const Member& member) {
   PyObject* value = slot(self, member);
-  if (value == nullptr) Py_XDECREF(PyObject_GetAttr(self, member.name));
-  return value;
+  return value != nullptr ? nb::borrow(value) : nb::steal(PyObject_GetAttr(self, member.name));
 }
 
 // As of the tuple of the values (Objects/tupleobject.c), so that it does not matter who asks.
@@ -184,8 +183,8 @@ Py_hash_t hash(PyObject* self) {
   bool well = true;
   for (const Member& member : layout.members) {
     if (!member.hashed) continue;
-    PyObject* value = value_of(self, member);
-    const Py_hash_t lane = value == nullptr ? -1 : PyObject_Hash(value);
+    const nb::object value = value_of(self, member);
+    const Py_hash_t lane = value.is_valid() ? PyObject_Hash(value.ptr()) : -1;
     well = lane != -1;
     if (!well) break;
     sum += static_cast<Py_uhash_t>(lane) * kSecond;
@@ -203,10 +202,10 @@ PyObject* compare(PyObject* self, PyObject* other, int operation) {
   if (self != other) {
     for (const Member& member : layout_of(Py_TYPE(self))->members) {
       if (!member.compared) continue;
-      PyObject* mine = value_of(self, member);
-      PyObject* others = mine == nullptr ? nullptr : value_of(other, member);
-      if (others == nullptr) return nullptr;
-      equal = PyObject_RichCompareBool(mine, others, Py_EQ);
+      const nb::object mine = value_of(self, member);
+      const nb::object others = mine.is_valid() ? value_of(other, member) : nb::object();
+      if (!others.is_valid()) return nullptr;
+      equal = PyObject_RichCompareBool(mine.ptr(), others.ptr(), Py_EQ);
       if (equal < 0) return nullptr;
       if (equal == 0) break;
     }
@@ -218,6 +217,7 @@ PyObject* compare(PyObject* self, PyObject* other, int operation) {
 // not given: "missing", "value", "factory" or "unset", and that value).  False if it is no class that is understood here.
 bool adopt(nb::type_object cls, nb::list fields, nb::object after) {
   auto* type = reinterpret_cast<PyTypeObject*>(cls.ptr());
+  if (layout_of(type) != nullptr) return true;  // another thread was first, and may be reading what is known
   if (Py_TYPE(cls.ptr()) != &PyType_Type || type->tp_new != PyBaseObject_Type.tp_new) return false;
   auto layout = std::make_unique<Layout>();
   for (nb::handle each : fields) {

@@ -99,11 +99,18 @@ def _write_later(cls: type, name: str, own: set[str], write: Callable[[type], Ca
         method = write(cls)
         method.__qualname__ = f"{cls.__qualname__}.{name}"
         setattr(cls, name, method)
-        if _is_adopted(cls):
+        if _is_adopted(cls) and not (name == "__eq__" and _orders(cls)):
             _native.take_over(cls, name)
         return method(self, *args, **named)
 
     setattr(cls, name, first_call)
+
+
+def _orders(cls: type) -> bool:
+    """Whether a class compares by more than equality, which one place in its type stands for."""
+    return any(
+        getattr(cls, name) is not getattr(object, name) for name in ("__lt__", "__le__", "__gt__", "__ge__", "__ne__")
+    )
 
 
 def _is_adopted(cls: type) -> bool:

@@ -7,6 +7,7 @@ which nothing has come for :data:`SILENCE_SECONDS` is taken to hang.
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -108,6 +109,7 @@ class JobAsker:
                 except OSError:
                     connection.close()
                 else:
+                    self._check_user(connection, holder)
                     return connection, holder
             if time.monotonic() > begin:
                 why = (
@@ -118,6 +120,15 @@ class JobAsker:
                 raise UnaskedError(holder, why)
             self._check_interrupted()
             time.sleep(_SLICE_SECONDS / 2)
+
+    def _check_user(self, connection: socket.socket, holder: Holder) -> None:
+        """Another user may have made the folder anew after it was cleaned away; he is told nothing."""
+        if holder.user is None or not hasattr(socket, "SO_PEERCRED"):
+            return
+        _, user, _ = struct.unpack("iii", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        if user != holder.user:
+            connection.close()
+            raise UnaskedError(holder, f"at its socket {holder.address!r} another user answers")
 
     def _answer(self, connection: socket.socket, holder: Holder, patience: float) -> Answer:
         last = time.monotonic()

@@ -47,6 +47,8 @@ class Holder:
     heartbeat: int
     token: str
     address: str = ""
+    user: int | None = None
+    """The number of the user who has it; older versions do not say."""
 
     @property
     def near(self) -> bool:
@@ -146,7 +148,7 @@ class Lease:
             if lock is not None:
                 lock.release()
             raise refused(disk, before)
-        holder = Holder(os.getpid(), socket.gethostname(), now, now, token)
+        holder = Holder(os.getpid(), socket.gethostname(), now, now, token, user=os.getuid())
         lease = cls(disk, lock, holder, outcome, before)
         lock.write(json.dumps(asdict(holder)).encode() + b"\n")
         return lease

@@ -198,3 +198,57 @@ def test_hashing_and_comparing_deep_nests_ends_in_an_error_or_a_result() -> None
         hash(inner)
     with pytest.raises(RecursionError):
         assert inner == other
+
+
+def test_a_class_with_an_order_of_its_own_keeps_it() -> None:
+    @records.dataclass(slots=True)
+    class Ordered:
+        number: int
+
+        def __lt__(self, other: Ordered) -> bool:
+            return self.number < other.number
+
+    for _ in range(3):
+        assert Ordered(1) == Ordered(1)
+        assert Ordered(1) < Ordered(2)
+        assert not Ordered(2) < Ordered(1)
+
+
+def test_what_is_compared_lives_until_then() -> None:
+    @records.dataclass(slots=True)
+    class Box:
+        held: Any
+
+    class Emptying:
+        def __eq__(self, other: object) -> bool:
+            box.held = other_box.held = None
+            return True
+
+        __hash__ = None  # type: ignore[assignment]
+
+    assert Box(1) == Box(1)
+    for _ in range(20):
+        box, other_box = Box([Emptying() for _ in range(50)]), Box([Emptying() for _ in range(50)])
+        assert box == other_box
+
+
+def test_a_class_that_is_told_of_twice_is_known_once() -> None:
+    if not records.NATIVE:
+        pytest.skip("the extension module does not know classes from the inside")
+
+    @records.dataclass(slots=True)
+    class Three:
+        first: Any
+        second: int
+        third: int
+
+    class Telling:
+        def __eq__(self, other: object) -> bool:
+            fields = [records._told(Three, field) for field in dataclasses.fields(Three)]
+            return bool(records._native.adopt_record(Three, fields, None))
+
+        __hash__ = None  # type: ignore[assignment]
+
+    assert Three(1, 1, 2) == Three(1, 1, 2)
+    assert Three(Telling(), 1, 2) != Three(Telling(), 1, 3)
+    assert records.replace(Three(1, 1, 2), third=5).third == 5

@@ -401,3 +401,14 @@ def test_a_writer_on_another_machine_cannot_be_asked(tmp_path: Path, monkeypatch
         assert cursor.fetchall() == [(None, "counts", "elsewhere", None, None, QUERY)]
         assert f"process {process.pid} writes to the database, and cannot be asked" in str(cursor.messages[0][1])
         assert "jobs answer on their own machine only" in failure(reader, "STOP JOB 1")
+
+
+def test_another_user_at_the_socket_is_told_nothing(tmp_path: Path) -> None:
+    with _writer(tmp_path) as writer, _reader(tmp_path) as reader:
+        writer.send_signal(signal.SIGSTOP)  # so that it does not say again who it is
+        told = json.loads((tmp_path / "lease").read_text())
+        assert told["user"] == os.getuid()
+        (tmp_path / "lease").write_text(json.dumps({**told, "user": told["user"] + 1}))
+        with pytest.raises(ConnectorError, match="cannot be asked") as raised:
+            reader.execute("STOP JOB 1")
+        assert "another user answers" in str(raised.value)
