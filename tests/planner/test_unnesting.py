@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tableflow.expressions.nodes import Call
 from tableflow.planner.logical.nodes import Aggregate, Filter, Join, JoinKind, Node, Project, Scan, Shared, Window
 from tableflow.planner.logical.traversal import expressions, walk_plan
 from tests.planner.catalog import optimized, small
@@ -87,3 +88,15 @@ def test_outer_rows_that_ties_choose_are_read_once() -> None:
     assert sum(isinstance(n, Shared) for n in limited) == 2
     ranked = nodes(f"SELECT n, {subquery} FROM (SELECT rank() OVER (ORDER BY x) AS n FROM m) q")
     assert not any(isinstance(n, Shared) for n in ranked)
+
+
+def test_copies_know_which_columns_an_outer_join_makes_null() -> None:
+    found = nodes(
+        "SELECT l.c, n.z FROM (SELECT g.c FROM (SELECT l.c FROM (SELECT x, count(*) AS c FROM m GROUP BY x) l"
+        " FULL JOIN s ON l.c = s.id) g EXCEPT SELECT b.x FROM b) l"
+        " LEFT JOIN LATERAL (SELECT count(*) AS z FROM b WHERE l.c < b.y) n ON true"
+    )
+    anti = [n for n in found if isinstance(n, Join) and n.kind is JoinKind.ANTI]
+    assert anti
+    for join in anti:
+        assert [c.function for c in join.conjuncts if isinstance(c, Call)] == ["is_not_distinct_from"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tableflow.config import Settings
 from tableflow.expressions.nodes import column_ids
 from tableflow.planner.logical.context import Context
-from tableflow.planner.logical.nodes import Join, Node, Query, SetOperation, Shared, Sort
+from tableflow.planner.logical.facts import present
+from tableflow.planner.logical.nodes import Aggregate, Join, Node, Project, Query, SetOperation, Shared, Sort
 from tableflow.planner.logical.structure import inputs, output
 from tableflow.planner.logical.traversal import expressions, produced
 
@@ -44,6 +45,7 @@ def _check(node: Node, outer: frozenset[int], made: set[int], shared: set[int], 
         available |= {f.id for f in output(child)}
     if not inputs(node):
         available |= {f.id for f in output(node)}
+    _check_nulls(node)
     for expression in expressions(node):
         missing = column_ids(expression) - available
         assert not missing, f"{type(node).__name__} reads {missing}"
@@ -54,3 +56,15 @@ def _check(node: Node, outer: frozenset[int], made: set[int], shared: set[int], 
             assert {f.id for f in columns} <= {f.id for f in output(branch)}
             assert len({f.id for f in columns}) == len(columns)
             assert [f.type for f in columns] == [f.type for f in node.fields]
+
+
+def _check_nulls(node: Node) -> None:
+    """A column that may be NULL is not handed on as one that is not."""
+    kept = node.keys if isinstance(node, Aggregate) else node.fields if isinstance(node, Project) else ()
+    if kept:
+        (child,) = inputs(node)
+        below = {f.id: f for f in output(child)}
+        known = present(child, Context(child, Settings()))
+        for f in kept:
+            if f.id in below and f.id not in known:
+                assert f.nullable, f"column {f.name}#{f.id} is called NOT NULL"

@@ -94,11 +94,17 @@ def _copy_windows(of: WindowTable | WindowedAggregate, renamed: dict[int, Field]
 
 
 def _renamed(field: Field | None, renamed: dict[int, Field]) -> Field | None:
-    return None if field is None else renamed.get(field.id, field)
+    return None if field is None else _new(field, renamed)
 
 
 def _rename(fields: tuple[Field, ...], renamed: dict[int, Field]) -> tuple[Field, ...]:
-    return tuple([renamed.get(f.id, f) for f in fields])
+    return tuple([_new(f, renamed) for f in fields])
+
+
+def _new(field: Field, renamed: dict[int, Field]) -> Field:
+    """Its copy: above an outer join a column may be NULL that is not where it is made."""
+    new = renamed.get(field.id, field)
+    return new if new.nullable == field.nullable else replace(new, nullable=field.nullable)
 
 
 def passing(fields: tuple[Field, ...]) -> tuple[ColumnRef, ...]:
