@@ -166,11 +166,11 @@ def test_a_partition_too_large_for_memory_is_refused_by_name():
 
 @pytest.mark.slow
 def test_many_small_partitions_pass_in_little_memory():
-    batches = [batch([(i // 4, i, i) for i in range(first, first + 10_000)]) for first in range(0, 300_000, 10_000)]
+    batches = [batch([(i // 4, i, i) for i in range(first, first + 10_000)]) for first in range(0, 600_000, 10_000)]
     plan = Plan()
     result = plan.stage(lambda: WindowAggregateOperator(node()), source=Batches(batches))
-    rows = sum(each.rows for each in collect(plan, result, 0, memory="8 mb"))
-    assert rows == 300_000
+    rows = sum(each.rows for each in collect(plan, result, 0, memory="16 mb"))
+    assert rows == 600_000
 
 
 ARGUMENTS = {
