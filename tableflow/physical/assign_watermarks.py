@@ -19,7 +19,7 @@ from tableflow.errors import RowError
 from tableflow.expressions.casting.calendar import limits
 from tableflow.expressions.coercion import without_widening
 from tableflow.expressions.evaluation import project
-from tableflow.expressions.nodes import Call, Cast, ColumnRef, Expression, Literal, children, transform, walk
+from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal, children, transform, walk
 from tableflow.expressions.properties import can_raise
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.records import dataclass
@@ -147,7 +147,8 @@ def keeps_order(expression: Expression, column: int) -> bool:
 
     Months do not keep the order of times (the 30th at noon and the 31st in the morning become the same day), nor do days of a zone whose clocks change.
     """
-    while isinstance(expression := _as_fine(expression), Call) and _moves(expression):
+    expression = without_widening(expression)
+    while isinstance(expression, Call) and _moves(expression):
         expression, by, *zone = expression.args
         if not isinstance(by, Literal) or not isinstance(by.type, IntervalType) or by.value is None:
             return False
@@ -158,23 +159,12 @@ def keeps_order(expression: Expression, column: int) -> bool:
     return isinstance(expression, ColumnRef) and expression.id == column
 
 
-def _as_fine(expression: Expression) -> Expression:
-    """What a cast to a finer precision, which leaves each value as it is stored, is of."""
-    match expression:
-        case Cast(
-            type=TimestampType(precision=finer, zoned=zoned), operand=Expression(type=TimestampType() as of) as operand
-        ):
-            same = units_per_microsecond(of) == units_per_microsecond(expression.type)
-            return operand if of.zoned == zoned and of.precision <= finer and same else expression
-        case _:
-            return expression
-
-
 def constant_moves(expression: Expression) -> tuple[int, ...] | None:
     """By how many microseconds an expression that keeps the order of times moves each, step by step; None where a calendar says."""
     found: list[int] = []
     unit = units_per_microsecond(expression.type)
-    while isinstance(expression := _as_fine(expression), Call):
+    expression = without_widening(expression)
+    while isinstance(expression, Call):
         moved, by, *zone = expression.args
         assert isinstance(by, Literal)
         _, days, microseconds = by.value
@@ -183,7 +173,8 @@ def constant_moves(expression: Expression) -> tuple[int, ...] | None:
         move = days * _DAY + microseconds
         found.append(-move if expression.function == "subtract" else move)
         expression = without_widening(moved)
-    return tuple(reversed(found))
+    # A cast to nanoseconds has fewer years than what it is of.
+    return tuple(reversed(found)) if units_per_microsecond(expression.type) == unit else None
 
 
 def _latest_row(batch: Batch, position: int) -> npt.NDArray[np.uint32] | None:
