@@ -1,4 +1,4 @@
-"""Jobs whose operators are thrown away after every event: new ones, opened afresh, are restored from their snapshots.
+"""Jobs whose operators are thrown away after every event: new ones, opened afresh, are restored from their snapshots, in three parts by ranges of keys.
 
 Whoever keeps more between two events than declared state gives another answer then, and whoever forgets to set its timers again is never
 woken.  An operator lives on once an input of it has ended, since who reads from a snapshot is told of that end again.
@@ -7,17 +7,21 @@ woken.  An operator lives on once an input of it has ended, since who reads from
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.hashing import hash_rows
+from tableflow.columnar.kernels.partition import KeyRange
 from tableflow.physical.build import build_operator
+from tableflow.physical.node import Input, PhysicalNode, positions
 from tableflow.runtime.events import Epoch, Watermark
 from tableflow.runtime.graph import OperatorSpec
 from tableflow.runtime.operator import Emission, Operator
 from tableflow.session import job_keeper, jobs
+from tests.physical.event_harness import in_three
 
 OF_FINISHED_DATA = frozenset(
     {
@@ -78,8 +82,8 @@ class World:
 class Renewed(Operator):
     """See the module."""
 
-    def __init__(self, make: Callable[[], Operator], renewals: Counter[str]) -> None:
-        self._make, self._renewals = make, renewals
+    def __init__(self, make: Callable[[], Operator], renewals: Counter[str], inputs: Sequence[PhysicalNode] = ()) -> None:
+        self._make, self._renewals, self._inputs = make, renewals, inputs
         self._operator = make()
         self.time_unit = self._operator.time_unit
         self._ends = False
@@ -92,15 +96,24 @@ class Renewed(Operator):
         yield from emission or ()
         if self._ends:
             return
-        state = self._operator.snapshot()
+        parts = in_three(self._operator)
         self._operator.close()
         self._world.begin()
         self._operator = self._make()
         self._operator.open(self._world)
-        self._operator.restore(state)
+        self._operator.restore(parts)
         self._renewals[type(self._operator).__name__] += 1
 
+    def _dealt_here(self, batch: Batch, leaf: PhysicalNode) -> bool:
+        """Whether the rows are those that an exchange by the hash of what the leaf names gives this task."""
+        if not isinstance(leaf, Input) or not leaf.dealt:
+            return True
+        where = positions(leaf.fields)
+        hashes = hash_rows([batch.columns[where[key]] for key in leaf.dealt], batch.selection)
+        return bool(KeyRange.part(self._world.task_index, self._world.parallelism).holds(hashes).all())
+
     def process(self, batch: Batch, port: int) -> Emission:
+        assert self._dealt_here(batch, self._inputs[port])
         return self._then_renewed(self._operator.process(batch, port))
 
     def on_watermark(self, watermark: Watermark) -> Emission:
@@ -156,7 +169,7 @@ def renewing() -> Iterator[Counter[str]]:
     def build(spec: OperatorSpec) -> Operator:
         if type(build_operator(spec)).__name__ in OF_FINISHED_DATA:
             return build_operator(spec)
-        return Renewed(lambda: build_operator(spec), renewals)
+        return Renewed(lambda: build_operator(spec), renewals, spec.definition.inputs)
 
     with patch.object(jobs, "build_operator", build), patch.object(job_keeper, "build_operator", build):
         yield renewals

@@ -7,11 +7,12 @@ out before the first epoch or with the first change, whichever is earlier.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import concat
 from tableflow.columnar.kernels.multi_state import consolidated
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.config import MINI_BATCH_SIZE
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import AggregateCall
@@ -23,7 +24,7 @@ from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.partition_rows import PIECE_ROWS
 from tableflow.physical.retention import Expiry, Retention, position_of
 from tableflow.physical.row_firings import RowFirings
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import join_parts, only_part, split_parts
 from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Epoch, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
@@ -243,15 +244,20 @@ class ChangelogAggregateOperator(Operator):
         self._due = END_OF_TIME
         return self._release()
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The groups; whether the only row has come out; the watermark; what is held, at an epoch only what waits for its time."""
+        if not keys.first:
+            return b""
         saved = self._groups.snapshot()
         held = b"" if self._held is None else self._held.snapshot()
         counted = b"" if self._firings is None else self._firings.snapshot()
         return join_parts([struct.pack("<?q", self._begun, self._watermark), saved, held, counted])
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts everything back."""
+        state = only_part(parts)
+        if state is None:
+            return
         head, groups, held, counted = split_parts(state)
         self._begun, self._watermark = struct.unpack("<?q", head)
         self._groups.restore(groups)

@@ -8,7 +8,7 @@ visible, that is with a count above zero; counts below zero are kept until they 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import take_columns
 from tableflow.columnar.kernels.multi_state import Slots
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.errors import DataError, InternalError, Span
 from tableflow.expressions.nodes import Expression
 from tableflow.physical.changelog_pairs import PARTNER, PairRules, halves, partner_codes
@@ -24,6 +25,7 @@ from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.node import BinaryNode
 from tableflow.physical.pair_condition import domains_of
 from tableflow.physical.retention import Retention
+from tableflow.physical.state_parts import only_part
 from tableflow.records import dataclass
 from tableflow.runtime.events import START_OF_TIME, Epoch, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
@@ -274,13 +276,18 @@ class ChangelogJoinOperator(Operator):
             side.forget_old()
         return None
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """Both sides' rows, with the numbers of their partners, and the watermark."""
+        if not keys.first:
+            return b""
         left, right = (side.snapshot() for side in self._sides)
         return struct.pack("<qq", self._time, len(left)) + left + right
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts the rows back."""
+        state = only_part(parts)
+        if state is None:
+            return
         self._time, size = struct.unpack_from("<qq", state)
         for side, saved in zip(self._sides, (state[16 : 16 + size], state[16 + size :]), strict=True):
             side.restore(saved)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.expressions.nodes import WindowCall, column_ids
 from tableflow.physical.node import Input, UnaryNode, positions
 from tableflow.physical.partition_rows import PIECE_ROWS, PartitionRows
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.recomputation import SIDE, difference, sided
+from tableflow.physical.state_parts import only_part
 from tableflow.physical.window import WindowAggregate, WindowAggregateOperator
 from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
@@ -81,12 +85,17 @@ class ChangelogOverOperator(Operator):
         self._rows.forget_old()
         return None
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The rows."""
+        if not keys.first:
+            return b""
         return self._rows.snapshot()
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
+        state = only_part(parts)
+        if state is None:
+            return
         self._rows.restore(state)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ of every input.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,11 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat, take_columns, take_rows
 from tableflow.columnar.kernels.grouping import GroupTable
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.errors import InternalError
 from tableflow.physical.held_changes import HeldChanges, weights_of
 from tableflow.physical.node import UnaryNode, positions
+from tableflow.physical.state_parts import only_part
 from tableflow.records import dataclass
 from tableflow.runtime.events import Epoch
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
@@ -76,12 +78,17 @@ class SettledResultOperator(Operator):
             yield from repeated(part, self._context.batch_rows)
         self._held.clear()
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The changes so far."""
+        if not keys.first:
+            return b""
         return self._held.snapshot()
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
+        state = only_part(parts)
+        if state is None:
+            return
         self._held.restore(state)
 
 
@@ -114,12 +121,17 @@ class ChangelogResultOperator(Operator):
         """What came after the last epoch."""
         return self._changes()
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The changes of an epoch that has not ended; at its end nothing is held."""
+        if not keys.first:
+            return b""
         return self._held.snapshot()
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
+        state = only_part(parts)
+        if state is None:
+            return
         self._held.restore(state)
 
     def _changes(self) -> Emission:

@@ -6,6 +6,8 @@ partitions' rows before and after it, and both follow from sums of counts in ord
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -14,11 +16,13 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take_columns
 from tableflow.columnar.kernels.multi_state import Slots, SortedRows
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.errors import InternalError
 from tableflow.physical.first_rows import FirstRowsOperator, keeps_first_rows
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.partition_rows import PIECE_ROWS, PartitionRows, TouchedRows
 from tableflow.physical.properties import OrderingKey
+from tableflow.physical.state_parts import only_part
 from tableflow.physical.steps import pausing
 from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
@@ -143,12 +147,17 @@ class ChangelogTopNOperator(Operator):
         self._rows.forget_old()
         return None
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The rows."""
+        if not keys.first:
+            return b""
         return self._rows.snapshot()
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
+        state = only_part(parts)
+        if state is None:
+            return
         self._rows.restore(state)
         if self._sorted is not None:
             for slots in self._rows.state.pieces(PIECE_ROWS):

@@ -7,6 +7,7 @@ Rows wait until time has passed their window's end; then they are computed as fi
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pyarrow as pa
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import compact, concat, take_rows
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.kernels.sorting import sort_batch
 from tableflow.columnar.representation import widen
 from tableflow.errors import InternalError
@@ -24,6 +26,7 @@ from tableflow.physical.partition_top_n import first_of_partitions
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.retention import Retention, position_of
 from tableflow.physical.sorted_runs import key_positions
+from tableflow.physical.state_parts import only_part
 from tableflow.physical.window import WindowAggregate, WindowAggregateOperator
 from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
@@ -139,8 +142,10 @@ class ClosedWindowsOperator(Operator):
         finally:
             operator.close()
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The rows, as an Arrow stream behind the watermark."""
+        if not keys.first:
+            return b""
         head = struct.pack("<q", self._watermark)
         if not self._waiting:
             return head
@@ -151,8 +156,11 @@ class ClosedWindowsOperator(Operator):
             writer.write_batch(batch)
         return head + bytes(sink.getvalue())
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
+        state = only_part(parts)
+        if state is None:
+            return
         (self._watermark,) = struct.unpack_from("<q", state)
         self._waiting, self._rows, self._next = [], 0, END_OF_TIME
         if len(state) > 8:

@@ -7,7 +7,7 @@ concern rows that have come out.  Watermarks wait behind the rows, so that none 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -16,13 +16,14 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import compact, take_columns
 from tableflow.columnar.kernels.multi_state import NO_SLOT, Slots
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import Expression, column_ids
 from tableflow.physical.changelog_side import ChangelogSide
 from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.node import BinaryNode, positions
 from tableflow.physical.row_values import RowValues
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import join_parts, only_part, split_parts
 from tableflow.records import dataclass
 from tableflow.runtime.events import START_OF_TIME, Epoch, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
@@ -153,13 +154,18 @@ class CurrentJoinOperator(Operator):
         made = dict(zip((*left, *right), (*taken, *found), strict=True))
         return Batch([made[f.id] for f in self._node.fields], len(lanes))
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The table's rows, those that wait, and the watermark."""
+        if not keys.first:
+            return b""
         times = np.array([self._time, self._told], np.int64).tobytes()
         return join_parts([self._table.snapshot(), times, *map(batch_bytes, self._waiting)])
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts everything back."""
+        state = only_part(parts)
+        if state is None:
+            return
         table, times, *waiting = split_parts(state)
         self._table.restore(table)
         self._time, self._told = np.frombuffer(times, np.int64).tolist()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.assign_watermarks import units_per_microsecond
 from tableflow.physical.assign_windows import time_column
 from tableflow.physical.node import UnaryNode
+from tableflow.physical.state_parts import only_part
 from tableflow.records import dataclass
 from tableflow.runtime.events import Watermark
 from tableflow.runtime.operator import Emission, Operator
@@ -42,10 +46,15 @@ class CurrentWatermarkOperator(Operator):
         column = time_column(self._type, values, present=self._time is not None)
         yield Batch([*batch.columns, column], batch.length, batch.selection, batch.weights, batch.event_time)
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The watermark."""
+        if not keys.first:
+            return b""
         return b"" if self._time is None else self._time.to_bytes(16, "little", signed=True)
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """See :meth:`snapshot`."""
+        state = only_part(parts)
+        if state is None:
+            return
         self._time = int.from_bytes(state, "little", signed=True) if state else None

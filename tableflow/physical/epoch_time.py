@@ -6,12 +6,16 @@ epoch one time, and what an operator holds back until its epoch ends still has t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.assign_watermarks import units_per_microsecond
 from tableflow.physical.assign_windows import time_column
 from tableflow.physical.node import UnaryNode
+from tableflow.physical.state_parts import only_part
 from tableflow.records import dataclass
 from tableflow.runtime.events import START_OF_TIME, Epoch
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
@@ -49,10 +53,15 @@ class EpochTimeOperator(Operator):
         column = time_column(self._type, np.full(batch.length, self._time * self._units, np.int64))
         yield Batch([*batch.columns, column], batch.length, batch.selection, batch.weights, batch.event_time)
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The time."""
+        if not keys.first:
+            return b""
         return self._time.to_bytes(8, "little", signed=True)
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """See :meth:`snapshot`."""
+        state = only_part(parts)
+        if state is None:
+            return
         self._time = max(self._time, int.from_bytes(state, "little", signed=True))

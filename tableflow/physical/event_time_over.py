@@ -8,13 +8,14 @@ a row it is held back to the first row that still waits.
 from __future__ import annotations
 
 import struct
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat_steps, is_nested, take_rows_steps
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.kernels.sorting import Key, sort_indices_steps
 from tableflow.columnar.keys import encode
 from tableflow.errors import InternalError
@@ -27,7 +28,7 @@ from tableflow.physical.over_running import RunningOver
 from tableflow.physical.packed_rows import pack_rows, unpack_rows
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.rows_in_order import RowsInOrder
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import join_parts, only_part, split_parts
 from tableflow.physical.steps import pausing
 from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, Epoch, Watermark
@@ -258,15 +259,20 @@ class EventTimeOverOperator(Operator):
         self._account()
         return self._release()
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """Rows that wait, and what is kept of those that do not."""
+        if not keys.first:
+            return b""
         held = b"" if self._held is None else struct.pack("<q", self._held)
         states = [kept.snapshot() for kept in self._states]
         beyond = [[] if self._ahead is None else [self._ahead], self._passed]
         return join_parts([self._waiting.snapshot(), *map(pack_rows, beyond), held, *states])
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
+        state = only_part(parts)
+        if state is None:
+            return
         waiting, ahead, passed, held, *kept = split_parts(state)
         if held:
             (self._held,) = struct.unpack("<q", held)

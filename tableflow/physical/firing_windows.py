@@ -8,6 +8,7 @@ window that has closed already.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,10 +16,11 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take_columns
 from tableflow.columnar.kernels.grouping import GroupNumbers
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.expressions.emit import EveryInterval, EveryRows, OnUpdate
 from tableflow.physical.collected_window_state import window_state
 from tableflow.physical.row_changes import replaced, same_values
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import join_parts, only_part, split_parts
 from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Slots
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import START_OF_TIME
@@ -134,18 +136,23 @@ class FiringOperator(Operator):
             self._pending.clear()
             self._reservation.release()
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """Both states, the rows that wait, and how far time has come."""
+        if not keys.first:
+            return b""
         time = struct.pack("<q", self._watermark)
         return join_parts([time, self._arrived.tobytes(), *self._shown.snapshot(), *self._pending.snapshot()])
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
-        parts = split_parts(state)
-        (self._watermark,) = struct.unpack("<q", next(parts))
-        self._arrived = np.frombuffer(next(parts), np.int64).copy()
-        self._shown.restore(parts)
-        self._pending.restore(parts)
+        state = only_part(parts)
+        if state is None:
+            return
+        each = split_parts(state)
+        (self._watermark,) = struct.unpack("<q", next(each))
+        self._arrived = np.frombuffer(next(each), np.int64).copy()
+        self._shown.restore(each)
+        self._pending.restore(each)
         self._reservation.resize(self._held())
         if self._pending.groups:
             self._ask_for_timer()

@@ -7,6 +7,7 @@ partition that a batch touches only those rows are looked at that a new one pass
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +16,10 @@ import pyarrow as pa
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.multi_state import LeadingChanges, MultiState
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.errors import InternalError
 from tableflow.physical.node import positions
+from tableflow.physical.state_parts import only_part
 from tableflow.physical.state_rows import save_rows
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
@@ -93,12 +96,17 @@ class FirstRowsOperator(Operator):
         weights[: changes.gone] = -1
         return Batch(columns, len(weights), None, weights)
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The rows."""
+        if not keys.first:
+            return b""
         return save_rows(self._state)
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back, each at its place."""
+        state = only_part(parts)
+        if state is None:
+            return
         if state:
             for saved in pa.ipc.open_stream(io.BytesIO(state)):
                 columns = [Column(of, array) for of, array in zip(self._state.types, saved.columns, strict=False)]

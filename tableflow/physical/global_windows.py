@@ -5,7 +5,7 @@ Rows are taken as they arrive, or in the order that ORDER BY gives, for which th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +13,11 @@ import pyarrow as pa
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import GroupNumbers
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.representation import canonical
 from tableflow.physical.firing_windows import FiringOperator
 from tableflow.physical.rows_in_order import RowsInOrder
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import join_parts, only_part, split_parts
 from tableflow.physical.window_numbers import running
 from tableflow.physical.window_state import Slots
 from tableflow.physical.windowed_aggregate import WindowedAggregate
@@ -107,15 +108,20 @@ class GlobalWindowOperator(FiringOperator):
         asked = (self._node.start, self._node.end, self._node.window_time)
         return [Column(f.type, pa.nulls(len(slots), canonical(f.type))) for f in asked if f is not None]
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The groups, how often each has fired, and rows that wait."""
+        if not keys.first:
+            return b""
         waiting = b"" if self._order is None else self._order.snapshot()
-        return join_parts([self._fired.tobytes(), waiting, super().snapshot()])
+        return join_parts([self._fired.tobytes(), waiting, super().snapshot(keys)])
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
+        state = only_part(parts)
+        if state is None:
+            return
         fired, waiting, rest = split_parts(state)
         self._fired = np.frombuffer(fired, np.int64).copy()
         if self._order is not None:
             self._order.restore(waiting)
-        super().restore(rest)
+        super().restore([rest])

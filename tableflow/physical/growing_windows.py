@@ -6,14 +6,17 @@ fired, so where these have grown since, all of its groups are shown anew.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import take_columns
 from tableflow.columnar.kernels.grouping import GroupNumbers
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.firing_windows import FiringOperator
 from tableflow.physical.row_changes import replaced, same_values
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import join_parts, only_part, split_parts
 from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Slots
 from tableflow.physical.window_times import Times
 from tableflow.physical.windowed_aggregate import WindowedAggregate
@@ -93,12 +96,17 @@ class GrowingWindowsOperator(FiringOperator):
         self._shown_starts, self._shown_ends = self._shown_starts[known], self._shown_ends[known]
         self._reservation.resize(self._held())
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The bounds that are shown, and the groups."""
-        return join_parts([self._shown_starts.tobytes(), self._shown_ends.tobytes(), super().snapshot()])
+        if not keys.first:
+            return b""
+        return join_parts([self._shown_starts.tobytes(), self._shown_ends.tobytes(), super().snapshot(keys)])
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
+        state = only_part(parts)
+        if state is None:
+            return
         starts, ends, rest = split_parts(state)
         self._shown_starts, self._shown_ends = (np.frombuffer(part, np.int64).copy() for part in (starts, ends))
-        super().restore(rest)
+        super().restore([rest])

@@ -8,6 +8,7 @@ together: every firing is a group of the rows that it sees.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +17,7 @@ import pyarrow as pa
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import compact, take_rows
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.representation import canonical
 from tableflow.expressions.emit import EveryInterval, EveryRows, OnUpdate
 from tableflow.expressions.window_assigner import Global
@@ -25,7 +27,7 @@ from tableflow.physical.late_rows import LateRows
 from tableflow.physical.node import positions
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.rows_in_order import RowsInOrder
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import join_parts, only_part, split_parts
 from tableflow.physical.window_slots import WindowSlots
 from tableflow.physical.window_state import Mask, Slots
 from tableflow.physical.window_times import WindowTimes
@@ -180,14 +182,19 @@ class LastRowsOperator(Operator):
         closes = self._slots.closed_at
         return int(closes[closes > self._watermark].min(initial=END_OF_TIME))
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """Groups with their last rows, windows, rows that wait, and how far time has come."""
+        if not keys.first:
+            return b""
         waiting = b"" if self._order is None else self._order.snapshot()
         slots = b"" if self._time is None else self._slots.snapshot()
         return join_parts([struct.pack("<q", self._watermark), waiting, slots, self._last.snapshot()])
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
+        state = only_part(parts)
+        if state is None:
+            return
         time, waiting, slots, last = split_parts(state)
         (self._watermark,) = struct.unpack("<q", time)
         if self._order is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.late_rows import LateRows
 from tableflow.runtime.events import Epoch, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
@@ -57,13 +59,13 @@ class LateWritingOperator(Operator):
             yield from self._judging.late.publish(-1)
             self._judging.late.finish()
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The other operator's state: what was written before an epoch is no part of it."""
-        return self._windows.snapshot()
+        return self._windows.snapshot(keys)
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
-        self._windows.restore(state)
+        self._windows.restore(parts)
 
     def close(self) -> None:
         """Closes the other operator."""

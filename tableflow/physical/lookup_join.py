@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat, take_columns
 from tableflow.columnar.kernels.multi_state import NO_SLOT, Slots
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.config import LOOKUP_CAPACITY, LOOKUP_OUTPUT
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import Expression, column_ids
@@ -29,7 +30,7 @@ from tableflow.physical.lookup_questions import Question, Questions
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.pair_condition import PairCondition, domains_of
 from tableflow.physical.row_values import RowValues
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import join_parts, only_part, split_parts
 from tableflow.records import dataclass
 from tableflow.runtime.events import Epoch, Watermark
 from tableflow.runtime.graph import SourceSpec
@@ -248,12 +249,17 @@ class LookupJoinOperator(Operator):
         )
         return Batch([made[f.id] for f in fields], len(lanes))
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """Rows and watermarks that wait."""
+        if not keys.first:
+            return b""
         return join_parts([_saved(each) for each in self._waiting])
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Asks again."""
+        state = only_part(parts)
+        if state is None:
+            return
         for part in split_parts(state):
             if part[:1] == b"w":
                 self._waiting.append(Watermark(struct.unpack("<q", part[1:])[0]))

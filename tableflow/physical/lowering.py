@@ -180,7 +180,8 @@ class _Lowering:
     def _append(self, chain: _Chain, node: PhysicalNode, inputs: tuple[tuple[Field, ...], ...] | None = None) -> _Chain:
         """Puts ``node`` at the end of the chain, cut off from its inputs (which deliver ``inputs``)."""
         arriving = tuple(child.fields for child in node.inputs) if inputs is None else inputs
-        definition = node.with_inputs(tuple(self._leaf(fields) for fields in arriving))
+        leaves = [self._leaf(fields, child) for fields, child in zip(arriving, node.inputs, strict=True)]
+        definition = node.with_inputs(tuple(leaves))
         self.places[id(node)] = (chain.id, len(chain.operators))
         chain.operators.append(OperatorSpec(type(node).__name__, definition, type(node).__name__))
         chain.fields = node.fields
@@ -188,10 +189,11 @@ class _Lowering:
             chain.publishes.append(node.publication)
         return chain
 
-    def _leaf(self, fields: tuple[Field, ...]) -> Input:
+    def _leaf(self, fields: tuple[Field, ...], child: PhysicalNode) -> Input:
         # An outer join below may have added NULLs to a column that has none in its table.
         known = tuple((f.id, _admitting_nulls(self._domains[f.id], f)) for f in fields if f.id in self._domains)
-        return Input(fields=fields, domains=known)
+        placed = child.facts.properties.partitioning
+        return Input(fields=fields, domains=known, dealt=placed.keys if placed.kind is PartitioningKind.HASH else ())
 
     def _scan(self, node: TableScan) -> _Chain:
         self._domains.update(node.domains)

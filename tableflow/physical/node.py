@@ -62,10 +62,12 @@ class PhysicalNode:
 class Input(PhysicalNode):
     """Where a stage's chain is cut: rows with these fields arrive on a port (or lie in a publication).
 
-    ``domains`` (column id, bounds) carries what is known of the columns across the cut.
+    ``domains`` (column id, bounds) carries what is known of the columns across the cut.  ``dealt`` are the columns by whose hash, in this
+    order, an exchange in front has dealt the rows to tasks; none where rows are in one task, or anywhere.
     """
 
     domains: tuple[tuple[int, Domain], ...] = ()
+    dealt: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,15 +5,19 @@ Invariant: every key has at most one row here, the one that was put last and not
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact, concat, take_columns, weights_of
 from tableflow.columnar.kernels.multi_state import MultiState, Numbers
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.partition_rows import PIECE_ROWS
 from tableflow.physical.state_age import StateAge
+from tableflow.physical.state_parts import only_part
 from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
@@ -102,12 +106,17 @@ class NormalizeOperator(Operator):
         self._reservation.resize(self._state.bytes + self._age.held)
         return None
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The rows."""
+        if not keys.first:
+            return b""
         return self._age.save_rows(self._state)
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
+        state = only_part(parts)
+        if state is None:
+            return
         self._age.load_rows(self._state, state)
         self._reservation.resize(self._state.bytes)
 

@@ -5,12 +5,15 @@ What is open when the input ends is given then.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.collected_window_state import window_state
 from tableflow.physical.numbered_rows import NumberedRows
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import join_parts, only_part, split_parts
 from tableflow.physical.window_state import MOVED_AT_ONCE, Mask
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import Watermark
@@ -91,15 +94,20 @@ class NumberedWindowsOperator(Operator):
         self._state = state
         self._reservation.resize(self._held())
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The windows and their groups."""
+        if not keys.first:
+            return b""
         return join_parts([*self._rows.snapshot(), *self._state.snapshot()])
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
-        parts = split_parts(state)
-        self._rows.restore(parts)
-        self._state.restore(parts)
+        state = only_part(parts)
+        if state is None:
+            return
+        each = split_parts(state)
+        self._rows.restore(each)
+        self._state.restore(each)
         self._reservation.resize(self._held())
 
     def close(self) -> None:

@@ -10,19 +10,20 @@ Invariants: a window has been given iff the watermark has reached its end; a row
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import GroupNumbers
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.assign_windows import rows_in_panes, window_columns
 from tableflow.physical.collected_window_state import window_state
 from tableflow.physical.late_rows import LateRows
 from tableflow.physical.node import positions
 from tableflow.physical.pane_slots import PaneSlots
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import join_parts, only_part, split_parts
 from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Slots, WindowState
 from tableflow.physical.window_times import Rows, Times, WindowTimes
 from tableflow.physical.windowed_aggregate import WindowedAggregate
@@ -191,16 +192,21 @@ class PaneWindowsOperator(Operator):
         self._merging.resize(0)
         self._reservation.resize(kept.bytes + self._slots.bytes)
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The groups, their panes, and how far time has come."""
+        if not keys.first:
+            return b""
         return join_parts([struct.pack("<q", self._watermark), self._slots.snapshot(), *self._state.snapshot()])
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
-        parts = split_parts(state)
-        (self._watermark,) = struct.unpack("<q", next(parts))
-        self._slots.restore(next(parts))
-        self._state.restore(parts)
+        state = only_part(parts)
+        if state is None:
+            return
+        each = split_parts(state)
+        (self._watermark,) = struct.unpack("<q", next(each))
+        self._slots.restore(next(each))
+        self._state.restore(each)
         self._reservation.resize(self._state.bytes + self._slots.bytes)
         self.next_close = self._slots.next_close(self._watermark)
 

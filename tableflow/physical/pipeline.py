@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.kernels.programs import Program, ProgramDefinition, RowError
 from tableflow.physical.filter import FilterRows, FilterRowsOperator
 from tableflow.physical.hash_aggregate import HashAggregate, HashAggregateOperator
@@ -73,14 +74,14 @@ class PipelineOperator(Operator):
         """What the terminal has kept."""
         return None if self._terminal is None else self._terminal.on_end(port)
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The terminal's state."""
-        return b"" if self._terminal is None else self._terminal.snapshot()
+        return b"" if self._terminal is None else self._terminal.snapshot(keys)
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Gives the terminal its state back."""
         if self._terminal is not None:
-            self._terminal.restore(state)
+            self._terminal.restore(parts)
 
     def close(self) -> None:
         """Closes the terminal."""

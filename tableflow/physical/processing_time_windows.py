@@ -8,14 +8,17 @@ when it ends.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.assign_watermarks import units_per_microsecond
 from tableflow.physical.assign_windows import time_column
 from tableflow.physical.node import positions
+from tableflow.physical.state_parts import only_part
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import END_OF_TIME, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
@@ -79,14 +82,19 @@ class ProcessingTimeOperator(Operator):
         """The other operator's end."""
         return self._windows.on_end(port)
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The time, and the other operator's state."""
+        if not keys.first:
+            return b""
         return struct.pack("<q", self._latest) + self._windows.snapshot()
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
+        state = only_part(parts)
+        if state is None:
+            return
         (self._latest,) = struct.unpack_from("<q", state)
-        self._windows.restore(state[8:])
+        self._windows.restore([state[8:]])
         self._ask_for_timer()
 
     def close(self) -> None:

@@ -6,14 +6,16 @@ Groups are kept by (session, key).  When a row joins several sessions their grou
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.collected_window_state import window_state
 from tableflow.physical.late_rows import LateRows
 from tableflow.physical.session_rows import SessionRows
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import join_parts, only_part, split_parts
 from tableflow.physical.window_state import MOVED_AT_ONCE, Slots
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
@@ -106,17 +108,22 @@ class SessionWindowsOperator(Operator):
         self._state = state
         self._reservation.resize(self._held())
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The groups, their sessions, and how far time has come."""
+        if not keys.first:
+            return b""
         time = struct.pack("<q", self._watermark)
         return join_parts([time, *self._rows.snapshot(), *self._state.snapshot()])
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
-        parts = split_parts(state)
-        (self._watermark,) = struct.unpack("<q", next(parts))
-        self._rows.restore(parts)
-        self._state.restore(parts)
+        state = only_part(parts)
+        if state is None:
+            return
+        each = split_parts(state)
+        (self._watermark,) = struct.unpack("<q", next(each))
+        self._rows.restore(each)
+        self._state.restore(each)
         self._reservation.resize(self._held())
         self.next_close = self._rows.next_close(self._watermark)
 

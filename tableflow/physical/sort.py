@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import concat_steps, take_rows_steps
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.kernels.sorting import Key, select_before, sort_indices_steps
 from tableflow.physical.node import UnaryNode
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.sort_ranges import RangeSealer, SortedRanges
 from tableflow.physical.sorted_runs import BatchBuffer, SortedRuns, key_positions, merged
+from tableflow.physical.state_parts import only_part
 from tableflow.physical.steps import pausing
 from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
@@ -227,11 +229,16 @@ class LimitRowsOperator(Operator):
             self._left -= count
         return iter((batch if count == rows else batch.slice(first, count),))
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """How many rows are still to be left out, and to come."""
+        if not keys.first:
+            return b""
         return struct.pack("<q?q", self._skip, self._left is not None, self._left or 0)
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
+        state = only_part(parts)
+        if state is None:
+            return
         self._skip, limited, left = struct.unpack("<q?q", state)
         self._left = left if limited else None

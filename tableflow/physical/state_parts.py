@@ -1,4 +1,7 @@
-"""Several parts of an operator's state as one byte string."""
+"""Several parts of an operator's state as one byte string, and the same part of several states.
+
+times, groups = across(parts)  # of each state its first part, and its second
+"""
 
 from __future__ import annotations
 
@@ -18,3 +21,13 @@ def split_parts(state: bytes) -> Iterator[bytes]:
     for size in struct.unpack_from(f"<{count}Q", state, 8):
         yield state[at : at + size]
         at += size
+
+
+def across(states: Sequence[bytes]) -> Iterator[tuple[bytes, ...]]:
+    """What :func:`join_parts` was given for each of the states, part by part; states that are empty are left out."""
+    return zip(*(split_parts(state) for state in states if state), strict=True)
+
+
+def only_part(states: Sequence[bytes]) -> bytes | None:
+    """The one state that is not empty, where all of it is with one range of keys; None if that is with another task."""
+    return next((state for state in states if state), None)

@@ -6,14 +6,17 @@ Changes of one epoch are summed up first: a row that came and went is never writ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import perf_counter_ns
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.errors import MemoryLimitError, Span
 from tableflow.physical.held_changes import HeldChanges
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.row_constraints import RowConstraints
+from tableflow.physical.state_parts import only_part
 from tableflow.records import dataclass
 from tableflow.runtime.events import Epoch
 from tableflow.runtime.graph import SinkSpec
@@ -93,12 +96,17 @@ class StreamWriteOperator(Operator):
         yield from self._publish(-1)
         self._sink.prepare()
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """Changes of an epoch that has not ended; at its end all of them are where others see them."""
+        if not keys.first:
+            return b""
         return b"" if self._held is None else self._held.snapshot()
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
+        state = only_part(parts)
+        if state is None:
+            return
         if self._held is not None:
             self._held.restore(state)
 

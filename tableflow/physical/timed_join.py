@@ -9,7 +9,7 @@ looked for only now and then where there are many.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -18,10 +18,12 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import compact, take_columns
 from tableflow.columnar.kernels.multi_state import Slots
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.changelog_join import COUNTS_PARTNERS, ChangelogJoin, ChangelogJoinOperator
 from tableflow.physical.changelog_side import Arrival
 from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.node import positions
+from tableflow.physical.state_parts import only_part
 from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
 from tableflow.runtime.operator import Emission, Suspend
@@ -139,11 +141,16 @@ class TimedJoinOperator(ChangelogJoinOperator):
             else:
                 yield Suspend(READY)
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """How far old rows have been looked for, and what a join of changelogs keeps."""
-        return struct.pack("<q", self._looked) + super().snapshot()
+        if not keys.first:
+            return b""
+        return struct.pack("<q", self._looked) + super().snapshot(keys)
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts everything back."""
+        state = only_part(parts)
+        if state is None:
+            return
         (self._looked,) = struct.unpack_from("<q", state)
-        super().restore(state[8:])
+        super().restore([state[8:]])

@@ -5,7 +5,10 @@ Watermarks of the same rows tell of another column, their event time; a window t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.runtime.events import END_OF_TIME, Epoch, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
 
@@ -40,13 +43,13 @@ class UntimedWindowsOperator(Operator):
         """The other operator's end."""
         return self._windows.on_end(port)
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The other operator's state."""
-        return self._windows.snapshot()
+        return self._windows.snapshot(keys)
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
-        self._windows.restore(state)
+        self._windows.restore(parts)
 
     def close(self) -> None:
         """Closes the other operator."""

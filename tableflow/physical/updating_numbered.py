@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.growing_windows import GrowingWindowsOperator
 from tableflow.physical.numbered_rows import NumberedRows
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import join_parts, only_part, split_parts
 from tableflow.physical.window_state import Slots
 from tableflow.physical.window_times import Times
 from tableflow.physical.windowed_aggregate import WindowedAggregate
@@ -66,12 +69,17 @@ class UpdatingNumberedOperator(GrowingWindowsOperator):
     def _window(self, slots: Slots) -> list[Column]:
         return self._rows_of.columns(self._shown_starts[slots], self._shown_ends[slots])
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The windows and their groups."""
-        return join_parts([super().snapshot(), *self._rows_of.snapshot()])
+        if not keys.first:
+            return b""
+        return join_parts([super().snapshot(keys), *self._rows_of.snapshot()])
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
+        state = only_part(parts)
+        if state is None:
+            return
         groups, *rest = split_parts(state)
         self._rows_of.restore(iter(rest))
-        super().restore(groups)
+        super().restore([groups])

@@ -6,14 +6,17 @@ dropped when time has passed its end by the lateness; until then a late row corr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.growing_windows import GrowingWindowsOperator
 from tableflow.physical.late_rows import LateRows
 from tableflow.physical.session_rows import SessionRows
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import join_parts, only_part, split_parts
 from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Slots
 from tableflow.physical.window_times import Times
 from tableflow.physical.windowed_aggregate import WindowedAggregate
@@ -112,12 +115,17 @@ class UpdatingSessionsOperator(GrowingWindowsOperator):
     def _window(self, slots: Slots) -> list[Column]:
         return self._rows_of.columns(self._shown_starts[slots], self._shown_ends[slots])
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The sessions and their groups."""
-        return join_parts([super().snapshot(), *self._rows_of.snapshot()])
+        if not keys.first:
+            return b""
+        return join_parts([super().snapshot(keys), *self._rows_of.snapshot()])
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
+        state = only_part(parts)
+        if state is None:
+            return
         groups, *rest = split_parts(state)
         self._rows_of.restore(iter(rest))
-        super().restore(groups)
+        super().restore([groups])

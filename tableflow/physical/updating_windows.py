@@ -5,16 +5,19 @@ Windows are dropped when time has passed their end by the lateness.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take_rows
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.assign_windows import rows_in_panes, window_columns
 from tableflow.physical.firing_windows import FiringOperator
 from tableflow.physical.late_rows import LateRows
 from tableflow.physical.node import positions
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import join_parts, only_part, split_parts
 from tableflow.physical.window_slots import WindowSlots
 from tableflow.physical.window_state import MOVED_AT_ONCE, Slots
 from tableflow.physical.window_times import WindowTimes
@@ -100,12 +103,17 @@ class UpdatingWindowsOperator(FiringOperator):
     def _window(self, slots: Slots) -> list[Column]:
         return window_columns(self._windows, self._of, self._slots.starts[slots], self._slots.ends[slots], self._node)
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The windows and their groups."""
-        return join_parts([self._slots.snapshot(), super().snapshot()])
+        if not keys.first:
+            return b""
+        return join_parts([self._slots.snapshot(), super().snapshot(keys)])
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
+        state = only_part(parts)
+        if state is None:
+            return
         slots, rest = split_parts(state)
         self._slots.restore(slots)
-        super().restore(rest)
+        super().restore([rest])

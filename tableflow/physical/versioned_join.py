@@ -7,7 +7,7 @@ those are kept that some left row may still want: the newest one that the waterm
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import is_nested, take_columns, weights_of
 from tableflow.columnar.kernels.multi_state import NO_SLOT, Numbers, Slots
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.kernels.sorting import Key, sort_indices
 from tableflow.columnar.keys import encode
 from tableflow.errors import InternalError
@@ -24,6 +25,7 @@ from tableflow.physical.changelog_side import ChangelogSide
 from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.join_pairs import null_columns
 from tableflow.physical.node import BinaryNode, positions
+from tableflow.physical.state_parts import only_part
 from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
@@ -257,13 +259,18 @@ class VersionedJoinOperator(Operator):
         gone = slots[passed & (versions < newest[lanes])]
         self._right.forget(gone)
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """Waiting rows, versions, and the watermark."""
+        if not keys.first:
+            return b""
         left, right = self._left.snapshot(), self._right.snapshot()
         return struct.pack("<qq", self._time, len(left)) + left + right
 
-    def restore(self, state: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
+        state = only_part(parts)
+        if state is None:
+            return
         self._time, size = struct.unpack_from("<qq", state)
         self._left.restore(state[16 : 16 + size])
         self._right.restore(state[16 + size :])

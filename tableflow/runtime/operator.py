@@ -13,10 +13,11 @@ again.  That is how an operator waits for others to finish a published build, or
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.records import dataclass
 from tableflow.runtime.events import Epoch, Superstep, Watermark
 
@@ -208,12 +209,16 @@ class Operator(ABC):
         """Whether watermarks wait inside it behind rows: it yields each one later, and none passes it otherwise."""
         return False
 
-    def snapshot(self) -> bytes:
-        """Declared state at an aligned epoch; :meth:`restore` of a new instance takes it."""
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
+        """The state of these keys, frozen: whatever the operator does next, :meth:`restore` of a new instance makes this of it.
+
+        Keys are told by the hash by which the exchange in front deals rows out.  What no key tells is in the part that is ``keys.first``, or,
+        where every task needs it (as the watermark), in each.
+        """
         return b""
 
-    def restore(self, state: bytes) -> None:  # noqa: B027 - optional hook
-        """Called after :meth:`open` with what :meth:`snapshot` gave."""
+    def restore(self, parts: Sequence[bytes]) -> None:  # noqa: B027 - optional hook
+        """Called after :meth:`open` with what :meth:`snapshot` gave for ranges of keys that have none in common, of one or several tasks."""
 
     def close(self) -> None:  # noqa: B027 - optional hook
         """Gives files and reservations back; always called, also after errors and cancellation, any state."""

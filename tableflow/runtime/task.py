@@ -244,7 +244,7 @@ class Task:
             chain.current = position
             operator.open(context)
             if restored is not None:
-                operator.restore(restored.states[position])
+                operator.restore([restored.states[position]])
         return True
 
     def abandon(self) -> None:

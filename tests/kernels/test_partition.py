@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.partition import partition, partition_ranges
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange, partition, partition_ranges
 from tableflow.types import BIGINT, DOUBLE, INT
 
 HASHES = st.lists(st.integers(0, 2**64 - 1), max_size=50).map(lambda values: np.array(values, np.uint64))
@@ -25,6 +25,16 @@ def test_equals_the_definition(hashes, parts, selected):
     for part, selection in enumerate(made):
         assert selection.dtype == np.uint32
         assert selection.tolist() == numbers[expected == part].tolist()
+
+
+@given(HASHES, st.integers(1, 70))
+def test_a_part_is_a_range_of_keys(hashes, parts):
+    ranges = [KeyRange.part(part, parts) for part in range(parts)]
+    dealt = partition(hashes, parts)
+    assert [np.flatnonzero(keys.holds(hashes)).tolist() for keys in ranges] == [rows.tolist() for rows in dealt]
+    assert [keys.end for keys in ranges] == [*(keys.start for keys in ranges[1:]), EVERY_KEY.end]
+    assert [keys.first for keys in ranges] == [True] + [False] * (parts - 1)
+    assert ranges[0].whole == (parts == 1) == (ranges[0] == EVERY_KEY)
 
 
 def test_refuses_no_parts_and_unequal_lengths():

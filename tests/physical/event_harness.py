@@ -1,7 +1,7 @@
 """Feeds an operator events without a runtime, and collects what it says, row by row.
 
-With ``rebuild`` the operator is thrown away after every event: a new one, opened afresh, is restored from its snapshot.
-Whoever keeps more between calls than declared state gives another answer then.
+With ``rebuild`` the operator is thrown away after every event: a new one, opened afresh, is restored from its snapshot, given in
+three parts by ranges of keys.  Whoever keeps more between calls than declared state, or does not make one of three, gives another answer then.
 
     harness = EventHarness(lambda: build(node), node.input.fields)
     harness.rows([(1, 10), (2, 20)], weights=[1, -1])
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.partition import KeyRange
 from tableflow.columnar.representation import canonical
 from tableflow.config import Settings
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, EndOfInput, Epoch, Idle, Watermark
@@ -261,12 +263,18 @@ class EventHarness:
     def _renew(self) -> None:
         if not self._rebuild:
             return
-        state = self.operator.snapshot()
-        assert isinstance(state, bytes)
+        parts = in_three(self.operator)
         self.operator.close()
         self.operator = self._make()
         self.operator.open(self.context)
-        self.operator.restore(state)
+        self.operator.restore(parts)
+
+
+def in_three(operator: Operator) -> list[bytes]:
+    """An operator's state in three parts, of ranges of different sizes."""
+    parts = [operator.snapshot(KeyRange(*cut)) for cut in pairwise((0, (1 << 32) // 5, (1 << 33) // 3, 1 << 32))]
+    assert all(isinstance(part, bytes) for part in parts)
+    return parts
 
 
 def batch_of(fields: Sequence[Field], rows: Sequence[Row], weights: Sequence[int] | None = None) -> Batch:

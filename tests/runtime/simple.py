@@ -10,6 +10,7 @@ import pyarrow as pa
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import compact
+from tableflow.columnar.kernels.partition import EVERY_KEY
 from tableflow.config import Settings
 from tableflow.runtime.graph import Edge, ExchangeKind, JobGraph, OperatorSpec, SourceSpec, Stage
 from tableflow.runtime.job import Job
@@ -66,11 +67,11 @@ class Calls(Operator):
     def on_end(self, port):
         return self._hook("on_end", port)
 
-    def snapshot(self):
+    def snapshot(self, keys=EVERY_KEY):
         return self._hook("snapshot") or b""
 
-    def restore(self, state):
-        self._hook("restore", state)
+    def restore(self, parts):
+        self._hook("restore", *parts)
 
     def close(self):
         self._hook("close")

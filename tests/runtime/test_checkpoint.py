@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tableflow.columnar.kernels.partition import EVERY_KEY
 from tableflow.config import Settings
 from tableflow.errors import InternalError
 from tableflow.runtime.checkpoint import (
@@ -105,11 +106,11 @@ class Total(Operator):
     def on_end(self, port):
         yield batch(self.total)
 
-    def snapshot(self):
+    def snapshot(self, keys=EVERY_KEY):
         return json.dumps(self.total).encode()
 
-    def restore(self, state):
-        self.total = json.loads(state)
+    def restore(self, parts):
+        self.total = sum(map(json.loads, parts))
 
 
 def paced(first, count):

@@ -9,6 +9,44 @@ from tableflow.columnar import _native
 from tableflow.columnar.batch import Selection
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import storage_format
+from tableflow.records import dataclass
+
+_HIGH = 1 << 32
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """Keys of which the high half of the hash is in ``[start, end)``: what operators' state is cut by.
+
+    >>> [KeyRange.part(i, 3).start for i in range(3)]
+    [0, 1431655766, 2863311531]
+    """
+
+    start: int
+    end: int
+
+    @classmethod
+    def part(cls, part: int, parts: int) -> KeyRange:
+        """The keys of the rows that :func:`partition` deals to this part."""
+        return cls(-(-part * _HIGH // parts), -(-(part + 1) * _HIGH // parts))
+
+    @property
+    def whole(self) -> bool:
+        """Whether there is no other key."""
+        return self.start == 0 and self.end == _HIGH
+
+    @property
+    def first(self) -> bool:
+        """Whether hash 0 is in it: what no key tells goes with it, and so with one of disjoint ranges."""
+        return self.start == 0 < self.end
+
+    def holds(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """Whether each of these hashes is in it."""
+        high = hashes >> np.uint64(32)
+        return (high >= np.uint64(self.start)) & (high < np.uint64(self.end))
+
+
+EVERY_KEY = KeyRange(0, _HIGH)
 
 
 def partition(hashes: npt.NDArray[np.uint64], parts: int, selection: Selection | None = None) -> list[Selection]:
