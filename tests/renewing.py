@@ -82,7 +82,9 @@ class World:
 class Renewed(Operator):
     """See the module."""
 
-    def __init__(self, make: Callable[[], Operator], renewals: Counter[str], inputs: Sequence[PhysicalNode] = ()) -> None:
+    def __init__(
+        self, make: Callable[[], Operator], renewals: Counter[str], inputs: Sequence[PhysicalNode] = ()
+    ) -> None:
         self._make, self._renewals, self._inputs = make, renewals, inputs
         self._operator = make()
         self.time_unit = self._operator.time_unit
