@@ -8,6 +8,9 @@ operator, and is what an ``OperatorSpec`` carries as JSON.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from tableflow.errors import InternalError
 from tableflow.expressions.intervals import Domain
 from tableflow.physical.properties import ANYWHERE, Estimate, Properties
 from tableflow.records import dataclass, replace
@@ -15,7 +18,7 @@ from tableflow.serialization import serializable
 from tableflow.types import Field
 
 __all__ = [
-    "NO_FACTS", "UNKNOWN", "BinaryNode", "Domain", "Facts", "Input", "PhysicalNode", "UnaryNode", "positions",
+    "NO_FACTS", "UNKNOWN", "BinaryNode", "Domain", "Facts", "Input", "PhysicalNode", "UnaryNode", "dealt_by", "positions",
 ]  # fmt: skip
 
 UNKNOWN = Estimate(0.0, 0.0, 0.0)
@@ -106,3 +109,14 @@ class BinaryNode(PhysicalNode):
 def positions(fields: tuple[Field, ...]) -> dict[int, int]:
     """Column id -> position in a batch with these fields."""
     return {f.id: i for i, f in enumerate(fields)}
+
+
+def dealt_by(leaf: PhysicalNode, ids: Sequence[int]) -> tuple[int, ...]:
+    """Where, among these columns that an operator keeps, those are by which the rows of an input are dealt to tasks."""
+    where = {key: at for at, key in enumerate(ids)}
+    dealt = leaf.dealt if isinstance(leaf, Input) else ()
+    if not where.keys() >= set(dealt):
+        raise InternalError(
+            "state is cut by columns that it does not have", detail=f"dealt by {dealt}, kept {tuple(ids)}"
+        )
+    return tuple([where[key] for key in dealt])

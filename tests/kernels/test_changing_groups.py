@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import Aggregate, GroupTable, equal_rows
+from tableflow.columnar.kernels.hashing import hash_rows
+from tableflow.columnar.kernels.partition import KeyRange, partition
 from tableflow.columnar.representation import canonical
 from tableflow.types import BIGINT, BOOLEAN, DOUBLE, INT, INTERVAL, STRING, DecimalType, SqlType
 from tests.kernels.columns import DECIMAL, VALUES, plain
@@ -129,10 +131,26 @@ def moved(of: GroupTable, way: str, rng) -> GroupTable:
             assert fresh.groups == of.groups
             assert fresh.snapshot() == of.snapshot()
             return fresh
+        case "parts":
+            fresh = table(True)
+            in_parts(of, fresh, [int(rng.integers(2))])
+            return fresh
     return of
 
 
-WAYS = st.sampled_from(["stay", "retain", "absorb", "snapshot"])
+def in_parts(of: GroupTable, fresh: GroupTable, dealt: list[int]) -> None:
+    """Moves all groups by ranges of keys, whatever happens to the table that had them."""
+    groups = [of.groups_in(KeyRange.part(i, 3), dealt) for i in range(3)]
+    columns = [of.key(at, 0, of.groups) for at in dealt]
+    assert [some.tolist() for some in groups] == [rows.tolist() for rows in partition(hash_rows(columns), 3)]
+    parts, keys = [of.snapshot(some) for some in groups], [of.keys_of(some) for some in groups]
+    of.clear()
+    for numbers, saved in zip(fresh.unite(parts), keys, strict=True):
+        assert list(map(plain, fresh.keys_of(numbers))) == list(map(plain, saved))
+    assert fresh.groups == sum(map(len, groups))
+
+
+WAYS = st.sampled_from(["stay", "retain", "absorb", "snapshot", "parts"])
 
 
 @pytest.mark.slow
@@ -176,6 +194,10 @@ def test_plain_tables_move_as_well(rows, cut):
     fresh = GroupTable(KEYS, calls)
     fresh.restore(left.snapshot())
     assert held(fresh) == held(whole)
+    again = GroupTable(KEYS, calls)
+    in_parts(fresh, again, [1, 0])
+    fresh.unite([again.snapshot()])
+    assert held(again) == held(fresh) == held(whole)
     numbers = np.arange(0, fresh.groups, 2, dtype=np.uint32)
     expected = held(fresh, numbers)
     fresh.retain(numbers)
@@ -194,6 +216,28 @@ def test_groups_can_be_given_other_keys():
     assert {(*k, *r) for k, r in zip(zip(*map(plain, windows.keys(0, 3))), zip(*map(plain, windows.results(0, 3))))} == {
         (7, "a", 3), (7, "b", 1), (8, "a", 3),
     }  # fmt: skip
+
+
+def test_groups_that_are_united_can_be_given_other_keys():
+    """Windows are numbered by each task for itself; what was saved of two of them has common numbers then."""
+    counts = [GroupTable([INT, STRING], [Aggregate("count", (), (), BIGINT)]) for _ in range(3)]
+    for of, names in zip(counts, (["a", "b"], ["a", "c"]), strict=False):
+        of.update([Column(INT, pa.array([0, 1], pa.int32())), Column(STRING, pa.array(names))], [], 2)
+
+    def renamed(part: int, keys: list[Column]) -> list[Column]:
+        return [Column(INT, pa.array([7, 8 + part], pa.int32())), keys[1]]
+
+    numbers = counts[2].unite([of.snapshot() for of in counts[:2]], renamed)
+    assert [some.tolist() for some in numbers] == [[0, 1], [0, 2]]
+    assert held(counts[2]) == {(7, "a"): (2,), (8, "b"): (1,), (9, "c"): (1,)}
+
+
+@pytest.mark.parametrize("keys", [KeyRange.part(i, 2) for i in range(2)])
+def test_the_group_without_a_key_is_with_hash_0(keys):
+    one, other = (GroupTable([], [Aggregate("count", (), (), BIGINT)]) for _ in range(2))
+    one.update([], [], 5)
+    other.unite([one.snapshot(one.groups_in(keys, []))])
+    assert plain(other.results(0, 1)[0]) == [5 if keys.first else 0]
 
 
 def test_memory_comes_back():

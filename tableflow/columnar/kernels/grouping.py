@@ -11,10 +11,10 @@ be named by number, moved to another table, forgotten and saved, whether a table
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import accumulate, pairwise
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +28,14 @@ from tableflow.errors import UnsupportedError
 from tableflow.records import dataclass
 from tableflow.types import ArrayType, MapType, RowType, SqlType
 
+if TYPE_CHECKING:
+    from tableflow.columnar.kernels.partition import KeyRange
+
 Snapshot: TypeAlias = bytes
 GroupNumbers: TypeAlias = npt.NDArray[np.uint32]
+
+Renaming: TypeAlias = Callable[[int, list[Column]], list[Column]]
+"""Other keys for the groups of the snapshot with this number, row by row."""
 
 AggregateOverflow = _native.AggregateOverflow
 
@@ -61,7 +67,7 @@ def storage_format(of: SqlType) -> str:
 class GroupTable:
     """Groups in order of first appearance, with what each call accumulated."""
 
-    __slots__ = ("_keys", "_results", "_states", "_table")
+    __slots__ = ("_keys", "_made_of", "_results", "_states", "_table")
 
     def __init__(
         self,
@@ -74,9 +80,8 @@ class GroupTable:
         self._results = tuple(aggregate.result for aggregate in aggregates)
         self._states = tuple(states)
         try:
-            self._table = _native.GroupTable(
-                [storage_format(key) for key in keys], [_spec(a, changing) for a in aggregates]
-            )
+            self._made_of = [storage_format(key) for key in keys], [_spec(a, changing) for a in aggregates]
+            self._table = _native.GroupTable(*self._made_of)
         except ValueError as error:
             types = ", ".join(sorted({str(of) for of in (*keys, *(of for each in aggregates for of in each.types))}))
             raise UnsupportedError(
@@ -229,20 +234,53 @@ class GroupTable:
         """
         return self._table.vacant(groups)
 
-    def snapshot(self) -> Snapshot:
-        """Everything it holds; :meth:`restore` of a table made alike takes it."""
-        sets = self._table.distinct_values()
-        parts = [_packed(self._table.keys(0, self.groups)), *map(_packed, sets), self._table.save()]
-        sizes = struct.pack(f"<{len(parts) + 2}Q", self.groups, len(sets), *map(len, parts))
+    def groups_in(self, keys: KeyRange, dealt: Sequence[int]) -> GroupNumbers:
+        """The groups of a range of keys, ascending, where rows are dealt by the key columns ``dealt``."""
+        columns = () if keys.whole else [self.key(column, 0, self.groups) for column in dealt]
+        return keys.rows(columns, self.groups)
+
+    def snapshot(self, groups: GroupNumbers | None = None) -> Snapshot:
+        """What it holds of all groups, or of these, numbered in this order; :meth:`restore` of a table made alike takes it."""
+        table = self._table
+        if groups is not None and not _are_all(groups, self.groups):
+            table = _native.GroupTable(*self._made_of)
+            table.absorb(self._table, groups)
+        sets = table.distinct_values()
+        parts = [_packed(table.keys(0, table.groups)), *map(_packed, sets), table.save()]
+        sizes = struct.pack(f"<{len(parts) + 2}Q", table.groups, len(sets), *map(len, parts))
         return b"".join([sizes, *parts])
 
     def restore(self, snapshot: Snapshot) -> None:
         """Holds what was saved, instead of what it held.  The snapshot must be of such a table."""
+        self._load(self._table, snapshot)
+
+    def unite(self, snapshots: Sequence[Snapshot], renamed: Renaming | None = None) -> list[GroupNumbers]:
+        """Holds what was saved of several tables, instead of what it held; for each, the numbers that its groups have now.
+
+        Groups of equal keys become one.  ``renamed`` may give the groups of each other keys.
+        """
+        self.clear()
+        placed: list[GroupNumbers] = []
+        for i, snapshot in enumerate(snapshots):
+            if i == 0 and renamed is None:
+                self.restore(snapshot)
+                placed.append(np.arange(self.groups, dtype=np.uint32))
+                continue
+            saved = _native.GroupTable(*self._made_of)
+            self._load(saved, snapshot)
+            groups = np.arange(saved.groups, dtype=np.uint32)
+            keys = None
+            if renamed is not None:
+                keys = [c.vector for c in renamed(i, _columns(self._keys, saved.keys(0, saved.groups)))]
+            placed.append(self._table.absorb(saved, groups, keys))
+        return placed
+
+    def _load(self, table: _native.GroupTable, snapshot: Snapshot) -> None:
         groups, sets = struct.unpack_from("<2Q", snapshot)
         sizes = struct.unpack_from(f"<{sets + 2}Q", snapshot, 16)
         ends = list(accumulate(sizes, initial=32 + 8 * sets))
         keys, *values, state = [snapshot[at:end] for at, end in pairwise(ends)]
-        self._table.load(_unpacked(keys), groups, [_unpacked(columns) for columns in values], state)
+        table.load(_unpacked(keys), groups, [_unpacked(columns) for columns in values], state)
 
     def clear(self) -> None:
         """Forgets all groups and gives their memory back."""
@@ -253,6 +291,10 @@ def equal_rows(left: Sequence[Column], right: Sequence[Column], rows: int) -> np
     """Whether row i of both sides is the same by value, NULL like NULL; flat columns, one at least."""
     formats = [storage_format(column.type) for column in left]
     return _native.equal_rows(formats, [c.vector for c in left], [c.vector for c in right], rows)
+
+
+def _are_all(groups: GroupNumbers, count: int) -> bool:
+    return len(groups) == count and bool((groups == np.arange(count, dtype=np.uint32)).all())
 
 
 def _packed(vectors: Sequence[_native.Vector]) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,6 +11,7 @@ from tableflow.columnar import _native
 from tableflow.columnar.batch import Selection
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import storage_format
+from tableflow.columnar.kernels.hashing import hash_rows
 from tableflow.records import dataclass
 
 _HIGH = 1 << 32
@@ -44,6 +47,12 @@ class KeyRange:
         """Whether each of these hashes is in it."""
         high = hashes >> np.uint64(32)
         return (high >= np.uint64(self.start)) & (high < np.uint64(self.end))
+
+    def rows(self, columns: Sequence[Column], length: int) -> Selection:
+        """Which of ``length`` rows that were dealt by these columns are in it; rows that were not dealt are all with hash 0."""
+        if self.whole or not columns:
+            return np.arange(length if self.first else 0, dtype=np.uint32)
+        return np.flatnonzero(self.holds(hash_rows(columns))).astype(np.uint32)
 
 
 EVERY_KEY = KeyRange(0, _HIGH)
