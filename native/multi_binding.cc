@@ -46,13 +46,14 @@ void check_slots(const MultiState& state, const uint32_t* slots, int64_t n, bool
 }
 
 nb::tuple apply(MultiState& state, const std::vector<VectorPtr>& columns, int64_t length, const Selection& selection,
-                const Weights& weights) {
+                const Weights& weights, bool settles) {
   RowChanges changes;
   {
     nb::gil_scoped_release released;
     const int64_t n = checked_rows(selection, length);
     if (weights && int64_t(weights->size()) < length) throw std::out_of_range("there are fewer weights than rows");
-    changes = state.apply(inputs_of(columns, length), selection ? selection->data() : nullptr, n, weights ? weights->data() : nullptr);
+    changes = state.apply(inputs_of(columns, length), selection ? selection->data() : nullptr, n, weights ? weights->data() : nullptr,
+                          settles);
   }
   return nb::make_tuple(array_of(changes.slots), array_of(changes.rows), array_of(changes.before), array_of(changes.after),
                         array_of(changes.unmatchable));
@@ -149,7 +150,8 @@ void register_multi(nb::module_& m) {
         if (rows < 0 || states < 1) throw std::invalid_argument("a batch has rows, and is dealt out to one state at least");
         state.share(rows, states);
       })
-      .def("apply", &apply, nb::arg("columns"), nb::arg("length"), nb::arg("selection") = nb::none(), nb::arg("weights") = nb::none())
+      .def("apply", &apply, nb::arg("columns"), nb::arg("length"), nb::arg("selection") = nb::none(), nb::arg("weights") = nb::none(),
+           nb::arg("settles") = true)
       .def("lead", &lead, nb::arg("columns"), nb::arg("length"), nb::arg("selection").none(), nb::arg("order"), nb::arg("limit"),
            nb::arg("placed"))
       .def("settle", &MultiState::settle, nb::call_guard<nb::gil_scoped_release>())

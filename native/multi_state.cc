@@ -114,10 +114,10 @@ uint32_t MultiState::insert(int i) {
   return slot;
 }
 
-RowChanges MultiState::apply(std::span<const Input> inputs, const uint32_t* rows, int64_t n, const int64_t* weights) {
+RowChanges MultiState::apply(std::span<const Input> inputs, const uint32_t* rows, int64_t n, const int64_t* weights, bool settles) {
   if (weights && !counted_) throw std::invalid_argument("a state of new rows has no use for weights");
   if (int(inputs.size()) != store_.columns()) throw std::invalid_argument("a row has as many columns as its state");
-  settle();
+  if (settles) settle();
   store_.begin(inputs);
   RowChanges out;
   for (int64_t first = 0; first < n; first += piece_rows) {
@@ -195,7 +195,9 @@ RowChanges MultiState::apply(std::span<const Input> inputs, const uint32_t* rows
 }
 
 void MultiState::settle() {
-  for (const uint32_t slot : dead_) remove(slot);
+  // A row may have died, come back and died again.
+  for (const uint32_t slot : dead_)
+    if (live(slot) && counts_[slot] == 0) remove(slot);
   dead_.clear();
   for (const uint32_t slot : parted_) give_slot(slot);
   parted_.clear();

@@ -40,13 +40,14 @@ class MultiState {
   void share(int64_t rows, int states) { store_.share(rows, states); }
 
   // `weights` (may be null: one each) belong to stored rows, as the vectors' values do.
-  RowChanges apply(std::span<const Input> inputs, const uint32_t* rows, int64_t n, const int64_t* weights);
+  // Without `settles` rows whose count was made zero before stay readable: what is applied is part of a larger change.
+  RowChanges apply(std::span<const Input> inputs, const uint32_t* rows, int64_t n, const int64_t* weights, bool settles = true);
   // The same where only the first `limit` rows of a key by `order` are kept, in chains from the last of them to the first (so nothing
   // else may add rows).  Rows are not counted; of equal ones the older comes first.  `placed`: a row with another place than before is
   // taken back and comes again.
   LeadingChanges lead(std::span<const Input> inputs, const uint32_t* rows, int64_t n, std::span<const SlotOrder> order, int64_t limit,
                       bool placed);
-  // Gives up the rows whose count the last apply() made zero, or that are no more among the first since the last lead().
+  // Gives up the rows whose count was made zero since this was last done, and still is, or that are no more among the first since the last lead().
   void settle();
   void remove(uint32_t slot);
 

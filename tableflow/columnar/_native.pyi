@@ -340,7 +340,12 @@ class MultiState:
     ) -> None: ...
     def share(self, rows: int, states: int) -> None: ...
     def apply(
-        self, columns: Sequence[Vector], length: int, selection: _Rows | None = ..., weights: _Wide | None = ...
+        self,
+        columns: Sequence[Vector],
+        length: int,
+        selection: _Rows | None = ...,
+        weights: _Wide | None = ...,
+        settles: bool = ...,
     ) -> tuple[_Rows, _Rows, _Wide, _Wide, _Rows]: ...
     def lead(
         self,

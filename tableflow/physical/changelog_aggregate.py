@@ -1,13 +1,14 @@
 """Grouping over a changelog: what each batch changes of the groups' rows.
 
 What has come out sums up to the groups' rows after what has come in.  Without keys there is one row from the start; it comes
-out before the first epoch or with the first change, whichever is earlier.
+out before the first epoch or with the first change, whichever is earlier.  What waits for the end of an epoch, for its time or for more rows are
+changes of the groups' rows; where groups are computed again, it is what has come in, so that each is computed once for all of it.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import concat
@@ -71,9 +72,12 @@ class ChangelogAggregateOperator(Operator):
         self._node = node
         inputs = node.input.fields
         self._groups: ChangingGroups | RecomputedGroups
+        self._recomputed: RecomputedGroups | None = None
         key = None if node.closes is None else node.closes.column
         if any(map(is_collected, node.calls)):
-            self._groups = RecomputedGroups(node.keys, node.fields[len(node.keys) :], node.calls, inputs, node.ttl, key)
+            self._groups = self._recomputed = RecomputedGroups(
+                node.keys, node.fields[len(node.keys) :], node.calls, inputs, node.ttl, key
+            )
         else:
             self._groups = ChangingGroups(
                 node.keys, node.calls, inputs, retracting=node.retracting, ttl=node.ttl, closes=key
@@ -97,9 +101,11 @@ class ChangelogAggregateOperator(Operator):
         self._context = context
         self._groups.open(context)
         self._most_held = context.settings.get(MINI_BATCH_SIZE)
-        types = [f.type for f in self._node.fields]
         if self._node.per_epoch or self._node.waits:
-            self._held = HeldChanges(types, context.reserve("changes"), len(self._node.keys))
+            fields = self._node.fields if self._recomputed is None else self._recomputed.fields
+            where = positions(fields)
+            keys = [where[key.id] for key in self._node.keys]
+            self._held = HeldChanges([f.type for f in fields], context.reserve("changes"), keys)
         if self._firings is not None:
             self._counted = context.reserve("rows of groups", self._firings.held)
             self._counted.rows = lambda: 0  # the groups are counted already
@@ -125,12 +131,15 @@ class ChangelogAggregateOperator(Operator):
             yield Suspend(READY)
 
     def _changes(self, batch: Batch) -> Emission:
+        if self._recomputed is not None and self._held is None:
+            yield from self._computed(self._recomputed, (self._recomputed.kept(batch),))
+            return
         for piece in batch.pieces(PIECE_ROWS):
-            yield from self._groups.room(piece)
-            made = self._begin()
-            changed = self._groups.apply(piece)
-            if changed is not None:
-                made = changed if made is None else consolidated(concat([made, changed]))
+            if isinstance(self._groups, RecomputedGroups):
+                made: Batch | None = self._groups.kept(piece)
+            else:
+                yield from self._groups.room(piece)
+                made = self._with(self._begin(), self._groups.apply(piece))
             if made is None:
                 yield Suspend(READY)
             elif self._held is None:
@@ -144,7 +153,26 @@ class ChangelogAggregateOperator(Operator):
             if self._firings is not None:
                 yield from self._fire(piece, self._firings)
 
-    def _fire(self, piece: Batch, firings: RowFirings) -> Iterator[Batch]:
+    def _with(self, begin: Batch | None, changes: Batch | None) -> Batch | None:
+        if begin is None or changes is None:
+            return changes if begin is None else begin
+        return consolidated(concat([begin, changes]))
+
+    def _computed(self, groups: RecomputedGroups, rows: Iterable[Batch]) -> Emission:
+        """What these rows change in their groups, each of which is computed once."""
+        made = self._with(self._begin(), (yield from groups.change(rows)))
+        if made is not None:
+            yield from made.pieces(self._context.batch_rows)
+
+    def _said(self, held: Iterable[Batch]) -> Emission:
+        """What comes out for this part of what was held."""
+        if self._recomputed is not None:
+            yield from self._computed(self._recomputed, held)
+            return
+        for part in held:
+            yield Batch(part.columns, part.length) if self._appends else part
+
+    def _fire(self, piece: Batch, firings: RowFirings) -> Emission:
         """The changes of groups that have had their rows."""
         keys = firings.take(piece)
         self._counted.resize(firings.held)
@@ -153,8 +181,7 @@ class ChangelogAggregateOperator(Operator):
         if not keys:
             yield from self._release()
             return
-        for part in self._held.take(keys, self._context.batch_rows):
-            yield Batch(part.columns, part.length) if self._appends else part
+        yield from self._said(self._held.take(keys, self._context.batch_rows))
 
     def _hold(self, changes: Batch) -> None:
         assert self._held is not None
@@ -162,8 +189,9 @@ class ChangelogAggregateOperator(Operator):
         self._ask_for_timer()
 
     def _ask_for_timer(self) -> None:
-        if self._node.every and self._held is not None and self._held.rows:
-            self._due = (self._context.now() // self._node.every + 1) * self._node.every
+        if self._node.every and self._held is not None and (self._held.rows or not self._begun):
+            # A moment that has come stays due until its timer has come as well.
+            self._due = min(self._due, (self._context.now() // self._node.every + 1) * self._node.every)
             self._context.set_timer(self._due)
 
     def _begin(self) -> Batch | None:
@@ -173,16 +201,17 @@ class ChangelogAggregateOperator(Operator):
         self._begun = True
         return self._groups.current()
 
-    def _release(self) -> Iterator[Batch]:
-        begin = self._begin()
+    def _release(self) -> Emission:
         if self._held is None:
+            begin = self._begin()
             if begin is not None:
                 yield begin
             return
-        if begin is not None:
-            self._held.add(begin)
-        for part in self._held.parts(self._context.batch_rows):
-            yield Batch(part.columns, part.length) if self._appends else part
+        if self._recomputed is None:
+            begin = self._begin()
+            if begin is not None:
+                self._held.add(begin)
+        yield from self._said(self._held.parts(self._context.batch_rows))
         self._held.clear()
         if self._firings is not None:
             self._firings.clear()
@@ -192,6 +221,9 @@ class ChangelogAggregateOperator(Operator):
         """What has been held, and the only row if nothing has come."""
         if not self._node.waits:
             return self._release()
+        if self._recomputed is not None:
+            self._ask_for_timer()
+            return None
         begin = self._begin()
         if begin is not None:
             self._hold(begin)
@@ -204,9 +236,9 @@ class ChangelogAggregateOperator(Operator):
             bound = self._expiry.advance(watermark.time)
             if self._node.final:
                 return self._given(self._final_groups().take_below(bound))
-            self._groups.forget_below(bound)
             if self._held is not None:
-                return self._close(bound)
+                return self._close(bound, self._held)
+            self._groups.forget_below(bound)
         step = self._node.every_of_time
         begun = step and before > START_OF_TIME
         return self._release() if begun and watermark.time // step > before // step else None
@@ -219,14 +251,15 @@ class ChangelogAggregateOperator(Operator):
     def _given(self, rows: Batch | None) -> Emission | None:
         return None if rows is None else rows.pieces(self._context.batch_rows)
 
-    def _close(self, bound: int) -> Iterator[Batch]:
+    def _close(self, bound: int, held: HeldChanges) -> Emission:
         """What waits of groups that are complete: no rows come that it could wait for, and later it would be late."""
         assert self._node.closes is not None
-        assert self._held is not None
-        place = [key.id for key in self._node.keys].index(self._node.closes.column)
-        for part in self._held.take_below(place, bound, self._context.batch_rows):
-            yield Batch(part.columns, part.length) if self._appends else part
+        fields = self._node.fields if self._recomputed is None else self._recomputed.fields
+        place = positions(fields)[self._node.closes.column]
+        yield from self._said(held.take_below(place, bound, self._context.batch_rows))
+        self._groups.forget_below(bound)
         if self._firings is not None:
+            place = [key.id for key in self._node.keys].index(self._node.closes.column)
             self._firings.forget_below(place, bound)
             self._counted.resize(self._firings.held)
 
@@ -238,6 +271,9 @@ class ChangelogAggregateOperator(Operator):
 
     def on_timer(self, time: int) -> Emission | None:
         """What has not changed for long is forgotten; an interval of processing time may be over."""
+        if self._recomputed is not None and self._held is not None and self._node.ttl:
+            for rows in self._held.parts(self._context.batch_rows):
+                self._recomputed.touch(rows)
         self._groups.forget_old()
         if self._context.now() < self._due:
             return None

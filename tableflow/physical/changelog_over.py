@@ -8,7 +8,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.expressions.nodes import WindowCall, column_ids
 from tableflow.physical.node import Input, UnaryNode, positions
-from tableflow.physical.partition_rows import PIECE_ROWS, PartitionRows
+from tableflow.physical.partition_rows import PartitionRows
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.recomputation import SIDE, difference, sided
 from tableflow.physical.state_parts import only_part
@@ -67,15 +67,14 @@ class ChangelogOverOperator(Operator):
         return self._changes(batch) if batch.rows else None
 
     def _changes(self, batch: Batch) -> Emission:
-        for piece in batch.pieces(PIECE_ROWS):
-            yield from self._rows.room(piece)
-            touched = self._rows.touched(self._rows.apply(piece))
-            if touched is not None:
-                side = len(self._rows.fields)
-                made = difference(sided(touched), self._operator, self._context, side, self._kept)
-                if made is not None and made.length:
-                    yield from made.pieces(self._context.batch_rows)
-            self._rows.settle()
+        yield from self._rows.take(self._rows.kept(batch))
+        touched = self._rows.touched()
+        if touched is not None:
+            side = len(self._rows.fields)
+            made = yield from difference(sided(touched), self._operator, self._context, side, self._kept)
+            if made is not None and made.length:
+                yield from made.pieces(self._context.batch_rows)
+        self._rows.settle()
 
     def _operator(self) -> Operator:
         return WindowAggregateOperator(self._inner)

@@ -1,8 +1,11 @@
-"""Aggregates that need all rows of a group together, over a changelog: touched groups are computed again."""
+"""Aggregates that need all rows of a group together, over a changelog: touched groups are computed again.
+
+Whoever collects rows and gives them together pays for each group once (``recomputed_rows`` of EXPLAIN ANALYZE counts what that was).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
 
 import numpy as np
 
@@ -14,7 +17,7 @@ from tableflow.physical.collect_aggregate import CollectAggregate, CollectAggreg
 from tableflow.physical.node import Input
 from tableflow.physical.partition_rows import PartitionRows
 from tableflow.physical.recomputation import SIDE, difference, sided
-from tableflow.runtime.operator import Emission, Operator, OperatorContext
+from tableflow.runtime.operator import Operator, OperatorContext, Suspend
 from tableflow.types import Field
 
 
@@ -35,6 +38,8 @@ class RecomputedGroups:
         read = frozenset[int]().union(*(column_ids(call) for call in calls))
         self._global = not keys
         self._rows = PartitionRows(inputs, read, [key.id for key in keys], ttl=ttl)
+        self.fields = self._rows.fields
+        """The columns of the rows that are kept."""
         grouped = (SIDE, *keys)
         self._inner = CollectAggregate(
             fields=(*grouped, *results), input=Input(fields=(*self._rows.fields, SIDE)), keys=grouped, calls=calls
@@ -57,16 +62,18 @@ class RecomputedGroups:
         operator.close()
         return made[0]
 
-    def room(self, batch: Batch) -> Emission:
-        """Waits until there is room for the rows of a batch."""
-        return self._rows.room(batch)
+    def kept(self, batch: Batch) -> Batch:
+        """A batch's columns :attr:`fields`."""
+        return self._rows.kept(batch)
 
-    def apply(self, batch: Batch) -> Batch | None:
-        """Takes a batch; the old rows of the groups it changes with -1, the new ones with +1."""
-        touched = self._rows.touched(self._rows.apply(batch))
+    def change(self, parts: Iterable[Batch]) -> Generator[Suspend, None, Batch | None]:
+        """Takes rows with the columns :attr:`fields`; the old rows of the groups that they change with -1, the new ones with +1."""
+        for part in parts:
+            yield from self._rows.take(part)
+        touched = self._rows.touched()
         made = None
         if touched is not None:
-            made = difference(sided(touched), self._operator, self._context, 0, self._kept)
+            made = yield from difference(sided(touched), self._operator, self._context, 0, self._kept)
             if self._empty is not None:
                 was, now = bool(touched.before.any()), bool(touched.after.any())
                 made = self._with_empty(made, int(was) - int(now))
@@ -88,6 +95,10 @@ class RecomputedGroups:
         """The row of the only group, without keys, while it has no rows."""
         assert self._empty is not None
         return Batch(self._empty.columns, 1, None, np.ones(1, np.int64))
+
+    def touch(self, rows: Batch) -> None:
+        """The groups of these rows, which wait, are not old."""
+        self._rows.touch(rows)
 
     def forget_old(self) -> None:
         """Forgets groups that have not changed for long; when a timer has come."""

@@ -83,16 +83,22 @@ class ChangelogTopNOperator(Operator):
     def _changes(self, batch: Batch) -> Emission:
         if self._node.appends and self._end < _ALL:
             batch = yield from pausing(self._rows.leading(batch, self._end))
+        if self._sorted is None:
+            yield from self._rows.take(self._rows.kept(batch))
+            yield from self._said(self._recomputed())
+            return
         for piece in batch.pieces(PIECE_ROWS):
             yield from self._rows.room(piece)
-            made = self._recomputed(piece) if self._sorted is None else self._shifted(piece, self._sorted)
-            if made is not None and made.length:
-                yield from made.pieces(self._context.batch_rows)
-            self._rows.settle()
+            yield from self._said(self._shifted(piece, self._sorted))
 
-    def _recomputed(self, piece: Batch) -> Batch | None:
+    def _said(self, made: Batch | None) -> Emission:
+        if made is not None and made.length:
+            yield from made.pieces(self._context.batch_rows)
+        self._rows.settle()
+
+    def _recomputed(self) -> Batch | None:
         """Changes of the touched partitions' first rows."""
-        touched = self._rows.touched(self._rows.apply(piece))
+        touched = self._rows.touched()
         if touched is None:
             return None
         old, new = (_places(touched.partitions, counts) for counts in (touched.before, touched.after))

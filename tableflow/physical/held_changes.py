@@ -22,10 +22,10 @@ Weights = npt.NDArray[np.int64]
 
 
 class HeldChanges:
-    """Rows of these types with their weights, by the first ``keys`` columns; bytes are accounted before they are needed."""
+    """Rows of these types with their weights, by the columns ``keys``; bytes are accounted before they are needed."""
 
-    def __init__(self, types: Sequence[SqlType], reservation: Reservation, keys: int = 0) -> None:
-        self._state = MultiState(types, range(keys), [True] * keys)
+    def __init__(self, types: Sequence[SqlType], reservation: Reservation, keys: Sequence[int] = ()) -> None:
+        self._state = MultiState(types, keys, [True] * len(keys))
         self._everything = range(len(self._state.types))
         self._reservation = reservation
         reservation.rows = lambda: self._state.rows

@@ -1,7 +1,8 @@
 """The rows of a changelog by partition, for operators that compute a partition again when it is touched.
 
 Invariant: what such an operator has emitted is a function of the rows that are visible, so nothing but rows and counts is kept:
-the old output follows from the counts before a batch, the new one from those after it.  Rows are ordered by all their columns in the
+the old output follows from the counts before a change, the new one from those after it.  A change is taken in pieces (:meth:`PartitionRows.take`),
+and its partitions are looked at once, however many pieces it has: what it costs is its rows and those of the partitions.  Rows are ordered by all their columns in the
 end, so that the function depends on nothing but them.
 """
 
@@ -35,7 +36,7 @@ _ROW_BYTES = 64
 
 @dataclass(frozen=True, slots=True)
 class TouchedRows:
-    """All rows of the partitions that a batch has touched, in order: columns, the number of the partition, and how often each
+    """All rows of the partitions that a change has touched, in order: columns, the number of the partition, and how often each
     row was and is visible.
     """
 
@@ -68,6 +69,7 @@ class PartitionRows:
         chosen: list[Key] = [(there[key.column], key.descending, key.nulls_first) for key in order]
         rest = sorted(set(range(len(self.fields))) - set(self._keys) - {position for position, _, _ in chosen})
         self._scratch: Numbers = np.zeros(0, np.int64)
+        self._changed: list[Slots] = []
         self._sorted: SortedRows | None = None
         self._age = StateAge(ttl if partition else 0)
         self._order: list[Key] = [*chosen, *((position, False, False) for position in rest)]
@@ -80,7 +82,8 @@ class PartitionRows:
     @property
     def _bytes(self) -> int:
         kept = 0 if self._sorted is None else self._sorted.bytes
-        return self.state.bytes + self._scratch.nbytes + self._age.held + kept
+        changed = sum([slots.nbytes for slots in self._changed])
+        return self.state.bytes + self._scratch.nbytes + self._age.held + kept + changed
 
     def open(self, context: OperatorContext) -> None:
         """Accounts for the rows."""
@@ -111,37 +114,55 @@ class PartitionRows:
         places = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
         return batch.with_selection(np.sort(order[places < limit]).astype(np.uint32))
 
+    def kept(self, batch: Batch) -> Batch:
+        """A batch's columns :attr:`fields`."""
+        return batch.project(self._read)
+
     def apply(self, batch: Batch) -> RowChanges:
-        """Adds the rows of a batch."""
-        columns = [batch.columns[i] for i in self._read]
-        self._reservation.resize(self.state.bytes_after(columns, batch.rows) + self._bytes - self.state.bytes)
-        changes = self.state.apply(columns, batch.length, batch.selection, batch.weights)
+        """Adds the rows of a batch; what it has changed is for the caller to know."""
+        return self._apply(self.kept(batch), settles=True)
+
+    def take(self, rows: Batch) -> Generator[Suspend, None, None]:
+        """Adds rows with the columns :attr:`fields` to the change that is being taken; pauses now and then."""
+        for piece in rows.pieces(PIECE_ROWS):
+            while not self.state.prepare(piece.rows):
+                yield Suspend(READY)
+            self._add(piece)
+            yield Suspend(READY)
+
+    def _add(self, rows: Batch) -> None:
+        changes = self._apply(rows, settles=not self._changed)
+        if len(self._scratch) < self.state.slots:
+            more = self.state.slots + self.state.slots // 2 - len(self._scratch)
+            self._scratch = np.concatenate((self._scratch, np.zeros(more, np.int64)))
+        self._scratch[changes.slots] += changes.deltas
+        self._changed.append(changes.slots)
+
+    def _apply(self, rows: Batch, *, settles: bool) -> RowChanges:
+        self._reservation.resize(self.state.bytes_after(rows.columns, rows.rows) + self._bytes - self.state.bytes)
+        changes = self.state.apply(rows.columns, rows.length, rows.selection, rows.weights, settles=settles)
         self._reservation.resize(self._bytes)
         return changes
 
-    def touched(self, changes: RowChanges) -> TouchedRows | None:
-        """The rows of the partitions of rows whose count has changed."""
-        found = list(self.state.chains(changes.slots).pieces(PIECE_ROWS * 8))
+    def touched(self) -> TouchedRows | None:
+        """The rows of the partitions of rows whose count the change has altered; :meth:`settle` ends it."""
+        changed = np.unique(np.concatenate([np.zeros(0, np.uint32), *self._changed]))
+        changed = changed[self._scratch[changed] != 0]
+        found = list(self.state.chains(changed).pieces(PIECE_ROWS * 8))
         if not found:
             return None
         slots = np.concatenate([slots for _, slots in found])
         self._age.touch(slots)
+        self._context.count("recomputed_rows", len(slots))
         partitions = np.concatenate([lanes for lanes, _ in found]).astype(np.int64)
         after = self.state.counts(slots)
-        before = after - self._deltas(changes)[slots]
-        self._scratch[changes.slots] = 0
+        before = after - self._scratch[slots]
+        self._scratch[changed] = 0
         columns = self.state.columns(range(len(self.fields)), slots)
         self._touched.resize(2 * sum(c.nbytes for c in columns) + len(slots) * _ROW_BYTES)
         order = self._in_order(partitions, columns)
         taken = [partitions[order], np.maximum(before, 0)[order], np.maximum(after, 0)[order]]
         return TouchedRows(take_columns(columns, order), slots[order], *taken)
-
-    def _deltas(self, changes: RowChanges) -> Numbers:
-        """By slot, how much a count has changed; zeros are put back after use."""
-        if len(self._scratch) < self.state.slots:
-            self._scratch = np.zeros(self.state.slots + self.state.slots // 2, np.int64)
-        self._scratch[changes.slots] = changes.deltas
-        return self._scratch
 
     def _in_order(self, partitions: npt.NDArray[np.int64], columns: list[Column]) -> npt.NDArray[np.int64]:
         """Rows by partition, then order, then whatever else they have."""
@@ -155,6 +176,7 @@ class PartitionRows:
 
     def settle(self) -> None:
         """What happened so far is over; rows may be in other slots then."""
+        self._changed.clear()
         before = self.state.slots
         moved = self._age.compact(self.state)
         if self.state.slots < before:
@@ -163,6 +185,12 @@ class PartitionRows:
             self._sorted.renew()
         self._touched.resize(0)
         self._reservation.resize(self._bytes)
+
+    def touch(self, rows: Batch) -> None:
+        """The partitions of these rows, which have the columns :attr:`fields`, change now."""
+        keys = [rows.columns[i] for i in self._keys]
+        for _, slots in self.state.probe(keys, rows.length, rows.selection).pieces(PIECE_ROWS):
+            self._age.touch(slots)
 
     def forget_old(self) -> None:
         """Forgets partitions that have not changed for long; when a timer has come."""

@@ -6,7 +6,7 @@ old ones counts -1, of new ones +1, and what is equal cancels out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,8 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat, take_columns
 from tableflow.columnar.kernels.multi_state import consolidated
 from tableflow.physical.partition_rows import TouchedRows
-from tableflow.runtime.operator import Operator, OperatorContext
+from tableflow.runtime.operator import Operator, OperatorContext, Suspend
+from tableflow.runtime.wake import READY
 from tableflow.types import BIGINT, Field
 
 SIDE = Field(-1, "side", BIGINT, nullable=False)
@@ -34,14 +35,22 @@ def sided(touched: TouchedRows) -> Batch:
 
 def difference(
     rows: Batch, make: Callable[[], Operator], context: OperatorContext, side: int, kept: Sequence[int]
-) -> Batch | None:
-    """What changes, of the inner operator's output columns ``kept``; its column ``side`` is the :data:`SIDE`."""
+) -> Generator[Suspend, None, Batch | None]:
+    """What changes, of the inner operator's output columns ``kept``; its column ``side`` is the :data:`SIDE`.
+
+    Suspended where the inner operator is, and between its batches.
+    """
     operator = make()
     operator.open(context)
     try:
         made: list[Batch] = []
         for emission in (operator.process(rows, 0) if rows.length else None, operator.on_end(0)):
-            made.extend(item for item in emission or () if isinstance(item, Batch))
+            for item in emission or ():
+                if isinstance(item, Batch):
+                    made.append(item)
+                    yield Suspend(READY)
+                elif isinstance(item, Suspend):
+                    yield item
     finally:
         operator.close()
     if not made:

@@ -250,3 +250,25 @@ def test_rows_stay_in_order(batches, descending, nulls_first, wanted: int) -> No
         slots = rows.first(wanted)
         found = [c.to_pylist() for c in state.columns([0, 1], slots)]
         assert list(zip(*found, strict=True)) == expected
+
+
+def test_rows_of_a_larger_change_stay_readable_until_it_is_settled() -> None:
+    state = MultiState([t.INT], [0], [True])
+
+    def apply(values: list[int], weights: list[int], *, settles: bool = True) -> list[int]:
+        column = Column(t.INT, pa.array(values, pa.int32()))
+        changes = state.apply([column], len(values), None, np.array(weights, np.int64), settles=settles)
+        return changes.slots.tolist()
+
+    one, two = apply([1, 2], [1, 1])
+    apply([1], [-1])
+    apply([2], [-1], settles=False)
+    assert state.counts(np.array([one, two], np.uint32)).tolist() == [0, 0]
+    assert apply([1], [1], settles=False) == [one], "a row that comes back is where it was"
+    apply([1], [-1], settles=False)
+    apply([2], [3], settles=False)
+    state.settle()
+    assert [state.columns([0], slots)[0].array.to_pylist() for slots in state.pieces(10)] == [[2]]
+    assert state.rows == 1
+    assert len(apply([1], [1])) == 1
+    assert state.rows == 2

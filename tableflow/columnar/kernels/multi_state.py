@@ -109,10 +109,15 @@ class MultiState:
         length: int,
         selection: Selection | None = None,
         weights: Weights | None = None,
+        *,
+        settles: bool = True,
     ) -> RowChanges:
-        """Adds the selected of ``length`` stored rows with their weights (+1 each without); settles what was before."""
+        """Adds the selected of ``length`` stored rows with their weights (+1 each without).
+
+        What was before is settled, unless these rows are part of a larger change.
+        """
         slots, rows, before, after, unmatchable = self.native.apply(
-            [part.vector for part in self._flattened(columns)], length, selection, weights
+            [part.vector for part in self._flattened(columns)], length, selection, weights, settles
         )
         if not self.counted:
             before, after = np.zeros(len(slots), np.int64), np.ones(len(slots), np.int64)
@@ -143,7 +148,7 @@ class MultiState:
         return columns if self._plain else [part for column in columns for part in flatten(column)]
 
     def settle(self) -> None:
-        """Forgets the rows whose count the last :meth:`apply` made zero, or that went with the last :meth:`lead`."""
+        """Forgets the rows whose count was made zero, or that went with the last :meth:`lead`."""
         self.native.settle()
 
     def remove(self, slots: Slots) -> None:
