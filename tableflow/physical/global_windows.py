@@ -78,15 +78,24 @@ class GlobalWindowOperator(FiringOperator):
     def on_watermark(self, watermark: Watermark) -> Emission:
         """Rows whose turn has come; an interval of event time may be over; at the end everything fires."""
         before, self._watermark = self._watermark, watermark.time
-        rows = None if self._order is None else self._order.release(watermark.time)
-        for at in range(0, 0 if rows is None else rows.length, self._context.batch_rows):
-            assert rows is not None
-            yield from self._take(rows.slice(at, self._context.batch_rows))
-        begun = self._event_clock and before > START_OF_TIME  # the first watermark says when time begins
-        if (
-            begun and watermark.time // self._event_clock > before // self._event_clock
-        ) or watermark.time == END_OF_TIME:
+        for rows, over in self._released(before):
+            if over:
+                yield from self._fire(np.ones(self._pending.groups, np.bool_))
+            for at in range(0, 0 if rows is None else rows.length, self._context.batch_rows):
+                assert rows is not None
+                yield from self._take(rows.slice(at, self._context.batch_rows))
+        if watermark.time == END_OF_TIME:
             yield from self._fire(np.ones(self._pending.groups, np.bool_))
+
+    def _released(self, before: int) -> Iterator[tuple[Batch | None, bool]]:
+        """Rows whose turn has come, and whether an interval of event time is over before them; rows that wait are in its intervals."""
+        step, time = self._event_clock, self._watermark
+        rows = None if self._order is None else self._order.release(time)
+        if self._order is not None and step:
+            yield from self._order.by_interval(rows, step, before, time)
+            return
+        begun = step and before > START_OF_TIME  # the first watermark says when time begins
+        yield rows, bool(begun and time // step > before // step)
 
     def _replace(self, groups: GroupNumbers) -> Batch | None:
         numbers = self._shown.absorb(self._pending, groups)

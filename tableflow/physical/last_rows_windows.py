@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -137,29 +136,22 @@ class LastRowsOperator(Operator):
         before, self._watermark = self._watermark, watermark.time
         rows = None if self._order is None else self._order.release(watermark.time)
         if self._event_clock:
-            yield from self._in_intervals(rows, before)
+            step = self._event_clock
+            # What is pending is of the interval in which the last watermark was.
+            for some, over in (
+                ((None, watermark.time // step > before // step),)
+                if self._order is None
+                else self._order.by_interval(rows, step, before, watermark.time)
+            ):
+                if over:
+                    yield from self._say(self._last.fire(self._last.pending()))
+                if some is not None:
+                    yield from self._take(some, before)
         elif rows is not None:
             yield from self._take(rows, before)
         yield from self._say(self._last.fire(self._last.pending() & self._closing()[self._last.slots()]))
         if self._time is not None:
             self._forget()
-
-    def _in_intervals(self, rows: Batch | None, before: int) -> Emission:
-        """Everything fires where an interval is over; what is pending is of the one in which the last watermark was."""
-        step, interval = self._event_clock, before // self._event_clock
-        if rows is not None:
-            assert self._order is not None
-            intervals = self._order.times(rows) // step
-            if before == START_OF_TIME:  # time begins with the rows
-                interval = int(intervals[0])
-            cuts = [0, *(np.flatnonzero(np.diff(intervals)) + 1).tolist(), rows.length]
-            for begin, end in pairwise(cuts):
-                if intervals[begin] > interval:
-                    yield from self._say(self._last.fire(self._last.pending()))
-                    interval = int(intervals[begin])
-                yield from self._take(rows.slice(begin, end - begin), before)
-        if self._watermark // step > interval:
-            yield from self._say(self._last.fire(self._last.pending()))
 
     def _closing(self) -> Mask:
         if self._time is not None:

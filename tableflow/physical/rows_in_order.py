@@ -6,7 +6,8 @@ Under any other ORDER BY they wait for the end of their input.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -126,6 +127,24 @@ class RowsInOrder:
         self._waiting = kept
         self.bytes = sum(piece.rows.nbytes for piece in kept)
         return due
+
+    def by_interval(
+        self, rows: Batch | None, step: int, before: int, watermark: int
+    ) -> Iterator[tuple[Batch | None, bool]]:
+        """Released rows, interval by interval of ``step`` microseconds of time, each with whether one is over before them.
+
+        The last are None: an interval may be over with the watermark alone.  ``before`` was the one before it.
+        """
+        interval = before // step
+        if rows is not None:
+            intervals = self.times(rows) // step
+            if before == START_OF_TIME:  # time begins with the rows
+                interval = int(intervals[0])
+            cuts = [0, *(np.flatnonzero(np.diff(intervals)) + 1).tolist(), rows.length]
+            for begin, end in pairwise(cuts):
+                yield rows.slice(begin, end - begin), bool(intervals[begin] > interval)
+                interval = max(interval, int(intervals[begin]))
+        yield None, watermark // step > interval
 
     def snapshot(self) -> bytes:
         """The rows, behind the watermark."""

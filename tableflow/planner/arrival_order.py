@@ -29,6 +29,7 @@ from tableflow.planner.logical.time_nodes import WindowedAggregate, WindowTable
 from tableflow.planner.logical.traversal import walk_plan
 from tableflow.planner.processing_time import is_processing_time
 from tableflow.records import dataclass
+from tableflow.types import TimestampType
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +159,16 @@ def firing_reason(node: WindowedAggregate, known: RowFacts) -> str | None:
     if numbered is not None or node.fire is None:
         return numbered
     emit = node.emit or Emit()
-    if fires_by_time(emit):
+    order = node.order
+    if isinstance(node.assigner, IN_TIME) and node.time is not None:
+        order = (SortKey(ColumnRef(node.time.type, node.time.id, node.time.name)),)
+    # Rows in the order of time wait for it, and so have the intervals that their own times say.
+    in_time = bool(order) and isinstance(order[0].column.type, TimestampType) and not order[0].descending
+    if any(isinstance(each, EveryInterval) and not (each.event_time and in_time) for each in emit.triggers):
         return "EMIT EVERY INTERVAL, of rows that have come by then"
     by_rows = any(isinstance(trigger, (EveryRows, OnUpdate)) for trigger in emit.triggers)
     if emit.keep_last is not None or not (by_rows or emit.evicts):
         return None  # a firing sees all rows up to its time
-    order = node.order
-    if isinstance(node.assigner, IN_TIME) and node.time is not None:
-        order = (SortKey(ColumnRef(node.time.type, node.time.id, node.time.name)),)
     return _in_windows("EMIT EVERY" if emit.keep_last_rows is None else "KEEP LAST", node, order, known)
 
 

@@ -10,6 +10,7 @@ from tableflow.expressions.coercion import cast
 from tableflow.expressions.emit import Emit, EveryInterval, EveryRows, OnUpdate, OnWindowClose
 from tableflow.expressions.nodes import (
     WHOLE_PARTITION,
+    Case,
     Expression,
     Frame,
     FrameBound,
@@ -31,9 +32,10 @@ from tableflow.planner.logical.traversal import reference, transform_plan
 from tableflow.planner.rules.window_tables import expand_window_table
 from tableflow.planner.stream_facts import Streams
 from tableflow.records import replace
-from tableflow.types import BIGINT, INTERVAL, Field, TimestampType
+from tableflow.types import BIGINT, DATE, INTERVAL, STRING, Field, TimestampType
 
 _KEPT = Tumble | Hop | Cumulate | Global
+_SO_FAR = Frame(FrameUnit.ROWS, FrameBound(FrameSide.UNBOUNDED_PRECEDING), FrameBound(FrameSide.CURRENT_ROW))
 
 
 def settle_emission(node: Node, required: frozenset[int], context: Context) -> Node | None:
@@ -112,7 +114,7 @@ def _without_firings(node: Aggregate, required: frozenset[int], context: Context
 
 
 def _firings(node: Aggregate, emit: Emit, fire: Field, context: Context) -> Node:
-    _check(node, emit)
+    _check(node)
     table = _window_table(node.input)
     order = table.order if table.time is None else (SortKey(reference(table.time)),)
     rows = _carrying(node.input, [key.column.id for key in order], table, context)
@@ -127,27 +129,66 @@ def _firings(node: Aggregate, emit: Emit, fire: Field, context: Context) -> Node
     rows = Window(rows, node.keys, (), (count,), (last,))
     seen = by_number if frame.unit is FrameUnit.ROWS else order
     rows = Window(rows, node.keys, seen, node.results, results) if results else rows
-    at_end = call("eq", reference(number), reference(count))
     often = [trigger.rows for trigger in emit.triggers if isinstance(trigger, EveryRows)]
     every = min(often + [1 for trigger in emit.triggers if isinstance(trigger, OnUpdate)], default=None)
-    fires: Expression = at_end
+    interval = _interval(emit)
+    fires: list[Expression] = []
     numbered: Expression = Literal(BIGINT, 1)
     if every is not None:
         step = Literal(BIGINT, every)
-        fires = disjunction([call("eq", resolve_call("modulo", [reference(number), step]), Literal(BIGINT, 0)), at_end])
+        fires = [call("eq", resolve_call("modulo", [reference(number), step]), Literal(BIGINT, 0))]
         before = resolve_call("add", [reference(number), Literal(BIGINT, every - 1)])
         numbered = resolve_call("integer_divide", [before, step])
+    if interval is not None:
+        rows, ends = _ends_of_intervals(rows, node.keys, number, _time_of(order, emit), interval, context)
+        fires.append(ends)
+    fires.append(call("eq", reference(number), reference(count)))
+    if interval is not None:
+        fired = Field(context.fresh_id(), "fired", BIGINT, nullable=False)
+        so_far = WindowCall(BIGINT, "count_if", (disjunction(fires),), _SO_FAR)
+        rows = Window(rows, node.keys, by_number, (fired,), (so_far,))
+        numbered = reference(fired)
     fields = (*node.keys, *node.results, fire)
-    return Project(Filter(rows, (fires,)), fields, (*passing((*node.keys, *node.results)), numbered))
+    return Project(Filter(rows, (disjunction(fires),)), fields, (*passing((*node.keys, *node.results)), numbered))
 
 
-def _check(node: Aggregate, emit: Emit) -> None:
-    if any(isinstance(trigger, EveryInterval) and trigger.event_time for trigger in emit.triggers):
+def _ends_of_intervals(
+    rows: Node, keys: tuple[Field, ...], number: Field, time: Expression, interval: int, context: Context
+) -> tuple[Node, Expression]:
+    """Whether a row is the last one of its group in an interval of its time; that of the last of all is for others to say."""
+    following = resolve_window("lead", [time])
+    after = Field(context.fresh_id(), "after", following.type)
+    rows = Window(rows, keys, (SortKey(reference(number)),), (after,), (following,))
+    return rows, call("is_distinct_from", _interval_of(time, interval), _interval_of(reference(after), interval))
+
+
+def _interval_of(time: Expression, micros: int) -> Expression:
+    """The number of the interval in which a time lies, rounded down."""
+    since = resolve_call("date_diff", [Literal(STRING, "microsecond"), Literal(DATE, 0), time])
+    back = resolve_call("subtract", [since, Literal(BIGINT, micros - 1)])
+    floor = Case(BIGINT, (call("lt", since, Literal(BIGINT, 0)),), (back,), since)
+    return resolve_call("integer_divide", [floor, Literal(BIGINT, micros)])
+
+
+def _interval(emit: Emit) -> int | None:
+    """The interval of event time, in microseconds, after which what has changed fires."""
+    intervals = [each.micros for each in emit.triggers if isinstance(each, EveryInterval) and each.event_time]
+    return min(intervals, default=None)
+
+
+def _time_of(order: tuple[SortKey, ...], emit: Emit) -> Expression:
+    first = order[0].column if order and not order[0].descending else None
+    if first is None or not isinstance(first.type, TimestampType):
         raise UnsupportedError(
-            "EVERY ... OF EVENT TIME with firings of their own is for streams of rows that are only added, and not for sessions",
-            hint="EVERY a number of rows",
+            "EVERY ... OF EVENT TIME with firings of their own needs rows in the order of time",
+            detail="an interval of time is over when a row of a later one comes, and rows in another order come back to it",
+            hint="ORDER BY the time, or EVERY a number of rows",
             span=emit.span,
         )
+    return first
+
+
+def _check(node: Aggregate) -> None:
     for each in node.calls:
         if each.order:
             raise UnsupportedError(
