@@ -52,7 +52,8 @@ inline void copy_far(const uint8_t* from, uint8_t* to, size_t offset, size_t len
   }
 }
 
-void decompress_fast(const uint8_t*& in_ref, const uint8_t* end, uint8_t*& out_ref, const uint8_t* begin, const uint8_t* out_end) {
+// The loops stay functions of their own, so that neither costs the other registers.
+[[gnu::noinline]] void decompress_fast(const uint8_t*& in_ref, const uint8_t* end, uint8_t*& out_ref, const uint8_t* begin, const uint8_t* out_end) {
   const uint8_t* in = in_ref;
   uint8_t* out = out_ref;
   if (end - in < kSlack || out_end - out < kSlack) return;
@@ -105,24 +106,22 @@ void decompress_fast(const uint8_t*& in_ref, const uint8_t* end, uint8_t*& out_r
   out_ref = out;
 }
 
-constexpr unsigned kNotHere = 128;
-
-// By the tag of an element: its length, or kNotHere of one that is not done by decompress_unforeseen, and from bit 8 the upper bits of a copy's offset.
-constexpr std::array<uint16_t, 256> make_elements() {
-  std::array<uint16_t, 256> table{};
-  for (unsigned tag = 0; tag < 256; ++tag) {
-    const unsigned kind = tag & 3, upper = tag >> 2;
-    if (kind == 0) table[tag] = uint16_t(upper < 60 ? upper + 1 : kNotHere);
-    if (kind == 1) table[tag] = uint16_t(((upper & 7) + 4) | (tag >> 5) << 8);
-    if (kind == 2) table[tag] = uint16_t(upper + 1);
-    if (kind == 3) table[tag] = kNotHere;
+// By the tag of an element: its length minus the upper bits of a copy's offset, of which the last byte is the length.  A literal is as if from 256 bytes
+// back, so that it never overlaps what it makes; what is not done by decompress_unforeseen does always.
+constexpr std::array<int16_t, 256> make_elements() {
+  std::array<int16_t, 256> table{};
+  for (int tag = 0; tag < 256; ++tag) {
+    const int kind = tag & 3, upper = tag >> 2;
+    if (kind == 0) table[size_t(tag)] = int16_t(upper < 60 ? upper + 1 - 256 : 255);
+    if (kind == 1) table[size_t(tag)] = int16_t((upper & 7) + 4 - (tag >> 5) * 256);
+    if (kind == 2) table[size_t(tag)] = int16_t(upper + 1);
+    if (kind == 3) table[size_t(tag)] = 255;
   }
   return table;
 }
 constexpr auto kElements = make_elements();
-// By kind: which bytes behind the tag are the offset, and how far a literal is from where it goes at least.
+// By kind: which bytes behind the tag are the offset.
 constexpr uint32_t kOffsets[4] = {0, 0xff, 0xffff, 0};
-constexpr size_t kApart[4] = {64, 0, 0, 0};
 
 // The first if the condition holds.  Compilers make a branch of it, which is mispredicted as often as a literal or copy comes unexpectedly.
 inline const uint8_t* choose(size_t condition, const uint8_t* first, const uint8_t* second) {
@@ -135,41 +134,37 @@ inline const uint8_t* choose(size_t condition, const uint8_t* first, const uint8
 }
 
 // Of many texts it is as good as random which element comes next.  Here nothing that is likely depends on a branch: literals and copies take one
-// way, and 32 bytes are copied whatever the length.  Where elements repeat, as those of numbers do, a processor foresees them and is faster above.
-void decompress_unforeseen(const uint8_t*& in_ref, const uint8_t* end, uint8_t*& out_ref, const uint8_t* begin, const uint8_t* out_end) {
-  const uint8_t* in = in_ref;
+// way, and 32 bytes are copied whatever the length.  Then the time is that of finding one tag after the other, so long as there is little to do
+// beside it.  Where elements repeat, as those of numbers do, a processor foresees them and is faster above.
+[[gnu::noinline]] void decompress_unforeseen(const uint8_t*& in_ref, const uint8_t* end, uint8_t*& out_ref, const uint8_t* begin, const uint8_t* out_end) {
   uint8_t* out = out_ref;
-  if (end - in < kSlack || out_end - out < kSlack) return;
+  if (end - in_ref < kSlack || out_end - out < kSlack) return;
   const uint8_t* const last_in = end - kSlack;
   const uint8_t* const last_out = out_end - kSlack;
-  size_t tag = *in;
-  while (in <= last_in && out <= last_out) {
-    const uint8_t* const after = in + 1;
+  const uint8_t* after = in_ref + 1;  // the tag
+  size_t tag = *in_ref;
+  while (after <= last_in && out <= last_out) {
     const size_t kind = tag & 3;
     const uint8_t* const next = choose(kind, after + kind, after + (tag >> 2) + 1);
-    const size_t entry = kElements[tag];
+    const int64_t entry = kElements[tag];
     uint32_t word;
     std::memcpy(&word, after, 4);
-    const size_t length = entry & 0xff;
-    const size_t offset = (entry & 0xff00) | (word & kOffsets[kind]);
+    const int64_t overlap = entry - int64_t(word & kOffsets[kind]);  // length minus offset
+    const size_t length = uint8_t(entry);
+    const size_t offset = size_t(int64_t(length) - overlap);
+    if (__builtin_expect(overlap > 0 || offset > size_t(out - begin), 0)) break;
     const uint8_t* const from = choose(kind, out - offset, after);
-    if (__builtin_expect((length & kNotHere) | (offset + kApart[kind] < length) | (offset > size_t(out - begin)), 0)) {
-      if (length & kNotHere) break;
-      if (offset == 0 || offset > size_t(out - begin)) corrupt();
-      copy_back(out, offset, length);
-    } else {
-      copy_16(from, out);
-      copy_16(from + 16, out + 16);
-      if (__builtin_expect(length > 32, 0)) {
-        copy_16(from + 32, out + 32);
-        copy_16(from + 48, out + 48);
-      }
+    copy_16(from, out);
+    copy_16(from + 16, out + 16);
+    if (__builtin_expect(length > 32, 0)) {
+      copy_16(from + 32, out + 32);
+      copy_16(from + 48, out + 48);
     }
     out += length;
-    in = next;
-    tag = *in;
+    after = next + 1;
+    tag = *next;
   }
-  in_ref = in;
+  in_ref = after - 1;
   out_ref = out;
 }
 
