@@ -10,23 +10,21 @@ import struct
 from collections.abc import Sequence
 
 import numpy as np
-import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
-from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import compact, concat, take_rows
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.kernels.sorting import sort_batch
-from tableflow.columnar.representation import widen
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import WindowCall
 from tableflow.physical.assign_watermarks import storage_times, units_per_microsecond
-from tableflow.physical.node import Input, UnaryNode
+from tableflow.physical.node import Input, UnaryNode, dealt_by
+from tableflow.physical.packed_rows import pack_rows, unpack_rows
 from tableflow.physical.partition_top_n import first_of_partitions
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.retention import Retention, position_of
 from tableflow.physical.sorted_runs import key_positions
-from tableflow.physical.state_parts import only_part
+from tableflow.physical.state_parts import across, join_parts, least
 from tableflow.physical.window import WindowAggregate, WindowAggregateOperator
 from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
@@ -143,33 +141,23 @@ class ClosedWindowsOperator(Operator):
             operator.close()
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
-        """The rows, as an Arrow stream behind the watermark."""
-        if not keys.first:
-            return b""
-        head = struct.pack("<q", self._watermark)
-        if not self._waiting:
-            return head
-        arrays = [widen(column).array for column in concat(self._waiting).columns]
-        batch = pa.RecordBatch.from_arrays(arrays, [str(i) for i in range(len(arrays))])
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, batch.schema) as writer:
-            writer.write_batch(batch)
-        return head + bytes(sink.getvalue())
+        """The rows of a range of partitions, and how far time has come."""
+        dealt = dealt_by(self._node.input, [f.id for f in self._fields])
+        waiting = [
+            batch if keys.whole else take_rows(batch, keys.rows([batch.columns[i] for i in dealt], batch.length))
+            for batch in self._waiting
+        ]
+        return join_parts([struct.pack("<q", self._watermark), pack_rows([each for each in waiting if each.length])])
 
     def restore(self, parts: Sequence[bytes]) -> None:
-        """Takes what :meth:`snapshot` gave."""
-        state = only_part(parts)
-        if state is None:
-            return
-        (self._watermark,) = struct.unpack_from("<q", state)
-        self._waiting, self._rows, self._next = [], 0, END_OF_TIME
-        if len(state) > 8:
-            with pa.ipc.open_stream(state[8:]) as reader:
-                read = reader.read_next_batch()
-            columns = [Column(f.type, array) for f, array in zip(self._fields, read.columns, strict=True)]
-            rows = Batch(columns, read.num_rows)
-            self._next = int(self._closes(rows).min(initial=END_OF_TIME))
-            self._keep(rows)
+        """Takes what :meth:`snapshot` gave; time has come as far as for the least of all."""
+        times, saved = across(parts)
+        self._watermark = least(times)
+        for packed in saved:
+            rows = unpack_rows(packed, self._fields)
+            if rows is not None:
+                self._next = min(self._next, int(self._closes(rows).min(initial=END_OF_TIME)))
+                self._keep(rows)
 
     def close(self) -> None:
         """Gives the memory back."""

@@ -5,7 +5,7 @@ Rows move with their groups: from panes into windows, from one session into anot
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -83,14 +83,15 @@ class CollectedWindowState(WindowState):
         super().retain(groups)
         self._rows.retain(groups)
 
-    def snapshot(self) -> list[Part]:
-        """Everything it holds, in parts."""
-        return [*super().snapshot(), self._rows.snapshot()]
+    def snapshot(self, groups: GroupNumbers) -> list[Part]:
+        """What it holds of these groups, in parts."""
+        return [*super().snapshot(groups), self._rows.snapshot(groups)]
 
-    def restore(self, parts: Iterator[Part]) -> None:
-        """Takes from ``parts`` what :meth:`snapshot` gave."""
-        super().restore(parts)
-        self._rows.restore(next(parts))
+    def restore(self, parts: Iterator[Sequence[Part]], slots: Sequence[Slots]) -> list[GroupNumbers]:
+        """Takes from ``parts`` what :meth:`snapshot` of several gave; see there."""
+        placed = super().restore(parts, slots)
+        self._rows.restore(next(parts), placed)
+        return placed
 
     def clear(self) -> None:
         """Forgets everything."""

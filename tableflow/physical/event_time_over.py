@@ -81,7 +81,7 @@ class EventTimeOverOperator(Operator):
         self._kept = [where[f.id] for f in node.fields[: len(node.fields) - len(node.results)]]
         self._time = where[node.order[0].column]
         self._partitions = PartitionKeys(fields, node.partition)
-        self._waiting = RowsInOrder(fields, node.order, in_time=True, behind=node.behind)
+        self._waiting = RowsInOrder(node.input, node.order, in_time=True, behind=node.behind)
         self._behind = node.behind
         self.time_unit = tick_of(fields[self._time].type)
         self._ahead: Batch | None = None
@@ -277,7 +277,7 @@ class EventTimeOverOperator(Operator):
         if held:
             (self._held,) = struct.unpack("<q", held)
             self._context.set_timer(self._context.now() + _HOLD)
-        self._waiting.restore(waiting)
+        self._waiting.restore([waiting])
         self._ahead = unpack_rows(ahead, self._fields)
         gathered = unpack_rows(passed, self._fields)
         self._passed = [] if gathered is None else [gathered]

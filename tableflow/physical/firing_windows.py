@@ -8,7 +8,7 @@ window that has closed already.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -16,12 +16,11 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take_columns
 from tableflow.columnar.kernels.grouping import GroupNumbers
-from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.expressions.emit import EveryInterval, EveryRows, OnUpdate
 from tableflow.physical.collected_window_state import window_state
 from tableflow.physical.row_changes import replaced, same_values
-from tableflow.physical.state_parts import join_parts, only_part, split_parts
-from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Slots
+from tableflow.physical.state_parts import least
+from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Part, Slots
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import START_OF_TIME
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
@@ -136,23 +135,24 @@ class FiringOperator(Operator):
             self._pending.clear()
             self._reservation.release()
 
-    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
-        """Both states, the rows that wait, and how far time has come."""
-        if not keys.first:
-            return b""
-        time = struct.pack("<q", self._watermark)
-        return join_parts([time, self._arrived.tobytes(), *self._shown.snapshot(), *self._pending.snapshot()])
+    def _saved(self, shown: GroupNumbers, pending: GroupNumbers) -> list[Part]:
+        """How far time has come, and these groups of both states."""
+        time, arrived = struct.pack("<q", self._watermark), self._arrived[pending].tobytes()
+        return [time, arrived, *self._shown.snapshot(shown), *self._pending.snapshot(pending)]
 
-    def restore(self, parts: Sequence[bytes]) -> None:
-        """Takes what :meth:`snapshot` gave."""
-        state = only_part(parts)
-        if state is None:
-            return
-        each = split_parts(state)
-        (self._watermark,) = struct.unpack("<q", next(each))
-        self._arrived = np.frombuffer(next(each), np.int64).copy()
-        self._shown.restore(each)
-        self._pending.restore(each)
+    def _restored(self, parts: Iterator[Sequence[Part]], slots: Sequence[Slots]) -> list[GroupNumbers]:
+        """Takes what :meth:`_saved` of several gave, whose slots have new numbers; for each, those of the groups that are shown.
+
+        Time has come as far as for the least of them.
+        """
+        self._watermark = least(next(parts))
+        arrived = next(parts)
+        shown = self._shown.restore(parts, slots)
+        placed = self._pending.restore(parts, slots)
+        self._arrived = np.zeros(self._pending.groups, np.int64)
+        for saved, groups in zip(arrived, placed, strict=True):
+            self._arrived[groups] = np.frombuffer(saved, np.int64)
         self._reservation.resize(self._held())
         if self._pending.groups:
             self._ask_for_timer()
+        return shown

@@ -17,7 +17,7 @@ from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.representation import canonical
 from tableflow.physical.firing_windows import FiringOperator
 from tableflow.physical.rows_in_order import RowsInOrder
-from tableflow.physical.state_parts import join_parts, only_part, split_parts
+from tableflow.physical.state_parts import across, join_parts
 from tableflow.physical.window_numbers import running
 from tableflow.physical.window_state import Slots
 from tableflow.physical.windowed_aggregate import WindowedAggregate
@@ -35,9 +35,7 @@ class GlobalWindowOperator(FiringOperator):
         if self._on_update and not node.changing:
             self._rows = 1  # each firing is a row of its own, so how many there are must not depend on batches
         self._order = (
-            RowsInOrder(node.input.fields, node.order, in_time=node.in_time)
-            if node.order and not node.changing
-            else None
+            RowsInOrder(node.input, node.order, in_time=node.in_time) if node.order and not node.changing else None
         )
 
     def process(self, batch: Batch, port: int) -> Emission | None:
@@ -119,18 +117,17 @@ class GlobalWindowOperator(FiringOperator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The groups, how often each has fired, and rows that wait."""
-        if not keys.first:
-            return b""
-        waiting = b"" if self._order is None else self._order.snapshot()
-        return join_parts([self._fired.tobytes(), waiting, super().snapshot(keys)])
+        waiting = b"" if self._order is None else self._order.snapshot(keys)
+        shown, pending = (of.groups_in(keys) for of in (self._shown, self._pending))
+        return join_parts([waiting, self._fired[shown].tobytes(), *self._saved(shown, pending)])
 
     def restore(self, parts: Sequence[bytes]) -> None:
-        """Takes what :meth:`snapshot` gave."""
-        state = only_part(parts)
-        if state is None:
-            return
-        fired, waiting, rest = split_parts(state)
-        self._fired = np.frombuffer(fired, np.int64).copy()
+        """Takes what :meth:`snapshot` gave; the firings of each group are numbered on."""
+        each = across(parts)
+        waiting, fired = next(each), next(each)
         if self._order is not None:
             self._order.restore(waiting)
-        super().restore([rest])
+        placed = self._restored(each, [np.zeros(1, np.int32)] * len(fired))
+        self._fired = np.zeros(self._shown.groups, np.int64)
+        for saved, groups in zip(fired, placed, strict=True):
+            self._fired[groups] = np.frombuffer(saved, np.int64)

@@ -122,30 +122,41 @@ class GroupedRows:
         """Forgets everything."""
         self._runs = []
 
-    def snapshot(self) -> bytes:
-        """All rows, as an Arrow stream behind their groups and weights."""
-        if not self._runs:
-            return join_parts([])
-        rows, groups = concat([run.rows for run in self._runs]), np.concatenate([run.groups for run in self._runs])
+    def _kept_of(self, groups: GroupNumbers) -> tuple[Batch | None, Lanes]:
+        """All rows of these groups with their weights, as they lie; the place in ``groups`` of each."""
+        found = [(run, *run.find(groups)) for run in self._runs]
+        parts = [(take_rows(run.rows, places), lanes) for run, places, lanes in found if len(places)]
+        if not parts:
+            return None, np.zeros(0, np.int64)
+        return concat([rows for rows, _ in parts]), np.concatenate([lanes for _, lanes in parts])
+
+    def snapshot(self, groups: GroupNumbers) -> bytes:
+        """The rows of these groups (ascending), as an Arrow stream behind the place in ``groups`` and the weight of each."""
+        rows, lanes = self._kept_of(groups)
+        if rows is None:
+            return b""
         arrays = [widen(column).array for column in rows.columns]
         schema = pa.schema([(str(i), array.type) for i, array in enumerate(arrays)])
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, schema) as writer:
             if arrays:
                 writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
-        return join_parts([groups.tobytes(), weights_of(rows).tobytes(), sink.getvalue().to_pybytes()])
+        return join_parts([lanes.tobytes(), weights_of(rows).tobytes(), sink.getvalue().to_pybytes()])
 
-    def restore(self, state: bytes) -> None:
-        """Takes what :meth:`snapshot` gave."""
+    def restore(self, states: Sequence[bytes], placed: Sequence[GroupNumbers]) -> None:
+        """Takes what :meth:`snapshot` of several gave, whose groups have these numbers."""
         self._runs = []
-        parts = list(split_parts(state))
-        if not parts:
-            return
-        groups = np.frombuffer(parts[0], np.uint32).copy()
-        weights = np.frombuffer(parts[1], np.int64).copy() if self._changing else None
+        for state, numbers in zip(states, placed, strict=True):
+            if state:
+                self._take(state, numbers)
+
+    def _take(self, state: bytes, numbers: GroupNumbers) -> None:
+        lanes, weighed, packed = split_parts(state)
+        groups = numbers[np.frombuffer(lanes, np.int64)]
+        weights = np.frombuffer(weighed, np.int64).copy() if self._changing else None
         columns: list[Column] = []
         if self._types:
-            with pa.ipc.open_stream(parts[2]) as reader:
+            with pa.ipc.open_stream(packed) as reader:
                 arrays = reader.read_next_batch().columns
             columns = [Column(of, array) for of, array in zip(self._types, arrays, strict=True)]
         self.add(Batch(columns, len(groups), None, weights), groups)

@@ -7,17 +7,19 @@ fired, so where these have grown since, all of its groups are shown anew.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take_columns
 from tableflow.columnar.kernels.grouping import GroupNumbers
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.firing_windows import FiringOperator
 from tableflow.physical.row_changes import replaced, same_values
-from tableflow.physical.state_parts import join_parts, only_part, split_parts
-from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Slots
+from tableflow.physical.state_parts import across, join_parts
+from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Part, Slots
 from tableflow.physical.window_times import Times
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.operator import Emission, Suspend
@@ -26,11 +28,33 @@ from tableflow.runtime.wake import READY
 _NONE = np.empty(0, np.int64)
 
 
+class SlottedRows(Protocol):
+    """The rows of partitions in windows, which are open until they are over; slots of several states follow each other."""
+
+    @property
+    def open(self) -> Mask:
+        """By slot."""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes held now."""
+
+    def columns(self, starts: Times, ends: Times, /) -> list[Column]:
+        """The window columns of windows with these bounds."""
+
+    def snapshot(self, keys: KeyRange) -> tuple[Part, Slots]:
+        """The open windows of a range of partitions, and their slots."""
+
+    def restore(self, states: Sequence[Part]) -> list[Slots]:
+        """Takes several such parts; for each, the new numbers of its slots by the old ones."""
+
+
 class GrowingWindowsOperator(FiringOperator):
     """Groups by (slot, key) whose windows have the bounds of their slots; who has the slots says what these are."""
 
-    def __init__(self, node: WindowedAggregate) -> None:
+    def __init__(self, node: WindowedAggregate, rows: SlottedRows) -> None:
         super().__init__(node)
+        self._rows_of = rows
         self._shown_starts = self._shown_ends = _NONE
         # Where a window has one group, no other one shows its bounds.
         self._one_group = {key.id for key in node.keys} <= set(node.partition)
@@ -39,14 +63,20 @@ class GrowingWindowsOperator(FiringOperator):
         """First and last of each slot as they are now."""
         raise NotImplementedError
 
+    def _know(self, slots: int) -> None:
+        """There are so many slots; of new ones nothing is shown."""
+        none = np.zeros(slots - len(self._shown_starts), np.int64)
+        self._shown_starts, self._shown_ends = np.append(self._shown_starts, none), np.append(self._shown_ends, none)
+
     def _held(self) -> int:
-        return super()._held() + self._shown_starts.nbytes + self._shown_ends.nbytes
+        return super()._held() + self._shown_starts.nbytes + self._shown_ends.nbytes + self._rows_of.bytes
+
+    def _window(self, slots: Slots) -> list[Column]:
+        return self._rows_of.columns(self._shown_starts[slots], self._shown_ends[slots])
 
     def _replace(self, groups: GroupNumbers) -> Batch | None:
         starts, ends = self._bounds()
-        fresh = len(starts) - len(self._shown_starts)
-        self._shown_starts = np.append(self._shown_starts, np.zeros(fresh, np.int64))
-        self._shown_ends = np.append(self._shown_ends, np.zeros(fresh, np.int64))
+        self._know(len(starts))
         firing = np.zeros(len(starts), np.bool_)
         firing[self._pending.named(groups)[0]] = True
         grown = firing & ((starts != self._shown_starts) | (ends != self._shown_ends))
@@ -97,16 +127,18 @@ class GrowingWindowsOperator(FiringOperator):
         self._reservation.resize(self._held())
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
-        """The bounds that are shown, and the groups."""
-        if not keys.first:
-            return b""
-        return join_parts([self._shown_starts.tobytes(), self._shown_ends.tobytes(), super().snapshot(keys)])
+        """The open windows of these partitions, the bounds that are shown, and the groups."""
+        windows, slots = self._rows_of.snapshot(keys)
+        stays = np.zeros(len(self._rows_of.open), np.bool_)
+        stays[slots] = True
+        shown, pending = (np.flatnonzero(stays[of.slots()]).astype(np.uint32) for of in (self._shown, self._pending))
+        self._know(len(stays))
+        bounds = [self._shown_starts[slots].tobytes(), self._shown_ends[slots].tobytes()]
+        return join_parts([windows, *bounds, *self._saved(shown, pending)])
 
     def restore(self, parts: Sequence[bytes]) -> None:
-        """Takes what :meth:`snapshot` gave."""
-        state = only_part(parts)
-        if state is None:
-            return
-        starts, ends, rest = split_parts(state)
-        self._shown_starts, self._shown_ends = (np.frombuffer(part, np.int64).copy() for part in (starts, ends))
-        super().restore([rest])
+        """Takes what :meth:`snapshot` gave; windows of another state come behind those of the one before it."""
+        each = across(parts)
+        slots = self._rows_of.restore(next(each))
+        self._shown_starts, self._shown_ends = (np.frombuffer(b"".join(next(each)), np.int64).copy() for _ in range(2))
+        self._restored(each, slots)

@@ -7,7 +7,7 @@ the time that had come.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat, take_rows
 from tableflow.columnar.kernels.grouping import GroupNumbers
+from tableflow.columnar.kernels.partition import KeyRange
 from tableflow.expressions.emit import Emit
 from tableflow.expressions.nodes import column_ids
 from tableflow.expressions.window_assigner import Global
@@ -22,9 +23,8 @@ from tableflow.physical.assign_watermarks import storage_times, units_per_micros
 from tableflow.physical.collected_window_state import window_state
 from tableflow.physical.latest_rows import LatestRows
 from tableflow.physical.node import Input, positions
-from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.physical.window_numbers import running
-from tableflow.physical.window_state import Mask, Slots, WindowState
+from tableflow.physical.window_state import Mask, Part, Slots, WindowState
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.records import dataclass, replace
 
@@ -197,17 +197,22 @@ class LastRows:
         self._tails.retain(groups)
         self._counts, self._pending, self._fired = (a[groups] for a in (self._counts, self._pending, self._fired))
 
-    def snapshot(self) -> bytes:
-        """Groups, their last rows and their counts."""
-        counts = [a.tobytes() for a in (self._counts, self._pending, self._fired)]
-        return join_parts([*counts, self._tails.snapshot(), *self._groups.snapshot()])
+    def groups_in(self, keys: KeyRange) -> GroupNumbers:
+        """The groups of a range of keys."""
+        return self._groups.groups_in(keys)
 
-    def restore(self, state: bytes) -> None:
-        """Takes what :meth:`snapshot` gave."""
-        parts = split_parts(state)
-        self._counts, self._pending, self._fired = (np.frombuffer(next(parts), np.int64).copy() for _ in range(3))
-        self._tails.restore(next(parts))
-        self._groups.restore(parts)
+    def snapshot(self, groups: GroupNumbers) -> list[Part]:
+        """These groups, their last rows and their counts, in parts."""
+        counts = [a[groups].tobytes() for a in (self._counts, self._pending, self._fired)]
+        return [*counts, *self._groups.snapshot(groups), self._tails.snapshot(groups)]
+
+    def restore(self, parts: Iterator[Sequence[Part]], slots: Sequence[Slots]) -> None:
+        """Takes from ``parts`` what :meth:`snapshot` of several gave, whose slots have new numbers; the firings of each group are numbered on."""
+        counts = [np.frombuffer(b"".join(next(parts)), np.int64) for _ in range(3)]
+        placed = self._groups.restore(parts, slots)
+        order = np.argsort(np.concatenate(placed))
+        self._counts, self._pending, self._fired = (array[order] for array in counts)
+        self._tails.restore(next(parts), placed)
 
     def clear(self) -> None:
         """Forgets everything."""

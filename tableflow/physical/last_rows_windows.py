@@ -26,7 +26,7 @@ from tableflow.physical.late_rows import LateRows
 from tableflow.physical.node import positions
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.rows_in_order import RowsInOrder
-from tableflow.physical.state_parts import join_parts, only_part, split_parts
+from tableflow.physical.state_parts import across, join_parts, least
 from tableflow.physical.window_slots import WindowSlots
 from tableflow.physical.window_state import Mask, Slots
 from tableflow.physical.window_times import WindowTimes
@@ -49,7 +49,7 @@ class LastRowsOperator(Operator):
         if not node.processing_time and (ordered or self._time is not None):
             order = node.order if timed is None else (OrderingKey(timed),)
             in_time, refuses = timed is not None or node.in_time, timed is None
-            self._order = RowsInOrder(node.input.fields, order, in_time=in_time, refuses=refuses)
+            self._order = RowsInOrder(node.input, order, in_time=in_time, refuses=refuses)
         if self._time is not None:
             self._of = node.input.fields[self._time].type
             self._windows = WindowTimes(node.assigner, self._of)  # type: ignore[arg-type]
@@ -175,25 +175,23 @@ class LastRowsOperator(Operator):
         return int(closes[closes > self._watermark].min(initial=END_OF_TIME))
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
-        """Groups with their last rows, windows, rows that wait, and how far time has come."""
-        if not keys.first:
-            return b""
-        waiting = b"" if self._order is None else self._order.snapshot()
-        slots = b"" if self._time is None else self._slots.snapshot()
-        return join_parts([struct.pack("<q", self._watermark), waiting, slots, self._last.snapshot()])
+        """Groups of windows that are open with their last rows, rows that wait, and how far time has come."""
+        waiting = b"" if self._order is None else self._order.snapshot(keys)
+        groups, slots = self._last.groups_in(keys), b""
+        if self._time is not None:
+            of = self._last.slots()[groups]
+            stays = ~self._slots.closed_by(self._watermark)[of]
+            groups, slots = groups[stays], self._slots.snapshot(np.unique(of[stays]))
+        return join_parts([struct.pack("<q", self._watermark), waiting, slots, *self._last.snapshot(groups)])
 
     def restore(self, parts: Sequence[bytes]) -> None:
-        """Takes what :meth:`snapshot` gave."""
-        state = only_part(parts)
-        if state is None:
-            return
-        time, waiting, slots, last = split_parts(state)
-        (self._watermark,) = struct.unpack("<q", time)
+        """Takes what :meth:`snapshot` gave; time has come as far as for the least of all."""
+        each = across(parts)
+        self._watermark, waiting, slots = least(next(each)), next(each), next(each)
         if self._order is not None:
             self._order.restore(waiting)
-        if self._time is not None:
-            self._slots.restore(slots)
-        self._last.restore(last)
+        global_ones = [np.zeros(1, np.int32)] * len(slots)
+        self._last.restore(each, global_ones if self._time is None else self._slots.restore(slots))
         self._reservation.resize(self._held())
         if self._clock and self._last.pending().any():
             self._context.set_timer((self._context.now() // self._clock + 1) * self._clock)

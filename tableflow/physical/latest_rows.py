@@ -38,9 +38,5 @@ class LatestRows(GroupedRows):
         order = np.argsort(lane, kind="stable")
         return take_rows(concat(found), order), lane[order]
 
-    def snapshot(self) -> bytes:
-        """What counts of all runs."""
-        while len(self._runs) > 1:
-            second, first = self._runs.pop(), self._runs.pop()
-            self._runs.append(self._together(first, second))
-        return super().snapshot()
+    def _kept_of(self, groups: GroupNumbers) -> tuple[Batch | None, Lanes]:
+        return self.of(groups)

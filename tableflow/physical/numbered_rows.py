@@ -6,7 +6,7 @@ arrive.  A window is over when the row that ends it has come.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +15,13 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take_rows
 from tableflow.columnar.kernels.grouping import GroupTable
+from tableflow.columnar.kernels.partition import KeyRange
 from tableflow.columnar.representation import canonical
 from tableflow.expressions.window_assigner import CountHop
-from tableflow.physical.node import positions
+from tableflow.physical.node import dealt_by, positions
 from tableflow.physical.rows_in_order import RowsInOrder
+from tableflow.physical.state_parts import across, join_parts
+from tableflow.physical.timed_slots import moved
 from tableflow.physical.window_numbers import Numbered, numbering_of
 from tableflow.physical.window_state import Mask, Part, Slots, renumbered
 from tableflow.physical.window_times import Rows, Times
@@ -38,7 +41,7 @@ class NumberedRows:
         self._by = [where[column] for column in node.partition]
         self._partitions = GroupTable([node.input.fields[i].type for i in self._by], [])
         self._numbering = numbering_of(node)
-        self._order = RowsInOrder(node.input.fields, node.order, in_time=node.in_time) if node.order else None
+        self._order = RowsInOrder(node.input, node.order, in_time=node.in_time) if node.order else None
         self._windows = GroupTable([BIGINT, BIGINT], [])  # (partition, window) by slot
         self.starts: Times = _NONE
         """The first row of each slot's window."""
@@ -123,19 +126,30 @@ class NumberedRows:
         self.starts, self.ends, self.open = self.starts[kept], self.ends[kept], self.open[kept]
         return new
 
-    def snapshot(self) -> list[Part]:
-        """Partitions and their numbering, open windows, rows that wait."""
-        arrays = [a.tobytes() for a in (self.starts, self.ends, self.open)]
-        waiting = b"" if self._order is None else self._order.snapshot()
-        return [self._partitions.snapshot(), self._numbering.snapshot(), self._windows.snapshot(), *arrays, waiting]
+    def snapshot(self, keys: KeyRange) -> tuple[Part, Slots]:
+        """A range of partitions and their numbering, their open windows, and rows that wait; the slots of the windows."""
+        partitions = self._partitions.groups_in(keys, dealt_by(self._node.input, self._node.partition))
+        place = renumbered(self._partitions.groups, partitions)
+        of, windows = (self._windows.key(i, 0, len(self.open)).array.to_numpy() for i in (0, 1))
+        slots = np.flatnonzero(self.open & (place[of] >= 0)).astype(np.int32)
+        arrays = (slots, place[of[slots]].astype(np.int64), windows[slots], self.starts[slots], self.ends[slots])
+        waiting = b"" if self._order is None else self._order.snapshot(keys)
+        numbered = [self._partitions.snapshot(partitions), self._numbering.snapshot(partitions)]
+        return join_parts([*numbered, waiting, *[a.tobytes() for a in arrays]]), slots
 
-    def restore(self, parts: Iterator[Part]) -> None:
-        """Takes from ``parts`` what :meth:`snapshot` gave."""
-        self._partitions.restore(next(parts))
-        self._numbering.restore(next(parts))
-        self._windows.restore(next(parts))
-        self.starts, self.ends = (np.frombuffer(next(parts), np.int64).copy() for _ in range(2))
-        self.open = np.frombuffer(next(parts), np.bool_).copy()
-        waiting = next(parts)
+    def restore(self, states: Sequence[Part]) -> list[Slots]:
+        """Takes what :meth:`snapshot` of several gave, one behind the other; for each, the new numbers of its slots by the old ones."""
+        tables, numbering, waiting, *arrays = across(states)
+        placed = self._partitions.unite(tables)
+        self._numbering.restore(numbering, placed)
         if self._order is not None:
             self._order.restore(waiting)
+        found: list[Slots] = []
+        for groups, old, *saved in zip(placed, *arrays, strict=True):
+            of, windows, starts, ends = (np.frombuffer(each, np.int64) for each in saved)
+            columns = [Column(BIGINT, pa.array(values)) for values in (groups.astype(np.int64)[of], windows)]
+            slots = self._windows.number(columns, [], len(windows))
+            found.append(moved(np.frombuffer(old, np.int32), slots))
+            self.starts, self.ends = np.append(self.starts, starts), np.append(self.ends, ends)
+        self.open = np.ones(len(self.starts), np.bool_)
+        return found

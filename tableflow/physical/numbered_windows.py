@@ -13,7 +13,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.collected_window_state import window_state
 from tableflow.physical.numbered_rows import NumberedRows
-from tableflow.physical.state_parts import join_parts, only_part, split_parts
+from tableflow.physical.state_parts import across, join_parts
 from tableflow.physical.window_state import MOVED_AT_ONCE, Mask
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import Watermark
@@ -95,19 +95,18 @@ class NumberedWindowsOperator(Operator):
         self._reservation.resize(self._held())
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
-        """The windows and their groups."""
-        if not keys.first:
-            return b""
-        return join_parts([*self._rows.snapshot(), *self._state.snapshot()])
+        """The partitions, their open windows, and the groups of these."""
+        windows, slots = self._rows.snapshot(keys)
+        stays = np.zeros(len(self._rows.open), np.bool_)
+        stays[slots] = True
+        groups = np.flatnonzero(stays[self._state.slots()]).astype(np.uint32)
+        return join_parts([windows, *self._state.snapshot(groups)])
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
-        state = only_part(parts)
-        if state is None:
-            return
-        each = split_parts(state)
-        self._rows.restore(each)
-        self._state.restore(each)
+        each = across(parts)
+        slots = self._rows.restore(next(each))
+        self._state.restore(each, slots)
         self._reservation.resize(self._held())
 
     def close(self) -> None:

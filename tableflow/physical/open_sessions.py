@@ -90,15 +90,6 @@ class OpenSessions:
         self.starts, self.lasts, self.open = self.starts[kept], self.lasts[kept], self.open[kept]
         return new
 
-    def snapshot(self) -> list[bytes]:
-        """The arrays."""
-        return [a.tobytes() for a in (self.partitions, self.starts, self.lasts, self.open)]
-
-    def restore(self, parts: list[bytes]) -> None:
-        """Takes what :meth:`snapshot` gave."""
-        self.partitions, self.starts, self.lasts = (np.frombuffer(part, np.int64).copy() for part in parts[:3])
-        self.open = np.frombuffer(parts[3], np.bool_).copy()
-
 
 def _running_latest(partitions: Rows, times: Times) -> Times:
     """The greatest time so far within each run of equal partitions."""

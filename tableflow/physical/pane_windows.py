@@ -4,12 +4,14 @@ State is one table of groups by (pane, keys): a row is added once, however many 
 its panes; windows are taken in the order of their ends, as many at once as give about a batch.  Groups whose last
 window has closed are dead; they go when they are more than half of all, so that dropping costs a constant for each.
 
-Invariants: a window has been given iff the watermark has reached its end; a row is late for exactly those windows.
+Invariants: a window has been given iff the watermark has reached its end; a row is late for exactly those windows.  Where states of
+several tasks are put together, of which time had not come equally far, those that are ahead wait beside (:class:`_Ahead`).
 """
 
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -23,13 +25,23 @@ from tableflow.physical.collected_window_state import window_state
 from tableflow.physical.late_rows import LateRows
 from tableflow.physical.node import positions
 from tableflow.physical.pane_slots import PaneSlots
-from tableflow.physical.state_parts import join_parts, only_part, split_parts
+from tableflow.physical.state_parts import across, join_parts, least, split_parts
 from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Slots, WindowState
 from tableflow.physical.window_times import Rows, Times, WindowTimes
 from tableflow.physical.windowed_aggregate import WindowedAggregate
+from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
 from tableflow.runtime.wake import READY
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """Groups of which all windows that end by this time have been given."""
+
+    time: int
+    slots: PaneSlots
+    state: WindowState
 
 
 class PaneWindowsOperator(Operator):
@@ -43,6 +55,7 @@ class PaneWindowsOperator(Operator):
         self._windows = WindowTimes(node.assigner, self._of)  # type: ignore[arg-type]
         self._slots = PaneSlots(self._windows)
         self._state = window_state(node)
+        self._ahead: list[_Ahead] = []
         self._watermark = START_OF_TIME
         self.next_close = END_OF_TIME
         """The earliest watermark that closes a window."""
@@ -51,7 +64,7 @@ class PaneWindowsOperator(Operator):
         """Reserves the empty table."""
         self._context = context
         self._reservation = context.reserve("windows", self._state.bytes)
-        self._reservation.rows = lambda: self._state.groups
+        self._reservation.rows = lambda: self._state.groups + sum([each.state.groups for each in self._ahead])
         self._merging = context.reserve("windows that close")
         self._merging.rows = lambda: 0  # while windows are put together from panes, which are counted
         self.late = LateRows(self._node, self._of, context)
@@ -69,7 +82,7 @@ class PaneWindowsOperator(Operator):
             batch = batch.with_selection(rows.astype(np.uint32))
         if len(self._slots) > known:
             self.next_close = min(self.next_close, self._slots.next_close(self._watermark, known))
-        self._reservation.resize(self._state.bytes_with(batch) + self._slots.bytes)
+        self._account(self._state.bytes_with(batch))
         if self._state.prepare(len(rows)):
             self._take(batch, slots)
             return None
@@ -94,14 +107,37 @@ class PaneWindowsOperator(Operator):
 
     def _take(self, batch: Batch, slots: Slots) -> None:
         self._state.take(batch, slots)
-        self._reservation.resize(self._state.bytes + self._slots.bytes)
+        self._account()
+
+    def _account(self, groups: int | None = None) -> None:
+        ahead = sum([each.state.bytes + each.slots.bytes for each in self._ahead])
+        self._reservation.resize((self._state.bytes if groups is None else groups) + self._slots.bytes + ahead)
 
     def on_watermark(self, watermark: Watermark) -> Emission | None:
         """Gives the windows that are complete now."""
+        if self._ahead:
+            return self._catch_up(watermark.time)
         before, self._watermark = self._watermark, watermark.time
         if watermark.time < self.next_close:
             return None
         return self._close(before)
+
+    def _catch_up(self, time: int) -> Emission:
+        """Groups that were ahead are as all others when time has come to where they were."""
+        while self._ahead and self._ahead[0].time <= time:
+            before, self._watermark = self._watermark, max(self._watermark, self._ahead[0].time)
+            yield from self._close(before)
+            there = self._ahead.pop(0)
+            slots = self._slots.of(there.slots.numbers)
+            groups = np.arange(there.state.groups, dtype=np.uint32)
+            self._state.absorb(there.state, groups, slots[there.state.slots()])
+            self._account()
+        before, self._watermark = self._watermark, time
+        yield from self._close(before)
+
+    def _next(self) -> int:
+        nexts = [each.slots.next_close(each.time) for each in self._ahead]
+        return min([self._slots.next_close(self._watermark), *nexts])
 
     def _close(self, before: int) -> Emission:
         if self._windows.single:
@@ -109,7 +145,7 @@ class PaneWindowsOperator(Operator):
         else:
             yield from self._close_windows(before)
         yield from self._forget()
-        self.next_close = self._slots.next_close(self._watermark)
+        self.next_close = self._next()
 
     def _close_panes(self, before: int) -> Emission:
         """Windows that are panes need no merging."""
@@ -190,25 +226,45 @@ class PaneWindowsOperator(Operator):
             yield Suspend(READY)
         self._state = kept
         self._merging.resize(0)
-        self._reservation.resize(kept.bytes + self._slots.bytes)
+        self._account()
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
-        """The groups, their panes, and how far time has come."""
-        if not keys.first:
-            return b""
-        return join_parts([struct.pack("<q", self._watermark), self._slots.snapshot(), *self._state.snapshot()])
+        """The groups that some window waits for, their panes, and how far time has come; the same of those that are ahead."""
+        states = [_Ahead(self._watermark, self._slots, self._state), *self._ahead]
+        return join_parts([self._saved(each, keys) for each in states])
+
+    def _saved(self, of: _Ahead, keys: KeyRange) -> bytes:
+        groups = of.state.groups_in(keys)
+        slots = of.state.slots()[groups]
+        waits = of.slots.closed_at[slots] > of.time
+        parts = of.state.snapshot(groups[waits])
+        return join_parts([struct.pack("<q", of.time), of.slots.snapshot(np.unique(slots[waits])), *parts])
 
     def restore(self, parts: Sequence[bytes]) -> None:
-        """Takes what :meth:`snapshot` gave."""
-        state = only_part(parts)
-        if state is None:
+        """Takes what :meth:`snapshot` gave.
+
+        Time has come as far as for the least of all.  Groups of a task that was ahead wait until it is where that was, so that no window is given
+        twice; a window that is a pane of its own is no more there once it was given.
+        """
+        states = [state for part in parts if part for state in split_parts(part)]
+        if not states:
             return
-        each = split_parts(state)
-        (self._watermark,) = struct.unpack("<q", next(each))
-        self._slots.restore(next(each))
-        self._state.restore(each)
-        self._reservation.resize(self._state.bytes + self._slots.bytes)
-        self.next_close = self._slots.next_close(self._watermark)
+        time = least([next(split_parts(state)) for state in states])
+        by_time: dict[int, list[bytes]] = defaultdict(list)
+        for state in states:
+            by_time[time if self._windows.single else least([next(split_parts(state))])].append(state)
+        first, *self._ahead = [self._united(each, by_time[each]) for each in sorted(by_time)]
+        self._watermark, self._slots, self._state = first.time, first.slots, first.state
+        self._ahead = [each for each in self._ahead if each.state.groups]
+        self._account()
+        self.next_close = self._next()
+
+    def _united(self, time: int, states: Sequence[bytes]) -> _Ahead:
+        each = across(states)
+        next(each)
+        made = _Ahead(time, PaneSlots(self._windows), window_state(self._node))
+        made.state.restore(each, made.slots.restore(next(each)))
+        return made
 
     def close(self) -> None:
         """Gives the memory back."""

@@ -18,7 +18,7 @@ from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.assign_watermarks import units_per_microsecond
 from tableflow.physical.assign_windows import time_column
 from tableflow.physical.node import positions
-from tableflow.physical.state_parts import only_part
+from tableflow.physical.state_parts import across, join_parts
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import END_OF_TIME, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
@@ -84,17 +84,13 @@ class ProcessingTimeOperator(Operator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The time, and the other operator's state."""
-        if not keys.first:
-            return b""
-        return struct.pack("<q", self._latest) + self._windows.snapshot()
+        return join_parts([struct.pack("<q", self._latest), self._windows.snapshot(keys)])
 
     def restore(self, parts: Sequence[bytes]) -> None:
-        """Takes what :meth:`snapshot` gave."""
-        state = only_part(parts)
-        if state is None:
-            return
-        (self._latest,) = struct.unpack_from("<q", state)
-        self._windows.restore([state[8:]])
+        """Takes what :meth:`snapshot` gave; the clock stands still until it is where the one was that was furthest."""
+        times, windows = across(parts)
+        self._latest = max([struct.unpack("<q", time)[0] for time in times])
+        self._windows.restore(windows)
         self._ask_for_timer()
 
     def close(self) -> None:

@@ -14,14 +14,16 @@ import numpy.typing as npt
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact, concat, take_rows
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.kernels.sorting import sort_batch
 from tableflow.physical.assign_watermarks import storage_times, units_per_microsecond
-from tableflow.physical.node import positions
+from tableflow.physical.node import PhysicalNode, dealt_by, positions
 from tableflow.physical.packed_rows import pack_rows, unpack_rows
 from tableflow.physical.properties import OrderingKey
+from tableflow.physical.state_parts import least
 from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME
-from tableflow.types import Field, TimestampType
+from tableflow.types import TimestampType
 
 _PIECE_ROWS = 8192
 
@@ -43,17 +45,19 @@ class RowsInOrder:
 
     def __init__(
         self,
-        fields: tuple[Field, ...],
+        leaf: PhysicalNode,
         order: Sequence[OrderingKey],
         *,
         in_time: bool,
         refuses: bool = True,
         behind: int = 0,
     ) -> None:
-        """``in_time``: the first key is event time; ``refuses``: late rows.  Rows come until the watermark is ``behind`` microseconds
+        """Rows of the input ``leaf``.  ``in_time``: the first key is event time; ``refuses``: late rows.  Rows come until the watermark is ``behind`` microseconds
         (and one) after the key.
         """
         self._behind = behind
+        fields = leaf.fields
+        self._leaf = leaf
         where = positions(fields)
         self._keys = [(where[key.column], key.descending, key.nulls_first) for key in order]
         self._fields = fields
@@ -146,13 +150,18 @@ class RowsInOrder:
                 interval = max(interval, int(intervals[begin]))
         yield None, watermark // step > interval
 
-    def snapshot(self) -> bytes:
-        """The rows, behind the watermark."""
-        return struct.pack("<q", self._watermark) + pack_rows([piece.rows for piece in self._waiting])
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
+        """The rows of a range of keys, behind the watermark."""
+        rows = [piece.rows for piece in self._waiting]
+        if not keys.whole:
+            dealt = dealt_by(self._leaf, [f.id for f in self._fields])
+            rows = [take_rows(each, keys.rows([each.columns[i] for i in dealt], each.length)) for each in rows]
+        return struct.pack("<q", self._watermark) + pack_rows([each for each in rows if each.length])
 
-    def restore(self, state: bytes) -> None:
-        """Takes what :meth:`snapshot` gave."""
-        (self._watermark,) = struct.unpack_from("<q", state)
-        rows = unpack_rows(state[8:], self._fields)
-        self._waiting = [] if rows is None else [self._piece(rows)]
+    def restore(self, parts: Sequence[bytes]) -> None:
+        """Takes what :meth:`snapshot` of several gave; time has come as far as for the least of all."""
+        self._watermark = least([part[:8] for part in parts])
+        saved = [unpack_rows(part[8:], self._fields) for part in parts]
+        rows = [each for each in saved if each is not None]
+        self._waiting = [self._piece(concat(rows))] if rows else []
         self.bytes = sum(piece.rows.nbytes for piece in self._waiting)

@@ -5,19 +5,22 @@ A row is late when the session that it would make, with what is still open, has 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import GroupTable
+from tableflow.columnar.kernels.partition import KeyRange
 from tableflow.expressions.window_assigner import Session
 from tableflow.physical.assign_watermarks import storage_times, units_per_microsecond
 from tableflow.physical.assign_windows import time_column
 from tableflow.physical.late_rows import LateRows
-from tableflow.physical.node import positions
+from tableflow.physical.node import dealt_by, positions
 from tableflow.physical.open_sessions import Joined, OpenSessions
+from tableflow.physical.state_parts import across, join_parts
+from tableflow.physical.timed_slots import moved
 from tableflow.physical.window_state import Mask, Part, Slots
 from tableflow.physical.window_times import Rows, Times
 from tableflow.physical.windowed_aggregate import WindowedAggregate
@@ -129,11 +132,28 @@ class SessionRows:
         self._partitions.retain(partitions.astype(np.uint32))
         return self.sessions.renumber(kept, renumbered)
 
-    def snapshot(self) -> list[Part]:
-        """Partitions and sessions, in parts."""
-        return [self._partitions.snapshot(), *self.sessions.snapshot()]
+    @property
+    def open(self) -> Mask:
+        """Which sessions are open, by slot."""
+        return self.sessions.open
 
-    def restore(self, parts: Iterator[Part]) -> None:
-        """Takes from ``parts`` what :meth:`snapshot` gave."""
-        self._partitions.restore(next(parts))
-        self.sessions.restore([next(parts) for _ in range(4)])
+    def snapshot(self, keys: KeyRange) -> tuple[Part, Slots]:
+        """The open sessions of a range of partitions, and these; their slots."""
+        here = np.zeros(self._partitions.groups, np.bool_)
+        here[self._partitions.groups_in(keys, dealt_by(self._node.input, self._node.partition))] = True
+        slots = np.flatnonzero(self.open & here[self.sessions.partitions]).astype(np.int32)
+        partitions, of = np.unique(self.sessions.partitions[slots], return_inverse=True)
+        arrays = (slots, of.astype(np.int64), self.sessions.starts[slots], self.sessions.lasts[slots])
+        saved = self._partitions.snapshot(partitions.astype(np.uint32))
+        return join_parts([saved, *[a.tobytes() for a in arrays]]), slots
+
+    def restore(self, states: Sequence[Part]) -> list[Slots]:
+        """Takes what :meth:`snapshot` of several gave, one behind the other; for each, the new numbers of its slots by the old ones."""
+        partitions, *arrays = across(states)
+        placed = self._partitions.unite(partitions)
+        found: list[Slots] = []
+        for groups, old, *saved in zip(placed, *arrays, strict=True):
+            of, starts, lasts = (np.frombuffer(each, np.int64) for each in saved)
+            slots = self.sessions.add(groups.astype(np.int64)[of], starts, lasts)
+            found.append(moved(np.frombuffer(old, np.int32), slots))
+        return found

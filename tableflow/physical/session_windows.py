@@ -15,7 +15,7 @@ from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.collected_window_state import window_state
 from tableflow.physical.late_rows import LateRows
 from tableflow.physical.session_rows import SessionRows
-from tableflow.physical.state_parts import join_parts, only_part, split_parts
+from tableflow.physical.state_parts import across, join_parts, least
 from tableflow.physical.window_state import MOVED_AT_ONCE, Slots
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
@@ -109,21 +109,19 @@ class SessionWindowsOperator(Operator):
         self._reservation.resize(self._held())
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
-        """The groups, their sessions, and how far time has come."""
-        if not keys.first:
-            return b""
-        time = struct.pack("<q", self._watermark)
-        return join_parts([time, *self._rows.snapshot(), *self._state.snapshot()])
+        """The open sessions, their groups, and how far time has come."""
+        sessions, slots = self._rows.snapshot(keys)
+        stays = np.zeros(len(self._sessions), np.bool_)
+        stays[slots] = True
+        groups = np.flatnonzero(stays[self._state.slots()]).astype(np.uint32)
+        return join_parts([struct.pack("<q", self._watermark), sessions, *self._state.snapshot(groups)])
 
     def restore(self, parts: Sequence[bytes]) -> None:
-        """Takes what :meth:`snapshot` gave."""
-        state = only_part(parts)
-        if state is None:
-            return
-        each = split_parts(state)
-        (self._watermark,) = struct.unpack("<q", next(each))
-        self._rows.restore(each)
-        self._state.restore(each)
+        """Takes what :meth:`snapshot` gave; time has come as far as for the least of all."""
+        each = across(parts)
+        self._watermark = least(next(each))
+        slots = self._rows.restore(next(each))
+        self._state.restore(each, slots)
         self._reservation.resize(self._held())
         self.next_close = self._rows.next_close(self._watermark)
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from tableflow.columnar.batch import Batch
-from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.growing_windows import GrowingWindowsOperator
 from tableflow.physical.numbered_rows import NumberedRows
-from tableflow.physical.state_parts import join_parts, only_part, split_parts
-from tableflow.physical.window_state import Slots
 from tableflow.physical.window_times import Times
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import START_OF_TIME, Watermark
@@ -23,25 +17,22 @@ class UpdatingNumberedOperator(GrowingWindowsOperator):
     """One task's partitions; all that is pending of a window fires when it is over, or the input ends."""
 
     def __init__(self, node: WindowedAggregate) -> None:
-        super().__init__(node)
-        self._rows_of = NumberedRows(node)
-
-    def _held(self) -> int:
-        return super()._held() + self._rows_of.bytes
+        self._numbered = NumberedRows(node)
+        super().__init__(node, self._numbered)
 
     def _held_rows(self) -> int:
-        return super()._held_rows() + self._rows_of.count
+        return super()._held_rows() + self._numbered.count
 
     def process(self, batch: Batch, port: int) -> Emission:
         """Takes rows, at once or to wait for their turn."""
-        for rows in self._rows_of.arrive(batch, self._context) if batch.rows else ():
+        for rows in self._numbered.arrive(batch, self._context) if batch.rows else ():
             yield from self._take(rows)
         self._reservation.resize(self._held())
 
     def on_watermark(self, watermark: Watermark) -> Emission:
         """Rows whose turn has come; an interval of event time may be over."""
         before, self._watermark = self._watermark, watermark.time
-        for rows in self._rows_of.released(watermark.time, self._context):
+        for rows in self._numbered.released(watermark.time, self._context):
             yield from self._take(rows)
         begun = self._event_clock and before > START_OF_TIME  # the first watermark says when time begins
         if begun and watermark.time // self._event_clock > before // self._event_clock:
@@ -52,34 +43,16 @@ class UpdatingNumberedOperator(GrowingWindowsOperator):
         yield from self._fire(np.ones(self._pending.groups, np.bool_))
 
     def _take(self, batch: Batch) -> Emission:
-        rows, slots, over = self._rows_of.take(batch)
+        rows, slots, over = self._numbered.take(batch)
         if rows is not None:
             self._add(rows, slots)
         pending = self._pending.slots()
         yield from self._fire(self._due() | over[pending])
-        self._rows_of.open &= ~over
-        still = self._rows_of.open
+        self._numbered.open &= ~over
+        still = self._numbered.open
         if 2 * int(still.sum()) < len(still):
             kept = still.copy()
-            yield from self._renumber(kept, self._rows_of.renumber())
+            yield from self._renumber(kept, self._numbered.renumber())
 
     def _bounds(self) -> tuple[Times, Times]:
-        return self._rows_of.starts, self._rows_of.ends
-
-    def _window(self, slots: Slots) -> list[Column]:
-        return self._rows_of.columns(self._shown_starts[slots], self._shown_ends[slots])
-
-    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
-        """The windows and their groups."""
-        if not keys.first:
-            return b""
-        return join_parts([super().snapshot(keys), *self._rows_of.snapshot()])
-
-    def restore(self, parts: Sequence[bytes]) -> None:
-        """Takes what :meth:`snapshot` gave."""
-        state = only_part(parts)
-        if state is None:
-            return
-        groups, *rest = split_parts(state)
-        self._rows_of.restore(iter(rest))
-        super().restore([groups])
+        return self._numbered.starts, self._numbered.ends

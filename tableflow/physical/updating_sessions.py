@@ -6,17 +6,12 @@ dropped when time has passed its end by the lateness; until then a late row corr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from tableflow.columnar.batch import Batch
-from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.growing_windows import GrowingWindowsOperator
 from tableflow.physical.late_rows import LateRows
 from tableflow.physical.session_rows import SessionRows
-from tableflow.physical.state_parts import join_parts, only_part, split_parts
 from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Slots
 from tableflow.physical.window_times import Times
 from tableflow.physical.windowed_aggregate import WindowedAggregate
@@ -28,25 +23,22 @@ class UpdatingSessionsOperator(GrowingWindowsOperator):
     """One task's sessions; see the module."""
 
     def __init__(self, node: WindowedAggregate) -> None:
-        super().__init__(node)
-        self._rows_of = SessionRows(node)
-        self._sessions = self._rows_of.sessions
+        self._sessions_of = SessionRows(node)
+        super().__init__(node, self._sessions_of)
+        self._sessions = self._sessions_of.sessions
         self._grace = node.emit.lateness or 0
 
     def open(self, context: OperatorContext) -> None:
         """Reserves the empty states; opens the sink of late rows."""
         super().open(context)
-        self.late = LateRows(self._node, self._rows_of.of, context)
-
-    def _held(self) -> int:
-        return super()._held() + self._rows_of.bytes
+        self.late = LateRows(self._node, self._sessions_of.of, context)
 
     def process(self, batch: Batch, port: int) -> Emission:
         """Adds rows to sessions, making and joining them; fires what is due."""
-        rows, joined = self._rows_of.chains(batch, self.late, self._watermark, self._grace)
+        rows, joined = self._sessions_of.chains(batch, self.late, self._watermark, self._grace)
         if joined is None:
             return
-        slots, away, to = self._rows_of.settle(joined)
+        slots, away, to = self._sessions_of.settle(joined)
         torn = np.zeros(len(self._sessions), np.bool_)
         if len(away):
             target = np.full(len(self._sessions), -1, np.int32)
@@ -59,7 +51,7 @@ class UpdatingSessionsOperator(GrowingWindowsOperator):
 
     def _closed(self) -> Mask:
         """Which sessions time has passed."""
-        return self._rows_of.closed_at(self._sessions.lasts) <= self._watermark
+        return self._sessions_of.closed_at(self._sessions.lasts) <= self._watermark
 
     def _join(self, target: Slots, torn: Mask) -> Emission:
         """Moves groups into the sessions that theirs are part of now; what was shown of them is pending there, and marked as ``torn``."""
@@ -94,38 +86,20 @@ class UpdatingSessionsOperator(GrowingWindowsOperator):
         due = self._closed()[pending]
         if self._event_clock and len(due):
             if before == START_OF_TIME:  # time begins with the rows
-                before = self._rows_of.began(pending)
+                before = self._sessions_of.began(pending)
             if watermark.time // self._event_clock > before // self._event_clock:
                 due = np.ones(len(due), np.bool_)
         yield from self._fire(due)
         sessions = self._sessions
-        sessions.open &= self._rows_of.closed_at(sessions.lasts) > watermark.time - self._grace
+        sessions.open &= self._sessions_of.closed_at(sessions.lasts) > watermark.time - self._grace
         if 2 * int(sessions.open.sum()) < len(sessions):
             kept = sessions.open.copy()
-            yield from self._renumber(kept, self._rows_of.renumber())
+            yield from self._renumber(kept, self._sessions_of.renumber())
 
     @property
     def next_close(self) -> int:
         """The earliest watermark that closes a session."""
-        return self._rows_of.next_close(self._watermark)
+        return self._sessions_of.next_close(self._watermark)
 
     def _bounds(self) -> tuple[Times, Times]:
         return self._sessions.starts, self._sessions.lasts
-
-    def _window(self, slots: Slots) -> list[Column]:
-        return self._rows_of.columns(self._shown_starts[slots], self._shown_ends[slots])
-
-    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
-        """The sessions and their groups."""
-        if not keys.first:
-            return b""
-        return join_parts([super().snapshot(keys), *self._rows_of.snapshot()])
-
-    def restore(self, parts: Sequence[bytes]) -> None:
-        """Takes what :meth:`snapshot` gave."""
-        state = only_part(parts)
-        if state is None:
-            return
-        groups, *rest = split_parts(state)
-        self._rows_of.restore(iter(rest))
-        super().restore([groups])

@@ -17,7 +17,7 @@ from tableflow.physical.assign_windows import rows_in_panes, window_columns
 from tableflow.physical.firing_windows import FiringOperator
 from tableflow.physical.late_rows import LateRows
 from tableflow.physical.node import positions
-from tableflow.physical.state_parts import join_parts, only_part, split_parts
+from tableflow.physical.state_parts import across, join_parts
 from tableflow.physical.window_slots import WindowSlots
 from tableflow.physical.window_state import MOVED_AT_ONCE, Slots
 from tableflow.physical.window_times import WindowTimes
@@ -104,16 +104,14 @@ class UpdatingWindowsOperator(FiringOperator):
         return window_columns(self._windows, self._of, self._slots.starts[slots], self._slots.ends[slots], self._node)
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
-        """The windows and their groups."""
-        if not keys.first:
-            return b""
-        return join_parts([self._slots.snapshot(), super().snapshot(keys)])
+        """The windows that rows may still change, and their groups."""
+        stays = ~self._slots.closed_by(self._watermark, self._grace)
+        shown, pending = (of.groups_in(keys) for of in (self._shown, self._pending))
+        shown, pending = shown[stays[self._shown.slots()[shown]]], pending[stays[self._pending.slots()[pending]]]
+        slots = np.union1d(self._shown.slots()[shown], self._pending.slots()[pending])
+        return join_parts([self._slots.snapshot(slots), *self._saved(shown, pending)])
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave."""
-        state = only_part(parts)
-        if state is None:
-            return
-        slots, rest = split_parts(state)
-        self._slots.restore(slots)
-        super().restore([rest])
+        each = across(parts)
+        self._restored(each, self._slots.restore(next(each)))

@@ -13,13 +13,14 @@ import numpy.typing as npt
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.grouping import GroupNumbers
 from tableflow.columnar.representation import widen
 from tableflow.errors import InternalError, UnsupportedError
 from tableflow.expressions.evaluation import project
 from tableflow.expressions.nodes import Expression
 from tableflow.expressions.window_assigner import CountHop, CountTumble, Delta, Landmark, Punctuated
 from tableflow.physical.node import positions
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import across, join_parts
 from tableflow.physical.window_state import Mask
 from tableflow.physical.window_times import Rows
 from tableflow.physical.windowed_aggregate import WindowedAggregate
@@ -83,13 +84,17 @@ class Numbering(ABC):
     def _set_arrays(self, arrays: list[npt.NDArray[np.int64]]) -> None:
         self._counts = arrays[0]
 
-    def snapshot(self) -> bytes:
-        """The numbers of all partitions."""
-        return join_parts([array.tobytes() for array in self._arrays()])
+    def snapshot(self, partitions: GroupNumbers) -> bytes:
+        """The numbers of these partitions."""
+        known = partitions[partitions < len(self._counts)]  # the only one without keys is there before its rows
+        return join_parts([array[known].tobytes() for array in self._arrays()])
 
-    def restore(self, state: bytes) -> None:
-        """Takes what :meth:`snapshot` gave."""
-        self._set_arrays([np.frombuffer(part, np.int64).copy() for part in split_parts(state)])
+    def restore(self, states: Sequence[bytes], placed: Sequence[GroupNumbers]) -> None:
+        """Takes what :meth:`snapshot` of several gave, whose partitions have these numbers: the numbering of each goes on."""
+        arrays = list(across(states))
+        numbers = [groups[: len(saved) // 8] for groups, saved in zip(placed, arrays[0], strict=True)]
+        order = np.argsort(np.concatenate(numbers))
+        self._set_arrays([np.frombuffer(b"".join(parts), np.int64)[order] for parts in arrays])
 
 
 class CountTumbleNumbers(Numbering):

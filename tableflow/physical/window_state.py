@@ -1,12 +1,13 @@
 """What aggregation in windows keeps: groups by (slot, keys), a slot being the number of a window or pane.
 
 All states of one operator are made alike, so groups move between them: panes into windows, sessions into one another, what is
-still needed into a new state when most of an old one is not.
+still needed into a new state when most of an old one is not.  They are saved with the numbers of their slots; who has these says what they are
+called where states of several tasks are united.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -17,9 +18,10 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take_columns
 from tableflow.columnar.kernels.grouping import AggregateOverflow, GroupNumbers, GroupTable
+from tableflow.columnar.kernels.partition import KeyRange
 from tableflow.expressions.nodes import AggregateCall
 from tableflow.physical.aggregate_states import row_inputs, too_large
-from tableflow.physical.node import positions
+from tableflow.physical.node import dealt_by, positions
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.types import BIGINT, INT
 
@@ -158,17 +160,27 @@ class WindowState:
         """Keeps these groups only, numbered from 0."""
         self._table.retain(groups)
 
-    def snapshot(self) -> list[Part]:
-        """Everything it holds, in parts."""
-        return [self._table.snapshot()]
+    def groups_in(self, keys: KeyRange) -> GroupNumbers:
+        """The groups of a range of keys, where it is their keys by which rows are dealt to tasks."""
+        dealt = dealt_by(self._node.input, [key.id for key in self._node.keys])
+        return self._table.groups_in(keys, [1 + at for at in dealt])
 
-    def restore(self, parts: Iterator[Part]) -> None:
-        """Takes from ``parts`` what :meth:`snapshot` gave."""
-        self._table.restore(next(parts))
+    def snapshot(self, groups: GroupNumbers) -> list[Part]:
+        """What it holds of these groups, in parts."""
+        return [self._table.snapshot(groups)]
+
+    def restore(self, parts: Iterator[Sequence[Part]], slots: Sequence[Slots]) -> list[GroupNumbers]:
+        """Takes from ``parts`` what :meth:`snapshot` of several gave, whose slots have new numbers; for each, those of its groups."""
+        return self._table.unite(next(parts), lambda i, keys: [slot_column(slots[i][_numbers(keys[0])]), *keys[1:]])
 
     def clear(self) -> None:
         """Forgets everything."""
         self._table.clear()
+
+
+def _numbers(column: Column) -> Slots:
+    numbers: Slots = column.array.to_numpy()
+    return numbers
 
 
 def slot_column(slots: Slots) -> Column:

@@ -28,7 +28,7 @@ END, KEY, NUMBER = Field(1, "window_end", TIMESTAMP), Field(2, "k", INT), Field(
 def _harness(limit: int | None, *, rebuild: bool) -> EventHarness:
     node = ClosedWindows(
         fields=(END, KEY, NUMBER),
-        input=Input(fields=(END, KEY)),
+        input=Input(fields=(END, KEY), dealt=(END.id,)),
         partition=(END.id,),
         order=(OrderingKey(KEY.id),),
         results=(NUMBER,),

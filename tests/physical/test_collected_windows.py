@@ -110,6 +110,7 @@ def test_runs_of_rows_are_few_and_rows_keep_their_order():
     assert not lanes.any()
     kept.retain(np.array([2, 5], np.uint32))
     again = GroupedRows([BIGINT], changing=False)
-    again.restore(kept.snapshot())
+    groups = np.arange(2, dtype=np.uint32)
+    again.restore([kept.snapshot(groups[1:]), kept.snapshot(groups[:1])], [groups[1:], groups[:1]])
     rows, lanes = again.of(np.array([1, 0], np.uint32))
     assert np.bincount(lanes).tolist() == [43, 143]

@@ -88,7 +88,7 @@ def test_no_more_than_the_last_rows_are_kept():
 @pytest.mark.slow
 def test_rows_that_wait_are_in_few_pieces_and_come_in_order():
     node = node_of(Global(), Emit(keep_last_rows=1), order=(OrderingKey(TIME.id),))
-    waiting = RowsInOrder(node.input.fields, node.order, in_time=node.in_time)
+    waiting = RowsInOrder(node.input, node.order, in_time=node.in_time)
     times = [(7 * i) % 1000 + i // 1000 * 1000 for i in range(4000)]
     found = []
     for number, time in enumerate(times):

@@ -8,7 +8,15 @@ from typing import Any
 
 from tableflow.expressions.emit import Emit
 from tableflow.expressions.nodes import AggregateCall, ColumnRef
-from tableflow.expressions.window_assigner import WindowAssigner
+from tableflow.expressions.window_assigner import (
+    CountHop,
+    CountTumble,
+    Delta,
+    Landmark,
+    Punctuated,
+    Session,
+    WindowAssigner,
+)
 from tableflow.physical.build import build_operator
 from tableflow.physical.late_target import LateTarget
 from tableflow.physical.node import Input
@@ -66,7 +74,11 @@ def node_of(
 ) -> WindowedAggregate:
     """A node with all calls and window columns."""
     moment = Field(TIME.id, TIME.name, time)
-    leaf = Input(fields=(KEY, TEXT, VALUE, moment))
+    partition = more.get("partition", ())
+    # As planned: rows meet by what their windows depend on, or else by their keys.
+    by_rows = isinstance(assigner, (Session, CountTumble, CountHop, Punctuated, Landmark, Delta))
+    meeting = partition if by_rows else tuple(dict.fromkeys([*partition, *(f.id for f in keys)]))
+    leaf = Input(fields=(KEY, TEXT, VALUE, moment), dealt=meeting)
     calls = more.pop("calls", CALLS)
     bounds = {
         name: more.pop(name, None if of is None else Field(of.id, of.name, time))
