@@ -77,7 +77,7 @@ def node_of(
     partition = more.get("partition", ())
     # As planned: rows meet by what their windows depend on, or else by their keys.
     by_rows = isinstance(assigner, (Session, CountTumble, CountHop, Punctuated, Landmark, Delta))
-    meeting = partition if by_rows else tuple(dict.fromkeys([*partition, *(f.id for f in keys)]))
+    meeting = partition if by_rows else tuple([f.id for f in keys])
     leaf = Input(fields=(KEY, TEXT, VALUE, moment), dealt=meeting)
     calls = more.pop("calls", CALLS)
     bounds = {

@@ -73,9 +73,9 @@ def _windowed(
     by_clock = node.time is not None and is_processing_time(node.input, node.time.id)
     _check_windows(search, node, changing=changing, by_clock=by_clock)
     order, in_time = _order(search, node, changing=changing)
-    meeting = tuple(f.id for f in node.partition)
-    if isinstance(node.assigner, (Tumble, Hop, Cumulate, Global)):
-        meeting = tuple(dict.fromkeys([*meeting, *(f.id for f in node.keys)]))
+    # A group that is not by the columns of PARTITION BY has rows of several partitions.
+    by_keys = isinstance(node.assigner, (Tumble, Hop, Cumulate, Global))
+    meeting = tuple([f.id for f in (node.keys if by_keys else node.partition)])
     child = search.best(node.input, hashed(meeting, exact=False) if meeting else IN_ONE_TASK)
     kept: tuple[Field, ...] = ()
     if isinstance(owner, timed.WindowTable):
