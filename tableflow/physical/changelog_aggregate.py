@@ -21,7 +21,7 @@ from tableflow.physical.changelog_groups import ChangingGroups
 from tableflow.physical.changelog_recomputed import RecomputedGroups
 from tableflow.physical.collect_aggregate import is_collected
 from tableflow.physical.held_changes import HeldChanges
-from tableflow.physical.node import UnaryNode, positions
+from tableflow.physical.node import UnaryNode, dealt_by, positions
 from tableflow.physical.partition_rows import PIECE_ROWS
 from tableflow.physical.retention import Expiry, Retention, position_of
 from tableflow.physical.row_firings import RowFirings
@@ -94,7 +94,10 @@ class ChangelogAggregateOperator(Operator):
         self._firings: RowFirings | None = None
         if node.every_rows:
             where = positions(inputs)
-            self._firings = RowFirings([f.type for f in node.keys], [where[f.id] for f in node.keys], node.every_rows)
+            keys = [f.id for f in node.keys]
+            self._firings = RowFirings(
+                [f.type for f in node.keys], [where[key] for key in keys], node.every_rows, dealt_by(node.input, keys)
+            )
 
     def open(self, context: OperatorContext) -> None:
         """Starts without groups."""
@@ -303,7 +306,7 @@ class ChangelogAggregateOperator(Operator):
             self._held.restore(held)
             self._ask_for_timer()
         if self._firings is not None:
-            self._firings.restore(counted)
+            self._firings.restore([counted])
             self._counted.resize(self._firings.held)
 
     def close(self) -> None:

@@ -9,16 +9,20 @@ import numpy as np
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.grouping import GroupTable
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.retention import timestamps
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import across, join_parts
 from tableflow.types import SqlType
 
 
 class RowFirings:
     """Counts rows by the columns at ``positions``, of these types; groups that have fired are forgotten."""
 
-    def __init__(self, types: Sequence[SqlType], positions: Sequence[int], every: int) -> None:
-        self._positions, self._every = positions, every
+    def __init__(
+        self, types: Sequence[SqlType], positions: Sequence[int], every: int, dealt: Sequence[int] = ()
+    ) -> None:
+        """``dealt``: which of the columns rows are dealt to tasks by."""
+        self._positions, self._every, self._dealt = positions, every, dealt
         self._groups = GroupTable(types, [])
         self._arrived = np.zeros(0, np.int64)
 
@@ -57,12 +61,17 @@ class RowFirings:
         self._groups.clear()
         self._arrived = np.zeros(0, np.int64)
 
-    def snapshot(self) -> bytes:
-        """The groups and their counts."""
-        return join_parts([self._groups.snapshot(), self._arrived.tobytes()])
+    def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
+        """The groups of a range of keys and their counts."""
+        groups = self._groups.groups_in(keys, self._dealt)
+        counts = np.append(self._arrived, np.zeros(self._groups.groups - len(self._arrived), np.int64))
+        return join_parts([self._groups.snapshot(groups), counts[groups].tobytes()])
 
-    def restore(self, state: bytes) -> None:
-        """Puts them back."""
-        groups, arrived = split_parts(state)
-        self._groups.restore(groups)
-        self._arrived = np.frombuffer(arrived, np.int64).copy()
+    def restore(self, parts: Sequence[bytes]) -> None:
+        """Puts them back; a group is in one of the parts, but for the only one without keys, which says 0 in others."""
+        groups, arrived = across(parts)
+        placed = self._groups.unite(groups)
+        self._arrived = np.zeros(self._groups.groups, np.int64)
+        for numbers, counts in zip(placed, arrived, strict=True):
+            saved = np.frombuffer(counts, np.int64)
+            self._arrived[numbers[: len(saved)]] += saved

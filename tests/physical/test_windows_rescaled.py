@@ -29,6 +29,7 @@ from tableflow.physical.closed_windows import ClosedWindows
 from tableflow.physical.node import Input, UnaryNode
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.retention import Retention
+from tableflow.physical.row_firings import RowFirings
 from tableflow.types import BIGINT, ArrayType, Field
 from tests.physical.changelogs import operator_of
 from tests.physical.event_harness import EventHarness, Row, batch_of, summed
@@ -262,3 +263,29 @@ def test_the_clock_goes_on_where_it_was_furthest() -> None:
     both.rows([(1, "a", 1, None)])
     both.clock(50 * SECOND)
     assert said(both) == [(1, 0, 20, 1, 1), (1, 10, 30, 1, 1), (1, 20, 40, 1, 1), (2, 10, 30, 1, 1)]
+
+
+@pytest.mark.parametrize("keys", [(KEY,), ()])
+def test_rows_since_a_firing_are_counted_on(keys: tuple[Field, ...]) -> None:
+    types, places = [f.type for f in keys], [0 for _ in keys]
+
+    def counting() -> RowFirings:
+        return RowFirings(types, places, 3, places)
+
+    def batch(*values: int) -> Any:
+        return batch_of((KEY,), [(value,) for value in values])
+
+    firings = counting()
+    several = range(50)
+    assert firings.take(batch(*several)) is None if keys else firings.take(batch(1, 1)) is None
+    parts = [firings.snapshot(KeyRange.part(i, 3)) for i in range(3)]
+    assert not keys or len(max(parts, key=len)) < len(firings.snapshot())
+    firings = counting()
+    firings.restore(parts)
+    if keys:
+        assert firings.take(batch(*several)) is None
+        fired = firings.take(batch(*several))
+        assert fired is not None
+        assert sorted(fired[0].array.to_pylist()) == list(several)
+    else:
+        assert firings.take(batch(1)) == []
