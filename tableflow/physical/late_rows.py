@@ -11,11 +11,12 @@ import numpy as np
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take_rows
+from tableflow.columnar.representation import widen
 from tableflow.errors import InternalError
 from tableflow.physical.assign_watermarks import units_per_microsecond
 from tableflow.physical.assign_windows import time_column
 from tableflow.physical.late_target import LateTarget
-from tableflow.physical.node import Input
+from tableflow.physical.node import Input, positions
 from tableflow.physical.project import ProjectColumns, ProjectColumnsOperator
 from tableflow.physical.row_constraints import RowConstraints
 from tableflow.physical.window_times import Rows, Times, WindowTimes
@@ -33,6 +34,7 @@ class LateRows:
         self._of = of
         self._context = context
         self._grace = node.emit.lateness or 0
+        self._once = None if node.once is None else (positions(node.input.fields)[node.once[0]], node.once[1])
         self._writer = None if node.late is None else LateWriter(node.late, node.input.fields, context)
 
     def judge(self, batch: Batch, rows: Rows, panes: Times, windows: WindowTimes, watermark: int) -> None:
@@ -44,7 +46,7 @@ class LateRows:
 
     def tell(self, batch: Batch, rows: Rows, starts: Times, ends: Times, watermark: int) -> None:
         """These rows missed these windows."""
-        self._context.count("late_rows", len(rows))
+        self._context.count("late_rows", len(rows) if self._once is None else self._different(batch, rows))
         if self._writer is None:
             return
         unit = units_per_microsecond(self._of)
@@ -53,6 +55,12 @@ class LateRows:
             taken = take_rows(batch, rows[some])
             marks = np.full(taken.length, min(watermark, _LATEST // unit) * unit, np.int64)
             self._writer.write(taken, [time_column(self._of, values) for values in (starts[some], ends[some], marks)])
+
+    def _different(self, batch: Batch, rows: Rows) -> int:
+        """How many these rows are without their repetitions."""
+        assert self._once is not None
+        place, value = self._once
+        return int(np.count_nonzero(widen(batch.columns[place]).array.to_numpy()[rows] == value))
 
     def wait(self) -> Emission:
         """Returns when the table has room for more."""

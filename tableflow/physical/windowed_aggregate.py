@@ -24,7 +24,8 @@ class WindowedAggregate(UnaryNode):
     if nothing is ever replaced, else retract.  ``late``: where rows that come too late are written, once for each window they
     missed; None: they are counted only.
     ``processing_time``: the clock decides, whatever the time column says.  ``untimed``: watermarks do not speak of the time column.  ``in_time``: the first column of ``order`` is the
-    one that watermarks speak of.  ``rows``: instead of results the rows themselves, with these columns of the input, when their
+    one that watermarks speak of.  ``once``: each row is there several times (for grouping sets), and late only once, where the column with this id
+    (of integers) has this value.  ``rows``: instead of results the rows themselves, with these columns of the input, when their
     window closes (of windows that depend on other rows; without keys and calls).
     """
 
@@ -45,3 +46,4 @@ class WindowedAggregate(UnaryNode):
     untimed: bool = False
     in_time: bool = True
     rows: tuple[Field, ...] = ()
+    once: tuple[int, int] | None = None

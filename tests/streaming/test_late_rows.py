@@ -75,6 +75,15 @@ def test_a_job_writes_them_to_a_sink_of_its_own(connection: tableflow.Connection
     assert sum(batch.num_rows for batch in rows) == len(ON_TIME)
 
 
+@pytest.mark.parametrize("window", ["TUMBLE(s, ts, INTERVAL '10' SECOND)", "SESSION(s, ts, INTERVAL '3' SECOND)"])
+def test_a_row_is_late_once_for_all_grouping_sets(connection: tableflow.Connection, window: str) -> None:
+    for groups in ("window_start, window_end, k", "window_start, window_end, CUBE (k, v)"):
+        cursor = connection.execute(f"SELECT k, count(*) FROM {window} GROUP BY {groups}")
+        cursor.fetchall()
+        (message,) = [str(message) for _, message in cursor.messages]
+        assert "2 rows came too late" in message
+
+
 def test_a_streaming_table_writes_them(connection: tableflow.Connection, tmp_path: Path) -> None:
     execute = connection.execute
     execute("CREATE TABLE late (k INT, v INT, ts TIMESTAMP(3), a TIMESTAMP(3), b TIMESTAMP(3), mark TIMESTAMP(3))")

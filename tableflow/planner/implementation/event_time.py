@@ -8,6 +8,7 @@ from dataclasses import replace
 from tableflow.catalog.provider import is_stored
 from tableflow.errors import UnsupportedError
 from tableflow.expressions.emit import Emit, OnWindowClose
+from tableflow.expressions.nodes import Literal
 from tableflow.expressions.window_assigner import Cumulate, Delta, Global, Hop, Landmark, Punctuated, Session, Tumble
 from tableflow.physical.late_target import LateTarget
 from tableflow.physical.node import PhysicalNode
@@ -27,7 +28,7 @@ from tableflow.planner.logical.late_into import LateInto
 from tableflow.planner.logical.structure import output
 from tableflow.planner.logical.traversal import walk_plan
 from tableflow.planner.processing_time import is_processing_time
-from tableflow.types import Field
+from tableflow.types import Field, IntegerType
 
 
 def implement_watermarks(search: Search, node: timed.AssignWatermarks, required: Required) -> Iterable[PhysicalNode]:
@@ -106,6 +107,7 @@ def _windowed(
         untimed=node.time is not None and not by_clock and node.time.id not in search.stream(node.input).event_time,
         # By the clock rows come when they come, never late.
         late=None if node.late is None or by_clock else _late(node.late),
+        once=_once(node) if node.late is None else None,
     )
     # What no operator computes is refused now, not when the job starts.
     try:
@@ -114,6 +116,22 @@ def _windowed(
         error.at(None if node.emit is None else node.emit.span)
         raise
     return planned
+
+
+def _once(node: timed.WindowedAggregate) -> tuple[int, int] | None:
+    """Where each row is there for each of several numbers by which it is grouped, as for grouping sets: their column, and one of them."""
+    below = node.input
+    while isinstance(below, (logical.Filter, logical.Project)):
+        below = below.input
+    if not isinstance(below, logical.Join) or below.conjuncts:
+        return None
+    keys = {f.id for f in node.keys}
+    for side in (below.left, below.right):
+        if isinstance(side, logical.Values) and len(side.fields) == 1 and side.fields[0].id in keys:
+            numbers = [row[0].value for row in side.rows if isinstance(row[0], Literal)]
+            if isinstance(side.fields[0].type, IntegerType) and len(set(numbers)) == len(side.rows):
+                return side.fields[0].id, numbers[0]
+    return None
 
 
 def _check_windows(search: Search, node: timed.WindowedAggregate, *, changing: bool, by_clock: bool) -> None:
