@@ -135,6 +135,19 @@ class FiringOperator(Operator):
             self._pending.clear()
             self._reservation.release()
 
+    def _move(self, kept: Mask, new: Slots) -> Emission:
+        """Forgets all but the slots that are kept, which get new numbers."""
+
+        def reserve(more: int) -> None:
+            self._reservation.resize(self._held() + more)
+
+        shown, pending = (np.flatnonzero(kept[of.slots()]).astype(np.uint32) for of in (self._shown, self._pending))
+        self._shown = yield from self._shown.moved(shown, new, reserve)
+        # All that is pending stays: what has closed has fired.
+        self._pending = yield from self._pending.moved(pending, new, reserve)
+        self._arrived = self._arrived[pending]
+        reserve(0)
+
     def _saved(self, shown: GroupNumbers, pending: GroupNumbers) -> list[Part]:
         """How far time has come, and these groups of both states."""
         time, arrived = struct.pack("<q", self._watermark), self._arrived[pending].tobytes()

@@ -19,11 +19,10 @@ from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.firing_windows import FiringOperator
 from tableflow.physical.row_changes import replaced, same_values
 from tableflow.physical.state_parts import across, join_parts
-from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Part, Slots
+from tableflow.physical.window_state import Mask, Part, Slots
 from tableflow.physical.window_times import Times
 from tableflow.physical.windowed_aggregate import WindowedAggregate
-from tableflow.runtime.operator import Emission, Suspend
-from tableflow.runtime.wake import READY
+from tableflow.runtime.operator import Emission
 
 _NONE = np.empty(0, np.int64)
 
@@ -110,18 +109,7 @@ class GrowingWindowsOperator(FiringOperator):
 
     def _renumber(self, kept: Mask, new: Slots) -> Emission:
         """Forgets all but the slots that are kept, which get new numbers."""
-        shown = self._shown.slots()
-        living = np.flatnonzero(kept[shown]).astype(np.uint32)
-        state = self._shown.fresh()
-        for at in range(0, len(living), MOVED_AT_ONCE):
-            some = living[at : at + MOVED_AT_ONCE]
-            self._reservation.resize(self._held() + state.bytes + state.bytes_with_groups(len(some)))
-            state.absorb(self._shown, some, new[shown[some]])
-            yield Suspend(READY)
-        pending, slots = self._pending.fresh(), self._pending.slots()
-        waiting = np.flatnonzero(kept[slots]).astype(np.uint32)  # all: what has closed has fired
-        pending.absorb(self._pending, waiting, new[slots[waiting]])
-        self._shown, self._pending, self._arrived = state, pending, self._arrived[waiting]
+        yield from self._move(kept, new)
         known = kept[: len(self._shown_starts)]
         self._shown_starts, self._shown_ends = self._shown_starts[known], self._shown_ends[known]
         self._reservation.resize(self._held())

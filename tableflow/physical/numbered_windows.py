@@ -14,11 +14,10 @@ from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.collected_window_state import window_state
 from tableflow.physical.numbered_rows import NumberedRows
 from tableflow.physical.state_parts import across, join_parts
-from tableflow.physical.window_state import MOVED_AT_ONCE, Mask
+from tableflow.physical.window_state import Mask
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import Watermark
-from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
-from tableflow.runtime.wake import READY
+from tableflow.runtime.operator import Emission, Operator, OperatorContext
 
 
 class NumberedWindowsOperator(Operator):
@@ -66,15 +65,11 @@ class NumberedWindowsOperator(Operator):
         over &= self._rows.open
         if not over.any():
             return
-        slots = self._state.slots()
-        groups = np.flatnonzero(over[slots]).astype(np.uint32)
-        for at in range(0, len(groups), self._context.batch_rows):
-            some = groups[at : at + self._context.batch_rows]
-            places, results = self._state.said(some)
-            of = slots[some] if places is None else slots[some][places]
-            made = self._rows.columns(self._rows.starts[of], self._rows.ends[of])
-            said = Batch([*self._state.keys_of(some), *made, *results], len(of))
-            yield from said.pieces(self._context.batch_rows)
+        rows = self._rows
+        groups = np.flatnonzero(over[self._state.slots()]).astype(np.uint32)
+        yield from self._state.told(
+            groups, lambda of: rows.columns(rows.starts[of], rows.ends[of]), self._context.batch_rows
+        )
         self._rows.open &= ~over
         yield from self._forget()
 
@@ -83,15 +78,11 @@ class NumberedWindowsOperator(Operator):
         still = self._rows.open
         if 2 * int(still.sum()) > len(still):
             return
-        slots = self._state.slots()
-        living = np.flatnonzero(still[slots]).astype(np.uint32)
+        living = np.flatnonzero(still[self._state.slots()]).astype(np.uint32)
         new = self._rows.renumber()
-        state = self._state.fresh()
-        for at in range(0, len(living), MOVED_AT_ONCE):
-            some = living[at : at + MOVED_AT_ONCE]
-            state.absorb(self._state, some, new[slots[some]])
-            yield Suspend(READY)
-        self._state = state
+        self._state = yield from self._state.moved(
+            living, new, lambda more: self._reservation.resize(self._held() + more)
+        )
         self._reservation.resize(self._held())
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:

@@ -218,13 +218,7 @@ class PaneWindowsOperator(Operator):
         if 2 * len(living) > len(slots) and 2 * alive.sum() > len(alive):
             return
         new = self._slots.renumber(np.flatnonzero(alive).astype(np.uint32))
-        kept = self._state.fresh()
-        for at in range(0, len(living), MOVED_AT_ONCE):
-            some = living[at : at + MOVED_AT_ONCE]
-            self._merging.resize(kept.bytes + kept.bytes_with_groups(len(some)))
-            kept.absorb(self._state, some, new[slots[some]])
-            yield Suspend(READY)
-        self._state = kept
+        self._state = yield from self._state.moved(living, new, self._merging.resize)
         self._merging.resize(0)
         self._account()
 

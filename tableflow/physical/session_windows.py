@@ -16,11 +16,10 @@ from tableflow.physical.collected_window_state import window_state
 from tableflow.physical.late_rows import LateRows
 from tableflow.physical.session_rows import SessionRows
 from tableflow.physical.state_parts import across, join_parts, least
-from tableflow.physical.window_state import MOVED_AT_ONCE, Slots
+from tableflow.physical.window_state import Slots
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
-from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
-from tableflow.runtime.wake import READY
+from tableflow.runtime.operator import Emission, Operator, OperatorContext
 
 
 class SessionWindowsOperator(Operator):
@@ -80,13 +79,9 @@ class SessionWindowsOperator(Operator):
         slots = self._state.slots()
         due = np.flatnonzero(closing[slots])
         groups = due[np.argsort(closes[slots[due]], kind="stable")].astype(np.uint32)
-        for at in range(0, len(groups), self._context.batch_rows):
-            some = groups[at : at + self._context.batch_rows]
-            places, results = self._state.said(some)
-            of = slots[some] if places is None else slots[some][places]
-            made = self._rows.columns(sessions.starts[of], sessions.lasts[of])
-            said = Batch([*self._state.keys_of(some), *made, *results], len(of))
-            yield from said.pieces(self._context.batch_rows)
+        yield from self._state.told(
+            groups, lambda of: self._rows.columns(sessions.starts[of], sessions.lasts[of]), self._context.batch_rows
+        )
         sessions.open &= ~closing
         yield from self._forget()
         self.next_close = self._rows.next_close(self._watermark)
@@ -96,16 +91,11 @@ class SessionWindowsOperator(Operator):
         still = self._sessions.open
         if 2 * int(still.sum()) > len(still):
             return
-        slots = self._state.slots()
-        living = np.flatnonzero(still[slots]).astype(np.uint32)
+        living = np.flatnonzero(still[self._state.slots()]).astype(np.uint32)
         new = self._rows.renumber()
-        state = self._state.fresh()
-        for at in range(0, len(living), MOVED_AT_ONCE):
-            some = living[at : at + MOVED_AT_ONCE]
-            self._reservation.resize(self._held() + state.bytes + state.bytes_with_groups(len(some)))
-            state.absorb(self._state, some, new[slots[some]])
-            yield Suspend(READY)
-        self._state = state
+        self._state = yield from self._state.moved(
+            living, new, lambda more: self._reservation.resize(self._held() + more)
+        )
         self._reservation.resize(self._held())
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:

@@ -19,7 +19,7 @@ from tableflow.physical.late_rows import LateRows
 from tableflow.physical.node import positions
 from tableflow.physical.state_parts import across, join_parts
 from tableflow.physical.window_slots import WindowSlots
-from tableflow.physical.window_state import MOVED_AT_ONCE, Slots
+from tableflow.physical.window_state import Slots
 from tableflow.physical.window_times import WindowTimes
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
@@ -84,21 +84,7 @@ class UpdatingWindowsOperator(FiringOperator):
         gone = self._slots.closed_by(self._watermark, self._grace)
         if 2 * gone.sum() < len(gone) or not len(gone):
             return
-        # Pending groups of such windows have just fired.
-        shown = self._shown.slots()
-        living = np.flatnonzero(~gone[shown]).astype(np.uint32)
-        new = self._slots.renumber(np.flatnonzero(~gone).astype(np.uint32))
-        kept = self._shown.fresh()
-        for at in range(0, len(living), MOVED_AT_ONCE):
-            some = living[at : at + MOVED_AT_ONCE]
-            self._reservation.resize(self._held() + kept.bytes + kept.bytes_with_groups(len(some)))
-            kept.absorb(self._shown, some, new[shown[some]])
-            yield Suspend(READY)
-        everything = np.arange(self._pending.groups, dtype=np.uint32)
-        pending = self._pending.fresh()
-        pending.absorb(self._pending, everything, new[self._pending.slots()])
-        self._shown, self._pending = kept, pending
-        self._reservation.resize(self._held())
+        yield from self._move(~gone, self._slots.renumber(np.flatnonzero(~gone).astype(np.uint32)))
 
     def _window(self, slots: Slots) -> list[Column]:
         return window_columns(self._windows, self._of, self._slots.starts[slots], self._slots.ends[slots], self._node)

@@ -7,7 +7,7 @@ called where states of several tasks are united.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -23,6 +23,8 @@ from tableflow.expressions.nodes import AggregateCall
 from tableflow.physical.aggregate_states import row_inputs, too_large
 from tableflow.physical.node import dealt_by, positions
 from tableflow.physical.windowed_aggregate import WindowedAggregate
+from tableflow.runtime.operator import Suspend
+from tableflow.runtime.wake import READY
 from tableflow.types import BIGINT, INT
 
 Slots: TypeAlias = npt.NDArray[np.int32]
@@ -159,6 +161,27 @@ class WindowState:
     def retain(self, groups: GroupNumbers) -> None:
         """Keeps these groups only, numbered from 0."""
         self._table.retain(groups)
+
+    def told(self, groups: GroupNumbers, windows: Callable[[Slots], list[Column]], most: int) -> Iterator[Batch]:
+        """What these groups have to say, with the columns of the windows in their slots, in batches of at most so many rows."""
+        slots = self.slots()
+        for at in range(0, len(groups), most):
+            some = groups[at : at + most]
+            places, results = self.said(some)
+            of = slots[some] if places is None else slots[some][places]
+            yield from Batch([*self.keys_of(some), *windows(of), *results], len(of)).pieces(most)
+
+    def moved(
+        self, groups: GroupNumbers, to: Slots, reserve: Callable[[int], None]
+    ) -> Generator[Suspend, None, WindowState]:
+        """These groups in a state of their own, whose slots have new numbers ``to``; its bytes are told before they are needed."""
+        kept, slots = self.fresh(), self.slots()
+        for at in range(0, len(groups), MOVED_AT_ONCE):
+            some = groups[at : at + MOVED_AT_ONCE]
+            reserve(kept.bytes + kept.bytes_with_groups(len(some)))
+            kept.absorb(self, some, to[slots[some]])
+            yield Suspend(READY)
+        return kept
 
     def groups_in(self, keys: KeyRange) -> GroupNumbers:
         """The groups of a range of keys, where it is their keys by which rows are dealt to tasks."""
