@@ -5,7 +5,8 @@
 // for first, and the slots are written where they lie.  What is unusual (an argument that is missing or unknown) is left to
 // the class's own __init__, which has the words for it.
 //
-// Invariant: results are those of the methods that tableflow/records.py writes for the same class.  Only a build for one
+// Invariants: results are those of the methods that tableflow/records.py writes for the same class; the garbage collector
+// sees every instance that can ever be part of a cycle, and none that cannot as far as that is told at a glance.  Only a build for one
 // version of Python knows types from the inside; one for the stable interface has none of this, and Python does it all.
 #include <nanobind/nanobind.h>
 
@@ -41,7 +42,8 @@ struct Layout {
   std::vector<Py_ssize_t> positional;  // places of members
   PyObject* after = nullptr;           // __post_init__
   Py_ssize_t hashed = 0;
-  bool made = false;  // __init__ is done here
+  bool made = false;    // __init__ is done here
+  bool frozen = false;  // and there is nothing of an instance but its fields
 };
 
 // Classes that were adopted live as long as the process, as modules do.
@@ -113,6 +115,60 @@ bool complete(const Layout& layout, PyObject* self) {
   return nothing != nullptr;
 }
 
+// Members of enumerations live as long as these do, which is as long as the program.
+PyTypeObject* enumerations = nullptr;
+
+PyObject* make(PyObject* callable, PyObject* const* args, size_t flagged, PyObject* names);
+
+bool all_settled(PyObject* const* values, Py_ssize_t count, int depth);
+
+// Whether nothing that is reached from here can ever refer to what is made now: it was there before, and does not change.
+// Tuples and frozen sets of such values are left alone by the garbage collector from now on, as CPython does it with tuples
+// of numbers and texts.
+bool is_settled(PyObject* value, int depth) {
+  PyTypeObject* type = Py_TYPE(value);
+  if (!PyObject_IS_GC(value) || Py_TYPE(type) == enumerations) return true;
+  const bool tracked = PyObject_GC_IsTracked(value) != 0;
+  if (type->tp_vectorcall == make) return !tracked;  // nobody but `looked_at_never` takes a record from the collector
+  if (type == &PyTuple_Type) {
+    if (!tracked) return true;
+    if (depth == 0 || !all_settled(&PyTuple_GET_ITEM(value, 0), PyTuple_GET_SIZE(value), depth - 1)) return false;
+  } else if (type == &PyFrozenSet_Type) {
+    if (!tracked) return true;
+    if (depth == 0) return false;
+    Py_ssize_t place = 0;
+    PyObject* each;
+    Py_hash_t hash;
+    while (_PySet_NextEntry(value, &place, &each, &hash)) {
+      if (!is_settled(each, depth - 1)) return false;
+    }
+  } else {
+    return false;
+  }
+  PyObject_GC_UnTrack(value);
+  return true;
+}
+
+bool all_settled(PyObject* const* values, Py_ssize_t count, int depth) {
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    if (values[i] == nullptr || !is_settled(values[i], depth)) return false;
+  }
+  return true;
+}
+
+// A frozen record of settled values is in no cycle: thousands of objects that a plan consists of, which refer to each other
+// but never back, would be gone through by the garbage collector for nothing.
+PyObject* looked_at_never(const Layout& layout, PyObject* self) {
+  constexpr int kDepth = 3;
+  if (!layout.frozen || !PyObject_GC_IsTracked(self)) return self;
+  for (const Member& member : layout.members) {
+    PyObject* value = slot(self, member);
+    if (value == nullptr || !is_settled(value, kDepth)) return self;
+  }
+  PyObject_GC_UnTrack(self);
+  return self;
+}
+
 PyObject* make(PyObject* callable, PyObject* const* args, size_t flagged, PyObject* names) {
   auto* type = reinterpret_cast<PyTypeObject*>(callable);
   const Py_ssize_t count = PyVectorcall_NARGS(flagged);
@@ -134,7 +190,7 @@ PyObject* make(PyObject* callable, PyObject* const* args, size_t flagged, PyObje
       if (well) slot(self, layout->members[place]) = Py_NewRef(args[count + i]);
     }
   }
-  if (well && complete(*layout, self)) return self;
+  if (well && complete(*layout, self)) return looked_at_never(*layout, self);
   Py_DECREF(self);
   return PyErr_Occurred() ? nullptr : called_slowly(callable, args, count, names);
 }
@@ -163,7 +219,7 @@ PyObject* replace(PyObject* fallback, PyObject* const* args, Py_ssize_t count, P
     well = value != nullptr;
     if (well) to = Py_NewRef(value);
   }
-  if (well && complete(*layout, self)) return self;
+  if (well && complete(*layout, self)) return looked_at_never(*layout, self);
   Py_DECREF(self);
   return PyErr_Occurred() ? nullptr : PyObject_Vectorcall(fallback, args, count, names);
 }
@@ -214,8 +270,9 @@ PyObject* compare(PyObject* self, PyObject* other, int operation) {
 }
 
 // Fields are (name, descriptor of the slot, is a parameter, also by position, is compared, is hashed, what it is where it is
-// not given: "missing", "value", "factory" or "unset", and that value).  False if it is no class that is understood here.
-bool adopt(nb::type_object cls, nb::list fields, nb::object after) {
+// not given: "missing", "value", "factory" or "unset", and that value); nobody changes an instance that is `frozen`.  False
+// if it is no class that is understood here.
+bool adopt(nb::type_object cls, nb::list fields, nb::object after, bool frozen) {
   auto* type = reinterpret_cast<PyTypeObject*>(cls.ptr());
   if (layout_of(type) != nullptr) return true;  // another thread was first, and may be reading what is known
   if (Py_TYPE(cls.ptr()) != &PyType_Type || type->tp_new != PyBaseObject_Type.tp_new) return false;
@@ -239,6 +296,7 @@ bool adopt(nb::type_object cls, nb::list fields, nb::object after) {
     layout->members.push_back(member);
   }
   if (!after.is_none()) layout->after = after.release().ptr();
+  layout->frozen = frozen && type->tp_dictoffset == 0 && type->tp_weaklistoffset == 0;
   Py_INCREF(type);
   known()[type] = std::move(layout);
   return true;
@@ -257,6 +315,11 @@ void take_over(nb::type_object cls, std::string_view method) {
   }
 }
 
+// What Python has made is looked at here, too.
+void settle(nb::handle self) {
+  if (const Layout* layout = layout_of(Py_TYPE(self.ptr()))) looked_at_never(*layout, self.ptr());
+}
+
 nb::object replacing(nb::object fallback) {
   static PyMethodDef definition = {
       "replace", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(replace)), METH_FASTCALL | METH_KEYWORDS,
@@ -267,8 +330,11 @@ nb::object replacing(nb::object fallback) {
 }  // namespace
 
 void register_records(nb::module_& m) {
-  m.def("adopt_record", adopt, nb::arg("cls"), nb::arg("fields"), nb::arg("after").none());
+  m.def("adopt_record", adopt, nb::arg("cls"), nb::arg("fields"), nb::arg("after").none(), nb::arg("frozen"));
   m.def("take_over", take_over);
+  m.def("settle", settle);
+  nb::object enumeration = nb::module_::import_("enum").attr("EnumMeta");
+  enumerations = reinterpret_cast<PyTypeObject*>(enumeration.release().ptr());
   m.def("replacing", replacing);
 }
 

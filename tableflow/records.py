@@ -101,6 +101,9 @@ def _write_later(cls: type, name: str, own: set[str], write: Callable[[type], Ca
         setattr(cls, name, method)
         if _is_adopted(cls) and not (name == "__eq__" and _orders(cls)):
             _native.take_over(cls, name)
+            if name == "__init__":  # the first of its class, which many later ones may hold
+                method(self, *args, **named)
+                return _native.settle(self)
         return method(self, *args, **named)
 
     setattr(cls, name, first_call)
@@ -118,7 +121,8 @@ def _is_adopted(cls: type) -> bool:
     known = _ADOPTED.get(cls, None if NATIVE else False)
     if known is None:
         fields = [_told(cls, field) for field in dataclasses.fields(cls)]
-        known = _ADOPTED[cls] = _native.adopt_record(cls, fields, getattr(cls, "__post_init__", None))
+        frozen = vars(cls).get("__setattr__") is _refuse_assignment
+        known = _ADOPTED[cls] = _native.adopt_record(cls, fields, getattr(cls, "__post_init__", None), frozen)
     return known
 
 

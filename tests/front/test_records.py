@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import enum
+import gc
 import pickle
+import weakref
 from typing import Any, ClassVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tableflow import records
 
@@ -245,10 +250,102 @@ def test_a_class_that_is_told_of_twice_is_known_once() -> None:
     class Telling:
         def __eq__(self, other: object) -> bool:
             fields = [records._told(Three, field) for field in dataclasses.fields(Three)]
-            return bool(records._native.adopt_record(Three, fields, None))
+            return bool(records._native.adopt_record(Three, fields, None, True))
 
         __hash__ = None  # type: ignore[assignment]
 
     assert Three(1, 1, 2) == Three(1, 1, 2)
     assert Three(Telling(), 1, 2) != Three(Telling(), 1, 3)
     assert records.replace(Three(1, 1, 2), third=5).third == 5
+
+
+class Kind(enum.Enum):
+    """A kind."""
+
+    ONE = "one"
+
+
+@records.dataclass(frozen=True, slots=True)
+class Leaf:
+    """Anything."""
+
+    value: Any
+    kind: Kind = Kind.ONE
+
+
+@records.dataclass(frozen=True, slots=True)
+class Pair:
+    """Two of anything."""
+
+    left: Any
+    right: Any = None
+
+
+class Canary:
+    """Something that tells when it is gone."""
+
+    def __init__(self) -> None:
+        self.held: list[Any] = []
+
+
+@pytest.mark.skipif(not records.NATIVE, reason="records are made by Python here")
+def test_what_can_be_in_no_cycle_is_not_looked_through_for_garbage() -> None:
+    assert not gc.is_tracked([Leaf(value) for value in (0, 1)][1])
+    leaf = Leaf(7)
+    for settled in (
+        Leaf(("a", (1, 2.5))), Leaf(frozenset({1, ("b",)})), Pair(leaf, (leaf, leaf)), records.replace(leaf, value="b"),
+    ):  # fmt: skip
+        assert not gc.is_tracked(settled)
+    for open_ended in ([], {}, set(), object, Canary(), lambda: 0, ([],), frozenset({Canary()}), bytearray):
+        made = Pair(leaf, open_ended)
+        static = isinstance(open_ended, type)  # a built-in class, which is nobody's garbage
+        assert gc.is_tracked(made) is not static
+        assert gc.is_tracked(records.replace(made, left=1)) is not static
+        assert gc.is_tracked(Pair((made,))) is not static
+
+
+def test_an_instance_that_may_change_is_looked_through() -> None:
+    @records.dataclass(slots=True)
+    class Changing:
+        value: Any
+
+    assert gc.is_tracked([Changing(value) for value in (1, 2)][1])
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=40))
+def test_garbage_in_cycles_through_records_is_found(steps: list[tuple[int, int, int]]) -> None:
+    """Objects of all kinds that refer to those made before; containers that can change also to those made after them."""
+    made: list[Any] = [Canary()]
+    canaries = [weakref.ref(made[0])]
+    for kind, one, two in steps:
+        left, right = made[one % len(made)], made[two % len(made)]
+        match kind:
+            case 0:
+                made.append(Canary())
+                canaries.append(weakref.ref(made[-1]))
+            case 1:
+                made.append(Leaf(left))
+            case 2:
+                made.append(Pair(left, right))
+            case 3:
+                made.append((left, right))
+            case 4:
+                made.append(records.replace(left, value=right) if isinstance(left, Leaf) else Leaf((left,)))
+            case 5:
+                made.append([left])
+            case 6:
+                made.append({})
+            case 7:
+                made.append(Pair(Pair(left), {"right": right}))
+            case _:
+                made.append(copy.copy(left) if isinstance(left, Leaf) else 7)
+    for holder in made:  # and back, wherever something can change
+        if isinstance(holder, Canary):
+            holder.held.extend(made)
+        elif isinstance(holder, list):
+            holder.append(made[-1])
+        elif isinstance(holder, dict):
+            holder["last"] = made[-1]
+    del made, holder, left, right
+    gc.collect()
+    assert [canary() for canary in canaries if canary() is not None] == []
