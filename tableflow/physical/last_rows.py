@@ -87,11 +87,7 @@ class LastRows:
 
     def take(self, batch: Batch, slots: Slots) -> Firings:
         """Rows in order, without a selection, and the firings at them."""
-        groups = self._groups.place(batch, slots)
-        grown = self._groups.groups - len(self._counts)
-        self._counts, self._pending, self._fired = (
-            np.append(a, np.zeros(grown, np.int64)) for a in (self._counts, self._pending, self._fired)
-        )
+        groups = self.place(batch, slots)
         touched, lanes = np.unique(groups, return_inverse=True)
         old, old_lanes = self._tails.of(touched)
         rows = batch.project(self._read)
@@ -106,6 +102,33 @@ class LastRows:
         firings = Firings(rows, touched[lanes[at]], self._number(touched[lanes[at]]), first, last)
         self._remember(rows, touched, lanes, begins, numbers)
         return firings
+
+    def place(self, batch: Batch, slots: Slots) -> GroupNumbers:
+        """The group that each row is in, or will be; new ones have no rows until they are taken."""
+        groups = self._groups.place(batch, slots)
+        self._grow()
+        return groups
+
+    def _grow(self) -> None:
+        grown = self._groups.groups - len(self._counts)
+        self._counts, self._pending, self._fired = (np.append(a, np.zeros(grown, np.int64)) for a in self._state)
+
+    def replace(self, other: LastRows) -> None:
+        """Groups of another object stand for those with their slots and keys."""
+        groups = np.arange(other._groups.groups, dtype=np.uint32)
+        if not len(groups):
+            return
+        here = self._groups.locate(other._groups, groups)
+        self._grow()
+        for mine, theirs in zip(self._state, other._state, strict=True):
+            mine[here] = theirs
+        rows, lanes = other._tails.of(groups)
+        if rows is not None:
+            self._tails.add(rows, here[lanes])
+
+    @property
+    def _state(self) -> tuple[np.ndarray, ...]:
+        return self._counts, self._pending, self._fired
 
     def _number(self, groups: GroupNumbers) -> np.ndarray:
         """The numbers of firings of these groups, equal ones together."""
@@ -206,13 +229,17 @@ class LastRows:
         counts = [a[groups].tobytes() for a in (self._counts, self._pending, self._fired)]
         return [*counts, *self._groups.snapshot(groups), self._tails.snapshot(groups)]
 
-    def restore(self, parts: Iterator[Sequence[Part]], slots: Sequence[Slots]) -> None:
-        """Takes from ``parts`` what :meth:`snapshot` of several gave, whose slots have new numbers; the firings of each group are numbered on."""
+    def restore(self, parts: Iterator[Sequence[Part]], slots: Sequence[Slots]) -> list[GroupNumbers]:
+        """Takes from ``parts`` what :meth:`snapshot` of several gave, whose slots have new numbers; for each, the numbers of its groups.
+
+        The firings of each group are numbered on.
+        """
         counts = [np.frombuffer(b"".join(next(parts)), np.int64) for _ in range(3)]
         placed = self._groups.restore(parts, slots)
         order = np.argsort(np.concatenate(placed))
         self._counts, self._pending, self._fired = (array[order] for array in counts)
         self._tails.restore(next(parts), placed)
+        return placed
 
     def clear(self) -> None:
         """Forgets everything."""

@@ -8,7 +8,7 @@ together: every firing is a group of the rows that it sees.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ import pyarrow as pa
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import compact, take_rows
+from tableflow.columnar.kernels.grouping import GroupNumbers
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.representation import canonical
 from tableflow.expressions.emit import EveryInterval, EveryRows, OnUpdate
@@ -28,7 +29,7 @@ from tableflow.physical.properties import OrderingKey
 from tableflow.physical.rows_in_order import RowsInOrder
 from tableflow.physical.state_parts import across, join_parts, least
 from tableflow.physical.window_slots import WindowSlots
-from tableflow.physical.window_state import Mask, Slots
+from tableflow.physical.window_state import Mask, Part, Slots
 from tableflow.physical.window_times import WindowTimes
 from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
@@ -61,15 +62,21 @@ class LastRowsOperator(Operator):
         intervals = [t for t in triggers if isinstance(t, EveryInterval)]
         self._clock = min((t.micros for t in intervals if not t.event_time), default=0)
         self._event_clock = min((t.micros for t in intervals if t.event_time), default=0)
-        self._last = LastRows(node, min(every, default=0))
+        self._every = min(every, default=0)
+        self._last = LastRows(node, self._every)
+        self._grace = 0
+        """How long windows stay that have closed."""
         self._watermark = START_OF_TIME
 
     def open(self, context: OperatorContext) -> None:
         """Reserves the empty state; opens the sink of late rows."""
         self._context = context
         self._reservation = context.reserve("windows", self._held())
-        self._reservation.rows = lambda: self._last.rows + (0 if self._order is None else self._order.count)
+        self._reservation.rows = self._held_rows
         self.late = None if self._time is None else LateRows(self._node, self._of, context)
+
+    def _held_rows(self) -> int:
+        return self._last.rows + (0 if self._order is None else self._order.count)
 
     def _held(self) -> int:
         slots = 0 if self._time is None else self._slots.bytes
@@ -79,9 +86,7 @@ class LastRowsOperator(Operator):
         """Takes rows, at once or to wait for their turn."""
         if not batch.rows:
             return None
-        if self.late is not None and self._time is not None:
-            rows, numbers = rows_in_panes(batch, self._time, self._windows)
-            self.late.judge(batch, rows, self._windows.pane_starts(numbers), self._windows, self._watermark)
+        self._judge(batch)
         if self._order is None:
             return self._take(compact(batch), self._watermark)
         late = self._order.add(batch)
@@ -89,6 +94,12 @@ class LastRowsOperator(Operator):
             self._context.count("late_rows", late)
         self._reservation.resize(self._held())
         return None
+
+    def _judge(self, batch: Batch) -> None:
+        """Tells of late rows."""
+        if self.late is not None and self._time is not None:
+            rows, numbers = rows_in_panes(batch, self._time, self._windows)
+            self.late.judge(batch, rows, self._windows.pane_starts(numbers), self._windows, self._watermark)
 
     def _take(self, batch: Batch, before: int) -> Emission:
         """Rows in order, none of which is too late for windows that were open at this watermark."""
@@ -110,13 +121,18 @@ class LastRowsOperator(Operator):
         yield from self._say(firings)
 
     def _say(self, firings: Firings) -> Emission:
-        for results, groups, numbers in self._last.results(firings, self._context.batch_rows):
-            slots, keys = self._last.named(groups)
+        for batch in self._told(self._last, firings):
+            yield batch
+            yield Suspend(READY)
+
+    def _told(self, of: LastRows, firings: Firings) -> Iterator[Batch]:
+        """The firings of these groups as rows."""
+        for results, groups, numbers in of.results(firings, self._context.batch_rows):
+            slots, keys = of.named(groups)
             made = [*keys, *self._window(slots)]
             if self._node.fire is not None:
                 made.append(Column(BIGINT, pa.array(numbers)))
             yield Batch([*made, *results], len(groups))
-            yield Suspend(READY)
 
     def _window(self, slots: Slots) -> list[Column]:
         if self._time is not None:
@@ -160,11 +176,15 @@ class LastRowsOperator(Operator):
 
     def _forget(self) -> None:
         """Drops windows that have closed, if they are most of all."""
-        gone = self._slots.closed_by(self._watermark)
+        gone = self._slots.closed_by(self._watermark, self._grace)
         if len(gone) and 2 * gone.sum() >= len(gone):
             living = np.flatnonzero(~gone[self._last.slots()]).astype(np.uint32)
-            self._last.retain(living, self._slots.renumber(np.flatnonzero(~gone).astype(np.uint32)))
+            self._retain(living, self._slots.renumber(np.flatnonzero(~gone).astype(np.uint32)))
             self._reservation.resize(self._held())
+
+    def _retain(self, groups: GroupNumbers, slots: Slots) -> None:
+        """Keeps these groups only, their slots renumbered."""
+        self._last.retain(groups, slots)
 
     @property
     def next_close(self) -> int:
@@ -180,9 +200,15 @@ class LastRowsOperator(Operator):
         groups, slots = self._last.groups_in(keys), b""
         if self._time is not None:
             of = self._last.slots()[groups]
-            stays = ~self._slots.closed_by(self._watermark)[of]
+            stays = ~self._slots.closed_by(self._watermark, self._grace)[of]
             groups, slots = groups[stays], self._slots.snapshot(np.unique(of[stays]))
-        return join_parts([struct.pack("<q", self._watermark), waiting, slots, *self._last.snapshot(groups)])
+        return join_parts([struct.pack("<q", self._watermark), waiting, slots, *self._saved(groups)])
+
+    def _saved(self, groups: GroupNumbers) -> list[Part]:
+        return self._last.snapshot(groups)
+
+    def _restored(self, parts: Iterator[Sequence[Part]], slots: Sequence[Slots]) -> list[GroupNumbers]:
+        return self._last.restore(parts, slots)
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave; time has come as far as for the least of all."""
@@ -191,7 +217,7 @@ class LastRowsOperator(Operator):
         if self._order is not None:
             self._order.restore(waiting)
         global_ones = [np.zeros(1, np.int32)] * len(slots)
-        self._last.restore(each, global_ones if self._time is None else self._slots.restore(slots))
+        self._restored(each, global_ones if self._time is None else self._slots.restore(slots))
         self._reservation.resize(self._held())
         if self._clock and self._last.pending().any():
             self._context.set_timer((self._context.now() // self._clock + 1) * self._clock)

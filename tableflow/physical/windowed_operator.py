@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from tableflow.errors import InternalError, UnsupportedError
-from tableflow.expressions.emit import Emit, OnWindowClose
+from tableflow.expressions.emit import Emit, EveryInterval, OnWindowClose
 from tableflow.expressions.window_assigner import Cumulate, Global, Hop, Session, Tumble
 from tableflow.physical.global_windows import GlobalWindowOperator
 from tableflow.physical.last_rows_windows import LastRowsOperator
@@ -66,18 +66,23 @@ def _of_rows(node: WindowedAggregate) -> Operator:
 
 def _last_rows(node: WindowedAggregate) -> LastRowsOperator:
     """The operator of KEEP LAST."""
-    if node.emit.lateness:
-        raise UnsupportedError(
-            "with KEEP LAST each firing is a row of its own, which a late row could not correct",
-            hint="leave LATENESS out; a WATERMARK FOR that stays further behind waits for more rows",
-        )
     if node.changing or not isinstance(node.assigner, (Global, Tumble, Hop, Cumulate)):
         raise InternalError("KEEP LAST of windows that are told when they close")
     if node.emit.keep_last is not None and isinstance(node.assigner, Global):
         first = None if not node.order else node.input.fields[positions(node.input.fields)[node.order[0].column]].type
         if not isinstance(first, TimestampType) or node.order[0].descending:
             raise UnsupportedError("KEEP LAST of an interval needs rows in the order of time", hint="ORDER BY the time")
-    return LastRowsOperator(node)
+    if node.emit.lateness is None or node.processing_time:
+        return LastRowsOperator(node)
+    if any(isinstance(each, EveryInterval) and not each.event_time for each in node.emit.triggers):
+        raise UnsupportedError(
+            "what fires by the clock has no place in the order of time, where a late row could correct it",
+            detail="KEEP LAST with LATENESS computes the firings of a window again, of all its rows in the order of time",
+            hint="EVERY an interval OF EVENT TIME or a number of rows, or leave LATENESS out",
+        )
+    from tableflow.physical.corrected_firings import CorrectedFiringsOperator
+
+    return CorrectedFiringsOperator(node)
 
 
 def _in_time(node: WindowedAggregate) -> TimedWindows | None:

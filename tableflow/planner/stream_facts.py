@@ -187,9 +187,10 @@ def _in_windows(node: timed.WindowTable, below: StreamFacts) -> StreamFacts:
 def _windowed(node: timed.WindowedAggregate, below: StreamFacts) -> StreamFacts:
     """Final rows of windows that close are only added, and have an event time of their own."""
     emit = node.emit or Emit()
-    replaces = any(not isinstance(trigger, OnWindowClose) for trigger in emit.triggers) or emit.lateness is not None
+    replaces = any(not isinstance(trigger, OnWindowClose) for trigger in emit.triggers) and node.fire is None
+    corrects = emit.lateness is not None
     endless = isinstance(node.assigner, Global)
-    if not below.appends or (replaces and not emit.evicts and node.fire is None) or (endless and node.fire is None):
+    if not below.appends or corrects or (replaces and not emit.evicts) or (endless and node.fire is None):
         return StreamFacts(below.bounded, _RETRACT)
     given = node.time is not None and node.time.id in below.event_time
     time = frozenset({node.window_time.id}) if given and node.window_time is not None else frozenset[int]()

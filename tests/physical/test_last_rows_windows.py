@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from tableflow.expressions.window_assigner import Global, Hop, Tumble
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.rows_in_order import RowsInOrder
 from tableflow.runtime.events import END_OF_TIME
-from tests.physical.event_harness import batch_of
+from tests.physical.event_harness import batch_of, summed
 from tests.physical.test_assign_windows import expected
 from tests.physical.windowed import FIRE, TIME, answers, grouped, harness_of, node_of, plain_times
 
@@ -101,3 +103,60 @@ def test_rows_that_wait_are_in_few_pieces_and_come_in_order():
     found += rest.columns[3].array.cast("int64").to_pylist()
     assert found == sorted(times)
     assert waiting.bytes == 0
+
+
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_late_rows_correct_firings(data):
+    """What was said in the end is what rows in the order of time say, however late they came."""
+    rows = [(*row, 2 * number) for number, row in enumerate(data.draw(ROWS))]
+    assigner = data.draw(st.sampled_from([Tumble(10), Hop(5, 12)]))
+    emit = data.draw(st.sampled_from([Emit(k.triggers, k.keep_last_rows, k.keep_last, lateness=1000) for k in KEEPS]))
+    harness = harness_of(node_of(assigner, emit, fire=FIRE), rebuild=data.draw(st.booleans()))
+    arriving = data.draw(st.permutations(rows))
+    while arriving:
+        size = data.draw(st.integers(1, 4))
+        harness.rows(arriving[:size])
+        arriving = arriving[size:]
+        harness.watermark(data.draw(st.integers(0, 40)))
+    harness.end()
+    pairs = [((row[0], *window), row) for row in rows for window in expected(assigner, row[3])]
+    wanted = Counter(
+        (*group, number, *answers(frame))
+        for group, members in grouped(pairs).items()
+        for number, frame in seen(members, emit)
+    )
+    assert summed(plain_times(harness.emitted)) == wanted
+    assert harness.context.counted["late_rows"] == 0
+    harness.close()
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_intervals_are_corrected_until_the_lateness_is_over(rebuild):
+    emit = Emit((EveryInterval(4, event_time=True),), keep_last_rows=2, lateness=5)
+    harness = harness_of(node_of(Tumble(10), emit, fire=FIRE), rebuild=rebuild)
+    harness.rows([(1, "a", 1, 0), (1, "a", 2, 5), (1, "a", 4, 6), (2, "b", 1, 1)])
+    harness.watermark(9)
+    assert [(row[0], *row[3:6]) for row in harness.take()] == [(1, 1, 1, 1), (2, 1, 1, 1), (1, 2, 2, 6)]
+    harness.rows([(1, "a", 8, 3)])  # in the interval of the first, which has fired
+    assert Counter((row[0], *row[3:6], row[-1]) for row in harness.take()) == Counter(
+        [(1, 1, 1, 1, -1), (1, 1, 2, 9, 1)]
+    )
+    harness.rows([(1, "a", 16, 8)])  # in one that has not: it fires when the window closes
+    assert harness.take() == []
+    harness.watermark(12)
+    assert [(row[0], *row[3:6]) for row in harness.take()] == [(1, 3, 2, 20)]
+    harness.rows([(1, "a", 32, 7)])
+    assert Counter((*row[3:6], row[-1]) for row in harness.take()) == Counter(
+        [(2, 2, 6, -1), (2, 2, 36, 1), (3, 2, 20, -1), (3, 2, 48, 1)]
+    )
+    assert harness.context.counted["late_rows"] == 0
+    harness.watermark(15)
+    harness.rows([(1, "a", 64, 8)])
+    assert harness.context.counted["late_rows"] == 1
+    harness.watermark(100)
+    assert harness.context.state_rows == 0
+    harness.end()
+    assert harness.take() == []
+    harness.close()

@@ -71,6 +71,7 @@ NODES: dict[str, UnaryNode] = {
     "last rows of intervals": node_of(
         Tumble(10), Emit((EveryInterval(4, event_time=True),), keep_last_rows=2), fire=FIRE
     ),
+    "corrected last rows": node_of(Hop(5, 15), Emit((EveryRows(2),), keep_last_rows=3, lateness=5), fire=FIRE),
     "over": ClosedWindows(
         fields=(KEY, TEXT, VALUE, TIME, Field(9, "n", BIGINT)),
         input=Input(fields=(KEY, TEXT, VALUE, TIME), dealt=(KEY.id,)),

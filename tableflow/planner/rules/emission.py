@@ -66,10 +66,11 @@ def fire_when_closed(node: Node, required: frozenset[int], context: Context) -> 
         return None
     if isinstance(table.assigner, _KEPT) and not changing:
         return None
-    if emit.lateness is not None:
+    # Over rows that may be taken back no row is late: all are kept.
+    if emit.lateness is not None and not changing:
         raise UnsupportedError(
-            "with KEEP LAST each firing is a row of its own, which a late row could not correct",
-            hint="leave LATENESS out; a WATERMARK FOR that stays further behind waits for more rows",
+            "the firings of a session come out when it closes, and are not corrected: with a late row it may be another session",
+            hint="leave LATENESS out: a WATERMARK FOR that stays further behind waits for more rows; or leave KEEP LAST out",
             span=emit.span,
         )
     if node.late is not None:
