@@ -1,5 +1,6 @@
 #include "parquet_snappy.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
@@ -52,13 +53,23 @@ inline void copy_far(const uint8_t* from, uint8_t* to, size_t offset, size_t len
   }
 }
 
+// How far a page has been decompressed.
+struct Cursor {
+  const uint8_t* in;
+  const uint8_t* end;
+  uint8_t* out;
+  uint8_t* begin;
+  uint8_t* out_end;
+};
+
 // The loops stay functions of their own, so that neither costs the other registers.
-[[gnu::noinline]] void decompress_fast(const uint8_t*& in_ref, const uint8_t* end, uint8_t*& out_ref, const uint8_t* begin, const uint8_t* out_end) {
-  const uint8_t* in = in_ref;
-  uint8_t* out = out_ref;
-  if (end - in < kSlack || out_end - out < kSlack) return;
-  const uint8_t* const last_in = end - kSlack;
-  const uint8_t* const last_out = out_end - kSlack;
+[[gnu::noinline]] void decompress_fast(Cursor& cursor, const uint8_t* until) {
+  const uint8_t* in = cursor.in;
+  uint8_t* out = cursor.out;
+  const uint8_t* const begin = cursor.begin;
+  if (cursor.end - in < kSlack || cursor.out_end - out < kSlack) return;
+  const uint8_t* const last_in = cursor.end - kSlack;
+  const uint8_t* const last_out = std::min<const uint8_t*>(cursor.out_end - kSlack, until);
   // What takes time is to find the next tag: eight bytes at once hold a short literal and the copy behind it.
   uint64_t word = load_8(in);
   while (in <= last_in && out <= last_out) {
@@ -102,8 +113,8 @@ inline void copy_far(const uint8_t* from, uint8_t* to, size_t offset, size_t len
     else copy_far(from, out, offset, length);
     out += length;
   }
-  in_ref = in;
-  out_ref = out;
+  cursor.in = in;
+  cursor.out = out;
 }
 
 // By the tag of an element: its length minus the upper bits of a copy's offset, of which the last byte is the length.  A literal is as if from 256 bytes
@@ -136,13 +147,14 @@ inline const uint8_t* choose(size_t condition, const uint8_t* first, const uint8
 // Of many texts it is as good as random which element comes next.  Here nothing that is likely depends on a branch: literals and copies take one
 // way, and 32 bytes are copied whatever the length.  Then the time is that of finding one tag after the other, so long as there is little to do
 // beside it.  Where elements repeat, as those of numbers do, a processor foresees them and is faster above.
-[[gnu::noinline]] void decompress_unforeseen(const uint8_t*& in_ref, const uint8_t* end, uint8_t*& out_ref, const uint8_t* begin, const uint8_t* out_end) {
-  uint8_t* out = out_ref;
-  if (end - in_ref < kSlack || out_end - out < kSlack) return;
-  const uint8_t* const last_in = end - kSlack;
-  const uint8_t* const last_out = out_end - kSlack;
-  const uint8_t* after = in_ref + 1;  // the tag
-  size_t tag = *in_ref;
+[[gnu::noinline]] void decompress_unforeseen(Cursor& cursor, const uint8_t* until) {
+  uint8_t* out = cursor.out;
+  const uint8_t* const begin = cursor.begin;
+  if (cursor.end - cursor.in < kSlack || cursor.out_end - out < kSlack) return;
+  const uint8_t* const last_in = cursor.end - kSlack;
+  const uint8_t* const last_out = std::min<const uint8_t*>(cursor.out_end - kSlack, until);
+  const uint8_t* after = cursor.in + 1;  // the tag
+  size_t tag = *cursor.in;
   while (after <= last_in && out <= last_out) {
     const size_t kind = tag & 3;
     const uint8_t* const next = choose(kind, after + kind, after + (tag >> 2) + 1);
@@ -164,13 +176,49 @@ inline const uint8_t* choose(size_t condition, const uint8_t* first, const uint8
     after = next + 1;
     tag = *next;
   }
-  in_ref = after - 1;
-  out_ref = out;
+  cursor.in = after - 1;
+  cursor.out = out;
 }
 
-}  // namespace
+// Any element, with all checks.
+void decompress_one(Cursor& cursor) {
+  const uint8_t* in = cursor.in;
+  uint8_t* const out = cursor.out;
+  const size_t left = size_t(cursor.end - in) - 1, room = size_t(cursor.out_end - out);
+  const uint8_t tag = *in++;
+  size_t length = (tag >> 2) + 1;
+  if ((tag & 3) == 0) {  // literal
+    const size_t extra = length > 60 ? length - 60 : 0;
+    if (left < extra) corrupt();
+    if (extra) {
+      uint32_t value = 0;
+      std::memcpy(&value, in, extra);
+      in += extra;
+      length = size_t(value) + 1;
+    }
+    if (length > left - extra || length > room) corrupt();
+    if (length <= 64) copy_wide(in, out, length);
+    else std::memcpy(out, in, length);
+    in += length;
+  } else {
+    const size_t bytes = (tag & 3) == 3 ? 4 : tag & 3;
+    if (left < bytes) corrupt();
+    uint32_t value = 0;
+    std::memcpy(&value, in, bytes);
+    in += bytes;
+    size_t offset = value;
+    if ((tag & 3) == 1) {
+      length = ((tag >> 2) & 7) + 4;
+      offset |= size_t(tag >> 5) << 8;
+    }
+    if (offset == 0 || offset > size_t(out - cursor.begin) || length > room) corrupt();
+    copy_back(out, offset, length);
+  }
+  cursor.in = in;
+  cursor.out = out + length;
+}
 
-void snappy_decompress(const uint8_t* in, size_t in_size, uint8_t* out, size_t size, SnappyWay way) {
+Cursor open(const uint8_t* in, size_t in_size, uint8_t* out, size_t size) {
   const uint8_t* const end = in + in_size;
   uint64_t stated = 0;
   for (int shift = 0;; shift += 7) {
@@ -179,62 +227,47 @@ void snappy_decompress(const uint8_t* in, size_t in_size, uint8_t* out, size_t s
     if (*in++ < 0x80) break;
   }
   if (stated != size) corrupt();
-  uint8_t* const begin = out;
-  uint8_t* const out_end = out + size;
-  while (in < end) {
-    if (way == SnappyWay::Unforeseen) decompress_unforeseen(in, end, out, begin, out_end);
-    else decompress_fast(in, end, out, begin, out_end);
-    const uint8_t tag = *in++;
-    if ((tag & 3) == 0) {  // literal
-      size_t length = (tag >> 2) + 1;
-      if (length > 60) {
-        const size_t extra = length - 60;
-        if (size_t(end - in) < extra) corrupt();
-        uint32_t value = 0;
-        std::memcpy(&value, in, extra);
-        in += extra;
-        length = size_t(value) + 1;
-      }
-      if (length > size_t(end - in) || length > size_t(out_end - out)) corrupt();
-      if (length <= 64) copy_wide(in, out, length);
-      else std::memcpy(out, in, length);
-      in += length;
-      out += length;
-      continue;
-    }
-    size_t length, offset;
-    if ((tag & 3) == 1) {
-      if (end - in < 1) corrupt();
-      length = ((tag >> 2) & 7) + 4;
-      offset = size_t(tag >> 5) << 8 | in[0];
-      in += 1;
-    } else {
-      const size_t bytes = (tag & 3) == 2 ? 2 : 4;
-      if (size_t(end - in) < bytes) corrupt();
-      uint32_t value = 0;
-      std::memcpy(&value, in, bytes);
-      in += bytes;
-      length = (tag >> 2) + 1;
-      offset = value;
-    }
-    if (offset == 0 || offset > size_t(out - begin) || length > size_t(out_end - out)) corrupt();
-    copy_back(out, offset, length);
-    out += length;
+  return {in, end, out, out, out + size};
+}
+
+// Whole elements, until there are so many bytes or no more elements.
+void decompress_until(Cursor& cursor, const uint8_t* until, SnappyWay way) {
+  while (cursor.in < cursor.end && cursor.out < until) {
+    if (way == SnappyWay::Unforeseen) decompress_unforeseen(cursor, until);
+    else decompress_fast(cursor, until);
+    if (cursor.in < cursor.end && cursor.out < until) decompress_one(cursor);
   }
-  if (out != out_end) corrupt();
+}
+
+void finish(Cursor& cursor, SnappyWay way) {
+  decompress_until(cursor, cursor.out_end, way);
+  if (cursor.in != cursor.end || cursor.out != cursor.out_end) corrupt();
+}
+
+constexpr size_t kTried = 32 << 10;  // bytes, each way
+
+int64_t nanoseconds_until(Cursor& cursor, const uint8_t* until, SnappyWay way) {
+  const auto begin = std::chrono::steady_clock::now();
+  decompress_until(cursor, until, way);
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin).count();
+}
+
+}  // namespace
+
+void snappy_decompress(const uint8_t* in, size_t in_size, uint8_t* out, size_t size, SnappyWay way) {
+  Cursor cursor = open(in, in_size, out, size);
+  finish(cursor, way);
 }
 
 void SnappyTexts::decompress(const uint8_t* in, size_t in_size, uint8_t* out, size_t size) {
-  const bool tried[2] = {bytes_[0] > 0, bytes_[1] > 0};
-  if (tried[0] && tried[1]) {
-    const bool unforeseen = nanoseconds_[1] * bytes_[0] < nanoseconds_[0] * bytes_[1];
-    return snappy_decompress(in, in_size, out, size, unforeseen ? SnappyWay::Unforeseen : SnappyWay::Foreseen);
+  Cursor cursor = open(in, in_size, out, size);
+  if (!tried_ && size >= 4 * kTried) {
+    tried_ = true;
+    const int64_t unforeseen = nanoseconds_until(cursor, out + kTried, SnappyWay::Unforeseen);
+    const int64_t foreseen = nanoseconds_until(cursor, out + 2 * kTried, SnappyWay::Foreseen);
+    if (foreseen < unforeseen) way_ = SnappyWay::Foreseen;
   }
-  const int way = tried[0];
-  const auto begin = std::chrono::steady_clock::now();
-  snappy_decompress(in, in_size, out, size, SnappyWay(way));
-  nanoseconds_[way] = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin).count();
-  bytes_[way] = int64_t(size);
+  finish(cursor, way_);
 }
 
 }  // namespace tableflow::parquet

@@ -13,13 +13,14 @@ enum class SnappyWay { Foreseen, Unforeseen };
 // end, `in` 64 readable ones.
 void snappy_decompress(const uint8_t* in, size_t in_size, uint8_t* out, size_t size, SnappyWay way = SnappyWay::Foreseen);
 
-// Pages of texts that are alike: the first ones tell which way takes less time.
+// Pages of texts that are alike: the beginning of the first long one tells which way takes less time.
 class SnappyTexts {
  public:
   void decompress(const uint8_t* in, size_t in_size, uint8_t* out, size_t size);
 
  private:
-  int64_t nanoseconds_[2] = {}, bytes_[2] = {};  // of one page each way
+  bool tried_ = false;
+  SnappyWay way_ = SnappyWay::Unforeseen;
 };
 
 }  // namespace tableflow::parquet
