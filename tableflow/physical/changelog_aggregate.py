@@ -142,7 +142,10 @@ class ChangelogAggregateOperator(Operator):
                 made: Batch | None = self._groups.kept(piece)
             else:
                 yield from self._groups.room(piece)
-                made = self._with(self._begin(), self._groups.apply(piece))
+                made = self._begin()
+                changed = self._groups.apply(piece)
+                if changed is not None:
+                    made = changed if made is None else consolidated(concat([made, changed]))
             if made is None:
                 yield Suspend(READY)
             elif self._held is None:
@@ -156,16 +159,13 @@ class ChangelogAggregateOperator(Operator):
             if self._firings is not None:
                 yield from self._fire(piece, self._firings)
 
-    def _with(self, begin: Batch | None, changes: Batch | None) -> Batch | None:
-        if begin is None or changes is None:
-            return changes if begin is None else begin
-        return consolidated(concat([begin, changes]))
-
     def _computed(self, groups: RecomputedGroups, rows: Iterable[Batch]) -> Emission:
         """What these rows change in their groups, each of which is computed once."""
-        made = self._with(self._begin(), (yield from groups.change(rows)))
-        if made is not None:
-            yield from made.pieces(self._context.batch_rows)
+        for item in groups.change(rows, self._begin()):
+            if isinstance(item, Suspend):
+                yield item
+            else:
+                yield from item.pieces(self._context.batch_rows)
 
     def _said(self, held: Iterable[Batch]) -> Emission:
         """What comes out for this part of what was held."""

@@ -68,9 +68,8 @@ class ChangelogOverOperator(Operator):
 
     def _changes(self, batch: Batch) -> Emission:
         yield from self._rows.take(self._rows.kept(batch))
-        touched = self._rows.touched()
-        if touched is not None:
-            side = len(self._rows.fields)
+        side = len(self._rows.fields)
+        for touched in self._rows.touched():
             made = yield from difference(sided(touched), self._operator, self._context, side, self._kept)
             if made is not None and made.length:
                 yield from made.pieces(self._context.batch_rows)

@@ -5,7 +5,7 @@ Whoever collects rows and gives them together pays for each group once (``recomp
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -66,19 +66,25 @@ class RecomputedGroups:
         """A batch's columns :attr:`fields`."""
         return self._rows.kept(batch)
 
-    def change(self, parts: Iterable[Batch]) -> Generator[Suspend, None, Batch | None]:
-        """Takes rows with the columns :attr:`fields`; the old rows of the groups that they change with -1, the new ones with +1."""
+    def change(self, parts: Iterable[Batch], begin: Batch | None) -> Iterator[Batch | Suspend]:
+        """Takes rows with the columns :attr:`fields`; the old rows of the groups that they change with -1, the new ones with +1.
+
+        What is said to ``begin`` with is summed up with that.
+        """
         for part in parts:
             yield from self._rows.take(part)
-        touched = self._rows.touched()
-        made = None
-        if touched is not None:
+        for touched in self._rows.touched():
             made = yield from difference(sided(touched), self._operator, self._context, 0, self._kept)
             if self._empty is not None:
                 was, now = bool(touched.before.any()), bool(touched.after.any())
                 made = self._with_empty(made, int(was) - int(now))
+            if begin is not None:
+                made, begin = begin if made is None else consolidated(concat([begin, made])), None
+            if made is not None and made.length:
+                yield made
+        if begin is not None:
+            yield begin
         self._rows.settle()
-        return made if made is not None and made.length else None
 
     def _with_empty(self, made: Batch | None, weight: int) -> Batch | None:
         """The only group says something also when it has no rows."""

@@ -25,7 +25,8 @@ from tableflow.physical.properties import OrderingKey
 from tableflow.physical.state_parts import only_part
 from tableflow.physical.steps import pausing
 from tableflow.records import dataclass
-from tableflow.runtime.operator import Emission, Operator, OperatorContext
+from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
+from tableflow.runtime.wake import READY
 from tableflow.serialization import serializable
 from tableflow.types import BIGINT, Field
 
@@ -85,27 +86,29 @@ class ChangelogTopNOperator(Operator):
             batch = yield from pausing(self._rows.leading(batch, self._end))
         if self._sorted is None:
             yield from self._rows.take(self._rows.kept(batch))
-            yield from self._said(self._recomputed())
+            yield from self._recomputed()
             return
         for piece in batch.pieces(PIECE_ROWS):
             yield from self._rows.room(piece)
-            yield from self._said(self._shifted(piece, self._sorted))
+            made = self._shifted(piece, self._sorted)
+            if made is not None and made.length:
+                yield from made.pieces(self._context.batch_rows)
+            self._rows.settle()
 
-    def _said(self, made: Batch | None) -> Emission:
-        if made is not None and made.length:
-            yield from made.pieces(self._context.batch_rows)
-        self._rows.settle()
-
-    def _recomputed(self) -> Batch | None:
+    def _recomputed(self) -> Emission:
         """Changes of the touched partitions' first rows."""
-        touched = self._rows.touched()
-        if touched is None:
-            return None
-        old, new = (_places(touched.partitions, counts) for counts in (touched.before, touched.after))
-        made = self._diff(touched, old, new)
-        if self._node.appends and self._end < _ALL:
-            self._rows.state.remove(touched.slots[new >= self._end])
-        return made
+        beyond: list[Slots] = []
+        for touched in self._rows.touched():
+            old, new = (_places(touched.partitions, counts) for counts in (touched.before, touched.after))
+            made = self._diff(touched, old, new)
+            if self._node.appends and self._end < _ALL:
+                beyond.append(touched.slots[new >= self._end])
+            if made.length:
+                yield from made.pieces(self._context.batch_rows)
+            yield Suspend(READY)
+        for slots in beyond:
+            self._rows.state.remove(slots)
+        self._rows.settle()
 
     def _shifted(self, piece: Batch, rows: SortedRows) -> Batch | None:
         """Changes of the first rows of all, which are kept in order."""

@@ -8,7 +8,7 @@ end, so that the function depends on nothing but them.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -30,13 +30,14 @@ from tableflow.runtime.wake import READY
 from tableflow.types import BYTES, INT, Field
 
 PIECE_ROWS = 8192
+_TOUCHED_ROWS = 16_384
 _ROW_BYTES = 64
 """What a touched row costs besides its columns: its numbers, and its place in the order."""
 
 
 @dataclass(frozen=True, slots=True)
 class TouchedRows:
-    """All rows of the partitions that a change has touched, in order: columns, the number of the partition, and how often each
+    """All rows of some of the partitions that a change has touched, in order: columns, the number of the partition, and how often each
     row was and is visible.
     """
 
@@ -144,20 +145,31 @@ class PartitionRows:
         self._reservation.resize(self._bytes)
         return changes
 
-    def touched(self) -> TouchedRows | None:
-        """The rows of the partitions of rows whose count the change has altered; :meth:`settle` ends it."""
+    def touched(self) -> Iterator[TouchedRows]:
+        """The rows of the partitions of rows whose count the change has altered, some whole partitions at a time; :meth:`settle` ends it.
+
+        Rows must not be removed meanwhile.
+        """
         changed = np.unique(np.concatenate([np.zeros(0, np.uint32), *self._changed]))
         changed = changed[self._scratch[changed] != 0]
-        found = list(self.state.chains(changed).pieces(PIECE_ROWS * 8))
-        if not found:
-            return None
-        slots = np.concatenate([slots for _, slots in found])
+        found: list[tuple[Slots, Slots]] = []
+        for lanes, slots in self.state.chains(changed).pieces(_TOUCHED_ROWS):
+            whole = int(np.searchsorted(lanes, lanes[-1]))  # the last partition may go on
+            if whole:
+                yield self._rows_of([*found, (lanes[:whole], slots[:whole])])
+                found.clear()
+            found.append((lanes[whole:], slots[whole:]))
+        if found:
+            yield self._rows_of(found)
+        self._scratch[changed] = 0
+
+    def _rows_of(self, found: Sequence[tuple[Slots, Slots]]) -> TouchedRows:
+        lanes, slots = (np.concatenate(parts) for parts in zip(*found, strict=True))
         self._age.touch(slots)
         self._context.count("recomputed_rows", len(slots))
-        partitions = np.concatenate([lanes for lanes, _ in found]).astype(np.int64)
+        partitions = lanes.astype(np.int64)
         after = self.state.counts(slots)
         before = after - self._scratch[slots]
-        self._scratch[changed] = 0
         columns = self.state.columns(range(len(self.fields)), slots)
         self._touched.resize(2 * sum(c.nbytes for c in columns) + len(slots) * _ROW_BYTES)
         order = self._in_order(partitions, columns)

@@ -89,6 +89,18 @@ def test_an_epoch_costs_its_rows_and_those_of_its_groups(keys: tuple[Field, ...]
     assert harness.context.counted["recomputed_rows"] == 20_000
 
 
+def test_many_partitions_are_looked_at_some_at_a_time() -> None:
+    harness = EventHarness(operator_of(grouped(LISTED)), FIELDS)
+    rows, keys = 60_000, 30_000
+    values = np.arange(rows, dtype=np.int32)
+    columns = [Column(INT, pa.array(values % keys)), Column(INT, pa.array(values))]
+    harness.batch(Batch([*columns, Column(BOOLEAN, pa.array(values > 0))], rows))
+    assert harness.context.counted["recomputed_rows"] == rows
+    assert max(batch.rows for batch in harness.batches) < keys
+    assert sorted(row[0] for row in harness.emitted) == list(range(keys))
+    assert all(row[1] == [row[0] + keys, row[0]] for row in harness.emitted)
+
+
 def test_a_row_wakes_its_own_group_alone() -> None:
     harness = EventHarness(operator_of(grouped(LISTED)), FIELDS)
     harness.batch(many(1000))
@@ -164,6 +176,7 @@ def test_changes_in_pieces(data: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:
         size = data.draw(st.integers(1, 3))
         patch.setattr(partition_rows, "PIECE_ROWS", size)
+        patch.setattr(partition_rows, "_TOUCHED_ROWS", data.draw(st.integers(1, 4)))
         patch.setattr(changelog_aggregate, "PIECE_ROWS", size)
         harness = EventHarness(operator_of(node), FIELDS, rebuild=data.draw(st.booleans()))
         harness.watermark(time := 100)
