@@ -140,6 +140,7 @@ class Context:
                 closing.callback(sink.close)
             for lookup in self._lookups:
                 closing.callback(lookup.close)
+        self._block.waits = None
         for reservation in self._reservations:
             reservation.rows = None  # who looks at a job afterwards keeps no operator
             if not reservation.adopted:

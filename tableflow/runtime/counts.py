@@ -116,7 +116,7 @@ class JobCounters:
 
 
 def sum_operators(blocks: list[OperatorBlock]) -> OperatorCounts:
-    """One operator over all its tasks, in one go: each query is summed up when it ends."""
+    """One operator over all its tasks, in one go."""
     rows_out = batches_out = busy = longest = idle = ended = largest = cut = first = last = state = state_rows = 0
     named: Counter[str] = Counter()
     for block in blocks:

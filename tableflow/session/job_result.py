@@ -49,6 +49,7 @@ class JobResult:
         self._script = script
         self._on_close = on_close
         self._counters: JobCounters | None = None
+        self._closed = False
         self._failure: TableFlowError | None = None
 
     def next_batch(self, timeout: float | None = None, epoch: int | None = None) -> pa.RecordBatch | None:
@@ -58,7 +59,7 @@ class JobResult:
         """
         if self._failure is not None:
             raise self._failure  # rows that never came are not the end
-        if self._counters is not None:
+        if self._closed:
             return None
         try:
             batch = self._job.next_batch(timeout, epoch)
@@ -83,7 +84,7 @@ class JobResult:
 
     def settled(self) -> Iterator[pa.RecordBatch]:
         """All rows that come of what the sources have given so far, once that has had its effect: of a query without end."""
-        if self._counters is not None or self._failure is not None:
+        if self._closed or self._failure is not None:
             return
         epoch = self._job.epochs.ask()
         while (batch := self.next_batch(epoch=epoch)) is not None:
@@ -104,16 +105,20 @@ class JobResult:
         self._job.cancel()
 
     def close(self) -> None:
-        """Ends the job and keeps its counters."""
-        if self._counters is None:
+        """Ends the job; its counters stay."""
+        if not self._closed:
             self._job.cancel()
-            self._counters = self._job.counters()
+            self._closed = True
             self._job.close()
             self._on_close(self)
 
     def counters(self) -> JobCounters:
         """The job's counters, final once it is closed."""
-        return self._job.counters() if self._counters is None else self._counters
+        if not self._closed:
+            return self._job.counters()
+        if self._counters is None:  # summed up when they are asked for, which those of few queries are
+            self._counters = self._job.counters()
+        return self._counters
 
     def reserve(self, owner: str) -> PoolReservation:
         """Memory of this job for what is kept of its rows."""
@@ -123,7 +128,7 @@ class JobResult:
     def news(self) -> Sequence[str]:
         """Warnings about the job as it stands now, or ended."""
         found = [late_warning(self.planned, self.counters())]
-        if self._counters is None and self.endless:
+        if not self._closed and self.endless:
             found.append(idle_warning(self.planned, self._job.counters()))
         return [warning for warning in found if warning is not None]
 
