@@ -198,7 +198,7 @@ def _judging(source: AssignWatermarks, path: tuple[Node, ...]) -> tuple[WindowTa
     if not isinstance(aggregate, Aggregate):
         raise _unknown(source.table, "are not grouped by their windows", window.span)
     emit = aggregate.emit
-    if emit is not None and (emit.keep_last is not None or emit.keep_last_rows is not None):
+    if emit is not None and emit.evicts and emit.lateness is None:
         raise _unknown(source.table, "are in windows with KEEP LAST, which fire in the order of rows", window.span)
     if emit is not None and emit.lateness and any(isinstance(node, WindowTable) for node in above):
         raise _unknown(

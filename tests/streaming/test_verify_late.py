@@ -30,6 +30,11 @@ QUERIES = {
     "growing": """SELECT window_start, window_end, count(DISTINCT k), median(v)
         FROM CUMULATE(e, ts, INTERVAL '3' SECOND, INTERVAL '9' SECOND) GROUP BY window_start, window_end
         EMIT EVERY 3 ROWS LATE INTO late""",
+    "last rows, corrected": f"""SELECT k, window_start, window_fire, count(*), sum(v) FROM TUMBLE(e, ts, INTERVAL '10' SECOND)
+        {WINDOW}, window_fire EMIT EVERY 2 ROWS KEEP LAST 3 ROWS WITH LATENESS INTERVAL '4' SECOND""",
+    "last rows of intervals, corrected": f"""SELECT k, window_end, window_fire, array_agg(v) FROM HOP(e, ts, INTERVAL '3' SECOND,
+        INTERVAL '9' SECOND) {WINDOW}, window_fire
+        EMIT EVERY INTERVAL '2' SECOND OF EVENT TIME KEEP LAST INTERVAL '2' SECOND WITH LATENESS INTERVAL '2' SECOND""",
     "some windows": f"""SELECT n, count(*) FROM (SELECT k, window_end, count(*) AS n FROM TUMBLE(
         (SELECT k, ts, v + 1 AS w FROM e WHERE v <> 2), ts, INTERVAL '5' SECOND)
         WHERE window_end > TIMESTAMP '2024-01-01 00:00:10' {WINDOW}) q GROUP BY n""",
