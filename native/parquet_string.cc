@@ -10,6 +10,7 @@ constexpr int64_t kLargestBatch = INT32_MAX;
 constexpr int64_t kLargestGuess = 16 << 20;
 
 [[noreturn]] void too_few() { throw Corrupt("a page has fewer strings than its header says"); }
+[[noreturn]] void past_its_page() { throw Corrupt("a string reaches past its page"); }
 
 // The next stored string.  `width` is that of all of them, 0 if each has its length in front.
 inline std::pair<const uint8_t*, uint32_t> next_string(int width, const uint8_t*& at, const uint8_t* end) {
@@ -19,7 +20,7 @@ inline std::pair<const uint8_t*, uint32_t> next_string(int width, const uint8_t*
     std::memcpy(&length, at, 4);
     at += 4;
   }
-  if (length > uint64_t(end - at)) throw Corrupt("a string reaches past its page");
+  if (length > uint64_t(end - at)) past_its_page();
   const uint8_t* found = at;
   at += length;
   return {found, length};
@@ -39,25 +40,48 @@ class StringBuilder {
 
   void grow(int64_t more) {
     if (size_ + more > kLargestBatch) throw Unsupported("a batch of strings is larger than 2 GB");
-    auto larger = std::make_shared<Buffer>(size_t(std::max<int64_t>(size_ + more, 2 * size_)));
+    auto larger = std::make_shared<Buffer>(size_t(std::clamp(2 * size_, size_ + more, kLargestBatch)));
     std::memcpy(larger->data(), bytes_->data(), size_t(size_));
     bytes_ = std::move(larger);
   }
 
-  // `from` has 32 readable bytes past its end.
+  // `from` has 64 readable bytes past its end.  As many are copied whatever the length: a loop over few of them ends unexpectedly for nearly every string.
   void add(const uint8_t* from, int64_t length) {
     if (size_ + length > int64_t(bytes_->size())) grow(length);
     uint8_t* to = bytes_->data() + size_;
-    if (length <= 128) {
-      for (int64_t done = 0; done < length; done += 32) std::memcpy(to + done, from + done, 32);
-    } else {
-      std::memcpy(to, from, size_t(length));
-    }
+    std::memcpy(to, from, 64);
+    if (length > 64) std::memcpy(to + 64, from + 64, size_t(length - 64));
     size_ += length;
     *next_++ = int32_t(size_);
   }
 
   void add_null() { *next_++ = int32_t(size_); }
+
+  // The next strings, which have their lengths in front; 64 bytes can be read past the end.  `kAtOnce` are copied whatever the length.
+  template <size_t kAtOnce> void add_sized(const uint8_t*& from, const uint8_t* end, int64_t rows) {
+    const uint8_t* at = from;
+    for (const int32_t* const last = next_ + rows; next_ < last;) {
+      uint8_t* const begin = bytes_->data();
+      const uint8_t* const limit = begin + bytes_->size();
+      uint8_t* to = begin + size_;
+      int32_t* next = next_;
+      uint32_t length = 0;
+      for (; next < last; *next++ = int32_t(to - begin)) {
+        if (end - at < 4) too_few();
+        std::memcpy(&length, at, 4);
+        if (length > uint64_t(end - at - 4)) past_its_page();
+        if (length > uint64_t(limit - to)) break;
+        std::memcpy(to, at + 4, kAtOnce);
+        if (length > kAtOnce) std::memcpy(to + kAtOnce, at + 4 + kAtOnce, length - kAtOnce);
+        to += length;
+        at += 4 + length;
+      }
+      next_ = next;
+      size_ = to - begin;
+      if (next < last) grow(length);
+    }
+    from = at;
+  }
 
   VectorPtr finish(const std::string& format, int64_t rows, BufferPtr validity, int64_t nulls) {
     return make_string(format, rows, shrunk(std::move(offsets_), size_t(rows + 1) * 4), shrunk(std::move(bytes_), size_t(size_)),
@@ -208,6 +232,8 @@ class StringSink final : public Sink {
 
   void append_plain(StringBuilder& builder, const uint8_t*& at, const uint8_t* end, int64_t row, int64_t rows,
                     const uint8_t* validity) const {
+    if (!validity && width_ == 0)
+      return end - at < 16 * rows ? builder.add_sized<16>(at, end, rows) : builder.add_sized<64>(at, end, rows);
     for (int64_t i = 0; i < rows; ++i) {
       if (validity && !bit(validity, row + i)) {
         builder.add_null();
