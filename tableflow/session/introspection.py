@@ -33,13 +33,18 @@ def show(statement: Show, catalog: CatalogSnapshot, settings: Settings) -> Fixed
                 ["name", "signature", "description"], [[f.name, f.signature, f.doc] for f in functions()]
             )
         case ShowKind.CONNECTORS:
-            return FixedResult(["name", "description"], [[c.name, c.doc] for c in CONNECTORS.values()])
+            return FixedResult(["name", "description"], _connectors())
         case ShowKind.HINTS:
             return FixedResult(["name", "description"], [[name, doc] for name, doc in sorted(HINTS.items())])
         case ShowKind.SETTINGS:
             return show_settings(settings)
         case ShowKind.CREATE:
             return FixedResult(["statement"], [[_definition(statement.name, catalog)]])
+
+
+def _connectors() -> list[list[str]]:
+    """Those that WITH may name; what stands behind managed tables and behind what programs register is nobody's to name."""
+    return [[one.name, one.doc] for one in CONNECTORS.values() if one.create is not None]
 
 
 def show_settings(settings: Settings) -> FixedResult:

@@ -95,7 +95,10 @@ def parse_watermark(parser: TableFlowParser) -> WatermarkSyntax:
     parser.expect("WATERMARK", "FOR")
     at = parser.span()
     column = Name(parser.name("the column of event time"), at)
-    parser.expect("AS")
+    if not parser.ahead("AS"):
+        name = column.text
+        parser.fail(f"AS is expected, and what time has come to: {name} AS {name} - INTERVAL '5' SECOND")
+    parser.step()
     expression = formula(parser, parser._parse_disjunction)
     return WatermarkSyntax(column, expression, Span(start, parser.previous_span().end))
 

@@ -19,6 +19,7 @@ from tableflow.nearest import nearest
 from tableflow.recursion import with_room
 from tableflow.sql.parser import TableFlowParser
 from tableflow.sql.reader import RefusedError, UnreadableError
+from tableflow.sql.splitter import missing_semicolon
 from tableflow.sql.tokens import RESERVED, tokenize
 from tableflow.sql.type_names import NAMES as TYPES
 
@@ -125,6 +126,7 @@ def _explained(error: ParseError, text: str, tokens: list[Token]) -> TableFlowEr
         or _file_hint(text, span.start)
         or _quote_hint(tokens, index)
         or _top_hint(tokens, index)
+        or (None if expected else _next_statement_hint(tokens, index))
         or _nearest_keyword(tokens, index)
     )
     return SqlSyntaxError(message, hint=hint, span=span)
@@ -171,6 +173,12 @@ def _top_hint(tokens: list[Token], index: int) -> str | None:
     if 0 < index < len(tokens) and tokens[index - 1].text.upper() == "TOP" and tokens[index].text.isdecimal():
         return f"write LIMIT {tokens[index].text} at the end of the query"
     return None
+
+
+def _next_statement_hint(tokens: list[Token], index: int) -> str | None:
+    """A statement that begins here, or with the word before, which has been read as an alias."""
+    near = [tokens[i].text for i in (index, index - 1) if 0 < i < len(tokens)]
+    return next(filter(None, map(missing_semicolon, near)), None)
 
 
 def _nearest_keyword(tokens: list[Token], index: int) -> str | None:

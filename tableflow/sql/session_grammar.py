@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tableflow.errors import Span, SqlSyntaxError, TableFlowError, UnsupportedError
 from tableflow.nearest import nearest
 from tableflow.records import dataclass
+from tableflow.sql.splitter import missing_semicolon
 from tableflow.sql.statements import (
     Describe,
     EndJob,
@@ -264,6 +265,6 @@ def _explained(error: Any, text: str) -> SqlSyntaxError:
         )
     return SqlSyntaxError(
         f"syntax error at {found}" + (f": {' or '.join(names)} is expected" if names else ""),
-        hint=_MEANT.get(word.upper()) or hint,
+        hint=_MEANT.get(word.upper()) or hint or (None if names else missing_semicolon(word)),
         span=Span(position, position + len(word)),
     )

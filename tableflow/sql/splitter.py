@@ -91,6 +91,20 @@ def is_complete(script: str) -> bool:
     return not statements or statements[-1].terminated
 
 
+_BEGINNINGS = frozenset(
+    {
+        "ALTER", "CANCEL", "COPY", "CREATE", "DELETE", "DESCRIBE", "DROP", "EXECUTE", "EXPLAIN", "FLUSH", "INSERT", "MERGE", "RESET",
+        "SELECT", "SET", "SHOW", "STOP", "TRUNCATE", "UPDATE", "WITH",
+    }
+)  # fmt: skip
+
+
+def missing_semicolon(word: str) -> str | None:
+    """What to do about a word where a statement cannot go on, if it begins one."""
+    word = word.upper()
+    return f"if another statement begins with {word}, put ; before it" if word in _BEGINNINGS else None
+
+
 _EXPLAINING = frozenset({"EXPLAIN", "COST", "CHANGELOG", "PHYSICAL", "LOGICAL", "JSON", "ANALYZE", "WATERMARK"})
 """Words that may stand before the statement that is explained."""
 

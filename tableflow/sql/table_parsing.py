@@ -36,6 +36,8 @@ def parse_table(parser: TableFlowParser, table: TableSyntax) -> TableSyntax:
         _query(parser, table)
     elif table.untyped:
         raise UnreadableError("a type is expected", table.untyped[0])
+    elif parser.ahead("SELECT") or parser.ahead("VALUES"):
+        parser.fail("AS is expected before the query")
     elif parser.current and table.options is None:
         parser.fail("WITH is expected")
     elif not table.items and table.options is None:

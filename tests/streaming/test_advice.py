@@ -186,3 +186,29 @@ def test_rows_come_in_the_order_of_event_time(con: tableflow.Connection) -> None
     assert ends == [(dt.datetime(2024, 1, 1, 0, 0, second), 3) for second in (3, 6, 9)]
     for other in ("ts DESC", "price, ts"):
         assert "begin with the event time, ascending" in failure(con, f"SELECT price FROM late ORDER BY {other}")
+
+
+def test_a_watermark_ahead_of_its_rows_is_warned_of(con: tableflow.Connection) -> None:
+    declared = "CREATE TABLE {} (ts TIMESTAMP(3), WATERMARK FOR ts AS {}) WITH ('connector' = 'blackhole')"
+    for number, (text, ahead) in enumerate(
+        [
+            ("ts + INTERVAL '5' SECOND", True),
+            ("ts - INTERVAL '-5' SECOND", True),
+            ("ts - INTERVAL '5' SECOND", False),
+            ("ts", False),
+        ]
+    ):
+        said = [str(message) for _, message in con.execute(declared.format(f"ahead{number}", text)).messages]
+        assert any("rows are late as they come" in each for each in said) == ahead
+
+
+def test_an_undeclared_event_time_names_those_that_could_be(con: tableflow.Connection) -> None:
+    error = failure(
+        con, "CREATE TABLE x (a INT, at TIMESTAMP(3), WATERMARK FOR moment AS at) WITH ('connector' = 'blackhole')"
+    )
+    assert "hint: columns that may be event time: at" in error
+
+
+def test_connectors_are_those_that_can_be_named(con: tableflow.Connection) -> None:
+    names = [name for name, _ in con.execute("SHOW CONNECTORS").fetchall()]
+    assert sorted(names) == ["blackhole", "datagen", "filesystem", "nexmark", "print", "socket"]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from tableflow.catalog.provider import WatermarkDefinition
 from tableflow.errors import BindError, CatalogError, Span, TableFlowError
 from tableflow.expressions.coercion import cast
-from tableflow.expressions.nodes import Call, Expression
+from tableflow.expressions.nodes import Call, Expression, Literal
 from tableflow.planner.logical.copying import passing
 from tableflow.planner.logical.nodes import Node, Project
 from tableflow.planner.logical.time_nodes import AssignWatermarks
@@ -19,7 +19,7 @@ from tableflow.records import dataclass
 from tableflow.sql.binder.context import StatementContext
 from tableflow.sql.binder.scope import did_you_mean
 from tableflow.sql.binder.stored import COMPUTED, WATERMARK, bind_text, columns_read
-from tableflow.types import Field, SqlType, TimestampType
+from tableflow.types import Field, IntervalType, SqlType, TimestampType
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,11 @@ def with_computed(plan: Node, known: Sequence[Field], levels: Sequence[Level]) -
     return plan
 
 
+def _times(fields: dict[str, Field]) -> str | None:
+    names = [field.name for field in fields.values() if isinstance(field.type, TimestampType)]
+    return f"columns that may be event time: {', '.join(names)}" if names else None
+
+
 def bind_watermark(
     context: StatementContext, watermark: WatermarkDefinition, place: Span, fields: dict[str, Field]
 ) -> tuple[Field, Expression]:
@@ -89,7 +94,7 @@ def bind_watermark(
     if column is None:
         raise CatalogError(
             f"column {watermark.column!r} of WATERMARK FOR is not declared",
-            hint=did_you_mean(watermark.column, [field.name for field in fields.values()]),
+            hint=did_you_mean(watermark.column, [field.name for field in fields.values()]) or _times(fields),
             span=place,
         )
     if not isinstance(column.type, TimestampType):
@@ -105,7 +110,23 @@ def bind_watermark(
             hint=f"write {column.name} - INTERVAL '5' SECOND",
             span=place,
         )
+    if _is_ahead(found):
+        context.warn(
+            f"the watermark of {column.name!r} is ahead of the row it comes from, so that rows are late as they come: "
+            f"write {column.name} - INTERVAL ... to wait for rows that come later",
+            place,
+        )
     return column, found
+
+
+def _is_ahead(watermark: Expression) -> bool:
+    """A time that is moved forward: it says that nothing comes any more up to a time which no row has reached."""
+    if not isinstance(watermark, Call) or watermark.function not in {"add", "subtract"}:
+        return False
+    by = watermark.args[1]
+    if not isinstance(by, Literal) or not isinstance(by.type, IntervalType) or by.value is None:
+        return False
+    return tuple(by.value) > (0, 0, 0) if watermark.function == "add" else tuple(by.value) < (0, 0, 0)
 
 
 def with_watermarks(

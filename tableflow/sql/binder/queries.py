@@ -24,7 +24,7 @@ _NAMES = {
 }  # fmt: skip
 
 
-_ORDER_OF_CLAUSES = ("where", "group", "having", "windows", "qualify", "order", "limit", "offset", "emit")
+_ORDER_OF_CLAUSES = ("where", "group", "having", "windows", "qualify", "emit", "order", "limit", "offset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,13 @@ def in_order(block: Block, node: exp.Expr) -> None:
             continue
         name = _NAMES.get(key, key.upper())
         if at < last:
-            raise SqlSyntaxError(f"{before} cannot stand before {name}", span=block.source.place(at, at + len(name)))
-        if key not in {"limit", "windows"}:
-            # OFFSET may stand before LIMIT or behind it, WINDOW before QUALIFY or behind it
+            raise SqlSyntaxError(
+                f"{name} cannot stand before {before}",
+                hint=f"write {before} ... {name} ...",
+                span=block.source.place(at, at + len(name)),
+            )
+        if key not in {"limit", "windows", "emit"}:
+            # OFFSET may stand before LIMIT or behind it, WINDOW before QUALIFY or behind it, EMIT before ORDER BY or at the end
             last, before = at, name
 
 

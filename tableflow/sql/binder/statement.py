@@ -49,6 +49,13 @@ _EXPLAINED = frozenset({"CREATE", "COPY", "EXECUTE", "STATEMENT"})
 """Words that begin a statement with a query, besides those of changes."""
 _TRANSACTIONS = frozenset({"BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "ABORT"})
 _DEFINITIONS = frozenset({"CREATE", "DROP", "ALTER", "COPY", "TRUNCATE"})
+_BEGINNINGS = "a statement begins with a word such as SELECT, INSERT, CREATE, DROP, SET, SHOW or EXPLAIN"
+_INSTEAD = {
+    "HELP": "SHOW TABLES, SHOW FUNCTIONS, SHOW CONNECTORS, SHOW SETTINGS and SHOW JOBS list what there is; DESCRIBE t shows columns",
+    "KILL": "CANCEL JOB id ends a job at once, STOP JOB id at an epoch; SHOW JOBS lists them",
+    "LIST": "SHOW TABLES lists tables",
+}
+"""What else the first words of statements of other systems are."""
 _FIRST = sorted((_QUERIES | session_grammar.OWNED | FIRST_WORDS | CHANGES | _DEFINITIONS | {"EXECUTE"}) - {"("})
 
 
@@ -121,7 +128,7 @@ def _bound(text: str, start: int, context: StatementContext) -> Statement:
     near = nearest(word, _FIRST)
     raise SqlSyntaxError(
         f"{first.text!r} begins no statement",
-        hint=f"did you mean {near}?" if near else "begin with SELECT",
+        hint=_INSTEAD.get(word) or (f"did you mean {near}?" if near else _BEGINNINGS),
         span=span,
     )
 
