@@ -25,7 +25,7 @@ from tableflow.physical.node import UnaryNode, dealt_by, positions
 from tableflow.physical.partition_rows import PIECE_ROWS
 from tableflow.physical.retention import Expiry, Retention, position_of
 from tableflow.physical.row_firings import RowFirings
-from tableflow.physical.state_parts import join_parts, only_part, split_parts
+from tableflow.physical.state_parts import across, join_parts, least
 from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Epoch, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
@@ -76,11 +76,11 @@ class ChangelogAggregateOperator(Operator):
         key = None if node.closes is None else node.closes.column
         if any(map(is_collected, node.calls)):
             self._groups = self._recomputed = RecomputedGroups(
-                node.keys, node.fields[len(node.keys) :], node.calls, inputs, node.ttl, key
+                node.keys, node.fields[len(node.keys) :], node.calls, node.input, node.ttl, key
             )
         else:
             self._groups = ChangingGroups(
-                node.keys, node.calls, inputs, retracting=node.retracting, ttl=node.ttl, closes=key
+                node.keys, node.calls, node.input, retracting=node.retracting, ttl=node.ttl, closes=key
             )
         self._expiry: Expiry | None = None
         if node.closes is not None:
@@ -108,7 +108,8 @@ class ChangelogAggregateOperator(Operator):
             fields = self._node.fields if self._recomputed is None else self._recomputed.fields
             where = positions(fields)
             keys = [where[key.id] for key in self._node.keys]
-            self._held = HeldChanges([f.type for f in fields], context.reserve("changes"), keys)
+            dealt = dealt_by(self._node.input, [f.id for f in fields])
+            self._held = HeldChanges([f.type for f in fields], context.reserve("changes"), keys, dealt)
         if self._firings is not None:
             self._counted = context.reserve("rows of groups", self._firings.held)
             self._counted.rows = lambda: 0  # the groups are counted already
@@ -285,20 +286,16 @@ class ChangelogAggregateOperator(Operator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The groups; whether the only row has come out; the watermark; what is held, at an epoch only what waits for its time."""
-        if not keys.first:
-            return b""
-        saved = self._groups.snapshot()
-        held = b"" if self._held is None else self._held.snapshot()
-        counted = b"" if self._firings is None else self._firings.snapshot()
+        saved = self._groups.snapshot(keys)
+        held = b"" if self._held is None else self._held.snapshot(keys)
+        counted = b"" if self._firings is None else self._firings.snapshot(keys)
         return join_parts([struct.pack("<?q", self._begun, self._watermark), saved, held, counted])
 
     def restore(self, parts: Sequence[bytes]) -> None:
-        """Puts everything back."""
-        state = only_part(parts)
-        if state is None:
-            return
-        head, groups, held, counted = split_parts(state)
-        self._begun, self._watermark = struct.unpack("<?q", head)
+        """Puts everything back; time has come as far as for the least of all."""
+        heads, groups, held, counted = across(parts)
+        self._begun = any(head[0] for head in heads)
+        self._watermark = least([head[1:] for head in heads])
         self._groups.restore(groups)
         if self._expiry is not None and self._watermark > START_OF_TIME:
             self._expiry.advance(self._watermark)
@@ -306,7 +303,7 @@ class ChangelogAggregateOperator(Operator):
             self._held.restore(held)
             self._ask_for_timer()
         if self._firings is not None:
-            self._firings.restore([counted])
+            self._firings.restore(counted)
             self._counted.resize(self._firings.held)
 
     def close(self) -> None:

@@ -15,13 +15,14 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat
 from tableflow.columnar.kernels.grouping import Aggregate, AggregateOverflow, GroupNumbers, GroupTable, equal_rows
+from tableflow.columnar.kernels.partition import KeyRange
 from tableflow.errors import DataError
 from tableflow.expressions.nodes import AggregateCall
 from tableflow.physical.aggregate_states import row_inputs
 from tableflow.physical.closing_groups import ClosingGroups
-from tableflow.physical.node import positions
+from tableflow.physical.node import PhysicalNode, dealt_by, positions
 from tableflow.physical.state_age import StateAge
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import across, join_parts
 from tableflow.runtime.operator import Emission, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.types import BIGINT, Field
@@ -37,7 +38,7 @@ class ChangingGroups:
         self,
         keys: Sequence[Field],
         calls: tuple[AggregateCall, ...],
-        inputs: tuple[Field, ...],
+        leaf: PhysicalNode,
         *,
         retracting: bool,
         ttl: int = 0,
@@ -47,7 +48,9 @@ class ChangingGroups:
 
         ``closes`` is the id of the key that tells when a group is complete.
         """
+        inputs = leaf.fields
         where = positions(inputs)
+        self._dealt = dealt_by(leaf, [key.id for key in keys])
         self._keys = [where[key.id] for key in keys]
         self._key_types = [key.type for key in keys]
         self._calls = calls
@@ -228,15 +231,16 @@ class ChangingGroups:
         self._keep(np.flatnonzero(kept).astype(np.uint32))
         self._account()
 
-    def snapshot(self) -> bytes:
-        """All groups, and when they changed."""
-        return join_parts([self._table.snapshot(), self._age.times(self._table.groups)])
+    def snapshot(self, keys: KeyRange) -> bytes:
+        """The groups of a range of keys, and when they changed."""
+        groups = self._table.groups_in(keys, self._dealt)
+        return join_parts([self._table.snapshot(groups), self._age.times(groups)])
 
-    def restore(self, saved: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
-        table, times = split_parts(saved)
-        self._table.restore(table)
-        self._age.put_times(times)
+        tables, times = across(parts)
+        for groups, saved in zip(self._table.unite(tables), times, strict=True):
+            self._age.put_times(groups, saved)
         self._note_new(0)
         if self._counted:
             self._forget()

@@ -25,7 +25,7 @@ from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.node import BinaryNode
 from tableflow.physical.pair_condition import domains_of
 from tableflow.physical.retention import Retention
-from tableflow.physical.state_parts import only_part
+from tableflow.physical.state_parts import across, join_parts, least
 from tableflow.records import dataclass
 from tableflow.runtime.events import START_OF_TIME, Epoch, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
@@ -115,10 +115,10 @@ class ChangelogJoinOperator(Operator):
         kept = rules.read | {f.id for f in node.fields} | {each.column for each in timed if each is not None}
         self._sides = (
             ChangelogSide(
-                node.left.fields, kept, rules.left_keys, rules.null_safe, appends=node.left_appends, ttl=node.left_ttl
+                node.left, kept, rules.left_keys, rules.null_safe, appends=node.left_appends, ttl=node.left_ttl
             ),
             ChangelogSide(
-                node.right.fields,
+                node.right,
                 kept,
                 rules.right_keys,
                 rules.null_safe,
@@ -278,18 +278,13 @@ class ChangelogJoinOperator(Operator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """Both sides' rows, with the numbers of their partners, and the watermark."""
-        if not keys.first:
-            return b""
-        left, right = (side.snapshot() for side in self._sides)
-        return struct.pack("<qq", self._time, len(left)) + left + right
+        return join_parts([struct.pack("<q", self._time), *(side.snapshot(keys) for side in self._sides)])
 
     def restore(self, parts: Sequence[bytes]) -> None:
-        """Puts the rows back."""
-        state = only_part(parts)
-        if state is None:
-            return
-        self._time, size = struct.unpack_from("<qq", state)
-        for side, saved in zip(self._sides, (state[16 : 16 + size], state[16 + size :]), strict=True):
+        """Puts the rows back; time has come as far as for the least of all."""
+        times, *rows = across(parts)
+        self._time = least(times)
+        for side, saved in zip(self._sides, rows, strict=True):
             side.restore(saved)
             side.move(self._time)
         for slots in self._sides[0].state.pieces(_PAIR_ROWS):

@@ -11,7 +11,6 @@ from tableflow.physical.node import Input, UnaryNode, positions
 from tableflow.physical.partition_rows import PartitionRows
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.recomputation import SIDE, difference, sided
-from tableflow.physical.state_parts import only_part
 from tableflow.physical.window import WindowAggregate, WindowAggregateOperator
 from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
@@ -42,9 +41,7 @@ class ChangelogOverOperator(Operator):
     def __init__(self, node: ChangelogOver) -> None:
         kept = node.fields[: len(node.fields) - len(node.results)]
         read = frozenset[int]().union(*(column_ids(call) for call in node.calls))
-        self._rows = PartitionRows(
-            node.input.fields, read | {f.id for f in kept}, node.partition, node.order, ttl=node.ttl
-        )
+        self._rows = PartitionRows(node.input, read | {f.id for f in kept}, node.partition, node.order, ttl=node.ttl)
         there = positions(self._rows.fields)
         inputs = (*self._rows.fields, SIDE)
         self._inner = WindowAggregate(
@@ -85,16 +82,11 @@ class ChangelogOverOperator(Operator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The rows."""
-        if not keys.first:
-            return b""
-        return self._rows.snapshot()
+        return self._rows.snapshot(keys)
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
-        state = only_part(parts)
-        if state is None:
-            return
-        self._rows.restore(state)
+        self._rows.restore(parts)
 
     def close(self) -> None:
         """Gives the memory back."""

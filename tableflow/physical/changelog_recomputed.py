@@ -12,9 +12,10 @@ import numpy as np
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import concat
 from tableflow.columnar.kernels.multi_state import consolidated
+from tableflow.columnar.kernels.partition import KeyRange
 from tableflow.expressions.nodes import AggregateCall, column_ids
 from tableflow.physical.collect_aggregate import CollectAggregate, CollectAggregateOperator
-from tableflow.physical.node import Input
+from tableflow.physical.node import Input, PhysicalNode
 from tableflow.physical.partition_rows import PartitionRows
 from tableflow.physical.recomputation import SIDE, difference, sided
 from tableflow.runtime.operator import Operator, OperatorContext, Suspend
@@ -29,7 +30,7 @@ class RecomputedGroups:
         keys: Sequence[Field],
         results: Sequence[Field],
         calls: tuple[AggregateCall, ...],
-        inputs: tuple[Field, ...],
+        leaf: PhysicalNode,
         ttl: int = 0,
         closes: int | None = None,
     ) -> None:
@@ -37,7 +38,7 @@ class RecomputedGroups:
         self._closes = closes
         read = frozenset[int]().union(*(column_ids(call) for call in calls))
         self._global = not keys
-        self._rows = PartitionRows(inputs, read, [key.id for key in keys], ttl=ttl)
+        self._rows = PartitionRows(leaf, read, [key.id for key in keys], ttl=ttl)
         self.fields = self._rows.fields
         """The columns of the rows that are kept."""
         grouped = (SIDE, *keys)
@@ -115,13 +116,13 @@ class RecomputedGroups:
         if self._closes is not None:
             self._rows.forget_below(self._closes, bound)
 
-    def snapshot(self) -> bytes:
-        """The rows."""
-        return self._rows.snapshot()
+    def snapshot(self, keys: KeyRange) -> bytes:
+        """The rows of a range of keys."""
+        return self._rows.snapshot(keys)
 
-    def restore(self, saved: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
-        self._rows.restore(saved)
+        self._rows.restore(parts)
 
     def close(self) -> None:
         """Gives the memory back."""

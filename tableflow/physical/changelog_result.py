@@ -22,7 +22,6 @@ from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.errors import InternalError
 from tableflow.physical.held_changes import HeldChanges, weights_of
 from tableflow.physical.node import UnaryNode, positions
-from tableflow.physical.state_parts import only_part
 from tableflow.records import dataclass
 from tableflow.runtime.events import Epoch
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
@@ -80,16 +79,11 @@ class SettledResultOperator(Operator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The changes so far."""
-        if not keys.first:
-            return b""
-        return self._held.snapshot()
+        return self._held.snapshot(keys)
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
-        state = only_part(parts)
-        if state is None:
-            return
-        self._held.restore(state)
+        self._held.restore(parts)
 
 
 class ChangelogResultOperator(Operator):
@@ -123,16 +117,11 @@ class ChangelogResultOperator(Operator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The changes of an epoch that has not ended; at its end nothing is held."""
-        if not keys.first:
-            return b""
-        return self._held.snapshot()
+        return self._held.snapshot(keys)
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
-        state = only_part(parts)
-        if state is None:
-            return
-        self._held.restore(state)
+        self._held.restore(parts)
 
     def _changes(self) -> Emission:
         return named_changes(self._held, self._key, self._context.batch_rows, upserts=self._upserts)

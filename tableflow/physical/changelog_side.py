@@ -11,14 +11,19 @@ from tableflow.columnar.batch import Batch, Selection, Weights
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import weights_of
 from tableflow.columnar.kernels.multi_state import Matches, MultiState, RowChanges, Slots
+from tableflow.columnar.kernels.partition import KeyRange
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import ColumnRef, Expression
+from tableflow.physical.node import PhysicalNode, dealt_by
 from tableflow.physical.retention import NO_SLOTS, Expiry, Retention, position_of
 from tableflow.physical.row_values import RowValues
 from tableflow.physical.state_age import StateAge
 from tableflow.runtime.operator import Emission, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.types import Field
+
+_COMPUTED = -1
+"""No column has this id, nor one below it."""
 
 
 class Arrival:
@@ -40,7 +45,7 @@ class ChangelogSide:
 
     def __init__(
         self,
-        inputs: tuple[Field, ...],
+        leaf: PhysicalNode,
         kept: frozenset[int],
         keys: Sequence[Expression],
         null_safe: Sequence[bool],
@@ -49,6 +54,7 @@ class ChangelogSide:
         ttl: int = 0,
     ) -> None:
         """``ttl``: rows that do not change are forgotten after so many microseconds."""
+        inputs = leaf.fields
         self.fields = tuple(f for f in inputs if f.id in kept)
         expressions: list[Expression] = [ColumnRef(f.type, f.id, f.name) for f in self.fields]
         self.keys: list[int] = []
@@ -59,6 +65,9 @@ class ChangelogSide:
                 at = len(expressions)
                 expressions.append(key)
             self.keys.append(at)
+        self._dealt = dealt_by(
+            leaf, [e.id if isinstance(e, ColumnRef) else _COMPUTED - i for i, e in enumerate(expressions)]
+        )
         self._values = RowValues(expressions, inputs)
         self._appends = appends
         self._age = StateAge(ttl)
@@ -162,13 +171,13 @@ class ChangelogSide:
         self._age.forget_rows(self.state)
         self.settle()
 
-    def snapshot(self) -> bytes:
-        """The rows."""
-        return self._age.save_rows(self.state)
+    def snapshot(self, keys: KeyRange) -> bytes:
+        """The rows of a range of keys."""
+        return self._age.save_rows(self.state, keys, self._dealt)
 
-    def restore(self, saved: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
-        self._age.load_rows(self.state, saved)
+        self._age.load_rows(self.state, parts)
         self._reservation.resize(self.state.bytes)
 
     def close(self) -> None:

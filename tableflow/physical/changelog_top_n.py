@@ -22,7 +22,6 @@ from tableflow.physical.first_rows import FirstRowsOperator, keeps_first_rows
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.partition_rows import PIECE_ROWS, PartitionRows, TouchedRows
 from tableflow.physical.properties import OrderingKey
-from tableflow.physical.state_parts import only_part
 from tableflow.physical.steps import pausing
 from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
@@ -61,7 +60,7 @@ class ChangelogTopNOperator(Operator):
     def __init__(self, node: ChangelogTopN) -> None:
         self._node = node
         kept = [f for f in node.fields if node.rank is None or f.id != node.rank.id]
-        self._rows = PartitionRows(node.input.fields, (f.id for f in kept), node.partition, node.order, ttl=node.ttl)
+        self._rows = PartitionRows(node.input, (f.id for f in kept), node.partition, node.order, ttl=node.ttl)
         there = positions(self._rows.fields)
         self._kept = [there[f.id] for f in kept]
         self._ranked = len(kept) < len(node.fields)
@@ -158,16 +157,11 @@ class ChangelogTopNOperator(Operator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The rows."""
-        if not keys.first:
-            return b""
-        return self._rows.snapshot()
+        return self._rows.snapshot(keys)
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
-        state = only_part(parts)
-        if state is None:
-            return
-        self._rows.restore(state)
+        self._rows.restore(parts)
         if self._sorted is not None:
             for slots in self._rows.state.pieces(PIECE_ROWS):
                 self._sorted.change(slots, slots[:0])

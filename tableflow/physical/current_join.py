@@ -6,14 +6,12 @@ concern rows that have come out.  Watermarks wait behind the rows, so that none 
 
 from __future__ import annotations
 
-import io
+import struct
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
-from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import compact, take_columns
 from tableflow.columnar.kernels.multi_state import NO_SLOT, Slots
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
@@ -21,9 +19,10 @@ from tableflow.errors import InternalError
 from tableflow.expressions.nodes import Expression, column_ids
 from tableflow.physical.changelog_side import ChangelogSide
 from tableflow.physical.hash_join import HashJoinKind
-from tableflow.physical.node import BinaryNode, positions
+from tableflow.physical.node import BinaryNode, dealt_by, positions
+from tableflow.physical.packed_rows import pack_rows, rows_in, unpack_rows
 from tableflow.physical.row_values import RowValues
-from tableflow.physical.state_parts import join_parts, only_part, split_parts
+from tableflow.physical.state_parts import across, join_parts, least
 from tableflow.records import dataclass
 from tableflow.runtime.events import START_OF_TIME, Epoch, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
@@ -59,7 +58,7 @@ class CurrentJoinOperator(Operator):
         self._keys = RowValues(node.left_keys, self._fields)
         right = frozenset(f.id for f in node.right.fields) & {f.id for f in node.fields}
         safe = [False] * len(node.right_keys)
-        self._table = ChangelogSide(node.right.fields, right, node.right_keys, safe, appends=False)
+        self._table = ChangelogSide(node.right, right, node.right_keys, safe, appends=False)
         self._waiting: list[Batch] = []
         self._time = START_OF_TIME
         self._told = START_OF_TIME
@@ -156,23 +155,16 @@ class CurrentJoinOperator(Operator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The table's rows, those that wait, and the watermark."""
-        if not keys.first:
-            return b""
-        times = np.array([self._time, self._told], np.int64).tobytes()
-        return join_parts([self._table.snapshot(), times, *map(batch_bytes, self._waiting)])
+        times = [struct.pack("<q", time) for time in (self._time, self._told)]
+        waiting = pack_rows(rows_in(keys, self._waiting, dealt_by(self._node.left, [f.id for f in self._fields])))
+        return join_parts([self._table.snapshot(keys), *times, waiting])
 
     def restore(self, parts: Sequence[bytes]) -> None:
-        """Puts everything back."""
-        state = only_part(parts)
-        if state is None:
-            return
-        table, times, *waiting = split_parts(state)
+        """Puts everything back; time has come as far as for the least of all."""
+        table, times, told, waiting = across(parts)
         self._table.restore(table)
-        self._time, self._told = np.frombuffer(times, np.int64).tolist()
-        for part in waiting:
-            for batch in pa.ipc.open_stream(part):
-                columns = [Column(f.type, array) for f, array in zip(self._fields, batch.columns, strict=True)]
-                self._waiting.append(Batch(columns, batch.num_rows))
+        self._time, self._told = least(times), least(told)
+        self._waiting = [rows for part in waiting if (rows := unpack_rows(part, self._fields)) is not None]
         self._account()
 
     def close(self) -> None:
@@ -181,13 +173,3 @@ class CurrentJoinOperator(Operator):
         self._waiting.clear()
         if hasattr(self, "_reservation"):
             self._reservation.release()
-
-
-def batch_bytes(batch: Batch) -> bytes:
-    """A batch without weights as an Arrow stream."""
-    arrays = [column.array for column in compact(batch).columns]
-    sink = io.BytesIO()
-    record = pa.RecordBatch.from_arrays(arrays, names=[str(i) for i in range(len(arrays))])
-    with pa.ipc.new_stream(sink, record.schema) as writer:
-        writer.write_batch(record)
-    return sink.getvalue()

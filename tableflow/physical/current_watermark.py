@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,9 +12,9 @@ from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.assign_watermarks import units_per_microsecond
 from tableflow.physical.assign_windows import time_column
 from tableflow.physical.node import UnaryNode
-from tableflow.physical.state_parts import only_part
+from tableflow.physical.state_parts import least
 from tableflow.records import dataclass
-from tableflow.runtime.events import Watermark
+from tableflow.runtime.events import START_OF_TIME, Watermark
 from tableflow.runtime.operator import Emission, Operator
 from tableflow.serialization import serializable
 from tableflow.types import Field
@@ -48,13 +49,9 @@ class CurrentWatermarkOperator(Operator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The watermark."""
-        if not keys.first:
-            return b""
-        return b"" if self._time is None else self._time.to_bytes(16, "little", signed=True)
+        return struct.pack("<q", START_OF_TIME if self._time is None else self._time)
 
     def restore(self, parts: Sequence[bytes]) -> None:
-        """See :meth:`snapshot`."""
-        state = only_part(parts)
-        if state is None:
-            return
-        self._time = int.from_bytes(state, "little", signed=True) if state else None
+        """See :meth:`snapshot`; time has come as far as for the least of all."""
+        time = least(parts)
+        self._time = None if time == START_OF_TIME else time

@@ -15,7 +15,7 @@ from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.assign_watermarks import units_per_microsecond
 from tableflow.physical.assign_windows import time_column
 from tableflow.physical.node import UnaryNode
-from tableflow.physical.state_parts import only_part
+from tableflow.physical.state_parts import least
 from tableflow.records import dataclass
 from tableflow.runtime.events import START_OF_TIME, Epoch
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
@@ -55,13 +55,8 @@ class EpochTimeOperator(Operator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The time."""
-        if not keys.first:
-            return b""
         return self._time.to_bytes(8, "little", signed=True)
 
     def restore(self, parts: Sequence[bytes]) -> None:
-        """See :meth:`snapshot`."""
-        state = only_part(parts)
-        if state is None:
-            return
-        self._time = max(self._time, int.from_bytes(state, "little", signed=True))
+        """See :meth:`snapshot`; it is the same for all tasks, and never turns back."""
+        self._time = max(self._time, least(parts))

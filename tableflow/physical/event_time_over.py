@@ -14,21 +14,21 @@ import numpy as np
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.gather import concat_steps, is_nested, take_rows_steps
+from tableflow.columnar.kernels.gather import concat, concat_steps, is_nested, take_rows_steps
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.kernels.sorting import Key, sort_indices_steps
 from tableflow.columnar.keys import encode
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import WindowCall
-from tableflow.physical.node import UnaryNode, positions
+from tableflow.physical.node import UnaryNode, dealt_by, positions
 from tableflow.physical.over_frames import Reach, reach
 from tableflow.physical.over_history import OverHistory, latest
 from tableflow.physical.over_partitions import PartitionKeys
 from tableflow.physical.over_running import RunningOver
-from tableflow.physical.packed_rows import pack_rows, unpack_rows
+from tableflow.physical.packed_rows import pack_rows, rows_in, unpack_rows
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.rows_in_order import RowsInOrder
-from tableflow.physical.state_parts import join_parts, only_part, split_parts
+from tableflow.physical.state_parts import across, join_parts, least
 from tableflow.physical.steps import pausing
 from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, Epoch, Watermark
@@ -80,7 +80,8 @@ class EventTimeOverOperator(Operator):
         self._fields = fields
         self._kept = [where[f.id] for f in node.fields[: len(node.fields) - len(node.results)]]
         self._time = where[node.order[0].column]
-        self._partitions = PartitionKeys(fields, node.partition)
+        self._partitions = PartitionKeys(node.input, node.partition)
+        self._dealt = dealt_by(node.input, [f.id for f in fields])
         self._waiting = RowsInOrder(node.input, node.order, in_time=True, behind=node.behind)
         self._behind = node.behind
         self.time_unit = tick_of(fields[self._time].type)
@@ -261,26 +262,21 @@ class EventTimeOverOperator(Operator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """Rows that wait, and what is kept of those that do not."""
-        if not keys.first:
-            return b""
         held = b"" if self._held is None else struct.pack("<q", self._held)
-        states = [kept.snapshot() for kept in self._states]
-        beyond = [[] if self._ahead is None else [self._ahead], self._passed]
-        return join_parts([self._waiting.snapshot(), *map(pack_rows, beyond), held, *states])
+        beyond = [rows_in(keys, rows, self._dealt) for rows in ([self._ahead] if self._ahead else [], self._passed)]
+        states = [kept.snapshot(keys) for kept in self._states]
+        return join_parts([self._waiting.snapshot(keys), *map(pack_rows, beyond), held, *states])
 
     def restore(self, parts: Sequence[bytes]) -> None:
-        """Puts them back."""
-        state = only_part(parts)
-        if state is None:
-            return
-        waiting, ahead, passed, held, *kept = split_parts(state)
-        if held:
-            (self._held,) = struct.unpack("<q", held)
+        """Puts them back.  What has gathered comes out at an epoch, so that rows of several tasks have not."""
+        waiting, ahead, passed, held, *kept = across(parts)
+        if any(held):
+            self._held = least([time for time in held if time])
             self._context.set_timer(self._context.now() + _HOLD)
-        self._waiting.restore([waiting])
-        self._ahead = unpack_rows(ahead, self._fields)
-        gathered = unpack_rows(passed, self._fields)
-        self._passed = [] if gathered is None else [gathered]
+        self._waiting.restore(waiting)
+        reaching = [rows for part in ahead if (rows := unpack_rows(part, self._fields)) is not None]
+        self._ahead = concat(reaching) if reaching else None
+        self._passed = [rows for part in passed if (rows := unpack_rows(part, self._fields)) is not None]
         for each, saved in zip(self._states, kept, strict=True):
             each.restore(saved)
         self._account()

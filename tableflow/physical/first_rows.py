@@ -18,8 +18,7 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.multi_state import LeadingChanges, MultiState
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.errors import InternalError
-from tableflow.physical.node import positions
-from tableflow.physical.state_parts import only_part
+from tableflow.physical.node import dealt_by, positions
 from tableflow.physical.state_rows import save_rows
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
@@ -53,6 +52,7 @@ class FirstRowsOperator(Operator):
         where, there = positions(node.input.fields), positions(fields)
         self._read = [where[f.id] for f in fields]
         self._kept = [there[f.id] for f in kept]
+        self._dealt = dealt_by(node.input, [f.id for f in fields])
         keys = [there[column] for column in node.partition]
         self._state = MultiState([f.type for f in fields], keys, [True] * len(keys), counted=False)
         chosen = [(there[key.column], key.descending, key.nulls_first) for key in node.order]
@@ -98,17 +98,12 @@ class FirstRowsOperator(Operator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The rows."""
-        if not keys.first:
-            return b""
-        return save_rows(self._state)
+        return save_rows(self._state, keys, self._dealt)
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back, each at its place."""
-        state = only_part(parts)
-        if state is None:
-            return
-        if state:
-            for saved in pa.ipc.open_stream(io.BytesIO(state)):
+        for part in parts:
+            for saved in pa.ipc.open_stream(io.BytesIO(part)) if part else ():
                 columns = [Column(of, array) for of, array in zip(self._state.types, saved.columns, strict=False)]
                 self._state.lead(columns, saved.num_rows, None, self._order, self._limit, placed=False)
         self._state.settle()

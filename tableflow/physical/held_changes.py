@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.multi_state import MultiState
+from tableflow.columnar.kernels.partition import KeyRange
 from tableflow.physical.state_rows import load_rows, save_rows
 from tableflow.runtime.operator import Reservation
 from tableflow.types import SqlType
@@ -24,7 +25,11 @@ Weights = npt.NDArray[np.int64]
 class HeldChanges:
     """Rows of these types with their weights, by the columns ``keys``; bytes are accounted before they are needed."""
 
-    def __init__(self, types: Sequence[SqlType], reservation: Reservation, keys: Sequence[int] = ()) -> None:
+    def __init__(
+        self, types: Sequence[SqlType], reservation: Reservation, keys: Sequence[int] = (), dealt: Sequence[int] = ()
+    ) -> None:
+        """``dealt``: the columns by which rows are dealt to tasks; without any, what is held is no key's."""
+        self._dealt = dealt
         self._state = MultiState(types, keys, [True] * len(keys))
         self._everything = range(len(self._state.types))
         self._reservation = reservation
@@ -74,13 +79,13 @@ class HeldChanges:
         self._state.clear()
         self._reservation.resize(self._state.bytes)
 
-    def snapshot(self) -> bytes:
-        """The changes."""
-        return save_rows(self._state)
+    def snapshot(self, keys: KeyRange) -> bytes:
+        """The changes of a range of keys."""
+        return save_rows(self._state, keys, self._dealt)
 
-    def restore(self, saved: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
-        load_rows(self._state, saved)
+        load_rows(self._state, parts)
         self._reservation.resize(self._state.bytes)
 
     def close(self) -> None:

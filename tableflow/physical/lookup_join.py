@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import pyarrow as pa
 
 from tableflow.catalog.lookup import CachePolicy
 from tableflow.columnar.batch import Batch
@@ -22,15 +21,15 @@ from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.config import LOOKUP_CAPACITY, LOOKUP_OUTPUT
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import Expression, column_ids
-from tableflow.physical.current_join import batch_bytes
 from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.join_pairs import stored_rows
 from tableflow.physical.lookup_cache import KeyedRows
 from tableflow.physical.lookup_questions import Question, Questions
 from tableflow.physical.node import UnaryNode, positions
+from tableflow.physical.packed_rows import pack_rows, unpack_rows
 from tableflow.physical.pair_condition import PairCondition, domains_of
 from tableflow.physical.row_values import RowValues
-from tableflow.physical.state_parts import join_parts, only_part, split_parts
+from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.records import dataclass
 from tableflow.runtime.events import Epoch, Watermark
 from tableflow.runtime.graph import SourceSpec
@@ -250,23 +249,19 @@ class LookupJoinOperator(Operator):
         return Batch([made[f.id] for f in fields], len(lanes))
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
-        """Rows and watermarks that wait."""
+        """Rows and watermarks that wait, as at an epoch none do; they are no key's."""
         if not keys.first:
             return b""
         return join_parts([_saved(each) for each in self._waiting])
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Asks again."""
-        state = only_part(parts)
-        if state is None:
-            return
-        for part in split_parts(state):
-            if part[:1] == b"w":
+        for part in [part for state in parts if state for part in split_parts(state)]:
+            rows = unpack_rows(part[1:], self._fields) if part[:1] == b"r" else None
+            if rows is None:
                 self._waiting.append(Watermark(struct.unpack("<q", part[1:])[0]))
-                continue
-            for batch in pa.ipc.open_stream(part[1:]):
-                columns = [Column(f.type, array) for f, array in zip(self._fields, batch.columns, strict=True)]
-                self._wait(Batch(columns, batch.num_rows))
+            else:
+                self._wait(rows)
 
     def close(self) -> None:
         """Gives the memory back; the context closes the outside table."""
@@ -279,4 +274,4 @@ class LookupJoinOperator(Operator):
 def _saved(each: _Waiting | Watermark) -> bytes:
     if isinstance(each, Watermark):
         return b"w" + struct.pack("<q", each.time)
-    return b"r" + batch_bytes(each.rows)
+    return b"r" + pack_rows([each.rows])

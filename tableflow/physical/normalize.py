@@ -14,10 +14,9 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact, concat, take_columns, weights_of
 from tableflow.columnar.kernels.multi_state import MultiState, Numbers
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
-from tableflow.physical.node import UnaryNode, positions
+from tableflow.physical.node import UnaryNode, dealt_by, positions
 from tableflow.physical.partition_rows import PIECE_ROWS
 from tableflow.physical.state_age import StateAge
-from tableflow.physical.state_parts import only_part
 from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
@@ -44,6 +43,7 @@ class NormalizeOperator(Operator):
         fields = node.input.fields
         where = positions(fields)
         self._key = [where[column] for column in node.key]
+        self._dealt = dealt_by(node.input, [f.id for f in fields])
         self._everything = range(len(fields))
         self._output = [where[f.id] for f in node.fields]
         self._age = StateAge(node.ttl)
@@ -108,16 +108,11 @@ class NormalizeOperator(Operator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The rows."""
-        if not keys.first:
-            return b""
-        return self._age.save_rows(self._state)
+        return self._age.save_rows(self._state, keys, self._dealt)
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
-        state = only_part(parts)
-        if state is None:
-            return
-        self._age.load_rows(self._state, state)
+        self._age.load_rows(self._state, parts)
         self._reservation.resize(self._state.bytes)
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ class DistinctValues(AgedState):
 
     def __init__(self, keys: PartitionKeys, of: SqlType, ttl: int) -> None:
         places = range(len(keys.types))
-        super().__init__(MultiState([*keys.types, of], places, [True] * len(places)), ttl)
+        super().__init__(MultiState([*keys.types, of], places, [True] * len(places)), ttl, keys.dealt)
         self._ages = bool(ttl)
 
     def take(self, values: Column, partitions: Partitions) -> npt.NDArray[np.bool_]:
@@ -42,11 +42,3 @@ class DistinctValues(AgedState):
     def clear(self) -> None:
         """Forgets everything."""
         self._state.clear()
-
-    def snapshot(self) -> bytes:
-        """The values."""
-        return self._age.save_rows(self._state)
-
-    def restore(self, saved: bytes) -> None:
-        """Puts them back."""
-        self._age.load_rows(self._state, saved)

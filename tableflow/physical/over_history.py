@@ -17,6 +17,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat_steps, take_columns, take_rows_steps
 from tableflow.columnar.kernels.multi_state import Slots
+from tableflow.columnar.kernels.partition import KeyRange
 from tableflow.columnar.kernels.windows import key_changes
 from tableflow.expressions.evaluation import project
 from tableflow.expressions.nodes import Expression, WindowCall, column_ids
@@ -60,7 +61,7 @@ class OverHistory(AgedState):
         self._time = there[order[0].column]
         self._keys = keys
         self._first = len(keys.types)
-        super().__init__(keys.state([*(f.type for f in self._fields), BIGINT]), ttl)
+        super().__init__(keys.state([*(f.type for f in self._fields), BIGINT]), ttl, keys.dealt)
         self._number = 0
         reaches = [reach for _, _, reach in calls]
         self._everything = any(reach.everything for reach in reaches)
@@ -191,14 +192,14 @@ class OverHistory(AgedState):
         keys = self._state.keys
         return self._state.rows * min(rows, keys) // keys if keys else 0
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange) -> bytes:
         """The rows, behind the number of the next one."""
-        return struct.pack("<q", self._number) + self._age.save_rows(self._state)
+        return struct.pack("<q", self._number) + super().snapshot(keys)
 
-    def restore(self, saved: bytes) -> None:
-        """Puts them back."""
-        (self._number,) = struct.unpack_from("<q", saved)
-        self._age.load_rows(self._state, saved[8:])
+    def restore(self, parts: Sequence[bytes]) -> None:
+        """Puts them back; a row that comes is behind those of all parts."""
+        self._number = max([struct.unpack_from("<q", part)[0] for part in parts])
+        super().restore([part[8:] for part in parts])
 
 
 def latest(expressions: Sequence[Expression], rows: Batch, fields: tuple[Field, ...]) -> Numbers:

@@ -14,9 +14,9 @@ from tableflow.columnar.kernels.gather import is_nested, take_columns
 from tableflow.columnar.kernels.grouping import GroupTable
 from tableflow.columnar.kernels.multi_state import MultiState, Slots
 from tableflow.columnar.keys import encode
-from tableflow.physical.node import positions
+from tableflow.physical.node import PhysicalNode, dealt_by, positions
 from tableflow.records import dataclass
-from tableflow.types import BYTES, INT, Field, SqlType, TypeFamily, family
+from tableflow.types import BYTES, INT, SqlType, TypeFamily, family
 
 Numbers = npt.NDArray[np.int64]
 
@@ -37,8 +37,11 @@ class Partitions:
 class PartitionKeys:
     """The columns that tell partitions apart; without any there is one partition, whose key is 0."""
 
-    def __init__(self, fields: tuple[Field, ...], partition: Sequence[int]) -> None:
+    def __init__(self, leaf: PhysicalNode, partition: Sequence[int]) -> None:
+        fields = leaf.fields
         where = positions(fields)
+        self.dealt = dealt_by(leaf, partition)
+        """Those by which rows are dealt to tasks, among the types."""
         self._positions = [where[column] for column in partition]
         self.types: tuple[SqlType, ...] = tuple(fields[i].type for i in self._positions) or (INT,)
         self._compared = [BYTES if family(of) is TypeFamily.NESTED else of for of in self.types]

@@ -12,6 +12,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat, take, take_columns
 from tableflow.columnar.kernels.multi_state import NO_SLOT, MultiState
+from tableflow.columnar.kernels.partition import KeyRange
 from tableflow.columnar.kernels.windows import key_changes
 from tableflow.expressions.nodes import ColumnRef, WindowCall
 from tableflow.physical.node import positions
@@ -23,7 +24,7 @@ from tableflow.physical.over_partitions import Numbers, PartitionKeys, Partition
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.row_values import RowValues
 from tableflow.physical.state_age import StateAge
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.physical.state_parts import across, join_parts
 from tableflow.records import replace
 from tableflow.runtime.events import END_OF_TIME
 from tableflow.runtime.operator import OperatorContext, Suspend
@@ -58,6 +59,7 @@ class RunningOver:
         self._first = len(keys.types)
         self._width = len(types)
         self._state: MultiState = keys.state(types)
+        self._dealt = keys.dealt
         self._age = StateAge(ttl)
         self._computed = self._inner()
 
@@ -147,13 +149,14 @@ class RunningOver:
         """Bytes held now."""
         return self._state.bytes + self._age.held + sum(kept.held for kept in self._distinct.values())
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, keys: KeyRange) -> bytes:
         """A row for each partition, and the values that have come."""
-        return join_parts([self._age.save_rows(self._state), *(kept.snapshot() for kept in self._distinct.values())])
+        values = [kept.snapshot(keys) for kept in self._distinct.values()]
+        return join_parts([self._age.save_rows(self._state, keys, self._dealt), *values])
 
-    def restore(self, saved: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
-        own, *values = split_parts(saved)
+        own, *values = across(parts)
         self._age.load_rows(self._state, own)
         for kept, part in zip(self._distinct.values(), values, strict=True):
             kept.restore(part)

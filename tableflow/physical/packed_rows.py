@@ -8,9 +8,18 @@ import pyarrow as pa
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.gather import concat
+from tableflow.columnar.kernels.gather import concat, take_rows
+from tableflow.columnar.kernels.partition import KeyRange
 from tableflow.columnar.representation import widen
 from tableflow.types import Field
+
+
+def rows_in(keys: KeyRange, batches: Sequence[Batch], dealt: Sequence[int]) -> list[Batch]:
+    """Of batches without a selection the rows of a range of keys, dealt by these columns; batches without any are left out."""
+    if keys.whole:
+        return list(batches)
+    taken = [take_rows(each, keys.rows([each.columns[i] for i in dealt], each.length)) for each in batches]
+    return [each for each in taken if each.length]
 
 
 def pack_rows(batches: Sequence[Batch]) -> bytes:

@@ -18,16 +18,17 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import is_nested, take_columns
 from tableflow.columnar.kernels.multi_state import MultiState, Numbers, RowChanges, Slots, SortedRows
+from tableflow.columnar.kernels.partition import KeyRange
 from tableflow.columnar.kernels.sorting import Key, sort_indices, sort_indices_steps
 from tableflow.columnar.kernels.windows import key_changes
 from tableflow.columnar.keys import encode
-from tableflow.physical.node import positions
+from tableflow.physical.node import PhysicalNode, dealt_by, positions
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.state_age import StateAge
 from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
-from tableflow.types import BYTES, INT, Field
+from tableflow.types import BYTES, INT
 
 PIECE_ROWS = 8192
 _TOUCHED_ROWS = 16_384
@@ -53,7 +54,7 @@ class PartitionRows:
 
     def __init__(
         self,
-        inputs: tuple[Field, ...],
+        leaf: PhysicalNode,
         kept: Iterable[int],
         partition: Sequence[int],
         order: Sequence[OrderingKey] = (),
@@ -61,10 +62,12 @@ class PartitionRows:
         ttl: int = 0,
     ) -> None:
         """``ttl``: a partition from which nothing has changed for so many microseconds is forgotten, unless it is the only one."""
+        inputs = leaf.fields
         wanted = {*kept, *partition, *(key.column for key in order)}
         self.fields = tuple(f for f in inputs if f.id in wanted)
         where, there = positions(inputs), positions(self.fields)
         self._read = [where[f.id] for f in self.fields]
+        self._dealt = dealt_by(leaf, [f.id for f in self.fields])
         self._keys = [there[column] for column in partition]
         self.state = MultiState([f.type for f in self.fields], self._keys, [True] * len(self._keys))
         chosen: list[Key] = [(there[key.column], key.descending, key.nulls_first) for key in order]
@@ -214,13 +217,13 @@ class PartitionRows:
         self.state.remove(self.state.below(positions(self.fields)[column], bound))
         self.settle()
 
-    def snapshot(self) -> bytes:
-        """The rows."""
-        return self._age.save_rows(self.state)
+    def snapshot(self, keys: KeyRange) -> bytes:
+        """The rows of a range of keys."""
+        return self._age.save_rows(self.state, keys, self._dealt)
 
-    def restore(self, saved: bytes) -> None:
+    def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
-        self._age.load_rows(self.state, saved)
+        self._age.load_rows(self.state, parts)
         self._reservation.resize(self._bytes)
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.kernels.sorting import sort_batch
 from tableflow.physical.assign_watermarks import storage_times, units_per_microsecond
 from tableflow.physical.node import PhysicalNode, dealt_by, positions
-from tableflow.physical.packed_rows import pack_rows, unpack_rows
+from tableflow.physical.packed_rows import pack_rows, rows_in, unpack_rows
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.state_parts import least
 from tableflow.records import dataclass
@@ -152,11 +152,9 @@ class RowsInOrder:
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The rows of a range of keys, behind the watermark."""
-        rows = [piece.rows for piece in self._waiting]
-        if not keys.whole:
-            dealt = dealt_by(self._leaf, [f.id for f in self._fields])
-            rows = [take_rows(each, keys.rows([each.columns[i] for i in dealt], each.length)) for each in rows]
-        return struct.pack("<q", self._watermark) + pack_rows([each for each in rows if each.length])
+        dealt = dealt_by(self._leaf, [f.id for f in self._fields])
+        rows = rows_in(keys, [piece.rows for piece in self._waiting], dealt)
+        return struct.pack("<q", self._watermark) + pack_rows(rows)
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` of several gave; time has come as far as for the least of all."""

@@ -13,7 +13,6 @@ from tableflow.physical.node import UnaryNode
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.sort_ranges import RangeSealer, SortedRanges
 from tableflow.physical.sorted_runs import BatchBuffer, SortedRuns, key_positions, merged
-from tableflow.physical.state_parts import only_part
 from tableflow.physical.steps import pausing
 from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
@@ -230,15 +229,14 @@ class LimitRowsOperator(Operator):
         return iter((batch if count == rows else batch.slice(first, count),))
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
-        """How many rows are still to be left out, and to come."""
+        """How many rows are still to be left out, and to come; which rows is no key's business."""
         if not keys.first:
             return b""
         return struct.pack("<q?q", self._skip, self._left is not None, self._left or 0)
 
     def restore(self, parts: Sequence[bytes]) -> None:
-        """Takes what :meth:`snapshot` gave."""
-        state = only_part(parts)
-        if state is None:
-            return
-        self._skip, limited, left = struct.unpack("<q?q", state)
-        self._left = left if limited else None
+        """Takes what :meth:`snapshot` gave; of several tasks, which all give as many rows as may be wanted, the one that has most to give."""
+        saved = [struct.unpack("<q?q", part) for part in parts if part]
+        if saved:
+            self._skip, limited, left = max(saved)
+            self._left = left if limited else None

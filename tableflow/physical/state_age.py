@@ -7,10 +7,13 @@ What has come out stays: a row of a forgotten key begins anew.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from tableflow.columnar.kernels.multi_state import MultiState, Numbers, Slots
+from tableflow.columnar.kernels.partition import KeyRange
 from tableflow.physical.state_parts import join_parts, split_parts
 from tableflow.physical.state_rows import load_rows, save_rows
 from tableflow.runtime.operator import OperatorContext
@@ -81,16 +84,19 @@ class StateAge:
             self._times = self._times[: state.slots].copy()
         return moved is not None
 
-    def times(self, count: int) -> bytes:
-        """The times of the first numbers, for a snapshot."""
-        known = self._times[:count]
-        return np.concatenate((known, np.full(count - len(known), _NEVER))).tobytes() if self.ttl else b""
+    def times(self, numbers: npt.NDArray[np.uint32]) -> bytes:
+        """The times of these, for a snapshot."""
+        if not self.ttl:
+            return b""
+        times = np.full(len(numbers), _NEVER)
+        known = numbers < len(self._times)
+        times[known] = self._times[numbers[known]]
+        return times.tobytes()
 
-    def put_times(self, saved: bytes) -> None:
-        """What :meth:`times` gave."""
-        self._times = np.frombuffer(saved, np.int64).copy()
-        if np.any(self._times != _NEVER):
-            self._look_again()
+    def put_times(self, numbers: npt.NDArray[np.uint32], saved: bytes) -> None:
+        """What :meth:`times` gave, for those that have these numbers now."""
+        if self.ttl and len(numbers):
+            self._put(numbers, np.frombuffer(saved, np.int64))
 
     def forget_rows(self, state: MultiState) -> None:
         """Forgets the rows of a settled state that are too old."""
@@ -100,29 +106,30 @@ class StateAge:
             state.remove(slots)
             self._context.count("expired_rows", len(slots))
 
-    def save_rows(self, state: MultiState) -> bytes:
-        """The rows of a settled state, with their times."""
+    def save_rows(self, state: MultiState, keys: KeyRange, dealt: Sequence[int]) -> bytes:
+        """The rows of a settled state, of a range of keys, with their times."""
+        rows = save_rows(state, keys, dealt)
         if not self.ttl:
-            return save_rows(state)
-        order = [np.zeros(0, np.int64), *[self._times[slots] for slots in state.pieces(_PIECE_ROWS)]]
-        return join_parts([save_rows(state), np.concatenate(order).tobytes()])
+            return rows
+        return join_parts([rows, *[self.times(slots) for slots in state.pieces(_PIECE_ROWS, keys, dealt)]])
 
-    def load_rows(self, state: MultiState, saved: bytes) -> None:
-        """Puts rows and times back into an empty state."""
+    def load_rows(self, state: MultiState, parts: Sequence[bytes]) -> None:
+        """Puts rows and times of several parts back into an empty state."""
         if not self.ttl:
-            load_rows(state, saved)
+            load_rows(state, parts)
             return
-        rows, times = split_parts(saved)
-        slots: Slots = load_rows(state, rows)
-        if len(slots):
-            self._put(slots, np.frombuffer(times, np.int64))
+        saved = [list(split_parts(part)) for part in parts if part]
+        slots: Slots = load_rows(state, [rows for rows, *_ in saved])
+        self.put_times(slots, b"".join([piece for _, *times in saved for piece in times]))
 
 
 class AgedState:
     """Rows of a state that go when nothing has been added beside them for long: what owners of such have in common."""
 
-    def __init__(self, state: MultiState, ttl: int) -> None:
+    def __init__(self, state: MultiState, ttl: int, dealt: Sequence[int]) -> None:
+        """``dealt``: the columns of the state by which rows are dealt to tasks."""
         self._state = state
+        self._dealt = dealt
         self._age = StateAge(ttl)
 
     def begin(self, context: OperatorContext) -> None:
@@ -143,3 +150,11 @@ class AgedState:
     def held(self) -> int:
         """Bytes held now."""
         return self._state.bytes + self._age.held
+
+    def snapshot(self, keys: KeyRange) -> bytes:
+        """The rows of a range of keys."""
+        return self._age.save_rows(self._state, keys, self._dealt)
+
+    def restore(self, parts: Sequence[bytes]) -> None:
+        """Puts them back."""
+        self._age.load_rows(self._state, parts)

@@ -28,11 +28,6 @@ def across(states: Sequence[bytes]) -> Iterator[tuple[bytes, ...]]:
     return zip(*(split_parts(state) for state in states if state), strict=True)
 
 
-def only_part(states: Sequence[bytes]) -> bytes | None:
-    """The one state that is not empty, where all of it is with one range of keys; None if that is with another task."""
-    return next((state for state in states if state), None)
-
-
 def least(times: Sequence[bytes]) -> int:
     """The least of times that were saved as eight bytes: how far all have come."""
     return min([int.from_bytes(time, "little", signed=True) for time in times])

@@ -16,7 +16,6 @@ from tableflow.errors import MemoryLimitError, Span
 from tableflow.physical.held_changes import HeldChanges
 from tableflow.physical.node import UnaryNode, positions
 from tableflow.physical.row_constraints import RowConstraints
-from tableflow.physical.state_parts import only_part
 from tableflow.records import dataclass
 from tableflow.runtime.events import Epoch
 from tableflow.runtime.graph import SinkSpec
@@ -98,17 +97,12 @@ class StreamWriteOperator(Operator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """Changes of an epoch that has not ended; at its end all of them are where others see them."""
-        if not keys.first:
-            return b""
-        return b"" if self._held is None else self._held.snapshot()
+        return b"" if self._held is None else self._held.snapshot(keys)
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back."""
-        state = only_part(parts)
-        if state is None:
-            return
         if self._held is not None:
-            self._held.restore(state)
+            self._held.restore(parts)
 
     def _publish(self, epoch: int) -> Emission:
         if self._held is not None:

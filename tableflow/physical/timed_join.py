@@ -23,7 +23,7 @@ from tableflow.physical.changelog_join import COUNTS_PARTNERS, ChangelogJoin, Ch
 from tableflow.physical.changelog_side import Arrival
 from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.node import positions
-from tableflow.physical.state_parts import only_part
+from tableflow.physical.state_parts import least
 from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
 from tableflow.runtime.operator import Emission, Suspend
@@ -143,14 +143,9 @@ class TimedJoinOperator(ChangelogJoinOperator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """How far old rows have been looked for, and what a join of changelogs keeps."""
-        if not keys.first:
-            return b""
         return struct.pack("<q", self._looked) + super().snapshot(keys)
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Puts everything back."""
-        state = only_part(parts)
-        if state is None:
-            return
-        (self._looked,) = struct.unpack_from("<q", state)
-        super().restore([state[8:]])
+        self._looked = least([part[:8] for part in parts])
+        super().restore([part[8:] for part in parts])

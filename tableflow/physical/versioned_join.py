@@ -25,7 +25,7 @@ from tableflow.physical.changelog_side import ChangelogSide
 from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.join_pairs import null_columns
 from tableflow.physical.node import BinaryNode, positions
-from tableflow.physical.state_parts import only_part
+from tableflow.physical.state_parts import across, join_parts, least
 from tableflow.records import dataclass
 from tableflow.runtime.events import END_OF_TIME, START_OF_TIME, Watermark
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Suspend
@@ -74,15 +74,13 @@ class VersionedJoinOperator(Operator):
         time = ColumnRef(TIMESTAMP, node.time, "time")
         versions = ColumnRef(TIMESTAMP, node.versions, "versions")
         self._left = ChangelogSide(
-            node.left.fields,
+            node.left,
             frozenset(given & left) | {time.id},
             node.left_keys,
             node.null_safe,
             appends=node.left_appends,
         )
-        self._right = ChangelogSide(
-            node.right.fields, right, node.right_keys, node.null_safe, appends=False, ttl=node.ttl
-        )
+        self._right = ChangelogSide(node.right, right, node.right_keys, node.null_safe, appends=False, ttl=node.ttl)
         self._time_at = positions(self._left.fields)[time.id]
         self._version_at = positions(self._right.fields)[versions.id]
         self._units = [_unit(self._left, self._time_at), _unit(self._right, self._version_at)]
@@ -261,19 +259,14 @@ class VersionedJoinOperator(Operator):
 
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """Waiting rows, versions, and the watermark."""
-        if not keys.first:
-            return b""
-        left, right = self._left.snapshot(), self._right.snapshot()
-        return struct.pack("<qq", self._time, len(left)) + left + right
+        return join_parts([struct.pack("<q", self._time), self._left.snapshot(keys), self._right.snapshot(keys)])
 
     def restore(self, parts: Sequence[bytes]) -> None:
-        """Puts them back."""
-        state = only_part(parts)
-        if state is None:
-            return
-        self._time, size = struct.unpack_from("<qq", state)
-        self._left.restore(state[16 : 16 + size])
-        self._right.restore(state[16 + size :])
+        """Puts them back; time has come as far as for the least of all."""
+        times, left, right = across(parts)
+        self._time = least(times)
+        self._left.restore(left)
+        self._right.restore(right)
 
     def close(self) -> None:
         """Gives the memory back."""

@@ -8,8 +8,18 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tableflow.expressions.nodes import ColumnRef
 from tableflow.physical.build import build_operator
-from tableflow.physical.node import PhysicalNode, UnaryNode
+from tableflow.physical.changelog_aggregate import ChangelogAggregate
+from tableflow.physical.changelog_join import ChangelogJoin
+from tableflow.physical.changelog_over import ChangelogOver
+from tableflow.physical.changelog_top_n import ChangelogTopN
+from tableflow.physical.current_join import CurrentJoin
+from tableflow.physical.event_time_over import EventTimeOver
+from tableflow.physical.node import Input, PhysicalNode, UnaryNode
+from tableflow.physical.normalize import Normalize
+from tableflow.physical.versioned_join import VersionedJoin
+from tableflow.records import replace
 from tableflow.runtime.graph import OperatorSpec
 from tableflow.runtime.operator import Operator
 from tests.physical.event_harness import EventHarness
@@ -43,9 +53,32 @@ def cuts(draw: Any, made: list[Any]) -> list[list[Any]]:
     return batches
 
 
+def dealt(node: PhysicalNode) -> PhysicalNode:
+    """The node over rows that are dealt by its keys, as far as these are columns, unless it says by what they are."""
+    match node:
+        case ChangelogAggregate():
+            keys = [[key.id for key in node.keys]]
+        case ChangelogTopN() | ChangelogOver() | EventTimeOver():
+            keys = [list(node.partition)]
+        case Normalize():
+            keys = [list(node.key)]
+        case ChangelogJoin() | VersionedJoin() | CurrentJoin():
+            pairs = list(zip(node.left_keys, node.right_keys, strict=True))
+            columns = [pair for pair in pairs if all(isinstance(key, ColumnRef) for key in pair)]
+            keys = [[pair[side].id for pair in columns] for side in (0, 1)]  # type: ignore[attr-defined]
+        case _:
+            return node
+    leaves = [
+        replace(leaf, dealt=leaf.dealt or tuple(by)) if isinstance(leaf, Input) else leaf
+        for leaf, by in zip(node.inputs, keys, strict=True)
+    ]
+    return node.with_inputs(tuple(leaves))
+
+
 def operator_of(node: PhysicalNode) -> Callable[[], Operator]:
-    """Makes operators of a node."""
-    return lambda: build_operator(OperatorSpec("op", node, "op"))
+    """Makes operators of a node, whose rows are :func:`dealt`."""
+    by_keys = dealt(node)
+    return lambda: build_operator(OperatorSpec("op", by_keys, "op"))
 
 
 def check_changes(

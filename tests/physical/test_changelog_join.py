@@ -19,12 +19,10 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.representation import canonical
 from tableflow.errors import DataError, InternalError, MemoryLimitError
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
-from tableflow.physical.build import build_operator
 from tableflow.physical.changelog_join import ChangelogJoin
 from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.node import Input
 from tableflow.physical.retention import Retention
-from tableflow.runtime.graph import OperatorSpec
 from tableflow.types import BIGINT, BOOLEAN, INT, INTERVAL, STRING, TIMESTAMP, Field
 from tests.physical.changelogs import changes, cuts, operator_of
 from tests.physical.event_harness import EventHarness
@@ -151,9 +149,7 @@ THREE_VALUED: list[dict[str, Any]] = [
 
 
 def check(node: ChangelogJoin, batches: list[tuple[int, list[tuple[Any, int]]]], rebuild: bool, rows: int) -> None:
-    harness = EventHarness(
-        lambda: build_operator(OperatorSpec("join", node, "join")), LEFT, RIGHT, rebuild=rebuild, batch_rows=rows
-    )
+    harness = EventHarness(operator_of(node), LEFT, RIGHT, rebuild=rebuild, batch_rows=rows)
     sides: tuple[Counter[Any], Counter[Any]] = (Counter(), Counter())
     appends = (node.left_appends, node.right_appends)
     for port, batch in batches:
@@ -193,7 +189,7 @@ def test_three_valued_answers(data: Any) -> None:
 @pytest.mark.parametrize("rebuild", [False, True])
 def test_a_second_match_of_a_scalar_is_an_error_only_when_it_stands(rebuild: bool) -> None:
     node = node_of(Kind.SINGLE)
-    harness = EventHarness(lambda: build_operator(OperatorSpec("join", node, "join")), LEFT, RIGHT, rebuild=rebuild)
+    harness = EventHarness(operator_of(node), LEFT, RIGHT, rebuild=rebuild)
     harness.rows([(1, "x", 1)], 0, [1])
     harness.rows([(1, "p", 1), (1, "q", 2)], 1, [1, 1])
     harness.rows([(1, "p", 1)], 1, [-1])
@@ -206,7 +202,7 @@ def test_a_second_match_of_a_scalar_is_an_error_only_when_it_stands(rebuild: boo
 
 def test_the_memory_of_a_flood_of_scalars_is_given_back() -> None:
     """Also when rows had two matches for a while: until the epoch's end these are remembered by where they lie."""
-    harness = EventHarness(lambda: build_operator(OperatorSpec("join", node_of(Kind.SINGLE), "join")), LEFT, RIGHT)
+    harness = EventHarness(operator_of(node_of(Kind.SINGLE)), LEFT, RIGHT)
     flood = [(k, f"left {k}", k) for k in range(20_000)]
     for suspected in (False, True):
         harness.rows(flood, 0, [1] * len(flood))
@@ -226,7 +222,7 @@ def test_the_memory_of_a_flood_of_scalars_is_given_back() -> None:
 
 def test_a_key_with_many_rows_comes_out_in_pieces() -> None:
     node = node_of(Kind.LEFT)
-    harness = EventHarness(lambda: build_operator(OperatorSpec("join", node, "join")), LEFT, RIGHT, batch_rows=500)
+    harness = EventHarness(operator_of(node), LEFT, RIGHT, batch_rows=500)
     rows = 20_000
     many = Batch(
         [
@@ -247,7 +243,7 @@ def test_a_key_with_many_rows_comes_out_in_pieces() -> None:
 
 def test_weights_where_only_additions_were_promised() -> None:
     node = node_of(Kind.INNER, left_appends=True)
-    harness = EventHarness(lambda: build_operator(OperatorSpec("join", node, "join")), LEFT, RIGHT)
+    harness = EventHarness(operator_of(node), LEFT, RIGHT)
     with pytest.raises(InternalError, match="only added"):
         harness.rows([(1, "a", 0)], 0, [1])
 

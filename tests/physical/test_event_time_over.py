@@ -25,14 +25,12 @@ from tableflow.expressions.nodes import (
     WindowCall,
 )
 from tableflow.physical import event_time_over
-from tableflow.physical.build import build_operator
 from tableflow.physical.event_time_over import EventTimeOver
 from tableflow.physical.node import Input
 from tableflow.physical.over_frames import reach
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.window import WindowAggregate, WindowAggregateOperator
 from tableflow.runtime.events import START_OF_TIME, Watermark
-from tableflow.runtime.graph import OperatorSpec
 from tableflow.serialization import dumps, loads
 from tableflow.types import (
     BIGINT,
@@ -48,6 +46,7 @@ from tableflow.types import (
     SqlType,
 )
 from tests.kernels.columns import rows_of
+from tests.physical.changelogs import operator_of
 from tests.physical.event_harness import EventHarness, HarnessContext, batch_of
 
 KEY, TIME, VALUE, TEXT = Field(1, "k", INT), Field(2, "ts", TIMESTAMP), Field(3, "v", INT), Field(4, "s", STRING)
@@ -148,9 +147,7 @@ def node_of(calls: tuple[WindowCall, ...], *, by: bool = True, ttl: int = 0) -> 
 def harness_of(node: EventTimeOver, *, rebuild: bool = False, batch_rows: int = 65_536) -> EventHarness:
     read = loads(dumps(node))
     assert read == node
-    return EventHarness(
-        lambda: build_operator(OperatorSpec("", read, "")), INPUTS, rebuild=rebuild, batch_rows=batch_rows
-    )
+    return EventHarness(operator_of(read), INPUTS, rebuild=rebuild, batch_rows=batch_rows)
 
 
 def expected(node: EventTimeOver, rows: list[Any]) -> list[Any]:

@@ -18,6 +18,7 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.flattening import flat_types, flatten, unflatten
 from tableflow.columnar.kernels.gather import take_columns
 from tableflow.columnar.kernels.grouping import storage_format
+from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.errors import UnsupportedError
 from tableflow.records import dataclass
 from tableflow.types import SqlType, TypeFamily, family
@@ -195,11 +196,14 @@ class MultiState:
         """Rows whose value in a column of integers (or times) is below the bound."""
         return self.native.below(self._parts[position][0], bound)
 
-    def pieces(self, rows: int) -> Iterator[Slots]:
-        """All rows in pieces; those of a piece are looked for when it is asked for."""
+    def pieces(self, rows: int, keys: KeyRange = EVERY_KEY, dealt: Sequence[int] = ()) -> Iterator[Slots]:
+        """All rows in pieces; those of a piece are looked for when it is asked for.
+
+        With ``keys`` those of a range, where rows are dealt by the columns ``dealt``.
+        """
         start = 0
         while len(slots := self.native.live_from(start, rows)):
-            yield slots
+            yield slots if keys.whole else slots[keys.rows(self.columns(dealt, slots), len(slots))]
             start = int(slots[-1]) + 1
 
     @property
