@@ -128,7 +128,7 @@ class HashJoinOperator(Operator):
         self._keys = RowValues(node.left_keys, probe)
         gathered = () if node.kind in _KEEPS_PROBE | _KEEPS_BUILD else node.fields
         self._pairs = PairColumns(probe, build, gathered, node.residual)
-        self._build_output = PairColumns(probe, build, node.fields if node.kind in BUILD_MARKING else (), ())
+        self._build_output = PairColumns(probe, build, node.fields, ()) if node.kind in BUILD_MARKING else None
         where = positions(probe)
         self._probe_output = [where.get(f.id, -1) for f in node.fields]
         self._build: BuildSide | None = None
@@ -266,9 +266,11 @@ class HashJoinOperator(Operator):
         yield from self._ready()
         assert self._build is not None
         assert self._marks is not None
+        given = self._build_output
+        assert given is not None
         if self._published:
             yield from self._marks.combined(self._context, self._node.publication)
         marked = self._node.kind is HashJoinKind.BUILD_SEMI
         rows = self._marks.rows(self._context, marked=marked, shared=self._published)
         for piece in pieces(rows, self._context.batch_rows):
-            yield self._build_output.output(self._build_output.without_probe(self._build.columns, piece))
+            yield given.output(given.without_probe(self._build.columns, piece))

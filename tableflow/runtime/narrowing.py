@@ -17,7 +17,6 @@ from tableflow.runtime.source import (
     BlockingReader,
     KeyList,
     Later,
-    Narrowable,
     Source,
     Split,
     SplitAssigner,
@@ -87,9 +86,11 @@ class NarrowedSource:
         self._counts["runtime_filters"] += len(predicates)
         if any(isinstance(each, Literal) and each.value is False for each in predicates):
             return _NOTHING
-        if not predicates or not isinstance(self._source, Narrowable):
+        narrowed = getattr(self._source, "narrowed", None)  # Narrowable: to ask for a protocol takes far longer
+        if not predicates or narrowed is None:
             return self._source
-        return self._source.narrowed(predicates, lists)
+        narrower: Source = narrowed(predicates, lists)
+        return narrower
 
 
 class _Nothing:

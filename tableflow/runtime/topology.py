@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tableflow.errors import InternalError
 from tableflow.runtime.graph import Edge, ExchangeKind, JobGraph
 
@@ -13,9 +15,13 @@ class Topology:
         self.graph = graph
         self.stages = {stage.id: stage for stage in graph.stages}
         self._following: dict[int, list[int]] = {stage.id: [] for stage in graph.stages}
-        for edge in graph.edges:
+        self._incoming: dict[int, list[int]] = {stage.id: [] for stage in graph.stages}
+        self._outgoing: dict[int, list[int]] = {stage.id: [] for stage in graph.stages}
+        for number, edge in enumerate(graph.edges):
             self._check(edge)
             self._following[edge.producer].append(edge.consumer)
+            self._incoming[edge.consumer].append(number)
+            self._outgoing[edge.producer].append(number)
         if graph.result is not None and self.stages[graph.result].parallelism != 1:
             raise InternalError("the result stage has more than one task")
         self._reached = {stage: self._reach(stage) for stage in self._following}
@@ -57,17 +63,17 @@ class Topology:
         """Whether supersteps travel on this edge."""
         return edge.producer in self._reached[edge.consumer]
 
-    def incoming(self, stage: int) -> list[int]:
+    def incoming(self, stage: int) -> Sequence[int]:
         """Numbers of the edges that end at a stage."""
-        return [i for i, edge in enumerate(self.graph.edges) if edge.consumer == stage]
+        return self._incoming[stage]
 
-    def outgoing(self, stage: int) -> list[int]:
+    def outgoing(self, stage: int) -> Sequence[int]:
         """Numbers of the edges that begin at a stage."""
-        return [i for i, edge in enumerate(self.graph.edges) if edge.producer == stage]
+        return self._outgoing[stage]
 
     def ports(self, stage: int) -> int:
         """How many input ports a stage has, one at least."""
-        return max((self.graph.edges[i].port for i in self.incoming(stage)), default=0) + 1
+        return max([self.graph.edges[i].port for i in self._incoming[stage]], default=0) + 1
 
     @property
     def has_side_effects(self) -> bool:
