@@ -1,5 +1,6 @@
 // Rows of a column chunk by their places: what is not asked for is passed over as cheaply as its encoding allows.
 #include <algorithm>
+#include <numeric>
 
 #include "parquet_column.h"
 
@@ -22,6 +23,41 @@ struct CodeCopy {
     std::memcpy(out, codes, size_t(n) * 4);
     out += n;
   }
+};
+
+// Keeps the accepted ones of codes that follow each other: a run takes one look, and what is packed does not leave the cache before it is looked at.
+struct CodeFilter {
+  const uint8_t* accepted;
+  uint32_t entries;
+  uint32_t place;   // of the next code
+  uint32_t* places;  // of those that are kept; one more is written
+  uint32_t* codes;
+  int64_t kept = 0;
+
+  void run(uint32_t code, int64_t n) {
+    if (code >= entries) outside();
+    if (accepted[code]) {
+      std::iota(places + kept, places + kept + n, place);
+      std::fill_n(codes + kept, n, code);
+      kept += n;
+    }
+    place += uint32_t(n);
+  }
+  void values(const uint32_t* from, int64_t n) {
+    uint32_t beyond = 0;
+    for (int64_t i = 0; i < n; ++i) beyond |= uint32_t(from[i] >= entries);
+    if (beyond) outside();
+    int64_t to = kept;
+    for (int64_t i = 0; i < n; ++i) {
+      const uint32_t code = from[i];
+      places[to] = place + uint32_t(i);
+      codes[to] = code;
+      to += accepted[code] != 0;
+    }
+    kept = to;
+    place += uint32_t(n);
+  }
+  [[noreturn]] static void outside() { throw Corrupt("a code lies outside the dictionary"); }
 };
 
 }  // namespace
@@ -110,7 +146,7 @@ int64_t ColumnChunkReader::rank_places(int64_t row, int64_t n, Places of, int64_
 int64_t ColumnChunkReader::filter_codes(int64_t first, int64_t count, int64_t present, const Filter& filter) {
   uint32_t outside = 0;
   for (int64_t i = 0; i < present; ++i) outside |= uint32_t(codes_[size_t(i)] >= filter.entries);
-  if (outside) throw Corrupt("a code lies outside the dictionary");
+  if (outside) CodeFilter::outside();
   uint32_t* out = kept_->as<uint32_t>() + taken_;
   uint32_t* codes = codes_.data();
   const uint8_t* accepted = filter.accepted;
@@ -141,11 +177,15 @@ void ColumnChunkReader::take_from_page(int64_t row, int64_t n, int64_t first, Pl
   const bool whole = all_present_ && !of.at && of.count;
   int64_t kept = of.count, kept_present = present;
   if (coded) {
-    codes_.resize(size_t(present));
-    if (whole) page_.codes.read(passed, CodeCopy{codes_.data()});
-    else page_.codes.pick(passed, places_.data(), present, codes_.data());
+    codes_.resize(size_t(present) + 1);
+    if (whole && !filter) page_.codes.read(passed, CodeCopy{codes_.data()});
+    else if (!whole) page_.codes.pick(passed, places_.data(), present, codes_.data());
   }
-  if (filter && coded) {
+  if (filter && coded && whole) {
+    CodeFilter sink{filter->accepted, filter->entries, uint32_t(first), kept_->as<uint32_t>() + taken_, codes_.data()};
+    page_.codes.read(passed, sink);
+    kept = kept_present = sink.kept;
+  } else if (filter && coded) {
     kept = kept_present = filter_codes(first, of.count, present, *filter);
   } else if (filter) {
     for (int64_t i = 0; i < of.count; ++i) kept_->as<uint32_t>()[taken_ + i] = uint32_t(first + i);

@@ -66,7 +66,7 @@ def test_any_places_in_any_steps(tmp_path, name, nulls, dictionary):
             position += step
 
 
-@pytest.mark.parametrize("name", ["few", "i64", "word", "text", "fixed", "d18", "nan"])
+@pytest.mark.parametrize("name", ["few", "i64", "word", "text", "fixed", "d18", "nan", "one", "sorted"])
 @pytest.mark.parametrize("nulls", [None, 0.3])
 def test_accepted_entries(tmp_path, name, nulls):
     plan, whole = write(tmp_path / "t.parquet", nulls, name)
