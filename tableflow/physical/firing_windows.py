@@ -18,7 +18,7 @@ from tableflow.columnar.kernels.gather import take_columns
 from tableflow.columnar.kernels.grouping import GroupNumbers
 from tableflow.expressions.emit import EveryInterval, EveryRows, OnUpdate
 from tableflow.physical.collected_window_state import window_state
-from tableflow.physical.row_changes import replaced, same_values
+from tableflow.physical.row_changes import differing, replaced
 from tableflow.physical.state_parts import least
 from tableflow.physical.window_state import MOVED_AT_ONCE, Mask, Part, Slots
 from tableflow.physical.windowed_aggregate import WindowedAggregate
@@ -109,11 +109,7 @@ class FiringOperator(Operator):
         self._shown.absorb(self._pending, groups)
         new = self._shown.visible(numbers)
         after = self._shown.results_of(new)
-        # Those that are in both and show the same stay silent.
-        _, in_old, in_new = np.intersect1d(old, new, assume_unique=True, return_indices=True)
-        same = same_values(take_columns(before, in_old), take_columns(after, in_new), len(in_old))
-        gone, come = np.ones(len(old), np.bool_), np.ones(len(new), np.bool_)
-        gone[in_old[same]], come[in_new[same]] = False, False
+        gone, come = differing(old, before, new, after)
         if not gone.any() and not come.any():
             return None
         lost = self._output(old[gone], take_columns(before, np.flatnonzero(gone)))

@@ -17,7 +17,7 @@ from tableflow.columnar.kernels.gather import take_columns
 from tableflow.columnar.kernels.grouping import GroupNumbers
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.physical.firing_windows import FiringOperator
-from tableflow.physical.row_changes import replaced, same_values
+from tableflow.physical.row_changes import differing, replaced
 from tableflow.physical.state_parts import across, join_parts
 from tableflow.physical.window_state import Mask, Part, Slots
 from tableflow.physical.window_times import Times
@@ -90,11 +90,7 @@ class GrowingWindowsOperator(FiringOperator):
         self._shown_starts[grown], self._shown_ends[grown] = starts[grown], ends[grown]
         new = np.union1d(numbers, beside)
         after = self._output(new, self._shown.results_of(new))
-        # Those that are in both and show the same stay silent.
-        _, in_old, in_new = np.intersect1d(old, new, assume_unique=True, return_indices=True)
-        same = same_values(take_columns(before, in_old), take_columns(after, in_new), len(in_old))
-        gone, come = np.ones(len(old), np.bool_), np.ones(len(new), np.bool_)
-        gone[in_old[same]], come[in_new[same]] = False, False
+        gone, come = differing(old, before, new, after)
         if not come.any():
             return None
         lost, made = (

@@ -10,7 +10,8 @@ import pyarrow as pa
 from tableflow.columnar import compute as pc
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
-from tableflow.columnar.kernels.gather import concat
+from tableflow.columnar.kernels.gather import concat, take_columns
+from tableflow.columnar.kernels.grouping import GroupNumbers
 from tableflow.columnar.representation import canonical, widen
 from tableflow.expressions.operand import Mask
 
@@ -32,6 +33,17 @@ def _same(a: pa.Array, b: pa.Array) -> Mask:
     missing = pc.and_(a.is_null(), b.is_null())
     result: Mask = pc.or_(equal.fill_null(fill_value=False), missing).to_numpy(zero_copy_only=False)
     return result
+
+
+def differing(
+    old: GroupNumbers, before: Sequence[Column], new: GroupNumbers, after: Sequence[Column]
+) -> tuple[Mask, Mask]:
+    """Which groups no longer show what they showed, and which show something else; those that are in both and show the same are silent."""
+    _, in_old, in_new = np.intersect1d(old, new, assume_unique=True, return_indices=True)
+    same = same_values(take_columns(before, in_old), take_columns(after, in_new), len(in_old))
+    gone, come = np.ones(len(old), np.bool_), np.ones(len(new), np.bool_)
+    gone[in_old[same]], come[in_new[same]] = False, False
+    return gone, come
 
 
 def replaced(old: Sequence[Column], old_rows: int, new: Sequence[Column], new_rows: int) -> Batch:
