@@ -54,10 +54,14 @@ class FiringOperator(Operator):
             self._ask_for_timer()
         self._reservation.resize(self._held() + self._pending.bytes_with(batch) - self._pending.bytes)
         groups = self._pending.update(batch, slots)
-        self._arrived = np.append(self._arrived, np.zeros(self._pending.groups - len(self._arrived), np.int64))
+        self._begin_counting()
         if self._rows:
             self._arrived += np.bincount(groups, minlength=len(self._arrived))
         self._reservation.resize(self._held())
+
+    def _begin_counting(self) -> None:
+        """Pending groups that are new have had no rows."""
+        self._arrived = np.append(self._arrived, np.zeros(self._pending.groups - len(self._arrived), np.int64))
 
     def _held_rows(self) -> int:
         """Groups that have fired, and groups of what has come since."""

@@ -32,6 +32,8 @@ class GlobalWindowOperator(FiringOperator):
     def __init__(self, node: WindowedAggregate) -> None:
         super().__init__(node)
         self._fired = np.empty(0, np.int64)
+        self._beyond = np.empty(0, np.int64)
+        """By group that is shown, its rows since the last firing at so many rows: firings at other moments do not begin a new count."""
         if self._on_update and not node.changing:
             self._rows = 1  # each firing is a row of its own, so how many there are must not depend on batches
         self._order = (
@@ -52,7 +54,7 @@ class GlobalWindowOperator(FiringOperator):
         return super()._held_rows() + (0 if self._order is None else self._order.count)
 
     def _held(self) -> int:
-        return super()._held() + self._fired.nbytes + (0 if self._order is None else self._order.bytes)
+        return super()._held() + 2 * self._fired.nbytes + (0 if self._order is None else self._order.bytes)
 
     def _take(self, batch: Batch) -> Emission:
         """Adds rows; fires what is due: a key with rows for several firings fires several times."""
@@ -64,11 +66,11 @@ class GlobalWindowOperator(FiringOperator):
     def _rounds(self, batch: Batch) -> Iterator[Batch]:
         """The rows of each key up to its next firing, then those up to the one after, and so on."""
         groups = self._pending.place(batch, np.zeros(batch.rows, np.int32))
-        arrived = np.append(self._arrived, np.zeros(self._pending.groups - len(self._arrived), np.int64))
+        self._begin_counting()
         order = np.argsort(groups, kind="stable")
         ranks = np.empty(len(groups), np.int64)
         ranks[order] = running(groups[order].astype(np.int64), np.ones(len(order), np.int64))
-        rounds = (arrived[groups] + ranks - 1) // self._rows
+        rounds = (self._arrived[groups] + ranks - 1) // self._rows
         own = np.arange(batch.length, dtype=np.uint32) if batch.selection is None else batch.selection
         for number in range(int(rounds.max()) + 1):
             yield batch.with_selection(own[rounds == number])
@@ -95,10 +97,24 @@ class GlobalWindowOperator(FiringOperator):
         begun = step and before > START_OF_TIME  # the first watermark says when time begins
         yield rows, bool(begun and time // step > before // step)
 
+    def _begin_counting(self) -> None:
+        fresh = np.arange(len(self._arrived), self._pending.groups, dtype=np.uint32)
+        super()._begin_counting()
+        if self._rows and (self._clock or self._event_clock):
+            known = self._shown.locate(self._pending, fresh)
+            self._know()
+            self._arrived[fresh] = self._beyond[known]
+
+    def _know(self) -> None:
+        none = np.zeros(self._shown.groups - len(self._fired), np.int64)
+        self._fired, self._beyond = np.append(self._fired, none), np.append(self._beyond, none)
+
     def _replace(self, groups: GroupNumbers) -> Batch | None:
         numbers = self._shown.absorb(self._pending, groups)
-        self._fired = np.append(self._fired, np.zeros(self._shown.groups - len(self._fired), np.int64))
+        self._know()
         self._fired[numbers] += 1
+        if self._rows:
+            self._beyond[numbers] = self._arrived[groups] % self._rows
         visible = self._shown.visible(numbers)
         if not len(visible):
             return None
@@ -119,15 +135,17 @@ class GlobalWindowOperator(FiringOperator):
         """The groups, how often each has fired, and rows that wait."""
         waiting = b"" if self._order is None else self._order.snapshot(keys)
         shown, pending = (of.groups_in(keys) for of in (self._shown, self._pending))
-        return join_parts([waiting, self._fired[shown].tobytes(), *self._saved(shown, pending)])
+        counts = [self._fired[shown].tobytes(), self._beyond[shown].tobytes()]
+        return join_parts([waiting, *counts, *self._saved(shown, pending)])
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave; the firings of each group are numbered on."""
         each = across(parts)
-        waiting, fired = next(each), next(each)
+        waiting, *counts = (next(each) for _ in range(3))
         if self._order is not None:
             self._order.restore(waiting)
-        placed = self._restored(each, [np.zeros(1, np.int32)] * len(fired))
-        self._fired = np.zeros(self._shown.groups, np.int64)
-        for saved, groups in zip(fired, placed, strict=True):
-            self._fired[groups] = np.frombuffer(saved, np.int64)
+        placed = self._restored(each, [np.zeros(1, np.int32)] * len(waiting))
+        self._know()
+        for of, parts_of in zip((self._fired, self._beyond), counts, strict=True):
+            for saved, groups in zip(parts_of, placed, strict=True):
+                of[groups] = np.frombuffer(saved, np.int64)

@@ -66,6 +66,9 @@ NODES: dict[str, UnaryNode] = {
     "early rows": node_of(CountTumble(5), Emit((EveryRows(2),)), keys=(TEXT,), **PARTED),
     "global": node_of(Global(), Emit((EveryRows(2),)), fire=FIRE),
     "global in order": node_of(Global(), Emit((EveryRows(3),)), fire=FIRE, order=BY_TIME),
+    "global at intervals": node_of(
+        Global(), Emit((EveryRows(3), EveryInterval(4, event_time=True))), fire=FIRE, order=BY_TIME
+    ),
     "last rows": node_of(Global(), Emit((EveryRows(2),), keep_last_rows=3), fire=FIRE, order=BY_TIME),
     "last rows of windows": node_of(Hop(5, 15), Emit((EveryRows(2),), keep_last=4), fire=FIRE),
     "last rows of intervals": node_of(
