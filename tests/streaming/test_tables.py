@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,43 @@ def test_the_command_stays_while_jobs_run(tmp_path: Path) -> None:
     assert "1" in output
     assert errors == "interrupted\n"
     assert stays.returncode == 130
+
+
+@pytest.mark.parametrize(
+    ("columns", "window", "kind"),
+    [
+        ("window_end", "TUMBLE(e, ts, INTERVAL '10' SECOND)", "keyed by window_end"),
+        ("k, window_start", "TUMBLE(e, ts, INTERVAL '10' SECOND)", "keyed by k, window_start"),
+        ("k, window_end", "HOP(e, ts, INTERVAL '5' SECOND, INTERVAL '10' SECOND)", "keyed by k, window_end"),
+        ("k, window_end", "CUMULATE(e, ts, INTERVAL '5' SECOND, INTERVAL '10' SECOND)", "keyed by k, window_end"),
+        ("k, window_start", "CUMULATE(e, ts, INTERVAL '5' SECOND, INTERVAL '10' SECOND)", "bag"),
+        ("k, window_end", "SESSION(TABLE e PARTITION BY k, DESCRIPTOR(ts), INTERVAL '5' SECOND)", "bag"),
+        ("window_end", "HOP(e, at, INTERVAL '1' HOUR, INTERVAL '2' HOUR)", "bag"),
+    ],
+)
+def test_one_bound_of_a_window_that_tells_the_other_is_a_key(
+    connection: tableflow.Connection, columns: str, window: str, kind: str
+) -> None:
+    """Where clocks leap, windows of a zone may share a bound; of sessions and windows of one start no single bound is known to tell."""
+    connection.execute("SET 'table.local-time-zone' = 'Europe/Berlin'")
+    script = Script()
+    connection.register_stream(
+        "e", {"k": "INT", "ts": "TIMESTAMP(3)", "at": "TIMESTAMP_LTZ(3)"}, script, watermark=("ts", timedelta(0))
+    )
+    groups = ", ".join(dict.fromkeys([*columns.split(", "), "window_start", "window_end"]))
+    connection.execute(
+        f"CREATE STREAMING TABLE s AS SELECT {columns}, count(*) AS n FROM {window} GROUP BY {groups} EMIT ON UPDATE"
+    )
+    assert connection.execute("DESCRIBE s").fetchall()[-1][1] == f"streaming table, {kind}"
+    moment = datetime(2024, 1, 1)
+    instants = [moment.replace(tzinfo=UTC) + timedelta(seconds=second) for second in range(30)]
+    for rows in (instants[:7], instants[7:]):
+        script.rows(*[(1, instant.replace(tzinfo=None), instant) for instant in rows])
+        connection.execute("FLUSH")
+    found = connection.execute("SELECT * FROM s").fetchall()
+    assert (
+        sum(row[-1] for row in found) == {"TUMBLE": 30, "HOP": 60, "CUMULATE": 45, "SESSION": 30}[window.split("(")[0]]
+    )
 
 
 def test_the_kind_of_a_table_follows_from_its_query(connection: tableflow.Connection) -> None:

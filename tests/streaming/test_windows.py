@@ -228,14 +228,6 @@ def test_an_interval_of_event_time_ends_wherever_watermarks_are(connection: tabl
     [
         ("SELECT count(*) FROM GLOBAL(TABLE endless ORDER BY v) EMIT EVERY 2 ROWS", "wait for an end"),
         (
-            "SELECT count(*) FROM SESSION(endless, ts, INTERVAL '1' SECOND) GROUP BY window_start, window_end EMIT KEEP LAST 2 ROWS WITH LATENESS INTERVAL '1' SECOND",
-            "a late row could not correct",
-        ),
-        (
-            "SELECT count(*) FROM TUMBLE(endless, ts, INTERVAL '1' SECOND) GROUP BY window_start, window_end EMIT KEEP LAST 2 ROWS WITH LATENESS INTERVAL '1' SECOND",
-            "a late row could not correct",
-        ),
-        (
             "SELECT count(*) FROM TUMBLE(TABLE endless, 3 ROWS) GROUP BY window_start, window_end EMIT KEEP LAST 2 ROWS",
             "window of rows are not known without an order",
         ),

@@ -9,6 +9,7 @@ from itertools import chain
 
 from tableflow.catalog.provider import ColumnStatistics
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
+from tableflow.expressions.window_assigner import Cumulate, Hop, Tumble
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import (
     Aggregate,
@@ -90,10 +91,27 @@ def _unique_keys(of: Node, context: Context) -> Keys:
             return tuple([frozenset([by_id[i] for i in key]) for key in kept])
         case Fetch(input=child, row=row):
             return (*[key for key in unique_keys(child, context) if row.id not in key], *_fetched_keys(of, context))
-        case WindowedAggregate(keys=keys):
-            return (frozenset([f.id for f in (*keys, *of.made)]),) if of.start is not None else ()
+        case WindowedAggregate():
+            return _windowed_keys(of)
         case _:
             return ()
+
+
+def _windowed_keys(of: WindowedAggregate) -> Keys:
+    """The groups' keys with the window; one of its bounds will do where that tells the other.
+
+    Windows on the clock of a zone may share a bound, where clocks leap; those that data decides about, where they are of several partitions.
+    """
+    telling: list[Field | None] = []
+    if isinstance(of.assigner, Tumble | Hop) and not of.assigner.zone:
+        telling = [of.start, of.end]
+    elif isinstance(of.assigner, Cumulate) and not of.assigner.zone:
+        telling = [of.end]
+    found = [frozenset([bound.id]) for bound in telling if bound is not None]
+    if not found and of.start is not None:
+        found = [frozenset([f.id for f in (of.start, of.end, of.window_time) if f is not None])]
+    groups = frozenset([f.id for f in (*of.keys, of.fire) if f is not None])
+    return tuple([groups | window for window in found])
 
 
 def _fetched_keys(of: Fetch, context: Context) -> Keys:
