@@ -32,6 +32,11 @@ OF_FINISHED_DATA = frozenset(
 )  # fmt: skip
 """What reads an input to its end before it says anything: that input can be read again from the start."""
 
+UNKEYED = frozenset(
+    {"CurrentWatermarkOperator", "EpochTimeOperator", "LimitRowsOperator", "LookupJoinOperator", "PipelineOperator", "StreamWriteOperator"}
+)  # fmt: skip
+"""What may have several tasks, and state, without rows being dealt among them by their keys: it keeps nothing for a key between epochs."""
+
 
 class World:
     """An operator's context which the next one finds as it was left, but for timers: those of a predecessor do not fire."""
@@ -92,6 +97,8 @@ class Renewed(Operator):
 
     def open(self, context: Any) -> None:
         self._world = World(context)
+        alone = context.parallelism == 1 or type(self._operator).snapshot is Operator.snapshot
+        assert alone or type(self._operator).__name__ in UNKEYED or all(leaf.dealt for leaf in self._inputs)  # type: ignore[attr-defined]
         self._operator.open(self._world)
 
     def _then_renewed(self, emission: Emission | None) -> Emission:
