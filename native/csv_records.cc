@@ -57,9 +57,9 @@ const uint8_t* moment(TextColumn& column, const uint8_t* p) {
   const TextDefinition& of = column.definition;
   switch (of.kind) {
     case TextKind::Date: p = read_date(p, &days); break;
-    case TextKind::Time: p = read_time(p, of.precision, &value); break;
+    case TextKind::Time: p = read_time(p, of.precision, of.scale, &value); break;
     default:
-      p = read_timestamp(p, of.precision, &value, &zoned);
+      p = read_timestamp(p, of.precision, of.scale, &value, &zoned);
       if (zoned != (of.format.back() != ':')) return nullptr;  // instants name their zone, and nothing else does
   }
   if (!p) return nullptr;

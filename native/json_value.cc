@@ -64,13 +64,14 @@ const uint8_t* moment(TextColumn& column, const uint8_t* p) {
   int64_t value = 0;
   int32_t days = 0;
   bool zoned;
-  switch (column.definition.kind) {
+  const TextDefinition& of = column.definition;
+  switch (of.kind) {
     case TextKind::Date: p = read_date(p, &days); break;
-    case TextKind::Time: p = read_time(p, column.definition.precision, &value); break;
-    default: p = read_timestamp(p, column.definition.precision, &value, &zoned);
+    case TextKind::Time: p = read_time(p, of.precision, of.scale, &value); break;
+    default: p = read_timestamp(p, of.precision, of.scale, &value, &zoned);
   }
   if (!p || *p != '"') return nullptr;
-  if (column.definition.kind == TextKind::Date) column.append(days);
+  if (of.kind == TextKind::Date) column.append(days);
   else column.append(value);
   return p + 1;
 }

@@ -56,7 +56,8 @@ TextDefinition definition_of(nb::handle given) {
   if (decimal && (made.precision < 1 || made.precision > most || made.scale < 0 || made.scale > made.precision))
     throw std::invalid_argument("a decimal of impossible digits");
   const bool time = made.kind == TextKind::Time || made.kind == TextKind::Timestamp;
-  if (time && made.precision != 6 && made.precision != 9) throw std::invalid_argument("a time of impossible digits");
+  if (time && ((made.precision != 6 && made.precision != 9) || made.scale < 0 || made.scale > made.precision))
+    throw std::invalid_argument("a time of impossible digits");
   const size_t wanted = made.kind == TextKind::Array ? 1 : made.kind == TextKind::Map ? 2 : made.children.size();
   if (made.children.size() != wanted || (wanted == 2 && made.kind == TextKind::Map && made.children[0].kind != TextKind::String))
     throw std::invalid_argument("a nested column of other children");

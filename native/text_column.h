@@ -24,8 +24,8 @@ struct TextDefinition {
   std::string name;
   TextKind kind = TextKind::String;
   std::string format;   // Arrow's, of leaves
-  int precision = 0;    // Decimal: digits; Time, Timestamp: 6 or 9 digits of a second
-  int scale = 0;
+  int precision = 0;    // Decimal: digits; Time, Timestamp: 6 or 9 digits of a second that are stored
+  int scale = 0;        // Decimal: digits behind the point; Time, Timestamp: digits of a second that count
   std::vector<TextDefinition> children;
 };
 

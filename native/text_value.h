@@ -167,8 +167,9 @@ inline const uint8_t* read_date(const uint8_t* p, int32_t* out) {
   return p + 10;
 }
 
-// hh:mm[:ss[.f]] with at most `digits` (6 or 9) of a second, in that unit.
-inline const uint8_t* read_time(const uint8_t* p, int digits, int64_t* out) {
+// hh:mm[:ss[.f]] in units of `digits` (6 or 9) of a second; of the fraction `kept` digits count, which may be fewer, and 9 may be
+// written: the rest is cut off, as a CAST does.
+inline const uint8_t* read_time(const uint8_t* p, int digits, int kept, int64_t* out) {
   const int hour = two_digits(p);
   if (hour >= 24 || p[2] != ':') return nullptr;
   const int minute = two_digits(p + 3);
@@ -182,20 +183,19 @@ inline const uint8_t* read_time(const uint8_t* p, int digits, int64_t* out) {
     second += seconds;
     p += 3;
     if (*p == '.') {
-      for (++p; is_digit(*p); ++p, ++places) {
-        if (places == digits) return nullptr;
-        fraction = fraction * 10 + (*p - '0');
-      }
-      if (!places) return nullptr;
+      const uint8_t* point = ++p;
+      for (; is_digit(*p) && places < kept; ++p, ++places) fraction = fraction * 10 + (*p - '0');
+      while (is_digit(*p)) ++p;
+      if (p == point || p - point > 9) return nullptr;
     }
   }
   *out = second * kPowersOfTen[digits] + fraction * kPowersOfTen[digits - places];
   return p;
 }
 
-// A date, or a date and a time with "T" or a blank between; `zoned`: whether "Z" or an offset such as +01:00 follows, which is
+// A date, or a date and a time (see above) with "T" or a blank between; `zoned`: whether "Z" or an offset such as +01:00 follows, which is
 // taken into account.
-inline const uint8_t* read_timestamp(const uint8_t* p, int digits, int64_t* out, bool* zoned) {
+inline const uint8_t* read_timestamp(const uint8_t* p, int digits, int kept, int64_t* out, bool* zoned) {
   int32_t days;
   const uint8_t* date = p;
   p = read_date(p, &days);
@@ -205,7 +205,7 @@ inline const uint8_t* read_timestamp(const uint8_t* p, int digits, int64_t* out,
   int64_t time = 0;
   *zoned = false;
   if (*p == 'T' || *p == ' ') {
-    p = read_time(p + 1, digits, &time);
+    p = read_time(p + 1, digits, kept, &time);
     if (!p) return nullptr;
     if (*p == 'Z') {
       *zoned = true;

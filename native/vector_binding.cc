@@ -1,8 +1,9 @@
-// Vector in Python: Arrow's PyCapsule interface in and out.
+// Vector in Python: Arrow's PyCapsule interface in and out, and what becomes of times on their way in.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 
+#include "coarser.h"
 #include "vector.h"
 
 namespace nb = nanobind;
@@ -50,4 +51,6 @@ void register_vector(nb::module_& m) {
       .def_ro("format", &Vector::format)
       .def("allow_keeping", [](Vector& v) { (v.dictionary ? *v.dictionary : v).keepable = true; })
       .def_prop_ro("dictionary", [](const Vector& v) { return v.dictionary; });
+  m.def("coarser", &coarser, nb::arg("times"), nb::arg("quotient"), nb::arg("factor"), nb::arg("format"),
+        nb::call_guard<nb::gil_scoped_release>());
 }

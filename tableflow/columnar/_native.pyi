@@ -17,6 +17,8 @@ class Vector:
     @property
     def dictionary(self) -> Vector | None: ...
 
+def coarser(times: Vector, quotient: int, factor: int, format: str) -> Vector: ...
+
 # rows: hashes, partitions, take and concat
 _Rows = npt.NDArray[np.uint32]
 HASH_VERSION: int

@@ -21,7 +21,7 @@ from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.csv_block import Dialect, parse_text
 from tableflow.connectors.filesystem.csv_rows import native_decoder
 from tableflow.connectors.filesystem.json_row import RowDecoder
-from tableflow.connectors.storage import NATURAL, column_from_arrow, null_count
+from tableflow.connectors.storage import NATURAL, column_from_arrow, fitted, null_count
 from tableflow.errors import ConnectorError
 from tableflow.records import dataclass
 from tableflow.serialization import serializable
@@ -88,7 +88,7 @@ class LineParser:
         except (pa.ArrowInvalid, ValueError) as error:
             arrays, rows = self._one_by_one(data, error)
         columns = [
-            column_from_arrow(array, column.type, column.type, NATURAL)
+            column_from_arrow(fitted(array, column.type), column.type, column.type, NATURAL)
             for array, column in zip(arrays, self._columns, strict=True)
         ]
         return columns, rows

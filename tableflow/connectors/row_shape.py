@@ -15,8 +15,9 @@ import pyarrow as pa
 from tableflow import types as t
 from tableflow.columnar import compute as pc
 from tableflow.columnar.batch import Batch
-from tableflow.columnar.representation import declared, from_arrow
+from tableflow.columnar.representation import canonical, declared, from_arrow, from_arrow_type
 from tableflow.connectors.python_values import fractional, loses, shown, wanted, zoned
+from tableflow.connectors.storage import as_fine, fitted
 from tableflow.connectors.text_check import check_text
 from tableflow.errors import DataError
 from tableflow.nearest import nearest
@@ -113,7 +114,10 @@ class RowShape:
         )
 
     def _cast(self, i: int, column: pa.Array, before: int) -> pa.Array:
-        options = pc.CastOptions(target_type=self._storage[i], allow_time_truncate=True)
+        target = canonical(as_fine(self._types[i], from_arrow_type(column.type)))
+        if column.type == target:
+            return column
+        options = pc.CastOptions(target_type=target)
         try:
             return pc.cast(column, options=options)
         except _UNFIT as error:
@@ -136,7 +140,7 @@ class RowShape:
                     f"row {number} of {self.subject} has no value in column {self.names[i]!r}, which is {self._types[i]} NOT NULL",
                     hint="give a value, or declare the column without NOT NULL",
                 )
-            fitting.append(self._bounded(i, array, before))
+            fitting.append(self._bounded(i, fitted(array, self._types[i]), before))
         return Batch([from_arrow(array, self._types[i]) for i, array in zip(self._wanted, fitting, strict=True)], rows)
 
     def _bounded(self, i: int, array: pa.Array, before: int) -> pa.Array:

@@ -1,5 +1,7 @@
 """From what a reader decoded to columns in a representation the engine computes in.
 
+A value comes in as one of its type: what a time has below the precision that was declared is cut off, towards the past, as CAST does it.
+
 ``natural`` takes what is cheapest to compute in: DECIMAL up to 18 digits as int64 scaled integers, strings as they
 were decoded.  ``wide`` gives canonical representations, ``dictionary`` makes every string a dictionary; both exist so
 that tests can show that results do not depend on it (setting ``debug.representation``).
@@ -13,8 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from tableflow import types as t
+from tableflow.columnar import _native
 from tableflow.columnar.column import Column
-from tableflow.columnar.representation import canonical, from_arrow, widen
+from tableflow.columnar.representation import canonical, from_arrow, from_arrow_type, widen
 
 NATURAL, WIDE, DICTIONARY = "natural", "wide", "dictionary"
 _NESTED = (t.ArrayType, t.MapType, t.RowType)
@@ -45,10 +48,92 @@ def listed(array: pa.Array) -> pa.Array:
 
 
 def convert(column: Column, declared: t.SqlType) -> Column:
-    """The column as a wider or equally stored type."""
+    """The column as a type that holds its values, or as a time of fewer digits."""
+    if is_finer(column.type, declared):
+        if not isinstance(declared, _NESTED):
+            return Column(declared, vector=_coarser(column, declared))
+        return Column(declared, fitted(widen(column).array, declared).cast(canonical(declared)))
     if _same_storage(column.type, declared):
         return Column(declared, column.array)
     return Column(declared, widen(column).array.cast(canonical(declared)))
+
+
+def is_finer(of: t.SqlType, declared: t.SqlType) -> bool:
+    """Whether times of a type, however deep, have digits that those of the declared type have not."""
+    match of, declared:
+        case t.TimestampType(precision=digits), t.TimestampType(precision=kept):
+            return digits > kept
+        case t.TimeType(precision=digits), t.TimeType(precision=kept):
+            return digits > kept
+        case t.ArrayType(), t.ArrayType():
+            return is_finer(of.element, declared.element)
+        case t.MapType(), t.MapType():
+            return is_finer(of.key, declared.key) or is_finer(of.value, declared.value)
+        case t.RowType(), t.RowType():
+            return any(is_finer(a.type, b.type) for a, b in zip(of.fields, declared.fields, strict=True))
+        case _:
+            return False
+
+
+def as_fine(declared: t.SqlType, given: t.SqlType) -> t.SqlType:
+    """The declared type with the digits that times of what is given have, where these are more."""
+    match declared, given:
+        case t.TimestampType(precision=kept, zoned=zoned), t.TimestampType(precision=digits):
+            return t.TimestampType(max(kept, digits), zoned)
+        case t.TimeType(precision=kept), t.TimeType(precision=digits):
+            return t.TimeType(max(kept, digits))
+        case t.ArrayType(), t.ArrayType():
+            return t.ArrayType(as_fine(declared.element, given.element))
+        case t.MapType(), t.MapType():
+            return t.MapType(as_fine(declared.key, given.key), as_fine(declared.value, given.value))
+        case t.RowType(), t.RowType() if len(declared.fields) == len(given.fields):
+            pairs = zip(declared.fields, given.fields, strict=True)
+            return t.RowType(tuple(t.RowField(a.name, as_fine(a.type, b.type)) for a, b in pairs))
+        case _:
+            return declared
+
+
+def coarser_steps(stored: int, declared: t.TimeType | t.TimestampType) -> tuple[int, int]:
+    """What a time of so many stored digits of a second is divided by, rounded down, and multiplied with to be of the declared type."""
+    digits = 6 if declared.precision <= 6 else 9
+    return 10 ** max(stored - declared.precision, 0), 10 ** max(digits - declared.precision, 0)
+
+
+def _coarser(column: Column, declared: t.SqlType) -> _native.Vector:
+    assert isinstance(declared, t.TimeType | t.TimestampType)
+    stored = 9 if column.vector.format[2] == "n" else 6
+    zone = ":UTC" if isinstance(declared, t.TimestampType) and declared.zoned else ":"
+    unit = "u" if declared.precision <= 6 else "n"
+    stored_as = f"ts{unit}{zone}" if isinstance(declared, t.TimestampType) else f"tt{unit}"
+    return _native.coarser(column.vector, *coarser_steps(stored, declared), stored_as)
+
+
+def fitted(array: pa.Array, of: t.SqlType) -> pa.Array:
+    """An array of the type, or of one that has finer times in its place, whose times have no digits that the type has not."""
+    match of:
+        case t.TimeType() | t.TimestampType() if pa.types.is_temporal(array.type):
+            given = from_arrow_type(array.type)
+            return pa.array(_coarser(from_arrow(array, given), of)) if is_finer(given, of) else array
+        case t.ArrayType(element=element) if pa.types.is_list(array.type):
+            values = fitted(array.values, element)
+            return array if values is array.values else _rebuilt(array, pa.list_(values.type), values)
+        case t.MapType(key=key, value=value) if pa.types.is_map(array.type):
+            keys, items = fitted(array.keys, key), fitted(array.items, value)
+            kind = pa.map_(keys.type, items.type)
+            return _rebuilt(
+                array, kind, pa.StructArray.from_arrays([keys, items], fields=[kind.key_field, kind.item_field])
+            )
+        case t.RowType(fields=fields) if pa.types.is_struct(array.type) and fields:
+            parts = [fitted(array.field(i), field.type) for i, field in enumerate(fields)]
+            kinds = [pa.field(field.name, part.type) for field, part in zip(fields, parts, strict=True)]
+            return pa.StructArray.from_arrays(parts, fields=kinds, mask=array.is_null() if array.null_count else None)
+        case _:
+            return array
+
+
+def _rebuilt(array: pa.Array, of: pa.DataType, values: pa.Array) -> pa.Array:
+    """A list or map with other values."""
+    return pa.Array.from_buffers(of, len(array), array.buffers()[:2], array.null_count, array.offset, children=[values])
 
 
 def _same_storage(of: t.SqlType, declared: t.SqlType) -> bool:

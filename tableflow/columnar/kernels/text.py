@@ -1,7 +1,7 @@
 """Text decoded into columns natively: which types can be, and how.
 
 A decoder takes blocks of whole lines or records.  In front of a line that is not plain (a value that does not fit its type as it stands, text that is
-no JSON) it stops, and its caller reads that line by slower means.
+no JSON) it stops, and its caller reads that line by slower means.  Digits below the precision of a time are cut off, as a CAST does.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def _definition(name: str, of: t.SqlType, *, inside: bool) -> _Definition | None
         case t.DateType():
             kind, arrow = "date", "tdD"
         case t.TimeType(precision=digits):
-            kind, arrow, precision = ("time", "ttu", 6) if digits <= 6 else ("time", "ttn", 9)
+            kind, arrow, precision, scale = ("time", "ttu", 6, digits) if digits <= 6 else ("time", "ttn", 9, digits)
         case t.TimestampType(precision=digits, zoned=zoned):
-            unit, precision = ("u", 6) if digits <= 6 else ("n", 9)
+            unit, precision, scale = ("u", 6, digits) if digits <= 6 else ("n", 9, digits)
             kind, arrow = "timestamp", f"ts{unit}:{'UTC' if zoned else ''}"
         case t.ArrayType(element=element):
             kind, children = "array", [_definition("", element, inside=True)]

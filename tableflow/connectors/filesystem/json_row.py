@@ -73,9 +73,11 @@ def json_value(value: Any, of: t.SqlType) -> Any:
             return dt.date.fromisoformat(_string(value))
         case t.TimeType():
             unit = canonical(of).unit
-            return pa.scalar(f"{EPOCH_DAY}{_string(value)}").cast(pa.timestamp(unit)).cast(canonical(of)).value
+            return (
+                pa.scalar(f"{EPOCH_DAY}{_cut(_string(value), of)}").cast(pa.timestamp(unit)).cast(canonical(of)).value
+            )
         case t.TimestampType():
-            return _timestamp(_string(value), of)
+            return _timestamp(_cut(_string(value), of), of)
         case t.ArrayType(element=element):
             return [json_value(one, element) for one in _expect(value, list, "an array")]
         case t.MapType(key=key, value=inner):
@@ -138,6 +140,15 @@ def _hexadecimal(text: str) -> bytes:
         return bytes.fromhex(text[2:])
     except ValueError:
         return text.encode()
+
+
+def _cut(text: str, of: t.TimeType | t.TimestampType) -> str:
+    """A time without the digits that its type has not."""
+    whole, point, rest = text.partition(".")
+    digits = len(rest) - len(rest.lstrip("0123456789"))
+    if not point or not of.precision < digits <= 9:
+        return text
+    return f"{whole}{point if of.precision else ''}{rest[: of.precision]}{rest[digits:]}"
 
 
 def _timestamp(text: str, of: t.TimestampType) -> int:

@@ -16,6 +16,7 @@ from tableflow.connectors.filesystem.parquet_index import page_ranges
 from tableflow.connectors.filesystem.parquet_statistics import declared_range
 from tableflow.connectors.part_matcher import Matcher, matcher
 from tableflow.connectors.pruning import ColumnRange
+from tableflow.connectors.storage import is_finer
 from tableflow.expressions.nodes import ColumnRef, Expression, walk
 from tableflow.records import replace
 
@@ -75,8 +76,9 @@ def _bloom_admits(
         return True
     filtered = {
         name: replace(ranges[name], excludes=functools.partial(bloom_excludes, footer, group, place))
-        for (name, (place, _)), chunk in zip(places.items(), chunks, strict=True)
-        if chunk is not None and chunk.bloom_filter is not None
+        for (name, (place, of)), chunk in zip(places.items(), chunks, strict=True)
+        # of a time that is cut the filter knows the finer values, and nothing of what they become
+        if chunk is not None and chunk.bloom_filter is not None and not is_finer(place.type, of)
     }
     known = {**ranges, **filtered}
     return all(matches(known.get) for matches in matchers)

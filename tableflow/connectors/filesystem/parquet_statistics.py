@@ -12,6 +12,7 @@ from tableflow.connectors.filesystem.format import FileColumn
 from tableflow.connectors.filesystem.parquet_distinct import estimate_distinct
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn
 from tableflow.connectors.pruning import ColumnRange
+from tableflow.connectors.storage import coarser_steps, is_finer
 
 _FIXED_BYTES = {t.BooleanType: 1 / 8, t.DateType: 4, t.TimeType: 8, t.TimestampType: 8, t.DecimalType: 8}
 
@@ -37,7 +38,7 @@ def table_statistics(
 
 
 def declared_range(known: ColumnRange, declared: t.SqlType) -> ColumnRange:
-    """A range under the type the table declares: bounds are kept where storage values mean the same."""
+    """A range under the type the table declares: bounds are kept where storage values mean the same, and cut as times are."""
     if known.type is declared or known.type == declared:
         return known
     low, high = known.minimum, known.maximum
@@ -48,6 +49,9 @@ def declared_range(known: ColumnRange, declared: t.SqlType) -> ColumnRange:
             low, high = (None if bound is None else bound * 10**scale for bound in (low, high))
         case t.DecimalType(scale=of), t.DecimalType(scale=to):
             low, high = (None if bound is None else bound * 10 ** (to - of) for bound in (low, high))
+        case (t.TimestampType() | t.TimeType() as of, t.TimestampType() | t.TimeType() as to) if is_finer(of, to):
+            by, times = coarser_steps(6 if of.precision <= 6 else 9, to)
+            low, high = (None if bound is None else bound // by * times for bound in (low, high))
         case _ if canonical(known.type) != canonical(declared):
             low = high = None
     return ColumnRange(declared, low, high, known.nulls, known.rows)

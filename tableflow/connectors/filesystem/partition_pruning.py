@@ -18,7 +18,7 @@ from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.format import FileColumn, Partitions
 from tableflow.connectors.filesystem.partitions import values_of
 from tableflow.connectors.filesystem.path import FileVersion
-from tableflow.connectors.storage import column_from_arrow
+from tableflow.connectors.storage import column_from_arrow, fitted
 from tableflow.errors import TableFlowError
 from tableflow.expressions.evaluation import project
 from tableflow.expressions.literals import storage_values
@@ -83,5 +83,5 @@ def _as_rows(texts: Sequence[tuple[str | None, ...]], columns: Sequence[FileColu
     made = []
     for i, column in enumerate(columns):
         array = pc.cast(pa.array([each[i] for each in texts], pa.string()), canonical(column.type))
-        made.append(column_from_arrow(array, column.type, column.type, "natural"))
+        made.append(column_from_arrow(fitted(array, column.type), column.type, column.type, "natural"))
     return Batch(made, len(texts))

@@ -13,7 +13,7 @@ from tableflow.columnar import compute as pc
 from tableflow.columnar.column import Column
 from tableflow.columnar.representation import canonical
 from tableflow.connectors.filesystem.format import FileColumn
-from tableflow.connectors.storage import column_from_arrow
+from tableflow.connectors.storage import column_from_arrow, fitted
 from tableflow.connectors.value_text import text_of
 from tableflow.errors import ConnectorError
 from tableflow.types import BytesType, SqlType, TypeFamily, family
@@ -57,7 +57,7 @@ def constant(text: str | None, of: SqlType, rows: int, representation: str) -> C
         value = pa.scalar(None, target) if text is None else pc.cast(pa.scalar(text), target)
     except (pa.ArrowException, ValueError) as error:
         raise ConnectorError(f"the directory's value {text!r} is no {of}", detail=str(error)[:200]) from None
-    return column_from_arrow(pa.repeat(value, rows), of, of, representation)
+    return column_from_arrow(fitted(pa.repeat(value, rows), of), of, of, representation)
 
 
 def can_partition(of: SqlType) -> bool:

@@ -12,7 +12,7 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.text import CsvRecords, JsonLines
 from tableflow.columnar.representation import canonical, widen
 from tableflow.connectors.filesystem.text_block import split_records
-from tableflow.connectors.storage import column_from_arrow, represent
+from tableflow.connectors.storage import column_from_arrow, fitted, represent
 from tableflow.records import dataclass
 
 Decoded = tuple[list[Column], int]
@@ -40,9 +40,10 @@ def represented(decoded: Decoded, representation: str) -> Rows:
 
 
 def rows_of(arrays: Sequence[pa.Array], types: Sequence[t.SqlType], length: int, representation: str) -> Rows:
-    """Arrays of the types' canonical storage, in a representation."""
+    """Arrays of the types' canonical storage, in a representation; their times may be finer than their types."""
     return Rows(
-        [column_from_arrow(array, of, of, representation) for array, of in zip(arrays, types, strict=True)], length
+        [column_from_arrow(fitted(array, of), of, of, representation) for array, of in zip(arrays, types, strict=True)],
+        length,
     )
 
 

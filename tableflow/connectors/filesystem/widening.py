@@ -1,4 +1,4 @@
-"""Which types of a file may be read as which declared types: those that lose nothing, or are checked as they are read."""
+"""Which types of a file may be read as which declared types: those that lose nothing, but for digits of a second."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def fits(of: t.SqlType, declared: t.SqlType) -> bool:
         case (t.BytesType(), t.BytesType()) | (t.StringType(), t.BytesType()):
             return True
         case t.TimestampType(), t.TimestampType():
-            return declared.zoned == of.zoned  # nanoseconds read as microseconds: checked value by value
+            return declared.zoned == of.zoned  # digits below the declared precision are cut off
         case t.TimeType(), t.TimeType():
-            return (declared.precision > 6) >= (of.precision > 6)
+            return True  # so are theirs
         case t.ArrayType(), t.ArrayType():
             return fits(of.element, declared.element)
         case t.MapType(), t.MapType():
