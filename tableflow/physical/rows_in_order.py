@@ -63,7 +63,8 @@ class RowsInOrder:
         self._fields = fields
         self._time = self._keys[0][0]
         first = fields[self._time].type
-        self._in_time = isinstance(first, TimestampType) and not order[0].descending and in_time
+        self._by_time = isinstance(first, TimestampType) and not order[0].descending
+        self._in_time = self._by_time and in_time
         self._refuses = refuses
         self._unit = units_per_microsecond(first)
         self._waiting: list[_Piece] = []
@@ -101,8 +102,10 @@ class RowsInOrder:
 
     def times(self, batch: Batch) -> npt.NDArray[np.int64]:
         """When rows are waited for no more, in microseconds, rounded down; the end of time for NULL."""
-        if not self._in_time:
-            return np.full(batch.length, END_OF_TIME)
+        return self._times(batch) if self._in_time else np.full(batch.length, END_OF_TIME)
+
+    def _times(self, batch: Batch) -> npt.NDArray[np.int64]:
+        """Those of the first key, a time."""
         column = batch.columns[self._time]
         times: npt.NDArray[np.int64] = storage_times(column) // self._unit + self._behind
         if column.array.null_count:
@@ -141,7 +144,8 @@ class RowsInOrder:
         """
         interval = before // step
         if rows is not None:
-            intervals = self.times(rows) // step
+            # finished data may be in the order of a time that is not its event time, and waits for the end; its intervals are those of that time
+            intervals = (self._times(rows) if self._by_time else self.times(rows)) // step
             if before == START_OF_TIME:  # time begins with the rows
                 interval = int(intervals[0])
             cuts = [0, *(np.flatnonzero(np.diff(intervals)) + 1).tolist(), rows.length]
