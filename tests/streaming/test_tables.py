@@ -397,3 +397,13 @@ def test_a_table_that_replaces_a_streaming_table_ends_its_job(connection: tablef
     execute("DROP SCHEMA IF EXISTS nothing CASCADE")
     execute("DROP TABLE s, t")
     assert execute("SHOW JOBS").fetchall() == []
+
+
+def test_a_subscription_names_the_table_that_is_gone(connection: tableflow.Connection) -> None:
+    connection.execute("CREATE TABLE fleeting (k INT)")
+    connection.execute("INSERT INTO fleeting VALUES (1)")
+    changes = connection.table("fleeting").subscribe()
+    assert [change.row for change in changes.fetch_changes(timeout=5)] == [(1,)]
+    connection.execute("DROP TABLE fleeting")
+    with pytest.raises(tableflow.Error, match="table 'fleeting', whose changes were being read, is gone"):
+        changes.fetch_changes(timeout=5)

@@ -101,6 +101,7 @@ class ManagedStreamReader:
         self._columns = columns
         self._representation = representation
         self._batch_rows = batch_rows
+        self._name = table.database.state().name(table.table)
         self._version = 0
         self._next = table.view.version.number
         self._batches: Iterator[Batch] | None = self._snapshot()
@@ -125,7 +126,7 @@ class ManagedStreamReader:
                     self._batches, self._reading = None, None
             if self._more.ready:
                 self._more = Signal()
-            more, state = self._more, self._table.database.state().table(self._table.table)
+            more, state = self._more, self._newest()
             if state.version == self._version:
                 return Later(more)
             self._next, self._reading = state.version, state
@@ -133,7 +134,17 @@ class ManagedStreamReader:
 
     def newest(self) -> int:
         """The newest version that is published."""
-        return self._table.database.state().table(self._table.table).version
+        return self._newest().version
+
+    def _newest(self) -> TableState:
+        state = self._table.database.state()
+        if self._table.table not in state.tables:
+            raise CatalogError(
+                f"table {self._name!r}, whose changes were being read, is gone",
+                detail="it was dropped, or another one has taken its place",
+                hint="subscribe to what has its name now, or query that",
+            )
+        return state.table(self._table.table)
 
     def reached(self, position: int) -> bool:
         """Whether all of a version has been given, and no part of a later one."""
