@@ -7,6 +7,7 @@ a row needs it; an operand is dropped only if it cannot fail, or if the evaluato
 from __future__ import annotations
 
 from tableflow import types as t
+from tableflow.expressions.casting.calendar import moved_date
 from tableflow.expressions.evaluation import evaluate
 from tableflow.expressions.functions.logic import connect
 from tableflow.expressions.intervals import always_fits, exact_range
@@ -82,8 +83,16 @@ def _may_save(of: Expression) -> bool:
 
 
 def _exact_value(of: Expression) -> int | None:
-    """The value of exact arithmetic over constants, where its bounds meet: far cheaper than evaluating it."""
+    """The value of exact arithmetic over constants, where its bounds meet, and of dates: far cheaper than evaluating it."""
     match of:
+        case Call(
+            function="add" | "subtract" as name, args=(Literal() as day, Literal(type=t.IntervalType()) as by)
+        ) if isinstance(of.type, t.DateType) and isinstance(day.type, t.DateType):
+            if day.value is None or by.value is None:
+                return None
+            sign = 1 if name == "add" else -1
+            months, days, _ = by.value  # a date has no time to be moved
+            return moved_date(day.value, sign * months, sign * days)
         case Call(function="add" | "subtract" | "multiply", args=operands) | Cast(operand=operands):
             pass
         case _:

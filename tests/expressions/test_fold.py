@@ -13,7 +13,7 @@ from tableflow.expressions import registry
 from tableflow.expressions.evaluation import evaluate
 from tableflow.expressions.fold import fold, split_conjuncts
 from tableflow.expressions.literals import storage_values
-from tableflow.expressions.nodes import Case, Cast, ColumnRef, Expression, Literal, column_ids
+from tableflow.expressions.nodes import Call, Case, Cast, ColumnRef, Expression, Literal, column_ids
 from tableflow.expressions.operand import Operand
 from tableflow.expressions.properties import can_raise, deterministic, is_constant, null_rejecting, strict
 from tableflow.expressions.text import to_sql
@@ -192,3 +192,32 @@ def test_exact_arithmetic_over_constants(a: Literal, b: Literal, what: str, leni
         assert not isinstance(folded, Literal)
     else:
         assert folded == Literal(of.type, storage_values(Operand(of.type, result.column.array))[0])
+
+
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896
+FEW = st.integers(-40, 40)
+ANY = st.integers(-(2**31) + 1, 2**31 - 1)
+
+
+@settings(database=None, deadline=None)
+@given(
+    st.integers(FIRST_DAY, LAST_DAY) | st.sampled_from([FIRST_DAY, FIRST_DAY + 30, LAST_DAY, LAST_DAY - 30]),
+    FEW | ANY, FEW | ANY, st.sampled_from(["add", "subtract"]),
+)  # fmt: skip
+def test_dates_moved_by_constant_intervals(day: int, months: int, days: int, what: str) -> None:
+    """What folding computes is what the kernel does; where that fails nothing is folded."""
+    moved = Call(t.DATE, what, (Literal(t.DATE, day), Literal(t.INTERVAL, (months, days, 0))))
+    result, folded = evaluate(moved, {}, 1), fold(moved)
+    if result.errors is not None and result.errors.any():
+        assert folded is moved
+    else:
+        (value,) = storage_values(Operand(t.DATE, result.column.array))
+        assert folded == Literal(t.DATE, value)
+        assert isinstance(folded, Literal)
+        assert type(folded.value) is int
+
+
+@pytest.mark.parametrize("operands", [(None, (1, 0, 0)), (0, None)])
+def test_a_null_moves_no_date(operands: tuple[object, object]) -> None:
+    day, interval = operands
+    assert fold(Call(t.DATE, "add", (Literal(t.DATE, day), Literal(t.INTERVAL, interval)))) == Literal(t.DATE, None)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
+from datetime import date
+
 import numpy as np
 
 from tableflow import types as t
@@ -32,6 +35,18 @@ def add_months(days: Array, months: Array) -> Array:
     length = (moved + 1).astype("M8[M]").astype("M8[D]").astype(np.int64) - first
     result: Array = first + np.minimum(day, length - 1)
     return result
+
+
+def moved_date(day: int, months: int, days: int) -> int | None:
+    """One date moved as :func:`add_months` does it, without arrays; None where that leads past what there is, be it on the way."""
+    if not FIRST_DAY <= day <= LAST_DAY:
+        return None
+    before = date.fromordinal(day - FIRST_DAY + 1)
+    year, month = divmod(before.year * 12 + before.month - 1 + months, 12)
+    if not 1 <= year <= 9999:
+        return None
+    moved = date(year, month + 1, min(before.day, monthrange(year, month + 1)[1])).toordinal() - 1 + FIRST_DAY + days
+    return moved if FIRST_DAY <= moved <= LAST_DAY else None
 
 
 def per_second(of: t.SqlType) -> int:
