@@ -90,7 +90,7 @@ class CorrectedFiringsOperator(LastRowsOperator):
         rows, lanes = self._kept.of(groups)
         if rows is None:
             return again, firings
-        order = np.argsort(self._order.times(rows), kind="stable")
+        order = self._order.order_of(rows)
         rows, slots = take_rows(rows, order), self._last.named(groups)[0][lanes[order]]
         at = 0
         step = self._event_clock

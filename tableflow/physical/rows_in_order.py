@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact, concat, take_rows
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
-from tableflow.columnar.kernels.sorting import sort_batch
+from tableflow.columnar.kernels.sorting import sort_batch, sort_indices
 from tableflow.physical.assign_watermarks import storage_times, units_per_microsecond
 from tableflow.physical.node import PhysicalNode, dealt_by, positions
 from tableflow.physical.packed_rows import pack_rows, rows_in, unpack_rows
@@ -111,6 +111,10 @@ class RowsInOrder:
         if column.array.null_count:
             times = np.where(column.array.is_valid().to_numpy(zero_copy_only=False), times, END_OF_TIME)
         return times
+
+    def order_of(self, rows: Batch) -> npt.NDArray[np.int64]:
+        """The order in which these rows would be taken together; those that tie keep theirs."""
+        return sort_indices(rows, self._keys)
 
     def release(self, watermark: int) -> Batch | None:
         """Rows before this watermark, in order; at the end of time all that is left."""

@@ -13,6 +13,7 @@ from tableflow.expressions.window_assigner import Global, Hop, Tumble
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.rows_in_order import RowsInOrder
 from tableflow.runtime.events import END_OF_TIME
+from tableflow.types import TimestampType
 from tests.physical.event_harness import batch_of, summed
 from tests.physical.test_assign_windows import expected
 from tests.physical.windowed import FIRE, TIME, answers, grouped, harness_of, node_of, plain_times
@@ -159,4 +160,18 @@ def test_intervals_are_corrected_until_the_lateness_is_over(rebuild):
     assert harness.context.state_rows == 0
     harness.end()
     assert harness.take() == []
+    harness.close()
+
+
+def test_a_late_row_takes_its_place_within_a_microsecond():
+    emit = Emit((EveryRows(2),), keep_last_rows=2, lateness=5)
+    harness = harness_of(node_of(Tumble(10), emit, time=TimestampType(9), fire=FIRE))
+    harness.rows([(1, "a", 1, 2_100), (1, "a", 4, 2_900)])
+    harness.watermark(5)
+    assert [row[3:6] for row in harness.take()] == [(1, 2, 5)]
+    harness.rows([(1, "a", 2, 2_500)])
+    harness.end()
+    assert Counter((*row[3:6], row[-1]) for row in harness.take()) == Counter(
+        [(1, 2, 5, -1), (1, 2, 3, 1), (2, 2, 6, 1)]
+    )
     harness.close()
