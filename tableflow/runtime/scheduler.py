@@ -58,6 +58,12 @@ class Scheduler(Protocol):
         ...
 
 
+_ALIKE_NANOSECONDS = 1_000_000
+"""Clocks so close to each other show the same time."""
+_LONGEST_SLEEP = 1.0
+"""Seconds after which a worker looks at the clock again when a timer is set: it may have been put forward."""
+
+
 class _Nudge:
     """Makes a sleeping worker look at the timers again."""
 
@@ -76,14 +82,45 @@ def _close_pools() -> None:
         pool.close()
 
 
+class Clock:
+    """Microseconds since 1970 by the clock on the wall, which never turn back.
+
+    A machine that has slept wakes up late, and a clock may be put forward: then time goes there at once.  Where the clock is put back
+    time goes on, a tenth slower until the clock has caught up, so that timers come that were set before.
+    """
+
+    __slots__ = ("_at", "_lock", "_steady", "_time", "_wall")
+
+    def __init__(self, wall: Callable[[], int] = time.time_ns, steady: Callable[[], int] = time.monotonic_ns) -> None:
+        """Both give nanoseconds; ``steady`` from any moment on, it may stand while the machine sleeps."""
+        self._wall = wall
+        self._steady = steady
+        self._lock = threading.Lock()
+        self._time = wall()
+        self._at = steady()
+
+    def now(self) -> int:
+        """Never less than before, in any thread."""
+        with self._lock:
+            # In this order: who is stopped in between has seen a wall clock that is behind, which changes nothing.
+            wall, steady = self._wall(), self._steady()
+            passed = steady - self._at
+            self._at = steady
+            ahead = self._time + passed - wall
+            if ahead > _ALIKE_NANOSECONDS:
+                passed -= min(passed // 10, ahead)
+            self._time = max(self._time + passed, wall)
+            return self._time // 1000
+
+
 class WorkerPool:
     """Threads that run the tasks of any number of jobs."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, clock: Clock | None = None) -> None:
         sys.setswitchinterval(_SWITCH_INTERVAL)
         self._queue: SimpleQueue[Runnable | None] = SimpleQueue()
         self._timers = TimerQueue()
-        self._offset = time.time_ns() - time.monotonic_ns()
+        self._clock = Clock() if clock is None else clock
         self._threads = [
             threading.Thread(target=self._work, name=f"tableflow-worker-{i}", daemon=True) for i in range(threads)
         ]
@@ -98,8 +135,8 @@ class WorkerPool:
         return len(self._threads)
 
     def now(self) -> int:
-        """Microseconds since 1970, counted by the monotonic clock."""
-        return (time.monotonic_ns() + self._offset) // 1000
+        """Microseconds since 1970, see :class:`Clock`."""
+        return self._clock.now()
 
     def submit(self, task: Runnable) -> None:
         """Runs the task on the next free worker."""
@@ -148,7 +185,7 @@ class WorkerPool:
             callbacks = self._timers.due(now)
             if not callbacks:
                 following = self._timers.next_time()
-                return None if following is None else max(0.0, (following - now) / 1e6)
+                return None if following is None else min(max(0.0, (following - now) / 1e6), _LONGEST_SLEEP)
             for callback in callbacks:
                 callback()
         return None
