@@ -168,3 +168,19 @@ def test_statements_that_start_jobs_hand_warnings_on():
 
 def _texts(con, sql):
     return [[str(cell) for cell in row] for row in con.execute(sql).fetchall()]
+
+
+def test_windows_of_windows_by_the_clock_say_to_take_the_time_anew():
+    """What closes by the clock has no event time; the hint's way works."""
+    inner = "SELECT {} AS t, count(*) AS n FROM TUMBLE(d, p, INTERVAL '100' MILLISECOND) GROUP BY window_time"
+    outer = "WITH w AS ({}) SELECT window_start, sum(n) FROM TUMBLE(w, t, INTERVAL '1' SECOND) GROUP BY window_start"
+    with tableflow.connect() as connection:
+        connection.execute(
+            "CREATE TABLE d (id BIGINT, p AS PROCTIME()) WITH ('connector' = 'datagen', 'rows-per-second' = '100')"
+        )
+        with pytest.raises(tableflow.Error) as raised:
+            connection.execute(outer.format(inner.format("window_time"))).fetchmany(1)
+        assert "windows by processing time" in str(raised.value)
+        assert "SELECT PROCTIME() AS p" in str(raised.value)
+        ((_, rows),) = connection.execute(outer.format(inner.format("PROCTIME()"))).fetchmany(1)
+        assert rows > 0

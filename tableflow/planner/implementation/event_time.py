@@ -153,6 +153,12 @@ def _check_windows(search: Search, node: timed.WindowedAggregate, *, changing: b
         assert node.time is not None
         scans = [each for each in walk_plan(node.input) if isinstance(each, logical.Scan)]
         stored = [scan.table for scan in scans if is_stored(scan.provider)]
+        if any(_ends_by_the_clock(below) for below in walk_plan(node.input)):
+            raise refuse(
+                f"windows of column {node.time.name!r} never close: it tells of windows by processing time, and no watermark follows them",
+                "take the time anew where they have closed: SELECT PROCTIME() AS p, ... in the query that groups by them, and windows"
+                " of p over that",
+            )
         raise refuse(
             f"windows of column {node.time.name!r} never close: it is not the event time of its table",
             f"{stored[0]!r} is a table of the database, and has none: say EMIT ON UPDATE, or take the windows in the query"
@@ -160,6 +166,15 @@ def _check_windows(search: Search, node: timed.WindowedAggregate, *, changing: b
             if stored and len(stored) == len(scans)
             else "declare WATERMARK FOR it (register_stream: watermark=(column, delay)), or say EMIT ON UPDATE",
         )
+
+
+def _ends_by_the_clock(node: logical.Node) -> bool:
+    """Whether it makes windows by processing time."""
+    match node:
+        case timed.WindowTable(input=child, time=time) | timed.WindowedAggregate(input=child, time=time):
+            return time is not None and is_processing_time(child, time.id)
+        case _:
+            return False
 
 
 def _order(search: Search, node: timed.WindowedAggregate, *, changing: bool) -> tuple[tuple[OrderingKey, ...], bool]:
