@@ -1,3 +1,6 @@
+#include <utility>
+
+#include "interval.h"
 #include "window.h"
 
 namespace tableflow::windows {
@@ -78,6 +81,14 @@ std::unique_ptr<FrameExtreme> make_frame_extreme(VectorPtr values, bool greatest
   if (v.kind == Kind::Str || v.kind == Kind::LargeStr || v.kind == Kind::Dict) {
     const Vector* at = values.get();
     return queue(values, [at](int64_t row) { return sorting::text_of(*at, row); }, greatest);
+  }
+  if (v.kind == Kind::Interval) {  // of equal ones the spelling that stands for them, wherever in the frame it is
+    const uint8_t* at = v.data + v.offset * 16;
+    return queue(values, [at, sign = greatest ? 1 : -1](int64_t row) {
+      int128 value;
+      std::memcpy(&value, at + row * 16, 16);
+      return std::pair<int128, int64_t>(interval_length(&value), sign * interval_spelling(value));
+    }, greatest);
   }
   std::unique_ptr<FrameExtreme> made;
   sorting::with_numbers(v, [&](auto get) { made = queue(values, get, greatest); });
