@@ -115,16 +115,23 @@ def fitted(array: pa.Array, of: t.SqlType) -> pa.Array:
             given = from_arrow_type(array.type)
             return pa.array(_coarser(from_arrow(array, given), of)) if is_finer(given, of) else array
         case t.ArrayType(element=element) if pa.types.is_list(array.type):
-            values = fitted(array.values, element)
-            return array if values is array.values else _rebuilt(array, pa.list_(values.type), values)
+            own = array.values
+            values = fitted(own, element)
+            return array if values is own else _rebuilt(array, pa.list_(values.type), values)
         case t.MapType(key=key, value=value) if pa.types.is_map(array.type):
-            keys, items = fitted(array.keys, key), fitted(array.items, value)
+            own_keys, own_items = array.keys, array.items
+            keys, items = fitted(own_keys, key), fitted(own_items, value)
+            if keys is own_keys and items is own_items:
+                return array
             kind = pa.map_(keys.type, items.type)
             return _rebuilt(
                 array, kind, pa.StructArray.from_arrays([keys, items], fields=[kind.key_field, kind.item_field])
             )
         case t.RowType(fields=fields) if pa.types.is_struct(array.type) and fields:
-            parts = [fitted(array.field(i), field.type) for i, field in enumerate(fields)]
+            inner = [array.field(i) for i in range(len(fields))]
+            parts = [fitted(part, field.type) for part, field in zip(inner, fields, strict=True)]
+            if all(part is before for part, before in zip(parts, inner, strict=True)):
+                return array
             kinds = [pa.field(field.name, part.type) for field, part in zip(fields, parts, strict=True)]
             return pa.StructArray.from_arrays(parts, fields=kinds, mask=array.is_null() if array.null_count else None)
         case _:

@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import tableflow
+from tableflow.columnar.representation import canonical
+from tableflow.connectors.storage import fitted
+from tableflow.types import BIGINT, STRING, ArrayType, MapType, RowField, RowType, TimestampType
 
 EPOCH = dt.datetime(1970, 1, 1)
 TYPES = [f"TIMESTAMP({p})" for p in (0, 1, 2, 3, 4, 6)] + ["TIMESTAMP_LTZ(1)", "TIME(0)", "TIME(2)", "TIME(6)"]
@@ -265,3 +268,26 @@ def test_windows_of_a_stream_see_what_is_of_the_type(tmp_path):
             "SELECT window_start, count(*), count(DISTINCT at) FROM TUMBLE(t, at, INTERVAL '2' SECOND) GROUP BY window_start"
         ).fetchall()
     assert sorted(found) == [(EPOCH - dt.timedelta(seconds=10 - s), 6, 2) for s in range(0, 10, 2)]
+
+
+@pytest.mark.parametrize(
+    ("values", "of"),
+    [
+        ([[1, 2], None, []], ArrayType(BIGINT)),
+        ([{"a": 1, "b": [2]}, None], RowType((RowField("a", BIGINT), RowField("b", ArrayType(BIGINT))))),
+        ([[("k", 1)], None], MapType(STRING, BIGINT)),
+        ([[EPOCH], None], ArrayType(TimestampType(6))),
+    ],
+)
+def test_what_has_no_finer_times_is_not_built_again(values, of):
+    array = pa.array(values, canonical(of))
+    assert fitted(array, of) is array
+    assert fitted(array[1:], of).equals(array[1:])
+
+
+def test_finer_times_within_slices():
+    lists = [None, [EPOCH + dt.timedelta(microseconds=1)], [], [None, EPOCH + dt.timedelta(microseconds=1_999)]]
+    array = pa.array(lists, pa.list_(pa.timestamp("us")))[2:]
+    found = fitted(array, ArrayType(TimestampType(3)))
+    found.validate(full=True)
+    assert found.to_pylist() == [[], [None, EPOCH + dt.timedelta(milliseconds=1)]]
