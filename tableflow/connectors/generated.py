@@ -36,6 +36,11 @@ class Pace:
     """Microseconds between two batches, while there is a row at any time: to give them one by one would be all that is done."""
 
 
+def tasks_reading(wanted: int | None, parallelism: int) -> int:
+    """How many splits there are: as many as tasks, or as were wanted; what never ends would keep the others waiting behind it."""
+    return parallelism if wanted is None else min(wanted, parallelism)
+
+
 class GeneratedSource:
     """``make`` gives the batch of some row numbers, ascending; it may leave rows out."""
 

@@ -57,7 +57,7 @@ def con() -> Iterator[tableflow.Connection]:
         ("SHOW CATALOGS", "CATALOGS", "a connection has one database"),
         ("SELECT TO_TIMESTAMP_LTZ(price, 3) FROM bid", "TO_TIMESTAMP_LTZ(price, 3)",
          "TIMESTAMP '1970-01-01 00:00:00' + n * INTERVAL '1' MILLISECOND"),
-        ("CREATE TABLE w (a INT) WITH ('connector' = 'datagen', 'scan.parallelism' = '2')", "'scan.parallelism'",
+        ("CREATE TABLE w (a INT) WITH ('connector' = 'filesystem', 'path' = '/nowhere', 'format' = 'csv', 'scan.parallelism' = '2')", "'scan.parallelism'",
          "SET 'parallelism.default'"),
         ("SET 'table.exec.mini-batch.allow-latency' = '5 s'", "'table.exec.mini-batch.allow-latency'", "table.exec.epoch-interval"),
     ],

@@ -13,7 +13,7 @@ from tableflow.connectors.connector import Connector, OpenContext
 from tableflow.connectors.datagen.declaration import COLLECTION_LENGTH, TEXT_LENGTH, makings
 from tableflow.connectors.datagen.values import ColumnMaker, Making, Sequence
 from tableflow.connectors.draws import Draws, Events
-from tableflow.connectors.generated import GeneratedSource, Pace
+from tableflow.connectors.generated import GeneratedSource, Pace, tasks_reading
 from tableflow.connectors.option import Option, boolean, choice, text
 from tableflow.connectors.storage import column_from_arrow
 from tableflow.records import dataclass
@@ -37,6 +37,12 @@ def _count(value: str) -> int:
     return count
 
 
+def _tasks(value: str) -> int:
+    if (tasks := _whole(value)) < 1:
+        raise ValueError("a whole number of at least 1 is expected")
+    return tasks
+
+
 def _rate(value: str) -> float:
     try:
         rate = float(value)
@@ -52,6 +58,7 @@ OPTIONS = (
            default=10_000),
     Option("number-of-rows", "number", _count, "how many rows there are; by default they never end"),
     Option("seed", "number", _whole, "other seeds give other random values", default=0),
+    Option("scan.parallelism", "number", _tasks, "how many tasks make rows, of those that there are; by default all"),
     Option("fields.#.kind", "text", choice("random", "sequence"), "random (the default), or the numbers from start to end"),
     Option("fields.#.min", "number", text, "least random number; by default the type's, 0 for FLOAT and DOUBLE"),
     Option("fields.#.max", "number", text, "greatest random number; by default the type's, 1 for FLOAT and DOUBLE"),
@@ -68,12 +75,13 @@ OPTIONS = (
 @serializable
 @dataclass(frozen=True, slots=True)
 class DatagenScan:
-    """Columns to make, each with the salt that tells it from others; rows in all, rows per second of all tasks."""
+    """Columns to make, each with the salt that tells it from others; rows in all, rows per second of all tasks, how many tasks make them."""
 
     columns: tuple[tuple[int, Making], ...]
     rows: int | None
     per_second: int | None
     seed: int
+    tasks: int | None = None
 
 
 class DatagenTable(ProjectedTable):
@@ -112,7 +120,9 @@ class DatagenTable(ProjectedTable):
         """See :class:`~tableflow.catalog.provider.TableProvider`."""
         rate = self._options["rows-per-second"]
         columns = tuple(self._makings[name] for name in accepted.request.columns)
-        return KIND, DatagenScan(columns, self._rows, rate if rate > 0 else None, self._options["seed"])
+        return KIND, DatagenScan(
+            columns, self._rows, rate if rate > 0 else None, self._options["seed"], self._options["scan.parallelism"]
+        )
 
 
 def open_source(scan: DatagenScan, context: OpenContext) -> GeneratedSource:
@@ -128,7 +138,9 @@ def open_source(scan: DatagenScan, context: OpenContext) -> GeneratedSource:
         ]
         return Batch(columns, len(rows))
 
-    return GeneratedSource(make, Pace(scan.rows, scan.per_second, tick=_TICK), settings.get(PARALLELISM))
+    return GeneratedSource(
+        make, Pace(scan.rows, scan.per_second, tick=_TICK), tasks_reading(scan.tasks, settings.get(PARALLELISM))
+    )
 
 
 def _now() -> int:

@@ -51,6 +51,7 @@ OPTIONS = (
            default=False),
     Option("out-of-order-group", "number", _number(1), "so many events that follow each other come in another order",
            default=1),
+    Option("scan.parallelism", "number", _number(1), "how many tasks make events, of those that there are; by default all"),
 )  # fmt: skip
 
 
@@ -115,7 +116,7 @@ class NexmarkTable(ProjectedTable):
         base, live = given["base-ms"], given["base-ms"] is None
         return KIND, NexmarkScan(
             given["table"], columns, given["events"], given["rate"], given["seed"], time.time_ns() // 1_000_000 if live else base,
-            given["paced"], given["out-of-order-group"], given["preloaded"], live,
+            given["paced"], given["out-of-order-group"], given["preloaded"], live, given["scan.parallelism"],
         )  # fmt: skip
 
 

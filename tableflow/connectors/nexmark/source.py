@@ -11,7 +11,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.config import BATCH_ROWS, FORCE_REPRESENTATION, PARALLELISM
 from tableflow.connectors.connector import OpenContext
 from tableflow.connectors.draws import Events
-from tableflow.connectors.generated import GeneratedSource, Pace
+from tableflow.connectors.generated import GeneratedSource, Pace, tasks_reading
 from tableflow.connectors.nexmark.tables import CYCLE, Generator, Rate, events_of
 from tableflow.connectors.preloaded import MadeRows, PreloadedSource
 from tableflow.connectors.storage import column_from_arrow
@@ -29,7 +29,8 @@ class NexmarkScan:
     """What to make: columns of the rows of ``table`` among the first ``events`` events, or among all that will ever come.
 
     ``preloaded``: all rows are made before the first one is given, and kept by the connection.  ``rate`` is in events per second, ``base`` in ms since 1970; ``group``: so many
-    events are shuffled in themselves; ``live``: those that are paced come at their event time.
+    events are shuffled in themselves; ``live``: those that are paced come at their event time;
+    ``tasks``: so many make them.
     """
 
     table: str
@@ -42,6 +43,7 @@ class NexmarkScan:
     group: int
     preloaded: bool = False
     live: bool = False
+    tasks: int | None = None
 
 
 class Maker:
@@ -84,7 +86,7 @@ def open_source(scan: NexmarkScan, context: OpenContext) -> GeneratedSource | Pr
     """The source of a scan, with a split per task: cycles of events in turn, so that every split has all kinds."""
     settings = context.settings
     representation, splits, batch_rows = (
-        settings.get(FORCE_REPRESENTATION), settings.get(PARALLELISM), settings.get(BATCH_ROWS),
+        settings.get(FORCE_REPRESENTATION), tasks_reading(scan.tasks, settings.get(PARALLELISM)), settings.get(BATCH_ROWS),
     )  # fmt: skip
     pace = _pace(scan)
 
