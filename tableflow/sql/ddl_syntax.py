@@ -47,7 +47,8 @@ def parse_create(parser: TableFlowParser) -> TableSyntax | ViewText | CreateSche
         table.if_not_exists = _if_not_exists(parser)
         return parse_table(parser, table)
     if not parser.accept("TABLE"):
-        parser.fail("TABLE or VIEW is expected")
+        kept = any(parser.ahead(word) for word in ("STREAM", "STREAMING", "MATERIALIZED"))
+        parser.fail("STREAMING TABLE name AS is expected" if kept else "TABLE or VIEW is expected")
     refused = [("CREATE OR REPLACE TABLE", replace_at)] if or_replace else []
     table = TableSyntax(temporary=temporary, or_replace=or_replace, refused=refused)
     table.if_not_exists = _if_not_exists(parser)

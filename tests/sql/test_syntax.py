@@ -60,6 +60,7 @@ from tests.sql.binding import bound, columns, fails, query
             "AS is expected, and what time has come to: at AS at - INTERVAL",
             None,
         ),
+        ("CREATE STREAM u AS SELECT a FROM t", "STREAM", "STREAMING TABLE name AS is expected", None),
         ("KILL JOB 1", "KILL", "'KILL' begins no statement", "CANCEL JOB"),
         ("HELP", "HELP", "'HELP' begins no statement", "SHOW FUNCTIONS"),
         ("XYZZY", "XYZZY", "'XYZZY' begins no statement", "SELECT, INSERT"),
