@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tableflow.catalog.provider import is_stored
 from tableflow.errors import UnsupportedError
-from tableflow.expressions.emit import Emit, OnWindowClose
+from tableflow.expressions.emit import Emit, EveryInterval, OnWindowClose
 from tableflow.expressions.nodes import Literal
 from tableflow.expressions.window_assigner import Cumulate, Delta, Global, Hop, Landmark, Punctuated, Session, Tumble
 from tableflow.physical.late_target import LateTarget
@@ -28,6 +28,7 @@ from tableflow.planner.logical.late_into import LateInto
 from tableflow.planner.logical.structure import output
 from tableflow.planner.logical.traversal import walk_plan
 from tableflow.planner.processing_time import is_processing_time
+from tableflow.planner.rules.emission import time_in_order
 from tableflow.types import Field, IntegerType
 
 
@@ -74,6 +75,7 @@ def _windowed(
     by_clock = node.time is not None and is_processing_time(node.input, node.time.id)
     _check_windows(search, node, changing=changing, by_clock=by_clock)
     order, in_time = _order(search, node, changing=changing)
+    _check_firings(search, node)
     # A group that is not by the columns of PARTITION BY has rows of several partitions.
     by_keys = isinstance(node.assigner, (Tumble, Hop, Cumulate, Global))
     meeting = tuple([f.id for f in (node.keys if by_keys else node.partition)])
@@ -166,6 +168,15 @@ def _check_windows(search: Search, node: timed.WindowedAggregate, *, changing: b
             if stored and len(stored) == len(scans)
             else "declare WATERMARK FOR it (register_stream: watermark=(column, delay)), or say EMIT ON UPDATE",
         )
+
+
+def _check_firings(search: Search, node: timed.WindowedAggregate) -> None:
+    """Refuses firings at intervals of a time that rows which end are not in the order of: nothing says when one is over."""
+    emit = node.emit
+    if emit is None or not isinstance(node.assigner, Global) or not search.stream(node.input).bounded:
+        return
+    if any(isinstance(trigger, EveryInterval) and trigger.event_time for trigger in emit.triggers):
+        time_in_order(node.order, emit)
 
 
 def _ends_by_the_clock(node: logical.Node) -> bool:

@@ -141,7 +141,7 @@ def _firings(node: Aggregate, emit: Emit, fire: Field, context: Context) -> Node
         before = resolve_call("add", [reference(number), Literal(BIGINT, every - 1)])
         numbered = resolve_call("integer_divide", [before, step])
     if interval is not None:
-        rows, ends = _ends_of_intervals(rows, node.keys, number, _time_of(order, emit), interval, context)
+        rows, ends = _ends_of_intervals(rows, node.keys, number, time_in_order(order, emit), interval, context)
         fires.append(ends)
     fires.append(call("eq", reference(number), reference(count)))
     if interval is not None:
@@ -177,7 +177,8 @@ def _interval(emit: Emit) -> int | None:
     return min(intervals, default=None)
 
 
-def _time_of(order: tuple[SortKey, ...], emit: Emit) -> Expression:
+def time_in_order(order: tuple[SortKey, ...], emit: Emit) -> Expression:
+    """The time in whose order rows come, of which intervals are over then; refuses any other order."""
     first = order[0].column if order and not order[0].descending else None
     if first is None or not isinstance(first.type, TimestampType):
         raise UnsupportedError(
