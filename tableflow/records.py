@@ -18,7 +18,14 @@ from collections.abc import Callable
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tableflow.columnar import _native
+try:
+    from tableflow.columnar import _native
+except ImportError as error:
+    raise ImportError(
+        "TableFlow's native core, tableflow.columnar._native, is not there or cannot be loaded: this Python runs from sources that"
+        " were not built, or from a build for another Python. Install the package (pip install . needs g++ 11 or later; it takes"
+        " some minutes), or run `make native` in a checkout."
+    ) from error
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass  # noqa: PLC0414 - checkers see the standard one: it means the same

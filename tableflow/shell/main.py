@@ -102,6 +102,11 @@ def command() -> NoReturn:
         code = 143
     except SystemExit as error:  # argparse has spoken
         code = error.code if isinstance(error.code, int) else 2
+    except Exception:  # noqa: BLE001 - a defect, or no native core (the error says how to build it): os._exit must not hide it
+        import traceback
+
+        traceback.print_exc()
+        code = 1
     finally:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError):

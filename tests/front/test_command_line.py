@@ -50,6 +50,17 @@ def test_the_package_is_the_command():
     assert done.stdout == "x\n1\n"
 
 
+def test_without_the_native_core_it_says_how_to_build_it():
+    code = (
+        "import sys; sys.modules['tableflow.columnar._native'] = None; sys.argv = ['tableflow', 'run', '-c', 'SELECT 1'];"
+        "from tableflow.shell.main import command; command()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, env=environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "ImportError: TableFlow's native core" in done.stderr
+    assert "pip install ." in done.stderr
+
+
 def test_the_script_from_standard_input_and_from_the_command_line():
     assert tableflow("run", "-", input="SELECT 6 * 7 AS answer").stdout == "answer\n------\n    42\n(1 row)\n"
     assert tableflow("run", "-c", "SELECT 6 * 7 AS answer").stdout == "answer\n------\n    42\n(1 row)\n"
