@@ -24,7 +24,8 @@ except ImportError as error:
     raise ImportError(
         "TableFlow's native core, tableflow.columnar._native, is not there or cannot be loaded: this Python runs from sources that"
         " were not built, or from a build for another Python. Install the package (pip install . needs g++ 11 or later; it takes"
-        " some minutes), or run `make native` in a checkout."
+        " some minutes), or run `make native` in a checkout.",
+        name="tableflow.columnar._native",
     ) from error
 
 if TYPE_CHECKING:

@@ -19,6 +19,10 @@ from tableflow import __version__
 from tableflow.loading import without_collection
 
 
+_TRACEBACK = "TABLEFLOW_TRACEBACK"
+"""The environment variable that asks for the traceback of a defect."""
+
+
 def main(arguments: Sequence[str] | None = None, *, own_process: bool = False) -> int:
     """Runs the command; errors are shown on standard error, never as a traceback."""
     given = _parser().parse_args(arguments)
@@ -102,16 +106,28 @@ def command() -> NoReturn:
         code = 143
     except SystemExit as error:  # argparse has spoken
         code = error.code if isinstance(error.code, int) else 2
-    except Exception:  # noqa: BLE001 - a defect, or no native core (the error says how to build it): os._exit must not hide it
-        import traceback
-
-        traceback.print_exc()
+    except Exception as error:  # noqa: BLE001 - os._exit would hide it
+        _tell_defect(error)
         code = 1
     finally:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError):
                 stream.flush()
         os._exit(code)
+
+
+def _tell_defect(error: Exception) -> None:
+    """Says what nobody foresaw (or that there is no native core, which says how to build it) in a line or two."""
+    if os.environ.get(_TRACEBACK):
+        import traceback
+
+        traceback.print_exception(error)
+    elif isinstance(error, ImportError) and error.name == "tableflow.columnar._native":
+        print(f"error: {error}", file=sys.stderr)
+    else:
+        said = " ".join(str(error).split()) or "without a message"
+        print(f"error: internal error of TableFlow: {type(error).__name__}: {said}", file=sys.stderr)
+        print(f"hint: this is a defect; {_TRACEBACK}=1 in the environment shows where it came from", file=sys.stderr)
 
 
 class _Terminated(KeyboardInterrupt):

@@ -57,8 +57,31 @@ def test_without_the_native_core_it_says_how_to_build_it():
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, env=environment(), capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "ImportError: TableFlow's native core" in done.stderr
+    assert done.stderr.startswith("error: TableFlow's native core")
     assert "pip install ." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_defect_is_told_in_a_line_and_its_traceback_on_request():
+    code = (
+        "import sys; sys.argv = ['tableflow', 'run', '-c', 'SELECT 1']; import tableflow.shell.run as run;"
+        "run._show = lambda *arguments: {}['nobody']; from tableflow.shell.main import command; command()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, env=environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[0] == "error: internal error of TableFlow: KeyError: 'nobody'"
+    assert "TABLEFLOW_TRACEBACK=1" in done.stderr
+    assert "Traceback" not in done.stderr
+    asked = subprocess.run(
+        [sys.executable, "-c", code],
+        check=False,
+        env=environment(TABLEFLOW_TRACEBACK="1"),
+        capture_output=True,
+        text=True,
+    )
+    assert asked.returncode == 1
+    assert asked.stderr.startswith("Traceback")
+    assert "_show" in asked.stderr
 
 
 def test_the_script_from_standard_input_and_from_the_command_line():
