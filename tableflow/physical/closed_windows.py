@@ -19,7 +19,7 @@ from tableflow.errors import InternalError
 from tableflow.expressions.nodes import WindowCall
 from tableflow.physical.assign_watermarks import storage_times, units_per_microsecond
 from tableflow.physical.node import Input, UnaryNode, dealt_by
-from tableflow.physical.packed_rows import pack_rows, unpack_rows
+from tableflow.physical.packed_rows import pack_rows, rows_in, unpack_rows
 from tableflow.physical.partition_top_n import first_of_partitions
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.retention import Retention, position_of
@@ -143,11 +143,7 @@ class ClosedWindowsOperator(Operator):
     def snapshot(self, keys: KeyRange = EVERY_KEY) -> bytes:
         """The rows of a range of partitions, and how far time has come."""
         dealt = dealt_by(self._node.input, [f.id for f in self._fields])
-        waiting = [
-            batch if keys.whole else take_rows(batch, keys.rows([batch.columns[i] for i in dealt], batch.length))
-            for batch in self._waiting
-        ]
-        return join_parts([struct.pack("<q", self._watermark), pack_rows([each for each in waiting if each.length])])
+        return join_parts([struct.pack("<q", self._watermark), pack_rows(rows_in(keys, self._waiting, dealt))])
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` gave; time has come as far as for the least of all."""
