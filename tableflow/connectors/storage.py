@@ -60,19 +60,7 @@ def convert(column: Column, declared: t.SqlType) -> Column:
 
 def is_finer(of: t.SqlType, declared: t.SqlType) -> bool:
     """Whether times of a type, however deep, have digits that those of the declared type have not."""
-    match of, declared:
-        case t.TimestampType(precision=digits), t.TimestampType(precision=kept):
-            return digits > kept
-        case t.TimeType(precision=digits), t.TimeType(precision=kept):
-            return digits > kept
-        case t.ArrayType(), t.ArrayType():
-            return is_finer(of.element, declared.element)
-        case t.MapType(), t.MapType():
-            return is_finer(of.key, declared.key) or is_finer(of.value, declared.value)
-        case t.RowType(), t.RowType():
-            return any(is_finer(a.type, b.type) for a, b in zip(of.fields, declared.fields, strict=True))
-        case _:
-            return False
+    return as_fine(declared, of) != declared
 
 
 def as_fine(declared: t.SqlType, given: t.SqlType) -> t.SqlType:
