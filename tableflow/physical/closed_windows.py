@@ -13,13 +13,13 @@ import numpy as np
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact, concat, take_rows
+from tableflow.columnar.kernels.packed_rows import pack_rows, rows_in, unpack_rows
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.kernels.sorting import sort_batch
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import WindowCall
 from tableflow.physical.assign_watermarks import storage_times, units_per_microsecond
 from tableflow.physical.node import Input, UnaryNode, dealt_by
-from tableflow.physical.packed_rows import pack_rows, rows_in, unpack_rows
 from tableflow.physical.partition_top_n import first_of_partitions
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.retention import Retention, position_of
@@ -150,7 +150,7 @@ class ClosedWindowsOperator(Operator):
         times, saved = across(parts)
         self._watermark = least(times)
         for packed in saved:
-            rows = unpack_rows(packed, self._fields)
+            rows = unpack_rows(packed, [f.type for f in self._fields])
             if rows is not None:
                 self._next = min(self._next, int(self._closes(rows).min(initial=END_OF_TIME)))
                 self._keep(rows)

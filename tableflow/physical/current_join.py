@@ -14,13 +14,13 @@ import numpy as np
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact, take_columns
 from tableflow.columnar.kernels.multi_state import NO_SLOT, Slots
+from tableflow.columnar.kernels.packed_rows import pack_rows, rows_in, unpack_rows
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.errors import InternalError
 from tableflow.expressions.nodes import Expression, column_ids
 from tableflow.physical.changelog_side import ChangelogSide
 from tableflow.physical.hash_join import HashJoinKind
 from tableflow.physical.node import BinaryNode, dealt_by, positions
-from tableflow.physical.packed_rows import pack_rows, rows_in, unpack_rows
 from tableflow.physical.row_values import RowValues
 from tableflow.physical.state_parts import across, join_parts, least
 from tableflow.records import dataclass
@@ -164,7 +164,8 @@ class CurrentJoinOperator(Operator):
         table, times, told, waiting = across(parts)
         self._table.restore(table)
         self._time, self._told = least(times), least(told)
-        self._waiting = [rows for part in waiting if (rows := unpack_rows(part, self._fields)) is not None]
+        types = [f.type for f in self._fields]
+        self._waiting = [rows for part in waiting if (rows := unpack_rows(part, types)) is not None]
         self._account()
 
     def close(self) -> None:

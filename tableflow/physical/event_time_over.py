@@ -15,6 +15,7 @@ import numpy as np
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat, concat_steps, is_nested, take_rows_steps
+from tableflow.columnar.kernels.packed_rows import pack_rows, rows_in, unpack_rows
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.kernels.sorting import Key, sort_indices_steps
 from tableflow.columnar.keys import encode
@@ -25,7 +26,6 @@ from tableflow.physical.over_frames import Reach, reach
 from tableflow.physical.over_history import OverHistory, latest
 from tableflow.physical.over_partitions import PartitionKeys
 from tableflow.physical.over_running import RunningOver
-from tableflow.physical.packed_rows import pack_rows, rows_in, unpack_rows
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.rows_in_order import RowsInOrder
 from tableflow.physical.state_parts import across, join_parts, least
@@ -274,9 +274,10 @@ class EventTimeOverOperator(Operator):
             self._held = least([time for time in held if time])
             self._context.set_timer(self._context.now() + _HOLD)
         self._waiting.restore(waiting)
-        reaching = [rows for part in ahead if (rows := unpack_rows(part, self._fields)) is not None]
+        types = [f.type for f in self._fields]
+        reaching = [rows for part in ahead if (rows := unpack_rows(part, types)) is not None]
         self._ahead = concat(reaching) if reaching else None
-        self._passed = [rows for part in passed if (rows := unpack_rows(part, self._fields)) is not None]
+        self._passed = [rows for part in passed if (rows := unpack_rows(part, types)) is not None]
         for each, saved in zip(self._states, kept, strict=True):
             each.restore(saved)
         self._account()

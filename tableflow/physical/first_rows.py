@@ -6,7 +6,6 @@ partition that a batch touches only those rows are looked at that a new one pass
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from tableflow.columnar.kernels.multi_state import LeadingChanges, MultiState
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.errors import InternalError
 from tableflow.physical.node import dealt_by, positions
-from tableflow.physical.state_rows import save_rows
+from tableflow.physical.state_rows import save_rows, saved_rows
 from tableflow.runtime.operator import Emission, Operator, OperatorContext, Reservation, Suspend
 from tableflow.runtime.wake import READY
 from tableflow.types import BIGINT, TypeFamily, family
@@ -102,10 +101,8 @@ class FirstRowsOperator(Operator):
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Puts them back, each at its place."""
-        for part in parts:
-            for saved in pa.ipc.open_stream(io.BytesIO(part)) if part else ():
-                columns = [Column(of, array) for of, array in zip(self._state.types, saved.columns, strict=False)]
-                self._state.lead(columns, saved.num_rows, None, self._order, self._limit, placed=False)
+        for saved, _, _ in saved_rows(self._state, parts):
+            self._state.lead(saved.columns, saved.length, None, self._order, self._limit, placed=False)
         self._state.settle()
         self._reservation.resize(self._state.bytes)
 

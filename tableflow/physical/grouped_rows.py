@@ -17,8 +17,7 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat, take_rows, weights_of
 from tableflow.columnar.kernels.grouping import GroupNumbers
 from tableflow.columnar.kernels.multi_state import consolidated
-from tableflow.columnar.representation import widen
-from tableflow.physical.state_parts import join_parts, split_parts
+from tableflow.columnar.kernels.packed_rows import pack_rows, unpack_rows
 from tableflow.records import dataclass
 from tableflow.types import BIGINT, SqlType
 
@@ -131,35 +130,22 @@ class GroupedRows:
         return concat([rows for rows, _ in parts]), np.concatenate([lanes for _, lanes in parts])
 
     def snapshot(self, groups: GroupNumbers) -> bytes:
-        """The rows of these groups (ascending), as an Arrow stream behind the place in ``groups`` and the weight of each."""
+        """The rows of these groups (ascending), behind the place in ``groups`` and the weight of each."""
         rows, lanes = self._kept_of(groups)
         if rows is None:
             return b""
-        arrays = [widen(column).array for column in rows.columns]
-        schema = pa.schema([(str(i), array.type) for i, array in enumerate(arrays)])
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, schema) as writer:
-            if arrays:
-                writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
-        return join_parts([lanes.tobytes(), weights_of(rows).tobytes(), sink.getvalue().to_pybytes()])
+        told = [Column(BIGINT, pa.array(lanes)), Column(BIGINT, pa.array(weights_of(rows)))]
+        return pack_rows([Batch([*told, *rows.columns], rows.length)])
 
     def restore(self, states: Sequence[bytes], placed: Sequence[GroupNumbers]) -> None:
         """Takes what :meth:`snapshot` of several gave, whose groups have these numbers."""
         self._runs = []
         for state, numbers in zip(states, placed, strict=True):
-            if state:
-                self._take(state, numbers)
-
-    def _take(self, state: bytes, numbers: GroupNumbers) -> None:
-        lanes, weighed, packed = split_parts(state)
-        groups = numbers[np.frombuffer(lanes, np.int64)]
-        weights = np.frombuffer(weighed, np.int64).copy() if self._changing else None
-        columns: list[Column] = []
-        if self._types:
-            with pa.ipc.open_stream(packed) as reader:
-                arrays = reader.read_next_batch().columns
-            columns = [Column(of, array) for of, array in zip(self._types, arrays, strict=True)]
-        self.add(Batch(columns, len(groups), None, weights), groups)
+            saved = unpack_rows(state, [BIGINT, BIGINT, *self._types])
+            if saved is not None:
+                lanes, weights, *columns = saved.columns
+                rows = Batch(columns, saved.length, None, weights.array.to_numpy() if self._changing else None)
+                self.add(rows, numbers[lanes.array.to_numpy()])
 
 
 def _summed(rows: Batch, groups: GroupNumbers) -> tuple[Batch, GroupNumbers]:

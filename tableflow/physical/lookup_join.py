@@ -17,6 +17,7 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import concat, take_columns
 from tableflow.columnar.kernels.multi_state import NO_SLOT, Slots
+from tableflow.columnar.kernels.packed_rows import pack_rows, unpack_rows
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.config import LOOKUP_CAPACITY, LOOKUP_OUTPUT
 from tableflow.errors import InternalError
@@ -26,7 +27,6 @@ from tableflow.physical.join_pairs import stored_rows
 from tableflow.physical.lookup_cache import KeyedRows
 from tableflow.physical.lookup_questions import Question, Questions
 from tableflow.physical.node import UnaryNode, positions
-from tableflow.physical.packed_rows import pack_rows, unpack_rows
 from tableflow.physical.pair_condition import PairCondition, domains_of
 from tableflow.physical.row_values import RowValues
 from tableflow.physical.state_parts import join_parts, split_parts
@@ -257,7 +257,7 @@ class LookupJoinOperator(Operator):
     def restore(self, parts: Sequence[bytes]) -> None:
         """Asks again."""
         for part in [part for state in parts if state for part in split_parts(state)]:
-            rows = unpack_rows(part[1:], self._fields) if part[:1] == b"r" else None
+            rows = unpack_rows(part[1:], [f.type for f in self._fields]) if part[:1] == b"r" else None
             if rows is None:
                 self._waiting.append(Watermark(struct.unpack("<q", part[1:])[0]))
             else:

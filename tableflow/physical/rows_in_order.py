@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.gather import compact, concat, take_rows
+from tableflow.columnar.kernels.packed_rows import pack_rows, rows_in, unpack_rows
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.kernels.sorting import sort_batch, sort_indices
 from tableflow.physical.assign_watermarks import storage_times, units_per_microsecond
 from tableflow.physical.node import PhysicalNode, dealt_by, positions
-from tableflow.physical.packed_rows import pack_rows, rows_in, unpack_rows
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.state_parts import least
 from tableflow.records import dataclass
@@ -167,7 +167,8 @@ class RowsInOrder:
     def restore(self, parts: Sequence[bytes]) -> None:
         """Takes what :meth:`snapshot` of several gave; time has come as far as for the least of all."""
         self._watermark = least([part[:8] for part in parts])
-        saved = [unpack_rows(part[8:], self._fields) for part in parts]
+        types = [f.type for f in self._fields]
+        saved = [unpack_rows(part[8:], types) for part in parts]
         rows = [each for each in saved if each is not None]
         self._waiting = [self._piece(concat(rows))] if rows else []
         self.bytes = sum(piece.rows.nbytes for piece in self._waiting)

@@ -18,7 +18,6 @@ from typing import NoReturn
 from tableflow import __version__
 from tableflow.loading import without_collection
 
-
 _TRACEBACK = "TABLEFLOW_TRACEBACK"
 """The environment variable that asks for the traceback of a defect."""
 

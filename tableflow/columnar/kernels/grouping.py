@@ -241,12 +241,15 @@ class GroupTable:
 
     def snapshot(self, groups: GroupNumbers | None = None) -> Snapshot:
         """What it holds of all groups, or of these, numbered in this order; :meth:`restore` of a table made alike takes it."""
+        from tableflow.columnar.kernels.packed_rows import pack_arrays
+
         table = self._table
         if groups is not None and not _are_all(groups, self.groups):
             table = _native.GroupTable(*self._made_of)
             table.absorb(self._table, groups)
         sets = table.distinct_values()
-        parts = [_packed(table.keys(0, table.groups)), *map(_packed, sets), table.save()]
+        columns = [table.keys(0, table.groups), *sets]
+        parts = [*[pack_arrays([[pa.array(vector) for vector in vectors]]) for vectors in columns], table.save()]
         sizes = struct.pack(f"<{len(parts) + 2}Q", table.groups, len(sets), *map(len, parts))
         return b"".join([sizes, *parts])
 
@@ -276,11 +279,14 @@ class GroupTable:
         return placed
 
     def _load(self, table: _native.GroupTable, snapshot: Snapshot) -> None:
+        from tableflow.columnar.kernels.packed_rows import unpack_arrays
+
         groups, sets = struct.unpack_from("<2Q", snapshot)
         sizes = struct.unpack_from(f"<{sets + 2}Q", snapshot, 16)
         ends = list(accumulate(sizes, initial=32 + 8 * sets))
-        keys, *values, state = [snapshot[at:end] for at, end in pairwise(ends)]
-        table.load(_unpacked(keys), groups, [_unpacked(columns) for columns in values], state)
+        *columns, state = [snapshot[at:end] for at, end in pairwise(ends)]
+        keys, *values = [[_native.Vector(array) for array in next(unpack_arrays(packed))] for packed in columns]
+        table.load(keys, groups, values, state)
 
     def clear(self) -> None:
         """Forgets all groups and gives their memory back."""
@@ -295,21 +301,6 @@ def equal_rows(left: Sequence[Column], right: Sequence[Column], rows: int) -> np
 
 def _are_all(groups: GroupNumbers, count: int) -> bool:
     return len(groups) == count and bool((groups == np.arange(count, dtype=np.uint32)).all())
-
-
-def _packed(vectors: Sequence[_native.Vector]) -> bytes:
-    arrays = [pa.array(vector) for vector in vectors]
-    batch = pa.RecordBatch.from_arrays(arrays, [str(i) for i in range(len(arrays))])
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    packed: bytes = sink.getvalue().to_pybytes()
-    return packed
-
-
-def _unpacked(packed: bytes) -> list[_native.Vector]:
-    with pa.ipc.open_stream(packed) as reader:
-        return [_native.Vector(column) for column in reader.read_next_batch().columns]
 
 
 def _columns(types: Sequence[SqlType], vectors: Sequence[_native.Vector]) -> list[Column]:
