@@ -98,6 +98,13 @@ class GroupedRows:
         often = np.repeat(np.arange(rows.length), np.maximum(weights_of(rows), 0))
         return Batch(take_rows(rows, often).columns, len(often)), numbers[often].astype(np.int64)
 
+    def counts(self, groups: GroupNumbers) -> Lanes:
+        """How many rows are kept of each of these groups."""
+        found = np.zeros(len(groups), np.int64)
+        for run in self._runs:
+            found += np.searchsorted(run.groups, groups, "right") - np.searchsorted(run.groups, groups, "left")
+        return found
+
     def move(self, other: GroupedRows, groups: GroupNumbers, to: GroupNumbers) -> None:
         """Adds the rows of groups of another such object to groups here."""
         for run in other._runs:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tableflow.columnar.batch import Batch
 from tableflow.expressions.emit import Emit, EveryInterval, EveryRows
 from tableflow.expressions.window_assigner import Global, Hop, Tumble
+from tableflow.physical import corrected_firings
 from tableflow.physical.properties import OrderingKey
 from tableflow.physical.rows_in_order import RowsInOrder
 from tableflow.runtime.events import END_OF_TIME
+from tableflow.runtime.operator import Suspend
 from tableflow.types import TimestampType
+from tests.kernels.columns import rows_of
 from tests.physical.event_harness import batch_of, summed
 from tests.physical.test_assign_windows import expected
 from tests.physical.windowed import FIRE, TIME, answers, grouped, harness_of, node_of, plain_times
@@ -116,11 +121,12 @@ def test_late_rows_correct_firings(data):
     emit = data.draw(st.sampled_from([Emit(k.triggers, k.keep_last_rows, k.keep_last, lateness=1000) for k in KEEPS]))
     harness = harness_of(node_of(assigner, emit, fire=FIRE), rebuild=data.draw(st.booleans()))
     arriving = data.draw(st.permutations(rows))
-    while arriving:
-        size = data.draw(st.integers(1, 4))
-        harness.rows(arriving[:size])
-        arriving = arriving[size:]
-        harness.watermark(data.draw(st.integers(0, 40)))
+    with patch.object(corrected_firings, "SHARE_ROWS", data.draw(st.sampled_from([1, 3, 65_536]))):
+        while arriving:
+            size = data.draw(st.integers(1, 4))
+            harness.rows(arriving[:size])
+            arriving = arriving[size:]
+            harness.watermark(data.draw(st.integers(0, 40)))
     harness.end()
     pairs = [((row[0], *window), row) for row in rows for window in expected(assigner, row[3])]
     wanted = Counter(
@@ -161,6 +167,32 @@ def test_intervals_are_corrected_until_the_lateness_is_over(rebuild):
     harness.end()
     assert harness.take() == []
     harness.close()
+
+
+@pytest.mark.parametrize("trigger", [EveryRows(2), EveryInterval(20, event_time=True)])
+def test_late_rows_of_many_groups_are_corrected_a_share_at_a_time(trigger, monkeypatch):
+    emit = Emit((trigger,), keep_last_rows=3, lateness=1000)
+    groups, rows = 40, 50
+    told, most, pauses = [], [], []
+    for share in (rows * groups * 2, rows * 4):
+        monkeypatch.setattr(corrected_firings, "SHARE_ROWS", share)
+        harness = harness_of(node_of(Tumble(1000), emit, fire=FIRE))
+        harness.rows([(key, "a", at, 2 * at) for at in range(rows) for key in range(groups)])
+        harness.watermark(500)
+        harness.take()
+        kept = harness.context.state_bytes
+        late = batch_of(harness.operator._node.input.fields, [(key, "b", 1000, 39) for key in range(groups)])
+        said = list(harness.operator.process(late, 0))
+        pauses.append(sum(isinstance(each, Suspend) for each in said))
+        told.append(summed([row for each in said if isinstance(each, Batch) for row in rows_of(each)]))
+        reserved = harness.context.reservations["windows"]
+        most.append(reserved.most - kept)
+        assert reserved.bytes == harness.operator._held()  # of the copies nothing is left
+        harness.close()
+    assert told[0] == told[1]
+    assert len(told[0]) >= 2 * groups
+    assert pauses[1] >= 5 * pauses[0] > 0
+    assert 0 < most[1] < most[0] / 2
 
 
 def test_a_late_row_takes_its_place_within_a_microsecond():
