@@ -1,6 +1,7 @@
 // The Parquet decoder in Python: one reader per column chunk.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 
@@ -71,14 +72,14 @@ class PythonDecompress {
 
 std::shared_ptr<ColumnChunkReader> make_reader(int fd, int64_t offset, int64_t size, int64_t num_values, bool optional,
                                                const std::string& conversion, const std::string& format, int type_length,
-                                               const std::string& codec, nb::object decompress) {
+                                               const std::string& codec, nb::object decompress, PageCachePtr cache) {
   ChunkDefinition chunk = chunk_definition(optional, conversion, format, type_length, codec);
   chunk.offset = offset;
   chunk.size = size;
   chunk.num_values = num_values;
   Decompress callback;
   if (codec == "other") callback = PythonDecompress(std::move(decompress));
-  return std::make_shared<ColumnChunkReader>(fd, std::move(chunk), std::move(callback));
+  return std::make_shared<ColumnChunkReader>(fd, std::move(chunk), std::move(callback), std::move(cache));
 }
 
 using PlacesIn = ArrayIn<uint32_t>;
@@ -235,10 +236,19 @@ void register_parquet(nb::module_& m) {
   m.def("parse_thrift", &parse_thrift, nb::arg("data"));
   m.def("parse_footer_thrift", &parse_footer_thrift, nb::arg("data"));
   m.def("parse_thrift_prefix", &parse_thrift_prefix, nb::arg("data"));
+  nb::class_<PageCache>(m, "PageCache", "Decompressed pages that are kept; see page_cache.h.")
+      .def(nb::init<int64_t, int64_t>(), nb::arg("capacity"), nb::arg("settled_ns"))
+      .def("resize", &PageCache::resize, nb::arg("capacity"))
+      .def_prop_ro("capacity", &PageCache::capacity)
+      .def_prop_ro("bytes", &PageCache::bytes)
+      .def_prop_ro("pages", &PageCache::pages)
+      .def_prop_ro("hits", &PageCache::hits)
+      .def_prop_ro("misses", &PageCache::misses);
   nb::class_<ColumnChunkReader>(m, "ParquetColumnReader", "Decodes a flat column chunk; see parquet_column.h.")
       .def(nb::new_(&make_reader), nb::arg("fd"), nb::arg("offset"), nb::arg("size"), nb::arg("num_values"), nb::arg("optional"),
-           nb::arg("conversion"), nb::arg("format"), nb::arg("type_length"), nb::arg("codec"), nb::arg("decompress").none())
+           nb::arg("conversion"), nb::arg("format"), nb::arg("type_length"), nb::arg("codec"), nb::arg("decompress").none(), nb::arg("cache").none() = nb::none())
       .def_prop_ro("left", [](const ColumnChunkReader& r) { return r.left(); })
+      .def_prop_ro("pages", [](const ColumnChunkReader& r) { return std::pair(r.pages().decompressed, r.pages().cached); })
       .def("read", [](ColumnChunkReader& r, int64_t rows) {
         nb::gil_scoped_release released;
         if (rows > kMostRows) throw std::out_of_range("too many rows for one call");

@@ -1,6 +1,7 @@
 #include "parquet_column.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "parquet_delta.h"
 #include "parquet_lz4.h"
@@ -46,10 +47,11 @@ struct LevelSink {
 
 }  // namespace
 
-ColumnChunkReader::ColumnChunkReader(DescriptorPtr file, ChunkDefinition chunk, Decompress decompress)
+ColumnChunkReader::ColumnChunkReader(DescriptorPtr file, ChunkDefinition chunk, Decompress decompress, PageCachePtr cache)
     : chunk_(std::move(chunk)),
       decompress_(std::move(decompress)),
-      file_(std::move(file), chunk_.offset, chunk_.size),
+      file_(file, chunk_.offset, chunk_.size),
+      cached_(chunk_.decompress ? std::move(cache) : nullptr, file->number(), chunk_.codec),
       sink_(chunk_.conversion == Conversion::String || chunk_.conversion == Conversion::FixedString ? make_string_sink(chunk_)
                                                                                                   : make_fixed_sink(chunk_)),
       position_(chunk_.offset),
@@ -59,16 +61,23 @@ ColumnChunkReader::ColumnChunkReader(DescriptorPtr file, ChunkDefinition chunk, 
 }
 
 PageHeader ColumnChunkReader::next_header(bool passing) {
+  if (const auto known = cached_.header(position_)) {
+    if (known->header.compressed_size > file_.end() - known->contents) throw Corrupt("a page reaches past its column chunk");
+    position_ = known->contents;
+    return known->header;
+  }
   for (int64_t guess = 1 << 10;; guess *= 16) {
     const int64_t size = std::min(guess, file_.end() - position_);
     // Behind the header of a dictionary the next one may be all that is wanted.
     const uint8_t* data = file_.view(position_, size, !first_ && !dictionary_ && !passing);
     try {
       size_t used = 0;
-      const PageHeader header = parse_page_header(data, size_t(size), &used);
+      PageHeader header = parse_page_header(data, size_t(size), &used);
+      header.offset = position_;
       position_ += int64_t(used);
       if (header.compressed_size > file_.end() - position_) throw Corrupt("a page reaches past its column chunk");
       if (header.uncompressed_size > kLargestPage) throw Unsupported("a page is larger than 256 MB");
+      cached_.keep_header(header.offset, {header, position_});
       return header;
     } catch (const Truncated&) {
       if (size == file_.end() - position_) throw Corrupt("a column chunk ends inside a page header");
@@ -83,29 +92,45 @@ bool ColumnChunkReader::has_texts(const PageHeader& header) const {
 }
 
 const uint8_t* ColumnChunkReader::contents(const PageHeader& header, int64_t at, int64_t plain_bytes, bool compressed,
-                                           BufferPtr& buffer, size_t* size) {
+                                           BufferPtr& buffer) {
   const int64_t stored = header.compressed_size - plain_bytes;
   const int64_t wanted = header.uncompressed_size - plain_bytes;
-  const uint8_t* in = file_.view(at + plain_bytes, stored);
-  *size = size_t(wanted);
   if (!compressed || stored == 0) {
     if (stored != wanted) throw Corrupt("an uncompressed page has two different sizes");
-    return in;
+    return file_.view(at, header.compressed_size);
+  }
+  if (BufferPtr known = cached_.use(header.offset)) {
+    buffer = std::move(known);
+    ++pages_.cached;
+    return buffer->data();
   }
   // A snappy copy of 64 bytes takes three, an LZ4 copy of 255 one.
   const int64_t most = chunk_.codec == Codec::Snappy ? (stored + 8) * 32 : chunk_.codec == Codec::Lz4 ? (stored + 8) * 256 : wanted;
   if (wanted > most) throw Corrupt("a page is larger than its compressed bytes can tell");
-  if (!buffer || int64_t(buffer->size()) < wanted) buffer = std::make_shared<Buffer>(size_t(wanted));
-  switch (chunk_.codec) {
-    case Codec::Snappy:
-      if (has_texts(header)) snappy_texts_.decompress(in, size_t(stored), buffer->data(), size_t(wanted));
-      else snappy_decompress(in, size_t(stored), buffer->data(), size_t(wanted));
-      break;
-    case Codec::Lz4: lz4_decompress(in, size_t(stored), buffer->data(), size_t(wanted)); break;
-    case Codec::Zstd: zstd_decompress(in, size_t(stored), buffer->data(), size_t(wanted)); break;
-    case Codec::Other: decompress_(in, size_t(stored), buffer->data(), size_t(wanted)); break;
+  const auto size = size_t(header.uncompressed_size);
+  const auto begun = std::chrono::steady_clock::now();
+  const uint8_t* in = file_.view(at, header.compressed_size);
+  if (!buffer || buffer.use_count() > 1 || buffer->size() < size) buffer = std::make_shared<Buffer>(size);
+  std::memcpy(buffer->data(), in, size_t(plain_bytes));
+  decompress(header, in + plain_bytes, size_t(stored), buffer->data() + plain_bytes, size_t(wanted));
+  ++pages_.decompressed;
+  if (cached_.active()) {
+    const auto took = std::chrono::steady_clock::now() - begun;
+    cached_.offer(header.offset, buffer, size, std::chrono::nanoseconds(took).count());
   }
   return buffer->data();
+}
+
+void ColumnChunkReader::decompress(const PageHeader& header, const uint8_t* in, size_t in_size, uint8_t* out, size_t out_size) {
+  switch (chunk_.codec) {
+    case Codec::Snappy:
+      if (has_texts(header)) snappy_texts_.decompress(in, in_size, out, out_size);
+      else snappy_decompress(in, in_size, out, out_size);
+      break;
+    case Codec::Lz4: lz4_decompress(in, in_size, out, out_size); break;
+    case Codec::Zstd: zstd_decompress(in, in_size, out, out_size); break;
+    case Codec::Other: decompress_(in, in_size, out, out_size); break;
+  }
 }
 
 void ColumnChunkReader::find_dictionary() {
@@ -129,9 +154,8 @@ void ColumnChunkReader::read_dictionary() {
   if (header.encoding != Encoding::Plain && header.encoding != Encoding::PlainDictionary)
     throw Unsupported("a dictionary page has an unknown encoding");
   BufferPtr buffer;
-  size_t size = 0;
-  const uint8_t* data = contents(header, dictionary_at_, 0, chunk_.decompress, buffer, &size);
-  sink_->dictionary(data, data + size, header.num_values, std::move(buffer));
+  const uint8_t* data = contents(header, dictionary_at_, 0, chunk_.decompress, buffer);
+  sink_->dictionary(data, data + header.uncompressed_size, header.num_values, std::move(buffer));
 }
 
 int64_t ColumnChunkReader::read_levels(uint8_t* validity, int64_t row, int64_t rows) {

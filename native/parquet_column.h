@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "page_cache.h"
 #include "parquet_file.h"
 #include "parquet_page.h"
 #include "parquet_rle.h"
@@ -33,8 +34,6 @@ enum class Conversion {
   BytesToI64, BytesToI128,  // and of any number
   String, FixedString,  // BYTE_ARRAY, FIXED_LEN_BYTE_ARRAY: dictionary or string
 };
-
-enum class Codec { Snappy, Lz4, Zstd, Other };  // Other: through the callback
 
 struct ChunkDefinition {
   int64_t offset = 0;  // of the first page (the dictionary's, if there is one)
@@ -96,11 +95,16 @@ struct Matching {
 
 class ColumnChunkReader {
  public:
-  ColumnChunkReader(int fd, ChunkDefinition chunk, Decompress decompress)
-      : ColumnChunkReader(std::make_shared<Descriptor>(fd), std::move(chunk), std::move(decompress)) {}
-  ColumnChunkReader(DescriptorPtr file, ChunkDefinition chunk, Decompress decompress);
+  ColumnChunkReader(int fd, ChunkDefinition chunk, Decompress decompress, PageCachePtr cache = nullptr)
+      : ColumnChunkReader(std::make_shared<Descriptor>(fd), std::move(chunk), std::move(decompress), std::move(cache)) {}
+  ColumnChunkReader(DescriptorPtr file, ChunkDefinition chunk, Decompress decompress, PageCachePtr cache = nullptr);
 
   int64_t left() const { return left_; }  // rows
+  // Pages that were decompressed, and those that had been before.
+  struct Pages {
+    int64_t decompressed = 0, cached = 0;
+  };
+  const Pages& pages() const { return pages_; }
   // The next rows; `rows` must not exceed left().
   VectorPtr read(int64_t rows);
   // Of the next rows the ones at `count` ascending places; pages without any are not decompressed.
@@ -126,8 +130,10 @@ class ColumnChunkReader {
   void read_dictionary();
   void open_page(const PageHeader& header);
   bool has_texts(const PageHeader& header) const;
-  // What is stored of a page at a position behind some plain bytes, decompressed if need be into the buffer, which stays null if not.
-  const uint8_t* contents(const PageHeader& header, int64_t at, int64_t plain_bytes, bool compressed, BufferPtr& buffer, size_t* size);
+  // A page that is stored at a position, as long as its header says, of which all behind some plain bytes is decompressed if need be; it lies
+  // in the buffer then, which others may have, too.
+  const uint8_t* contents(const PageHeader& header, int64_t at, int64_t plain_bytes, bool compressed, BufferPtr& buffer);
+  void decompress(const PageHeader& header, const uint8_t* in, size_t in_size, uint8_t* out, size_t out_size);
   // Where levels and values lie in a page of version 1 or 2, decompressed; afterwards `page_.values` begins with values.
   void open_v1(const PageHeader& header, Page& page);
   void open_v2(const PageHeader& header, Page& page);
@@ -153,6 +159,8 @@ class ColumnChunkReader {
   ChunkDefinition chunk_;
   Decompress decompress_;
   FileRange file_;
+  CachedPages cached_;
+  Pages pages_;
   std::unique_ptr<Sink> sink_;
   int64_t position_;  // of the next header
   int64_t left_;      // values of the chunk not delivered
@@ -163,7 +171,7 @@ class ColumnChunkReader {
   Page page_;
   BufferPtr page_buffer_, plain_buffer_;
   SnappyTexts snappy_texts_;
-  std::vector<uint8_t> level_bytes_;  // levels that lie outside the compressed part, padded
+  std::vector<uint8_t> level_bytes_;  // levels that were packed again, padded
   // The result of take, and scratch memory of its pages.
   BufferPtr taken_validity_;
   int64_t taken_ = 0, taken_nulls_ = 0;

@@ -1,6 +1,7 @@
 // Column chunks side by side in Python: an object with their readers and filters, and one call for some rows of all.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -88,7 +89,7 @@ using NumbersIn = ArrayIn<int64_t>;
 class SeveralGroupsReader : public Filters {
  public:
   SeveralGroupsReader(int fd, const std::vector<ColumnIn>& columns, const std::vector<NumbersIn>& offsets,
-                    const std::vector<NumbersIn>& sizes, const NumbersIn& rows) {
+                    const std::vector<NumbersIn>& sizes, const NumbersIn& rows, PageCachePtr cache) {
     if (columns.size() != offsets.size() || columns.size() != sizes.size()) throw std::out_of_range("a column has no places");
     std::vector<ChunkDefinition> chunks;
     std::vector<ChunkPlaces> places;
@@ -104,7 +105,7 @@ class SeveralGroupsReader : public Filters {
       total += n;
     }
     reader_ = std::make_unique<GroupsReader>(std::make_shared<Descriptor>(fd), std::move(chunks), places,
-                                             std::span(rows.data(), rows.size()));
+                                             std::span(rows.data(), rows.size()), std::move(cache));
   }
 
   VectorPtr dictionary(size_t column) {
@@ -112,9 +113,12 @@ class SeveralGroupsReader : public Filters {
     return reader().dictionary(column);
   }
 
+  std::pair<int64_t, int64_t> pages() const { return {pages_.decompressed, pages_.cached}; }
+
   nb::tuple read() {
     GroupsReader& once = reader();
     const nb::tuple found = rows_of([&] { return once.read(all()); });
+    pages_ = once.pages();
     reader_.reset();
     return found;
   }
@@ -126,6 +130,7 @@ class SeveralGroupsReader : public Filters {
   }
 
   std::unique_ptr<GroupsReader> reader_;
+  ColumnChunkReader::Pages pages_;
 };
 
 }  // namespace
@@ -138,11 +143,13 @@ void register_parquet_group(nb::module_& m) {
            nb::arg("first"))
       .def("read", &GroupReader::read, nb::arg("rows"));
   nb::class_<SeveralGroupsReader>(m, "ParquetGroupsReader", "Decodes the chunks of several row groups together; see parquet_groups.h.")
-      .def(nb::init<int, const std::vector<ColumnIn>&, const std::vector<NumbersIn>&, const std::vector<NumbersIn>&, const NumbersIn&>(),
-           nb::arg("fd"), nb::arg("columns"), nb::arg("offsets"), nb::arg("sizes"), nb::arg("rows"))
+      .def(nb::init<int, const std::vector<ColumnIn>&, const std::vector<NumbersIn>&, const std::vector<NumbersIn>&, const NumbersIn&,
+                    PageCachePtr>(),
+           nb::arg("fd"), nb::arg("columns"), nb::arg("offsets"), nb::arg("sizes"), nb::arg("rows"), nb::arg("cache").none() = nb::none())
       .def("accept", &SeveralGroupsReader::accept, nb::arg("column"), nb::arg("accepted"))
       .def("among", &SeveralGroupsReader::among, nb::arg("column"), nb::arg("low"), nb::arg("high"), nb::arg("bits").none(),
            nb::arg("first"))
       .def("dictionary", &SeveralGroupsReader::dictionary, nb::arg("column"))
-      .def("read", &SeveralGroupsReader::read);
+      .def("read", &SeveralGroupsReader::read)
+      .def_prop_ro("pages", &SeveralGroupsReader::pages);
 }

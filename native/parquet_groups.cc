@@ -10,7 +10,7 @@ bool is_number(const Vector& v) { return v.kind == Kind::I8 || v.kind == Kind::I
 }  // namespace
 
 GroupsReader::GroupsReader(DescriptorPtr file, std::vector<ChunkDefinition> columns, std::span<const ChunkPlaces> places,
-                           std::span<const int64_t> rows)
+                           std::span<const int64_t> rows, PageCachePtr cache)
     : groups_(rows.size()), entries_(columns.size()) {
   if (places.size() != columns.size()) throw std::out_of_range("a column has no places");
   for (const ChunkPlaces& place : places)
@@ -23,7 +23,7 @@ GroupsReader::GroupsReader(DescriptorPtr file, std::vector<ChunkDefinition> colu
       chunk.offset = places[c].offsets[g];
       chunk.size = places[c].sizes[g];
       chunk.num_values = rows[g];
-      group.readers.push_back(std::make_unique<ColumnChunkReader>(file, std::move(chunk), nullptr));
+      group.readers.push_back(std::make_unique<ColumnChunkReader>(file, std::move(chunk), nullptr, cache));
     }
   }
 }
@@ -82,6 +82,10 @@ GroupRows GroupsReader::read(std::span<const ColumnFilter> filters) {
     for (size_t f = 0; f < one.after.size(); ++f) all.after[f] += one.after[f];
     if (left || !may_stop)
       for (size_t c = 0; c < parts.size(); ++c) parts[c].push_back({std::move(one.columns[c]), left});
+    for (const auto& reader : groups_[g].readers) {
+      pages_.decompressed += reader->pages().decompressed;
+      pages_.cached += reader->pages().cached;
+    }
     groups_[g].readers.clear();
     found[g] = std::move(one);
   }

@@ -48,9 +48,8 @@ bool is_integer(Conversion conversion) {
 }  // namespace
 
 void ColumnChunkReader::open_v1(const PageHeader& header, Page& page) {
-  size_t size = 0;
-  page.values = contents(header, position_, 0, chunk_.decompress, page_buffer_, &size);
-  page.end = page.values + size;
+  page.values = contents(header, position_, 0, chunk_.decompress, page_buffer_);
+  page.end = page.values + header.uncompressed_size;
   if (!chunk_.optional) return;
   if (header.level_encoding == Encoding::Rle) {
     page.levels = sized_runs(page.values, page.end);
@@ -67,16 +66,11 @@ void ColumnChunkReader::open_v1(const PageHeader& header, Page& page) {
 }
 
 void ColumnChunkReader::open_v2(const PageHeader& header, Page& page) {
-  if (chunk_.optional) {
-    const uint8_t* in = file_.view(position_ + header.repetition_bytes, header.definition_bytes);
-    level_bytes_.assign(in, in + header.definition_bytes);
-    level_bytes_.resize(level_bytes_.size() + kPadding);
-    page.levels = RleReader(level_bytes_.data(), level_bytes_.data() + header.definition_bytes, 1);
-  }
   const int64_t levels = int64_t(header.definition_bytes) + header.repetition_bytes;
-  size_t size = 0;
-  page.values = contents(header, position_, levels, chunk_.decompress && header.compressed, page_buffer_, &size);
-  page.end = page.values + size;
+  const uint8_t* data = contents(header, position_, levels, chunk_.decompress && header.compressed, page_buffer_);
+  page.values = data + levels;
+  page.end = data + header.uncompressed_size;
+  if (chunk_.optional) page.levels = RleReader(data + header.repetition_bytes, page.values, 1);
 }
 
 void ColumnChunkReader::open_values(Page& page) {

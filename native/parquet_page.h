@@ -38,6 +38,7 @@ struct PageHeader {
   int32_t definition_bytes = 0;             // version 2 only
   int32_t repetition_bytes = 0;
   bool compressed = true;
+  int64_t offset = 0;  // of the header in the file, as whoever parsed it knows
 };
 
 // Parses one header; `used` is its length.  Throws Truncated or Corrupt.

@@ -192,6 +192,12 @@ MINI_BATCH_SIZE = Key(
     "table.exec.mini-batch.size", _at_least(1), 100_000, "most changes that a task holds back in micro-batches"
 )
 MEMORY_LIMIT = Key("memory.limit", _bytes, int(_machine_memory() * 0.6), "memory for operators, buffers and results")
+PAGE_CACHE = Key(
+    "scan.page-cache",
+    _bytes,
+    int(_machine_memory() * 0.02),
+    "memory that the process keeps decompressed pages of Parquet files in for later queries, besides memory.limit and at most an eighth of it; 0: none",
+)
 DISABLED_RULES = Key(
     "optimizer.disabled-rules", _names, frozenset[str](), "rewrite rules that are switched off, by name"
 )
@@ -235,7 +241,7 @@ KEYS: Mapping[str, Key[Any]] = {
     for key in (
         PARALLELISM, BATCH_ROWS, FUSION, RUNTIME_MODE, SCHEDULER_SEED, CHANNEL_BATCHES, BUFFER_TIMEOUT,
         SOURCE_IDLE_TIMEOUT, ROWTIME_NULLS, EPOCH_INTERVAL, MINI_BATCH, MINI_BATCH_SIZE, STATE_TTL, LOOKUP_OUTPUT,
-        LOOKUP_CAPACITY, LOOKUP_TIMEOUT, MEMORY_LIMIT, DISABLED_RULES, RUNTIME_FILTERS, LATE_COLUMNS,
+        LOOKUP_CAPACITY, LOOKUP_TIMEOUT, MEMORY_LIMIT, PAGE_CACHE, DISABLED_RULES, RUNTIME_FILTERS, LATE_COLUMNS,
         JOIN_ENUMERATION_LIMIT, FORCE_REPRESENTATION, SERIALIZE_PLANS, TIME_ZONE,
         STORAGE_CHUNK_ROWS, STORAGE_FILE_ROWS, STORAGE_FILE_BYTES,
         STORAGE_INLINE_ROWS, STORAGE_INLINE_BYTES, STORAGE_FOLD_COMMITS, STORAGE_FOLD_BYTES, STORAGE_RETENTION,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tableflow.config import KEYS, MEMORY_LIMIT, PARALLELISM
+from tableflow.config import KEYS, MEMORY_LIMIT, PAGE_CACHE, PARALLELISM
 from tableflow.connectors.filesystem.options import COPY_NAMES, OPTIONS, WRITTEN
 from tableflow.connectors.filesystem.sink_options import SINKING
 from tableflow.connectors.lookup import OPTIONS as LOOKUP
@@ -28,7 +28,11 @@ their values. In Python `connect(settings={...})` sets them from the start, on t
 |---|---|---|
 """
 _OF_COPY = [option for options in WRITTEN.values() for option in options]
-_MACHINES = {PARALLELISM.name: "the number of cores", MEMORY_LIMIT.name: "60 % of the machine's memory"}
+_MACHINES = {
+    PARALLELISM.name: "the number of cores",
+    MEMORY_LIMIT.name: "60 % of the machine's memory",
+    PAGE_CACHE.name: "2 % of the machine's memory",
+}
 
 
 def settings_page() -> str:

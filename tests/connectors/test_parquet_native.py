@@ -229,6 +229,7 @@ def test_pyarrow_goes_on_where_the_decoder_gives_up(tmp_path, monkeypatch):
     class GivesUp:
         def __init__(self, reader):
             self.reader = reader
+            self.pages = reader.pages
 
         def skip(self, rows):
             self.reader.skip(rows)
@@ -238,7 +239,7 @@ def test_pyarrow_goes_on_where_the_decoder_gives_up(tmp_path, monkeypatch):
                 raise NotImplementedError
             return self.reader.read(rows)
 
-    monkeypatch.setattr(parquet_column, "open_chunk", lambda fd, plan: GivesUp(open_chunk(fd, plan)))
+    monkeypatch.setattr(parquet_column, "open_chunk", lambda fd, plan, cache: GivesUp(open_chunk(fd, plan, cache)))
     assert scan(file_provider(str(path)), batch_rows=99) == [(i, str(i)) for i in range(1000)]
 
 

@@ -302,6 +302,7 @@ def test_a_reader_that_gives_up_keeps_all_rows(mixed, monkeypatch):
     class GivesUp:
         def __init__(self, reader):
             self.reader = reader
+            self.pages = reader.pages
             self.dictionary = reader.dictionary
             self.skip = reader.skip
             self.read = reader.read
@@ -316,7 +317,7 @@ def test_a_reader_that_gives_up_keeps_all_rows(mixed, monkeypatch):
                 raise NotImplementedError
             return self.reader.read_at(rows, at)
 
-    monkeypatch.setattr(parquet_column, "open_chunk", lambda fd, plan: GivesUp(open_chunk(fd, plan)))
+    monkeypatch.setattr(parquet_column, "open_chunk", lambda fd, plan, cache: GivesUp(open_chunk(fd, plan, cache)))
     few = [call("eq", column("few"), literal(3))]
     found, counts = scanned(folder / "paged.parquet", ["text", "few"], few, 250)
     kept = [i for i, v in enumerate(found["few"].to_pylist()) if v == 3]

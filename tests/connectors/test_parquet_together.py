@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tableflow.columnar._native import ParquetColumnReader, ParquetGroupReader, number_bits
+from tableflow.columnar._native import PageCache, ParquetColumnReader, ParquetGroupReader, number_bits
 from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.parquet import ChunkPlan, open_chunk
 from tableflow.connectors import Sources, file_provider
@@ -109,8 +109,8 @@ def test_a_column_that_gives_up_is_told_and_the_rest_is_not_read(path: Path) -> 
 
 
 def test_pyarrow_reads_the_column_that_gives_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def open_wrongly(fd: int, plan: ChunkPlan) -> ParquetColumnReader:
-        return open_chunk(fd, replace(plan, codec="lz4_raw") if plan.conversion == "f64" else plan)
+    def open_wrongly(fd: int, plan: ChunkPlan, cache: PageCache) -> ParquetColumnReader:
+        return open_chunk(fd, replace(plan, codec="lz4_raw") if plan.conversion == "f64" else plan, cache)
 
     counted: list[bool] = []
     read = ColumnsTogether.read

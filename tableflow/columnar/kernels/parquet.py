@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tableflow.columnar._native import ParquetColumnReader
+from tableflow.columnar._native import PageCache, ParquetColumnReader
 from tableflow.columnar.kernels.parquet_metadata import (
     BIT_PACKED,
     BYTE_STREAM_SPLIT,
@@ -153,8 +153,8 @@ def _timestamp(physical: str, of: pa.DataType) -> tuple[str, str] | None:
     return conversion, naive + zone
 
 
-def open_chunk(fd: int, plan: ChunkPlan) -> ParquetColumnReader:
-    """A reader at the first row of a chunk; it keeps a descriptor of its own."""
+def open_chunk(fd: int, plan: ChunkPlan, cache: PageCache | None = None) -> ParquetColumnReader:
+    """A reader at the first row of a chunk; it keeps a descriptor of its own, and pages in the cache."""
     decompress = None
     if plan.pyarrow_codec is not None:
         codec = pa.Codec(plan.pyarrow_codec)
@@ -173,4 +173,5 @@ def open_chunk(fd: int, plan: ChunkPlan) -> ParquetColumnReader:
         plan.type_length,
         plan.codec,
         decompress,
+        cache,
     )

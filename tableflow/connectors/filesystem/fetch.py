@@ -15,6 +15,7 @@ from tableflow.connectors.connector import OpenContext
 from tableflow.connectors.filesystem.format import FileScan, Format
 from tableflow.connectors.filesystem.formats import load_format
 from tableflow.connectors.filesystem.numbering import by_file
+from tableflow.connectors.filesystem.page_cache import resize_page_cache
 from tableflow.connectors.filesystem.source import check_required
 from tableflow.connectors.reading import read_error
 from tableflow.errors import SerializationError, TableFlowError
@@ -63,6 +64,7 @@ def open_fetch(options: Any, context: OpenContext) -> Lookup:
     if not isinstance(options, FileScan):
         raise SerializationError(f"rows are fetched of a FileScan, not of a {type(options).__name__}")
     settings = context.settings
+    resize_page_cache(settings)
     return FileLookup(
         options, load_format(options.format), settings.get(FORCE_REPRESENTATION), settings.get(PARALLELISM)
     )

@@ -19,6 +19,7 @@ from tableflow.columnar.batch import Selection
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take
 from tableflow.columnar.kernels.parquet import ChunkPlan, ParquetColumnReader, open_chunk
+from tableflow.connectors.filesystem.page_cache import count_pages, page_cache
 from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn
 from tableflow.connectors.filesystem.parquet_index import page_locations
 from tableflow.connectors.storage import column_from_arrow
@@ -143,7 +144,7 @@ class NativeColumn:
         self._other: ArrowColumns | None = None
         self._reader: ParquetColumnReader | None = None
         try:
-            self._reader = open_chunk(fd, plan)
+            self._reader = open_chunk(fd, plan, page_cache())
             counts["native_chunks"] += 1
         except REFUSALS:
             self._reader = None
@@ -247,6 +248,8 @@ class NativeColumn:
 
     def close(self) -> None:
         """Closes the files."""
+        if self._reader is not None:
+            count_pages(self._reader.pages, self._counts)
         self._reader = None
         if self._other is not None:
             self._other.close()

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from tableflow.columnar._native import ParquetGroupsReader
 from tableflow.columnar.batch import Selection
 from tableflow.columnar.column import Column
+from tableflow.connectors.filesystem.page_cache import count_pages, page_cache
 from tableflow.connectors.filesystem.parquet_column import REFUSALS
 from tableflow.connectors.filesystem.parquet_filter import WORTHWHILE, Filter, ValueFilter
 from tableflow.connectors.filesystem.parquet_footer import Layout
@@ -195,6 +196,7 @@ class _Together:
                 [layout.offsets[numbers] for layout in self._layouts],
                 [layout.sizes[numbers] for layout in self._layouts],
                 rows,
+                page_cache(),
             )
             filters = self._add_filters(reader, groups, int(rows.sum())) if self._filters else []
             if filters is None:
@@ -205,6 +207,7 @@ class _Together:
             return None
         of, counts = self._scan.of, self._scan.counts
         counts["native_chunks"] += len(groups) * len(vectors)
+        count_pages(reader.pages, counts)
         total = int(rows.sum())
         left = total if at is None else len(at)
         if filters:

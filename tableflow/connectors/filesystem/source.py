@@ -12,6 +12,7 @@ from tableflow.connectors.connector import OpenContext
 from tableflow.connectors.filesystem.format import FileColumn, FileScan, Format, Partitions, Reading
 from tableflow.connectors.filesystem.formats import load_format
 from tableflow.connectors.filesystem.numbering import position_column
+from tableflow.connectors.filesystem.page_cache import resize_page_cache
 from tableflow.connectors.filesystem.partition_pruning import judges_partitions, matching_files, names_of
 from tableflow.connectors.filesystem.partitions import constant, values_of
 from tableflow.connectors.filesystem.path import FileVersion
@@ -158,4 +159,5 @@ def open_source(options: Any, context: OpenContext) -> Source:
         raise SerializationError(f"a source of files is made from a FileScan, not from a {type(options).__name__}")
     kind = FileSource if options.watch is None else WatchedSource
     settings = context.settings
+    resize_page_cache(settings)
     return kind(options, load_format(options.format), settings.get(FORCE_REPRESENTATION), settings.get(PARALLELISM))

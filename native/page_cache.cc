@@ -1,0 +1,200 @@
+#include "page_cache.h"
+
+#include <sys/stat.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace tableflow::parquet {
+namespace {
+
+constexpr int64_t kNanoseconds = 1'000'000'000;
+constexpr int kSample = 16;             // residents that are compared for one place
+constexpr double kClearly = 1.25;       // times what a page has to save more than the one whose place it takes
+constexpr size_t kUsesPerPage = 16;     // of all pages on average, before they halve
+constexpr size_t kMostPages = 1 << 16;  // headers included of pages whose bytes are not kept
+constexpr size_t kMostFiles = 1 << 16;
+
+int64_t nanoseconds(const timespec& t) { return int64_t(t.tv_sec) * kNanoseconds + t.tv_nsec; }
+
+uint64_t mixed(uint64_t x) {
+  x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93;
+  x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93;
+  return x ^ (x >> 32);
+}
+
+}  // namespace
+
+size_t PageCache::Hash::operator()(const PageKey& key) const {
+  return size_t(mixed(mixed(key.file * 4 + uint64_t(key.codec)) + uint64_t(key.offset)));
+}
+
+PageCache::PageCache(int64_t capacity, int64_t settled_ns) : capacity_(std::max<int64_t>(capacity, 0)), settled_ns_(settled_ns) {}
+
+std::optional<uint64_t> PageCache::file(int fd) {
+  struct stat status;
+  timespec now;
+  if (::fstat(fd, &status) || ::clock_gettime(CLOCK_REALTIME, &now)) return std::nullopt;
+  const int64_t changed = nanoseconds(status.st_ctim), modified = nanoseconds(status.st_mtim);
+  if (nanoseconds(now) - std::max(changed, modified) < settled_ns_) return std::nullopt;
+  const std::array<int64_t, 5> version{int64_t(status.st_dev), int64_t(status.st_ino), int64_t(status.st_size), modified, changed};
+  const std::lock_guard guard(lock_);
+  if (capacity_ == 0) return std::nullopt;
+  auto at = std::lower_bound(files_.begin(), files_.end(), version, [](const auto& known, const auto& wanted) { return known.first < wanted; });
+  if (at != files_.end() && at->first == version) return at->second;
+  if (files_.size() >= kMostFiles) {  // the numbers of before are not found any more, and what is kept for them goes as it ages
+    files_.clear();
+    at = files_.end();
+  }
+  files_.insert(at, {version, ++next_file_});
+  return next_file_;
+}
+
+std::optional<KnownPage> PageCache::header(const PageKey& key) const {
+  const std::lock_guard guard(lock_);
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return std::nullopt;
+  return found->second.page;
+}
+
+void PageCache::keep_header(const PageKey& key, const KnownPage& page) {
+  const std::lock_guard guard(lock_);
+  if (entries_.size() >= kMostPages && ++refused_ % kMostPages == 0) age();
+  if (entries_.size() < kMostPages) entries_.try_emplace(key).first->second.page = page;
+}
+
+BufferPtr PageCache::use(const PageKey& key) {
+  const std::lock_guard guard(lock_);
+  if (++uses_since_ > kUsesPerPage * (entries_.size() + kSample)) age();
+  const auto found = entries_.find(key);
+  const bool here = found != entries_.end() && found->second.bytes;
+  ++(here ? hits_ : misses_);
+  if (found != entries_.end()) ++found->second.uses;
+  return here ? found->second.bytes : nullptr;
+}
+
+void PageCache::age() {
+  uses_since_ = 0;
+  for (auto at = entries_.begin(); at != entries_.end();) {
+    at->second.uses /= 2;
+    if (at->second.uses == 0 && !at->second.bytes) at = entries_.erase(at);
+    else ++at;
+  }
+}
+
+void PageCache::offer(const PageKey& key, const BufferPtr& bytes, size_t size, int64_t nanoseconds) {
+  {
+    const std::lock_guard guard(lock_);
+    if (!wanted(key, size, nanoseconds)) return;
+  }
+  BufferPtr kept = bytes;
+  if (bytes->size() > size + size / 8) {  // made for a larger page
+    kept = std::make_shared<Buffer>(size);
+    std::memcpy(kept->data(), bytes->data(), size);
+  }
+  const std::lock_guard guard(lock_);
+  Entry* entry = wanted(key, kept->size(), nanoseconds);
+  if (!entry) return;
+  entry->bytes = std::move(kept);
+  entry->nanoseconds = double(nanoseconds);
+  entry->place = residents_.size();
+  residents_.push_back(entry);
+  used_ += int64_t(entry->bytes->size());
+}
+
+PageCache::Entry* PageCache::wanted(const PageKey& key, size_t size, int64_t nanoseconds) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end() || found->second.bytes || size == 0) return nullptr;
+  const double worth = found->second.uses * double(nanoseconds) / double(size);
+  return make_room(int64_t(size), worth) ? &found->second : nullptr;
+}
+
+bool PageCache::make_room(int64_t size, double worth) {
+  if (size > capacity_) return false;
+  while (used_ + size > capacity_) {
+    Entry* least = least_of_some();
+    if (!least || least->worth() * kClearly >= worth) return false;
+    drop(*least);
+  }
+  return true;
+}
+
+PageCache::Entry* PageCache::least_of_some() {
+  Entry* least = nullptr;
+  for (int i = 0; i < kSample && !residents_.empty(); ++i) {
+    Entry* one = residents_[size_t(random() % residents_.size())];
+    if (!least || one->worth() < least->worth()) least = one;
+  }
+  return least;
+}
+
+void PageCache::drop(Entry& entry) {
+  used_ -= int64_t(entry.bytes->size());
+  entry.bytes.reset();
+  residents_[entry.place] = residents_.back();
+  residents_[entry.place]->place = entry.place;
+  residents_.pop_back();
+}
+
+uint64_t PageCache::random() {
+  random_ ^= random_ << 13;
+  random_ ^= random_ >> 7;
+  random_ ^= random_ << 17;
+  return random_;
+}
+
+void PageCache::resize(int64_t capacity) {
+  const std::lock_guard guard(lock_);
+  capacity_ = std::max<int64_t>(capacity, 0);
+  while (used_ > capacity_ && !residents_.empty()) drop(*least_of_some());
+}
+
+int64_t PageCache::capacity() const {
+  const std::lock_guard guard(lock_);
+  return capacity_;
+}
+
+int64_t PageCache::bytes() const {
+  const std::lock_guard guard(lock_);
+  return used_;
+}
+
+int64_t PageCache::pages() const {
+  const std::lock_guard guard(lock_);
+  return int64_t(residents_.size());
+}
+
+int64_t PageCache::hits() const {
+  const std::lock_guard guard(lock_);
+  return hits_;
+}
+
+int64_t PageCache::misses() const {
+  const std::lock_guard guard(lock_);
+  return misses_;
+}
+
+CachedPages::CachedPages(PageCachePtr cache, int fd, Codec codec) : codec_(codec) {
+  if (!cache) return;
+  const auto file = cache->file(fd);
+  if (!file) return;
+  cache_ = std::move(cache);
+  file_ = *file;
+}
+
+std::optional<KnownPage> CachedPages::header(int64_t offset) const {
+  return cache_ ? cache_->header(key(offset)) : std::nullopt;
+}
+
+void CachedPages::keep_header(int64_t offset, const KnownPage& page) const {
+  if (cache_) cache_->keep_header(key(offset), page);
+}
+
+BufferPtr CachedPages::use(int64_t offset) const { return cache_ ? cache_->use(key(offset)) : nullptr; }
+
+void CachedPages::offer(int64_t offset, const BufferPtr& bytes, size_t size, int64_t nanoseconds) const {
+  if (cache_) cache_->offer(key(offset), bytes, size, nanoseconds);
+}
+
+}  // namespace tableflow::parquet
