@@ -12,11 +12,12 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
 from tableflow import __version__
-from tableflow.loading import without_collection
+from tableflow.loading import without_blas_threads, without_collection
 
 _TRACEBACK = "TABLEFLOW_TRACEBACK"
 """The environment variable that asks for the traceback of a defect."""
@@ -50,7 +51,13 @@ def main(arguments: Sequence[str] | None = None, *, own_process: bool = False) -
 
 def _run(given: argparse.Namespace) -> int:
     # Loaded only now, so that --help and --version answer at once.
-    with without_collection(for_good=given.own_process):
+    with ExitStack() as loading:
+        loading.enter_context(without_collection(for_good=given.own_process))
+        if given.own_process:
+            from tableflow.finding import find_quickly
+
+            find_quickly()
+            loading.enter_context(without_blas_threads())
         from tableflow.shell.run import Target, run_script
 
     script = _script(given)
