@@ -94,6 +94,16 @@ def _connected(host: str, port: int) -> sockets.socket:
     return sockets.create_connection((host, port), _CONNECT_SECONDS)
 
 
+def _unconnected(host: str, port: int, error: OSError) -> ConnectorError:
+    """The error of a server that is not there."""
+    return ConnectorError(
+        f"socket {host}:{port} could not be connected to",
+        detail="it did not answer" if isinstance(error, TimeoutError) else error.strerror or str(error),
+        hint=f"a server has to listen there before its rows are asked for (nc -lk {port} is one); the table's options 'hostname' and"
+        " 'port' say where",
+    )
+
+
 def _check_columns(definition: TableDefinition, format: str) -> None:
     """Raises for columns that lines of a format do not have."""
     if format != "raw":
@@ -135,8 +145,7 @@ class SocketTable(ProjectedTable):
         try:
             opened = sockets.create_connection((host, port), _CONNECT_SECONDS)
         except OSError as error:
-            told = "it did not answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
-            raise ConnectorError(f"socket {host}:{port} could not be connected to", detail=told) from error
+            raise _unconnected(host, port, error) from error
         _close(_opened.pop((host, port), None))
         _opened[host, port] = _Opened(opened, time.monotonic())
 
@@ -220,11 +229,10 @@ class SocketReader:
             data = self._connection.recv(_CHUNK_BYTES)
         except BlockingIOError:
             return False
-        except TimeoutError:
-            raise ConnectorError(f"{self._origin} could not be connected to", detail="it did not answer") from None
         except OSError as error:
-            what = "could not be connected to" if self._connection is None else "broke off"
-            raise ConnectorError(f"{self._origin} {what}", detail=error.strerror or str(error)) from error
+            if self._connection is None:
+                raise _unconnected(self._scan.host, self._scan.port, error) from error
+            raise ConnectorError(f"{self._origin} broke off", detail=error.strerror or str(error)) from error
         self._received += len(data)
         whole = self._rest + data
         if not data:

@@ -150,7 +150,8 @@ def _type(name: str, of: Any) -> SqlType:
         try:
             return parse_with(of, tokenize(of), parse_type)
         except TableFlowError as error:
-            raise InterfaceError(f"the type {of!r} of column {name!r}: {error.message}") from None
+            hint = f"; {error.hint}" if error.hint else ""
+            raise InterfaceError(f"the type {of!r} of column {name!r}: {error.message}{hint}") from None
     if isinstance(of, pa.DataType):
         return from_arrow_type(of)
     if isinstance(of, SqlType):

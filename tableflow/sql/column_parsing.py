@@ -92,7 +92,9 @@ def _metadata(parser: TableFlowParser, column: ColumnSyntax) -> None:
 def parse_watermark(parser: TableFlowParser) -> WatermarkSyntax:
     """WATERMARK FOR column AS expression."""
     start = parser.span().start
-    parser.expect("WATERMARK", "FOR")
+    parser.expect("WATERMARK")
+    if not parser.accept("FOR"):
+        parser.fail(f"FOR is expected: WATERMARK FOR {parser.current.text} AS ...")
     at = parser.span()
     column = Name(parser.name("the column of event time"), at)
     if not parser.ahead("AS"):

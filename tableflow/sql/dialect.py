@@ -17,8 +17,10 @@ from sqlglot.tokenizer_core import Token, TokenType
 from tableflow.errors import Span, SqlSyntaxError, TableFlowError, UnsupportedError
 from tableflow.nearest import nearest
 from tableflow.recursion import with_room
+from tableflow.sql.function_syntax import INTERVAL_UNITS
 from tableflow.sql.parser import TableFlowParser
 from tableflow.sql.reader import RefusedError, UnreadableError
+from tableflow.sql.relation_parser import SAMPLE
 from tableflow.sql.splitter import missing_semicolon
 from tableflow.sql.tokens import RESERVED, tokenize
 from tableflow.sql.type_names import NAMES as TYPES
@@ -48,6 +50,7 @@ _INSTEAD = {
     "MATCH_RECOGNIZE": "LAG, LEAD and ROW_NUMBER with OVER (PARTITION BY ... ORDER BY ...), or a join on b.ts BETWEEN a.ts AND"
     " a.ts + INTERVAL ..., find rows that follow each other",
     "PIVOT": "aggregates with FILTER make columns of rows", "UNPIVOT": "UNION ALL makes rows of columns",
+    "TABLESAMPLE": SAMPLE,
 }  # fmt: skip
 _PATH = re.compile(r"(?:\.{0,2}/|[\w.\-]+/)*[\w.*\-]+\.\w+|(?:\.{0,2}/|[\w.\-]+/)[\w.*/\-]+")
 _BEFORE_TABLE = re.compile(r"\b(?:FROM|JOIN)\s+(?:[\w\s,.]*,\s*)?$", re.IGNORECASE)
@@ -107,7 +110,7 @@ def _explained(error: ParseError, text: str, tokens: list[Token]) -> TableFlowEr
             "SAMPLE"
         ]:
             return UnsupportedError(
-                "USING SAMPLE is not supported yet", span=Span(token.start, tokens[index + 1].end + 1)
+                "USING SAMPLE is not supported yet", hint=SAMPLE, span=Span(token.start, tokens[index + 1].end + 1)
             )
         if (part := _part_of_emit(tokens, index)) is not None:
             return SqlSyntaxError(
@@ -115,6 +118,12 @@ def _explained(error: ParseError, text: str, tokens: list[Token]) -> TableFlowEr
                 hint=f"write EMIT {part} ... behind GROUP BY and HAVING; the parts of EMIT stand in this order: "
                 "ON or EVERY, KEEP LAST, WITH LATENESS, LATE INTO",
                 span=Span(token.start, tokens[index + 1].end + 1),
+            )
+        if index > 1 and tokens[index - 2].text.upper() == "INTERVAL" and (near := nearest(token.text, INTERVAL_UNITS)):
+            return SqlSyntaxError(
+                f"syntax error at {text[token.start : token.end + 1]!r}: a unit such as DAY is expected",
+                hint=f"did you mean {near}?",
+                span=Span(token.start, token.end + 1),
             )
         if token.token_type is TokenType.HINT:
             return SqlSyntaxError("a hint can only follow SELECT", span=Span(token.start, token.end + 1))

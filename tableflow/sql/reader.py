@@ -147,9 +147,9 @@ class TokenReader(BaseParser):
         self.raise_error(message)
         raise AssertionError
 
-    def refuse(self, what: str, span: Span | None = None) -> NoReturn:
-        """A feature that does not exist yet, named where it stands."""
-        raise RefusedError(UnsupportedError(f"{what} is not supported yet", span=span or self.span()))
+    def refuse(self, what: str, span: Span | None = None, hint: str | None = None) -> NoReturn:
+        """A feature that does not exist yet, named where it stands; ``hint``: what to write instead."""
+        raise RefusedError(UnsupportedError(f"{what} is not supported yet", hint=hint, span=span or self.span()))
 
     def enter(self) -> None:
         """One more level of nesting; too many are a syntax error.  Left by :meth:`leave`."""

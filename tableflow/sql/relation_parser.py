@@ -12,6 +12,9 @@ from tableflow.sql.expression_parser import NAMES, ExpressionParser
 
 _JOIN_WORDS = frozenset({TokenType.ANTI, TokenType.SEMI, TokenType.ASOF, TokenType.PIVOT, TokenType.UNPIVOT})
 
+SAMPLE = "WHERE rand() < 0.1 keeps about every tenth row, ORDER BY rand() LIMIT 10 any ten"
+"""What to write instead of a sample."""
+
 
 class RelationParser(ExpressionParser):
     """Reads relations; every one remembers where it stands."""
@@ -122,4 +125,4 @@ class RelationParser(ExpressionParser):
 
     def _parse_table_sample(self, as_modifier: bool = False) -> None:
         if self._curr.token_type is TokenType.TABLE_SAMPLE:
-            self.refuse("TABLESAMPLE")
+            self.refuse("TABLESAMPLE", hint=SAMPLE)

@@ -64,7 +64,7 @@ def _item(parser: TableFlowParser, table: TableSyntax) -> None:
         table.keys.append(parse_key(parser, table, name, None))
     elif parser.ahead("CHECK"):
         table.checks.append(parse_check(parser, table, name, None))
-    elif parser.ahead("WATERMARK", "FOR"):
+    elif parser.ahead("WATERMARK", "FOR") or _forgets_for(parser):
         table.watermarks.append(parse_watermark(parser))
     elif parser.ahead("FOREIGN", "KEY"):
         parser.refuse("a FOREIGN KEY constraint")
@@ -75,6 +75,12 @@ def _item(parser: TableFlowParser, table: TableSyntax) -> None:
         table.items.append(_like(parser))
     else:
         parse_column(parser, table)
+
+
+def _forgets_for(parser: TableFlowParser) -> bool:
+    """Whether WATERMARK column AS comes next, where a column's type cannot be AS."""
+    behind = parser.after(2)
+    return parser.ahead("WATERMARK") and behind is not None and behind.text.upper() == "AS"
 
 
 def _like(parser: TableFlowParser) -> LikeSyntax:

@@ -37,7 +37,12 @@ class Ctes:
     def find(self, name: str, span: Span | None) -> Cte | None:
         """The definition of a name; a name of WITH RECURSIVE used inside itself is refused."""
         if name.lower() in self.recursive:
-            raise UnsupportedError(f"recursive WITH (of {name!r}) is not supported yet", span=span)
+            raise UnsupportedError(
+                f"recursive WITH (of {name!r}) is not supported yet",
+                hint="write as many steps as there can be as joins, with UNION ALL between them; or keep the rows in a table, and"
+                " repeat INSERT INTO ... SELECT from a program until nothing is added",
+                span=span,
+            )
         return self.by_name.get(name.lower())
 
 

@@ -103,7 +103,12 @@ def bind_watermark(
             hint="compute it: event_time AS CAST(... AS TIMESTAMP(3))",
             span=place,
         )
-    found = bind_text(context, watermark.expression, place, WATERMARK, list(fields.values()))
+    try:
+        found = bind_text(context, watermark.expression, place, WATERMARK, list(fields.values()))
+    except BindError as error:
+        if error.message.startswith("operator "):
+            error.hint = f"write {column.name} - INTERVAL '5' SECOND"
+        raise
     if not isinstance(found.type, TimestampType) or found.type.zoned != column.type.zoned:
         raise BindError(
             f"the watermark of {column.name!r} is {found.type}, and has to be {column.type}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 
 from sqlglot import exp
 
@@ -100,7 +101,7 @@ def _table(block: Block, node: exp.Table, span: Span | None) -> Part:
         return _relation(block, node, _view(block, path, view, span), path[-1], span, path)
     raise CatalogError(
         f"table {'.'.join(path)!r} does not exist",
-        hint=_unquoted_file(path) or did_you_mean(path[-1], [*block.context.catalog.names(), *block.ctes.by_name]),
+        hint=_file_meant(path) or did_you_mean(path[-1], [*block.context.catalog.names(), *block.ctes.by_name]),
         span=span,
     )
 
@@ -132,12 +133,14 @@ def _window_table(block: Block, node: exp.Table, visible: Scope, span: Span | No
     return _relation(block, node, bound, relation.alias, span, needs=part.needs, hidden=relation.hidden)
 
 
-def _unquoted_file(path: Sequence[str]) -> str | None:
-    """A hint for a name that looks like a file's."""
+def _file_meant(path: Sequence[str]) -> str | None:
+    """A hint for a name that looks like a file's, or is that of a file in this directory but for the ending."""
     ending = path[-1].lower().rpartition(".")[2]
-    if ending not in ENDINGS:
-        return None
-    return f"put the path in single quotes: FROM '{'.'.join(path)}'"
+    if ending in ENDINGS:
+        return f"put the path in single quotes: FROM '{'.'.join(path)}'"
+    named = (f"{path[0]}.{ending}" for ending in ENDINGS)
+    beside = next((name for name in named if len(path) == 1 and Path(name).is_file()), None)
+    return None if beside is None else f"a file of this name lies here: FROM '{beside}'"
 
 
 def _file(block: Block, node: exp.Table, path: str, span: Span | None) -> Part:
