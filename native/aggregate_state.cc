@@ -45,6 +45,23 @@ void accumulate(Array<A>& all, const Lanes& lanes, A neutral, Get get, Combine c
   for (int i = 0; i < lanes.n; ++i) state[lanes.groups[i]] = combine(state[lanes.groups[i]], get(i));
 }
 
+// The sum of a run of a piece.  Values are below 2^52 in general, and then 64 bits hold it; whether they were is seen behind it.
+template <class Get> int128 sum_of(const Run& run, Get get) {
+  constexpr int bits = 52;
+  static_assert(piece_rows <= 1 << (64 - 1 - bits));
+  int64_t sum = 0;
+  uint64_t any = 0;
+  for (int i = run.begin; i < run.end; ++i) {
+    sum = int64_t(uint64_t(sum) + uint64_t(get(i)));
+    any |= uint64_t(get(i)) + (uint64_t(1) << (bits - 1));
+  }
+  if (any >> bits == 0) [[likely]]
+    return sum;
+  int128 wide = 0;
+  for (int i = run.begin; i < run.end; ++i) wide += get(i);
+  return wide;
+}
+
 }  // namespace
 
 void Count::update(const Vector* values, const Lanes& lanes) {
@@ -95,7 +112,12 @@ void IntegerSum::update(const Vector* values, const Lanes& lanes) {
       accumulate(narrow_sums_, lanes, int64_t(0), [&](int i) { return int64_t(get(i)); }, [](int64_t a, int64_t b) {
         return int64_t(uint64_t(a) + uint64_t(b));
       });
-    } else if (v.kind == Kind::I64 || !lanes.runs) {
+    } else if (v.kind == Kind::I64 && lanes.runs) {
+      for (int r = 0; r < lanes.run_count; ++r) {
+        const Run run = lanes.runs[r];
+        wide_sums_[run.group] += sum_of(run, [&](int i) { return int64_t(get(i)); });
+      }
+    } else if (!lanes.runs) {
       accumulate(wide_sums_, lanes, int128(0), [&](int i) { return int128(get(i)); }, [](int128 a, int128 b) { return a + b; });
     } else {  // a piece's sum of 32-bit values fits 64 bits
       for (int r = 0; r < lanes.run_count; ++r) {

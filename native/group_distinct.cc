@@ -78,7 +78,7 @@ void GroupTable::place_values(const Selected& from, std::span<const Input> argum
   std::vector<uint32_t> numbers(n), by_row(n), by_lane(n);
   for (size_t i = 0; i < n; ++i) {
     by_lane[i] = uint32_t(piece.first + from.lanes[i]);
-    by_row[i] = piece.rows ? piece.rows[from.lanes[i]] : by_lane[i];
+    by_row[i] = piece.rows ? piece.rows[from.lanes[i]] : uint32_t(piece.base) + by_lane[i];
   }
   Vector group;
   group.kind = Kind::I32;

@@ -58,9 +58,11 @@ void KeyIndex::find_or_insert(std::span<const Input> inputs, const Piece& piece,
   rehash_fully();
   if (mode_ == Mode::Constant) {
     std::fill_n(groups, piece.n, 0u);
+  } else if (find_by_codes(inputs, piece, groups)) {
+    return;
   } else if (mode_ == Mode::Text) {
     find_text(inputs, piece, groups);
-  } else if (keys_.columns() == 1 || !find_by_codes(inputs, piece, groups)) {
+  } else {
     find_general(inputs, piece, groups);
   }
 }

@@ -23,6 +23,10 @@ class KeyIndex {
 
   // groups[i] of each row of the piece; new keys get the next numbers.
   void find_or_insert(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
+  // The same for some lanes of the piece (ascending); the group of all others is `left_out`.  False, with nothing done, when
+  // rows cannot be looked up where others lie between them.
+  bool find_among(std::span<const Input> inputs, const Piece& piece, std::span<const uint16_t> lanes, uint32_t* groups);
+  static constexpr uint32_t left_out = UINT32_MAX;
   // Makes room for `rows` more keys until a deadline, so that a caller can be interrupted between the steps;
   // false while there is more to do.  Not needed for correctness: find_or_insert does at once what is left.
   bool prepare(int64_t rows, const Deadline& deadline);
@@ -47,7 +51,9 @@ class KeyIndex {
     uint32_t first, last;
   };
 
-  bool find_by_codes(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
+  bool find_by_codes(std::span<const Input> inputs, const Piece& piece, uint32_t* groups, std::span<const uint16_t> without = {},
+                     int instead = 0);  // lanes that are left out, and one that is not
+  bool open_grid(std::span<const Input> inputs);
   void insert_missing(std::span<const Input> inputs, const Piece& piece, const uint32_t* cells, uint32_t* groups);
   void find_general(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
   void find_text(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);
@@ -92,8 +98,8 @@ class KeyIndex {
   std::vector<uint64_t> packed_, hashes_;
   std::vector<int64_t> values_;
   std::vector<uint8_t> nulls_;
-  std::vector<uint32_t> cells_, missing_rows_, missing_groups_;
-  std::vector<int> missing_;
+  std::vector<uint32_t> cells_;
+  std::vector<uint16_t> without_;  // lanes that are left out
 };
 
 }  // namespace tableflow

@@ -16,11 +16,12 @@ struct Input {
   const uint32_t* positions = nullptr;
 };
 
-// Rows [first, first + n) of those that count; `rows` are their numbers, null when all rows count.
+// Rows [first, first + n) of those that count; `rows` are their numbers, null when they follow each other from row `base`.
 struct Piece {
   const uint32_t* rows = nullptr;
   int64_t first = 0;
   int n = 0;
+  int64_t base = 0;
 };
 
 // Calls f with a function from the position in the piece to the position in the vector.
@@ -30,7 +31,7 @@ template <class F> void with_positions(const Piece& piece, const Input& input, F
   } else if (piece.rows && !input.dense) {
     f([rows = piece.rows](int i) { return int64_t(rows[i]); });
   } else {
-    f([first = piece.first](int i) { return first + i; });
+    f([first = piece.first + (input.dense ? 0 : piece.base)](int i) { return first + i; });
   }
 }
 

@@ -1,6 +1,7 @@
 // Rows of a piece that some accumulators see.
 #pragma once
 
+#include "group_order.h"
 #include "group_table.h"
 
 namespace tableflow {
@@ -11,7 +12,7 @@ struct GroupTable::Selected {
   int filter = -1, argument = -1, distinct = -1;
   int n = 0;
   bool has_rows = false;
-  std::vector<uint32_t> lanes = std::vector<uint32_t>(piece_rows);
+  std::vector<uint32_t> lanes = std::vector<uint32_t>(piece_rows + order_slack);
   std::vector<uint32_t> groups = std::vector<uint32_t>(piece_rows);
   std::vector<uint32_t> rows = std::vector<uint32_t>(piece_rows);
   std::vector<int64_t> weights;  // empty: 1 each

@@ -1,13 +1,10 @@
 #include "group_selected.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace tableflow {
 
 namespace {
-
-constexpr int64_t clustered_groups = 64;  // tables up to this size order each piece by group
 
 // DISTINCT changes nothing.
 bool idempotent(const std::string& function) {
@@ -64,11 +61,11 @@ void GroupTable::resize(int64_t groups) {
 }
 
 void GroupTable::update(std::span<const Input> keys, std::span<const Input> arguments, const uint32_t* rows, int64_t n,
-                        uint32_t* numbers, const int64_t* weights) {
+                        uint32_t* numbers, const int64_t* weights, int64_t base) {
   if (weights && !changing_ && !calls_.empty()) throw std::invalid_argument("rows that change need calls that can take them away");
   weights_ = weights;
   for (int64_t first = 0; first < n; first += piece_rows) {
-    const Piece piece{rows ? rows + first : nullptr, first, int(std::min<int64_t>(piece_rows, n - first))};
+    const Piece piece{rows ? rows + first : nullptr, first, int(std::min<int64_t>(piece_rows, n - first)), base};
     const int64_t before = groups_;
     index_->find_or_insert(keys, piece, group_of_.data());
     resize(index_->size());
@@ -133,43 +130,6 @@ void GroupTable::begin_piece() {
   for (DistinctSet& set : sets_) set.placed = false;
 }
 
-// All rows of the piece, by group when there are few groups and all count once, else as they come.
-void GroupTable::order_by_group(const Piece& piece) {
-  begin_piece();
-  Selected& all = next_selected();
-  const int n = piece.n;
-  all.n = n;
-  all.clustered = groups_ <= clustered_groups && n > 64 && !weights_;
-  if (weights_) {
-    all.weights.resize(piece_rows);
-    for (int i = 0; i < n; ++i) all.weights[size_t(i)] = weights_[piece.rows ? int64_t(piece.rows[i]) : piece.first + i];
-  }
-  if (!all.clustered) {
-    std::iota(all.lanes.begin(), all.lanes.begin() + n, 0u);
-    std::copy_n(group_of_.begin(), n, all.groups.begin());
-    return;
-  }
-  if (groups_ == 1) {
-    std::iota(all.lanes.begin(), all.lanes.begin() + n, 0u);
-    std::fill_n(all.groups.begin(), n, 0u);
-    all.runs.assign(1, Run{0, 0, n});
-    return;
-  }
-  int starts[clustered_groups + 1] = {};
-  for (int i = 0; i < n; ++i) ++starts[group_of_[size_t(i)] + 1];
-  all.runs.clear();
-  for (int64_t g = 0; g < groups_; ++g) {
-    const int count = starts[g + 1];
-    starts[g + 1] = starts[g] + count;
-    if (count) all.runs.push_back({uint32_t(g), starts[g], starts[g] + count});
-  }
-  for (int i = 0; i < n; ++i) {
-    const uint32_t group = group_of_[size_t(i)];
-    all.lanes[size_t(starts[group]++)] = uint32_t(i);
-  }
-  for (const Run& run : all.runs) std::fill(all.groups.begin() + run.begin, all.groups.begin() + run.end, run.group);
-}
-
 GroupTable::Selected& GroupTable::next_selected() {
   if (cached_ == cache_.size()) cache_.push_back(std::make_unique<Selected>());
   Selected& next = *cache_[cached_++];
@@ -228,7 +188,7 @@ Lanes GroupTable::lanes_for(const Selected& rows, const Input* input, const Piec
   }
   if (!rows.weights.empty()) lanes.weights = rows.weights.data();
   lanes.index = rows.lanes.data();
-  lanes.base = piece.first;
+  lanes.base = piece.first + (input && !input->dense ? piece.base : 0);
   if (input && piece.rows && !input->dense) {
     auto& own = const_cast<Selected&>(rows);
     if (!own.has_rows) {
@@ -243,7 +203,11 @@ Lanes GroupTable::lanes_for(const Selected& rows, const Input* input, const Piec
 
 void GroupTable::update_piece(std::span<const Input> arguments, const Piece& piece, int64_t before) {
   if (slots_.empty()) return;
-  order_by_group(piece);
+  order_by_group(piece, false);
+  update_slots(arguments, piece, before);
+}
+
+void GroupTable::update_slots(std::span<const Input> arguments, const Piece& piece, int64_t before) {
   for (Slot& slot : slots_) {
     Selected& rows = slot.distinct >= 0 ? distinct_rows(arguments, piece, slot.distinct)
                                         : selected(arguments, piece, slot.filter, slot.skips_nulls ? slot.argument : -1);
@@ -255,7 +219,7 @@ void GroupTable::update_slot(Slot& slot, Selected& rows, std::span<const Input> 
   const Input* input = slot.argument >= 0 ? &arguments[size_t(slot.argument)] : nullptr;
   const Lanes lanes = lanes_for(rows, input, piece);
   if (slot.presence) {
-    if (slot.filter >= 0 || (slot.distinct < 0 && lanes.n < piece.n) || (slot.distinct >= 0 && may_hold_nulls(*input->vector)))
+    if (slot.filter >= 0 || (slot.distinct < 0 && lanes.n < cache_[0]->n) || (slot.distinct >= 0 && may_hold_nulls(*input->vector)))
       slot.presence->track(before);
     slot.presence->resize(groups_);
     slot.presence->mark(lanes);

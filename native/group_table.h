@@ -15,11 +15,14 @@ class GroupTable {
   GroupTable(const std::vector<std::string>& key_formats, const std::vector<AggregateSpec>& calls);
   ~GroupTable();
 
-  // `rows` (may be null: the first n) are the numbers of the n rows that count.
+  // `rows` (may be null: n from `base` on) are the numbers of the n rows that count.
   // With `numbers`, the group of each of them is written there.  `weights` (by stored row; null: 1 each) say how often a row
   // counts, and only tables whose calls are all `changing` take them.
   void update(std::span<const Input> keys, std::span<const Input> arguments, const uint32_t* rows, int64_t n,
-              uint32_t* numbers = nullptr, const int64_t* weights = nullptr);
+              uint32_t* numbers = nullptr, const int64_t* weights = nullptr, int64_t base = 0);
+  // Rows of one piece of which these lanes, in ascending order, count; the others are there, so that nothing has to be copied.
+  // False, with nothing done, when the keys cannot be looked up like this.
+  bool update_lanes(std::span<const Input> keys, std::span<const Input> arguments, const Piece& piece, std::span<const uint16_t> lanes);
   // The same in two: the groups of rows first, so that they can be read as they were, then what they accumulate.
   // New groups have had no value; every group that was named is in `touched` once.
   void place(std::span<const Input> keys, const uint32_t* rows, int64_t n, uint32_t* numbers, std::vector<uint32_t>& touched);
@@ -82,7 +85,8 @@ class GroupTable {
   GroupTable& operator=(GroupTable&&);
   void resize(int64_t groups);
   void update_piece(std::span<const Input> arguments, const Piece& piece, int64_t before);
-  void order_by_group(const Piece& piece);
+  void update_slots(std::span<const Input> arguments, const Piece& piece, int64_t before);
+  void order_by_group(const Piece& piece, bool some_left_out);
   void spell_intervals(std::span<const Input> keys, const Piece& piece);
   Selected& selected(std::span<const Input> arguments, const Piece& piece, int filter, int argument);
   int distinct_number(const AggregateSpec& call);

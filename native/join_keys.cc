@@ -30,8 +30,9 @@ bool JoinKeys::load(std::span<const Input> inputs, const Piece& piece, uint64_t*
       hash_vector(v, rows, piece.n, words, c > 0);
     } else {
       Vector shifted = v;
-      shifted.offset += piece.first;
-      shifted.length -= piece.first;
+      const int64_t from = piece.first + (input.dense ? 0 : piece.base);
+      shifted.offset += from;
+      shifted.length -= from;
       hash_vector(shifted, nullptr, piece.n, words, c > 0);
     }
     if (null_safe_[c] || !may_hold_nulls(v)) continue;

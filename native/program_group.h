@@ -13,13 +13,16 @@ class GroupSink : public Sink {
   void take(Frame& frame) override;
 
  private:
+  bool view(Frame& frame, int output, Input& input);
   void place(Frame& frame, int output, Input& input);
+  bool take_lanes(Frame& frame);
   GroupTable& table_;
   const std::vector<Output>& outputs_;
   std::vector<VectorPtr> columns_;
   std::vector<int> keys_, arguments_;
   std::vector<Input> key_inputs_, argument_inputs_;
   std::vector<VectorPtr> made_;   // of this chunk, by output
+  std::vector<Vector> views_;     // of registers
   std::vector<uint32_t> rows_;
 };
 
