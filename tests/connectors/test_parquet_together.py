@@ -12,10 +12,12 @@ import pytest
 
 from tableflow.columnar._native import PageCache, ParquetColumnReader, ParquetGroupReader, number_bits
 from tableflow.columnar.batch import Batch
+from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.parquet import ChunkPlan, open_chunk
 from tableflow.connectors import Sources, file_provider
 from tableflow.connectors.filesystem import parquet_column
 from tableflow.connectors.filesystem.parquet_footer import read_footer
+from tableflow.connectors.filesystem.parquet_reader import pieces
 from tableflow.connectors.filesystem.parquet_together import ColumnsTogether
 from tableflow.connectors.filesystem.path import stat_file
 from tableflow.connectors.reading import ChunkReader
@@ -156,3 +158,14 @@ def test_several_batches_are_read_at_once_and_given_one_by_one(tmp_path: Path, b
     assert len(given) >= len(wanted) // batch_rows
     for i in range(0, len(given), max(1, len(given) // 9)):  # a reader that goes on in the middle gives what is left
         assert [n for part, _ in rest(given[i][1]) for n in part] == [n for part, _ in given[i + 1 :] for n in part]
+
+
+@pytest.mark.parametrize(("most", "counts"), [(3, [3, 1]), (4, [4]), (5, [4])])
+def test_what_fits_a_batch_is_handed_on_as_it_was_decoded(most: int, counts: list[int]) -> None:
+    column = Column(BIGINT, pa.array([10, 11, 12, 13]))
+    at = np.array([1, 3, 4, 8], np.uint32)
+    chunks = list(pieces([column], 4, at, most, 100, 9, None))
+    assert [chunk.rows for chunk in chunks] == counts
+    assert chunks[-1].resume == 109
+    assert [value for chunk in chunks for value in chunk.columns[0].to_pylist()] == [10, 11, 12, 13]
+    assert (chunks[0].columns[0] is column) == (len(chunks) == 1)

@@ -122,10 +122,8 @@ def read_rows(scan: GroupScan, ranges: Sequence[Rows], start: int, done: int) ->
                 rows = min(reader.step, last - position)
                 columns, found, at = reader.read(rows)
                 places = scan.places(position, rows, at)
-                if found > scan.batch_rows:
+                if found:
                     yield from pieces(columns, found, at, scan.batch_rows, position - start, rows, places)
-                elif found:
-                    yield Chunk(columns, found, position + rows - start, places=places)
                 position += rows
     finally:
         reader.close()
@@ -145,7 +143,10 @@ def pieces(
     rows: int,
     places: npt.NDArray[np.int64] | None,
 ) -> Iterator[Chunk]:
-    """What more rows than expected are left of ``rows`` from a token on, as chunks; each is followed by the next row that is left."""
+    """What is left of ``rows`` from a token on, as chunks of ``most`` rows; each is followed by the next row that is left."""
+    if found <= most:
+        yield Chunk(list(columns), found, first + rows, places=places)
+        return
     for begin in range(0, found, most):
         count = min(most, found - begin)
         end = begin + count
