@@ -42,6 +42,7 @@ class Layout:
     place: FooterColumn
     plan: ChunkPlan
     alike: npt.NDArray[np.bool_]
+    all_alike: bool
     offsets: npt.NDArray[np.int64]
     sizes: npt.NDArray[np.int64]
     rows: npt.NDArray[np.int64]
@@ -119,6 +120,7 @@ class Footer:
             column,
             first,
             np.array(alike),
+            all(alike),
             np.array(offsets, np.int64),
             np.array(sizes, np.int64),
             np.array(self.group_rows, np.int64),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +59,8 @@ class _Places:
 
     def __init__(self, scan: GroupsScan, rows: Sequence[int]) -> None:
         self._numbered = scan.numbered
+        if not self._numbered:
+            return
         self._begins = np.cumsum([0, *rows[:-1]])
         self._shifts = np.array([scan.of.footer.group_starts[group] for group in scan.groups]) - self._begins
 
@@ -101,7 +104,7 @@ def read_groups(scan: GroupsScan, done: int) -> Iterator[Chunk]:
             ):
                 inside += rows[last]
                 last += 1
-            read = None if together is None or last == first else together.read(scan.groups[first:last])
+            read = None if together is None or last == first else together.read(scan.groups[first:last], inside)
             if read is None:
                 last = max(last, first + 1)
                 inside = sum(rows[first:last])
@@ -168,6 +171,7 @@ class _Together:
             (plan.optional, plan.conversion, plan.format, plan.type_length, plan.codec)
             for plan in (layout.plan for layout in self._layouts)
         ]
+        self._alike = all(layout.all_alike for layout in self._layouts)
         self._fd = os.open(scan.of.footer.file.path, os.O_RDONLY)
         try:
             scan.of.footer.file.check_opened(self._fd)
@@ -183,22 +187,25 @@ class _Together:
         """How many rows are best read at once: more than a batch where filters leave few."""
         return wider(self._scan.batch_rows, self._kept / self._seen if self._seen else 1.0)
 
-    def read(self, groups: Sequence[int]) -> tuple[list[Column], int, Selection | None] | None:
-        """The rows that may match, how many, and which of all they are (None: all); None: these are better not read together."""
-        numbers = np.array(groups)
-        if self._alone or not all(bool(layout.alike[numbers].all()) for layout in self._layouts):
+    def read(self, groups: Sequence[int], total: int) -> tuple[list[Column], int, Selection | None] | None:
+        """The rows that may match of ``total``, how many, and which of all they are (None: all); None: these are better not read together."""
+        if self._alone:
             return None
-        rows: npt.NDArray[np.int64] = self._layouts[0].rows[numbers]
+        first, last = groups[0], groups[-1] + 1
+        # Row groups mostly follow each other: then nothing is copied out of the arrays.
+        numbers: Any = slice(first, last) if last - first == len(groups) else np.array(groups)
+        if not (self._alike or all(bool(layout.alike[numbers].all()) for layout in self._layouts)):
+            return None
         try:
             reader = ParquetGroupsReader(
                 self._fd,
                 self._columns,
                 [layout.offsets[numbers] for layout in self._layouts],
                 [layout.sizes[numbers] for layout in self._layouts],
-                rows,
+                self._layouts[0].rows[numbers],
                 page_cache(),
             )
-            filters = self._add_filters(reader, groups, int(rows.sum())) if self._filters else []
+            filters = self._add_filters(reader, groups, total) if self._filters else []
             if filters is None:
                 self._alone = True
                 return None
@@ -208,7 +215,6 @@ class _Together:
         of, counts = self._scan.of, self._scan.counts
         counts["native_chunks"] += len(groups) * len(vectors)
         count_pages(reader.pages, counts)
-        total = int(rows.sum())
         left = total if at is None else len(at)
         if filters:
             of.filters.observe_each(filters, total, after)
@@ -248,6 +254,8 @@ def _ranges(of: FileColumns, groups: Sequence[int]) -> Callable[[int], ColumnRan
     """What statistics say of a column in all of some row groups."""
 
     def hull(position: int) -> ColumnRange:
+        if len(groups) == 1:
+            return of.range_of(groups[0], position)
         ranges = [of.range_of(group, position) for group in groups]
         lows, highs = [one.minimum for one in ranges], [one.maximum for one in ranges]
         integers = all(isinstance(bound, int) for bound in (*lows, *highs))

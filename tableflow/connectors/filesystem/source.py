@@ -42,7 +42,8 @@ class FileReading:
         self._representation = representation
         self._lists = tuple(lists)
         self._shared: dict[Any, Any] = {}
-        self._required = [i for i, column in enumerate(scan.read_columns) if not column.nullable]
+        self._columns = scan.read_columns
+        self._required = [i for i, column in enumerate(self._columns) if not column.nullable]
         self._numbers = {file.path: number for number, file in enumerate(numbered)}
 
     def reader(self, file: FileVersion | None, split: Split, batch_rows: int) -> ChunkReader:
@@ -66,7 +67,7 @@ class FileReading:
         outside = [] if partitions is None else values_of(path, partitions.columns)
         required = self._required
         for chunk in chunks:
-            check_required(path, self._scan.read_columns, required, chunk.columns)
+            check_required(path, self._columns, required, chunk.columns)
             if chunk.places is not None:
                 chunk = replace(chunk, columns=[*chunk.columns, position_column(self._numbers[path], chunk.places)])
             yield chunk if partitions is None else self._completed(chunk, partitions, outside)
