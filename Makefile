@@ -55,7 +55,7 @@ native: $(VENV)/.developed
 
 ## the Parquet decoder over damaged column chunks, under address and undefined behaviour sanitizers
 FUZZ_SECONDS ?= 60
-FUZZED := $(filter-out %_binding.cc native/parquet_group.cc native/parquet_groups.cc,$(wildcard native/parquet_*.cc native/zstd_*.cc)) native/page_cache.cc native/vector.cc
+FUZZED := $(filter-out %_binding.cc native/parquet_group.cc native/parquet_groups.cc,$(wildcard native/parquet_*.cc native/zstd_*.cc)) native/code_filter.cc native/page_cache.cc native/vector.cc
 fuzz: $(VENV)/.developed
 	mkdir -p build/fuzz
 	$(BIN)/python -m tests.native.parquet_seeds build/fuzz/seeds

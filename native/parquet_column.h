@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "code_filter.h"
 #include "page_cache.h"
 #include "parquet_file.h"
 #include "parquet_page.h"
@@ -140,21 +141,20 @@ class ColumnChunkReader {
   void open_values(Page& page);
   // Levels of the next rows of the page into the validity at `row`; returns how many are present.
   int64_t read_levels(uint8_t* validity, int64_t row, int64_t rows);
-  struct Filter;
   // Ascending places among the next rows; without `at` all of them if there is a count.
   struct Places {
     const uint32_t* at;
     int64_t count;
   };
-  Matching take(int64_t rows, Places places, const Filter* filter);
+  Matching take(int64_t rows, Places places, const AcceptedEntries* filter);
   // Of the next n rows of the page, `row` being the first, those at these places go to the result; `first` is the number
   // of places before.
-  void take_from_page(int64_t row, int64_t n, int64_t first, Places of, const Filter* filter);
+  void take_from_page(int64_t row, int64_t n, int64_t first, Places of, const AcceptedEntries* filter);
   // Reads the levels of n rows and finds where the places are among the present values of the page, of which n rows
   // have `passed`; returns how many places are present.
   int64_t rank_places(int64_t row, int64_t n, Places of, int64_t* passed);
   // Keeps the accepted codes; returns their number.
-  int64_t filter_codes(int64_t first, int64_t count, int64_t present, const Filter& filter);
+  int64_t filter_codes(int64_t first, int64_t count, const AcceptedEntries& filter);
 
   ChunkDefinition chunk_;
   Decompress decompress_;

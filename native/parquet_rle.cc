@@ -17,7 +17,8 @@ constexpr auto table = make_table(std::make_index_sequence<33>());
 
 Unpack unpack_of(int width) {
   if (width < 0 || width > 32) throw Corrupt("codes of a page have more than 32 bits");
-  return table[size_t(width)];
+  const Unpack wide = wide_unpack_of(width);
+  return wide ? wide : table[size_t(width)];
 }
 
 }  // namespace tableflow::parquet

@@ -1,6 +1,6 @@
 // The hybrid of run-length encoding and bit packing that Parquet uses for levels and dictionary codes.
 //
-// Reads up to 8 bytes past the data it is given, so that must lie in a padded buffer.
+// Reads up to 16 bytes past the data it is given, so that must lie in a padded buffer.
 #pragma once
 
 #include <algorithm>
@@ -35,7 +35,8 @@ inline void unpack_32(const uint8_t* in, uint32_t* out) {
 }
 
 using Unpack = void (*)(const uint8_t*, uint32_t*);
-Unpack unpack_of(int width);  // 0 <= width <= 32
+Unpack wide_unpack_of(int width);  // null unless this processor has a faster one
+Unpack unpack_of(int width);  // 0 <= width <= 32; may read 16 bytes past the values
 
 class RleReader {
  public:
@@ -140,7 +141,7 @@ class RleReader {
       if (in + 4 * width_ <= end_) {
         unpack_(in, chunk + i);
       } else {
-        uint8_t rest[136] = {};
+        uint8_t rest[128 + 16] = {};
         std::memcpy(rest, in, size_t(std::max<int64_t>(0, end_ - in)));
         unpack_(rest, chunk + i);
       }

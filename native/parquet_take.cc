@@ -6,11 +6,6 @@
 
 namespace tableflow::parquet {
 
-struct ColumnChunkReader::Filter {
-  const uint8_t* accepted;  // of each entry of the dictionary
-  uint32_t entries;
-};
-
 namespace {
 
 struct CodeCopy {
@@ -27,16 +22,14 @@ struct CodeCopy {
 
 // Keeps the accepted ones of codes that follow each other: a run takes one look, and what is packed does not leave the cache before it is looked at.
 struct CodeFilter {
-  const uint8_t* accepted;
-  uint32_t entries;
+  const AcceptedEntries& accepted;
   uint32_t place;   // of the next code
   uint32_t* places;  // of those that are kept; one more is written
   uint32_t* codes;
   int64_t kept = 0;
 
   void run(uint32_t code, int64_t n) {
-    if (code >= entries) outside();
-    if (accepted[code]) {
+    if (accepted.accepts(code)) {
       std::iota(places + kept, places + kept + n, place);
       std::fill_n(codes + kept, n, code);
       kept += n;
@@ -44,21 +37,17 @@ struct CodeFilter {
     place += uint32_t(n);
   }
   void values(const uint32_t* from, int64_t n) {
-    uint32_t beyond = 0;
-    for (int64_t i = 0; i < n; ++i) beyond |= uint32_t(from[i] >= entries);
-    if (beyond) outside();
-    int64_t to = kept;
-    for (int64_t i = 0; i < n; ++i) {
-      const uint32_t code = from[i];
-      places[to] = place + uint32_t(i);
-      codes[to] = code;
-      to += accepted[code] != 0;
-    }
-    kept = to;
+    kept += accepted.filter(from, n, place, places + kept, codes + kept);
     place += uint32_t(n);
   }
-  [[noreturn]] static void outside() { throw Corrupt("a code lies outside the dictionary"); }
 };
+
+// Without a way out of the loop, so that several places are compared at once.
+bool ascends(const uint32_t* at, int64_t count, int64_t rows) {
+  uint32_t back = 0;
+  for (int64_t i = 1; i < count; ++i) back |= uint32_t(at[i] <= at[i - 1]);
+  return !back && at[count - 1] < rows;
+}
 
 }  // namespace
 
@@ -68,16 +57,15 @@ VectorPtr ColumnChunkReader::read_at(int64_t rows, const uint32_t* at, int64_t c
 
 Matching ColumnChunkReader::read_matching(int64_t rows, const uint32_t* at, int64_t count, const uint8_t* accepted,
                                           int64_t entries) {
-  const Filter filter{accepted, uint32_t(std::clamp<int64_t>(entries, 0, UINT32_MAX))};
+  const AcceptedEntries filter(accepted, uint32_t(std::clamp<int64_t>(entries, 0, UINT32_MAX)));
   return take(rows, count < 0 ? Places{nullptr, rows} : Places{at, count}, &filter);
 }
 
-Matching ColumnChunkReader::take(int64_t rows, Places places, const Filter* filter) {
+Matching ColumnChunkReader::take(int64_t rows, Places places, const AcceptedEntries* filter) {
   if (rows < 0 || rows > left_) throw std::out_of_range("more rows than the column chunk has left");
   const uint32_t* at = places.at;
   const int64_t count = places.count;
-  for (int64_t i = 0; at && i < count; ++i)
-    if (at[i] >= uint64_t(rows) || (i && at[i] <= at[i - 1])) throw std::invalid_argument("places that do not ascend");
+  if (at && count && !ascends(at, count, rows)) throw std::invalid_argument("places that do not ascend");
   Matching result;
   taken_validity_ = nullptr;
   if (chunk_.optional) {
@@ -100,9 +88,8 @@ Matching ColumnChunkReader::take(int64_t rows, Places places, const Filter* filt
     }
     const int64_t n = std::min(rows - row, page_.left);
     int64_t to = next;
-    if (!at) to += count ? n : 0;
-    else
-      while (to < count && at[to] < row + n) ++to;
+    if (at) to = std::lower_bound(at + next, at + count, row + n) - at;
+    else if (count) to += n;
     take_from_page(row, n, next, Places{at ? at + next : nullptr, to - next}, filter);
     next = to;
     page_.left -= n;
@@ -143,34 +130,22 @@ int64_t ColumnChunkReader::rank_places(int64_t row, int64_t n, Places of, int64_
   return present;
 }
 
-int64_t ColumnChunkReader::filter_codes(int64_t first, int64_t count, int64_t present, const Filter& filter) {
-  uint32_t outside = 0;
-  for (int64_t i = 0; i < present; ++i) outside |= uint32_t(codes_[size_t(i)] >= filter.entries);
-  if (outside) CodeFilter::outside();
+int64_t ColumnChunkReader::filter_codes(int64_t first, int64_t count, const AcceptedEntries& filter) {
   uint32_t* out = kept_->as<uint32_t>() + taken_;
   uint32_t* codes = codes_.data();
-  const uint8_t* accepted = filter.accepted;
+  if (all_present_) return filter.filter(codes, count, uint32_t(first), out, codes);
   int64_t kept = 0;
-  if (all_present_) {
-    for (int64_t i = 0; i < count; ++i) {
-      const uint32_t code = codes[i];
-      out[kept] = uint32_t(first + i);
-      codes[kept] = code;
-      kept += accepted[code] != 0;
-    }
-    return kept;
-  }
   for (int64_t i = 0, next = 0; i < count; ++i) {
     if (!present_[size_t(i)]) continue;
     const uint32_t code = codes[next++];
     out[kept] = uint32_t(first + i);
     codes[kept] = code;
-    kept += accepted[code] != 0;
+    kept += filter.accepts(code);
   }
   return kept;
 }
 
-void ColumnChunkReader::take_from_page(int64_t row, int64_t n, int64_t first, Places of, const Filter* filter) {
+void ColumnChunkReader::take_from_page(int64_t row, int64_t n, int64_t first, Places of, const AcceptedEntries* filter) {
   int64_t passed = 0;
   const int64_t present = rank_places(row, n, of, &passed);
   const bool coded = page_.encoding == Encoding::RleDictionary;
@@ -182,11 +157,11 @@ void ColumnChunkReader::take_from_page(int64_t row, int64_t n, int64_t first, Pl
     else if (!whole) page_.codes.pick(passed, places_.data(), present, codes_.data());
   }
   if (filter && coded && whole) {
-    CodeFilter sink{filter->accepted, filter->entries, uint32_t(first), kept_->as<uint32_t>() + taken_, codes_.data()};
+    CodeFilter sink{*filter, uint32_t(first), kept_->as<uint32_t>() + taken_, codes_.data()};
     page_.codes.read(passed, sink);
     kept = kept_present = sink.kept;
   } else if (filter && coded) {
-    kept = kept_present = filter_codes(first, of.count, present, *filter);
+    kept = kept_present = filter_codes(first, of.count, *filter);
   } else if (filter) {
     for (int64_t i = 0; i < of.count; ++i) kept_->as<uint32_t>()[taken_ + i] = uint32_t(first + i);
     exact_ = exact_ && of.count == 0;

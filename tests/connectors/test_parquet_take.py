@@ -97,6 +97,34 @@ def test_accepted_entries(tmp_path, name, nulls):
     assert all_exact == (name in {"few", "fixed", "one", "word"})  # the others outgrow their dictionary
 
 
+@pytest.mark.parametrize(
+    "entries", [1, 2, 3, 7, 16, 31, 32, 33, 100, 256, 257, 1000, 3000, 5000, 20_000, 40_000, 70_000]
+)
+def test_codes_of_every_width(tmp_path, entries):
+    rng = np.random.default_rng(entries)
+    rows = entries + 300
+    values = np.concatenate([rng.permutation(entries), rng.integers(0, entries, 300)]) * 3
+    table = pa.table({"v": pa.array(values, pa.int64())}, schema=pa.schema([pa.field("v", pa.int64(), nullable=False)]))
+    pq.write_table(table, tmp_path / "t.parquet", dictionary_pagesize_limit=1 << 24)
+    plan = native_plans(tmp_path / "t.parquet")[1]["v"]
+    stored = pa.array(open_all(tmp_path / "t.parquet", plan).dictionary()).to_numpy()
+    assert len(stored) == entries
+    assert decoded(open_all(tmp_path / "t.parquet", plan).read(rows)).to_pylist() == values.tolist()
+    for share in (0.0, 0.01, 0.5, 1.0):
+        accepted = (rng.random(entries) < share).astype(np.uint8)
+        inside = np.isin(values, stored[accepted == 1])
+        vector, kept, exact = open_all(tmp_path / "t.parquet", plan).read_matching(rows, None, accepted)
+        assert exact and np.asarray(kept).tolist() == np.flatnonzero(inside).tolist()
+        assert decoded(vector).to_pylist() == values[inside].tolist()
+        at = np.flatnonzero(rng.random(rows) < 0.7).astype(np.uint32)
+        vector, kept, _ = open_all(tmp_path / "t.parquet", plan).read_matching(rows, at, accepted)
+        assert np.asarray(kept).tolist() == np.flatnonzero(inside[at]).tolist()
+        assert decoded(vector).to_pylist() == values[at][inside[at]].tolist()
+    for places in (None, np.arange(rows, dtype=np.uint32)):
+        with pytest.raises(ValueError, match="outside"):  # one entry less than there are codes of
+            open_all(tmp_path / "t.parquet", plan).read_matching(rows, places, np.ones(entries - 1, np.uint8))
+
+
 def test_places_and_masks_are_checked(tmp_path):
     plan, _ = write(tmp_path / "t.parquet", 0.2, "few")
     for at in ([5], [1, 1], [2, 1]):
