@@ -40,6 +40,7 @@ from tableflow.planner.rules.closed_groups import close_groups_of_windows
 from tableflow.planner.rules.common_subplans import share_common_subplans, share_streams
 from tableflow.planner.rules.disjunctions import derive_side_disjunctions, factor_disjunctions
 from tableflow.planner.rules.distinct import distinct_as_groups, eliminate_distinct
+from tableflow.planner.rules.early_groups import group_before_join
 from tableflow.planner.rules.emission import fire_when_closed, settle_emission
 from tableflow.planner.rules.empty import propagate_empty
 from tableflow.planner.rules.event_time import settle_event_time
@@ -185,6 +186,7 @@ RULES: tuple[Entry, ...] = (
     Entry("window_instead_of_second_join", window_instead_of_second_join, (_O,)),
     Entry("exists_with_inequality", exists_with_inequality, (_O,)),
     Entry("order_joins", order_joins, (_O,)),
+    Entry("group_before_join", group_before_join, (_O,)),
     Entry("reduce_aggregate_by_semi_join", reduce_aggregate_by_semi_join, (_O,)),
     Entry("settle_limited_groups", settle_limited_groups, (_O,)),
     Entry("share_common_subplans", share_common_subplans, (_S,)),

@@ -12,6 +12,7 @@ NOT_FOR_STREAMS: Mapping[str, str] = {
     "share_common_subplans": "a shared result is published when it is complete, and a stream never is",
     "window_instead_of_second_join": "a group is kept up to date for less than the rows of its partition",
     "reduce_aggregate_by_semi_join": "it reads an input a second time before the first, and keeps it twice as state",
+    "group_before_join": "a group that changes with every row would be joined anew each time",
     "settle_limited_groups": "groups that come later may be among those that are wanted, and a stream is read once",
     "expand_window_table": "sessions and windows of rows are kept up to date by operators, not computed by sorting",
     "settle_event_time": "in streams rows move event time",
