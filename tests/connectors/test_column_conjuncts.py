@@ -6,7 +6,7 @@ import pytest
 
 from tableflow import types as t
 from tableflow.columnar.column import Column
-from tableflow.connectors.filesystem.column_conjuncts import may_accept, texts_of
+from tableflow.connectors.filesystem.column_conjuncts import by_column, may_accept, texts_of
 from tableflow.connectors.filesystem.listed_values import ListedValues
 from tableflow.expressions.nodes import Call, ColumnRef, Literal
 
@@ -43,3 +43,29 @@ def test_listed_values_between_bounds():
         for low in bounds:
             for high in bounds:
                 assert counted.between(low, high) == sum(low <= one <= high for one in listed)
+
+
+def test_what_the_arms_of_an_or_say_of_each_column():
+    a, b, c = (ColumnRef(t.BIGINT, i, name) for i, name in enumerate("abc"))
+
+    def of(function, *args):
+        return Call(t.BOOLEAN, function, args)
+
+    def of_types(function, *args):
+        return Call(t.BIGINT, function, args)
+
+    def is_(column, value):
+        return of("eq", column, Literal(t.BIGINT, value))
+
+    alone = of("or", is_(a, 1), is_(a, 2))
+    assert by_column(alone) == [(a, alone)]
+    both = of("or", of("and", is_(a, 1), is_(b, 5), is_(c, 0)), of("and", is_(a, 2), is_(b, 5), of("lt", b, a)))
+    assert by_column(both) == [(a, of("or", is_(a, 1), is_(a, 2))), (b, is_(b, 5))]
+    nested = of("and", of("or", is_(a, 1), of("and", is_(a, 2), of("or", is_(b, 1), is_(a, 3)))), is_(c, 4))
+    assert by_column(nested) == [(a, of("or", is_(a, 1), is_(a, 2))), (c, is_(c, 4))]
+    assert by_column(of("or", is_(a, 1), is_(b, 1))) == []
+    assert by_column(of("lt", a, b)) == []
+    assert by_column(of("not", of("or", is_(a, 1), of("and", is_(a, 2), is_(b, 1))))) == []
+    # which arm is reached decides whether it fails: rows are not left out before that
+    fails = of("gt", of_types("add", b, b), Literal(t.BIGINT, 0))
+    assert by_column(of("or", of("and", fails, is_(a, 1)), of("and", is_(a, 2), is_(b, 1)))) == []

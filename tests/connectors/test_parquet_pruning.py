@@ -383,3 +383,17 @@ def test_one_look_at_all_row_groups_rules_out_what_looks_at_each_do(tmp_path, or
         assert found == each, predicates
     assert looks[False]
     assert looks[True] > 10 if order == "any" else looks[True] < 10, looks
+
+
+def test_columns_of_an_or_are_filtered_one_by_one(tmp_path):
+    path = tmp_path / "t.parquet"
+    rows = [(i % 20, f"w{i % 7}", i) for i in range(4000)]
+    pq.write_table(pa.table(dict(zip(["n", "w", "m"], map(list, zip(*rows, strict=True)), strict=True))), path)
+    arms = [
+        call("and", call("eq", column("n"), literal(n)), call("eq", ColumnRef(t.STRING, 2, "w"), Literal(t.STRING, w)))
+        for n, w in ((3, "w1"), (4, "w2"))
+    ]
+    found, counts = scanned(path, ["n", "w", "m"], [call("or", *arms)])
+    wanted = [row for row in rows if row[0] in (3, 4) and row[1] in ("w1", "w2")]
+    assert list(zip(*(found[name].to_pylist() for name in ("n", "w", "m")), strict=True)) == wanted
+    assert counts["rows_filtered"] == 4000 - len(wanted) > 3500

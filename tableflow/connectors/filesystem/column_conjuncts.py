@@ -18,6 +18,7 @@ from tableflow.columnar.representation import canonical
 from tableflow.connectors.pruning import integer_interval
 from tableflow.expressions.evaluation import evaluate
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal, walk
+from tableflow.expressions.properties import can_raise
 
 Accepted = npt.NDArray[np.uint8]
 _CHEAP = frozenset(
@@ -85,3 +86,32 @@ def single_column(predicate: Expression) -> ColumnRef | None:
     """The only column a conjunct speaks of."""
     found = {node.id: node for node in walk(predicate) if isinstance(node, ColumnRef)}
     return next(iter(found.values())) if len(found) == 1 else None
+
+
+def by_column(predicate: Expression) -> list[tuple[ColumnRef, Expression]]:
+    """What a conjunct says of columns one by one: itself of its only one, of several what each arm of its ORs says of a column.
+
+    A row that fails one of these fails the conjunct.
+    """
+    found = {node.id: node for node in walk(predicate) if isinstance(node, ColumnRef)}
+    if len(found) == 1:
+        return [(next(iter(found.values())), predicate)]
+    if not any(isinstance(node, Call) and node.function == "or" for node in walk(predicate)) or can_raise(predicate):
+        return []
+    return [(column, said) for column in found.values() if (said := _said_of(column, predicate)) is not None]
+
+
+def _said_of(column: ColumnRef, predicate: Expression) -> Expression | None:
+    """What holds of the column wherever the predicate does; None if it says nothing of it alone."""
+    match predicate:
+        case Call(function="or", args=arms):
+            said = [_said_of(column, arm) for arm in arms]
+            once = tuple(dict.fromkeys(each for each in said if each is not None))
+            if None in said:
+                return None
+            return Call(t.BOOLEAN, "or", once) if len(once) > 1 else once[0]
+        case Call(function="and", args=parts):
+            return conjunction([each for part in parts if (each := _said_of(column, part)) is not None])
+        case _:
+            only = single_column(predicate)
+            return predicate if only is not None and only.id == column.id else None

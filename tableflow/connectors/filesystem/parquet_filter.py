@@ -7,6 +7,7 @@ not been tried yet; the other columns are then decoded for these only.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
@@ -17,12 +18,12 @@ from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.number_set import rows_between
 from tableflow.connectors.filesystem.column_conjuncts import (
     Accepted,
+    by_column,
     conjunction,
     interval_of,
     is_cheap,
     may_accept,
     rejects_null,
-    single_column,
     texts_of,
 )
 from tableflow.connectors.filesystem.format import FileColumn
@@ -156,19 +157,16 @@ class HasDictionary(Protocol):
 
 
 class ScanFilters:
-    """The conjuncts of a scan that speak of one column each, for all its row groups."""
+    """What the conjuncts of a scan say of one column each, for all its row groups."""
 
     def __init__(
         self, predicates: Sequence[Expression], columns: Sequence[FileColumn], lists: Sequence[KeyList] = ()
     ) -> None:
         positions = {column.name: i for i, column in enumerate(columns)}
         found: dict[int, tuple[ColumnRef, list[Expression]]] = {}
-        for predicate in predicates:
-            column = single_column(predicate)
-            if column is None or column.name not in positions:
-                continue
-            if rejects_null(column, predicate):
-                found.setdefault(positions[column.name], (column, []))[1].append(predicate)
+        for column, said in itertools.chain.from_iterable(map(by_column, predicates)):
+            if column.name in positions and rejects_null(column, said):
+                found.setdefault(positions[column.name], (column, []))[1].append(said)
         listed: dict[int, ListedValues] = {}
         for each in lists:
             values = ListedValues(each.values)
