@@ -65,7 +65,7 @@ def _declared(cls: type, *, frozen: bool, slots: bool, eq: bool, kw_only: bool) 
         cls.__doc__ = cls.__name__  # where there is none, the standard would write the signature, at a cost
     own = set(vars(cls))
     hashed = "__hash__" in own and not (cls.__hash__ is None and "__eq__" in own)
-    declared: Any = dataclasses.dataclass(cls, init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)
+    declared: Any = _with_fields(cls, slots=slots, kw_only=kw_only)
     _write_later(declared, "__init__", own, lambda made: _init(made, frozen=frozen, slots=slots))
     if "__repr__" not in own:
         declared.__repr__ = _repr
@@ -82,6 +82,26 @@ def _declared(cls: type, *, frozen: bool, slots: bool, eq: bool, kw_only: bool) 
         if slots and "__getstate__" not in own:  # copying and pickling must not go through __setattr__
             declared.__getstate__ = _state
             declared.__setstate__ = _set_state
+    return declared
+
+
+_MARKS = ("ClassVar", "InitVar", "KW_ONLY")
+"""What is in the text of an annotation that may be no field's type."""
+
+
+def _with_fields(cls: type, *, slots: bool, kw_only: bool) -> Any:
+    """The class as the standard declares it, without methods; it is spared looking thrice into each annotation's text."""
+    written: dict[str, Any] = vars(cls).get("__annotations__", {})
+    texts = {
+        name: text
+        for name, text in written.items()
+        if isinstance(text, str) and not any(mark in text for mark in _MARKS)
+    }
+    cls.__annotations__ = {name: None if name in texts else text for name, text in written.items()}
+    declared: Any = dataclasses.dataclass(cls, init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)
+    declared.__annotations__ = written
+    for name, text in texts.items():
+        declared.__dataclass_fields__[name].type = text
     return declared
 
 

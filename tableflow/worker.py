@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tableflow.config import Settings
 from tableflow.connectors.registry import load_all
 from tableflow.errors import SerializationError
-from tableflow.physical.build import build_operator
+from tableflow.physical.build import build_operator, load_operators
 from tableflow.runtime.graph import JobGraph, SourceSpec
 from tableflow.runtime.job import Job
 from tableflow.runtime.lookup import Lookups, no_lookups
@@ -21,6 +21,7 @@ def start(
 ) -> Job:
     """Starts the job of a serialised :class:`JobGraph` under the settings it carries."""
     load_all()
+    load_operators()
     graph = loads(document)
     if not isinstance(graph, JobGraph):
         raise SerializationError(f"a job graph is expected, not a {type(graph).__name__}")

@@ -6,44 +6,24 @@ What does not fit is a :class:`~tableflow.errors.BindError` with the expected si
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import re
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tableflow import types as t
 from tableflow.errors import BindError, Span
 from tableflow.expressions.coercion import can_cast, cast, common_type, implicit_cast, unify
 from tableflow.expressions.function import AggregateFunction, Function
-from tableflow.expressions.functions import (
-    aggregates,
-    arithmetic,
-    collected,
-    comparison,
-    conditional,
-    dates,
-    fitting,
-    logic,
-    mathematics,
-    nested,
-    patterns,
-    spelling,
-    splitting,
-    statement,
-    strings,
-    time_text,
-    units,
-    zones,
-)
 from tableflow.expressions.functions.conditional import bind_case
-from tableflow.expressions.functions.statement import EPOCH_TIME, JobClock, StatementClock, reads_clock
+from tableflow.expressions.functions.statement import EPOCH_TIME, JobClock, StatementClock, read_clock, reads_clock
 from tableflow.expressions.functions.windows import WINDOWS, WindowFunction
 from tableflow.expressions.nodes import AggregateCall, Call, Expression, WindowCall
 from tableflow.nearest import nearest_names
 
 __all__ = [
-    "AGGREGATES",
     "EPOCH_TIME",
-    "FUNCTIONS",
     "WINDOWS",
     "JobClock",
     "StatementClock",
@@ -65,61 +45,83 @@ __all__ = [
     "window_function",
 ]  # fmt: skip
 
-FUNCTIONS: tuple[Function, ...] = (
-    *arithmetic.FUNCTIONS,
-    *comparison.FUNCTIONS,
-    *logic.FUNCTIONS,
-    *conditional.FUNCTIONS,
-    *mathematics.FUNCTIONS,
-    *strings.FUNCTIONS,
-    *splitting.FUNCTIONS,
-    *time_text.FUNCTIONS,
-    *fitting.FUNCTIONS,
-    *patterns.FUNCTIONS,
-    *dates.FUNCTIONS,
-    *spelling.FUNCTIONS,
-    *units.FUNCTIONS,
-    *zones.FUNCTIONS,
-    *nested.FUNCTIONS,
-    *statement.FUNCTIONS,
-)
-AGGREGATES: tuple[AggregateFunction, ...] = (*aggregates.AGGREGATES, *collected.AGGREGATES)
-
 Entry = TypeVar("Entry", bound=Function | AggregateFunction)
 _WINDOWS = {entry.name: entry for entry in WINDOWS}
 
 
-def _index(entries: tuple[Entry, ...]) -> dict[str, Entry]:
-    by_name = {name: entry for entry in entries for name in (entry.name, *entry.aliases)}
-    if len(by_name) != sum(1 + len(entry.aliases) for entry in entries):
-        raise ValueError("two functions share a name")
-    return by_name
+class _Index(Generic[Entry]):
+    """Entries by name; modules of them are loaded, one after the other, until one has the name that is wanted."""
+
+    def __init__(self, attribute: str, *modules: str) -> None:
+        self.known: dict[str, Entry] = {}
+        self._attribute = attribute
+        self._left = list(modules)
+
+    def get(self, name: str) -> Entry | None:
+        """The entry that is called so."""
+        found = self.known.get(name)
+        while found is None and self._left:
+            self._load_next()
+            found = self.known.get(name)
+        return found
+
+    def all(self) -> dict[str, Entry]:
+        """All entries by all their names."""
+        while self._left:
+            self._load_next()
+        return self.known
+
+    def _load_next(self) -> None:
+        first = self._left[0]
+        module = importlib.import_module(f"tableflow.expressions.functions.{first}")
+        entries: tuple[Entry, ...] = getattr(module, self._attribute)
+        for entry in entries:
+            for name in (entry.name, *entry.aliases):
+                if self.known.setdefault(name, entry) is not entry:
+                    raise ValueError(f"two functions are called {name!r}")
+        with contextlib.suppress(ValueError):  # another thread may have looked for the same
+            self._left.remove(first)
 
 
-_FUNCTIONS = _index(FUNCTIONS)
-_AGGREGATES = _index(AGGREGATES)
-if _clash := _FUNCTIONS.keys() & _AGGREGATES.keys():
-    raise ValueError(f"scalar and aggregate functions share {sorted(_clash)}")
+_FUNCTIONS = _Index[Function](
+    "FUNCTIONS",
+    "arithmetic", "comparison", "logic", "conditional", "mathematics", "strings", "splitting", "time_text", "fitting",
+    "patterns", "dates", "spelling", "units", "zones", "nested", "statement",
+)  # fmt: skip
+_AGGREGATES = _Index[AggregateFunction]("AGGREGATES", "aggregates", "collected")
+_LOADED_FUNCTIONS, _LOADED_AGGREGATES = _FUNCTIONS.known, _AGGREGATES.known
 
 
 def function(name: str) -> Function:
     """The entry that a bound Call's ``function`` names; :class:`KeyError` if there is none."""
-    return _FUNCTIONS[name]
+    try:
+        return _LOADED_FUNCTIONS[name]
+    except KeyError:
+        if _FUNCTIONS.get(name) is None:
+            raise
+        return _LOADED_FUNCTIONS[name]
 
 
 def aggregate(name: str) -> AggregateFunction:
     """The entry that a bound AggregateCall's ``function`` names; :class:`KeyError` if there is none."""
-    return _AGGREGATES[name]
+    try:
+        return _LOADED_AGGREGATES[name]
+    except KeyError:
+        if _AGGREGATES.get(name) is None:
+            raise
+        return _LOADED_AGGREGATES[name]
 
 
 def functions() -> tuple[Function | AggregateFunction, ...]:
     """All functions, scalar and aggregate, by name."""
-    return tuple(sorted((*FUNCTIONS, *AGGREGATES), key=lambda entry: entry.name))
+    entries: dict[str, Function | AggregateFunction] = {entry.name: entry for entry in _FUNCTIONS.all().values()}
+    entries |= {entry.name: entry for entry in _AGGREGATES.all().values()}
+    return tuple(entries[name] for name in sorted(entries))
 
 
 def is_aggregate(name: str) -> bool:
     """Whether this is the name of an aggregate."""
-    return name.lower() in _AGGREGATES
+    return _AGGREGATES.get(name.lower()) is not None
 
 
 def is_window_function(name: str) -> bool:
@@ -130,6 +132,20 @@ def is_window_function(name: str) -> bool:
 def window_function(name: str) -> WindowFunction:
     """The entry of a window function that is no aggregate; :class:`KeyError` if there is none."""
     return _WINDOWS[name.lower()]
+
+
+if TYPE_CHECKING:
+    FUNCTIONS: tuple[Function, ...]
+    AGGREGATES: tuple[AggregateFunction, ...]
+
+
+def __getattr__(name: str) -> Any:
+    """``FUNCTIONS`` and ``AGGREGATES``: all entries, in the order of their modules."""
+    if name == "FUNCTIONS":
+        return tuple({entry.name: entry for entry in _FUNCTIONS.all().values()}.values())
+    if name == "AGGREGATES":
+        return tuple({entry.name: entry for entry in _AGGREGATES.all().values()}.values())
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 _OF_WINDOWS = ("TUMBLE", "SESSION", "CUMULATE", "DESCRIPTOR")
@@ -158,12 +174,12 @@ _INSTEAD = {
 
 def check_known(name: str, span: Span | None) -> None:
     """:class:`BindError` with the nearest names if no function is called so."""
-    if name.lower() not in _FUNCTIONS and not is_aggregate(name) and not is_window_function(name):
+    if _FUNCTIONS.get(name.lower()) is None and not is_aggregate(name) and not is_window_function(name):
         raise _unknown(name, span)
 
 
 def _unknown(name: str, span: Span | None) -> BindError:
-    near = nearest_names(name, [*_FUNCTIONS, *_AGGREGATES, *_WINDOWS, *_OF_WINDOWS], 3)
+    near = nearest_names(name, [*_FUNCTIONS.all(), *_AGGREGATES.all(), *_WINDOWS, *_OF_WINDOWS], 3)
     hint = f"did you mean {' or '.join(near)}?" if near else "SHOW FUNCTIONS; lists all"
     hint = _INSTEAD.get(name.lower(), hint)
     return BindError(f"unknown function {name!r}", hint=hint, span=span)
@@ -188,13 +204,13 @@ def resolve_call(
 
     ``clock`` is the statement's: CURRENT_TIMESTAMP and its like are literals of its time (of now without one).
     """
-    if not args and (reading := statement.read_clock(name.lower(), clock, span)) is not None:
+    if not args and (reading := read_clock(name.lower(), clock, span)) is not None:
         return reading
     if name == "-" and len(args) == 1:
         name = "negate"
     entry = _FUNCTIONS.get(name.lower())
     if entry is None:
-        if name.lower() in _AGGREGATES:
+        if is_aggregate(name):
             raise BindError(f"aggregate {name!r} is not allowed here", hint="use it in SELECT or HAVING", span=span)
         if name.lower() in _WINDOWS:
             raise BindError(f"window function {name!r} needs OVER (...)", span=span)
@@ -209,7 +225,9 @@ def resolve_call(
     if binding is None:
         raise _misfit(name, entry.signature, args, span)
     if entry.name in ("and", "or"):
-        return logic.connect(entry.name, binding.args, span)
+        from tableflow.expressions.functions.logic import connect
+
+        return connect(entry.name, binding.args, span)
     return Call(binding.type, entry.name, binding.args, span)
 
 
@@ -242,7 +260,7 @@ def resolve_aggregate(
     if distinct and entry.ordered and any(expression not in args for expression, _, _ in order):
         raise BindError("DISTINCT values are ordered by themselves", hint="leave DISTINCT or ORDER BY out", span=span)
     if entry.distinct_of is not None:
-        entry, distinct = _AGGREGATES[entry.distinct_of], True
+        entry, distinct = aggregate(entry.distinct_of), True
     kept = order if entry.ordered else ()
     return AggregateCall(
         binding.type, entry.name, binding.args, distinct, condition, span,

@@ -5,21 +5,23 @@ Only what a program can compute is moved, and only where it is computed for the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from tableflow.expressions.nodes import AggregateCall, ColumnRef, Expression, column_ids
 from tableflow.expressions.text import to_sql
-from tableflow.physical.changelog_aggregate import ChangelogAggregate
-from tableflow.physical.changelog_join import ChangelogJoin
-from tableflow.physical.collect_aggregate import is_collected
-from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate
-from tableflow.physical.hash_join import HashJoin
-from tableflow.physical.node import PhysicalNode
+from tableflow.physical.node import ByKind, PhysicalNode
 from tableflow.physical.program_facts import Judgement
 from tableflow.physical.program_judge import Judge
 from tableflow.physical.project import ProjectColumns
 from tableflow.records import replace
 from tableflow.types import Field
+
+if TYPE_CHECKING:
+    from tableflow.physical.changelog_aggregate import ChangelogAggregate
+    from tableflow.physical.changelog_join import ChangelogJoin
+    from tableflow.physical.hash_aggregate import HashAggregate
+    from tableflow.physical.hash_join import HashJoin
 
 
 def largest_id(root: PhysicalNode) -> int:
@@ -37,17 +39,25 @@ class Computing:
     def lifted(self, node: PhysicalNode) -> PhysicalNode:
         """The plan with such projections."""
         node = node.with_inputs(tuple(self.lifted(child) for child in node.inputs))
-        match node:
-            case ChangelogAggregate(calls=calls) if any(map(is_collected, calls)):
-                return node  # their parameters are literals, not columns
-            case HashAggregate(phase=AggregatePhase.SINGLE | AggregatePhase.PARTIAL) | ChangelogAggregate():
-                return self._aggregate(node)
-            case HashJoin() | ChangelogJoin():
-                left, left_keys = self._keys(node.left, node.left_keys)
-                right, right_keys = self._keys(node.right, node.right_keys)
-                return replace(node, left=left, right=right, left_keys=left_keys, right_keys=right_keys)
-            case _:
-                return node
+        way = _WAYS[type(node)]
+        return node if way is None else way(self, node)
+
+    def _hash_aggregate(self, node: HashAggregate) -> PhysicalNode:
+        from tableflow.physical.hash_aggregate import AggregatePhase
+
+        return node if node.phase is AggregatePhase.FINAL else self._aggregate(node)
+
+    def _changelog_aggregate(self, node: ChangelogAggregate) -> PhysicalNode:
+        from tableflow.physical.collect_aggregate import is_collected
+
+        if any(map(is_collected, node.calls)):
+            return node  # their parameters are literals, not columns
+        return self._aggregate(node)
+
+    def _join(self, node: HashJoin | ChangelogJoin) -> PhysicalNode:
+        left, left_keys = self._keys(node.left, node.left_keys)
+        right, right_keys = self._keys(node.right, node.right_keys)
+        return replace(node, left=left, right=right, left_keys=left_keys, right_keys=right_keys)
 
     def _keys(self, below: PhysicalNode, keys: tuple[Expression, ...]) -> tuple[PhysicalNode, tuple[Expression, ...]]:
         moved = self._columns(key for key in keys if self._moves(key, below.fields) is not None)
@@ -93,6 +103,17 @@ class Computing:
     def _moves(self, expression: Expression, inputs: Sequence[Field]) -> Judgement | None:
         """What is known of an expression that can be computed below; None for a column, which is there already."""
         return None if isinstance(expression, ColumnRef) else self._judge.judge(expression, inputs)
+
+
+_WAYS: ByKind[Callable[[Computing, Any], PhysicalNode]] = ByKind(
+    {
+        "HashAggregate": Computing._hash_aggregate,
+        "ChangelogAggregate": Computing._changelog_aggregate,
+        "HashJoin": Computing._join,
+        "ChangelogJoin": Computing._join,
+    }
+)
+"""The nodes whose expressions move."""
 
 
 def _projected(below: PhysicalNode, kept: Sequence[Field], moved: dict[Expression, ColumnRef]) -> PhysicalNode:

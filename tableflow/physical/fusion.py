@@ -6,23 +6,27 @@ filter or projection that is only partly so, the part that can be fused is split
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from tableflow.config import FUSION, Settings
 from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import ColumnRef, Expression, children, column_ids
 from tableflow.physical.computing import Computing, largest_id
 from tableflow.physical.filter import FilterRows
-from tableflow.physical.fork import Fork
-from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate
-from tableflow.physical.materialize import SharedResult
-from tableflow.physical.node import Input, PhysicalNode
+from tableflow.physical.node import ByKind, Input, PhysicalNode
 from tableflow.physical.pipeline import Pipeline
 from tableflow.physical.program_builder import NotCompilableError
 from tableflow.physical.program_judge import Judge, Step, compile_steps
 from tableflow.physical.project import ProjectColumns
-from tableflow.physical.scan import TableScan
-from tableflow.physical.set_operation import UnionAll
 from tableflow.records import replace
 from tableflow.types import TypeFamily, family
+
+if TYPE_CHECKING:
+    from tableflow.physical.fork import Fork
+    from tableflow.physical.materialize import SharedResult
+    from tableflow.physical.scan import TableScan
+    from tableflow.physical.set_operation import UnionAll
 
 Domains = dict[int, Domain]
 
@@ -40,16 +44,30 @@ def known_domains(root: PhysicalNode) -> Domains:
     domains: Domains = {}
     for child in root.inputs:
         domains |= known_domains(child)
-    match root:
-        case TableScan() | Input():
-            domains |= dict(root.domains)
-        case SharedResult() | Fork():
-            pairs = zip(root.sources, root.fields, strict=True)
-            domains |= {new.id: domains[old.id] for old, new in pairs if old.id in domains}
-        case UnionAll():
-            for i, field in enumerate(root.fields):
-                _unite(domains, field.id, [branch.fields[i].id for branch in root.branches])
+    known = _KNOWN[type(root)]
+    if known is not None:
+        known(root, domains)
     return domains
+
+
+def _stated(node: TableScan | Input, domains: Domains) -> None:
+    domains |= dict(node.domains)
+
+
+def _renamed(node: SharedResult | Fork, domains: Domains) -> None:
+    pairs = zip(node.sources, node.fields, strict=True)
+    domains |= {new.id: domains[old.id] for old, new in pairs if old.id in domains}
+
+
+def _united(node: UnionAll, domains: Domains) -> None:
+    for i, field in enumerate(node.fields):
+        _unite(domains, field.id, [branch.fields[i].id for branch in node.branches])
+
+
+_KNOWN: ByKind[Callable[[Any, Domains], None]] = ByKind({
+    "TableScan": _stated, "Input": _stated, "SharedResult": _renamed, "Fork": _renamed, "UnionAll": _united,
+})  # fmt: skip
+"""What nodes say of their columns' bounds."""
 
 
 def _unite(domains: Domains, to: int, branches: list[int]) -> None:
@@ -155,13 +173,14 @@ class Fusion:
 
 def _with_terminal(node: PhysicalNode) -> PhysicalNode:
     """An aggregation becomes the terminal of the pipeline below it, if all it reads are flat columns."""
-    if (
-        not isinstance(node, HashAggregate)
-        or node.phase is AggregatePhase.FINAL
-        or not isinstance(node.input, Pipeline)
-    ):
+    if type(node).__name__ != "HashAggregate":
         return node
+    from tableflow.physical.hash_aggregate import AggregatePhase, HashAggregate
+
+    assert isinstance(node, HashAggregate)
     below = node.input
+    if node.phase is AggregatePhase.FINAL or not isinstance(below, Pipeline):
+        return node
     read = [e for call in node.calls for e in children(call)]
     if isinstance(below.steps[-1], HashAggregate) or not all(isinstance(e, ColumnRef) for e in read):
         return node

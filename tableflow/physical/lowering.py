@@ -7,33 +7,28 @@ plan node with :class:`~tableflow.physical.node.Input` leaves, so a job graph is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
+from typing import TYPE_CHECKING, Any
 
 from tableflow.config import PARALLELISM, Settings
 from tableflow.expressions.intervals import Domain
 from tableflow.expressions.nodes import column_ids
-from tableflow.physical.changelog_join import ChangelogJoin
-from tableflow.physical.changelog_top_n import ChangelogTopN
-from tableflow.physical.current_join import CurrentJoin
 from tableflow.physical.exchange import Exchange
-from tableflow.physical.first_rows import keeps_first_rows
-from tableflow.physical.fork import Fork
-from tableflow.physical.hash_aggregate import HashAggregate
-from tableflow.physical.hash_build import HashBuild
-from tableflow.physical.hash_join import BUILD_MARKING, HashJoin, HashJoinKind, JoinDistribution
-from tableflow.physical.join_marks import marks_publication
-from tableflow.physical.materialize import PublishedScan, PublishRows, SharedResult
-from tableflow.physical.nested_loop_join import NestedLoopJoin
-from tableflow.physical.node import Input, PhysicalNode, positions
+from tableflow.physical.node import ByKind, Input, PhysicalNode, positions
 from tableflow.physical.properties import OrderingKey, PartitioningKind
-from tableflow.physical.scan import TableScan
-from tableflow.physical.set_operation import UnionAll
-from tableflow.physical.sort import SortRows
-from tableflow.physical.versioned_join import VersionedJoin
 from tableflow.records import dataclass, replace
 from tableflow.runtime.graph import Edge, ExchangeKind, JobGraph, Narrowing, OperatorSpec, SourceSpec, Stage
 from tableflow.types import Field
+
+if TYPE_CHECKING:
+    from tableflow.physical.changelog_top_n import ChangelogTopN
+    from tableflow.physical.fork import Fork
+    from tableflow.physical.hash_aggregate import HashAggregate
+    from tableflow.physical.hash_join import HashJoin
+    from tableflow.physical.materialize import SharedResult
+    from tableflow.physical.nested_loop_join import NestedLoopJoin
+    from tableflow.physical.scan import TableScan
 
 Place = tuple[int, int]
 """(stage, position in its chain) of an operator; position -1 is the stage's source."""
@@ -99,33 +94,11 @@ class _Lowering:
 
     def lower(self, node: PhysicalNode) -> _Chain:
         """The chain that gives the rows of ``node``."""
-        match node:
-            case TableScan():
-                return self._scan(node)
-            case Exchange():
-                return self._exchange(node)
-            case HashJoin(distribution=JoinDistribution.PUBLISHED):
-                return self._published_join(node)
-            case NestedLoopJoin():
-                self._publish_rows(node.right, node.publication)
-                chain = self._reading(node, self.lower(node.left), node.publication)
-                if node.kind in BUILD_MARKING:
-                    chain.publishes.append(marks_publication(node.publication))
-                return chain
-            case HashJoin() | ChangelogJoin() | VersionedJoin() | CurrentJoin() | UnionAll():
-                return self._meeting(node)
-            case SharedResult():
-                return self._shared(node)
-            case Fork():
-                return self._fork(node)
-            case ChangelogTopN(input=Exchange(kind=ExchangeKind.HASH) as dealt) if keeps_first_rows(node):
-                return self._append(self._exchange(dealt, shared=True), node)
-            case HashAggregate(input=Exchange(kind=ExchangeKind.HASH) as dealt):
-                return self._append(self._exchange(dealt, shared=True), node)
-            case _ if node.inputs:
-                return self._append(self.lower(node.inputs[0]), node)
-            case _:
-                return self._append(self._open(1, ()), node)
+        way = _WAYS[type(node)]
+        if way is not None:
+            return way(self, node)
+        below = node.inputs
+        return self._append(self.lower(below[0]) if below else self._open(1, ()), node)
 
     def close(self, chain: _Chain) -> int:
         """Ends a chain; its stage is complete."""
@@ -185,8 +158,6 @@ class _Lowering:
         self.places[id(node)] = (chain.id, len(chain.operators))
         chain.operators.append(OperatorSpec(type(node).__name__, definition, type(node).__name__))
         chain.fields = node.fields
-        if isinstance(node, SortRows) and node.publication:
-            chain.publishes.append(node.publication)
         return chain
 
     def _leaf(self, fields: tuple[Field, ...], child: PhysicalNode) -> Input:
@@ -219,7 +190,13 @@ class _Lowering:
             shared=shared,
         )
 
-    def _published_join(self, node: HashJoin) -> _Chain:
+    def _hash_join(self, node: HashJoin) -> _Chain:
+        from tableflow.physical.hash_build import HashBuild
+        from tableflow.physical.hash_join import BUILD_MARKING, HashJoinKind, JoinDistribution
+        from tableflow.physical.join_marks import marks_publication
+
+        if node.distribution is not JoinDistribution.PUBLISHED:
+            return self._meeting(node)
         build = self.lower(node.right)
         payload = _payload(node)
         terminal = HashBuild(
@@ -241,11 +218,43 @@ class _Lowering:
             chain.publishes.append(marks_publication(node.publication))
         return self._append(chain, node, (chain.fields, payload))
 
+    def _nested_loop_join(self, node: NestedLoopJoin) -> _Chain:
+        from tableflow.physical.hash_join import BUILD_MARKING
+        from tableflow.physical.join_marks import marks_publication
+
+        self._publish_rows(node.right, node.publication)
+        chain = self._reading(node, self.lower(node.left), node.publication)
+        if node.kind in BUILD_MARKING:
+            chain.publishes.append(marks_publication(node.publication))
+        return chain
+
+    def _top_n(self, node: ChangelogTopN) -> _Chain:
+        from tableflow.physical.first_rows import keeps_first_rows
+
+        return self._append(self._dealt(node.input, shared=keeps_first_rows(node)), node)
+
+    def _aggregate(self, node: HashAggregate) -> _Chain:
+        return self._append(self._dealt(node.input, shared=True), node)
+
+    def _dealt(self, below: PhysicalNode, *, shared: bool) -> _Chain:
+        """The rows below; if they are dealt by a hash, to an operator that can keep batches by reference if ``shared``."""
+        if shared and isinstance(below, Exchange) and below.kind is ExchangeKind.HASH:
+            return self._exchange(below, shared=True)
+        return self.lower(below)
+
+    def _sort(self, node: Any) -> _Chain:
+        chain = self._append(self.lower(node.input), node)
+        if node.publication:
+            chain.publishes.append(node.publication)
+        return chain
+
     def _reading(self, node: PhysicalNode, chain: _Chain, publication: str) -> _Chain:
         chain.reads.append(publication)
         return self._append(chain, node)
 
     def _publish_rows(self, node: PhysicalNode, publication: str) -> None:
+        from tableflow.physical.materialize import PublishRows
+
         if publication in self._published:
             return
         self._published.add(publication)
@@ -255,6 +264,8 @@ class _Lowering:
         self.close(chain)
 
     def _shared(self, node: SharedResult) -> _Chain:
+        from tableflow.physical.materialize import PublishedScan
+
         self._publish_rows(node.input, node.publication)
         single = node.facts.properties.partitioning.kind is PartitioningKind.SINGLE
         chain = self._open(1 if single else self.parallelism, node.fields)
@@ -293,14 +304,36 @@ class _Lowering:
         for port, (producer, kind, keys, parallelism, boundaries) in enumerate(producers):
             if kind is ExchangeKind.FORWARD and parallelism != head.parallelism:
                 kind = ExchangeKind.REBALANCE
-            shared = kind is ExchangeKind.HASH and isinstance(node, (ChangelogJoin, VersionedJoin, CurrentJoin))
+            shared = kind is ExchangeKind.HASH and _SHARING[type(node)] is True
             self.edges.append(Edge(producer, head.id, port, kind, keys, boundaries=boundaries, shared=shared))
         return self._append(head, node)
 
     def _common_parallelism(self, node: PhysicalNode, offered: list[int]) -> int:
-        if isinstance(node, UnionAll):
+        if type(node).__name__ == "UnionAll":
             return self.parallelism
         return offered[0]
+
+
+_WAYS: ByKind[Callable[[_Lowering, Any], _Chain]] = ByKind(
+    {
+        "TableScan": _Lowering._scan,
+        "Exchange": _Lowering._exchange,
+        "HashJoin": _Lowering._hash_join,
+        "NestedLoopJoin": _Lowering._nested_loop_join,
+        "ChangelogJoin": _Lowering._meeting,
+        "VersionedJoin": _Lowering._meeting,
+        "CurrentJoin": _Lowering._meeting,
+        "UnionAll": _Lowering._meeting,
+        "SharedResult": _Lowering._shared,
+        "Fork": _Lowering._fork,
+        "ChangelogTopN": _Lowering._top_n,
+        "HashAggregate": _Lowering._aggregate,
+        "SortRows": _Lowering._sort,
+    }
+)
+"""How nodes are lowered that do not just stand at the end of a chain."""
+_SHARING = ByKind(dict.fromkeys(("ChangelogJoin", "VersionedJoin", "CurrentJoin"), True))
+"""Joins that keep batches by reference."""
 
 
 def _payload(join: HashJoin) -> tuple[Field, ...]:

@@ -8,7 +8,8 @@ operator, and is what an ``OperatorSpec`` carries as JSON.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Generic, TypeVar
 
 from tableflow.errors import InternalError
 from tableflow.expressions.intervals import Domain
@@ -16,6 +17,8 @@ from tableflow.physical.properties import ANYWHERE, Estimate, Properties
 from tableflow.records import dataclass, replace
 from tableflow.serialization import serializable
 from tableflow.types import Field
+
+_V = TypeVar("_V")
 
 __all__ = [
     "NO_FACTS", "UNKNOWN", "BinaryNode", "Domain", "Facts", "Input", "PhysicalNode", "UnaryNode", "dealt_by", "positions",
@@ -120,3 +123,16 @@ def dealt_by(leaf: PhysicalNode, ids: Sequence[int]) -> tuple[int, ...]:
             "state is cut by columns that it does not have", detail=f"dealt by {dealt}, kept {tuple(ids)}"
         )
     return tuple([where[key] for key in dealt])
+
+
+class ByKind(dict[type, "_V | None"], Generic[_V]):
+    """What belongs to nodes by the name of their class, or of one that it derives from: so that none is loaded that no plan has."""
+
+    def __init__(self, named: Mapping[str, _V]) -> None:
+        super().__init__()
+        self._named = named
+
+    def __missing__(self, kind: type) -> _V | None:
+        names = [base.__name__ for base in kind.__mro__]
+        found = self[kind] = next((self._named[name] for name in names if name in self._named), None)
+        return found

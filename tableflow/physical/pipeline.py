@@ -8,6 +8,7 @@ state is the same, fused or not.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +16,14 @@ from tableflow.columnar.batch import Batch
 from tableflow.columnar.kernels.partition import EVERY_KEY, KeyRange
 from tableflow.columnar.kernels.programs import Program, ProgramDefinition, RowError
 from tableflow.physical.filter import FilterRows, FilterRowsOperator
-from tableflow.physical.hash_aggregate import HashAggregate, HashAggregateOperator
 from tableflow.physical.node import PhysicalNode, UnaryNode
 from tableflow.physical.project import ProjectColumns, ProjectColumnsOperator
 from tableflow.records import dataclass
 from tableflow.runtime.operator import Emission, Operator, OperatorContext
 from tableflow.serialization import serializable
+
+if TYPE_CHECKING:
+    from tableflow.physical.hash_aggregate import HashAggregateOperator
 
 
 @serializable
@@ -41,8 +44,7 @@ class PipelineOperator(Operator):
     def __init__(self, node: Pipeline) -> None:
         self._steps = node.steps
         self._program = Program(node.program)
-        last = node.steps[-1]
-        self._terminal = HashAggregateOperator(last) if isinstance(last, HashAggregate) else None
+        self._terminal = _terminal(node.steps[-1])
 
     def open(self, context: OperatorContext) -> None:
         """Opens the terminal."""
@@ -104,3 +106,13 @@ def _explain(steps: Sequence[PhysicalNode], batch: Batch, failure: RowError) -> 
         if not rows:
             return
         row = rows[0]
+
+
+def _terminal(last: PhysicalNode) -> HashAggregateOperator | None:
+    """The operator of a step that is an aggregation."""
+    if type(last).__name__ != "HashAggregate":
+        return None
+    from tableflow.physical.hash_aggregate import HashAggregate, HashAggregateOperator
+
+    assert isinstance(last, HashAggregate)
+    return HashAggregateOperator(last)

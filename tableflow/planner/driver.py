@@ -7,13 +7,14 @@ off, and checks that the result's columns keep their ids and types.
 from __future__ import annotations
 
 import enum
+import importlib
 import time
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from tableflow.config import DISABLED_RULES, Settings
 from tableflow.errors import InternalError
 from tableflow.nearest import nearest
-from tableflow.planner.join_order import order_joins
 from tableflow.planner.logical.context import Context
 from tableflow.planner.logical.nodes import (
     Aggregate,
@@ -35,62 +36,9 @@ from tableflow.planner.logical.structure import output
 from tableflow.planner.logical.time_nodes import AsofJoin, AssignWatermarks, TemporalJoin, WindowTable
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
 from tableflow.planner.rewriting import Rewriter, Rule, Trace
-from tableflow.planner.rules.chance import compute_chance_once
-from tableflow.planner.rules.closed_groups import close_groups_of_windows
-from tableflow.planner.rules.common_subplans import share_common_subplans, share_streams
-from tableflow.planner.rules.disjunctions import derive_side_disjunctions, factor_disjunctions
-from tableflow.planner.rules.distinct import distinct_as_groups, eliminate_distinct
-from tableflow.planner.rules.early_groups import group_before_join
-from tableflow.planner.rules.emission import fire_when_closed, settle_emission
-from tableflow.planner.rules.empty import propagate_empty
-from tableflow.planner.rules.event_time import settle_event_time
-from tableflow.planner.rules.exists import exists_with_inequality
-from tableflow.planner.rules.filters import (
-    merge_filters,
-    push_filter_into_scan,
-    push_filter_through_aggregate,
-    push_filter_through_project,
-    push_filter_through_set_operation,
-    push_filter_through_sort,
-    split_conjuncts,
-)
-from tableflow.planner.rules.fold import fold_constants
-from tableflow.planner.rules.group_keys import drop_dependent_keys
-from tableflow.planner.rules.hints import collect_hints
-from tableflow.planner.rules.interval_keys import spell_interval_keys
-from tableflow.planner.rules.join_filters import (
-    push_filter_below_subquery,
-    push_filter_into_join,
-    push_join_condition_down,
-)
-from tableflow.planner.rules.join_kinds import (
-    drop_unused_join,
-    mark_to_semi,
-    null_aware_to_plain_anti,
-    null_safe_to_equality,
-    outer_to_inner,
-    right_to_left,
-    single_to_left,
-)
-from tableflow.planner.rules.join_predicates import derive_join_predicates
-from tableflow.planner.rules.known_values import answer_from_known_values
-from tableflow.planner.rules.late_columns import fetch_columns_late
-from tableflow.planner.rules.limits import drop_useless_sort, merge_limits, push_limit, settle_limited_groups
-from tableflow.planner.rules.projects import merge_projects, remove_trivial_project
-from tableflow.planner.rules.prune import prune_columns
-from tableflow.planner.rules.reduce_aggregate import reduce_aggregate_by_semi_join
-from tableflow.planner.rules.set_operations import merge_set_operations, rewrite_set_operations
-from tableflow.planner.rules.stream_filters import push_filter_into_stream
-from tableflow.planner.rules.sums import take_constants_out_of_sums
-from tableflow.planner.rules.time_joins import expand_asof_join, settle_temporal_join
-from tableflow.planner.rules.whole_groups import window_instead_of_second_join
-from tableflow.planner.rules.window_tables import expand_window_table
-from tableflow.planner.rules.windowed_aggregates import make_windowed_aggregate, push_filter_through_window_table
-from tableflow.planner.rules.windows import bound_row_number, push_filter_through_window
 from tableflow.planner.statistics import Statistics
 from tableflow.planner.stream_facts import is_streaming
 from tableflow.planner.streaming_rules import NOT_FOR_STREAMS, ONLY_FOR_STREAMS
-from tableflow.planner.unnesting import unnest_dependent_joins
 from tableflow.records import dataclass, replace
 from tableflow.serialization import serializable
 
@@ -113,86 +61,98 @@ _P, _N, _R, _O, _S = Phase.PREPARE, Phase.NORMALISE, Phase.REWRITE, Phase.ORDER,
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A rule: ``on`` are the node types a local rule looks at, none for a rule over the whole plan."""
+    """A rule: ``on`` are the node types a local rule looks at, none for a rule over the whole plan.
+
+    ``function`` is the rule, or the module of the planner that has it under its name, which is loaded when a plan wants it.
+    """
 
     name: str
-    function: Rule
+    function: Rule | str
     phases: tuple[Phase, ...]
     on: tuple[type[Node], ...] = ()
     switchable: bool = True
+    about: tuple[type[Node], ...] = ()
+    """Of a rule over the whole plan: nodes without any of which it does nothing."""
+
+    def rule(self) -> Rule:
+        """The function."""
+        if not isinstance(self.function, str):
+            return self.function
+        found: Rule = getattr(importlib.import_module(f"{__package__}.{self.function}"), self.name)
+        return found
 
 
 RULES: tuple[Entry, ...] = (
-    Entry("collect_hints", collect_hints, (_P,), switchable=False),
-    Entry("unnest_dependent_joins", unnest_dependent_joins, (_N,), switchable=False),
-    Entry("rewrite_set_operations", rewrite_set_operations, (_N,), (SetOperation,), switchable=False),
-    Entry("merge_set_operations", merge_set_operations, (_P, _R), (SetOperation,)),
-    Entry("right_to_left", right_to_left, (_P, _N), _JOIN, switchable=False),
-    Entry("settle_temporal_join", settle_temporal_join, (_P,), (TemporalJoin,), switchable=False),
-    Entry("expand_asof_join", expand_asof_join, (_P,), (AsofJoin,), switchable=False),
-    Entry("settle_emission", settle_emission, (_P,), (Aggregate,), switchable=False),
-    Entry("settle_event_time", settle_event_time, (_P,), (AssignWatermarks,), switchable=False),
-    Entry("expand_window_table", expand_window_table, (_P,), (WindowTable,), switchable=False),
-    Entry("fold_constants", fold_constants, (_P, _R), (Filter, Project, Join, Aggregate, Window, Scan, Values)),
+    Entry("collect_hints", "rules.hints", (_P,), switchable=False),
+    Entry("unnest_dependent_joins", "unnesting", (_N,), switchable=False, about=_JOIN),
+    Entry("rewrite_set_operations", "rules.set_operations", (_N,), (SetOperation,), switchable=False),
+    Entry("merge_set_operations", "rules.set_operations", (_P, _R), (SetOperation,)),
+    Entry("right_to_left", "rules.join_kinds", (_P, _N), _JOIN, switchable=False),
+    Entry("settle_temporal_join", "rules.time_joins", (_P,), (TemporalJoin,), switchable=False),
+    Entry("expand_asof_join", "rules.time_joins", (_P,), (AsofJoin,), switchable=False),
+    Entry("settle_emission", "rules.emission", (_P,), (Aggregate,), switchable=False),
+    Entry("settle_event_time", "rules.event_time", (_P,), (AssignWatermarks,), switchable=False),
+    Entry("expand_window_table", "rules.window_tables", (_P,), (WindowTable,), switchable=False),
+    Entry("fold_constants", "rules.fold", (_P, _R), (Filter, Project, Join, Aggregate, Window, Scan, Values)),
     Entry(
         "propagate_empty",
-        propagate_empty,
+        "rules.empty",
         (_R,),
         (Filter, Project, Join, Aggregate, Window, Sort, Limit, SetOperation, Replicate),
     ),
-    Entry("split_conjuncts", split_conjuncts, (_P, _R), (Filter, Join)),
-    Entry("factor_disjunctions", factor_disjunctions, (_P, _R), (Filter, Join)),
-    Entry("merge_filters", merge_filters, (_P, _R), _FILTER),
-    Entry("mark_to_semi", mark_to_semi, (_P, _R), _FILTER),
-    Entry("outer_to_inner", outer_to_inner, (_R,), (Filter, Join)),
-    Entry("push_filter_below_subquery", push_filter_below_subquery, (_P,), _FILTER, switchable=False),
-    Entry("push_filter_into_join", push_filter_into_join, (_P, _R), _FILTER),
-    Entry("push_filter_through_project", push_filter_through_project, (_P, _R), _FILTER),
-    Entry("push_filter_through_aggregate", push_filter_through_aggregate, (_P, _R), _FILTER),
-    Entry("push_filter_through_set_operation", push_filter_through_set_operation, (_P, _R), _FILTER),
-    Entry("push_filter_through_window", push_filter_through_window, (_P, _R), _FILTER),
-    Entry("push_filter_through_window_table", push_filter_through_window_table, (_P, _R), _FILTER),
-    Entry("push_filter_through_sort", push_filter_through_sort, (_P, _R), _FILTER),
-    Entry("bound_row_number", bound_row_number, (_R,), _FILTER),
-    Entry("push_filter_into_scan", push_filter_into_scan, (_R,), _FILTER),
-    Entry("push_join_condition_down", push_join_condition_down, (_P, _R), _JOIN),
-    Entry("derive_side_disjunctions", derive_side_disjunctions, (_R,), _JOIN),
-    Entry("derive_join_predicates", derive_join_predicates, (_R,), _JOIN),
-    Entry("null_aware_to_plain_anti", null_aware_to_plain_anti, (_R,), _JOIN),
-    Entry("null_safe_to_equality", null_safe_to_equality, (_R,), (Filter, Join)),
-    Entry("single_to_left", single_to_left, (_R,), _JOIN),
-    Entry("drop_unused_join", drop_unused_join, (_R,), _JOIN),
-    Entry("distinct_as_groups", distinct_as_groups, (_R,), (Aggregate,)),
-    Entry("eliminate_distinct", eliminate_distinct, (_R,), (Aggregate, Join)),
-    Entry("drop_dependent_keys", drop_dependent_keys, (_R,), (Aggregate,)),
-    Entry("take_constants_out_of_sums", take_constants_out_of_sums, (_R,), (Aggregate,)),
-    Entry("answer_from_known_values", answer_from_known_values, (_R,), (Aggregate,)),
-    Entry("drop_useless_sort", drop_useless_sort, (_R,), (Filter, Join, Aggregate, Window, SetOperation, Sort)),
-    Entry("merge_limits", merge_limits, (_R,), (Limit,)),
-    Entry("push_limit", push_limit, (_R,), (Limit,)),
-    Entry("merge_projects", merge_projects, (_P, _R), (Project,)),
-    Entry("prune_columns", prune_columns, (_R,), (Scan, Project, Aggregate, Window, WindowTable, SetOperation, Values)),
+    Entry("split_conjuncts", "rules.filters", (_P, _R), (Filter, Join)),
+    Entry("factor_disjunctions", "rules.disjunctions", (_P, _R), (Filter, Join)),
+    Entry("merge_filters", "rules.filters", (_P, _R), _FILTER),
+    Entry("mark_to_semi", "rules.join_kinds", (_P, _R), _FILTER),
+    Entry("outer_to_inner", "rules.join_kinds", (_R,), (Filter, Join)),
+    Entry("push_filter_below_subquery", "rules.join_filters", (_P,), _FILTER, switchable=False),
+    Entry("push_filter_into_join", "rules.join_filters", (_P, _R), _FILTER),
+    Entry("push_filter_through_project", "rules.filters", (_P, _R), _FILTER),
+    Entry("push_filter_through_aggregate", "rules.filters", (_P, _R), _FILTER),
+    Entry("push_filter_through_set_operation", "rules.filters", (_P, _R), _FILTER),
+    Entry("push_filter_through_window", "rules.windows", (_P, _R), _FILTER),
+    Entry("push_filter_through_window_table", "rules.windowed_aggregates", (_P, _R), _FILTER),
+    Entry("push_filter_through_sort", "rules.filters", (_P, _R), _FILTER),
+    Entry("bound_row_number", "rules.windows", (_R,), _FILTER),
+    Entry("push_filter_into_scan", "rules.filters", (_R,), _FILTER),
+    Entry("push_join_condition_down", "rules.join_filters", (_P, _R), _JOIN),
+    Entry("derive_side_disjunctions", "rules.disjunctions", (_R,), _JOIN),
+    Entry("derive_join_predicates", "rules.join_predicates", (_R,), _JOIN),
+    Entry("null_aware_to_plain_anti", "rules.join_kinds", (_R,), _JOIN),
+    Entry("null_safe_to_equality", "rules.join_kinds", (_R,), (Filter, Join)),
+    Entry("single_to_left", "rules.join_kinds", (_R,), _JOIN),
+    Entry("drop_unused_join", "rules.join_kinds", (_R,), _JOIN),
+    Entry("distinct_as_groups", "rules.distinct", (_R,), (Aggregate,)),
+    Entry("eliminate_distinct", "rules.distinct", (_R,), (Aggregate, Join)),
+    Entry("drop_dependent_keys", "rules.group_keys", (_R,), (Aggregate,)),
+    Entry("take_constants_out_of_sums", "rules.sums", (_R,), (Aggregate,)),
+    Entry("answer_from_known_values", "rules.known_values", (_R,), (Aggregate,)),
+    Entry("drop_useless_sort", "rules.limits", (_R,), (Filter, Join, Aggregate, Window, SetOperation, Sort)),
+    Entry("merge_limits", "rules.limits", (_R,), (Limit,)),
+    Entry("push_limit", "rules.limits", (_R,), (Limit,)),
+    Entry("merge_projects", "rules.projects", (_P, _R), (Project,)),
+    Entry("prune_columns", "rules.prune", (_R,), (Scan, Project, Aggregate, Window, WindowTable, SetOperation, Values)),
     Entry(
         "remove_trivial_project",
-        remove_trivial_project,
+        "rules.projects",
         (_P, _R),
         (Filter, Join, Aggregate, Window, Project, Sort, Limit, Replicate, SetOperation, Shared),
     ),
-    Entry("compute_chance_once", compute_chance_once, (_P, _R), (Join, Aggregate, Window), switchable=False),
-    Entry("fire_when_closed", fire_when_closed, (_O,), (Aggregate,), switchable=False),
-    Entry("spell_interval_keys", spell_interval_keys, (_O,), (Aggregate,), switchable=False),
-    Entry("make_windowed_aggregate", make_windowed_aggregate, (_O,), (Aggregate,), switchable=False),
-    Entry("close_groups_of_windows", close_groups_of_windows, (_O,), (Aggregate,), switchable=False),
-    Entry("window_instead_of_second_join", window_instead_of_second_join, (_O,)),
-    Entry("exists_with_inequality", exists_with_inequality, (_O,)),
-    Entry("order_joins", order_joins, (_O,)),
-    Entry("group_before_join", group_before_join, (_O,)),
-    Entry("reduce_aggregate_by_semi_join", reduce_aggregate_by_semi_join, (_O,)),
-    Entry("settle_limited_groups", settle_limited_groups, (_O,)),
-    Entry("share_common_subplans", share_common_subplans, (_S,)),
-    Entry("share_streams", share_streams, (_S,), switchable=False),
-    Entry("fetch_columns_late", fetch_columns_late, (_S,), (Limit,)),
-    Entry("push_filter_into_stream", push_filter_into_stream, (_S,), _FILTER),
+    Entry("compute_chance_once", "rules.chance", (_P, _R), (Join, Aggregate, Window), switchable=False),
+    Entry("fire_when_closed", "rules.emission", (_O,), (Aggregate,), switchable=False),
+    Entry("spell_interval_keys", "rules.interval_keys", (_O,), (Aggregate,), switchable=False),
+    Entry("make_windowed_aggregate", "rules.windowed_aggregates", (_O,), (Aggregate,), switchable=False),
+    Entry("close_groups_of_windows", "rules.closed_groups", (_O,), (Aggregate,), switchable=False),
+    Entry("window_instead_of_second_join", "rules.whole_groups", (_O,), about=_JOIN),
+    Entry("exists_with_inequality", "rules.exists", (_O,), about=_JOIN),
+    Entry("order_joins", "join_order", (_O,), about=_JOIN),
+    Entry("group_before_join", "rules.early_groups", (_O,), about=_JOIN),
+    Entry("reduce_aggregate_by_semi_join", "rules.reduce_aggregate", (_O,), about=_JOIN),
+    Entry("settle_limited_groups", "rules.limits", (_O,), about=(Limit,)),
+    Entry("share_common_subplans", "rules.common_subplans", (_S,)),
+    Entry("share_streams", "rules.common_subplans", (_S,), switchable=False),
+    Entry("fetch_columns_late", "rules.late_columns", (_S,), (Limit,)),
+    Entry("push_filter_into_stream", "rules.stream_filters", (_S,), _FILTER),
 )
 
 
@@ -227,9 +187,14 @@ def optimize(query: Query, settings: Settings) -> Optimized:
     required = frozenset([f.id for f in query.columns])
     root = query.root
     for phase, whole, local in _by_phase(disabled):
+        kinds = {type(node) for node in walk_plan(root)}
         for entry in whole:
+            if entry.about and kinds.isdisjoint(entry.about):
+                trace.tried.add(entry.name)
+                continue
             root = _apply_to_whole(entry, root, required, context, trace)
-        if local:
+        if local.names:
+            trace.tried |= local.names
             root = Rewriter(local, context, trace).rewrite(root, required)
         root = _with_one_input_each(root)
         _check_columns(root, query, phase)
@@ -255,7 +220,7 @@ def _disabled(settings: Settings, context: Context) -> frozenset[str]:
 
 def _apply_to_whole(entry: Entry, root: Node, required: frozenset[int], context: Context, trace: Trace) -> Node:
     start = time.perf_counter_ns()
-    new = entry.function(root, required, context)
+    new = _RULES[entry](root, required, context)
     trace.nanoseconds[entry.name] += time.perf_counter_ns() - start
     if new is None or new is root:
         return root
@@ -263,7 +228,29 @@ def _apply_to_whole(entry: Entry, root: Node, required: frozenset[int], context:
     return new
 
 
-_Local: TypeAlias = dict[type[Node], tuple[tuple[str, Rule], ...]]
+class _Rules(dict[Entry, Rule]):
+    """The functions of rules, loaded when they are first wanted."""
+
+    def __missing__(self, entry: Entry) -> Rule:
+        found = self[entry] = entry.rule()
+        return found
+
+
+_RULES = _Rules()
+
+
+class _Local(dict[type[Node], tuple[tuple[str, Rule], ...]]):
+    """Local rules by node type, loaded when a plan first has a node of the type."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = entries
+        self.names = frozenset([entry.name for entry in entries])
+
+    def __missing__(self, kind: type[Node]) -> tuple[tuple[str, Rule], ...]:
+        found = self[kind] = tuple([(entry.name, _RULES[entry]) for entry in self._entries if kind in entry.on])
+        return found
+
+
 _Phases: TypeAlias = tuple[tuple[Phase, tuple[Entry, ...], _Local], ...]
 _KNOWN: dict[frozenset[str], tuple[tuple[Entry, ...], _Phases]] = {}
 
@@ -278,9 +265,7 @@ def _by_phase(disabled: frozenset[str]) -> _Phases:
 
 def _of_phase(phase: Phase, disabled: frozenset[str]) -> tuple[Phase, tuple[Entry, ...], _Local]:
     entries = [e for e in RULES if phase in e.phases and e.name not in disabled]
-    types = {kind for entry in entries for kind in entry.on}
-    local = {kind: tuple([(entry.name, entry.function) for entry in entries if kind in entry.on]) for kind in types}
-    return phase, tuple([entry for entry in entries if not entry.on]), local
+    return phase, tuple([entry for entry in entries if not entry.on]), _Local([entry for entry in entries if entry.on])
 
 
 def _with_one_input_each(root: Node) -> Node:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tableflow.physical.over_frames import reach
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical.structure import output
 from tableflow.types import TimestampType
@@ -35,6 +34,8 @@ def waited_for(node: logical.Window, below: StreamFacts, known: Closings) -> tup
         return None
     if first.descending or (first.nulls_first and time.nullable):
         return None
+    from tableflow.physical.over_frames import reach
+
     return (time.id, behind) if all(reach(call) is not None for call in node.calls) else None
 
 

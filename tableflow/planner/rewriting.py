@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import field
 
 from tableflow.errors import InternalError
@@ -80,13 +80,14 @@ _OWN_COLUMNS = frozenset({Project, Aggregate, WindowedAggregate, Shared})
 class Rewriter:
     """Applies local rules, given per node type in order, to a fixpoint."""
 
-    def __init__(self, rules: dict[type[Node], tuple[tuple[str, Rule], ...]], context: Context, trace: Trace) -> None:
+    def __init__(
+        self, rules: Mapping[type[Node], tuple[tuple[str, Rule], ...]], context: Context, trace: Trace
+    ) -> None:
         self._rules = rules
         self._context = context
         self._trace = trace
         self._finished: dict[int, tuple[Node, frozenset[int]]] = {}
         self._firings = 0
-        trace.tried.update([name for found in rules.values() for name, _ in found])
 
     def rewrite(self, node: Node, required: frozenset[int]) -> Node:
         """The plan to which no rule applies any more."""
@@ -112,7 +113,7 @@ class Rewriter:
     def _apply(self, node: Node, required: frozenset[int]) -> Node | None:
         start = time.perf_counter_ns()
         context = self._context
-        for name, rule in self._rules.get(type(node), ()):
+        for name, rule in self._rules[type(node)]:
             new = rule(node, required, context)
             if new is not None and new is not node:
                 self._trace.nanoseconds[name] += time.perf_counter_ns() - start

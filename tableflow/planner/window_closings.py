@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from tableflow.expressions.emit import OnWindowClose
 from tableflow.expressions.nodes import Call, ColumnRef, Expression
 from tableflow.expressions.window_assigner import Cumulate, Hop, Tumble
-from tableflow.physical.collect_aggregate import is_collected
 from tableflow.planner.logical import nodes as logical
 from tableflow.planner.logical import time_nodes as timed
 from tableflow.planner.over_times import waited_for
@@ -173,7 +172,11 @@ def group_closing(node: logical.Aggregate, stream: Callable[[logical.Node], Stre
 
 def final_groups(node: logical.Aggregate, stream: Callable[[logical.Node], StreamFacts]) -> tuple[int, int] | None:
     """The same if the groups say nothing before."""
-    if not node.calls or not says_when_closed(node) or any(map(is_collected, node.calls)):
+    if not node.calls or not says_when_closed(node):
+        return None
+    from tableflow.physical.collect_aggregate import is_collected
+
+    if any(map(is_collected, node.calls)):
         return None
     return group_closing(node, stream)
 

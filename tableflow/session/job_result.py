@@ -14,14 +14,12 @@ from tableflow.columnar.kernels.gather import compact, take_columns
 from tableflow.columnar.representation import boundary, declared
 from tableflow.errors import InternalError, TableFlowError
 from tableflow.physical.node import positions
-from tableflow.physical.text import summary
 from tableflow.runtime.counts import JobCounters, OperatorCounts
 from tableflow.runtime.job import Job
 from tableflow.runtime.memory import PoolReservation
 from tableflow.runtime.sink import Prepared
 from tableflow.session.outcome import OperatorTime, ResultColumn
 from tableflow.session.planned import Planned
-from tableflow.session.watermark_text import idle_warning, late_warning
 
 
 class JobResult:
@@ -127,6 +125,10 @@ class JobResult:
     @property
     def news(self) -> Sequence[str]:
         """Warnings about the job as it stands now, or ended."""
+        if not self.planned.optimized.streaming:
+            return ()
+        from tableflow.session.watermark_text import idle_warning, late_warning  # it knows all that keeps time
+
         found = [late_warning(self.planned, self.counters())]
         if not self._closed and self.endless:
             found.append(idle_warning(self.planned, self._job.counters()))
@@ -142,6 +144,8 @@ class JobResult:
 
     def times(self) -> Sequence[OperatorTime]:
         """Busy time and rows by plan node."""
+        from tableflow.physical.text import summary  # it knows all operators
+
         counters = self.counters()
         found = []
         for node, place in self.planned.lowered.nodes():

@@ -5,17 +5,8 @@ from __future__ import annotations
 from typing import TypeVar
 
 from tableflow.config import SERIALIZE_PLANS, TIME_ZONE, Settings
-from tableflow.physical.changelog_aggregate import ChangelogAggregate
-from tableflow.physical.changelog_result import ChangelogResult
-from tableflow.physical.current_join import CurrentJoin
-from tableflow.physical.epoch_time import EpochTime
-from tableflow.physical.fusion import fuse
-from tableflow.physical.hash_join import HashJoin
 from tableflow.physical.lowering import Lowered, lower
 from tableflow.physical.node import PhysicalNode
-from tableflow.physical.runtime_filters import place_runtime_filters
-from tableflow.physical.sort import LimitRows
-from tableflow.physical.windowed_aggregate import WindowedAggregate
 from tableflow.planner.driver import Optimized, optimize
 from tableflow.planner.implementation.rules import plan_physical
 from tableflow.planner.logical.nodes import Query
@@ -52,7 +43,7 @@ class Planned:
         """Whether rows may come for ever: an input has no end, and no LIMIT above it ends the query."""
         node = self.root
         while len(node.inputs) == 1:
-            if isinstance(node, LimitRows) and node.limit is not None:
+            if type(node).__name__ == "LimitRows" and getattr(node, "limit", None) is not None:
                 return False
             (node,) = node.inputs
         return self.endless
@@ -60,19 +51,23 @@ class Planned:
     @property
     def changes(self) -> bool:
         """Whether the first column says what each row does to those before it."""
-        return isinstance(self.root, ChangelogResult)
+        return type(self.root).__name__ == "ChangelogResult"
 
     @property
     def waits_for_epochs(self) -> bool:
         """Whether some rows come out, or count, only when an epoch ends."""
-        return self.optimized.streaming and (
-            self.changes
-            or any(
-                isinstance(node, (CurrentJoin, EpochTime))
-                or (isinstance(node, ChangelogAggregate) and node.per_epoch)
-                or (isinstance(node, WindowedAggregate) and node.late is not None)
-                for node, _ in self.lowered.nodes()
-            )
+        if not self.optimized.streaming:
+            return False
+        from tableflow.physical.changelog_aggregate import ChangelogAggregate
+        from tableflow.physical.current_join import CurrentJoin
+        from tableflow.physical.epoch_time import EpochTime
+        from tableflow.physical.windowed_aggregate import WindowedAggregate
+
+        return self.changes or any(
+            isinstance(node, (CurrentJoin, EpochTime))
+            or (isinstance(node, ChangelogAggregate) and node.per_epoch)
+            or (isinstance(node, WindowedAggregate) and node.late is not None)
+            for node, _ in self.lowered.nodes()
         )
 
 
@@ -109,10 +104,18 @@ def compute(query: Query, settings: Settings, *, anywhere: bool = False, changes
         streaming=optimized.streaming,
         changes=changes,
     )
-    root = place_runtime_filters(physical.root, settings)
-    root, serialized = _through_json(root, settings)
+    root, serialized = physical.root, 0
+    if root.inputs:
+        from tableflow.physical.fusion import fuse
+
+        if _has_joins(root):
+            from tableflow.physical.runtime_filters import place_runtime_filters
+
+            root = place_runtime_filters(root, settings)
+        root, serialized = _through_json(root, settings)
+        root = fuse(root, settings)
     warnings = (*optimized.warnings, *physical.warnings)
-    return Computed(optimized, fuse(root, settings), physical.columns, warnings, serialized)
+    return Computed(optimized, root, physical.columns, warnings, serialized)
 
 
 @roomy
@@ -122,12 +125,17 @@ def finish(computed: Computed, root: PhysicalNode, columns: tuple[Field, ...], s
     root, fused = _through_json(root, settings)
     lowered = lower(root, settings)
     graph, lowest = _through_json(lowered.graph, settings)
-    heads = {stage.id: stage.operators[0].definition for stage in graph.stages if stage.operators}
-    check_diamonds(graph, {stage: isinstance(head, HashJoin) and head.prefers_port for stage, head in heads.items()})
+    if len(graph.stages) > 1:
+        heads = {stage.id: stage.operators[0].definition for stage in graph.stages if stage.operators}
+        check_diamonds(graph, {stage: getattr(head, "prefers_port", False) for stage, head in heads.items()})
     return Planned(
         computed.optimized, root, replace(lowered, graph=graph), columns, computed.warnings, settings.get(TIME_ZONE),
         computed.serialized + fused + lowest,
     )  # fmt: skip
+
+
+def _has_joins(node: PhysicalNode) -> bool:
+    return type(node).__name__ == "HashJoin" or any(map(_has_joins, node.inputs))
 
 
 def _through_json(value: _T, settings: Settings) -> tuple[_T, int]:

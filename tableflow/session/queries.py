@@ -12,7 +12,6 @@ from tableflow.catalog.store import CatalogStore
 from tableflow.config import Settings
 from tableflow.errors import TableFlowError, UnsupportedError
 from tableflow.planner.logical.nodes import Query
-from tableflow.session import introspection
 from tableflow.session.fixed_result import FixedResult
 from tableflow.session.guard import notices
 from tableflow.session.job_result import JobResult
@@ -95,6 +94,8 @@ class Queries:
 
     def describe(self, statement: sql.Describe) -> FixedResult:
         """The columns of a table, view or query."""
+        from tableflow.session import introspection
+
         if statement.query is not None:
             return introspection.describe_columns(statement.query.columns)
         catalog = self._catalog.snapshot()

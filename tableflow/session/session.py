@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -15,28 +16,19 @@ from tableflow.expressions.functions.statement import JobClock, StatementClock
 from tableflow.planner.logical.nodes import Query
 from tableflow.planner.stream_facts import is_endless
 from tableflow.records import replace
-from tableflow.session import introspection
-from tableflow.session.appending import append
 from tableflow.session.awaiting import tables_scanned
 from tableflow.session.collection import collection_held
 from tableflow.session.databases import open_database
 from tableflow.session.definitions import Definitions
-from tableflow.session.explaining import Explanations
-from tableflow.session.failed_jobs import Subscription
 from tableflow.session.guard import guarded, only_statement, pointing, unicode_text
 from tableflow.session.job_result import JobResult
 from tableflow.session.jobs import Jobs
 from tableflow.session.late_sinks import absent_tables, with_late_sinks, written_late
-from tableflow.session.many_rows import ManyRows
 from tableflow.session.news import News
 from tableflow.session.outcome import Outcome
 from tableflow.session.planned import plan
-from tableflow.session.prepared import PreparedInserts
 from tableflow.session.queries import ATTEMPTS, Queries, quoted
-from tableflow.session.registrations import Registrations
 from tableflow.session.session_storage import PinnedStates, SessionStorage
-from tableflow.session.sink_inserts import SinkInserts
-from tableflow.session.stream_inserts import StreamInserts
 from tableflow.session.stream_plan import as_streams, batch, streaming
 from tableflow.session.stream_statements import StreamStatements
 from tableflow.session.streaming_tables import StreamingTables
@@ -47,6 +39,12 @@ from tableflow.sql.splitter import ScriptStatement, split
 from tableflow.storage.failure import StaleStateError
 
 if TYPE_CHECKING:
+    from tableflow.session.explaining import Explanations
+    from tableflow.session.many_rows import ManyRows
+    from tableflow.session.prepared import PreparedInserts
+    from tableflow.session.registrations import Registrations
+    from tableflow.session.sink_inserts import SinkInserts
+    from tableflow.session.stream_inserts import StreamInserts
     from tableflow.session.verification import Leg
 
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any]
@@ -70,31 +68,64 @@ class Session:
         if not shared.first:
             self.storage.configure(lambda known: known.with_values(settings or {}))
         self.catalog = CatalogStore(file_provider, create_provider, self.storage)
-        self.registrations = Registrations(self.catalog, sources.objects)
+        self._sources = sources
         self.jobs = Jobs(sources)
         self.storage.interrupted = lambda: self.jobs.interrupted
         self.writer = Writer(self.storage, self.jobs, lambda: batch(self.settings))
         self._news = News(shared.database)
-        self._prepared = PreparedInserts(self._bind_prepared, self.catalog, self.storage, lambda: self.settings)
-        self._many = ManyRows(self._prepared, self.writer, self.storage, self.jobs)
         self._queries = Queries(self.catalog, self.storage, self.jobs, lambda: self.settings)
         self._definitions = Definitions(self.catalog, self.storage, self.writer, self._queries.has_row)
         self.storage.dropping = self._definitions.end_jobs
         self._streaming = StreamingTables(self.storage, self.catalog, sources, lambda: self.settings)
         self._streams = StreamStatements(self._streaming, shared.keeper, self.jobs, lambda: self.catalog.current)
         self.storage.changing = self._streams.changed
-        self._inserts = StreamInserts(
-            shared.keeper, sources, lambda: self.settings, lambda: self.catalog.current, self._streams.begun_insert
-        )
-        self._explanations = Explanations(
-            self.jobs, lambda: self.settings, self._carry_out, self._streaming, self._inserts
-        )
-        self._sink_inserts = SinkInserts(
-            self.jobs, shared.keeper, sources, lambda: self.settings, lambda: self.catalog.current,
-            self._streams.begun_insert,
-        )  # fmt: skip
         if shared.first and shared.writable:
             self._streaming.restart(self._bind_query)
+
+    # What few processes ask for is loaded when they do.
+
+    @cached_property
+    def registrations(self) -> Registrations:
+        """Tables whose contents live in the program."""
+        from tableflow.session.registrations import Registrations
+
+        return Registrations(self.catalog, self._sources.objects)
+
+    @cached_property
+    def _prepared(self) -> PreparedInserts:
+        from tableflow.session.prepared import PreparedInserts
+
+        return PreparedInserts(self._bind_prepared, self.catalog, self.storage, lambda: self.settings)
+
+    @cached_property
+    def _many(self) -> ManyRows:
+        from tableflow.session.many_rows import ManyRows
+
+        return ManyRows(self._prepared, self.writer, self.storage, self.jobs)
+
+    @cached_property
+    def _inserts(self) -> StreamInserts:
+        from tableflow.session.stream_inserts import StreamInserts
+
+        return StreamInserts(
+            self.storage.shared.keeper, self._sources, lambda: self.settings, lambda: self.catalog.current,
+            self._streams.begun_insert,
+        )  # fmt: skip
+
+    @cached_property
+    def _explanations(self) -> Explanations:
+        from tableflow.session.explaining import Explanations
+
+        return Explanations(self.jobs, lambda: self.settings, self._carry_out, self._streaming, self._inserts)
+
+    @cached_property
+    def _sink_inserts(self) -> SinkInserts:
+        from tableflow.session.sink_inserts import SinkInserts
+
+        return SinkInserts(
+            self.jobs, self.storage.shared.keeper, self._sources, lambda: self.settings, lambda: self.catalog.current,
+            self._streams.begun_insert,
+        )  # fmt: skip
 
     def execute(self, text: str, parameters: Parameters = ()) -> Outcome:
         """Runs one statement."""
@@ -141,6 +172,8 @@ class Session:
 
     def append(self, name: tuple[str, ...], data: Any) -> Outcome:
         """Appends Arrow data (anything with an Arrow stream) to a managed table, column by name, in one transaction."""
+        from tableflow.session.appending import append
+
         self.jobs.begin_statement()
 
         def bound(text: str, catalog: Any) -> sql.Statement:
@@ -163,6 +196,8 @@ class Session:
 
     def subscribe(self, name: tuple[str, ...]) -> Outcome:
         """The rows of a table and then all its changes, without end."""
+        from tableflow.session.failed_jobs import Subscription
+
         self.jobs.begin_statement()
 
         def run() -> Outcome:
@@ -269,9 +304,11 @@ class Session:
             return self._streams.warned(statement, self._carried_out(statement, pinned, rebind, script))
 
     def _carried_out(self, statement: sql.Statement, pinned: PinnedStates, rebind: Rebind, script: str) -> Outcome:
+        if isinstance(statement, sql.QueryStatement):
+            return self._queries.run(statement, rebind, script)
+        from tableflow.session import introspection
+
         match statement:
-            case sql.QueryStatement():
-                return self._queries.run(statement, rebind, script)
             case sql.Write():
                 self._definitions.check_not_kept(statement.target, pinned, "written to")
                 if is_endless(statement.query.root):
@@ -309,7 +346,9 @@ class Session:
     def _set(self, statement: sql.SetStatement | sql.ResetStatement | sql.Use) -> Outcome:
         match statement:
             case sql.SetStatement(key=None):
-                return Outcome(introspection.show_settings(self.settings))
+                from tableflow.session.introspection import show_settings
+
+                return Outcome(show_settings(self.settings))
             case sql.SetStatement(key=str(key), value=value):
                 given = {key: value or ""}
                 self.settings = self.settings.with_values(given)

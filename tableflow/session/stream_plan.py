@@ -11,7 +11,6 @@ from tableflow.connectors.connector import ObjectStore
 from tableflow.connectors.managed.provider import ManagedProvider
 from tableflow.connectors.managed.stream import ManagedStreamProvider
 from tableflow.physical.properties import ChangelogMode
-from tableflow.physical.stream_write import StreamWrite
 from tableflow.planner.logical.nodes import Node, Query, Scan
 from tableflow.planner.logical.traversal import transform_plan, walk_plan
 from tableflow.records import dataclass, replace
@@ -102,6 +101,8 @@ class StreamTarget:
 
 def finish_write(plan: StreamPlan, target: StreamTarget, settings: Settings) -> Planned:
     """The job that writes the changes to a sink."""
+    from tableflow.physical.stream_write import StreamWrite
+
     root, columns = plan.computed.root, plan.computed.columns
     none: tuple[Field, ...] = ()
     node = StreamWrite(

@@ -31,9 +31,10 @@ class Watch:
 
     def look_at(self, session: Session) -> bool:
         """Warnings of running jobs, and which have failed since the last look or could not begin; whether any has failed."""
-        from tableflow.session.job_statements import job_warnings  # few commands stay for jobs
+        if session.storage.shared.keeper.jobs:
+            from tableflow.session.job_statements import job_warnings  # few commands stay for jobs
 
-        self.warn(job_warnings(session.storage.shared.keeper))
+            self.warn(job_warnings(session.storage.shared.keeper))
         return self.tell_failed(session)
 
     def tell_failed(self, session: Session) -> bool:

@@ -52,7 +52,7 @@ def test_importing_the_package_loads_next_to_nothing():
 @pytest.mark.slow
 def test_a_small_query_loads_nothing_that_it_does_not_need():
     found = loaded(_SELECT)
-    assert found["ours"] <= 600
+    assert found["ours"] <= 412
     unwanted = {"asyncio", "ssl", "duckdb", "pandas", "lark", "prompt_toolkit", "datasketches",
                 "pyarrow.compute", "pyarrow.parquet", "pyarrow.flight", "concurrent.futures", "numpy.random", "secrets"}  # fmt: skip
     assert not unwanted & set(found["names"])
@@ -60,14 +60,16 @@ def test_a_small_query_loads_nothing_that_it_does_not_need():
         f"tableflow.connectors.{name}" for name in ("nexmark.source", "datagen.connector", "filesystem.table", "socket")
     }
     assert not connectors & set(found["names"])
-    assert not {"tableflow.sql.binder.merge", "tableflow.sql.binder.ddl", "tableflow.session.verification"} & set(
-        found["names"]
-    )
+    assert not {
+        "tableflow.sql.binder.merge", "tableflow.sql.binder.ddl", "tableflow.session.verification",
+        "tableflow.physical.hash_join", "tableflow.physical.changelog_join", "tableflow.planner.join_order",
+        "tableflow.expressions.functions.patterns", "tableflow.session.explain", "importlib.metadata",
+    } & set(found["names"])  # fmt: skip
 
 
 @pytest.mark.slow
 def test_a_stream_loads_its_connector_alone():
     found = loaded(_STREAM)
-    assert found["ours"] <= 630
+    assert found["ours"] <= 450
     assert "tableflow.connectors.datagen.connector" in found["names"]
     assert not {"tableflow.connectors.nexmark.connector", "pyarrow.parquet", "asyncio", "ssl"} & set(found["names"])

@@ -20,7 +20,6 @@ from tableflow.physical.properties import (
 )
 from tableflow.physical.sort import SortRows
 from tableflow.planner.implementation import costs
-from tableflow.planner.implementation.clustering import key_ranges
 from tableflow.planner.implementation.requirements import Required, ordering_satisfies, partitioning_satisfies
 from tableflow.runtime.graph import ExchangeKind
 from tableflow.types import Field
@@ -49,6 +48,8 @@ def _spread(search: Search, plan: PhysicalNode, required: Required) -> PhysicalN
         case PartitioningKind.REPLICATED:
             return broadcast(search, plan)
         case _:
+            from tableflow.planner.implementation.clustering import key_ranges
+
             found = key_ranges(search, plan, required)
             if found is not None:
                 return cut(search, plan, *found)
@@ -78,8 +79,11 @@ def enforcing_cost(
         cost += _sorting(search, rows, partitioning)
     if moved:
         to = required.partitioning.kind
-        if to is PartitioningKind.HASH and plan is not None and key_ranges(search, plan, required) is not None:
-            to = PartitioningKind.RANGE
+        if to is PartitioningKind.HASH and plan is not None:
+            from tableflow.planner.implementation.clustering import key_ranges
+
+            if key_ranges(search, plan, required) is not None:
+                to = PartitioningKind.RANGE
         cost += _moving(search, rows, row_bytes, to, required.ordering)
     return cost
 

@@ -90,7 +90,7 @@ class Search:
         wanted: frozenset[int],
         cardinality: Cardinality,
         settings: Settings,
-        rules: Mapping[type, Rule],
+        rules: Callable[[type], Rule | None],
         *,
         streaming: bool = False,
     ) -> None:
@@ -121,7 +121,7 @@ class Search:
         key = (id(node), required)
         known = self._memo.get(key)
         if known is None:
-            rule = self._rules.get(type(node))
+            rule = self._rules(type(node))
             if rule is None and self.streaming:
                 raise UnsupportedError(
                     f"{type(node).__name__} over streams is not there yet",
