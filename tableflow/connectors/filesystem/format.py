@@ -157,6 +157,10 @@ class Format(ABC):
         """How many rows a file of which something is :meth:`known` has."""
         raise InternalError(f"files of format {self.name!r} do not say how many rows they have")
 
+    def never_null(self, file: FileVersion, columns: Sequence[FileColumn]) -> frozenset[int]:
+        """Positions of columns that cannot have a NULL in a file of which rows have been read."""
+        return frozenset()
+
     def boundaries(self, files: Sequence[FileVersion], column: FileColumn) -> Boundaries:
         """See :mod:`tableflow.catalog.clustering`."""
         return ()

@@ -104,6 +104,13 @@ class ParquetFormat(Format):
         """As its footer says."""
         return read_footer(file).rows
 
+    def never_null(self, file: FileVersion, columns: Sequence[FileColumn]) -> frozenset[int]:
+        """Those whose chunks have no place to say that a value is missing."""
+        footer = read_footer(file)
+        leaves = [place.leaf for place in place_columns(footer, columns, None)]
+        known = footer.metadata.leaves
+        return frozenset([i for i, leaf in enumerate(leaves) if leaf is not None and not known[leaf].definition_levels])
+
     def boundaries(self, files: Sequence[FileVersion], column: FileColumn) -> Boundaries:
         """From the ranges of row groups, where they follow each other."""
         return _boundaries(tuple(files), column)

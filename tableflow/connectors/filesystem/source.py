@@ -44,6 +44,7 @@ class FileReading:
         self._shared: dict[Any, Any] = {}
         self._columns = scan.read_columns
         self._required = [i for i, column in enumerate(self._columns) if not column.nullable]
+        self._in_doubt: tuple[FileVersion | None, Sequence[int]] = None, ()
         self._numbers = {file.path: number for number, file in enumerate(numbered)}
 
     def reader(self, file: FileVersion | None, split: Split, batch_rows: int) -> ChunkReader:
@@ -51,26 +52,40 @@ class FileReading:
         scan = self._scan if file is None else replace(self._scan, files=(file,))
         file = scan.files[split.definition[0]]
         reading = Reading(Counter(), self._shared, self._lists)
-        path = file.path
         return ChunkReader(
             split.offset,
             lambda offset: self._checked(
-                path, self._format.read(scan, split, offset, batch_rows, self._representation, reading)
+                file, self._format.read(scan, split, offset, batch_rows, self._representation, reading)
             ),
             f"file {file.path!r}",
             reading.counts,
         )
 
-    def _checked(self, path: str, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    def _checked(self, file: FileVersion, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         """The chunks; a NULL in a column that is declared NOT NULL would make plans wrong, so it is an error."""
+        path = file.path
         partitions = self._scan.partitions
         outside = [] if partitions is None else values_of(path, partitions.columns)
-        required = self._required
+        looked_at: Sequence[int] | None = None
         for chunk in chunks:
-            check_required(path, self._columns, required, chunk.columns)
+            if looked_at is None:  # not before the file was seen to be there and whole
+                looked_at = self._uncertain(file)
+            if looked_at:
+                check_required(path, self._columns, looked_at, chunk.columns)
             if chunk.places is not None:
                 chunk = replace(chunk, columns=[*chunk.columns, position_column(self._numbers[path], chunk.places)])
             yield chunk if partitions is None else self._completed(chunk, partitions, outside)
+
+    def _uncertain(self, file: FileVersion) -> Sequence[int]:
+        """Columns without NULLs by declaration of which the file does not say so itself."""
+        if not self._required:
+            return ()
+        known, found = self._in_doubt  # of one file: those of a directory that is watched are without end
+        if known is not file and known != file:
+            surely = self._format.never_null(file, self._columns)
+            found = [i for i in self._required if i not in surely]
+            self._in_doubt = file, found
+        return found
 
     def _completed(self, chunk: Chunk, partitions: Partitions, values: Sequence[str | None]) -> Chunk:
         """The chunk with the columns that the names of its directories tell."""
