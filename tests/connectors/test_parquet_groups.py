@@ -11,7 +11,9 @@ import pytest
 
 from tableflow.config import Settings
 from tableflow.connectors import Sources, file_provider
-from tableflow.connectors.filesystem import parquet, parquet_groups, parquet_reader
+from tableflow.connectors.filesystem import parquet, parquet_filter, parquet_groups, parquet_reader, source
+from tableflow.connectors.filesystem.format import FileColumn, FileScan
+from tableflow.connectors.filesystem.path import stat_file
 from tableflow.errors import ConnectorError
 from tableflow.expressions.nodes import Call, ColumnRef, Literal
 from tableflow.runtime.source import Done
@@ -207,7 +209,7 @@ def test_large_groups_between_small_ones_keep_their_place(tmp_path, monkeypatch)
             writer.write_table(TABLE.slice(first, rows))
             first += rows
     source = Sources().open(spec_of(file_provider(str(path)), ["id"]))
-    assert [split.definition[1] for split in splits_of(source)] == [[0, 1, 2], 3, 4, 5, [6, 7], [8, 9]]
+    assert [split.definition[1] for split in splits_of(source)] == [[0, 1, 2], 3, [4], 5, [6, 7], [8, 9]]
     assert scan(file_provider(str(path)), columns=["id"]) == [(i,) for i in range(first)]
 
 
@@ -246,3 +248,32 @@ def test_pages_of_middling_groups_are_left_out(tmp_path, monkeypatch):
 def test_steps_grow_where_little_is_left():
     wider = parquet_reader.wider
     assert [wider(100, share) for share in (1.0, 0.3, 0.25, 0.1, 0.01, 0.0)] == [100, 100, 200, 500, 800, 800]
+
+
+def test_only_columns_that_may_have_a_null_are_asked_for_one(tmp_path, monkeypatch):
+    path = tmp_path / "t.parquet"
+    numbers = pa.array([1, 2, 3])
+    schema = pa.schema([pa.field("a", pa.int64(), nullable=False), pa.field("b", pa.int64())])
+    pq.write_table(pa.table([numbers, numbers], schema=schema), path)
+    columns = (FileColumn("a", BIGINT, nullable=False), FileColumn("b", BIGINT, nullable=False))
+    declared = FileScan("parquet", (stat_file(str(path)),), columns, (1, 0))
+    asked = []
+    monkeypatch.setattr(source, "null_count", lambda column: asked.append(column) or 0)
+    files = source.FileSource(declared, parquet.ParquetFormat(), "natural", 1)
+    assert files.reader(files.assigner().next(0), 100).poll().rows == 3
+    assert len(asked) == 1  # the first of the columns that are read, which is b
+
+
+def test_bounds_that_leave_little_are_not_weighed_anew_for_each_group(tmp_path, monkeypatch):
+    path = tmp_path / "t.parquet"
+    values = [i % 50 for i in range(1_000)]
+    pq.write_table(pa.table({"v": values, "n": list(range(1_000))}), path, row_group_size=100, use_dictionary=False)
+    monkeypatch.setattr(parquet_groups, "SMALL_ROWS", 0)
+    asked = []
+    weigh = parquet_filter.ScanFilters.of_group
+    monkeypatch.setattr(parquet_filter.ScanFilters, "of_group", lambda *args: asked.append(weigh(*args)) or asked[-1])
+    conjunct = Call(BOOLEAN, "lt", (ColumnRef(BIGINT, 1, "v"), Literal(BIGINT, 3)))
+    given = scan(file_provider(str(path)), ["n", "v"], [conjunct], batch_rows=100)
+    assert [row for row in given if row[1] < 3] == [(i, v) for i, v in enumerate(values) if v < 3]
+    assert len(given) < 200  # rows were left out in later groups, too
+    assert [len(filters) for filters in asked] == [1]

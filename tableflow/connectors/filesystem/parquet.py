@@ -215,9 +215,7 @@ def _together_rows(footer: Footer, group: int, tasks: int) -> int:
 
 
 def _together(file: FileVersion, number: int, groups: list[int], rows: int) -> Split:
-    """A row group that is alone is read as larger ones are."""
-    if len(groups) == 1:
-        return Split(f"{file.path}#{groups[0]}+0", [number, groups[0], 0, rows])
+    """Also of one row group alone: one call reads it, as it reads several, if it is no larger than a batch."""
     return Split(f"{file.path}#{groups[0]}+0", [number, groups, 0, rows])
 
 

@@ -20,7 +20,7 @@ from tableflow.columnar.batch import Selection
 from tableflow.columnar.column import Column
 from tableflow.connectors.filesystem.page_cache import count_pages, page_cache
 from tableflow.connectors.filesystem.parquet_column import REFUSALS
-from tableflow.connectors.filesystem.parquet_filter import WORTHWHILE, Filter, ValueFilter
+from tableflow.connectors.filesystem.parquet_filter import WORTHWHILE, Filter, IntervalFilter, ValueFilter
 from tableflow.connectors.filesystem.parquet_footer import Layout
 from tableflow.connectors.filesystem.parquet_pruning import Rows
 from tableflow.connectors.filesystem.parquet_reader import (
@@ -32,7 +32,7 @@ from tableflow.connectors.filesystem.parquet_reader import (
     read_rows,
     wider,
 )
-from tableflow.connectors.filesystem.parquet_together import add_filter
+from tableflow.connectors.filesystem.parquet_together import Bounds, add_filter, bounds_of
 from tableflow.connectors.pruning import ColumnRange
 from tableflow.connectors.reading import Chunk
 from tableflow.records import dataclass, replace
@@ -85,7 +85,9 @@ def read_groups(scan: GroupsScan, done: int) -> Iterator[Chunk]:
             yield replace(chunk, places=places.of(chunk.resume - chunk.rows, chunk.rows, None))
         return
     layouts = [of.footer.layout(place) for place in of.places]
-    together = _Together(scan, layouts) if all(layout is not None for layout in layouts) else None
+    # one row group of several batches is decoded batch by batch
+    alone = len(rows) == 1 and rows[0] > scan.batch_rows
+    together = _Together(scan, layouts) if not alone and all(layout is not None for layout in layouts) else None
     try:
         first = begin = 0
         while first < len(rows):
@@ -171,6 +173,9 @@ class _Together:
             (plan.optional, plan.conversion, plan.format, plan.type_length, plan.codec)
             for plan in (layout.plan for layout in self._layouts)
         ]
+        self._types = [layout.place.type for layout in self._layouts]
+        self._stored = all(map(scan.of.is_stored, range(len(self._types))))
+        self._again: list[tuple[IntervalFilter, Bounds]] = []
         self._alike = all(layout.all_alike for layout in self._layouts)
         self._fd = os.open(scan.of.footer.file.path, os.O_RDONLY)
         try:
@@ -223,11 +228,20 @@ class _Together:
             self._seen += total
             self._kept += left
             self._filters = self._kept <= self._seen * WORTHWHILE
-        columns = [Column(layout.place.type, vector=one) for layout, one in zip(self._layouts, vectors, strict=True)]
-        return [of.declared(i, column) for i, column in enumerate(columns)], left, at
+        columns = [Column(of_type, None, vector) for of_type, vector in zip(self._types, vectors, strict=True)]
+        if not self._stored:
+            columns = [of.declared(i, column) for i, column in enumerate(columns)]
+        return columns, left, at
 
     def _add_filters(self, reader: ParquetGroupsReader, groups: Sequence[int], rows: int) -> list[Filter] | None:
-        """Has the reader apply what it can; which filters these are, None if large groups have others that are worth more."""
+        """Has the reader apply what it can; which filters these are, None if large groups have others that are worth more.
+
+        Bounds that were worth it are those of the next groups: statistics of these would hardly tell more.
+        """
+        if self._again:
+            for known, bounds in self._again:
+                reader.among(known.position, *bounds)
+            return [known for known, _ in self._again]
         of = self._scan.of
         entries = {i: _Entries(reader, i, layout) for i, layout in enumerate(self._layouts)}
         found: list[Filter] = of.filters.of_group(entries, of.declared, _ranges(of, groups), rows)
@@ -241,6 +255,9 @@ class _Together:
                 added.append(one)
             elif rows > SMALL_ROWS * len(groups):
                 return None
+        again = [(one, bounds_of(one)) for one in added if isinstance(one, IntervalFilter)]
+        if len(again) == len(found):
+            self._again = [(one, bounds) for one, bounds in again if bounds is not None]
         return added
 
     def close(self) -> None:

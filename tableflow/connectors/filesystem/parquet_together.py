@@ -7,6 +7,10 @@ What comes out is what the columns would give one by one; a column that gives up
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from tableflow.columnar._native import ParquetColumnReader, ParquetGroupReader, ParquetGroupsReader
 from tableflow.columnar.batch import Selection
@@ -14,6 +18,8 @@ from tableflow.columnar.column import Column
 from tableflow.connectors.filesystem.parquet_column import NativeColumn
 from tableflow.connectors.filesystem.parquet_filter import DictionaryFilter, IntervalFilter
 
+Bounds: TypeAlias = tuple[int, int, npt.NDArray[np.uint64] | None, int]
+"""The least and the greatest number, and bits of the numbers from the last of these on that are listed (None: all are)."""
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
 
 
@@ -86,16 +92,23 @@ def add_filter(
         return True
     if not stored:
         return False
+    known = bounds_of(one)
+    if known is None:
+        return False
+    reader.among(number, *known)
+    return True
+
+
+def bounds_of(one: IntervalFilter) -> Bounds | None:
+    """The filter as native readers take it; None if these cannot look up its list."""
     low = _LOWEST if one.low is None else max(one.low, _LOWEST)
     high = _HIGHEST if one.high is None else min(one.high, _HIGHEST)
     bits, first = None, 0
     if one.listed is not None:
         mapped = one.listed.mapped(low, high)
         if mapped is None:
-            return False
+            return None
         low, high, bits, first = mapped
     if low <= high:
-        reader.among(number, low, high, bits, first)
-    else:  # bounds may lie beyond what 64 bits hold
-        reader.among(number, 1, 0, None, 0)
-    return True
+        return low, high, bits, first
+    return 1, 0, None, 0  # bounds may lie beyond what 64 bits hold
