@@ -10,7 +10,7 @@ namespace tableflow {
 
 namespace {
 
-constexpr int kTextsAtOnce = 256;  // enough to wait for memory only once, few enough to stay in cache
+constexpr int texts_ahead = 12;  // in a large pool: rows between asking for a slot, for the text, and looking at it
 
 int decimal_precision(const std::string& format) { return std::stoi(format.substr(2)); }
 
@@ -182,25 +182,19 @@ void KeyWords::load_text(int c, const Input& input, const Piece& piece, int64_t*
   const Vector& v = *input.vector;
   StringPool& pool = pools_[size_t(c)];
   pool.reserve(piece.n);
-  const bool large = pool.is_large();
+  const int ahead = pool.is_large() ? texts_ahead : 0;
   uint64_t* const hashes = hashes_.data();
-  uint32_t likely[kTextsAtOnce];
   with_positions(piece, input, [&](auto at) {
-    for (int first = 0; first < piece.n; first += kTextsAtOnce) {
-      const int end = std::min(piece.n, first + kTextsAtOnce);
-      for (int i = first; i < end; ++i) {
+    for (int i = 0; i < piece.n + 2 * ahead; ++i) {
+      if (i < piece.n) {
         hashes[i] = hash_value(v.str(at(i)));
-        pool.prefetch(hashes[i]);
+        if (ahead) pool.prefetch(hashes[i]);
       }
-      if (large) {
-        for (int i = first; i < end; ++i) likely[i - first] = pool.likely(hashes[i]);
-        for (int i = first; i < end; ++i)
-          if (likely[i - first] != TagTable::none) pool.prefetch_text(likely[i - first]);
-      }
-      for (int i = first; i < end; ++i) {
-        const int64_t row = at(i);
-        values[i] = v.valid(row) ? int64_t(pool.intern(v.str(row), hashes[i])) : -1;
-      }
+      const int next = i - ahead, now = next - ahead;
+      if (ahead && next >= 0 && next < piece.n) pool.prefetch_text(hashes[next], v.str(at(next)).size());
+      if (now < 0) continue;
+      const int64_t row = at(now);
+      values[now] = v.valid(row) ? int64_t(pool.intern(v.str(row), hashes[now])) : -1;
     }
   });
 }

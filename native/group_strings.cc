@@ -13,39 +13,43 @@ constexpr size_t stepwise_entries = 1 << 18;  // smaller tables are rehashed in 
 }  // namespace
 
 uint32_t StringPool::intern(std::string_view text, uint64_t hash) {
-  if (!slots_.holds(ends_.size() + 1) || slots_.moving()) slots_.reserve(ends_.size() + 1);
+  if (!slots_.holds(places_.size() + 1) || slots_.moving()) slots_.reserve(places_.size() + 1);
   const uint32_t tag = TagTable::tag_of(hash);
-  TagTable::Slot& slot = slots_.find(tag, [&](uint32_t id) { return at(id) == text; });
-  if (!slot.entry) {
-    push_back(text);
-    slot = {tag, uint32_t(ends_.size())};
-  }
-  return slot.entry - 1;
+  TagTable::Slot& slot = slots_.find(tag, [&](uint32_t place) { return this->text(place) == text; });
+  if (slot.entry) return head(slot.entry - 1).id;
+  push_back(text);
+  slot = {tag, places_[places_.size() - 1] + 1};
+  return uint32_t(places_.size() - 1);
 }
 
 uint32_t StringPool::intern_null() {
   if (null_ == none) {
     push_back({});
-    null_ = uint32_t(ends_.size() - 1);
+    null_ = uint32_t(places_.size() - 1);
   }
   return null_;
 }
 
 void StringPool::push_back(std::string_view text) {
-  if (ends_.size() >= (size_t(1) << bits) - 1) throw std::length_error("too many distinct strings");
-  if (!text.empty()) text_.append(text.data(), text.size());
-  if (far_.empty() && text_.size() > UINT32_MAX) far_.resize_zero(ends_.size());
-  if (text_.size() > UINT32_MAX) far_.push_back(uint8_t(text_.size() >> 32));
-  ends_.push_back(uint32_t(text_.size()));
+  if (places_.size() >= (size_t(1) << bits) - 1) throw std::length_error("too many distinct strings");
+  if (text.size() > UINT32_MAX) throw std::length_error("a string is longer than 4 GiB");
+  const size_t at = text_.size(), place = at / unit;
+  if (place >= TagTable::none - 1) throw std::length_error("distinct strings take more than 32 GiB");
+  const Head head{uint32_t(places_.size()), uint32_t(text.size())};
+  text_.resize_raw(at + (sizeof(Head) + text.size() + unit - 1) / unit * unit);
+  std::memcpy(text_.data() + at, &head, sizeof(Head));
+  if (!text.empty()) std::memcpy(text_.data() + at + sizeof(Head), text.data(), text.size());
+  text_bytes_ += text.size();
+  places_.push_back(uint32_t(place));
 }
 
-void StringPool::reserve(int64_t n) { slots_.reserve(ends_.size() + size_t(n)); }
+void StringPool::reserve(int64_t n) { slots_.reserve(places_.size() + size_t(n)); }
 
 bool StringPool::prepare(int64_t n, const Deadline& deadline) {
-  if (ends_.size() < stepwise_entries) return true;
+  if (places_.size() < stepwise_entries) return true;
   if (!slots_.moving()) {
-    if (slots_.holds(ends_.size() + size_t(n))) return true;
-    slots_.grow(ends_.size() + size_t(n));
+    if (slots_.holds(places_.size() + size_t(n))) return true;
+    slots_.grow(places_.size() + size_t(n));
   }
   while (slots_.moving()) {
     slots_.move(TagTable::stride);
@@ -55,13 +59,13 @@ bool StringPool::prepare(int64_t n, const Deadline& deadline) {
 }
 
 int64_t StringPool::bytes() const {
-  return slots_.bytes() + text_.held() + ends_.held() + far_.held() + (vector_ ? vector_->nbytes : 0);
+  return slots_.bytes() + text_.held() + places_.held() + (vector_ ? vector_->nbytes : 0);
 }
 
 const VectorPtr& StringPool::vector() {
   if (!vector_ || vector_->length != size()) {
-    StringWriter out(size(), int64_t(text_.size()));
-    for (uint32_t id = 0; id < ends_.size(); ++id) out.append(at(id));
+    StringWriter out(size(), int64_t(text_bytes_));
+    for (uint32_t id = 0; id < places_.size(); ++id) out.append(at(id));
     vector_ = out.finish(false);
   }
   return vector_;

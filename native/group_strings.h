@@ -1,6 +1,7 @@
 // Distinct strings under dense numbers, in order of first appearance; single owner, append only.
 //
-// What `at` gives is good until the next string is added.
+// The table of hashes tells where a text lies, and before the text stand its number and length: to find one takes two looks into memory
+// that is as far away as can be, the slot and the text.  What `at` gives is good until the next string is added.
 #pragma once
 
 #include <algorithm>
@@ -22,46 +23,49 @@ class StringPool {
   uint32_t intern(std::string_view text, uint64_t hash);
   // Number of the one entry that stands for NULL; made on first use.
   uint32_t intern_null();
-  void prefetch(uint64_t hash) const {
-    slots_.prefetch(TagTable::tag_of(hash));
-  }
-  // Texts of large pools lie anywhere in memory, so they are asked for before they are compared: after `prefetch`, and with what `likely`
-  // gives then, which may be none.
+  __attribute__((always_inline)) void prefetch(uint64_t hash) const { slots_.prefetch(TagTable::tag_of(hash)); }
+  // Texts of large pools lie anywhere in memory, so they are asked for before they are compared: a while after `prefetch`.
+  // (Inlined because g++ takes a function that does nothing but this for one that does nothing.)
   bool is_large() const { return slots_.bytes() > kCached; }
-  uint32_t likely(uint64_t hash) const {
-    const uint32_t id = slots_.likely(TagTable::tag_of(hash));
-    if (id != TagTable::none) __builtin_prefetch(ends_.data() + id);
-    return id;
-  }
-  void prefetch_text(uint32_t id) const {
-    const std::string_view text = at(id);
-    __builtin_prefetch(text.data());
-    if (text.size() > 1) __builtin_prefetch(text.data() + std::min<size_t>(text.size() - 1, 64));
+  __attribute__((always_inline)) void prefetch_text(uint64_t hash, size_t length) const {
+    const uint32_t place = slots_.likely(TagTable::tag_of(hash));
+    if (place == TagTable::none) return;
+    const char* const entry = text_.data() + size_t(place) * unit;
+    __builtin_prefetch(entry);
+    __builtin_prefetch(entry + sizeof(Head) + std::min<size_t>(length, 64) - 1);
   }
   // Makes room, so that the next `n` calls do not rehash between a prefetch and its use.
   void reserve(int64_t n);
   // The same in steps of some milliseconds, if there are many entries; false while there is more to do.  What is left is done at the next use.
   bool prepare(int64_t n, const Deadline& deadline);
 
-  int64_t size() const { return int64_t(ends_.size()); }
+  int64_t size() const { return int64_t(places_.size()); }
   bool is_null(uint32_t id) const { return id == null_; }
-  std::string_view at(uint32_t id) const {
-    const uint64_t begin = id ? end(id - 1) : 0;
-    return {text_.data() + begin, size_t(end(id) - begin)};
-  }
+  std::string_view at(uint32_t id) const { return text(places_[id]); }
   int64_t bytes() const;
   // All entries as a vector of strings (a dictionary for codes); kept until the pool grows.
   const VectorPtr& vector();
 
  private:
   static constexpr int64_t kCached = 1 << 18;
-  uint64_t end(uint32_t id) const { return ends_[id] | (far_.empty() ? 0 : uint64_t(far_[id]) << 32); }
+  static constexpr size_t unit = 8;  // texts begin at multiples of it
+  struct Head {
+    uint32_t id, length;
+  };
+  static_assert(sizeof(Head) == unit);
+
+  Head head(uint32_t place) const {
+    Head found;
+    std::memcpy(&found, text_.data() + size_t(place) * unit, sizeof(Head));
+    return found;
+  }
+  std::string_view text(uint32_t place) const { return {text_.data() + (size_t(place) + 1) * unit, head(place).length}; }
   void push_back(std::string_view text);
 
-  TagTable slots_;
-  Array<char> text_;      // of all entries, one behind the other
-  Array<uint32_t> ends_;  // of each entry's text: the low half
-  Array<uint8_t> far_;    // and what is beyond 4 GiB, if anything is
+  TagTable slots_;  // of places
+  Array<char> text_;
+  Array<uint32_t> places_;  // of each entry, in units
+  uint64_t text_bytes_ = 0;
   uint32_t null_ = none;
   VectorPtr vector_;
 };
