@@ -13,7 +13,8 @@ constexpr int64_t kNanoseconds = 1'000'000'000;
 constexpr int kSample = 16;             // residents that are compared for one place
 constexpr double kClearly = 1.25;       // times what a page has to save more than the one whose place it takes
 constexpr size_t kUsesPerPage = 16;     // of all pages on average, before they halve
-constexpr size_t kMostPages = 1 << 16;  // headers included of pages whose bytes are not kept
+constexpr size_t kMostPages = 1 << 17;  // headers included of pages whose bytes are not kept
+constexpr size_t kMostHere = 1 << 15;   // each is a mapping, of which a process may have 65,530
 constexpr size_t kMostFiles = 1 << 16;
 
 int64_t nanoseconds(const timespec& t) { return int64_t(t.tv_sec) * kNanoseconds + t.tv_nsec; }
@@ -83,36 +84,33 @@ void PageCache::age() {
   }
 }
 
-void PageCache::offer(const PageKey& key, const BufferPtr& bytes, size_t size, int64_t nanoseconds) {
+void PageCache::offer(const PageKey& key, const uint8_t* bytes, size_t size, int64_t nanoseconds) {
   {
     const std::lock_guard guard(lock_);
     if (!wanted(key, size, nanoseconds)) return;
   }
-  BufferPtr kept = bytes;
-  if (bytes->size() > size + size / 8) {  // made for a larger page
-    kept = std::make_shared<Buffer>(size);
-    std::memcpy(kept->data(), bytes->data(), size);
-  }
+  BufferPtr copy = Buffer::lasting(size);
+  std::memcpy(copy->data(), bytes, size);
   const std::lock_guard guard(lock_);
-  Entry* entry = wanted(key, kept->size(), nanoseconds);
+  Entry* entry = wanted(key, copy->footprint(), nanoseconds);
   if (!entry) return;
-  entry->bytes = std::move(kept);
-  entry->nanoseconds = double(nanoseconds);
+  entry->bytes = std::move(copy);
   entry->place = residents_.size();
   residents_.push_back(entry);
-  used_ += int64_t(entry->bytes->size());
+  used_ += int64_t(entry->bytes->footprint());
 }
 
 PageCache::Entry* PageCache::wanted(const PageKey& key, size_t size, int64_t nanoseconds) {
   const auto found = entries_.find(key);
   if (found == entries_.end() || found->second.bytes || size == 0) return nullptr;
-  const double worth = found->second.uses * double(nanoseconds) / double(size);
-  return make_room(int64_t(size), worth) ? &found->second : nullptr;
+  Entry& entry = found->second;
+  if (entry.nanoseconds == 0 || nanoseconds < entry.nanoseconds) entry.nanoseconds = double(nanoseconds);
+  return make_room(int64_t(size), entry.uses * entry.nanoseconds / double(size)) ? &entry : nullptr;
 }
 
 bool PageCache::make_room(int64_t size, double worth) {
   if (size > capacity_) return false;
-  while (used_ + size > capacity_) {
+  while (used_ + size > capacity_ || residents_.size() >= kMostHere) {
     Entry* least = least_of_some();
     if (!least || least->worth() * kClearly >= worth) return false;
     drop(*least);
@@ -130,7 +128,7 @@ PageCache::Entry* PageCache::least_of_some() {
 }
 
 void PageCache::drop(Entry& entry) {
-  used_ -= int64_t(entry.bytes->size());
+  used_ -= int64_t(entry.bytes->footprint());
   entry.bytes.reset();
   residents_[entry.place] = residents_.back();
   residents_[entry.place]->place = entry.place;
@@ -193,7 +191,7 @@ void CachedPages::keep_header(int64_t offset, const KnownPage& page) const {
 
 BufferPtr CachedPages::use(int64_t offset) const { return cache_ ? cache_->use(key(offset)) : nullptr; }
 
-void CachedPages::offer(int64_t offset, const BufferPtr& bytes, size_t size, int64_t nanoseconds) const {
+void CachedPages::offer(int64_t offset, const uint8_t* bytes, size_t size, int64_t nanoseconds) const {
   if (cache_) cache_->offer(key(offset), bytes, size, nanoseconds);
 }
 

@@ -48,8 +48,8 @@ class PageCache {
   void keep_header(const PageKey& key, const KnownPage& page);
   // The bytes of a page that is used now; null if they are not here.  Nobody may write to them.
   BufferPtr use(const PageKey& key);
-  // Offers a page of `size` bytes that was missed and took so long to make.
-  void offer(const PageKey& key, const BufferPtr& bytes, size_t size, int64_t nanoseconds);
+  // Offers a page that was missed and took so much of a processor to make; it is copied if it is kept.
+  void offer(const PageKey& key, const uint8_t* bytes, size_t size, int64_t nanoseconds);
 
   void resize(int64_t capacity);  // gives back at once what is too much
   int64_t capacity() const;
@@ -63,10 +63,10 @@ class PageCache {
     KnownPage page;
     BufferPtr bytes;
     size_t place = 0;  // among the residents
-    double nanoseconds = 0;
+    double nanoseconds = 0;  // the least that it took; 0: not known
     uint32_t uses = 0;
 
-    double worth() const { return uses * nanoseconds / double(bytes->size()); }
+    double worth() const { return uses * nanoseconds / double(bytes->footprint()); }
   };
   struct Hash {
     size_t operator()(const PageKey& key) const;
@@ -105,7 +105,7 @@ class CachedPages {
   std::optional<KnownPage> header(int64_t offset) const;
   void keep_header(int64_t offset, const KnownPage& page) const;
   BufferPtr use(int64_t offset) const;
-  void offer(int64_t offset, const BufferPtr& bytes, size_t size, int64_t nanoseconds) const;
+  void offer(int64_t offset, const uint8_t* bytes, size_t size, int64_t nanoseconds) const;
 
  private:
   PageKey key(int64_t offset) const { return {file_, offset, codec_}; }

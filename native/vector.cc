@@ -1,5 +1,7 @@
 #include "vector.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <new>
 
@@ -10,7 +12,22 @@ Buffer::Buffer(size_t bytes) : size_(bytes) {
   data_ = static_cast<uint8_t*>(std::aligned_alloc(64, padded));
   if (!data_) throw std::bad_alloc();
 }
-Buffer::~Buffer() { std::free(data_); }
+
+std::shared_ptr<Buffer> Buffer::lasting(size_t bytes) {
+  const size_t padded = (bytes + 64 + 4095) / 4096 * 4096;
+  void* data = ::mmap(nullptr, padded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) return std::make_shared<Buffer>(bytes);  // a process may have so many mappings
+  std::shared_ptr<Buffer> buffer(new Buffer);
+  buffer->data_ = static_cast<uint8_t*>(data);
+  buffer->size_ = bytes;
+  buffer->mapped_ = padded;
+  return buffer;
+}
+
+Buffer::~Buffer() {
+  if (mapped_) ::munmap(data_, mapped_);
+  else std::free(data_);
+}
 
 int64_t count_nulls(const uint8_t* validity, int64_t offset, int64_t length) {
   if (!validity) return 0;

@@ -59,6 +59,8 @@ constexpr int width(Kind k) {
 class Buffer {
  public:
   explicit Buffer(size_t bytes);
+  // For what stays long: mapped on its own, in whole pages, so that neither memory that comes and goes beside it nor this one leaves gaps.
+  static std::shared_ptr<Buffer> lasting(size_t bytes);
   ~Buffer();
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
@@ -67,9 +69,12 @@ class Buffer {
   template <class T> T* as() { return reinterpret_cast<T*>(data_); }
   template <class T> const T* as() const { return reinterpret_cast<const T*>(data_); }
   size_t size() const { return size_; }
+  size_t footprint() const { return mapped_ ? mapped_ : size_ + 64; }  // bytes of memory
  private:
-  uint8_t* data_;
-  size_t size_;
+  Buffer() = default;
+  uint8_t* data_ = nullptr;
+  size_t size_ = 0;
+  size_t mapped_ = 0;  // bytes, unless they come from the heap
 };
 using BufferPtr = std::shared_ptr<Buffer>;
 

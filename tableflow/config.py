@@ -195,7 +195,7 @@ MEMORY_LIMIT = Key("memory.limit", _bytes, int(_machine_memory() * 0.6), "memory
 PAGE_CACHE = Key(
     "scan.page-cache",
     _bytes,
-    int(_machine_memory() * 0.02),
+    int(_machine_memory() * 0.015),
     "memory that the process keeps decompressed pages of Parquet files in for later queries, besides memory.limit and at most an eighth of it; 0: none",
 )
 DISABLED_RULES = Key(

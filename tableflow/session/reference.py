@@ -31,7 +31,7 @@ _OF_COPY = [option for options in WRITTEN.values() for option in options]
 _MACHINES = {
     PARALLELISM.name: "the number of cores",
     MEMORY_LIMIT.name: "60 % of the machine's memory",
-    PAGE_CACHE.name: "2 % of the machine's memory",
+    PAGE_CACHE.name: "1.5 % of the machine's memory",
 }
 
 
