@@ -6,6 +6,8 @@ a row needs it; an operand is dropped only if it cannot fail, or if the evaluato
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from tableflow import types as t
 from tableflow.expressions.casting.calendar import moved_date
 from tableflow.expressions.evaluation import evaluate
@@ -34,31 +36,24 @@ def fold(expression: Expression) -> Expression:
 def fold_node(of: Expression) -> Expression:
     """One step of :func:`fold`, for an expression whose operands are folded."""
     if isinstance(of, Call):
-        return _fold_call(of)
+        way = _WAYS.get(of.function)
+        return _computed(of) if way is None else way(of)
     return _fold_case(of) if isinstance(of, Case) else _computed(of)
 
 
-def _fold_call(of: Call) -> Expression:
-    match of.function:
-        case "and":
-            return _fold_connective(of, FALSE, TRUE)
-        case "or":
-            return _fold_connective(of, TRUE, FALSE)
-        case "not":
-            return _negated(of.args[0], of)
-        case "coalesce":
-            return _fold_coalesce(of)
-        case "try" if not can_raise(of.args[0]):
-            return of.args[0]
-    return _computed(of)
+def _tried(of: Call) -> Expression:
+    return _computed(of) if can_raise(of.args[0]) else of.args[0]
 
 
 def _computed(of: Expression) -> Expression:
     """A constant's value, unless it fails."""
     if not isinstance(of, (Call, Cast, Case, Chain)):
         return of
-    if not all(isinstance(operand, Literal) for operand in children(of)) and not _may_save(of):
-        return of  # an operand that is not a constant by now has columns in it, or fails
+    for operand in children(of):
+        if type(operand) is not Literal:
+            if _may_save(of):
+                break
+            return of  # an operand that is not a constant by now has columns in it, or fails
     exact = _exact_value(of)
     if exact is not None:
         return Literal(of.type, exact, of.span)
@@ -73,13 +68,9 @@ def _computed(of: Expression) -> Expression:
 
 def _may_save(of: Expression) -> bool:
     """Whether the expression may have a value although an operand has none."""
-    match of:
-        case Call(function=name):
-            return function(name).lazy
-        case Cast(lenient=lenient):
-            return lenient
-        case _:
-            return isinstance(of, Case)
+    if isinstance(of, Call):
+        return function(of.function).lazy
+    return of.lenient if isinstance(of, Cast) else isinstance(of, Case)
 
 
 def _exact_value(of: Expression) -> int | None:
@@ -167,6 +158,15 @@ def _fold_case(of: Case) -> Expression:
     if not conditions:
         return otherwise
     return _computed(Case(of.type, tuple(conditions), tuple(results), otherwise, of.span))
+
+
+_WAYS: Mapping[str, Callable[[Call], Expression]] = {
+    "and": lambda of: _fold_connective(of, FALSE, TRUE),
+    "or": lambda of: _fold_connective(of, TRUE, FALSE),
+    "not": lambda of: _negated(of.args[0], of),
+    "coalesce": _fold_coalesce,
+    "try": _tried,
+}
 
 
 def split_conjuncts(expression: Expression) -> tuple[Expression, ...]:

@@ -62,17 +62,29 @@ def _join(node: Join, context: Context) -> Join:
 
 def _folded(of: Expression, context: Context) -> Expression:
     """Folded; what was folded once, as a part of whatever expression, is not looked at again."""
-    if isinstance(of, (ColumnRef, Literal)):
+    kind = type(of)
+    if kind is ColumnRef or kind is Literal:
         return of
-    known = context.folded.get(id(of))
-    if known is None:
-        old = children(of)
-        operands = tuple([_folded(child, context) for child in old])
-        changed = any(a is not b for a, b in zip(old, operands, strict=True))
-        new = fold_node(with_children(of, operands) if changed else of)
-        known = context.folded[id(of)] = (of, new)
-        context.folded[id(new)] = (new, new)
-    return known[1]
+    folded = context.folded
+    known = folded.get(id(of))
+    if known is not None:
+        return known[1]
+    old = children(of)
+    changed: list[Expression] | None = None
+    for i, child in enumerate(old):
+        kind = type(child)
+        if kind is ColumnRef or kind is Literal:
+            continue
+        operand = _folded(child, context)
+        if operand is not child:
+            if changed is None:
+                changed = list(old)
+            changed[i] = operand
+    new = fold_node(of if changed is None else with_children(of, tuple(changed)))
+    folded[id(of)] = (of, new)
+    if new is not of:
+        folded[id(new)] = (new, new)
+    return new
 
 
 _ORDERED = (IntegerType, DecimalType, DateType, TimestampType)

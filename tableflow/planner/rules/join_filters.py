@@ -102,8 +102,11 @@ def push_join_condition_down(node: Node, required: frozenset[int], context: Cont
             and not (three_valued and not never_null(conjunct, present(node.right, context)))
         ):
             right.append(conjunct)
-        elif node.kind is JoinKind.INNER and (
-            is_known(conjunct, node.left, context) or is_known(conjunct, node.right, context)
+        elif (
+            node.kind is JoinKind.INNER
+            # what relates both sides neither of them knows by itself
+            and (node.dependent or columns.isdisjoint(left_ids) or columns.isdisjoint(right_ids))
+            and (is_known(conjunct, node.left, context) or is_known(conjunct, node.right, context))
         ):
             continue
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 
 from tableflow import types as t
 from tableflow.expressions.coercion import cast
@@ -14,6 +15,9 @@ from tableflow.planner.logical.traversal import reference
 from tableflow.records import replace
 from tableflow.types import Field
 
+_LEAST = 2
+"""A sum alone shares nothing."""
+
 
 def take_constants_out_of_sums(node: Node, required: frozenset[int], context: Context) -> Node | None:
     """``sum(x + c)`` is ``sum(x) + c * count(x)``, which pays when another sum is over the same integers ``x``.
@@ -22,6 +26,8 @@ def take_constants_out_of_sums(node: Node, required: frozenset[int], context: Co
     of 2**31 rows could; sums of BIGINT are decimals of 38 digits.
     """
     if not isinstance(node, Aggregate) or node.emit or node.fire or node.late:
+        return None
+    if len(node.calls) < _LEAST:
         return None
     parts = [_base_and_constant(call) for call in node.calls]
     often = Counter(base for base, _ in filter(None, parts))
@@ -46,11 +52,15 @@ def take_constants_out_of_sums(node: Node, required: frozenset[int], context: Co
     for result, call in zip(results, calls, strict=True):
         known.setdefault(call, result)
     outputs: dict[int, Expression] = {}
+    sums: dict[Expression, tuple[Expression, Expression]] = {}
     for place, (base, constant) in moved.items():
         of = node.calls[place].type
         literal = Literal(t.BIGINT if of == t.BIGINT else t.DecimalType(19, 0), constant)
-        shift = resolve_call("multiply", [literal, computed(resolve_aggregate("count", [base]))])
-        whole = resolve_call("add", [computed(resolve_aggregate("sum", [base])), shift])
+        if base not in sums:
+            count = computed(resolve_aggregate("count", [base]))
+            sums[base] = computed(resolve_aggregate("sum", [base])), count
+        total, count = sums[base]
+        whole = resolve_call("add", [total, resolve_call("multiply", [literal, count])])
         outputs[node.results[place].id] = cast(whole, of)
     fields = (*node.keys, *node.results)
     aggregate = replace(node, results=tuple(results), calls=tuple(calls))
@@ -76,9 +86,14 @@ def _base_and_constant(call: AggregateCall) -> tuple[Expression, int] | None:
         isinstance(base, Cast)
         and not base.lenient
         and isinstance(base.operand.type, t.IntegerType)
-        and resolve_aggregate("sum", [base.operand]).type == call.type
+        and _type_of_sum(base.operand.type) == call.type
     ):
         base = base.operand
-    if not isinstance(base.type, t.IntegerType) or resolve_aggregate("sum", [base]).type != call.type:
+    if not isinstance(base.type, t.IntegerType) or _type_of_sum(base.type) != call.type:
         return None
     return base, constant
+
+
+@cache
+def _type_of_sum(of: t.SqlType) -> t.SqlType:
+    return resolve_aggregate("sum", [Literal(of, None)]).type
