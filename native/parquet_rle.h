@@ -77,12 +77,11 @@ class RleReader {
     for (int64_t base = 0, k = 0; base < span;) {
       if (left_ == 0) next_run();
       const int64_t n = std::min(span - base, left_);
-      int64_t to = k;
-      while (to < count && at[to] < base + n) ++to;
+      const int64_t to = std::lower_bound(at + k, at + count, base + n) - at;
       if (!packed_) {
         std::fill(out + k, out + to, value_);
       } else if ((to - k) * kSparse < n) {
-        for (int64_t i = k; i < to; ++i) out[i] = extract(index_ + at[i] - base);
+        extract(index_ - base, at + k, to - k, out + k);
         index_ += n;
       } else {
         pick_unpacked(base, n, at + k, to - k, out + k);
@@ -114,11 +113,17 @@ class RleReader {
   static constexpr int kChunk = 1024 + 32;
   static constexpr int64_t kSparse = 8;  // to unpack so many values takes as long as to extract one
 
-  uint32_t extract(int64_t index) const {
-    const int64_t bit = index * width_;
-    uint64_t word;
-    std::memcpy(&word, run_ + (bit >> 3), 8);
-    return uint32_t(word >> (bit & 7) & ((uint64_t(1) << width_) - 1));
+  // The values at places counted from `first`.  They lie far apart in memory: the less there is to do for each, the more are waited for at once.
+  void extract(int64_t first, const uint32_t* at, int64_t count, uint32_t* __restrict out) const {
+    const uint8_t* const run = run_;
+    const int64_t width = width_;
+    const uint64_t mask = (uint64_t(1) << width) - 1;
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t bit = (first + at[i]) * width;
+      uint64_t word;
+      std::memcpy(&word, run + (bit >> 3), 8);
+      out[i] = uint32_t(word >> (bit & 7) & mask);
+    }
   }
 
   void pick_unpacked(int64_t base, int64_t n, const uint32_t* at, int64_t count, uint32_t* out) {
