@@ -1,5 +1,6 @@
-"""The benchmark: engines interleaved per query in one process, planning included, nothing cached between runs but
-parsed footers and compiled programs.  Each run but the first has other literals, where the suite has rules to draw them.
+"""The benchmark: engines interleaved per query in one process, planning included, nothing kept between runs but what the engines keep by
+themselves: parsed footers, compiled programs, decompressed pages as far as ``scan.page-cache`` goes (DuckDB: bytes of files).  ``--set scan.page-cache=0``
+measures without these.  Each run but the first has other literals, where the suite has rules to draw them.
 
 Each run is timed by the clock and by the processor (all threads of the process); the second hardly depends on what else the machine does.
 An engine whose SQL lacks what a query needs has no figures for it; ours must answer all.
@@ -53,11 +54,12 @@ def bench(
     threads: int,
     out: Path | None,
     queries: Sequence[int],
+    settings: Mapping[str, str],
     *,
     memory: bool = True,
 ) -> list[Timing]:
     """Measures, prints a table, writes JSON and an SVG beside it."""
-    opened = [open_engine(name, suite.files(data), threads) for name in engines]
+    opened = [open_engine(name, suite.files(data), threads, settings) for name in engines]
     timings: list[Timing] = []
     for number in queries:
         taken = measure(suite, number, opened, runs)
@@ -65,7 +67,9 @@ def bench(
         shown = "  ".join(f"{timing.engine} {timing.minimum:8.1f} ({timing.median:8.1f})" for timing in taken)
         print(f"q{number:02d}  {shown}", flush=True)
     answered = {name: [t.query for t in timings if t.engine == name and t.runs] for name in engines}
-    peaks = {name: peak_memory(suite, name, data, threads, answered[name]) for name in engines} if memory else {}
+    peaks = (
+        {name: peak_memory(suite, name, data, threads, answered[name], settings) for name in engines} if memory else {}
+    )
     for line in summarise(timings, engines):
         print(line)
     for name, peak in peaks.items():
@@ -75,6 +79,7 @@ def bench(
             "data": data.name,
             "threads": threads,
             "runs": runs,
+            "settings": dict(settings),
             "timings": [timing.document() for timing in timings],
             "peak_anonymous_bytes": peaks,
         }

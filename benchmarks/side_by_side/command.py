@@ -31,12 +31,22 @@ def _parser(suite: Suite) -> argparse.ArgumentParser:
         command.add_argument("--threads", type=int, default=threads)
     for command in (measuring, peaking):
         command.add_argument("--queries", type=suite.chosen, default=suite.numbers)
+        command.add_argument(
+            "--set", action="append", type=_setting, default=[], metavar="KEY=VALUE", help="of TableFlow"
+        )
     measuring.add_argument("--engines", default="tableflow,duckdb,polars")
     measuring.add_argument("--runs", type=int, default=5)
     measuring.add_argument("--json", type=Path)
     measuring.add_argument("--no-memory", action="store_true")
     peaking.add_argument("--engine", required=True)
     return parser
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key, value
 
 
 def run_command(suite: Suite, arguments: Sequence[str] | None = None) -> int:
@@ -59,8 +69,18 @@ def _carry_out(suite: Suite, given: argparse.Namespace) -> int:
         case "check":
             return 1 if check(suite, given.data, given.threads) else 0
         case "bench":
-            engines, memory = given.engines.split(","), not given.no_memory
-            bench(suite, given.data, engines, given.runs, given.threads, given.json, given.queries, memory=memory)
+            engines, memory, settings = given.engines.split(","), not given.no_memory, dict(given.set)
+            bench(
+                suite,
+                given.data,
+                engines,
+                given.runs,
+                given.threads,
+                given.json,
+                given.queries,
+                settings,
+                memory=memory,
+            )
         case "peak":
-            print_own_peak(suite, given.engine, given.data, given.threads, given.queries)
+            print_own_peak(suite, given.engine, given.data, given.threads, given.queries, dict(given.set))
     return 0

@@ -75,11 +75,13 @@ class Polars(Engine):
         return self._context.execute(sql.rstrip().removesuffix(";")).collect().to_arrow()
 
 
-def open_engine(name: str, files: Mapping[str, Path], threads: int) -> Engine:
-    """The engine of this name over files by table."""
+def open_engine(
+    name: str, files: Mapping[str, Path], threads: int, settings: Mapping[str, str] | None = None
+) -> Engine:
+    """The engine of this name over files by table; the settings are TableFlow's."""
     match name:
         case "tableflow":
-            return TableFlow(files, threads)
+            return TableFlow(files, threads, settings)
         case "duckdb":
             return DuckDB(files, threads)
         case "polars":
