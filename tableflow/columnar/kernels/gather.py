@@ -35,6 +35,8 @@ def take_columns(columns: Sequence[Column], indices: Index, nullable: bool = Fal
     indices = np.ascontiguousarray(indices)
     flat = [column for column in columns if not is_nested(column)]
     taken = iter(_native.take([column.vector for column in flat], indices, nullable))
+    if len(flat) == len(columns):
+        return [Column(column.type, None, vector) for column, vector in zip(columns, taken, strict=True)]
     return [
         Column(column.type, _take_nested(column.array, indices, nullable))
         if is_nested(column)
