@@ -6,8 +6,10 @@ import pytest
 
 from tableflow import types as t
 from tableflow.columnar.column import Column
-from tableflow.connectors.filesystem.column_conjuncts import by_column, may_accept, texts_of
+from tableflow.connectors.filesystem import column_conjuncts, parquet_filter
+from tableflow.connectors.filesystem.column_conjuncts import by_column, may_accept, rejects_null, texts_of
 from tableflow.connectors.filesystem.listed_values import ListedValues
+from tableflow.connectors.filesystem.parquet_filter import ColumnFilter
 from tableflow.expressions.nodes import Call, ColumnRef, Literal
 
 WORDS = ["", "a", "a ", "A", "b", "näme", "zz"]
@@ -69,3 +71,73 @@ def test_what_the_arms_of_an_or_say_of_each_column():
     # which arm is reached decides whether it fails: rows are not left out before that
     fails = of("gt", of_types("add", b, b), Literal(t.BIGINT, 0))
     assert by_column(of("or", of("and", fails, is_(a, 1)), of("and", is_(a, 2), is_(b, 1)))) == []
+
+
+TEXT = ColumnRef(t.STRING, 1, "c")
+
+
+def call(function, *args):
+    return Call(t.BOOLEAN, function, args)
+
+
+def with_texts(function, *values):
+    return call(function, TEXT, *(Literal(t.STRING, value) for value in values))
+
+
+@pytest.mark.parametrize(
+    ("predicate", "by_form"),
+    [
+        (with_texts("like", "a%"), True),
+        (call("not", with_texts("like", "a%")), True),
+        (call("or", with_texts("eq", "a"), call("not", with_texts("contains", "b"))), True),
+        (call("and", with_texts("ne", "a"), call("is_null", TEXT)), True),
+        (call("or", with_texts("eq", "a"), call("is_null", TEXT)), False),
+        (call("not", call("and", with_texts("eq", "a"), Literal(t.BOOLEAN, value=False))), False),
+        (call("is_null", TEXT), False),
+        (call("is_not_null", TEXT), False),
+    ],
+    ids=str,
+)
+def test_what_the_form_of_a_conjunct_tells_of_null_is_what_evaluating_it_says(predicate, by_form, monkeypatch):
+    null = Column(t.STRING, pa.nulls(1, pa.string()))
+    expected = not may_accept(TEXT, predicate, null)[0]
+    assert rejects_null(TEXT, predicate) == expected
+    monkeypatch.setattr(column_conjuncts, "may_accept", lambda *_: [True])
+    assert rejects_null(TEXT, predicate) == by_form
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """How many entries conjuncts are evaluated for, time by time."""
+    counts = []
+
+    def counted(column, predicate, entries):
+        counts.append(len(entries))
+        return may_accept(column, predicate, entries)
+
+    monkeypatch.setattr(parquet_filter, "may_accept", counted)
+    return counts
+
+
+def entries_of(values):
+    return Column(t.STRING, pa.array([f"word {i}" for i in values]))
+
+
+def test_entries_that_were_seen_are_not_evaluated_again(asked):
+    of = ColumnFilter(0, TEXT, [with_texts("like", "%1")])
+    for values in (range(100), range(50), [*range(100), *range(70)]):
+        assert of.accepted(entries_of(values)).tolist() == [i % 10 == 1 for i in values]
+    assert asked == [100]
+    for first in range(100, 900, 100):  # new ones again and again: they are not looked for any more
+        assert of.accepted(entries_of(range(first, first + 100))).tolist() == [i % 10 == 1 for i in range(100)]
+    assert asked == [100] * 9
+    known = len(of._known)
+    assert known < 900
+
+
+@pytest.mark.parametrize(("pattern", "worthwhile"), [("%1", True), ("word%", False)])
+def test_a_large_dictionary_of_which_all_is_accepted_is_not_looked_through(asked, pattern, worthwhile):
+    of = ColumnFilter(0, TEXT, [with_texts("like", pattern)])
+    accepted = of.accepted(entries_of(range(9_000)))
+    assert (accepted is not None) == worthwhile
+    assert sum(asked) < 10_000 if worthwhile else sum(asked) < 1_000

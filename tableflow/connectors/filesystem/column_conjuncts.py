@@ -69,15 +69,38 @@ def may_accept(column: ColumnRef, predicate: Expression, entries: Column) -> Acc
     return (found if result.errors is None else found | result.errors).astype(np.uint8)
 
 
-_REJECTING = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "in"})
+_COMPARING = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "in"})
+_MATCHING = frozenset({"like", "starts_with", "ends_with", "contains"})
+
+
+def _gives_null(predicate: Expression) -> bool:
+    """Whether a predicate over one column is NULL where the column is, as far as its form tells."""
+    match predicate:
+        case Call(function="not", args=(negated,)):
+            return _gives_null(negated)
+        case Call(function=function, args=(ColumnRef(), *others)) if function in _COMPARING:
+            return all(isinstance(each, Literal) for each in others)
+        case Call(function=function, args=(ColumnRef(), *others)) if function in _MATCHING:
+            return all(isinstance(each, Literal) for each in others) and not can_raise(predicate)
+        case _:
+            return False
+
+
+def _is_not_true_of_null(predicate: Expression) -> bool:
+    """Whether a predicate over one column is NULL or FALSE where the column is NULL, as far as its form tells."""
+    match predicate:
+        case Call(function="and", args=parts):
+            return any(map(_is_not_true_of_null, parts)) and not can_raise(predicate)
+        case Call(function="or", args=arms):
+            return all(map(_is_not_true_of_null, arms))
+        case _:
+            return _gives_null(predicate)
 
 
 def rejects_null(column: ColumnRef, predicate: Expression) -> bool:
     """Whether a row without a value fails the conjunct for sure."""
-    if isinstance(predicate, Call) and predicate.function in _REJECTING:
-        first, *others = predicate.args
-        if isinstance(first, ColumnRef) and all(isinstance(each, Literal) for each in others):
-            return True
+    if _is_not_true_of_null(predicate):
+        return True
     null = Column(column.type, pa.nulls(1, canonical(column.type)))
     return not may_accept(column, predicate, null)[0]
 

@@ -42,7 +42,14 @@ _OTHERS = 2
 """Columns that must be spared so that it pays to ask conjuncts about values twice, here and above the scan."""
 _ENTRIES_PER_ROW = 0.25
 _FEW_ENTRIES = 1024
-_REMEMBERED = 64
+_REMEMBERED = 1024
+"""Most entries, of all row groups that are read at once, that are looked for among those of the ones before."""
+_STRANGERS = 3
+"""How often there may be new ones before that is left."""
+_SAMPLE = 512
+_LARGE = 4096
+_NEARLY_ALL = 0.9
+"""A large dictionary is not asked about if this part of some entries is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,7 @@ class ColumnFilter:
             self._listed = listed
             self._interval = listed.within(*(self._interval or (None, None)))
         self._known: dict[Any, bool] = {}
+        self._new = 0
         self._texts = None if self._conjunct is None else texts_of(self._conjunct)
         self.is_cheap = self._conjunct is not None and all(map(is_cheap, conjuncts))
 
@@ -126,22 +134,28 @@ class ColumnFilter:
         possible = high - low + 1
         return IntervalFilter(self.position, least, most, max(0, inside) / possible, possible, self._listed)
 
-    def accepted(self, entries: Column) -> Accepted:
-        """Of each entry whether it may satisfy the conjuncts."""
+    def accepted(self, entries: Column) -> Accepted | None:
+        """Of each entry whether it may satisfy the conjuncts; None if it is not worth knowing."""
         if self._interval is not None and (inside := _rows_inside(entries, *self._interval, self._listed)) is not None:
             found = np.zeros(len(entries), np.uint8)
             found[inside] = 1
             return found
         if self._conjunct is None:
             return np.ones(len(entries), np.uint8)
-        if len(entries) > _REMEMBERED:
+        if len(entries) > _LARGE:
+            some = may_accept(self._column, self._conjunct, entries.slice(0, _SAMPLE))
+            if np.count_nonzero(some) > _NEARLY_ALL * _SAMPLE:
+                return None
+        if len(entries) > _REMEMBERED or self._new > _STRANGERS:
             return may_accept(self._column, self._conjunct, entries)
         values = entries.to_pylist()  # few values, found in one row group after the other
         if self._texts is not None:
             return np.array([value in self._texts for value in values], np.uint8)
-        if any(value not in self._known for value in values):
+        if not self._known.keys() >= set(values):
+            self._new += 1
             found = may_accept(self._column, self._conjunct, entries)
             self._known.update(zip(values, map(bool, found), strict=True))
+            return found
         return np.array([self._known[value] for value in values], np.uint8)
 
 
@@ -223,6 +237,8 @@ class ScanFilters:
             entries = column.dictionary()
             if entries is not None and len(entries) <= most_entries:
                 accepted = one.accepted(declared(one.position, entries))
+                if accepted is None:
+                    continue
                 share = float(np.count_nonzero(accepted) / len(accepted))
                 if share < 1 or refines:
                     filters.append(DictionaryFilter(one.position, accepted, share, one, refines))
