@@ -19,13 +19,36 @@ struct Integers : Prepared {
   }
 };
 
+template <class T> uint64_t bytes_at(const char* at) {
+  T found;
+  std::memcpy(&found, at, sizeof(T));
+  return found;
+}
+
+// What a text of up to eight bytes consists of, and how a longer one begins: no two of one length have the same by chance.  Reads no byte
+// outside of the text.
+uint64_t head_of(std::string_view v) {
+  const char* const end = v.data() + v.size();
+  if (v.size() >= 8) return bytes_at<uint64_t>(v.data());
+  if (v.size() >= 4) return bytes_at<uint32_t>(v.data()) | bytes_at<uint32_t>(end - 4) << 32;
+  if (v.size() >= 2) return bytes_at<uint16_t>(v.data()) | bytes_at<uint16_t>(end - 2) << 16;
+  return v.empty() ? 0 : uint8_t(v[0]);
+}
+
 struct Strings : Prepared {
-  std::vector<std::string> list;
+  struct Item {
+    uint64_t head;
+    std::string text;
+  };
+  std::vector<Item> list;
   std::unordered_set<std::string_view> set;
   bool has(std::string_view v) const {
     if (!set.empty()) return set.contains(v);
-    for (const auto& item : list)
-      if (item.size() == v.size() && std::memcmp(item.data(), v.data(), v.size()) == 0) return true;
+    const uint64_t head = head_of(v);
+    for (const Item& item : list) {
+      if (item.head != head || item.text.size() != v.size()) continue;
+      if (v.size() <= 8 || std::memcmp(item.text.data(), v.data(), v.size()) == 0) return true;
+    }
     return false;
   }
 };
@@ -54,9 +77,10 @@ void prepare_strings(Instruction& in) {
   auto items = std::make_shared<Strings>();
   for (const auto& m : in.immediates) {
     if (m.kind != Immediate::Text) throw std::invalid_argument("a list of strings");
-    items->list.push_back(m.text);
+    items->list.push_back({head_of(m.text), m.text});
   }
-  if (items->list.size() > SHORT) items->set.insert(items->list.begin(), items->list.end());
+  if (items->list.size() > SHORT)
+    for (const auto& item : items->list) items->set.insert(item.text);
   in.prepared = items;
 }
 
