@@ -25,6 +25,8 @@ from tableflow.types import Field
 _ROWS_PER_GROUP = 3.0
 _MOST_LEFT_OUT = 0.5
 """Where the join leaves out more than this share of a side's rows, these are not put into groups for nothing."""
+_MANY_MORE = 5.0
+"""Where keys would else be fetched for the first groups alone, all rows of the kept side are read with them for so many times fewer rows to join."""
 _PICKING = frozenset({"count", "count_if", "min", "max", "bool_and", "bool_or"})
 _ADDING = frozenset({"sum", "avg"})
 """Aggregates of which a group's result is NULL, or zero, where its only row is one that an outer join has filled with NULLs."""
@@ -41,14 +43,13 @@ def group_before_join(root: Node, required: frozenset[int], context: Context) ->
 def _visited(node: Node, context: Context, *, limited: bool) -> Node:
     """``limited``: of the columns above a few rows are wanted, so that keys which follow from another are fetched for these."""
     if isinstance(node, Aggregate):
-        if not (limited and len(node.keys) > 1):
-            node = _rewritten(node, context) or node
+        node = _rewritten(node, context, _MANY_MORE if limited and len(node.keys) > 1 else 1.0) or node
         limited = False
     limited = limited or isinstance(node, Limit)
     return with_inputs(node, tuple([_visited(child, context, limited=limited) for child in inputs(node)]))
 
 
-def _rewritten(node: Aggregate, context: Context) -> Node | None:
+def _rewritten(node: Aggregate, context: Context, times: float) -> Node | None:
     join = node.input
     if not isinstance(join, Join) or join.dependent or not node.keys or not node.calls:
         return None
@@ -59,7 +60,7 @@ def _rewritten(node: Aggregate, context: Context) -> Node | None:
         sides.append((join.right, join.left))
     for kept, grouped in sides:
         found = _split(node, join, kept, grouped, context)
-        if found is not None and _pays(found, join, context) and _tells_apart(kept, node.keys, context):
+        if found is not None and _pays(found, join, times, context) and _tells_apart(kept, node.keys, context):
             return _grouped_first(node, join, found, context)
     return None
 
@@ -110,13 +111,14 @@ def _fits_any_sum(of: t.SqlType) -> bool:
             return isinstance(of, t.FloatType)
 
 
-def _pays(split: _Split, join: Join, context: Context) -> bool:
+def _pays(split: _Split, join: Join, times: float, context: Context) -> bool:
+    """``times``: the side that is grouped has at least so many times the rows of the other."""
     statistics = context.statistics
     rows = statistics.rows(split.grouped)
     if statistics.distinct(split.grouped, [key.id for key in split.keys]) * _ROWS_PER_GROUP > rows:
         return False
-    if statistics.rows(split.kept) > rows:
-        return False  # there are fewer pairs than rows that may have none
+    if statistics.rows(split.kept) * times > rows:
+        return False
     if statistics.rows(split.kept) < _MOST_LEFT_OUT * statistics.base_rows(split.kept):
         return False  # its rows would narrow the other side's scan
     return statistics.rows(join) >= _MOST_LEFT_OUT * rows
