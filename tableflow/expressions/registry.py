@@ -6,7 +6,6 @@ What does not fit is a :class:`~tableflow.errors.BindError` with the expected si
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import re
 from collections.abc import Sequence
@@ -55,32 +54,32 @@ class _Index(Generic[Entry]):
     def __init__(self, attribute: str, *modules: str) -> None:
         self.known: dict[str, Entry] = {}
         self._attribute = attribute
-        self._left = list(modules)
+        self._left = modules
 
     def get(self, name: str) -> Entry | None:
         """The entry that is called so."""
-        found = self.known.get(name)
-        while found is None and self._left:
-            self._load_next()
+        while True:
+            left = self._left  # before the look: what another thread loads in between would be missed for good
             found = self.known.get(name)
-        return found
+            if found is not None or not left:
+                return found
+            self._load(left[0])
 
     def all(self) -> dict[str, Entry]:
         """All entries by all their names."""
-        while self._left:
-            self._load_next()
+        while left := self._left:
+            self._load(left[0])
         return self.known
 
-    def _load_next(self) -> None:
-        first = self._left[0]
+    def _load(self, first: str) -> None:
+        """Adds a module's entries; threads that meet here add the same."""
         module = importlib.import_module(f"tableflow.expressions.functions.{first}")
         entries: tuple[Entry, ...] = getattr(module, self._attribute)
         for entry in entries:
             for name in (entry.name, *entry.aliases):
                 if self.known.setdefault(name, entry) is not entry:
                     raise ValueError(f"two functions are called {name!r}")
-        with contextlib.suppress(ValueError):  # another thread may have looked for the same
-            self._left.remove(first)
+        self._left = tuple([other for other in self._left if other != first])
 
 
 _FUNCTIONS = _Index[Function](
