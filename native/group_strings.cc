@@ -16,7 +16,7 @@ uint32_t StringPool::intern(std::string_view text, uint64_t hash) {
   if (!slots_.holds(places_.size() + 1) || slots_.moving()) slots_.reserve(places_.size() + 1);
   const uint32_t tag = TagTable::tag_of(hash);
   TagTable::Slot& slot = slots_.find(tag, [&](uint32_t place) { return this->text(place) == text; });
-  if (slot.entry) return head(slot.entry - 1).id;
+  if (slot.entry) return number(slot.entry - 1);
   push_back(text);
   slot = {tag, places_[places_.size() - 1] + 1};
   return uint32_t(places_.size() - 1);
@@ -34,11 +34,16 @@ void StringPool::push_back(std::string_view text) {
   if (places_.size() >= (size_t(1) << bits) - 1) throw std::length_error("too many distinct strings");
   if (text.size() > UINT32_MAX) throw std::length_error("a string is longer than 4 GiB");
   const size_t at = text_.size(), place = at / unit;
-  if (place >= TagTable::none - 1) throw std::length_error("distinct strings take more than 32 GiB");
-  const Head head{uint32_t(places_.size()), uint32_t(text.size())};
-  text_.resize_raw(at + (sizeof(Head) + text.size() + unit - 1) / unit * unit);
-  std::memcpy(text_.data() + at, &head, sizeof(Head));
-  if (!text.empty()) std::memcpy(text_.data() + at + sizeof(Head), text.data(), text.size());
+  if (place >= TagTable::none - 1) throw std::length_error("distinct strings take more than 16 GiB");
+  const auto number = uint32_t(places_.size()), length = uint32_t(text.size());
+  const bool longer = length >= is_long;
+  const size_t head = head_bytes + (longer ? sizeof(length) : 0);
+  text_.resize_raw(at + (head + length + unit - 1) / unit * unit);
+  char* const entry = text_.data() + at;
+  std::memcpy(entry, &number, sizeof(number));
+  entry[head_bytes - 1] = char(longer ? is_long : length);
+  if (longer) std::memcpy(entry + head_bytes, &length, sizeof(length));
+  if (length) std::memcpy(entry + head, text.data(), length);
   text_bytes_ += text.size();
   places_.push_back(uint32_t(place));
 }

@@ -32,7 +32,7 @@ class StringPool {
     if (place == TagTable::none) return;
     const char* const entry = text_.data() + size_t(place) * unit;
     __builtin_prefetch(entry);
-    __builtin_prefetch(entry + sizeof(Head) + std::min<size_t>(length, 64) - 1);
+    __builtin_prefetch(entry + head_bytes + std::min<size_t>(length, 64) - 1);
   }
   // Makes room, so that the next `n` calls do not rehash between a prefetch and its use.
   void reserve(int64_t n);
@@ -48,18 +48,24 @@ class StringPool {
 
  private:
   static constexpr int64_t kCached = 1 << 18;
-  static constexpr size_t unit = 8;  // texts begin at multiples of it
-  struct Head {
-    uint32_t id, length;
-  };
-  static_assert(sizeof(Head) == unit);
+  static constexpr size_t unit = 4;  // entries begin at multiples of it: number, length, text
+  static constexpr size_t head_bytes = 5;
+  static constexpr uint8_t is_long = 255;  // then four more bytes tell how long
 
-  Head head(uint32_t place) const {
-    Head found;
-    std::memcpy(&found, text_.data() + size_t(place) * unit, sizeof(Head));
+  uint32_t number(uint32_t place) const {
+    uint32_t found;
+    std::memcpy(&found, text_.data() + size_t(place) * unit, sizeof(found));
     return found;
   }
-  std::string_view text(uint32_t place) const { return {text_.data() + (size_t(place) + 1) * unit, head(place).length}; }
+  std::string_view text(uint32_t place) const {
+    const char* const begin = text_.data() + size_t(place) * unit + head_bytes;
+    const auto length = uint8_t(begin[-1]);
+    if (length < is_long) [[likely]]
+      return {begin, length};
+    uint32_t longer;
+    std::memcpy(&longer, begin, sizeof(longer));
+    return {begin + sizeof(longer), longer};
+  }
   void push_back(std::string_view text);
 
   TagTable slots_;  // of places

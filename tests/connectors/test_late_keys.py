@@ -78,7 +78,7 @@ def test_a_file_that_is_written_anew_is_looked_at_anew(tmp_path: Path) -> None:
 
 def test_it_is_done_where_it_pays(tmp_path: Path) -> None:
     shops = write(tmp_path / "shops.parquet", np.arange(60_000), pa.int64())
-    many = write(tmp_path / "many.parquet", np.arange(400_000) % 60_000, pa.int64())
+    many = write(tmp_path / "many.parquet", np.arange(250_000) % 60_000, pa.int64())
     few = query(shops).replace("bought b ON b.shop", f"(SELECT id AS shop, rent AS paid FROM {many}) b ON b.shop")
     auto = {"parallelism.default": "2"}
     found, fetched = run(few, auto)

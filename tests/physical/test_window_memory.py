@@ -85,12 +85,12 @@ def test_a_counted_key_takes_less_than_64_bytes() -> None:
 
 
 @pytest.mark.slow
-def test_a_counted_text_of_eleven_letters_takes_less_than_90_bytes() -> None:
+def test_a_counted_text_of_eleven_letters_takes_less_than_95_bytes() -> None:
     def texts(numbers: Any) -> Column:
         return Column(
             STRING, pc.binary_join_element_wise("k", pc.utf8_lpad(pa.array(numbers).cast("string"), 10, "0"), "")
         )
 
     found = list(_counted(TEXT, texts))
-    assert max(found) < 90
-    assert np.mean(found[10:]) < 75
+    assert max(found) < 95
+    assert np.mean(found[10:]) < 80
