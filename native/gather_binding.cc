@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "gather.h"
+#include "interpreter_lock.h"
 #include "numpy_array.h"
 
 namespace nb = nanobind;
@@ -24,8 +25,8 @@ template <class Index> void check_index(const Index* index, int64_t n, int64_t l
 
 template <class Index>
 std::vector<VectorPtr> take(const std::vector<VectorPtr>& columns, ArrayIn<Index> index, bool nullable) {
-  nb::gil_scoped_release released;
   const int64_t n = int64_t(index.size());
+  const Released released(n * int64_t(columns.size()));
   std::vector<VectorPtr> out;
   out.reserve(columns.size());
   int64_t checked = INT64_MAX;
@@ -36,10 +37,18 @@ std::vector<VectorPtr> take(const std::vector<VectorPtr>& columns, ArrayIn<Index
   return out;
 }
 
+// How many values there are at most to put together.
+int64_t values_of(const std::vector<std::vector<VectorPtr>>& columns) {
+  int64_t values = 0;
+  for (const auto& parts : columns)
+    for (const auto& part : parts) values += part->length;
+  return values;
+}
+
 // columns[c][p] is part p of column c; selections[p] the rows of part p that count, or None.
 std::vector<VectorPtr> concat_columns(const std::vector<std::vector<VectorPtr>>& columns,
                                       const std::vector<std::optional<ArrayIn<uint32_t>>>& selections) {
-  nb::gil_scoped_release released;
+  const Released released(values_of(columns));
   std::vector<VectorPtr> out;
   out.reserve(columns.size());
   std::vector<int64_t> checked(selections.size(), INT64_MAX);
@@ -62,7 +71,7 @@ std::vector<VectorPtr> concat_columns(const std::vector<std::vector<VectorPtr>>&
 // Rows [starts[p], starts[p] + counts[p]) of part p, all parts put together.
 std::vector<VectorPtr> concat_ranges(const std::vector<std::vector<VectorPtr>>& columns, const std::vector<int64_t>& starts,
                                      const std::vector<int64_t>& counts) {
-  nb::gil_scoped_release released;
+  const Released released(values_of(columns));
   std::vector<VectorPtr> out;
   out.reserve(columns.size());
   for (const auto& column : columns) {
@@ -93,7 +102,15 @@ class Concatenation {
     }
     work_ = run();
   }
-  bool step(int64_t nanoseconds) { return work_.step(Deadline(nanoseconds)); }
+  bool step(int64_t nanoseconds) {
+    bool done;
+    {
+      nb::gil_scoped_release released;
+      done = work_.step(Deadline(nanoseconds));
+    }
+    for (; cleared_ < finished_; ++cleared_) columns_[cleared_].clear();  // they belong to Python
+    return done;
+  }
   std::vector<VectorPtr> take() {
     if (work_) throw std::invalid_argument("there are no columns that are finished");
     return std::move(out_);
@@ -107,7 +124,7 @@ class Concatenation {
       std::vector<Rows> parts;
       taking_ ? take_pieces(columns_[c][0], parts) : put_pieces(columns_[c], parts);
       co_await concat(std::move(parts), out_[c]);
-      columns_[c].clear();
+      finished_ = c + 1;
       co_await give_way;
     }
   }
@@ -139,6 +156,7 @@ class Concatenation {
   std::vector<std::vector<VectorPtr>> columns_;
   ArrayIn<int64_t> index_;
   bool taking_ = false;
+  size_t finished_ = 0, cleared_ = 0;  // columns
   std::vector<VectorPtr> out_;
   Work work_;
 };
@@ -152,7 +170,7 @@ void register_gather(nb::module_& m) {
   nb::class_<Concatenation>(m, "Concatenation", "All parts of all columns put together, in steps of some milliseconds.")
       .def(nb::init<std::vector<std::vector<VectorPtr>>>(), nb::arg("columns"))
       .def(nb::init<const std::vector<VectorPtr>&, ArrayIn<int64_t>>(), nb::arg("columns"), nb::arg("index"))
-      .def("step", &Concatenation::step, nb::arg("nanoseconds") = Deadline::usual, nb::call_guard<nb::gil_scoped_release>())
+      .def("step", &Concatenation::step, nb::arg("nanoseconds") = Deadline::usual)
       .def("take", &Concatenation::take);
   m.def("concat_ranges", &concat_ranges, nb::arg("columns"), nb::arg("starts"), nb::arg("counts"));
 }

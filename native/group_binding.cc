@@ -6,6 +6,7 @@
 
 #include "group_arguments.h"
 #include "group_table.h"
+#include "interpreter_lock.h"
 #include "numpy_array.h"
 
 namespace nb = nanobind;
@@ -15,7 +16,7 @@ namespace {
 
 void update(GroupTable& table, const std::vector<VectorPtr>& keys, const std::vector<VectorPtr>& arguments, int64_t length,
             const Selection& selection, const Dense& dense, const Weights& weights) {
-  nb::gil_scoped_release released;
+  const Released released(selection ? int64_t(selection->size()) : length);
   const int64_t n = checked_rows(selection, length);
   table.update(inputs_of(keys, length, n, {}), inputs_of(arguments, length, n, dense), selection ? selection->data() : nullptr, n,
                nullptr, checked_weights(weights, length));
@@ -64,49 +65,49 @@ Groups checked_groups(const GroupTable& table, const ArrayIn<uint32_t>& numbers)
 }
 
 std::vector<VectorPtr> keys(GroupTable& table, int64_t from, int64_t n) {
-  nb::gil_scoped_release released;
+  const Released released(n);
   check_range(table, from, n);
   return keys_of(table, Groups(from, n));
 }
 
 VectorPtr key(GroupTable& table, int column, int64_t from, int64_t n) {
-  nb::gil_scoped_release released;
+  const Released released(n);
   check_range(table, from, n);
   if (column < 0 || column >= table.key_count()) throw std::out_of_range("a key the table does not have");
   return table.key(column, Groups(from, n));
 }
 
 std::vector<VectorPtr> results(const GroupTable& table, int64_t from, int64_t n) {
-  nb::gil_scoped_release released;
+  const Released released(n);
   check_range(table, from, n);
   return results_of(table, Groups(from, n));
 }
 
 VectorPtr result(const GroupTable& table, int call, int64_t from, int64_t n) {
-  nb::gil_scoped_release released;
+  const Released released(n);
   check_range(table, from, n);
   if (call < 0 || call >= table.call_count()) throw std::out_of_range("a call the table does not have");
   return table.result(call, Groups(from, n));
 }
 
 std::vector<VectorPtr> states(const GroupTable& table, int64_t from, int64_t n) {
-  nb::gil_scoped_release released;
+  const Released released(n);
   check_range(table, from, n);
   return table.states(Groups(from, n));
 }
 
 std::vector<VectorPtr> listed_keys(GroupTable& table, const ArrayIn<uint32_t>& numbers) {
-  nb::gil_scoped_release released;
+  const Released released(int64_t(numbers.size()));
   return keys_of(table, checked_groups(table, numbers));
 }
 
 std::vector<VectorPtr> listed_results(const GroupTable& table, const ArrayIn<uint32_t>& numbers) {
-  nb::gil_scoped_release released;
+  const Released released(int64_t(numbers.size()));
   return results_of(table, checked_groups(table, numbers));
 }
 
 std::vector<VectorPtr> listed_states(const GroupTable& table, const ArrayIn<uint32_t>& numbers) {
-  nb::gil_scoped_release released;
+  const Released released(int64_t(numbers.size()));
   return table.states(checked_groups(table, numbers));
 }
 

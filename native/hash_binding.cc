@@ -4,6 +4,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "hash.h"
+#include "interpreter_lock.h"
 #include "numpy_array.h"
 
 namespace nb = nanobind;
@@ -16,7 +17,7 @@ ArrayOut<uint64_t> hash_columns(const std::vector<VectorPtr>& columns, std::opti
   const uint32_t* rows = selection ? selection->data() : nullptr;
   auto out = std::make_shared<Buffer>(size_t(n) * 8);
   {
-    nb::gil_scoped_release released;
+    const Released released(n * int64_t(columns.size()));
     if (length < 0) throw std::invalid_argument("negative length");
     if (rows) check_rows(rows, n, length);
     if (columns.empty()) std::fill_n(out->as<uint64_t>(), n, null_hash);

@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "interpreter_lock.h"
 #include "join_probe.h"
 #include "numpy_array.h"
 
@@ -26,7 +27,7 @@ std::vector<Input> inputs_of(const std::vector<VectorPtr>& vectors, int64_t leng
 
 void append(JoinRows& rows, const std::vector<VectorPtr>& keys, int64_t length, const Selection& selection,
             const std::optional<ArrayIn<uint8_t>>& only) {
-  nb::gil_scoped_release released;
+  const Released released((selection ? int64_t(selection->size()) : length) * int64_t(keys.size()));
   if (selection) check_rows(selection->data(), int64_t(selection->size()), length);
   const int64_t n = selection ? int64_t(selection->size()) : length;
   if (only && int64_t(only->size()) != n) throw std::out_of_range("a mask has one byte per row");
@@ -43,8 +44,8 @@ struct Probe {
 };
 
 void start(Probe& self, std::vector<VectorPtr> keys, int64_t length, const Selection& selection) {
-  nb::gil_scoped_release released;
-  self.keys = std::move(keys);
+  self.keys = std::move(keys);  // those before belong to Python, and are given back under its lock
+  const Released released(selection ? int64_t(selection->size()) : length);
   int64_t n = length;
   self.rows.clear();
   if (selection) {
@@ -60,7 +61,7 @@ nb::tuple next(Probe& self, int64_t limit, bool outer, std::optional<ArrayIn<uin
   auto lanes = std::make_shared<Buffer>(size_t(limit + 1) * 4), build = std::make_shared<Buffer>(size_t(limit + 1) * 4);
   int64_t n;
   {
-    nb::gil_scoped_release released;
+    const Released released(self.probe.table().has_chains() ? limit : self.probe.lanes());
     if (done && int64_t(done->size()) < self.probe.lanes()) throw std::out_of_range("too few lanes");
     if (marked && int64_t(marked->size()) < self.probe.table().rows()) throw std::out_of_range("a mark is needed for each row");
     n = self.probe.next(limit, outer, done ? done->data() : nullptr, marked ? marked->data() : nullptr, lanes->as<uint32_t>(),
@@ -74,7 +75,7 @@ Rows lanes(Probe& self, bool matched) {
   auto out = std::make_shared<Buffer>(size_t(n + 1) * 4);
   int64_t count = 0;
   {
-    nb::gil_scoped_release released;
+    const Released released(n);
     const uint32_t* heads = self.probe.heads();
     for (int64_t i = 0; i < n; ++i) {
       out->as<uint32_t>()[count] = uint32_t(i);

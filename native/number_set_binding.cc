@@ -2,6 +2,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 
+#include "interpreter_lock.h"
 #include "number_set.h"
 #include "numpy_array.h"
 
@@ -16,7 +17,7 @@ ArrayOut<uint64_t> bits_of(ArrayIn<int64_t> values, int64_t first, int64_t span)
   if (span < 0 || span > MOST_SPAN) throw std::invalid_argument("a bit map spans at most 2^32 numbers");
   BufferPtr bits;
   {
-    nb::gil_scoped_release released;
+    const Released released(std::max(int64_t(values.size()), span / 64));
     bits = number_bits({values.data(), values.size()}, first, span);
   }
   return to_numpy<uint64_t>(std::move(bits), (size_t(span) + 63) / 64);
@@ -30,7 +31,7 @@ ArrayOut<uint32_t> rows_of(const VectorPtr& column, int64_t low, int64_t high, s
   auto rows = std::make_shared<Buffer>(length * 4 + 4);
   int64_t found;
   {
-    nb::gil_scoped_release released;
+    const Released released(column->length);
     found = rows_among(*column, {low, high, bits ? bits->data() : nullptr, first}, rows->as<uint32_t>());
   }
   return to_numpy<uint32_t>(std::move(rows), size_t(found));

@@ -105,7 +105,8 @@ class SeveralGroupsReader : public Filters {
       total += n;
     }
     reader_ = std::make_unique<GroupsReader>(std::make_shared<Descriptor>(fd), std::move(chunks), places,
-                                             std::span(rows.data(), rows.size()), std::move(cache));
+                                             std::span(rows.data(), rows.size()), cache);
+    cache_ = std::move(cache);
   }
 
   VectorPtr dictionary(size_t column) {
@@ -129,6 +130,7 @@ class SeveralGroupsReader : public Filters {
     return *reader_;
   }
 
+  PageCachePtr cache_;  // it belongs to Python, to which what reads without the lock need not come back
   std::unique_ptr<GroupsReader> reader_;
   ColumnChunkReader::Pages pages_;
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "group_arguments.h"
+#include "interpreter_lock.h"
 #include "partition.h"
 #include "partition_ranges.h"
 
@@ -23,7 +24,7 @@ nb::tuple partition(ArrayIn<uint64_t> hashes, uint32_t parts, std::optional<Arra
   auto starts = std::make_shared<Buffer>((size_t(parts) + 1) * 8);
   const uint32_t* selected = selection ? selection->data() : nullptr;
   {
-    nb::gil_scoped_release released;
+    const Released released{int64_t(n)};
     partition_rows(hashes.data(), selected, int64_t(n), parts, rows->as<uint32_t>(), starts->as<int64_t>());
   }
   return nb::make_tuple(to_numpy<uint32_t>(std::move(rows), n), to_numpy<int64_t>(std::move(starts), size_t(parts) + 1));
@@ -36,7 +37,7 @@ nb::object partition_ranges(const VectorPtr& key, const std::string& format, Arr
   BufferPtr rows, starts;
   int64_t n, only;
   {
-    nb::gil_scoped_release released;
+    const Released released(selection ? int64_t(selection->size()) : length);
     if (!std::is_sorted(ascending.begin(), ascending.end())) throw std::invalid_argument("boundaries ascend");
     if (length < 0 || length > UINT32_MAX) throw std::invalid_argument("more rows than a row number can count");
     n = checked_rows(selection, length);
