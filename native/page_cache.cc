@@ -12,6 +12,7 @@ namespace {
 constexpr int64_t kNanoseconds = 1'000'000'000;
 constexpr int kSample = 16;             // residents that are compared for one place
 constexpr double kClearly = 1.25;       // times what a page has to save more than the one whose place it takes
+constexpr double kOfOthers = 2;         // and if that place is of another size, so that memory has to be mapped anew
 constexpr size_t kUsesPerPage = 16;     // of all pages on average, before they halve
 constexpr size_t kMostPages = 1 << 17;  // headers included of pages whose bytes are not kept
 constexpr size_t kMostHere = 1 << 15;   // each is a mapping, of which a process may have 65,530
@@ -77,6 +78,7 @@ BufferPtr PageCache::use(const PageKey& key) {
 
 void PageCache::age() {
   uses_since_ = 0;
+  for (auto& [footprint, alike] : alike_) alike.least /= 2;
   for (auto at = entries_.begin(); at != entries_.end();) {
     at->second.uses /= 2;
     if (at->second.uses == 0 && !at->second.bytes) at = entries_.erase(at);
@@ -85,54 +87,115 @@ void PageCache::age() {
 }
 
 void PageCache::offer(const PageKey& key, const uint8_t* bytes, size_t size, int64_t nanoseconds) {
+  const size_t footprint = Buffer::lasting_footprint(size);
+  BufferPtr copy;
   {
     const std::lock_guard guard(lock_);
-    if (!wanted(key, size, nanoseconds)) return;
+    Entry* entry = size ? missing(key) : nullptr;
+    if (!entry) return;
+    if (entry->nanoseconds == 0 || double(nanoseconds) < entry->nanoseconds) entry->nanoseconds = double(nanoseconds);
+    // This use does not count: a page that is read as often as those that are here, but earlier in each reading of them all, would
+    // else take the place of one whose turn comes later, which would take it back.
+    Alike& alike = alike_[footprint];
+    if (!make_room(footprint, alike, (entry->uses - 1.0) * entry->nanoseconds / double(footprint))) return;
+    if (!alike.spares.empty()) {
+      copy = std::move(alike.spares.back());
+      alike.spares.pop_back();
+      spared_ -= int64_t(footprint);
+      copy->fit(size);
+    }
+    used_ += int64_t(footprint);
   }
-  BufferPtr copy = Buffer::lasting(size);
+  if (!copy) copy = Buffer::lasting(size);
   std::memcpy(copy->data(), bytes, size);
   const std::lock_guard guard(lock_);
-  Entry* entry = wanted(key, copy->footprint(), nanoseconds);
-  if (!entry) return;
+  used_ += int64_t(copy->footprint()) - int64_t(footprint);  // where it could not be mapped, it has another
+  Entry* entry = missing(key);
+  if (!entry || used_ + spared_ > capacity_) {
+    used_ -= int64_t(copy->footprint());
+    spare(std::move(copy));
+    return;
+  }
+  Entries& alike = alike_[copy->footprint()].residents;
   entry->bytes = std::move(copy);
   entry->place = residents_.size();
+  entry->place_alike = alike.size();
   residents_.push_back(entry);
-  used_ += int64_t(entry->bytes->footprint());
+  alike.push_back(entry);
 }
 
-PageCache::Entry* PageCache::wanted(const PageKey& key, size_t size, int64_t nanoseconds) {
+PageCache::Entry* PageCache::missing(const PageKey& key) {
   const auto found = entries_.find(key);
-  if (found == entries_.end() || found->second.bytes || size == 0) return nullptr;
-  Entry& entry = found->second;
-  if (entry.nanoseconds == 0 || nanoseconds < entry.nanoseconds) entry.nanoseconds = double(nanoseconds);
-  return make_room(int64_t(size), entry.uses * entry.nanoseconds / double(size)) ? &entry : nullptr;
+  return found == entries_.end() || found->second.bytes ? nullptr : &found->second;
 }
 
-bool PageCache::make_room(int64_t size, double worth) {
-  if (size > capacity_) return false;
-  while (used_ + size > capacity_ || residents_.size() >= kMostHere) {
-    Entry* least = least_of_some();
-    if (!least || least->worth() * kClearly >= worth) return false;
-    drop(*least);
+bool PageCache::is_full(size_t size) const {
+  return used_ + spared_ + int64_t(size) > capacity_ || residents_.size() >= kMostHere;
+}
+
+bool PageCache::make_room(size_t size, Alike& alike, double worth) {
+  if (int64_t(size) > capacity_) return false;
+  while (is_full(size) && alike.spares.empty()) {
+    if (spared_ > 0) {
+      forget_spare();
+      continue;
+    }
+    // Most are refused, and for most of these it is enough to know what was refused before.
+    if (worth <= 0 || (worth <= alike.least && ++alike.refused % kSample != 0)) return false;
+    Entry* goes = that_goes(alike.residents, worth, kClearly);
+    if (!goes) goes = that_goes(residents_, worth, kOfOthers);
+    if (!goes) {
+      alike.least = worth;
+      return false;
+    }
+    drop(*goes);
+    ++evictions_;
   }
   return true;
 }
 
-PageCache::Entry* PageCache::least_of_some() {
+PageCache::Entry* PageCache::that_goes(const Entries& among, double worth, double clearly) {
+  Entry* least = least_of_some(among);
+  return least && least->worth() * clearly < worth ? least : nullptr;
+}
+
+PageCache::Entry* PageCache::least_of_some(const Entries& among) {
   Entry* least = nullptr;
-  for (int i = 0; i < kSample && !residents_.empty(); ++i) {
-    Entry* one = residents_[size_t(random() % residents_.size())];
+  for (int i = 0; i < kSample && !among.empty(); ++i) {
+    Entry* one = among[size_t(random() % among.size())];
     if (!least || one->worth() < least->worth()) least = one;
   }
   return least;
 }
 
 void PageCache::drop(Entry& entry) {
-  used_ -= int64_t(entry.bytes->footprint());
+  BufferPtr bytes = std::move(entry.bytes);
   entry.bytes.reset();
+  used_ -= int64_t(bytes->footprint());
+  Entries& alike = alike_[bytes->footprint()].residents;
   residents_[entry.place] = residents_.back();
   residents_[entry.place]->place = entry.place;
   residents_.pop_back();
+  alike[entry.place_alike] = alike.back();
+  alike[entry.place_alike]->place_alike = entry.place_alike;
+  alike.pop_back();
+  spare(std::move(bytes));
+}
+
+void PageCache::spare(BufferPtr bytes) {
+  // What somebody still reads is not written to.  Nobody can begin to, since the entry is without it.
+  if (bytes.use_count() > 1 || !bytes->is_lasting() || used_ + spared_ + int64_t(bytes->footprint()) > capacity_) return;
+  spared_ += int64_t(bytes->footprint());
+  alike_[bytes->footprint()].spares.push_back(std::move(bytes));
+}
+
+void PageCache::forget_spare() {
+  for (auto& [footprint, alike] : alike_) {
+    if (alike.spares.empty()) continue;
+    spared_ -= int64_t(footprint);
+    alike.spares.pop_back();
+    return;
+  }
 }
 
 uint64_t PageCache::random() {
@@ -145,7 +208,8 @@ uint64_t PageCache::random() {
 void PageCache::resize(int64_t capacity) {
   const std::lock_guard guard(lock_);
   capacity_ = std::max<int64_t>(capacity, 0);
-  while (used_ > capacity_ && !residents_.empty()) drop(*least_of_some());
+  while (spared_ > 0 && used_ + spared_ > capacity_) forget_spare();
+  while (used_ > capacity_ && !residents_.empty()) drop(*least_of_some(residents_));
 }
 
 int64_t PageCache::capacity() const {
@@ -155,7 +219,7 @@ int64_t PageCache::capacity() const {
 
 int64_t PageCache::bytes() const {
   const std::lock_guard guard(lock_);
-  return used_;
+  return used_ + spared_;
 }
 
 int64_t PageCache::pages() const {
@@ -171,6 +235,11 @@ int64_t PageCache::hits() const {
 int64_t PageCache::misses() const {
   const std::lock_guard guard(lock_);
   return misses_;
+}
+
+int64_t PageCache::evictions() const {
+  const std::lock_guard guard(lock_);
+  return evictions_;
 }
 
 CachedPages::CachedPages(PageCachePtr cache, int fd, Codec codec) : codec_(codec) {

@@ -6,11 +6,15 @@
 // Which pages stay: those that save most time for their bytes, that is uses times nanoseconds over bytes, where uses halve now and then
 // (Einziger, Friedman, Manes: TinyLFU, ACM ToS 2017, section 3; Cao, Irani: Cost-Aware WWW Proxy Caching, USITS 1997).  A page only takes the
 // place of one that saves clearly less, so that reading more than fits, again and again, finds what fits.
+//
+// To map memory, to have the kernel fill it with zeros and to take it from all processors again takes longer than to decompress a small
+// page.  So a page that goes leaves its memory to the one that comes: those of the same footprint are asked first whether one of them saves less.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <memory_resource>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
@@ -57,12 +61,13 @@ class PageCache {
   int64_t pages() const;
   int64_t hits() const;
   int64_t misses() const;
+  int64_t evictions() const;
 
  private:
   struct Entry {
     KnownPage page;
     BufferPtr bytes;
-    size_t place = 0;  // among the residents
+    size_t place = 0, place_alike = 0;  // among the residents
     double nanoseconds = 0;  // the least that it took; 0: not known
     uint32_t uses = 0;
 
@@ -72,24 +77,41 @@ class PageCache {
     size_t operator()(const PageKey& key) const;
   };
 
+  using Entries = std::vector<Entry*>;
+  // Residents of one footprint.
+  struct Alike {
+    Entries residents;
+    std::vector<BufferPtr> spares;
+    double least = 0;  // that was worth too much to go, when it was last asked for
+    uint32_t refused = 0;
+  };
+
+  // The entry of a page whose bytes are not here.
+  Entry* missing(const PageKey& key);
   // Frees places of pages that are worth less than this until there is room; false if there are not enough.
-  bool make_room(int64_t size, double worth);
-  // The entry of a page that is not here, for which there is room now; else null.
-  Entry* wanted(const PageKey& key, size_t size, int64_t nanoseconds);
-  Entry* least_of_some();
+  bool make_room(size_t size, Alike& alike, double worth);
+  bool is_full(size_t size) const;
+  // One that saves so much less than a newcomer, times `clearly`, that it goes for it; else null.
+  Entry* that_goes(const Entries& among, double worth, double clearly);
+  Entry* least_of_some(const Entries& among);
   void drop(Entry& entry);
+  void spare(BufferPtr bytes);
+  void forget_spare();
   void age();
   uint64_t random();
 
   mutable std::mutex lock_;
   int64_t capacity_;
   const int64_t settled_ns_;
-  int64_t used_ = 0;
-  int64_t hits_ = 0, misses_ = 0;
+  int64_t used_ = 0;  // by pages, those included that are being copied
+  int64_t spared_ = 0;
+  int64_t hits_ = 0, misses_ = 0, evictions_ = 0;
   size_t uses_since_ = 0, refused_ = 0;
   uint64_t random_ = 0x9e3779b97f4a7c15;
-  std::unordered_map<PageKey, Entry, Hash> entries_;
-  std::vector<Entry*> residents_;
+  std::pmr::unsynchronized_pool_resource pool_;  // many small pieces of the heap, here to stay, would leave gaps everywhere
+  std::pmr::unordered_map<PageKey, Entry, Hash> entries_{&pool_};
+  Entries residents_;
+  std::unordered_map<size_t, Alike> alike_;  // by their footprints
   std::vector<std::pair<std::array<int64_t, 5>, uint64_t>> files_;  // sorted
   uint64_t next_file_ = 0;
 };

@@ -13,8 +13,14 @@ Buffer::Buffer(size_t bytes) : size_(bytes) {
   if (!data_) throw std::bad_alloc();
 }
 
+size_t Buffer::lasting_footprint(size_t bytes) {
+  size_t step = 4096;
+  while (step * 64 < bytes + 64) step *= 2;
+  return (bytes + 64 + step - 1) / step * step;
+}
+
 std::shared_ptr<Buffer> Buffer::lasting(size_t bytes) {
-  const size_t padded = (bytes + 64 + 4095) / 4096 * 4096;
+  const size_t padded = lasting_footprint(bytes);
   void* data = ::mmap(nullptr, padded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) return std::make_shared<Buffer>(bytes);  // a process may have so many mappings
   std::shared_ptr<Buffer> buffer(new Buffer);

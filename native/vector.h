@@ -61,6 +61,7 @@ class Buffer {
   explicit Buffer(size_t bytes);
   // For what stays long: mapped on its own, in whole pages, so that neither memory that comes and goes beside it nor this one leaves gaps.
   static std::shared_ptr<Buffer> lasting(size_t bytes);
+  static size_t lasting_footprint(size_t bytes);  // what it takes: of few sizes, so that it can be used again for others
   ~Buffer();
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
@@ -69,6 +70,8 @@ class Buffer {
   template <class T> T* as() { return reinterpret_cast<T*>(data_); }
   template <class T> const T* as() const { return reinterpret_cast<const T*>(data_); }
   size_t size() const { return size_; }
+  bool is_lasting() const { return mapped_ != 0; }
+  void fit(size_t bytes) { size_ = bytes; }  // it holds others, for which it is large enough
   size_t footprint() const { return mapped_ ? mapped_ : size_ + 64; }  // bytes of memory
  private:
   Buffer() = default;

@@ -138,6 +138,29 @@ def test_reading_more_than_fits_again_and_again_finds_what_fits(tmp_path):
     assert (cache.hits - before) * 4 > whole.pages
 
 
+def test_what_is_read_no_more_often_does_not_take_the_place_of_what_is_here(tmp_path):
+    """Columns of pages of many sizes, three times what fits: a page whose turn comes early would else push out one whose turn comes late."""
+    rng = np.random.default_rng(2)
+    columns = {
+        "narrow": pa.array(rng.integers(0, 4, 30_000)),
+        "wide": pa.array(rng.integers(0, 1 << 40, 30_000)),
+        "text": pa.array([f"{i * 7919} is a text of {'some ' * (i % 7)} words" for i in range(30_000)]),
+    }
+    path = tmp_path / "t.parquet"
+    write(path, columns, row_group_size=30_000, data_page_size=8000)
+    whole = PageCache(1 << 28, 0)
+    for name in columns:
+        read_chunk(path, name, whole)
+    cache = PageCache(whole.bytes // 3, 0)
+    for name in columns:
+        read_chunk(path, name, cache)
+    assert cache.evictions == 0
+    for _ in range(10):
+        for name in columns:
+            read_chunk(path, name, cache)
+    assert cache.evictions < whole.pages < cache.hits
+
+
 def test_pages_that_are_used_more_take_the_place_of_others(tmp_path):
     seldom, often = tmp_path / "seldom.parquet", tmp_path / "often.parquet"
     for path in (seldom, often):
