@@ -4,6 +4,7 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
+#include <sys/stat.h>
 
 #include <map>
 #include <optional>
@@ -203,6 +204,13 @@ nb::tuple parse_thrift_prefix(const nb::bytes& data) {
 
 nb::object parse_thrift(const nb::bytes& data) { return parse_thrift_prefix(data)[0]; }
 
+// Size and time of modification (nanoseconds) of an open file.  The lock is kept: what the kernel knows takes less than to wait for it.
+std::pair<int64_t, int64_t> file_version(int fd) {
+  struct stat status;
+  if (::fstat(fd, &status)) throw std::system_error(errno, std::generic_category(), "fstat");
+  return {int64_t(status.st_size), int64_t(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec};
+}
+
 void translate(const std::exception_ptr& pointer, void*) {
   try {
     std::rethrow_exception(pointer);
@@ -233,6 +241,7 @@ ChunkDefinition tableflow::parquet::chunk_definition(bool optional, const std::s
 
 void register_parquet(nb::module_& m) {
   nb::register_exception_translator(translate);
+  m.def("file_version", &file_version, nb::arg("fd"));
   m.def("parse_thrift", &parse_thrift, nb::arg("data"));
   m.def("parse_footer_thrift", &parse_footer_thrift, nb::arg("data"));
   m.def("parse_thrift_prefix", &parse_thrift_prefix, nb::arg("data"));
@@ -243,7 +252,8 @@ void register_parquet(nb::module_& m) {
       .def_prop_ro("bytes", &PageCache::bytes)
       .def_prop_ro("pages", &PageCache::pages)
       .def_prop_ro("hits", &PageCache::hits)
-      .def_prop_ro("misses", &PageCache::misses);
+      .def_prop_ro("misses", &PageCache::misses)
+      .def_prop_ro("evictions", &PageCache::evictions);
   nb::class_<ColumnChunkReader>(m, "ParquetColumnReader", "Decodes a flat column chunk; see parquet_column.h.")
       .def(nb::new_(&make_reader), nb::arg("fd"), nb::arg("offset"), nb::arg("size"), nb::arg("num_values"), nb::arg("optional"),
            nb::arg("conversion"), nb::arg("format"), nb::arg("type_length"), nb::arg("codec"), nb::arg("decompress").none(), nb::arg("cache").none() = nb::none())
@@ -255,6 +265,7 @@ void register_parquet(nb::module_& m) {
         return r.read(rows);
       }, nb::arg("rows"))
       .def("skip", [](ColumnChunkReader& r, int64_t rows) {
+        if (rows == 0) return;
         nb::gil_scoped_release released;
         r.skip(rows);
       }, nb::arg("rows"))
@@ -267,8 +278,9 @@ void register_parquet(nb::module_& m) {
         nb::gil_scoped_release released;
         return r.dictionary();
       })
-      .def("jump", [](ColumnChunkReader& r, int64_t offset, int64_t first_row) {
+      .def("jump", [](ColumnChunkReader& r, int64_t offset, int64_t first_row, int64_t rows) {
         nb::gil_scoped_release released;
         r.jump(offset, first_row);
-      }, nb::arg("offset"), nb::arg("first_row"));
+        r.skip(rows);
+      }, nb::arg("offset"), nb::arg("first_row"), nb::arg("rows") = 0);
 }

@@ -1,6 +1,7 @@
 """Parquet: pruning, statistics as bounds, names that differ in case, damaged files."""
 
 import datetime as dt
+import gc
 import os
 import random
 from decimal import Decimal
@@ -314,3 +315,16 @@ def test_paths(tmp_path):
     (tmp_path / "mixed" / "b.json").write_text("{}\n")
     with pytest.raises(ConnectorError, match="files of several formats"):
         file_provider(str(tmp_path / "mixed"))
+
+
+def test_a_scan_keeps_few_files_open(tmp_path):
+    for i in range(40):
+        pq.write_table(pa.table({"n": range(100)}), tmp_path / f"{i:02}.parquet", row_group_size=25)
+    source = Sources().open(spec_of(file_provider(f"{tmp_path}/*.parquet")))
+    before = len(os.listdir("/proc/self/fd"))
+    for split in splits_of(source):
+        assert source.reader(split, 1000).poll().length
+        assert len(os.listdir("/proc/self/fd")) <= before + 5
+    del source
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -26,7 +26,7 @@ from tableflow.connectors.filesystem.parquet_known import known_rows
 from tableflow.connectors.filesystem.parquet_pruning import Pages, columns_of, matching_groups
 from tableflow.connectors.filesystem.parquet_reader import FileColumns, GroupScan, read_rows
 from tableflow.connectors.filesystem.parquet_statistics import table_statistics
-from tableflow.connectors.filesystem.path import FileVersion
+from tableflow.connectors.filesystem.path import FileVersion, OpenFiles
 from tableflow.connectors.filesystem.widening import fits
 from tableflow.connectors.pruning import can_prune
 from tableflow.connectors.reading import Chunk
@@ -190,7 +190,7 @@ class ParquetFormat(Format):
         file.check()
         footer, columns = read_footer(file), scan.read_columns
         found = place_columns(footer, columns, None)
-        read = FileColumns(footer, columns, found, ScanFilters((), columns, ()), representation)
+        read = FileColumns(footer, columns, found, ScanFilters((), columns, ()), representation, OpenFiles())
         return list(fetch_rows(read, places, stopped))
 
     def _file_scan(self, scan: FileScan, file: FileVersion, reading: Reading, representation: str) -> _FileScan:
@@ -200,10 +200,11 @@ class ParquetFormat(Format):
         filters = reading.shared.get("filters")
         if filters is None:
             filters = reading.shared["filters"] = ScanFilters(scan.predicates, columns, reading.lists)
+        opened = reading.shared.setdefault("opened", OpenFiles())
         places = place_columns(footer, columns, None)
         return _FileScan(
             file,
-            FileColumns(footer, columns, places, filters, representation),
+            FileColumns(footer, columns, places, filters, representation, opened),
             Pages(footer, scan.predicates, _places(footer, scan)),
         )
 

@@ -185,9 +185,9 @@ class NativeColumn:
         if row - position >= _JUMP_ROWS:
             pages = page_locations(self._footer, self._group, self._place)
             page = 0 if pages is None else pages.page_of(row)
-            if pages is not None and pages.first_rows[page] > position:
-                position = pages.first_rows[page]
-                reader.jump(pages.offsets[page], position)
+            if pages is not None and (first := pages.first_rows[page]) > position:
+                reader.jump(pages.offsets[page], first, row - first)
+                return
         reader.skip(row - position)
 
     def read(self, rows: int) -> Column:

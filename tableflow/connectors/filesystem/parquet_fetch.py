@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -37,15 +36,11 @@ def _fetch_group(
     first, count = int(rows[0]), int(rows[-1] - rows[0]) + 1
     at = (rows - first).astype(np.uint32)
     columns: list[Column] = []
-    fd = os.open(of.footer.file.path, os.O_RDONLY)
-    try:
-        of.footer.file.check_opened(fd)
-        for i, place in enumerate(of.places):
-            if stopped():
-                return None
-            columns.append(of.declared(i, _fetch_column(of, group, place, fd, first, count, at)))
-    finally:
-        os.close(fd)
+    file = of.files.open(of.footer.file)
+    for i, place in enumerate(of.places):
+        if stopped():
+            return None
+        columns.append(of.declared(i, _fetch_column(of, group, place, file.descriptor, first, count, at)))
     return columns
 
 

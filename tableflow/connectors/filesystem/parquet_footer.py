@@ -84,6 +84,10 @@ class Footer:
                 self._chunks[key] = None
         return self._chunks[key]
 
+    def column_of(self, leaf: int) -> FooterColumn:
+        """The flat column whose chunks have this number."""
+        return next(column for column in self.columns if column.leaf == leaf)
+
     def plan(self, group: int, column: FooterColumn) -> ChunkPlan | None:
         """How one column chunk is decoded natively; None if it is not."""
         if column.leaf is None:

@@ -7,7 +7,6 @@ apply, the groups are read one by one.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -88,39 +87,32 @@ def read_groups(scan: GroupsScan, done: int) -> Iterator[Chunk]:
     # one row group of several batches is decoded batch by batch
     alone = len(rows) == 1 and rows[0] > scan.batch_rows
     together = _Together(scan, layouts) if not alone and all(layout is not None for layout in layouts) else None
-    try:
-        first = begin = 0
-        while first < len(rows):
-            if begin + rows[first] <= done:
-                begin += rows[first]
-                first += 1
-                continue
-            last = first
-            inside = 0
-            most = scan.batch_rows if together is None or begin < done else together.step
-            while (
-                last < len(rows)
-                and begin >= done
-                and _is_whole(scan, last)
-                and (inside + rows[last] <= most or not inside)
-            ):
-                inside += rows[last]
-                last += 1
-            read = None if together is None or last == first else together.read(scan.groups[first:last], inside)
-            if read is None:
-                last = max(last, first + 1)
-                inside = sum(rows[first:last])
-                yield from _one_by_one(scan, scan.groups[first:last], begin, done)
-            else:
-                columns, found, at = read
-                if found:
-                    told = places.of(begin, inside, at)
-                    yield from pieces(columns, found, at, scan.batch_rows, begin, inside, told)
-            begin += inside
-            first = last
-    finally:
-        if together is not None:
-            together.close()
+    first = begin = 0
+    while first < len(rows):
+        if begin + rows[first] <= done:
+            begin += rows[first]
+            first += 1
+            continue
+        last = first
+        inside = 0
+        most = scan.batch_rows if together is None or begin < done else together.step
+        while (
+            last < len(rows) and begin >= done and _is_whole(scan, last) and (inside + rows[last] <= most or not inside)
+        ):
+            inside += rows[last]
+            last += 1
+        read = None if together is None or last == first else together.read(scan.groups[first:last], inside)
+        if read is None:
+            last = max(last, first + 1)
+            inside = sum(rows[first:last])
+            yield from _one_by_one(scan, scan.groups[first:last], begin, done)
+        else:
+            columns, found, at = read
+            if found:
+                told = places.of(begin, inside, at)
+                yield from pieces(columns, found, at, scan.batch_rows, begin, inside, told)
+        begin += inside
+        first = last
 
 
 def _is_whole(scan: GroupsScan, number: int) -> bool:
@@ -177,12 +169,7 @@ class _Together:
         self._stored = all(map(scan.of.is_stored, range(len(self._types))))
         self._again: list[tuple[IntervalFilter, Bounds]] = []
         self._alike = all(layout.all_alike for layout in self._layouts)
-        self._fd = os.open(scan.of.footer.file.path, os.O_RDONLY)
-        try:
-            scan.of.footer.file.check_opened(self._fd)
-        except BaseException:
-            self.close()
-            raise
+        self._file = scan.of.files.open(scan.of.footer.file)
         self._seen = self._kept = 0
         self._filters = True
         self._alone = False
@@ -203,7 +190,7 @@ class _Together:
             return None
         try:
             reader = ParquetGroupsReader(
-                self._fd,
+                self._file.descriptor,
                 self._columns,
                 [layout.offsets[numbers] for layout in self._layouts],
                 [layout.sizes[numbers] for layout in self._layouts],
@@ -259,12 +246,6 @@ class _Together:
         if len(again) == len(found):
             self._again = [(one, bounds) for one, bounds in again if bounds is not None]
         return added
-
-    def close(self) -> None:
-        """Closes the file; further calls do nothing."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
 
 
 def _ranges(of: FileColumns, groups: Sequence[int]) -> Callable[[int], ColumnRange]:

@@ -19,8 +19,8 @@ from tableflow.connectors.pruning import ColumnRange
 from tableflow.records import dataclass
 
 _LARGEST = 64 << 20
-_REMEMBERED = 256
-"""Chunks whose pages are kept for the next scan: each scan asks for those of its first row groups, useful or not."""
+_REMEMBERED = 2048
+"""Chunks whose pages are kept for the next scan."""
 _NULL_PAGES, _MINIMA, _MAXIMA, _NULL_COUNTS = 1, 2, 3, 5
 _LOCATIONS, _OFFSET, _FIRST_ROW = 1, 1, 3
 _NULLS, _MAXIMUM, _MINIMUM = 3, 5, 6
@@ -55,6 +55,17 @@ def read_part(footer: Footer, part: FilePart) -> bytes | None:
 
 def page_locations(footer: Footer, group: int, place: FooterColumn) -> PageLocations | None:
     """Where the pages of a chunk begin; None if the file does not say."""
+    return None if place.leaf is None else _page_locations(footer, group, place.leaf)
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _page_locations(footer: Footer, group: int, leaf: int) -> PageLocations | None:
+    found = _read_page_locations(footer, group, footer.column_of(leaf))
+    footer.file.check()  # what another version says must not be remembered for this one
+    return found
+
+
+def _read_page_locations(footer: Footer, group: int, place: FooterColumn) -> PageLocations | None:
     chunk = footer.chunk(group, place)
     if chunk is None or chunk.offset_index is None or chunk.elsewhere:
         return None
@@ -81,9 +92,8 @@ def page_ranges(
 
 @functools.lru_cache(maxsize=_REMEMBERED)
 def _page_ranges(footer: Footer, group: int, leaf: int) -> tuple[PageLocations, tuple[ColumnRange, ...]] | None:
-    place = next(column for column in footer.columns if column.leaf == leaf)
-    found = _read_page_ranges(footer, group, place, leaf)
-    footer.file.check()  # what another version says must not be remembered for this one
+    found = _read_page_ranges(footer, group, footer.column_of(leaf), leaf)
+    footer.file.check()  # as above
     return found
 
 

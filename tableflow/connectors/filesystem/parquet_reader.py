@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -29,6 +28,7 @@ from tableflow.connectors.filesystem.parquet_footer import Footer, FooterColumn
 from tableflow.connectors.filesystem.parquet_pruning import Rows
 from tableflow.connectors.filesystem.parquet_statistics import declared_range
 from tableflow.connectors.filesystem.parquet_together import ColumnsTogether
+from tableflow.connectors.filesystem.path import OpenFiles
 from tableflow.connectors.pruning import ColumnRange
 from tableflow.connectors.reading import Chunk
 from tableflow.connectors.storage import NATURAL, convert, represent
@@ -49,7 +49,9 @@ class FileColumns:
         places: Sequence[FooterColumn],
         filters: ScanFilters,
         representation: str,
+        files: OpenFiles,
     ) -> None:
+        self.files = files
         self.footer = footer
         self.columns = columns
         self.places = places
@@ -161,21 +163,22 @@ class GroupReader:
     def __init__(self, scan: GroupScan) -> None:
         self._scan = scan
         self._of = scan.of
-        self._fd = os.open(scan.of.footer.file.path, os.O_RDONLY)
         self._native: dict[int, NativeColumn] = {}
         self._arrow: ArrowColumns | None = None
         self._together: ColumnsTogether | None = None
         self._others: list[int] = []
         of, group, counts = scan.of, scan.group, scan.counts
         footer = of.footer
+        self._file = of.files.open(footer.file)
         try:
-            footer.file.check_opened(self._fd)
             for i, place in enumerate(of.places):
                 plan = footer.plan(group, place)
                 if plan is None:
                     self._others.append(i)
                 else:
-                    self._native[i] = NativeColumn(footer, group, place, plan, self._fd, scan.batch_rows, counts)
+                    self._native[i] = NativeColumn(
+                        footer, group, place, plan, self._file.descriptor, scan.batch_rows, counts
+                    )
             if self._others:
                 counts["pyarrow_chunks"] += len(self._others)
                 others = [of.places[i] for i in self._others]
@@ -304,9 +307,6 @@ class GroupReader:
             column.close()
         if self._arrow is not None:
             self._arrow.close()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
 
 
 def by_codes_and_bounds(

@@ -6,6 +6,7 @@ import glob
 import os
 from pathlib import Path
 
+from tableflow.columnar._native import file_version
 from tableflow.connectors.reading import read_error
 from tableflow.errors import ConnectorError
 from tableflow.nearest import nearest
@@ -33,16 +34,50 @@ class FileVersion:
             status = os.stat(self.path)  # noqa: PTH116 - as below; a version need not be made of it for each split
         except OSError as error:
             raise read_error(f"file {self.path!r}", error) from None
-        self._compare(status)
+        self._compare(status.st_size, status.st_mtime_ns)
 
     def check_opened(self, fd: int) -> None:
-        """Raises if what has just been opened under the path is not this version."""
+        """Raises if what has been opened under the path is not this version, or no longer."""
         if self.modified != GROWING:
-            self._compare(os.fstat(fd))
+            self._compare(*file_version(fd))
 
-    def _compare(self, status: os.stat_result) -> None:
-        if status.st_size != self.size or status.st_mtime_ns != self.modified:
+    def _compare(self, size: int, modified: int) -> None:
+        if size != self.size or modified != self.modified:
             raise ConnectorError(f"file {self.path!r} was changed while it was being read", hint="run the query again")
+
+
+class OpenedFile:
+    """A version of a file, open for reading as long as somebody holds this."""
+
+    def __init__(self, file: FileVersion) -> None:
+        self.descriptor = -1
+        self.descriptor = os.open(file.path, os.O_RDONLY)
+        file.check_opened(self.descriptor)
+
+    def __del__(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+
+
+class OpenFiles:
+    """Files that a scan reads, the last of which stay open from row group to row group; for all its tasks."""
+
+    _KEPT = 4
+
+    def __init__(self) -> None:
+        self._opened: dict[FileVersion, OpenedFile] = {}
+
+    def open(self, file: FileVersion) -> OpenedFile:
+        """The file; raises if it is not, or no longer, this version, and OSError if it is not there."""
+        found = self._opened.get(file)
+        if found is not None:
+            file.check_opened(found.descriptor)
+            return found
+        found = OpenedFile(file)
+        for oldest in list(self._opened)[: 1 - self._KEPT]:
+            self._opened.pop(oldest, None)  # another task may have done so
+        self._opened[file] = found
+        return found
 
 
 def stat_file(path: str) -> FileVersion:
