@@ -23,7 +23,7 @@ from tableflow.expressions.operand import Operand, numbers
 from tableflow.runtime.narrowing import MOST_IN_CONJUNCT
 from tableflow.runtime.source import KeyList
 
-MOST_NUMBERS = 1 << 20
+MOST_NUMBERS = 1 << 22
 _FEW_ROWS = 4_096
 """Rows that are worth looking for a few different texts: keys of a build mostly differ."""
 
