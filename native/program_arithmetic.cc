@@ -112,6 +112,11 @@ template <class T> void scale_down(Frame& f, const Instruction& in) {
   const T by = T(in.immediates[0].integer);
   map_unary<T, T>(f, in, [=](T a) { return divide_rounded(a, by); });
 }
+// Times a power of ten, for comparing: what would have more than 38 digits is 10^38, which is beyond whatever has not.
+void scale_up(Frame& f, const Instruction& in) {
+  const int128 by = in.immediates[0].integer, most = (DECIMAL_LIMIT - 1) / by;
+  map_unary<int128, int128>(f, in, [=](int128 a) { return a > most ? DECIMAL_LIMIT : a < -most ? -DECIMAL_LIMIT : a * by; });
+}
 template <class T> void prepare_scale(Instruction& in) {
   if (in.immediates.size() != 1 || in.immediates[0].kind != Immediate::Integer || in.immediates[0].integer < 1 ||
       int128(T(in.immediates[0].integer)) != in.immediates[0].integer)
@@ -175,6 +180,7 @@ template <class T> void exact(OpTable& t, const std::string& k, Reg reg) {
 void TABLEFLOW_FOR_PROCESSOR(add_arithmetic_ops)(OpTable& t) {
   exact<int64_t>(t, "i64", Reg::I64);
   exact<int128>(t, "i128", Reg::I128);
+  t["scale_up.i128"] = {scale_up, Reg::I128, {Reg::I128}, false, prepare_scale<int128>};
   t["divide_rounding.i128"] = {divide_rounding, Reg::I128, {Reg::I128, Reg::I128}, true};
   real(t);
 }

@@ -115,7 +115,7 @@ def compared(compiler: Compiler, op: str, left: Expression, right: Expression) -
     a, b = compiler.value(left), compiler.value(right)
     types = (left.type, right.type)
     if all(is_exact(of) for of in types):
-        a, b, _ = compiler.numbers.aligned(a, b, (scale_of(types[0]), scale_of(types[1])))
+        a, b = compiler.numbers.comparable(a, b, (scale_of(types[0]), scale_of(types[1])))
     elif all(is_exact(of) or isinstance(of, t.FloatType) for of in types):
         a, b = compiler.numbers.real(a, types[0]), compiler.numbers.real(b, types[1])
     elif type(types[0]) is not type(types[1]) or (

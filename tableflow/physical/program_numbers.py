@@ -107,6 +107,22 @@ class Numbers:
         a, b = self.scaled(a, scale - scales[0]), self.scaled(b, scale - scales[1])
         return (*self.same_kind(a, b), scale)
 
+    def comparable(self, a: Value, b: Value, scales: tuple[int, int]) -> tuple[Value, Value]:
+        """As :meth:`aligned`, for comparing alone: what would have too many digits is beyond all that the other may be."""
+        scale = max(scales)
+        return self.same_kind(self._scaled_up(a, scale - scales[0]), self._scaled_up(b, scale - scales[1]))
+
+    def _scaled_up(self, value: Value, digits: int) -> Value:
+        """Times a power of ten, at most the first number of 39 digits."""
+        by = 10**digits
+        beyond = DECIMAL_LIMIT + 1
+        if _inside((value.low * by, value.high * by), _LIMIT) or (value.constant and value.literal is None):
+            return self.scaled(value, digits)
+        if value.constant:
+            return self.builder.constant("i128", max(-beyond, min(value.literal * by, beyond)))
+        bounds = max(-beyond, value.low * by), min(value.high * by, beyond)
+        return self.builder.emit("scale_up.i128", "i128", [self.builder.convert(value, "i128")], bounds, (by,))
+
     def same_kind(self, a: Value, b: Value) -> tuple[Value, Value]:
         """Both in the wider kind of the two; a constant takes the other's kind when it fits."""
         kinds = ("i32", "i64", "i128")
