@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 namespace tableflow::parquet {
@@ -185,6 +186,7 @@ void PageCache::drop(Entry& entry) {
 void PageCache::spare(BufferPtr bytes) {
   // What somebody still reads is not written to.  Nobody can begin to, since the entry is without it.
   if (bytes.use_count() > 1 || !bytes->is_lasting() || used_ + spared_ + int64_t(bytes->footprint()) > capacity_) return;
+  std::atomic_thread_fence(std::memory_order_acquire);  // who read it last has done so
   spared_ += int64_t(bytes->footprint());
   alike_[bytes->footprint()].spares.push_back(std::move(bytes));
 }

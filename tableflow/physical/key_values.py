@@ -18,12 +18,14 @@ from tableflow.columnar import compute as pc
 from tableflow.columnar.batch import Selection
 from tableflow.columnar.column import Column
 from tableflow.columnar.kernels.gather import take
+from tableflow.columnar.kernels.number_set import MOST_SPAN
 from tableflow.expressions.nodes import Call, ColumnRef, Expression, Literal
 from tableflow.expressions.operand import Operand, numbers
 from tableflow.runtime.narrowing import MOST_IN_CONJUNCT
 from tableflow.runtime.source import KeyList
 
 MOST_NUMBERS = 1 << 22
+_MANY_NUMBERS = 1 << 20
 _FEW_ROWS = 4_096
 """Rows that are worth looking for a few different texts: keys of a build mostly differ."""
 
@@ -114,10 +116,15 @@ class NumberKeys(KeyValues):
     def _collect(self, parts: list[npt.NDArray[np.int64]] | None, count: int) -> None:
         self._count += count
         self._ordered = None
-        if parts is None or self._parts is None or self._count > MOST_NUMBERS:
+        if parts is None or self._parts is None or self._count > MOST_NUMBERS or self._is_scattered:
             self._parts = None
         else:
             self._parts += parts
+
+    @property
+    def _is_scattered(self) -> bool:
+        """Whether they are many that no bit map would hold: to look them up would take longer than to join their rows."""
+        return self._count > _MANY_NUMBERS and self.maximum - self.minimum >= MOST_SPAN
 
     def include(self, other: KeyValues) -> None:
         """See the base."""

@@ -16,6 +16,7 @@ import pytest
 import tableflow
 from tableflow import types as t
 from tableflow.columnar.column import Column
+from tableflow.columnar.kernels.number_set import MOST_SPAN
 from tableflow.connectors.filesystem.listed_values import ListedValues
 from tableflow.connectors.part_matcher import may_match
 from tableflow.connectors.pruning import ColumnRange
@@ -287,6 +288,11 @@ def test_values_are_listed_while_they_are_few_and_bounded_always() -> None:
     assert (exact.minimum, exact.maximum, exact.listed(MOST_NUMBERS)) == (-225, 150, [-225, 150])
     wide = values_of(t.DecimalType(38, 0), pa.array([Decimal(10) ** 30, Decimal(1)], pa.decimal128(38, 0)))
     assert (wide.minimum, wide.maximum, wide.listed(MOST_NUMBERS)) == (1, 10**30, None)
+    many = np.arange(2 << 20, dtype=np.int64)
+    factor = MOST_SPAN // len(many)
+    close, far = values_of(t.BIGINT, pa.array(many * (factor - 1))), values_of(t.BIGINT, pa.array(many * (factor + 1)))
+    assert close.key_list(COLUMN) is not None
+    assert (far.key_list(COLUMN), far.maximum) == (None, int(many[-1]) * (factor + 1))
     nothing = values_of(t.BIGINT, pa.array([None, None], pa.int64()))
     assert nothing.conjuncts(COLUMN) == (Literal(t.BOOLEAN, value=False),)
     assert not can_be_described(t.DOUBLE)
