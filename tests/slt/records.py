@@ -15,7 +15,7 @@
 
 Values are separated by tabs or two and more spaces.  Column types: I integer, R number (compared at 1e-9 relative), T text.
 Sorting: nosort (as given), rowsort.  ``(empty)`` is the empty string, NULL is NULL.  A line ``# differs: reason`` before a
-record says that DuckDB gives another answer, and why; such records are listed by :mod:`tests.slt.differences`.
+record says that DuckDB gives another answer, and why; ``# differs since 2.0.1: reason`` that it does from a version on.
 ``$FOLDER`` in a record is an empty folder, another one each time the file is read.
 Lines ``# duckdb: query`` before a record say how DuckDB spells it: then that has to give the same rows.
 """
@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
@@ -51,6 +52,7 @@ class Record:
 VALUES_APART = r"\t|\s{2,}"
 _FOLDERS = TemporaryDirectory(prefix="slt-")  # goes with the process
 _HEADER = re.compile(r"(statement|query)\b\s*(.*)")
+_DIFFERS = re.compile(r"# differs(?: since ([\d.]+))?: *(.+)")
 
 
 def read(path: Path) -> list[Record]:
@@ -66,8 +68,10 @@ def read(path: Path) -> list[Record]:
     while number < len(lines):
         line = lines[number].strip()
         number += 1
-        if line.startswith("# differs:"):
-            differs = line.removeprefix("# differs:").strip()
+        if (note := _DIFFERS.fullmatch(line)) is not None:
+            since, reason = note.groups()
+            if since is None or _numbers(since) <= _numbers(version("duckdb")):
+                differs = reason
             continue
         if line.startswith("# duckdb:"):
             duckdb.append(line.removeprefix("# duckdb:").strip())
@@ -82,6 +86,11 @@ def read(path: Path) -> list[Record]:
         records.append(replace(record, duckdb=" ".join(duckdb)))
         differs, duckdb = None, []
     return records
+
+
+def _numbers(of: str) -> list[int]:
+    """A version, comparable."""
+    return [int(part) for part in re.findall(r"\d+", of)]
 
 
 def _block(lines: list[str], number: int) -> tuple[list[str], int, int]:
