@@ -65,15 +65,21 @@ def _listed(name: str, literals: list[Literal]) -> Matcher:
     values, ordered = _in_order(literals)
 
     def matches(range_of: RangeOf) -> bool:
-        near, known = ordered, range_of(name) if values else None
-        low = None if known is None else comparable(known.minimum, known.type)
-        high = None if known is None else comparable(known.maximum, known.type)
-        if low is not None and high is not None:
-            try:
-                near = ordered[bisect_left(values, low) : bisect_right(values, high)]
-            except TypeError:  # values of types that do not compare in Python
-                near = ordered
-        return any(_comparing("eq", name, one)(range_of) for one in near)
+        known = range_of(name)
+        if known is None:
+            return True
+        if known.all_null:
+            return False
+        low, high = comparable(known.minimum, known.type), comparable(known.maximum, known.type)
+        if not values or low is None or high is None:
+            return any(_comparing("eq", name, one)(range_of) for one in ordered)
+        try:
+            first, last = bisect_left(values, low), bisect_right(values, high)
+        except TypeError:  # values of types that do not compare in Python
+            return True
+        if known.excludes is None:
+            return first < last
+        return not all(known.excludes(one) for one in ordered[first:last])
 
     return matches
 
