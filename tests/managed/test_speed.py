@@ -188,7 +188,7 @@ def test_scan(con, folder, data):
         report("scan, the same from Parquet", mine, parquet)
         return mine / parquet
 
-    assert in_turns(ratio, lambda ratio: ratio < 0.5)
+    assert in_turns(ratio, lambda ratio: ratio < 0.6)
 
 
 def test_update_of_one_row_in_a_hundred(con, folder, data):
