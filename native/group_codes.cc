@@ -12,19 +12,24 @@ constexpr size_t single_limit = 1 << 8;  // of one column: its entries are looke
 
 uint32_t null_code(const Vector& v) { return v.kind == Kind::Bool ? 2 : uint32_t(v.dictionary->length); }
 
+// A damaged code must not leave the grid, nor pass for NULL: it has a code that never becomes known, and is refused where its
+// entry is looked for.
+uint32_t damaged_code(const Vector& v) { return null_code(v) + 1; }
+
+uint32_t codes_of(const Vector& v) { return null_code(v) + (v.kind == Kind::Bool ? 1 : 2); }
+
 // Cells so far times the codes there are, plus the code of a column.
 template <class Code> void add_codes(const Vector& v, const Piece& piece, const Input& input, bool first, uint32_t* cells, Code code) {
-  const uint32_t null = null_code(v);
-  const auto add = [&, n = piece.n](auto coded) {
+  const auto add = [&, n = piece.n, codes = codes_of(v)](auto coded) {
     if (first) {
       for (int i = 0; i < n; ++i) cells[i] = coded(i);
     } else {
-      for (int i = 0; i < n; ++i) cells[i] = cells[i] * (null + 1) + coded(i);
+      for (int i = 0; i < n; ++i) cells[i] = cells[i] * codes + coded(i);
     }
   };
   with_positions(piece, input, [&](auto at) {
     if (v.validity) {
-      add([&](int i) { return v.valid(at(i)) ? code(at(i)) : null; });
+      add([&, null = null_code(v)](int i) { return v.valid(at(i)) ? code(at(i)) : null; });
     } else {
       add([&](int i) { return code(at(i)); });
     }
@@ -37,11 +42,12 @@ void add_column(const Piece& piece, const Input& input, bool first, uint32_t* ce
     add_codes(v, piece, input, first, cells, [&](int64_t row) { return uint32_t(bit(v.data, v.offset + row)); });
     return;
   }
-  // A damaged code must not leave the grid; it is refused where the entry is first read.
   const auto by = [&](auto of) {
-    add_codes(v, piece, input, first, cells, [codes = v.values<decltype(of)>(), null = null_code(v)](int64_t row) {
-      return std::min(uint32_t(codes[row]), null);
-    });
+    add_codes(v, piece, input, first, cells,
+              [codes = v.values<decltype(of)>(), length = uint32_t(v.dictionary->length), damaged = damaged_code(v)](int64_t row) {
+                const uint32_t code = uint32_t(codes[row]);
+                return code < length ? code : damaged;
+              });
   };
   if (v.code_kind == Kind::I8) by(int8_t{});
   else if (v.code_kind == Kind::I16) by(int16_t{});
@@ -57,10 +63,10 @@ bool KeyIndex::open_grid(std::span<const Input> inputs) {
   for (const Input& input : inputs) {
     const Vector& v = *input.vector;
     if (v.kind != Kind::Bool && (v.kind != Kind::Dict || v.code_kind == Kind::I64 || size_t(v.dictionary->length) >= limit)) return false;
-    cells *= size_t(null_code(v)) + 1;
+    cells *= codes_of(v);
     if (cells > limit) return false;
   }
-  bool same = grid_dictionaries_.size() == inputs.size() && grid_.size() == cells;
+  bool same = grid_dictionaries_.size() == inputs.size() && grid_.size() == cells + 1;
   for (size_t c = 0; same && c < inputs.size(); ++c) {
     const auto& now = inputs[c].vector->dictionary;
     const auto& then = grid_dictionaries_[c];
@@ -68,16 +74,17 @@ bool KeyIndex::open_grid(std::span<const Input> inputs) {
   }
   if (same) return true;
   grid_.assign(cells, UINT32_MAX);
+  grid_.push_back(0);  // of lanes that are left out: no row is looked up for it
   grid_dictionaries_.clear();
   for (const Input& input : inputs) grid_dictionaries_.push_back(input.vector->dictionary);
   return true;
 }
 
-bool KeyIndex::find_by_codes(std::span<const Input> inputs, const Piece& piece, uint32_t* groups, std::span<const uint16_t> without, int instead) {
+bool KeyIndex::find_by_codes(std::span<const Input> inputs, const Piece& piece, uint32_t* groups, std::span<const uint16_t> without) {
   if (inputs.empty() || !open_grid(inputs)) return false;
   uint32_t* cell = cells_.data();
   for (const Input& input : inputs) add_column(piece, input, &input == &inputs[0], cell);
-  for (const uint16_t lane : without) cell[lane] = cell[instead];
+  for (const uint16_t lane : without) cell[lane] = uint32_t(grid_.size() - 1);
   const uint32_t* grid = grid_.data();
   bool missing = false;
   for (int i = 0; i < piece.n; ++i) {
@@ -104,7 +111,7 @@ bool KeyIndex::find_among(std::span<const Input> inputs, const Piece& piece, std
     }
   }
   rehash_fully();
-  if (mode_ != Mode::Constant && !lanes.empty()) return find_by_codes(inputs, piece, groups, without_, lanes[0]);
+  if (mode_ != Mode::Constant && !lanes.empty()) return find_by_codes(inputs, piece, groups, without_);
   std::fill_n(groups, piece.n, 0u);
   for (const uint16_t lane : without_) groups[lane] = left_out;
   return true;

@@ -51,8 +51,8 @@ class KeyIndex {
     uint32_t first, last;
   };
 
-  bool find_by_codes(std::span<const Input> inputs, const Piece& piece, uint32_t* groups, std::span<const uint16_t> without = {},
-                     int instead = 0);  // lanes that are left out, and one that is not
+  // The group of the lanes `without` is `left_out`.
+  bool find_by_codes(std::span<const Input> inputs, const Piece& piece, uint32_t* groups, std::span<const uint16_t> without = {});
   bool open_grid(std::span<const Input> inputs);
   void insert_missing(std::span<const Input> inputs, const Piece& piece, const uint32_t* cells, uint32_t* groups);
   void find_general(std::span<const Input> inputs, const Piece& piece, uint32_t* groups);

@@ -478,6 +478,10 @@ def test_foreign_input_is_refused():
     damaged = pa.DictionaryArray.from_arrays(pa.array([0, 7], pa.int32()), pa.array(["x"]), safe=False)
     with pytest.raises(IndexError):
         GroupTable([STRING], []).update([Column(STRING, damaged)], [], 2)
+    table = GroupTable([STRING], [])
+    table.update([Column(STRING, pa.DictionaryArray.from_arrays(pa.array([None, 0], pa.int32()), damaged.dictionary))], [], 2)
+    with pytest.raises(IndexError):  # and is not taken for the NULL that is known
+        table.update([Column(STRING, damaged)], [], 2)
     with pytest.raises(UnsupportedError):
         GroupTable([ArrayType(INT)], [])
     with pytest.raises(ValueError, match="wider"):

@@ -6,6 +6,7 @@ Filters leave out few rows or many, keys are codes, numbers or absent, and there
 from __future__ import annotations
 
 import decimal
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -84,6 +85,27 @@ def test_rows_left_out_by_a_filter_change_no_group(keys, groups, skewed, least):
     assert len(found) == len({row[: len(keys)] for row in found})
     actual = {row[: len(keys)]: tuple(_number(value) for value in row[len(keys) :]) for row in found}
     assert actual == _reference(rows, keys, kept)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("keys", [["k"], ["k", "b"], ["k", "m"]], ids="-".join)
+@pytest.mark.parametrize("ahead", [1, 2, 7, 60])
+def test_rows_left_out_ahead_of_a_new_group_do_not_name_it(ahead, keys, threads):
+    piece = 2048
+    count = 3 * piece + 5
+    first = [row % piece < ahead for row in range(count)]
+    names = [["left out", None][row % 2] if out else [f"in {row // piece}", "in all", None][row % 3] for row, out in enumerate(first)]
+    rows = {"k": names, "b": first, "m": [name and name[:1] for name in names], "x": [int(not out) for out in first]}
+    connection = tableflow.connect(settings={"parallelism.default": str(threads)})
+    table = pa.table(rows)
+    for number, name in enumerate(table.column_names):
+        if pa.types.is_string(table[name].type):
+            table = table.set_column(number, name, table[name].dictionary_encode())
+    connection.register("rows_here", table)
+    by = ", ".join(keys)
+    found = connection.execute(f"SELECT {by}, count(*) FROM rows_here WHERE x * 2 > 1 GROUP BY {by}").fetchall()
+    expected = Counter(tuple(rows[key][row] for key in keys) for row in range(count) if not first[row])
+    assert sorted(found, key=repr) == sorted(((*group, n) for group, n in expected.items()), key=repr)
 
 
 def _number(value: object) -> object:
