@@ -479,7 +479,9 @@ def test_foreign_input_is_refused():
     with pytest.raises(IndexError):
         GroupTable([STRING], []).update([Column(STRING, damaged)], [], 2)
     table = GroupTable([STRING], [])
-    table.update([Column(STRING, pa.DictionaryArray.from_arrays(pa.array([None, 0], pa.int32()), damaged.dictionary))], [], 2)
+    table.update(
+        [Column(STRING, pa.DictionaryArray.from_arrays(pa.array([None, 0], pa.int32()), damaged.dictionary))], [], 2
+    )
     with pytest.raises(IndexError):  # and is not taken for the NULL that is known
         table.update([Column(STRING, damaged)], [], 2)
     with pytest.raises(UnsupportedError):

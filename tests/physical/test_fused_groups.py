@@ -94,7 +94,10 @@ def test_rows_left_out_ahead_of_a_new_group_do_not_name_it(ahead, keys, threads)
     piece = 2048
     count = 3 * piece + 5
     first = [row % piece < ahead for row in range(count)]
-    names = [["left out", None][row % 2] if out else [f"in {row // piece}", "in all", None][row % 3] for row, out in enumerate(first)]
+    names = [
+        ["left out", None][row % 2] if out else [f"in {row // piece}", "in all", None][row % 3]
+        for row, out in enumerate(first)
+    ]
     rows = {"k": names, "b": first, "m": [name and name[:1] for name in names], "x": [int(not out) for out in first]}
     connection = tableflow.connect(settings={"parallelism.default": str(threads)})
     table = pa.table(rows)
